@@ -1,0 +1,260 @@
+//! What nodes tell the history about themselves.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::vocab::{
+    BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, TopicPartition,
+    Zxid,
+};
+
+/// One fact about one node at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Observation {
+    /// Of a producer or consumer.
+    Client(ClientObservation),
+    /// Of a broker.
+    Broker(BrokerObservation),
+    /// Of a coordinator server.
+    Coordinator(CoordinatorObservation),
+}
+
+/// What a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Call {
+    /// A record was handed to the producer. The operation's number is the record's own, counted from 0 for
+    /// each producer, and stands in the record's value.
+    Produce {
+        /// The topic.
+        topic: Arc<str>,
+    },
+}
+
+/// How a client operation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It happened. The offset is −1 when the client cannot know it (`acks=0`).
+    Produced {
+        /// Where the record went.
+        at: TopicPartition,
+        /// Its offset.
+        offset: Offset,
+    },
+    /// It certainly did not happen.
+    Failed {
+        /// The reason, in Kafka's name for the error.
+        error: Arc<str>,
+    },
+    /// It may have happened, or happen yet.
+    Unknown {
+        /// The reason, in Kafka's name for the error.
+        error: Arc<str>,
+    },
+}
+
+/// A producer or consumer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientObservation {
+    /// An operation began.
+    Invoked {
+        /// Number of the operation, unique for the node.
+        op: u64,
+        /// What was asked.
+        call: Call,
+    },
+    /// An operation ended.
+    Completed {
+        /// The operation.
+        op: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A consumer was handed a record.
+    Consumed {
+        /// Where from.
+        at: TopicPartition,
+        /// The record's offset.
+        offset: Offset,
+        /// The leader epoch of its batch.
+        leader_epoch: LeaderEpoch,
+        /// Name of the producer that wrote it; empty when the value is not a workload's.
+        producer: Arc<str>,
+        /// Number of the record at that producer.
+        record: u64,
+    },
+    /// A consumer's position moved by the reset policy, not by reading.
+    PositionReset {
+        /// The partition.
+        at: TopicPartition,
+        /// The position before, if there was one.
+        from: Option<Offset>,
+        /// The position now.
+        to: Offset,
+    },
+}
+
+/// Why the controller chose a leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Election {
+    /// A new partition.
+    New,
+    /// The leader is gone; the first live in-sync replica in assignment order leads.
+    Offline,
+    /// The leader is gone and no in-sync replica lives (`unclean.leader.election.enable`).
+    Unclean,
+    /// The first replica of the assignment leads again.
+    Preferred,
+    /// The leader is shutting down.
+    ControlledShutdown,
+}
+
+/// A broker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BrokerObservation {
+    /// Its logs are loaded.
+    Recovered {
+        /// Whether the last shutdown was clean.
+        clean: bool,
+        /// Bytes cut off the logs' ends because they were torn or not whole.
+        truncated_bytes: u64,
+    },
+    /// It registered at the coordinator.
+    Registered {
+        /// Its broker epoch.
+        epoch: BrokerEpoch,
+    },
+    /// Its session at the coordinator expired.
+    SessionExpired,
+    /// It became the controller.
+    ControllerElected {
+        /// The new controller epoch.
+        epoch: ControllerEpoch,
+    },
+    /// It stopped being the controller.
+    ControllerResigned {
+        /// The epoch that it had.
+        epoch: ControllerEpoch,
+    },
+    /// As controller: a leader was chosen and written to the coordinator.
+    LeaderElected {
+        /// The partition.
+        at: TopicPartition,
+        /// The new leader.
+        leader: BrokerId,
+        /// Its epoch.
+        leader_epoch: LeaderEpoch,
+        /// The in-sync replicas, in assignment order.
+        isr: Vec<BrokerId>,
+        /// Why.
+        election: Election,
+    },
+    /// As controller: a partition has no leader now.
+    LeaderLost {
+        /// The partition.
+        at: TopicPartition,
+        /// The epoch of being leaderless.
+        leader_epoch: LeaderEpoch,
+        /// What is left of the in-sync replicas.
+        isr: Vec<BrokerId>,
+    },
+    /// The in-sync replicas as written to the coordinator changed, other than by an election.
+    IsrChanged {
+        /// The partition.
+        at: TopicPartition,
+        /// The in-sync replicas before.
+        from: Vec<BrokerId>,
+        /// The in-sync replicas now.
+        to: Vec<BrokerId>,
+        /// dataVersion of the state znode now.
+        partition_epoch: PartitionEpoch,
+    },
+    /// As controller: a topic got its partitions.
+    TopicCreated {
+        /// The topic.
+        topic: Arc<str>,
+        /// Replicas of each partition.
+        assignment: Vec<Vec<BrokerId>>,
+    },
+    /// It leads a partition from now on.
+    BecameLeader {
+        /// The partition.
+        at: TopicPartition,
+        /// The epoch.
+        leader_epoch: LeaderEpoch,
+        /// Its log end offset, where the epoch starts.
+        start: Offset,
+        /// The high watermark it knows.
+        high_watermark: Offset,
+    },
+    /// It follows from now on.
+    BecameFollower {
+        /// The partition.
+        at: TopicPartition,
+        /// The epoch.
+        leader_epoch: LeaderEpoch,
+        /// Whom it follows, if anybody leads.
+        leader: Option<BrokerId>,
+    },
+    /// A batch was appended to its log.
+    Appended {
+        /// The partition.
+        at: TopicPartition,
+        /// First offset of the batch.
+        base: Offset,
+        /// Last offset of the batch.
+        last: Offset,
+        /// Leader epoch of the batch.
+        leader_epoch: LeaderEpoch,
+        /// CRC-32C of the batch; does not cover base offset and leader epoch.
+        checksum: u32,
+    },
+    /// Its log was cut.
+    Truncated {
+        /// The partition.
+        at: TopicPartition,
+        /// Log end offset before.
+        from: Offset,
+        /// Log end offset now.
+        to: Offset,
+    },
+    /// The high watermark it knows moved.
+    HighWatermark {
+        /// The partition.
+        at: TopicPartition,
+        /// Where to.
+        offset: Offset,
+    },
+    /// A fatal error; the process ends.
+    Halted {
+        /// One sentence.
+        why: Arc<str>,
+    },
+}
+
+/// A coordinator server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CoordinatorObservation {
+    /// Its tree is loaded.
+    Recovered {
+        /// The last transaction that it has.
+        zxid: Zxid,
+    },
+    /// A session was made.
+    SessionOpened {
+        /// The session.
+        session: i64,
+        /// The negotiated timeout, in milliseconds.
+        timeout_ms: i32,
+    },
+    /// A session was not heard of for its timeout.
+    SessionExpired {
+        /// The session.
+        session: i64,
+    },
+    /// A session was closed by its client.
+    SessionClosed {
+        /// The session.
+        session: i64,
+    },
+}

@@ -1,0 +1,31 @@
+//! `sim`: a deterministic simulation testbed for Kafka.
+//!
+//! The whole cluster of the ZooKeeper era (brokers, ISR replication, controller, a ZooKeeper-like
+//! coordinator, producers and consumers) runs inside one process, on a simulated network, clock and disk,
+//! all driven by one seed. The same scenario and seed give the same run, to the byte.
+//!
+//! # Layers
+//!
+//! A layer imports only layers of a lower number, and of its own row's last column when that says so; a
+//! test reads this table and fails on an import that points the wrong way.
+//!
+//! | layer | folder | what lives there | may import |
+//! |--:|---|---|---|
+//! | 0 | `vocab` | the words: ids, epochs, offsets, virtual time, the seed and its streams, the step | — |
+//! | 1 | `wire` | bytes ⇄ values: Kafka requests and record batches, ZooKeeper client frames | vocab |
+//! | 1 | `scenario` | TOML text → `Plan`: schema, spans, diagnostics, drawing from a seed | vocab |
+//! | 1 | `history` | what happened: events, recorder, stable encoding, fingerprint | vocab |
+//! | 2 | `nodes` | pure state machines: broker, coordinator, clients | vocab, wire, history |
+//! | 2 | `substrate` | the only folder that names madsim: the world's loop, time, links, disks, processes | vocab, history |
+//! | 2 | `checkers` | history → verdict | vocab, history |
+//! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, checkers |
+//! | 4 | `run` | one seed and many: single run, determinism | vocab, wire, scenario, history, nodes, substrate, checkers, cluster |
+//! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, checkers, cluster, run |
+//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, report |
+
+pub mod history;
+pub mod nodes;
+pub mod scenario;
+pub mod substrate;
+pub mod vocab;
+pub mod wire;

@@ -1,0 +1,49 @@
+//! The words: ids, epochs, offsets, virtual time, ratios, the seed and its named streams.
+//!
+//! # Glossary
+//!
+//! Kafka's words where Kafka has them; one word per thing in code, files, command line and reports.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | acknowledged | told to the client as written: for `acks=all`, committed; for `acks=1`, appended by the leader |
+//! | append | to put record batches at the end of a replica's log |
+//! | broker | one server of the Kafka cluster |
+//! | broker epoch | czxid of the broker's registration znode; tells two lives of one broker apart (KIP-380) |
+//! | committed | below the high watermark of a leader: on every in-sync replica |
+//! | controller | the broker that elects leaders; itself elected through `/controller` |
+//! | coordinator | the ZooKeeper-like service, an *ensemble* of *servers*; Kafka's own are written in full |
+//! | czxid, mzxid | zxid that created, last modified, a znode |
+//! | fault | what is injected |
+//! | fetch | how followers and consumers pull |
+//! | fingerprint | hash over every delivery, disk operation and observation of a run |
+//! | follower | a replica that is not the leader |
+//! | high watermark | first offset that is not yet committed, as far as one replica knows |
+//! | in-sync replicas (ISR) | replicas that keep up with the leader; the only ones eligible for a clean election |
+//! | leader | the replica of a partition that takes writes |
+//! | leader epoch | counts the elections of a partition |
+//! | log end offset | offset the next record of a log will get |
+//! | node | any process of the simulated cluster: coordinator server, broker, producer, consumer |
+//! | observation | what a node tells the history about itself |
+//! | partition epoch | dataVersion of a partition's state znode (`zkVersion`) |
+//! | plan | a scenario with nothing left to chance |
+//! | platter, page cache | what a disk keeps across a power loss, across a process crash |
+//! | seed, stream | the one number of a run; a named, independent sequence drawn from it |
+//! | session | a client's life at the coordinator; its ephemeral znodes end with it |
+//! | violation | what is found |
+//! | znode | a node of the coordinator's data tree |
+//! | zxid | position in the coordinator's sequence of transactions: epoch ‖ counter |
+
+mod ids;
+mod seed;
+pub mod step;
+mod time;
+mod version;
+
+pub use ids::{
+    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
+    PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
+};
+pub use seed::{Ratio, Seed, Stream};
+pub use time::{Clock, Time};
+pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};

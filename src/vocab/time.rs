@@ -1,0 +1,76 @@
+//! Virtual time, in nanoseconds since the start of a run.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment of a run, in nanoseconds since its start.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// The start of a run.
+    pub const ZERO: Self = Self(0);
+    /// A moment that no run reaches.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The moment `ms` milliseconds after the start.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms * 1_000_000)
+    }
+
+    /// Whole milliseconds since the start.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).expect("a span below 584 years")
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0 + nanos(span))
+    }
+}
+
+impl AddAssign<Duration> for Time {
+    fn add_assign(&mut self, span: Duration) {
+        *self = *self + span;
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Self;
+    /// Saturates at the start of the run.
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(span)))
+    }
+}
+
+impl fmt::Display for Time {
+    /// Seconds with six decimals: `8.204113s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}s", self.0 / 1_000_000_000, self.0 / 1_000 % 1_000_000)
+    }
+}
+
+/// What a node's clocks show at one step.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// The monotonic clock; timers are set on it.
+    pub now: Time,
+    /// The wall clock, in milliseconds since 1970; may be off, drift and step.
+    pub wall_ms: i64,
+}
