@@ -56,7 +56,7 @@ impl Part {
 }
 
 /// Where the response to a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTo {
     /// The connection it came from.
     pub conn: ConnId,
@@ -112,7 +112,7 @@ pub enum Ask {
         /// Which.
         to: ReplyTo,
         /// With what.
-        body: ResponseKind,
+        body: Box<ResponseKind>,
     },
     /// Answer nothing, and go on with the connection's next request (Produce with `acks=0`).
     NoReply(ReplyTo),
@@ -146,7 +146,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Answers a request.
     pub fn reply(&mut self, to: ReplyTo, body: ResponseKind) {
-        self.outbox.asks.push_back(Ask::Reply { to, body });
+        self.outbox.asks.push_back(Ask::Reply { to, body: Box::new(body) });
     }
 
     /// Asks for something.
