@@ -1,1 +1,5 @@
 //! The simulated world.
+mod disk;
+mod id_map;
+mod queue;
+mod rope;
