@@ -62,7 +62,7 @@ impl Inode {
     fn submit(&mut self) {
         let base = self.pending.back().map_or(self.clean, |pending| pending.clean);
         let tail = self.cache.tail(base);
-        self.pending.push_back(Pending { base, tail, clean: self.cache.len() });
+        self.pending.push_back(Pending { base, tail, clean: self.cache.byte_len() });
     }
 
     fn complete(&mut self) {
@@ -75,14 +75,14 @@ impl Inode {
     /// Makes both sides what a power loss left.
     fn tear(&mut self, stream: &mut Stream) {
         self.pending.clear();
-        if self.clean < self.cache.len() || self.clean < self.platter.len() {
+        if self.clean < self.cache.byte_len() || self.clean < self.platter.byte_len() {
             let first = self.clean / SECTOR_BYTES * SECTOR_BYTES;
             let torn = self.torn_from(first, stream);
             self.platter.truncate(first);
             self.platter.append(torn.into());
         }
         self.cache = self.platter.clone();
-        self.clean = self.cache.len();
+        self.clean = self.cache.byte_len();
     }
 
     /// What is left from byte `first`, the beginning of a sector, on.
@@ -240,7 +240,7 @@ impl Disk {
 
     /// Length of a file in the page cache, in bytes.
     pub fn file_len(&self, file: &str) -> Option<u64> {
-        self.names.get(file).map(|number| self.inodes[number].cache.len())
+        self.names.get(file).map(|number| self.inodes[number].cache.byte_len())
     }
 
     /// The content that is surely on the platter under `file`, in pieces.
@@ -288,7 +288,8 @@ impl Disk {
     /// Brings the journal to the platter, up to entry `upto`, that one not included.
     fn commit(&mut self, upto: u64) {
         while self.committed < upto {
-            let change = self.journal.pop_front().expect("only what is in the journal is committed");
+            let change =
+                self.journal.pop_front().expect("only what is in the journal is committed");
             self.committed += 1;
             let number = change.inode();
             match change {

@@ -50,13 +50,8 @@ impl<V: Copy> IdMap<V> {
     }
 
     /// How many ids there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there is no id.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -92,7 +87,7 @@ mod tests {
         assert_eq!(map.get(71), None);
         assert_eq!(map.remove(70), Some(11));
         assert_eq!(map.remove(70), None);
-        assert_eq!(map.len(), 999);
+        assert_eq!(map.count(), 999);
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl<T> Queue<T> {
     /// Takes back what was scheduled under `key`; `None` when it happened or was cancelled already.
     pub fn cancel(&mut self, key: Key) -> Option<T> {
         let item = self.take(key)?;
-        if self.heap.len() > COMPACTION_LEN_MIN && self.len() < self.heap.len() / 2 {
+        if self.heap.len() > COMPACTION_LEN_MIN && self.live_len() < self.heap.len() / 2 {
             let slots = &self.slots;
             self.heap.retain(|Reverse(entry)| is_live(slots, entry.key));
         }
@@ -129,13 +129,8 @@ impl<T> Queue<T> {
     }
 
     /// How many things are scheduled.
-    pub fn len(&self) -> usize {
+    pub fn live_len(&self) -> usize {
         self.slots.len() - self.free.len()
-    }
-
-    /// Whether nothing is scheduled.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Entries that the heap holds, the cancelled ones too.
@@ -203,7 +198,7 @@ mod tests {
         assert_eq!(queue.next_at(), Some(Time(2)));
         assert_eq!(queue.pop(Time::MAX), Some((Time(2), "second")));
         assert_eq!(queue.pop(Time::MAX), Some((Time(3), "third")));
-        assert!(queue.is_empty());
+        assert_eq!(queue.live_len(), 0);
     }
 
     #[test]
@@ -215,7 +210,7 @@ mod tests {
             queue.cancel(key);
             assert!(queue.heap_len() <= 2 * live.len() + 2, "{}", queue.heap_len());
         }
-        assert_eq!(queue.len(), live.len());
+        assert_eq!(queue.live_len(), live.len());
         assert_eq!(queue.slots.len(), live.len() + 1);
     }
 }

@@ -16,13 +16,8 @@ impl Rope {
     }
 
     /// Length in bytes.
-    pub fn len(&self) -> u64 {
+    pub fn byte_len(&self) -> u64 {
         self.len
-    }
-
-    /// Whether there is no byte.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Adds `bytes` at the end.
@@ -83,14 +78,16 @@ mod tests {
 
     fn rope() -> Rope {
         let mut rope = Rope::default();
-        ["abc", "", "defg", "h"].into_iter().for_each(|s| rope.append(Bytes::from_static(s.as_bytes())));
+        ["abc", "", "defg", "h"]
+            .into_iter()
+            .for_each(|s| rope.append(Bytes::from_static(s.as_bytes())));
         rope
     }
 
     #[test]
     fn a_rope_reads_as_what_was_appended() {
         assert_eq!(rope().flatten(0), b"abcdefgh");
-        assert_eq!(rope().len(), 8);
+        assert_eq!(rope().byte_len(), 8);
         assert_eq!(rope().pieces().len(), 3, "no empty pieces");
     }
 
@@ -101,7 +98,7 @@ mod tests {
             cut.truncate(len as u64);
             let kept = &b"abcdefgh"[..len.min(8)];
             assert_eq!(cut.flatten(0), kept);
-            assert_eq!(cut.len(), kept.len() as u64);
+            assert_eq!(cut.byte_len(), kept.len() as u64);
             for from in 0..=kept.len() {
                 assert_eq!(cut.flatten(from as u64), kept[from..], "cut to {len}, from {from}");
             }
