@@ -1,6 +1,6 @@
 //! One host: its power, its process's state, its wall clock and the speed of its disk.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,6 +146,8 @@ pub struct Host {
     fsyncs_done_at: Time,
     /// What waits for disk writes, each with the time when they are done.
     pub outbox: VecDeque<(Time, Outgoing)>,
+    /// Connections whose closing waits in the outbox: the process wants to hear no more of them.
+    pub closing: BTreeSet<ConnId>,
     /// What waits for the process to run again.
     pub held: VecDeque<Held>,
 }
@@ -168,6 +170,7 @@ impl Host {
             writes_done_at: Time::ZERO,
             fsyncs_done_at: Time::ZERO,
             outbox: VecDeque::new(),
+            closing: BTreeSet::new(),
             held: VecDeque::new(),
         }
     }
@@ -198,6 +201,7 @@ impl Host {
         self.is_exiting = false;
         self.is_paused = false;
         self.outbox.clear();
+        self.closing.clear();
         self.held.clear();
     }
 

@@ -183,7 +183,12 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         let now = self.now;
         let host = self.host(node);
         let Some(ready) = host.waits_until(now) else { return self.perform(node, outgoing) };
-        let life = if matches!(outgoing, Outgoing::Exit) { Life::Ending } else { Life::On };
+        let mut life = Life::On;
+        match outgoing {
+            Outgoing::Close(conn) => _ = host.closing.insert(conn),
+            Outgoing::Exit => life = Life::Ending,
+            Outgoing::Connect { .. } | Outgoing::Send { .. } => {}
+        }
         host.is_exiting = life == Life::Ending;
         host.outbox.push_back((ready, outgoing));
         if host.outbox.len() == 1 {
@@ -201,6 +206,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
                 self.network.connect(self.now, conn, node, to)
             }
             Outgoing::Close(conn) => {
+                self.host(node).closing.remove(&conn);
                 self.tell(node, What::Closing { conn });
                 self.network.close(self.now, conn, node)
             }
@@ -242,7 +248,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
 
     /// The host of `node` lost power.
     pub fn lose_power(&mut self, node: NodeId) {
-        self.network.lose_power(node);
+        self.network.lose_power(self.now, node);
         self.forget_timers(node);
         let now = self.now;
         self.host(node).power_lost(now);
@@ -326,21 +332,23 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         let reaction = self.network.arrive(self.now, arrival, reach);
         self.schedule(reaction.reply);
         let Some((input, peer)) = reaction.input else { return Turn::Nothing };
-        let host = self.host(node);
-        if host.is_exiting {
-            return Turn::Nothing;
-        }
-        if let (true, Input::Accepted { conn, peer }) = (host.is_paused, &input) {
-            host.held.push_back(Held::Accepted { conn: *conn, peer: *peer });
-            return Turn::Nothing;
-        }
-        let what = match &input {
-            Input::Received { conn, bytes } => What::Delivered { conn: *conn, from: peer, bytes },
-            Input::Opened(conn) => What::Opened { conn: *conn, peer },
-            Input::Accepted { conn, .. } => What::Accepted { conn: *conn, peer },
-            Input::Closed { conn, why } => What::Closed { conn: *conn, peer, why: *why },
+        let (conn, what) = match &input {
+            Input::Received { conn, bytes } => {
+                (*conn, What::Delivered { conn: *conn, from: peer, bytes })
+            }
+            Input::Opened(conn) => (*conn, What::Opened { conn: *conn, peer }),
+            Input::Accepted { conn, .. } => (*conn, What::Accepted { conn: *conn, peer }),
+            Input::Closed { conn, why } => (*conn, What::Closed { conn: *conn, peer, why: *why }),
             other => unreachable!("the network told a process {other:?}"),
         };
+        let host = self.host(node);
+        if host.is_exiting || !host.closing.is_empty() && host.closing.contains(&conn) {
+            return Turn::Nothing;
+        }
+        if host.is_paused && matches!(input, Input::Accepted { .. }) {
+            host.held.push_back(Held::Accepted { conn, peer });
+            return Turn::Nothing;
+        }
         self.observer.event(&WorldEvent { time: self.now, node, what });
         Turn::Step(node, input)
     }

@@ -36,7 +36,7 @@ mod rope;
 mod world;
 
 #[cfg(test)]
-mod world_tests;
+mod tests;
 
 pub use disk::{Disk, SECTOR_BYTES};
 pub use event::{Observer, What, WorldEvent};

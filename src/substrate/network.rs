@@ -241,13 +241,14 @@ impl Network {
         self.transmit(now, slot, Side::Client, Segment::Syn, 0)
     }
 
-    /// Sends bytes from `node`; nothing happens when its end of the connection is gone.
+    /// Sends bytes from `node`; nothing happens when there are none, or its end of the connection is gone.
     ///
     /// # Panics
     /// When the connection is another node's, or does not stand yet.
     pub fn send(&mut self, now: Time, id: ConnId, node: NodeId, bytes: Bytes) -> Option<Due> {
         let (slot, side) = self.locate(id, node)?;
         match self.conns[slot as usize].end(side).state {
+            State::Open if bytes.is_empty() => None,
             State::Open => self.transmit(now, slot, side, Segment::Data(bytes), 0),
             State::Gone => None,
             State::Connecting | State::Unborn => {
@@ -351,17 +352,25 @@ impl Network {
     }
 
     /// The host of `node` lost power: nothing is sent any more, not even what was held.
-    pub fn lose_power(&mut self, node: NodeId) {
+    pub fn lose_power(&mut self, now: Time, node: NodeId) {
         for slot in 0..self.conns.len() as u32 {
             for side in [Side::Client, Side::Server] {
                 let conn = &mut self.conns[slot as usize];
                 if conn.id == 0 || conn.end(side).node != node {
                     continue;
                 }
+                let peer_asks = conn.end(side.other()).state == State::Connecting;
                 let end = conn.end_mut(side);
+                let first = end.held.front();
+                let answer_lost = peer_asks
+                    && matches!(first, Some(Segment::SynAck | Segment::End(Closed::Refused)));
                 end.held.clear();
                 end.ended = false;
-                if end.state != State::Unborn {
+                if answer_lost {
+                    // The client has no answer yet, and will ask again.
+                    end.state = State::Unborn;
+                    end.unanswered_since = Some(now);
+                } else if end.state != State::Unborn {
                     end.state = State::Gone;
                 }
                 self.release(slot);
