@@ -1,20 +1,21 @@
 //! What a disk holds: a page cache and a platter.
 //!
-//! A write reaches the page cache at once. A process that dies leaves the page cache as it is; a host that
-//! loses power keeps the platter, and of what was on its way there whatever the seed says:
+//! A write reaches the page cache at once. A process that dies leaves the page cache as it is; a
+//! host that loses power keeps the platter, and of what was on its way there whatever the seed
+//! says:
 //!
-//! - **Content.** Each 512-byte sector that differs between cache and platter got there or did not. How likely
-//!   that was is drawn per file (never, a quarter, half, three quarters, always), so that runs see whole files
-//!   lost and whole files kept as well as torn ones. A file ends behind its last sector that got there; holes
-//!   before it read as what the platter had, or as zeros.
-//! - **Names.** Creating, renaming and deleting are entries of a journal that reaches the platter in order, as
-//!   that of ext4 does: a power loss keeps a drawn number of its first entries. `FsyncDirectory` commits the
-//!   journal. An fsync of a file commits it up to the file's own creation, as ext4 does too, so that what was
-//!   fsynced can be found; a later rename of the file stays open, and when it is lost, the content is still
-//!   there under the old name.
+//! - **Content.** Each 512-byte sector that differs between cache and platter got there or did not.
+//!   How likely that was is drawn per file (never, a quarter, half, three quarters, always), so
+//!   that runs see whole files lost and whole files kept as well as torn ones. A file ends behind
+//!   its last sector that got there; holes before it read as what the platter had, or as zeros.
+//! - **Names.** Creating, renaming and deleting are entries of a journal that reaches the platter
+//!   in order, as that of ext4 does: a power loss keeps a drawn number of its first entries.
+//!   `FsyncDirectory` commits the journal. An fsync of a file commits it up to the file's own
+//!   creation, as ext4 does too, so that what was fsynced can be found; a later rename of the file
+//!   stays open, and when it is lost, the content is still there under the old name.
 //!
-//! An fsync brings the content as of its submission to the platter when it completes. Fsyncs of one disk
-//! complete in the order in which they were submitted.
+//! An fsync brings the content as of its submission to the platter when it completes. Fsyncs of one
+//! disk complete in the order in which they were submitted.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,7 +43,8 @@ struct Inode {
     links: u32,
 }
 
-/// A content on its way to the platter: the first `base` bytes of the content submitted before it, then `tail`.
+/// A content on its way to the platter: the first `base` bytes of the content submitted before it,
+/// then `tail`.
 #[derive(Debug)]
 struct Pending {
     base: u64,
@@ -146,9 +148,11 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Does `request`. Whether its end is to be reported later, by [`Disk::complete`]: true for fsyncs.
+    /// Does `request`. Whether its end is to be reported later, by [`Disk::complete`]: true for
+    /// fsyncs.
     ///
-    /// What concerns a file that is not there does nothing; so does cutting a file to more than it has.
+    /// What concerns a file that is not there does nothing; so does cutting a file to more than it
+    /// has.
     pub fn apply(&mut self, op: DiskOpId, request: DiskRequest) -> bool {
         match request {
             DiskRequest::Append { file, bytes } => self.open(file).cache.append(bytes),

@@ -10,7 +10,8 @@ use crate::vocab::{Clock, NodeId, Seed};
 
 const NODES: u16 = 8;
 
-/// Sends one message to every other node, and every message that it gets back to where it came from.
+/// Sends one message to every other node, and every message that it gets back to where it came
+/// from.
 struct PingPong {
     me: NodeId,
 }
@@ -32,8 +33,9 @@ impl Process for PingPong {
     }
 }
 
-/// Runs 8 nodes with 56 messages always in flight, each answered when it arrives, over links of 1 to 5 ms,
-/// inside a madsim runtime, until at least `events` events have happened; gives their number.
+/// Runs 8 nodes with 56 messages always in flight, each answered when it arrives, over links of 1
+/// to 5 ms, inside a madsim runtime, until at least `events` events have happened; gives their
+/// number.
 ///
 /// Take the time outside: inside the runtime clocks show virtual time.
 pub fn floor(seed: Seed, events: u64) -> u64 {

@@ -98,7 +98,8 @@ impl WallClock {
         self.offset_ms = offset_ms;
     }
 
-    /// Lets the clock gain `ppm` microseconds per second from `now` on; what it gained so far stays.
+    /// Lets the clock gain `ppm` microseconds per second from `now` on; what it gained so far
+    /// stays.
     pub fn set_drift(&mut self, now: Time, ppm: i64) {
         self.drifted_before_ns = self.drifted_ns(now);
         self.drift_since = now;

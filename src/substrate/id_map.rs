@@ -2,16 +2,17 @@
 
 #[expect(
     clippy::disallowed_types,
-    reason = "this map cannot be iterated, so that its order cannot be seen; and its hasher is fixed"
+    reason = "this map cannot be iterated, so its order cannot be seen; its hasher is fixed"
 )]
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Values under ids that [`Effects`](crate::vocab::step::Effects) gave out: unique numbers that grow.
+/// Values under ids that [`Effects`](crate::vocab::step::Effects) gave out: unique numbers that
+/// grow.
 ///
-/// Connections live long beside timers that live a millisecond, so a slab with a sliding window of ids would
-/// hold on to all that lies between; a hash map does not. Never give this type a way to iterate: the order of
-/// a run must not come from it.
+/// Connections live long beside timers that live a millisecond, so a slab with a sliding window of
+/// ids would hold on to all that lies between; a hash map does not. Never give this type a way to
+/// iterate: the order of a run must not come from it.
 #[derive(Debug)]
 #[expect(clippy::disallowed_types, reason = "see the import")]
 pub struct IdMap<V>(HashMap<u64, V, BuildHasherDefault<IdHasher>>);
@@ -55,8 +56,8 @@ impl<V: Copy> IdMap<V> {
     }
 }
 
-/// One multiplication. Ids count up, so their low bits spread over the buckets by themselves; the product's
-/// high bits are what the map's tags are made of.
+/// One multiplication. Ids count up, so their low bits spread over the buckets by themselves; the
+/// product's high bits are what the map's tags are made of.
 #[derive(Clone, Copy, Debug, Default)]
 struct IdHasher(u64);
 

@@ -1,7 +1,7 @@
 //! The world without its processes: what is due, and what the effects of a step do.
 //!
-//! Effects never step a process; they only schedule. So the kernel need not know what a process is, and a
-//! step never happens inside another.
+//! Effects never step a process; they only schedule. So the kernel need not know what a process is,
+//! and a step never happens inside another.
 
 use std::marker::PhantomData;
 
@@ -58,8 +58,8 @@ pub enum Turn {
 pub enum Life {
     /// It goes on.
     On,
-    /// It wants to end and only waits for its disk: it is told nothing more, and what it asked for behind its
-    /// end does not happen.
+    /// It wants to end and only waits for its disk: it is told nothing more, and what it asked for
+    /// behind its end does not happen.
     Ending,
     /// It ended.
     Ended,

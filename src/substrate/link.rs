@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::vocab::{Ratio, Seed, Stream, Time};
 
-/// After so many losses in a row a piece arrives all the same, so that a link that loses everything is very
-/// slow rather than endless; to lose everything, cut the link.
+/// After so many losses in a row a piece arrives all the same, so that a link that loses everything
+/// is very slow rather than endless; to lose everything, cut the link.
 const LOSSES_MAX: u32 = 10;
 
 /// How links are unless a fault says otherwise.
@@ -118,9 +118,11 @@ impl Link {
         Time(arrival)
     }
 
-    /// How long after the way is open again TCP tries again what it could not deliver since `since`.
+    /// How long after the way is open again TCP tries again what it could not deliver since
+    /// `since`.
     ///
-    /// The timeout doubles, so that the next try is at most about as far away as the first one is past.
+    /// The timeout doubles, so that the next try is at most about as far away as the first one is
+    /// past.
     pub fn retry_after(&mut self, since: Time, now: Time) -> u64 {
         let backoff = nanos(now.since(since)) + self.retransmission_ns.start();
         self.stream.within(0..=backoff.min(*self.retransmission_ns.end()))

@@ -1,19 +1,21 @@
 //! Connections: ordered byte streams between hosts, over directed links.
 //!
-//! What is modelled is what programs see of TCP: the handshake takes a round trip, bytes arrive in order,
-//! arrival times of one direction strictly increase, and bad news travels like bytes do. The life of a
-//! connection has three kinds of end:
+//! What is modelled is what programs see of TCP: the handshake takes a round trip, bytes arrive in
+//! order, arrival times of one direction strictly increase, and bad news travels like bytes do. The
+//! life of a connection has three kinds of end:
 //!
 //! - **Closed** in order: the peer sees [`Closed::Eof`] behind all that was sent before.
-//! - **Reset**: the process died, its kernel says so ([`Closed::Reset`], one latency later); or somebody sent
-//!   to a host that has forgotten the connection, and is told so a round trip later.
-//! - **Silence**: the way is cut, or the host has no power. Nothing is said. What is sent into a cut is held,
-//!   as TCP would send it again and again, and arrives, in order, a retransmission timeout after the heal. What
-//!   was sent to a host without power is tried again when the host is back, and is answered by a reset.
+//! - **Reset**: the process died, its kernel says so ([`Closed::Reset`], one latency later); or
+//!   somebody sent to a host that has forgotten the connection, and is told so a round trip later.
+//! - **Silence**: the way is cut, or the host has no power. Nothing is said. What is sent into a
+//!   cut is held, as TCP would send it again and again, and arrives, in order, a retransmission
+//!   timeout after the heal. What was sent to a host without power is tried again when the host is
+//!   back, and is answered by a reset.
 //!
-//! Left out: windows and acknowledgements. A cut of one direction therefore never stops the other direction,
-//! which real TCP would stop once its send window is full of bytes whose acknowledgements do not come; a
-//! connection never gives up by itself (`tcp_retries2`), and senders never block.
+//! Left out: windows and acknowledgements. A cut of one direction therefore never stops the other
+//! direction, which real TCP would stop once its send window is full of bytes whose
+//! acknowledgements do not come; a connection never gives up by itself (`tcp_retries2`), and
+//! senders never block.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -241,7 +243,8 @@ impl Network {
         self.transmit(now, slot, Side::Client, Segment::Syn, 0)
     }
 
-    /// Sends bytes from `node`; nothing happens when there are none, or its end of the connection is gone.
+    /// Sends bytes from `node`; nothing happens when there are none, or its end of the connection
+    /// is gone.
     ///
     /// # Panics
     /// When the connection is another node's, or does not stand yet.
@@ -345,7 +348,8 @@ impl Network {
         self.transmit(now, slot, to, Segment::End(Closed::Reset), 0)
     }
 
-    /// The process of `node` ended: each of its connections ends with `why`, in the order of their making.
+    /// The process of `node` ended: each of its connections ends with `why`, in the order of their
+    /// making.
     pub fn end_process(&mut self, now: Time, node: NodeId, why: Closed) -> Vec<Due> {
         let ends = self.live_ends(node);
         ends.into_iter().filter_map(|(slot, side)| self.finish(now, slot, side, why)).collect()
@@ -425,7 +429,8 @@ impl Network {
         due
     }
 
-    /// Resets every connection between two hosts, at once and at both ends, whatever the links are like.
+    /// Resets every connection between two hosts, at once and at both ends, whatever the links are
+    /// like.
     pub fn reset(&mut self, now: Time, one: NodeId, other: NodeId) -> Vec<Due> {
         let mut due = Vec::new();
         for (slot, side) in self.live_ends(one) {
@@ -535,7 +540,8 @@ impl Network {
     /// Forgets a connection of which nobody knows any more.
     fn release(&mut self, slot: u32) {
         let conn = &mut self.conns[slot as usize];
-        // A client that went away before its wish to connect got through: the server never hears of it.
+        // A client that went away before its wish to connect got through: the server never hears of
+        // it.
         let client_gone = conn.client.state == State::Gone;
         if client_gone && conn.server.state == State::Unborn && !conn.syn_travels {
             conn.server.state = State::Gone;

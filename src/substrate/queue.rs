@@ -1,8 +1,9 @@
 //! The one queue of the world: what happens next.
 //!
-//! A binary heap of small entries; what they stand for lies in a slab, so that a sift moves 24 bytes. The
-//! order is (time, tie, sequence): ties of one moment are broken by the stream `sched`, so that a run does
-//! not depend on the order in which code happened to schedule things, and other seeds try other orders.
+//! A binary heap of small entries; what they stand for lies in a slab, so that a sift moves 24
+//! bytes. The order is (time, tie, sequence): ties of one moment are broken by the stream `sched`,
+//! so that a run does not depend on the order in which code happened to schedule things, and other
+//! seeds try other orders.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,7 +23,8 @@ pub struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     time: Time,
-    /// A number drawn from `sched`, then the low half of the sequence, which decides between equal draws.
+    /// A number drawn from `sched`, then the low half of the sequence, which decides between equal
+    /// draws.
     tie: u64,
     key: Key,
 }
@@ -35,9 +37,9 @@ struct Slot<T> {
 
 /// A queue of `T`s, each due at a time.
 ///
-/// Cancelling is lazy: the entry stays in the heap, dead, until it comes up or until more than half of the
-/// heap is dead, when all the dead ones go. A node that sets and cancels a timer per request therefore holds
-/// no more than twice the memory of its live timers.
+/// Cancelling is lazy: the entry stays in the heap, dead, until it comes up or until more than half
+/// of the heap is dead, when all the dead ones go. A node that sets and cancels a timer per request
+/// therefore holds no more than twice the memory of its live timers.
 #[derive(Debug)]
 pub struct Queue<T> {
     heap: BinaryHeap<Reverse<Entry>>,

@@ -63,7 +63,8 @@ pub struct Moment {
     pub node: Option<NodeId>,
 }
 
-/// The moment of the world that runs on this thread; for stamping log lines, and for nothing that decides.
+/// The moment of the world that runs on this thread; for stamping log lines, and for nothing that
+/// decides.
 pub fn moment() -> Moment {
     MOMENT.get()
 }
@@ -75,9 +76,9 @@ struct Program<P> {
 
 /// Hosts, the processes on them, the network between them, and one queue of what happens.
 ///
-/// Nothing happens by itself: [`World::run_until`] makes time pass, and between two calls the outside may
-/// inject faults, which act at the present time. Faults that do not apply (crashing what does not run) do
-/// nothing and say so by returning false.
+/// Nothing happens by itself: [`World::run_until`] makes time pass, and between two calls the
+/// outside may inject faults, which act at the present time. Faults that do not apply (crashing
+/// what does not run) do nothing and say so by returning false.
 pub struct World<P: Process, W: Observer<P::Observation>> {
     programs: Vec<Program<P>>,
     effects: Effects<P::Observation>,
@@ -104,8 +105,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         }
     }
 
-    /// Adds a host with power, an empty disk and no process; `boot` makes the process at each start.
-    /// Nodes are numbered from 0 in the order in which they are added.
+    /// Adds a host with power, an empty disk and no process; `boot` makes the process at each
+    /// start. Nodes are numbered from 0 in the order in which they are added.
     ///
     /// # Panics
     /// When there are 65,536 nodes already.
@@ -218,8 +219,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         true
     }
 
-    /// Kills the process: what it had in memory is gone, what it wrote stays in the page cache, its peers
-    /// see a reset one latency later. False when it does not run.
+    /// Kills the process: what it had in memory is gone, what it wrote stays in the page cache, its
+    /// peers see a reset one latency later. False when it does not run.
     pub fn crash(&mut self, node: NodeId) -> bool {
         if !self.is_running(node) {
             return false;
@@ -230,8 +231,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         true
     }
 
-    /// Takes the power from the host: the process dies, the disk keeps its platter and what the seed says of
-    /// the rest, nobody is told anything. False when it has none.
+    /// Takes the power from the host: the process dies, the disk keeps its platter and what the
+    /// seed says of the rest, nobody is told anything. False when it has none.
     pub fn power_loss(&mut self, node: NodeId) -> bool {
         if !self.has_power(node) {
             return false;
@@ -248,8 +249,9 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.start(node);
     }
 
-    /// Lets the process stand still, as a long garbage collection does. Its connections stay up and its
-    /// kernel accepts new ones; what comes for it waits. False when it does not run, or stands still already.
+    /// Lets the process stand still, as a long garbage collection does. Its connections stay up and
+    /// its kernel accepts new ones; what comes for it waits. False when it does not run, or stands
+    /// still already.
     pub fn pause(&mut self, node: NodeId) -> bool {
         let host = self.kernel.host(node);
         if !host.is_running || host.is_paused {
@@ -260,8 +262,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         true
     }
 
-    /// Lets a paused process run again: it is told at once, in order, what came meanwhile, its due timers
-    /// included. False when it is not paused.
+    /// Lets a paused process run again: it is told at once, in order, what came meanwhile, its due
+    /// timers included. False when it is not paused.
     pub fn resume(&mut self, node: NodeId) -> bool {
         let host = self.kernel.host(node);
         if !host.is_paused {
@@ -278,8 +280,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         true
     }
 
-    /// Asks the process to end in an orderly way; a paused one hears of it when it resumes. False when it
-    /// does not run.
+    /// Asks the process to end in an orderly way; a paused one hears of it when it resumes. False
+    /// when it does not run.
     pub fn shutdown(&mut self, node: NodeId) -> bool {
         let host = self.kernel.host(node);
         if !host.is_running || host.is_exiting {
@@ -314,8 +316,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.programs[usize::from(node.0)].process.as_ref()
     }
 
-    /// Lets the outside act as the process of `node` would in a step: what a gateway or a driver of a client
-    /// needs. `None` when the process does not run, stands still or is ending.
+    /// Lets the outside act as the process of `node` would in a step: what a gateway or a driver of
+    /// a client needs. `None` when the process does not run, stands still or is ending.
     pub fn drive<R>(
         &mut self,
         node: NodeId,
@@ -330,8 +332,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     // ---- network ----
 
-    /// Cuts the way from one host to another, in this direction only: silence. What is sent into the cut is
-    /// held; what was under way before arrives.
+    /// Cuts the way from one host to another, in this direction only: silence. What is sent into
+    /// the cut is held; what was under way before arrives.
     pub fn cut(&mut self, from: NodeId, to: NodeId) {
         self.kernel.network.link(from, to).cut = true;
     }
@@ -382,7 +384,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     // ---- disk and clock ----
 
-    /// Lets each disk write take `write`; what the node sends behind a write waits for it. Zero ends it.
+    /// Lets each disk write take `write`; what the node sends behind a write waits for it. Zero
+    /// ends it.
     pub fn slow_disk(&mut self, node: NodeId, write: Duration) {
         self.kernel.host(node).write_ns = nanos(write);
     }
@@ -446,9 +449,9 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
 /// Runs `f` inside a madsim runtime of its own, as its only task.
 ///
-/// Inside, the clocks and the randomness that libc gives to dependencies are those of the seed, and a
-/// [`World`] moves the runtime's clock along with its own. Let each seed have a fresh thread: thread-locals of
-/// dependencies outlive a runtime (`rand`'s generators, for one).
+/// Inside, the clocks and the randomness that libc gives to dependencies are those of the seed, and
+/// a [`World`] moves the runtime's clock along with its own. Let each seed have a fresh thread:
+/// thread-locals of dependencies outlive a runtime (`rand`'s generators, for one).
 pub fn simulate<R>(seed: Seed, f: impl FnOnce() -> R) -> R {
     let runtime = madsim::runtime::Runtime::with_seed_and_config(seed.0, madsim::Config::default());
     runtime.block_on(async move { f() })
