@@ -222,7 +222,9 @@ mod tests {
 
     fn roster() -> Roster {
         let mut roster = Roster::default();
-        ["b1", "b2", "p0"].map(|name| roster.add(name));
+        for name in ["b1", "b2", "p0"] {
+            roster.add(name);
+        }
         roster
     }
 
