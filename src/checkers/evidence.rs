@@ -147,6 +147,15 @@ pub enum Evidence {
     },
     /// An operation had not ended by the end of the run.
     Unended { client: Arc<str>, op: u64, count: u64 },
+    /// A partition has no leader at the end, or not all of its replicas are in sync.
+    NotInSync {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        leader: Option<Arc<str>>,
+        replicas: Vec<Arc<str>>,
+        isr: Vec<Arc<str>>,
+        count: u64,
+    },
     /// A producer was without an acknowledgement for longer than the scenario allows.
     Unavailable {
         producer: Arc<str>,
@@ -170,6 +179,7 @@ impl Evidence {
             | Self::Duplicated { count, .. }
             | Self::Reordered { count, .. }
             | Self::EndedWrongly { count, .. }
+            | Self::NotInSync { count, .. }
             | Self::Unended { count, .. } => *count,
             Self::TwoLeaders { .. } | Self::LeaderOutsideIsr { .. } | Self::Unavailable { .. } => 1,
         }
@@ -224,6 +234,13 @@ impl Display for Evidence {
             Self::Unended { client, op, .. } => {
                 write!(f, "operation {op} of {client} was still under way at the end")
             }
+            Self::NotInSync { at, leader: None, .. } => write!(f, "{at} has no leader at the end"),
+            Self::NotInSync { at, leader: Some(leader), replicas, isr, .. } => write!(
+                f,
+                "{at}, led by {leader}, has {} in sync at the end, not {}",
+                isr.join(" "),
+                replicas.join(" ")
+            ),
             Self::Unavailable { producer, from, to, limit } => {
                 write!(
                     f,

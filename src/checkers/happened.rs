@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::Status;
 use crate::history::{BrokerObservation, ClientObservation, Election, Observation, Outcome};
 use crate::vocab::{BrokerId, Happening, NodeId, Time};
 
@@ -20,13 +21,36 @@ pub struct Seen {
     pub first: Time,
 }
 
+/// What a scenario expects of something that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
+    /// It happens; a run without it is inconclusive.
+    Happens,
+    /// It does not; a run with it fails.
+    NeverHappens,
+}
+
 /// Something that a scenario expected, and what came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Expectation {
-    /// What was expected.
+    /// What it is about.
     pub happening: Happening,
+    /// What was expected of it.
+    pub expected: Expected,
     /// Whether and when it happened.
     pub seen: Option<Seen>,
+}
+
+impl Expectation {
+    /// What this expectation alone makes of the run.
+    pub fn status(&self) -> Status {
+        match (self.expected, self.seen) {
+            (Expected::Happens, Some(_)) | (Expected::NeverHappens, None) => Status::Held,
+            (Expected::Happens, None) => Status::Inconclusive,
+            (Expected::NeverHappens, Some(_)) => Status::Violated,
+        }
+    }
 }
 
 /// Counts what happens.
@@ -130,7 +154,6 @@ impl Happened {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::Status;
     use crate::checkers::testing::Story;
 
     fn names(story: &Story) -> Vec<&'static str> {
@@ -183,5 +206,17 @@ mod tests {
         assert_eq!(judgement.status(), Status::Inconclusive);
         story.isr_changed(&[1, 2], &[1]);
         assert_eq!(story.judgement().status(), Status::Held);
+    }
+
+    #[test]
+    fn what_must_never_happen_fails_the_run_when_it_does() {
+        let mut story = Story::default();
+        story.terms.never = vec![Happening::Truncated, Happening::UncleanLeaderElected];
+        assert_eq!(story.judgement().status(), Status::Held);
+        story.elected(2, 1, &[2], Election::Unclean);
+        let judgement = story.judgement();
+        let states: Vec<_> = judgement.expectations.iter().map(Expectation::status).collect();
+        assert_eq!(states, [Status::Held, Status::Violated]);
+        assert_eq!(judgement.status(), Status::Violated);
     }
 }

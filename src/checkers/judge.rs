@@ -1,13 +1,14 @@
 //! The judge: listens to a run, feeds every checker, and comes to a judgement.
 
 use super::availability::{self, Availability};
-use super::happened::{Expectation, Happened};
+use super::happened::{Expectation, Expected, Happened};
 use super::judgement::{ConsumerSummary, Judged, ProducerSummary};
 use super::ledger::{FinalRecord, Ledger};
 use super::no_duplicates::{self, NoDuplicates};
 use super::one_leader_per_epoch::{self, OneLeaderPerEpoch};
 use super::order::{self, Order};
 use super::reading::Reading;
+use super::replicas_converge::{self, ReplicasConverge};
 use super::{
     AckWindow, Fired, Judgement, Permission, Property, Reign, Terms, Timeline, Turn, Verdict,
     acknowledged_is_in_the_final_log, acknowledged_is_read, consumers_catch_up, ends_once,
@@ -32,6 +33,7 @@ pub struct Judge {
     availability: Availability,
     one_leader_per_epoch: OneLeaderPerEpoch,
     leader_in_isr: leader_in_isr::LeaderInIsr,
+    replicas: ReplicasConverge,
     happened: Happened,
     faults: Vec<Fired>,
     timeline: Timeline,
@@ -49,6 +51,7 @@ impl Judge {
             availability: Availability::new(&ledger),
             one_leader_per_epoch: OneLeaderPerEpoch::default(),
             leader_in_isr: leader_in_isr::LeaderInIsr::default(),
+            replicas: ReplicasConverge::default(),
             happened: Happened::default(),
             faults: Vec::new(),
             timeline: Timeline::default(),
@@ -66,6 +69,11 @@ impl Judge {
     pub fn workload_is_complete(&self) -> bool {
         let accounts = self.ledger.accounts().iter();
         accounts.map(|account| account.invoked.len() - account.ended.len()).sum::<u64>() == 0
+    }
+
+    /// Whether every partition has a leader and all of its replicas in sync, so far.
+    pub fn replicas_have_converged(&self) -> bool {
+        self.replicas.first_not_converged().is_none()
     }
 
     fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
@@ -86,6 +94,7 @@ impl Judge {
     }
 
     fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
+        self.replicas.observe(observation);
         match observation {
             BrokerObservation::BecameLeader { at, leader_epoch, start, .. } => {
                 let (leader_epoch, start) = (*leader_epoch, *start);
@@ -115,10 +124,17 @@ impl Judge {
     pub fn finish(mut self, end: Time) -> Judgement {
         let producers = self.producers(end);
         self.count_what_the_final_log_shows(&producers, end);
-        let expected = self.terms.expected.iter();
-        let expectations = expected
-            .map(|&happening| Expectation { happening, seen: self.happened.seen(happening) })
-            .collect();
+        let expectation = |expected| {
+            let happened = &self.happened;
+            move |&happening: &Happening| Expectation {
+                happening,
+                expected,
+                seen: happened.seen(happening),
+            }
+        };
+        let happens = self.terms.expected.iter().map(expectation(Expected::Happens));
+        let never = self.terms.never.iter().map(expectation(Expected::NeverHappens));
+        let expectations = happens.chain(never).collect();
         Judgement {
             verdicts: self.verdicts(end),
             consumers: self.consumers(),
@@ -170,6 +186,7 @@ impl Judge {
             forbidden(&leader_in_isr::PROPERTY, self.leader_in_isr.judge()),
             forbidden(&ends_once::PROPERTY, ends_once::judge(ledger)),
             forbidden(&workload_completes::PROPERTY, workload_completes::judge(ledger)),
+            forbidden(&replicas_converge::PROPERTY, self.replicas.judge(terms)),
             forbidden(&consumers_catch_up::PROPERTY, consumers_catch_up::judge(ledger, reading)),
             forbidden(&availability::PROPERTY, available),
         ]

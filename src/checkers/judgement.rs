@@ -122,10 +122,7 @@ pub struct Judgement {
 impl Judgement {
     /// What the run came to: the worst of its parts.
     pub fn status(&self) -> Status {
-        let expected = self.expectations.iter().map(|expectation| match expectation.seen {
-            Some(_) => Status::Held,
-            None => Status::Inconclusive,
-        });
+        let expected = self.expectations.iter().map(Expectation::status);
         let judged = self.verdicts.iter().map(Judged::status);
         judged.chain(expected).max().unwrap_or(Status::Inconclusive)
     }

@@ -31,6 +31,7 @@ pub mod order;
 mod property;
 pub mod read_is_in_the_final_log;
 mod reading;
+pub mod replicas_converge;
 mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -56,6 +57,7 @@ pub const PROPERTIES: &[&Property] = &[
     &leader_in_isr::PROPERTY,
     &ends_once::PROPERTY,
     &workload_completes::PROPERTY,
+    &replicas_converge::PROPERTY,
     &consumers_catch_up::PROPERTY,
     &availability::PROPERTY,
 ];

@@ -78,6 +78,8 @@ pub struct Terms {
     pub unavailability_max: Option<Duration>,
     /// What must have happened for the run to say anything.
     pub expected: Vec<Happening>,
+    /// What must not have happened.
+    pub never: Vec<Happening>,
 }
 
 impl Terms {

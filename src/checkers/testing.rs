@@ -172,6 +172,18 @@ impl Story {
         self.broker(1, elected)
     }
 
+    /// b1, as controller, created the topic with one partition.
+    pub fn created(&mut self, replicas: &[i32]) -> &mut Self {
+        let assignment = vec![broker_ids(replicas)];
+        self.broker(1, BrokerObservation::TopicCreated { topic: "orders".into(), assignment })
+    }
+
+    /// b1, as controller, left the partition without a leader.
+    pub fn leader_lost(&mut self, leader_epoch: i32, isr: &[i32]) -> &mut Self {
+        let (at, isr) = (orders(), broker_ids(isr));
+        self.broker(1, BrokerObservation::LeaderLost { at, leader_epoch, isr })
+    }
+
     /// The in-sync replicas changed.
     pub fn isr_changed(&mut self, from: &[i32], to: &[i32]) -> &mut Self {
         let (from, to) = (broker_ids(from), broker_ids(to));

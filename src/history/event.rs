@@ -109,10 +109,19 @@ pub enum EventKind<'a> {
         /// The nodes that it was aimed at.
         targets: &'a [NodeId],
     },
+    /// The node asked for a connection.
+    Connecting {
+        /// Which.
+        conn: ConnId,
+        /// To whom.
+        to: NodeId,
+    },
     /// A connection that the node asked for stands.
     Opened {
         /// Which.
         conn: ConnId,
+        /// With whom.
+        peer: NodeId,
     },
     /// A peer connected.
     Accepted {
@@ -132,10 +141,17 @@ pub enum EventKind<'a> {
         /// XXH3 of the bytes.
         bytes_hash: u64,
     },
+    /// The node closed a connection.
+    Closing {
+        /// Which.
+        conn: ConnId,
+    },
     /// A connection ended.
     Closed {
         /// Which.
         conn: ConnId,
+        /// With whom.
+        peer: NodeId,
         /// Why.
         why: Closed,
     },

@@ -57,7 +57,13 @@ impl EventLog {
                 targets.iter().try_for_each(|&target| write!(out, " {}", name(target)))?;
                 writeln!(out)
             }
-            EventKind::Opened { conn } => writeln!(out, "opened {}", conn.0),
+            EventKind::Connecting { conn, to } => {
+                writeln!(out, "connecting to {} on {}", name(to), conn.0)
+            }
+            EventKind::Opened { conn, peer } => {
+                writeln!(out, "opened {} to {}", conn.0, name(peer))
+            }
+            EventKind::Closing { conn } => writeln!(out, "closing {}", conn.0),
             EventKind::Accepted { conn, peer } => {
                 writeln!(out, "accepted {} from {}", conn.0, name(peer))
             }
@@ -65,13 +71,13 @@ impl EventLog {
                 let from = name(from);
                 writeln!(out, "delivered {len} bytes from {from} on {}, {bytes_hash:016x}", conn.0)
             }
-            EventKind::Closed { conn, why } => {
+            EventKind::Closed { conn, peer, why } => {
                 let why = match why {
                     Closed::Refused => "refused",
                     Closed::Eof => "end of file",
                     Closed::Reset => "reset",
                 };
-                writeln!(out, "closed {}, {why}", conn.0)
+                writeln!(out, "closed {} to {}, {why}", conn.0, name(peer))
             }
             EventKind::Timer { token } => writeln!(out, "timer {token:#x}"),
             EventKind::Disk { op, request } => writeln!(out, "disk {}: {request}", op.0),

@@ -77,19 +77,22 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
             length(out, targets.len());
             targets.iter().for_each(|&target| node(out, target));
         }
-        EventKind::Opened { conn } => number(out, conn.0),
-        EventKind::Accepted { conn, peer } => {
+        EventKind::Connecting { conn, to: peer }
+        | EventKind::Opened { conn, peer }
+        | EventKind::Accepted { conn, peer } => {
             number(out, conn.0);
             node(out, peer);
         }
+        EventKind::Closing { conn } => number(out, conn.0),
         EventKind::Delivered { conn, from, len, bytes_hash } => {
             number(out, conn.0);
             node(out, from);
             number(out, len);
             number(out, bytes_hash);
         }
-        EventKind::Closed { conn, why } => {
+        EventKind::Closed { conn, peer, why } => {
             number(out, conn.0);
+            node(out, peer);
             out.push(match why {
                 Closed::Refused => 0,
                 Closed::Eof => 1,
@@ -128,6 +131,8 @@ fn tag(kind: &EventKind<'_>) -> u8 {
         EventKind::DiskDone { .. } => 23,
         EventKind::Observed(_) => 24,
         EventKind::Fact(_) => 25,
+        EventKind::Connecting { .. } => 26,
+        EventKind::Closing { .. } => 27,
     }
 }
 
@@ -241,8 +246,13 @@ mod tests {
             EventKind::Fault { text: "crash b2", targets: &NODES[..1] },
             EventKind::Fault { text: "crash b1", targets: NODES },
             EventKind::Fault { text: "crash b1", targets: &[] },
-            EventKind::Opened { conn: ConnId(1) },
-            EventKind::Opened { conn: ConnId(2) },
+            EventKind::Connecting { conn: ConnId(1), to: NodeId(1) },
+            EventKind::Connecting { conn: ConnId(1), to: NodeId(2) },
+            EventKind::Opened { conn: ConnId(1), peer: NodeId(1) },
+            EventKind::Opened { conn: ConnId(2), peer: NodeId(1) },
+            EventKind::Opened { conn: ConnId(1), peer: NodeId(2) },
+            EventKind::Closing { conn: ConnId(1) },
+            EventKind::Closing { conn: ConnId(2) },
             EventKind::Accepted { conn: ConnId(1), peer: NodeId(1) },
             EventKind::Accepted { conn: ConnId(2), peer: NodeId(1) },
             EventKind::Accepted { conn: ConnId(1), peer: NodeId(2) },
@@ -251,10 +261,11 @@ mod tests {
             EventKind::delivered(ConnId(1), NodeId(2), b"x"),
             EventKind::delivered(ConnId(1), NodeId(1), b"y"),
             EventKind::delivered(ConnId(1), NodeId(1), b"xx"),
-            EventKind::Closed { conn: ConnId(1), why: Closed::Refused },
-            EventKind::Closed { conn: ConnId(1), why: Closed::Eof },
-            EventKind::Closed { conn: ConnId(1), why: Closed::Reset },
-            EventKind::Closed { conn: ConnId(2), why: Closed::Reset },
+            EventKind::Closed { conn: ConnId(1), peer: NodeId(1), why: Closed::Refused },
+            EventKind::Closed { conn: ConnId(1), peer: NodeId(1), why: Closed::Eof },
+            EventKind::Closed { conn: ConnId(1), peer: NodeId(1), why: Closed::Reset },
+            EventKind::Closed { conn: ConnId(1), peer: NodeId(2), why: Closed::Reset },
+            EventKind::Closed { conn: ConnId(2), peer: NodeId(1), why: Closed::Reset },
             EventKind::Timer { token: 1 },
             EventKind::Timer { token: 2 },
             EventKind::DiskDone { op: DiskOpId(1) },

@@ -74,9 +74,14 @@ impl<S: Subscriber> Recorder<S> {
         self.subscriber.fault(time, text, targets);
     }
 
+    /// `node` asked for a connection.
+    pub fn connecting(&mut self, time: Time, node: NodeId, conn: ConnId, to: NodeId) {
+        self.record(time, Some(node), EventKind::Connecting { conn, to });
+    }
+
     /// A connection that `node` asked for stands.
-    pub fn opened(&mut self, time: Time, node: NodeId, conn: ConnId) {
-        self.record(time, Some(node), EventKind::Opened { conn });
+    pub fn opened(&mut self, time: Time, node: NodeId, conn: ConnId, peer: NodeId) {
+        self.record(time, Some(node), EventKind::Opened { conn, peer });
     }
 
     /// `peer` connected to `node`.
@@ -96,9 +101,14 @@ impl<S: Subscriber> Recorder<S> {
         self.record(time, Some(node), EventKind::delivered(conn, from, bytes));
     }
 
-    /// A connection of `node` ended.
-    pub fn closed(&mut self, time: Time, node: NodeId, conn: ConnId, why: Closed) {
-        self.record(time, Some(node), EventKind::Closed { conn, why });
+    /// `node` closed a connection.
+    pub fn closing(&mut self, time: Time, node: NodeId, conn: ConnId) {
+        self.record(time, Some(node), EventKind::Closing { conn });
+    }
+
+    /// A connection of `node` with `peer` ended.
+    pub fn closed(&mut self, time: Time, node: NodeId, conn: ConnId, peer: NodeId, why: Closed) {
+        self.record(time, Some(node), EventKind::Closed { conn, peer, why });
     }
 
     /// A timer of `node` was due.
@@ -233,7 +243,8 @@ mod tests {
         let at = TopicPartition::new("orders", 0);
         let conn = ConnId(17);
         recorder.life(Time::ZERO, b2, Life::Started);
-        recorder.opened(Time(1_000), p0, conn);
+        recorder.connecting(Time(500), p0, conn, b2);
+        recorder.opened(Time(1_000), p0, conn, b2);
         recorder.accepted(Time(1_001), b2, conn, p0);
         recorder.delivered(Time(2_000), b2, conn, p0, b"abc");
         recorder.timer(Time(2_500), b1, 0x12);
@@ -245,7 +256,8 @@ mod tests {
         recorder.observed(Time(3_000), p0, &Observation::Client(completed));
         recorder.fault(Time::from_millis(8_000), "crash leader(orders-0) = b2", &[b2]);
         recorder.life(Time::from_millis(8_000), b2, Life::Crashed);
-        recorder.closed(Time::from_millis(8_001), p0, conn, Closed::Reset);
+        recorder.closed(Time::from_millis(8_001), p0, conn, b2, Closed::Reset);
+        recorder.closing(Time::from_millis(8_001), p0, ConnId(18));
         let end = Time::from_millis(9_000);
         recorder.final_log(end, &at, Some(BrokerId(1)), 8);
         recorder.final_record(end, &at, 7, &"p0".into(), 3);
@@ -260,18 +272,20 @@ mod tests {
         let text = String::from_utf8(out.bytes.take()).expect("text");
         insta::assert_snapshot!(text, @r"
         [s 0.000000000 e 1] b2 started
-        [s 0.000001000 e 2] p0 opened 17
-        [s 0.000001001 e 3] b2 accepted 17 from p0
-        [s 0.000002000 e 4] b2 delivered 3 bytes from p0 on 17, 78af5f94892f3950
-        [s 0.000002500 e 5] b1 timer 0x12
-        [s 0.000002500 e 6] b2 disk 5: append 3 bytes to orders-0/0.log
-        [s 0.000002600 e 7] b2 disk 5 done
-        [s 0.000003000 e 8] p0 observed: completed 3: ok, orders-0@7
-        [s 8.000000000 e 9] - fault: crash leader(orders-0) = b2; aimed at b2
-        [s 8.000000000 e 10] b2 crashed
-        [s 8.001000000 e 11] p0 closed 17, reset
-        [s 9.000000000 e 12] - fact: orders-0 ends at offset 8, led by broker 1
-        [s 9.000000000 e 13] - fact: orders-0@7 holds record 3 of p0
+        [s 0.000000500 e 2] p0 connecting to b2 on 17
+        [s 0.000001000 e 3] p0 opened 17 to b2
+        [s 0.000001001 e 4] b2 accepted 17 from p0
+        [s 0.000002000 e 5] b2 delivered 3 bytes from p0 on 17, 78af5f94892f3950
+        [s 0.000002500 e 6] b1 timer 0x12
+        [s 0.000002500 e 7] b2 disk 5: append 3 bytes to orders-0/0.log
+        [s 0.000002600 e 8] b2 disk 5 done
+        [s 0.000003000 e 9] p0 observed: completed 3: ok, orders-0@7
+        [s 8.000000000 e 10] - fault: crash leader(orders-0) = b2; aimed at b2
+        [s 8.000000000 e 11] b2 crashed
+        [s 8.001000000 e 12] p0 closed 17 to b2, reset
+        [s 8.001000000 e 13] p0 closing 18
+        [s 9.000000000 e 14] - fact: orders-0 ends at offset 8, led by broker 1
+        [s 9.000000000 e 15] - fact: orders-0@7 holds record 3 of p0
         ");
     }
 
@@ -283,7 +297,7 @@ mod tests {
         play(&mut logged);
         let (plain, logged) = (plain.finish().expect("no log"), logged.finish().expect("a sink"));
         assert_eq!((plain.fingerprint, plain.events), (logged.fingerprint, logged.events));
-        assert_eq!(plain.events, 13);
+        assert_eq!(plain.events, 15);
     }
 
     #[test]
