@@ -38,7 +38,7 @@ mod tests {
         };
         assert_eq!(
             evidence.to_string(),
-            "operation 0 of p0 ended at 0.000000s without being under way"
+            "operation 0 of p0 ended at 0.000s without being under way"
         );
         assert_eq!(judgement.producers[0].acknowledged, 1);
         assert_eq!(judgement.producers[0].unknown, 0);

@@ -191,15 +191,20 @@ impl Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost { producer, acks, topic, record, acknowledged, gone, .. } => {
-                write!(f, "record {record} of {producer}, ")?;
                 match acknowledged {
-                    Some(Acknowledged { at, offset, time }) => {
-                        write!(f, "{at}@{offset}, was acked (acks={acks}) at {time}")?;
+                    Some(Acknowledged { at, offset, time }) => write!(
+                        f,
+                        "{at}@{offset}, record {record} of {producer}, was acked (acks={acks}) at {time:.3}"
+                    )?,
+                    None => {
+                        write!(
+                            f,
+                            "record {record} of {producer} to {topic} was acked (acks={acks})"
+                        )?;
                     }
-                    None => write!(f, "sent to {topic}, was acked (acks={acks})")?,
                 }
                 match gone {
-                    Some(gone) => write!(f, " and is gone at {}", gone.time),
+                    Some(gone) => write!(f, " and is gone at {:.3}", gone.time),
                     None => f.write_str(" and is not in the final log"),
                 }
             }
@@ -221,15 +226,15 @@ impl Display for Evidence {
                 write!(f, "{at}@{offset} holds record {record} of {producer} behind record {after}")
             }
             Self::TwoLeaders { at, leader_epoch, first, second, time } => {
-                write!(f, "{second} led {at} in epoch {leader_epoch} at {time}, as {first} had")
+                write!(f, "{second} led {at} in epoch {leader_epoch} at {time:.3}, as {first} had")
             }
             Self::LeaderOutsideIsr { at, leader, leader_epoch, isr, time } => write!(
                 f,
-                "{leader} was made leader of {at} in epoch {leader_epoch} at {time}, in sync: {}",
+                "{leader} was made leader of {at} in epoch {leader_epoch} at {time:.3}, in sync: {}",
                 isr.join(" ")
             ),
             Self::EndedWrongly { client, op, time, .. } => {
-                write!(f, "operation {op} of {client} ended at {time} without being under way")
+                write!(f, "operation {op} of {client} ended at {time:.3} without being under way")
             }
             Self::Unended { client, op, .. } => {
                 write!(f, "operation {op} of {client} was still under way at the end")
@@ -244,7 +249,7 @@ impl Display for Evidence {
             Self::Unavailable { producer, from, to, limit } => {
                 write!(
                     f,
-                    "{producer} had no acknowledgement from {from} to {to}, longer than {limit}"
+                    "{producer} had no acknowledgement from {from:.3} to {to:.3}, longer than {limit:.3}"
                 )
             }
         }

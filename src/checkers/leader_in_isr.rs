@@ -64,7 +64,7 @@ mod tests {
         };
         assert_eq!(
             evidence.to_string(),
-            "b2 was made leader of orders-0 in epoch 1 at 0.500000s, in sync: b1 b3"
+            "b2 was made leader of orders-0 in epoch 1 at 0.500s, in sync: b1 b3"
         );
     }
 }

@@ -78,6 +78,6 @@ mod tests {
         let Verdict::Violated(evidence) = judgement.verdict(&PROPERTY) else {
             panic!("b1 and b2 led in epoch 1");
         };
-        assert_eq!(evidence.to_string(), "b1 led orders-0 in epoch 1 at 2.000000s, as b2 had");
+        assert_eq!(evidence.to_string(), "b1 led orders-0 in epoch 1 at 2.000s, as b2 had");
     }
 }
