@@ -1,1 +1,13 @@
-//! Pure state machines: broker, coordinator, clients.
+//! Pure state machines: brokers, coordinator servers, clients.
+//!
+//! A role does not know that it is simulated. It has `step(&mut self, clock, input, effects)` and nothing
+//! else: no I/O, no async, no randomness but the streams that it was given. How a role is driven is defined
+//! in [`crate::vocab::step`].
+
+pub mod broker;
+pub mod channel;
+
+use crate::history::Observation;
+
+/// The effects of a role's step.
+pub type Effects = crate::vocab::step::Effects<Observation>;

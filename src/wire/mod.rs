@@ -1,1 +1,6 @@
-//! Bytes and values.
+//! Bytes ⇄ values: Kafka requests, responses and record batches; ZooKeeper client frames.
+
+pub mod frames;
+pub mod kafka;
+pub mod records;
+pub mod workload;

@@ -1,0 +1,3 @@
+//! History → verdict.
+
+pub mod interval;

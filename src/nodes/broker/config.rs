@@ -1,0 +1,76 @@
+//! A broker's settings, under Kafka's names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::vocab::{BrokerId, KafkaVersion, NodeId};
+
+/// The `server.properties` of one broker, as far as the simulated broker reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `broker.id`
+    pub id: BrokerId,
+    /// The name under which others reach it (`listeners`); its port is 9092.
+    pub host: String,
+    /// The release it behaves like (`inter.broker.protocol.version` follows it).
+    pub version: KafkaVersion,
+    /// `zookeeper.connect`
+    pub coordinators: Vec<NodeId>,
+    /// `zookeeper.session.timeout.ms`
+    pub session_timeout: Duration,
+    /// `replica.lag.time.max.ms`
+    pub replica_lag_time_max: Duration,
+    /// `replica.fetch.wait.max.ms`
+    pub replica_fetch_wait_max: Duration,
+    /// `replica.fetch.min.bytes`
+    pub replica_fetch_min_bytes: i32,
+    /// `replica.fetch.max.bytes`, for one partition
+    pub replica_fetch_max_bytes: i32,
+    /// `replica.fetch.response.max.bytes`
+    pub replica_fetch_response_max_bytes: i32,
+    /// `replica.fetch.backoff.ms`
+    pub replica_fetch_backoff: Duration,
+    /// `replica.socket.timeout.ms`
+    pub replica_socket_timeout: Duration,
+    /// `replica.high.watermark.checkpoint.interval.ms`
+    pub high_watermark_checkpoint_interval: Duration,
+    /// `log.flush.offset.checkpoint.interval.ms`
+    pub recovery_point_checkpoint_interval: Duration,
+    /// `log.flush.interval.messages`
+    pub log_flush_interval_messages: i64,
+    /// `log.flush.interval.ms`; `None` is "never"
+    pub log_flush_interval: Option<Duration>,
+    /// `log.segment.bytes`
+    pub log_segment_bytes: u64,
+    /// `message.max.bytes`
+    pub message_max_bytes: i32,
+    /// `min.insync.replicas`
+    pub min_insync_replicas: i32,
+    /// `unclean.leader.election.enable`
+    pub unclean_leader_election: bool,
+    /// `num.partitions`
+    pub num_partitions: i32,
+    /// `default.replication.factor`
+    pub default_replication_factor: i16,
+    /// `auto.create.topics.enable`
+    pub auto_create_topics: bool,
+    /// `auto.leader.rebalance.enable`
+    pub auto_leader_rebalance: bool,
+    /// `leader.imbalance.check.interval.seconds`
+    pub leader_imbalance_check_interval: Duration,
+    /// `leader.imbalance.per.broker.percentage`
+    pub leader_imbalance_per_broker_percentage: u32,
+    /// `controlled.shutdown.enable`
+    pub controlled_shutdown: bool,
+    /// `controlled.shutdown.max.retries`
+    pub controlled_shutdown_max_retries: u32,
+    /// `controlled.shutdown.retry.backoff.ms`
+    pub controlled_shutdown_retry_backoff: Duration,
+    /// `controller.socket.timeout.ms`
+    pub controller_socket_timeout: Duration,
+    /// `request.timeout.ms`
+    pub request_timeout: Duration,
+}
+
+/// What a topic sets otherwise than its brokers (`/config/topics/T`): Kafka's property name to value.
+pub type TopicOverrides = BTreeMap<String, String>;

@@ -1,0 +1,161 @@
+//! What the parts of a broker share during a step, and what they ask of one another.
+//!
+//! A broker is the replica manager, the controller (on every broker; active on one) and the shell around
+//! both. A part never calls another part: it leaves an [`Ask`] in the [`Outbox`], and the shell carries it out
+//! before the step ends. So no part has to be re-entered while it works.
+
+use std::collections::VecDeque;
+
+use kafka_protocol::messages::{ApiKey, ResponseKind};
+
+use crate::nodes::Effects;
+use crate::vocab::{
+    BrokerId, Clock, ConnId, LeaderEpoch, PartitionEpoch, Time, TimerId, TopicPartition,
+};
+
+/// A part of a broker; tells whose a timer or a coordinator request is, by the highest byte of its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Part {
+    /// Registration, metadata, requests, shutdown.
+    Shell = 1,
+    /// Logs, partitions, fetchers.
+    Replicas = 2,
+    /// Elections and control requests.
+    Controller = 3,
+    /// The session at the coordinator.
+    Session = 4,
+}
+
+impl Part {
+    const SHIFT: u32 = 56;
+
+    /// `number` marked as this part's.
+    ///
+    /// # Panics
+    /// When the number needs the byte of the mark.
+    pub fn mark(self, number: u64) -> u64 {
+        assert!(number >> Self::SHIFT == 0, "the number leaves no room for the part's mark");
+        (u64::from(self as u8) << Self::SHIFT) | number
+    }
+
+    /// Whose `marked` is, and the number without the mark.
+    ///
+    /// # Panics
+    /// When no part marked it.
+    pub fn of(marked: u64) -> (Self, u64) {
+        let part = match marked >> Self::SHIFT {
+            1 => Self::Shell,
+            2 => Self::Replicas,
+            3 => Self::Controller,
+            4 => Self::Session,
+            other => panic!("no part of a broker has mark {other}"),
+        };
+        (part, marked & ((1 << Self::SHIFT) - 1))
+    }
+}
+
+/// Where the response to a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// The connection it came from.
+    pub conn: ConnId,
+    /// The API.
+    pub api: ApiKey,
+    /// The version.
+    pub version: i16,
+    /// The request's own number.
+    pub correlation_id: i32,
+}
+
+/// A change of in-sync replicas that a leader wants; written by the leader itself or by the controller,
+/// depending on the version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsrChange {
+    /// The partition.
+    pub at: TopicPartition,
+    /// Epoch of the leader that asks.
+    pub leader_epoch: LeaderEpoch,
+    /// The controller epoch of the LeaderAndIsr request that made it leader (kept in the state znode).
+    pub controller_epoch: i32,
+    /// The in-sync replicas it wants.
+    pub isr: Vec<BrokerId>,
+    /// The state znode's dataVersion that the change builds on.
+    pub partition_epoch: PartitionEpoch,
+}
+
+/// How a wanted change of in-sync replicas ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IsrOutcome {
+    /// It stands in the coordinator; these are the in-sync replicas and the partition epoch now.
+    Committed {
+        /// The in-sync replicas.
+        isr: Vec<BrokerId>,
+        /// Leader epoch of the state that was written.
+        leader_epoch: LeaderEpoch,
+        /// The znode's dataVersion.
+        partition_epoch: PartitionEpoch,
+    },
+    /// It is refused for good; the committed in-sync replicas stay (ZooKeeper path: bad version;
+    /// AlterPartition: INELIGIBLE_REPLICA, OPERATION_NOT_ATTEMPTED).
+    Refused,
+    /// Somebody knows of a newer state: the change stays pending until a LeaderAndIsr request comes
+    /// (FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION, UNKNOWN_TOPIC_OR_PARTITION).
+    Superseded,
+}
+
+/// What one part asks of the broker.
+#[derive(Debug)]
+pub enum Ask {
+    /// Answer a request.
+    Reply {
+        /// Which.
+        to: ReplyTo,
+        /// With what.
+        body: Box<ResponseKind>,
+    },
+    /// Answer nothing, and go on with the connection's next request (Produce with `acks=0`).
+    NoReply(ReplyTo),
+    /// Close a client's connection (an error of Produce with `acks=0`).
+    Close(ConnId),
+    /// Replicas → shell: have the in-sync replicas changed; the answer comes as
+    /// `ReplicaManager::isr_change_done`.
+    ChangeIsr(IsrChange),
+    /// End the process, after a fatal error.
+    Halt(String),
+}
+
+/// What was asked during the step and not carried out yet.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// In the order in which it was asked.
+    pub asks: VecDeque<Ask>,
+}
+
+/// What a part works with during a step.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What the broker's clocks show.
+    pub clock: Clock,
+    /// Effects on the outside.
+    pub effects: &'a mut Effects,
+    /// Asks of other parts.
+    pub outbox: &'a mut Outbox,
+}
+
+impl Context<'_> {
+    /// Answers a request.
+    pub fn reply(&mut self, to: ReplyTo, body: ResponseKind) {
+        self.outbox.asks.push_back(Ask::Reply { to, body: Box::new(body) });
+    }
+
+    /// Asks for something.
+    pub fn ask(&mut self, ask: Ask) {
+        self.outbox.asks.push_back(ask);
+    }
+
+    /// Sets a timer of `part`; `number` comes back when it is due.
+    pub fn timer(&mut self, part: Part, at: Time, number: u64) -> TimerId {
+        self.effects.timer(at, part.mark(number))
+    }
+}

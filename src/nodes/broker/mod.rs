@@ -1,0 +1,6 @@
+//! A Kafka broker.
+
+mod config;
+pub mod context;
+
+pub use config::{Config, TopicOverrides};
