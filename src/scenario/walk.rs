@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -114,11 +113,7 @@ impl<'s, 'i> Section<'s, 'i> {
     }
 
     /// Takes the properties of `table`; reports those that `version` lacks and values out of range.
-    pub fn properties(
-        &self,
-        table: &[Property],
-        version: KafkaVersion,
-    ) -> BTreeMap<String, Value> {
+    pub fn properties(&self, table: &[Property], version: KafkaVersion) -> BTreeMap<String, Value> {
         let mut set = BTreeMap::new();
         for property in table {
             let Some(item) = self.take(property.name) else { continue };
@@ -133,23 +128,40 @@ impl<'s, 'i> Section<'s, 'i> {
         set
     }
 
+    /// Keys that nobody took yet.
+    pub fn untaken(&self) -> impl Iterator<Item = &Item<'s, 'i>> {
+        self.entries.iter().filter(|entry| !entry.taken.get()).map(|entry| &entry.item)
+    }
+
     /// Reports every key that nobody took; `keys` and the names of `properties` are the valid ones.
     pub fn close(&self, keys: &[&str], properties: &[&str]) {
-        for entry in self.entries.iter().filter(|entry| !entry.taken.get()) {
-            self.unknown(&entry.item, keys, properties);
+        for item in self.untaken() {
+            self.unknown(item, keys, properties);
         }
     }
 
     fn unknown(&self, item: &Item<'_, '_>, keys: &[&str], properties: &[&str]) {
-        let (name, unquoted) = item.dotted_name();
-        if unquoted && properties.contains(&name.as_str()) {
-            let message = format!("`{name}` must be in quotes: TOML reads its dots as tables");
-            return self.sink.error_with(&item.key_span, message, format!("write \"{name}\" = …"));
+        // `replica.lag.time.max.ms = 1` without quotes is a table `replica` to TOML.
+        if item.is_table() && !properties.is_empty() {
+            let mut leaves = Vec::new();
+            item.leaves(item.key, &mut leaves);
+            for (name, span) in leaves {
+                self.unknown_name(&name, &span, keys, properties);
+            }
+        } else {
+            self.unknown_name(item.key, &item.key_span, keys, properties);
         }
-        if NOT_SIMULATED.contains(&name.as_str()) {
+    }
+
+    fn unknown_name(&self, name: &str, span: &Span, keys: &[&str], properties: &[&str]) {
+        if properties.contains(&name) {
+            let message = format!("`{name}` must be in quotes: TOML reads its dots as tables");
+            return self.sink.error_with(span, message, format!("write \"{name}\" = …"));
+        }
+        if NOT_SIMULATED.contains(&name) {
             let message = format!("`{name}` is not simulated");
             let hint = "it would have no effect, so a scenario cannot set it";
-            return self.sink.error_with(&item.key_span, message, hint);
+            return self.sink.error_with(span, message, hint);
         }
         let kind = if name.contains('.') { "property" } else { "key" };
         let place = match self.title {
@@ -157,8 +169,8 @@ impl<'s, 'i> Section<'s, 'i> {
             title => format!("in {title}"),
         };
         let valid = keys.iter().chain(properties).copied();
-        let hint = did_you_mean(&name, "valid here", valid);
-        self.sink.error_with(&item.key_span, format!("unknown {kind} `{name}` {place}"), hint);
+        let hint = did_you_mean(name, "valid here", valid);
+        self.sink.error_with(span, format!("unknown {kind} `{name}` {place}"), hint);
     }
 }
 
@@ -184,14 +196,12 @@ impl<'s, 'i> Item<'s, 'i> {
         None
     }
 
-    pub fn is_float(&self) -> bool {
-        self.value.is_float()
+    /// Whether it is a number without quotes.
+    pub fn is_number(&self) -> bool {
+        self.value.is_float() || self.value.is_integer()
     }
 
-    pub fn is_integer(&self) -> bool {
-        self.value.is_integer()
-    }
-
+    /// Whether it is a table.
     pub fn is_table(&self) -> bool {
         self.value.is_table()
     }
@@ -242,7 +252,7 @@ impl<'s, 'i> Item<'s, 'i> {
 
     /// A number of bytes: an integer, or a string with a unit; of `range`.
     pub fn size(&self, range: RangeInclusive<i64>) -> Option<u64> {
-        if self.is_integer() {
+        if self.value.is_integer() {
             return self.integer(range).and_then(|n| u64::try_from(n).ok());
         }
         let size = self.quantity(quantity::size)?;
@@ -311,19 +321,18 @@ impl<'s, 'i> Item<'s, 'i> {
         }
     }
 
-    /// The name that an unquoted `a.b.c = 1` was meant to be, and whether it was unquoted.
-    fn dotted_name(&self) -> (String, bool) {
-        let mut name = self.key.to_owned();
-        let mut value = self.value;
-        while let DeValue::Table(table) = value {
-            let mut keys = table.iter();
-            let (Some((key, inner)), None) = (keys.next(), keys.next()) else {
-                return (self.key.to_owned(), false);
+    /// The dotted names below this key, each with the place of its last part.
+    fn leaves(&self, name: &str, into: &mut Vec<(String, Span)>) {
+        let DeValue::Table(table) = self.value else {
+            return into.push((name.to_owned(), self.key_span.clone()));
+        };
+        for (key, value) in table.iter() {
+            let inner = Item {
+                key_span: self.key_span.start.min(key.span().start)..key.span().end,
+                value: value.get_ref(),
+                ..self.clone()
             };
-            name = format!("{name}.{}", key.get_ref());
-            value = inner.get_ref();
+            inner.leaves(&format!("{name}.{}", key.get_ref()), into);
         }
-        let unquoted = name != self.key;
-        (name, unquoted)
     }
 }
