@@ -2,6 +2,7 @@
 
 mod config;
 pub mod context;
+mod shell;
 pub mod zookeeper;
 
 pub use config::{Config, TopicOverrides};

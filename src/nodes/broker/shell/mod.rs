@@ -1,0 +1,5 @@
+//! The shell of a broker.
+
+mod clients;
+mod metadata;
+mod versions;
