@@ -1,1 +1,5 @@
 //! Bytes and values.
+
+pub mod frames;
+pub mod jute;
+pub mod zookeeper;
