@@ -1,1 +1,4 @@
 //! Pure state machines: broker, coordinator, clients.
+
+pub mod coordinator;
+pub mod session;
