@@ -2,7 +2,6 @@
 
 mod config;
 pub mod context;
-mod shell;
 pub mod zookeeper;
 
 pub use config::{Config, TopicOverrides};

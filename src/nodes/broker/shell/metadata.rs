@@ -51,23 +51,29 @@ pub struct MetadataCache {
 
 impl MetadataCache {
     /// Takes a request of any version: the set of live brokers is replaced, partitions are merged, those of
-    /// topics being deleted are removed.
-    pub fn update(&mut self, request: UpdateMetadataRequest) {
+    /// topics being deleted are removed. Returns the topics that are gone.
+    pub fn update(&mut self, request: UpdateMetadataRequest) -> Vec<Arc<str>> {
+        let mut gone = Vec::new();
         self.controller =
             (request.controller_id.0 >= 0).then_some(request.controller_id.0).map(BrokerId);
         self.brokers = request.live_brokers.into_iter().filter_map(live_broker).collect();
         for state in request.ungrouped_partition_states {
             let head =
                 UpdateMetadataTopicState::default().with_topic_name(state.topic_name.clone());
-            self.merge(head, vec![state]);
+            gone.extend(self.merge(head, vec![state]));
         }
         for mut topic in request.topic_states {
             let states = std::mem::take(&mut topic.partition_states);
-            self.merge(topic, states);
+            gone.extend(self.merge(topic, states));
         }
+        gone
     }
 
-    fn merge(&mut self, head: UpdateMetadataTopicState, states: Vec<UpdateMetadataPartitionState>) {
+    fn merge(
+        &mut self,
+        head: UpdateMetadataTopicState,
+        states: Vec<UpdateMetadataPartitionState>,
+    ) -> Option<Arc<str>> {
         let name: Arc<str> = head.topic_name.as_str().into();
         let topic = self
             .topics
@@ -81,9 +87,11 @@ impl MetadataCache {
                 topic.partitions.insert(state.partition_index, state);
             }
         }
-        if topic.partitions.is_empty() {
-            self.topics.remove(&name);
+        if !topic.partitions.is_empty() {
+            return None;
         }
+        self.topics.remove(&name);
+        Some(name)
     }
 
     /// The controller, as it told itself.
@@ -248,7 +256,8 @@ mod tests {
         cache.update(request(&[1, 2], vec![state(0, 1), state(1, 1)]));
         cache.update(request(&[1, 2], vec![state(0, -2)]));
         assert!(cache.has_topic("t"));
-        cache.update(request(&[1, 2], vec![state(1, -2)]));
+        let gone = cache.update(request(&[1, 2], vec![state(1, -2)]));
+        assert_eq!(gone, ["t".into()]);
         assert!(!cache.has_topic("t"));
     }
 

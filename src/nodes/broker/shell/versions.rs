@@ -64,6 +64,30 @@ pub fn highest(release: KafkaVersion, api: ApiKey) -> Option<i16> {
     row.iter().rev().find(|(major, minor, _)| release.at_least(*major, *minor)).map(|row| row.2)
 }
 
+/// The highest versions of one release, by API key.
+#[derive(Debug)]
+pub struct Versions {
+    /// −1 where the API is unknown.
+    highest: Vec<i16>,
+}
+
+impl Versions {
+    /// Those of `release`.
+    pub fn of(release: KafkaVersion) -> Self {
+        let keys = APIS.iter().map(|(api, _)| *api as usize).max().map_or(0, |last| last + 1);
+        let mut all = vec![-1; keys];
+        for (api, _) in APIS {
+            all[*api as usize] = highest(release, *api).unwrap_or(-1);
+        }
+        Self { highest: all }
+    }
+
+    /// Whether requests of `api` in `version` are taken.
+    pub fn speaks(&self, api: ApiKey, version: i16) -> bool {
+        version >= 0 && self.highest.get(api as usize).is_some_and(|highest| version <= *highest)
+    }
+}
+
 fn range(release: KafkaVersion, api: ApiKey) -> Option<ApiVersion> {
     let max = highest(release, api)?;
     Some(ApiVersion::default().with_api_key(api as i16).with_min_version(0).with_max_version(max))
@@ -113,6 +137,15 @@ mod tests {
                 "{api:?} {major}.{minor}"
             );
         }
+    }
+
+    #[test]
+    fn only_versions_of_the_row_are_spoken() {
+        let versions = Versions::of(KafkaVersion::new(1, 0));
+        assert!(versions.speaks(ApiKey::Fetch, 0) && versions.speaks(ApiKey::Fetch, 6));
+        assert!(!versions.speaks(ApiKey::Fetch, 7) && !versions.speaks(ApiKey::Fetch, -1));
+        assert!(!versions.speaks(ApiKey::AlterPartition, 0));
+        assert!(!versions.speaks(ApiKey::ListGroups, 0) && !versions.speaks(ApiKey::Vote, 0));
     }
 
     #[test]
