@@ -257,4 +257,9 @@ pub enum CoordinatorObservation {
         /// The session.
         session: i64,
     },
+    /// A fatal error; the process ends.
+    Halted {
+        /// One sentence.
+        why: Arc<str>,
+    },
 }

@@ -6,6 +6,8 @@
 
 pub mod broker;
 pub mod channel;
+pub mod coordinator;
+pub mod session;
 
 use crate::history::Observation;
 

@@ -1,6 +1,8 @@
 //! Bytes ⇄ values: Kafka requests, responses and record batches; ZooKeeper client frames.
 
 pub mod frames;
+pub mod jute;
 pub mod kafka;
 pub mod records;
 pub mod workload;
+pub mod zookeeper;

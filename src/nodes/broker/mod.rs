@@ -2,5 +2,6 @@
 
 mod config;
 pub mod context;
+pub mod zookeeper;
 
 pub use config::{Config, TopicOverrides};
