@@ -101,7 +101,7 @@ fn encode_other(what: &str, args: &Value, mark: i64, path: &str, version: i32) -
             if op == op::CREATE_TTL {
                 to.long(args["ttl"].as_i64().expect("a ttl"));
             }
-            return (op, None, to);
+            (op, None, to)
         }
         "delete" => {
             string(&mut to, path);
@@ -124,7 +124,7 @@ fn encode_other(what: &str, args: &Value, mark: i64, path: &str, version: i32) -
         "ping" => (op::PING, Some(xid::PING), to),
         "close" => (op::CLOSE_SESSION, None, to),
         "whoami" => (op::WHO_AM_I, None, to),
-        "unknown_op" => return (number(&args["code"], 0) as i32, None, to),
+        "unknown_op" => (number(&args["code"], 0) as i32, None, to),
         "short_body" => {
             to.raw(&[0, 0]);
             (op::GET_DATA, None, to)
