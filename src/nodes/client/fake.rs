@@ -19,7 +19,7 @@ use kafka_protocol::messages::{
 };
 
 use super::protocol::{text, topic_name};
-use super::Producer;
+use super::{Admin, Consumer, Producer};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::vocab::step::{Closed, Effect, Input};
@@ -37,6 +37,18 @@ pub trait Role {
 }
 
 impl Role for Producer {
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        Self::step(self, clock, input, effects);
+    }
+}
+
+impl Role for Consumer {
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        Self::step(self, clock, input, effects);
+    }
+}
+
+impl Role for Admin {
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         Self::step(self, clock, input, effects);
     }
@@ -402,12 +414,17 @@ impl<R: Role> World<R> {
     }
 
     fn list_offsets(&self, request: &ListOffsetsRequest) -> ResponseKind {
-        let answer = |asked: &kafka_protocol::messages::list_offsets_request::ListOffsetsPartition| {
-            let partition = &self.partitions[asked.partition_index as usize];
-            ListOffsetsPartitionResponse::default()
-                .with_partition_index(asked.partition_index)
-                .with_offset(if asked.timestamp == -2 { partition.start } else { partition.end })
-        };
+        let answer =
+            |asked: &kafka_protocol::messages::list_offsets_request::ListOffsetsPartition| {
+                let partition = &self.partitions[asked.partition_index as usize];
+                ListOffsetsPartitionResponse::default()
+                    .with_partition_index(asked.partition_index)
+                    .with_offset(if asked.timestamp == -2 {
+                        partition.start
+                    } else {
+                        partition.end
+                    })
+            };
         let answers = request.topics.iter().flat_map(|topic| &topic.partitions).map(answer);
         let topic = ListOffsetsTopicResponse::default()
             .with_name(topic_name(TOPIC))

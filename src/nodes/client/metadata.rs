@@ -10,9 +10,7 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::{
-    ApiKey, MetadataRequest, MetadataResponse, RequestKind, TopicName,
-};
+use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, RequestKind, TopicName};
 use tracing::{debug, warn};
 
 use super::connections::{Connections, Readiness};

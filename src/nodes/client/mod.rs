@@ -4,13 +4,17 @@
 //! producer can be told to ask the coordinator instead). What they share: [`connections`], one connection per
 //! broker with back-off and timeouts; [`metadata`], who leads what; [`protocol`], versions and error codes.
 
+pub mod admin;
 pub mod connections;
+pub mod consumer;
 #[cfg(test)]
 mod fake;
 pub mod metadata;
 pub mod producer;
 pub mod protocol;
 mod wake;
-pub use connections::ConnectionConfig;
 
+pub use admin::{Admin, AdminConfig, NewTopic};
+pub use connections::ConnectionConfig;
+pub use consumer::{Consumer, ConsumerConfig, ResetPolicy, StartFrom};
 pub use producer::{Acks, Discover, Producer, ProducerConfig, Workload};

@@ -192,7 +192,13 @@ impl ApiVersions {
                 ((2, 3), 11),
                 ((2, 7), 12),
             ]),
-            list_offsets: newest(&[((0, 0), 2), ((2, 0), 3), ((2, 1), 4), ((2, 2), 5), ((2, 8), 6)]),
+            list_offsets: newest(&[
+                ((0, 0), 2),
+                ((2, 0), 3),
+                ((2, 1), 4),
+                ((2, 2), 5),
+                ((2, 8), 6),
+            ]),
             metadata: newest(&[
                 ((0, 0), 4),
                 ((1, 0), 5),
@@ -235,7 +241,10 @@ mod tests {
         }
         let of = |major, minor| ApiVersions::of(KafkaVersion::new(major, minor));
         assert_eq!((of(1, 0).produce, of(2, 1).produce, of(3, 9).produce), (5, 7, 9));
-        assert_eq!((of(1, 0).fetch, of(2, 0).fetch, of(2, 1).fetch, of(2, 8).fetch), (6, 8, 10, 12));
+        assert_eq!(
+            (of(1, 0).fetch, of(2, 0).fetch, of(2, 1).fetch, of(2, 8).fetch),
+            (6, 8, 10, 12)
+        );
         assert_eq!(of(2, 0).offset_for_leader_epoch, None);
     }
 

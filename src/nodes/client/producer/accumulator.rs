@@ -275,7 +275,8 @@ impl Accumulator {
     pub fn retry(&mut self, now: Time, slot: usize, mut batch: ProducerBatch) {
         batch.attempts += 1;
         batch.last_attempt = now;
-        let expiry = self.delivery_timeout.map_or(now + self.request_timeout, |d| batch.created + d);
+        let expiry =
+            self.delivery_timeout.map_or(now + self.request_timeout, |d| batch.created + d);
         self.next_expiry = earlier(self.next_expiry, Some(expiry));
         self.queues[slot].batches.push_front(batch);
         self.queued += 1;

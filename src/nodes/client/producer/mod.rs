@@ -256,7 +256,8 @@ impl Producer {
             self.metadata.request_update();
             return self.block(clock, record, reason::NO_METADATA, effects);
         }
-        let value = workload::encode(&self.config.name, record.op, self.config.workload.record_bytes);
+        let value =
+            workload::encode(&self.config.name, record.op, self.config.workload.record_bytes);
         let (key, hash) = match record.key {
             Some(key) => {
                 let (key, hash) = &self.keys[key as usize];

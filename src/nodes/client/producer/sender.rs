@@ -67,13 +67,7 @@ impl Producer {
 
     /// Sends one request to `node`, with the first batch of every partition that it leads and that is ready.
     /// Returns whether there was one.
-    fn send_one(
-        &mut self,
-        clock: Clock,
-        node: NodeId,
-        flush: bool,
-        effects: &mut Effects,
-    ) -> bool {
+    fn send_one(&mut self, clock: Clock, node: NodeId, flush: bool, effects: &mut Effects) -> bool {
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut last_topic = None;
         let mut batches: Sent = Vec::new();
@@ -93,8 +87,7 @@ impl Producer {
             }
             bytes_left = bytes_left.saturating_sub(size);
             let (batch, bytes) = self.accumulator.take(slot, mute);
-            let data =
-                PartitionProduceData::default().with_index(index).with_records(Some(bytes));
+            let data = PartitionProduceData::default().with_index(index).with_records(Some(bytes));
             if last_topic == Some(topic) {
                 topics.last_mut().expect("it was pushed").partition_data.push(data);
             } else {

@@ -64,7 +64,12 @@ fn outcomes(world: &World<Producer>) -> Vec<String> {
 }
 
 fn batch_sizes(world: &World<Producer>) -> Vec<i32> {
-    world.partitions.iter().flat_map(|p| &p.batches).map(crate::wire::records::Batch::count).collect()
+    world
+        .partitions
+        .iter()
+        .flat_map(|p| &p.batches)
+        .map(crate::wire::records::Batch::count)
+        .collect()
 }
 
 #[test]
@@ -178,9 +183,8 @@ fn a_request_without_an_answer_is_unknown_when_no_retry_is_left() {
         only(config, 1);
         config.connection.request_timeout = Duration::from_millis(500);
     });
-    world.script = Box::new(|_, _, request| {
-        (request.api == ApiKey::Produce).then_some(Answer::Silence)
-    });
+    world.script =
+        Box::new(|_, _, request| (request.api == ApiKey::Produce).then_some(Answer::Silence));
     world.run_to(2_000);
     assert_eq!(outcomes(&world), ["unknown NETWORK_EXCEPTION"]);
 }
@@ -192,9 +196,8 @@ fn the_delivery_timeout_of_a_batch_in_flight_is_unknown_and_its_late_answer_chan
         config.delivery_timeout = Some(Duration::from_millis(1_000));
         config.connection.request_timeout = Duration::from_millis(3_000);
     });
-    world.script = Box::new(|_, _, request| {
-        (request.api == ApiKey::Produce).then_some(Answer::Silence)
-    });
+    world.script =
+        Box::new(|_, _, request| (request.api == ApiKey::Produce).then_some(Answer::Silence));
     world.run_to(1_099);
     assert_eq!(outcomes(&world), [""; 0]);
     world.run_to(1_100);
@@ -262,7 +265,7 @@ fn a_record_without_metadata_or_room_blocks_the_application_and_fails() {
     });
     world.run_to(640);
     let invoked = world.observed.len();
-    assert_eq!(invoked, 5, "four records and the fourth's failure after 500 ms");
+    assert_eq!(invoked, 6, "the fourth blocks for 500 ms and fails; only then comes the fifth");
     assert_eq!(outcomes(&world), ["failed BUFFER_EXHAUSTED"]);
 }
 
