@@ -376,7 +376,7 @@ mod tests {
             .with_error_code(error)
             .with_topic_config_error_code(0);
         let body = CreateTopicsResponse::default().with_topics(vec![result]);
-        Answer::Body(ResponseKind::CreateTopics(body))
+        Answer::body(ResponseKind::CreateTopics(body))
     }
 
     /// Three brokers, of which broker 1 controls. The topic appears when the test says so.
@@ -471,7 +471,7 @@ mod tests {
         world.script = Box::new(move |now, _, request: &RequestFrame| match request.api {
             ApiKey::CreateTopics => Some(result(answers.next().unwrap())),
             ApiKey::Metadata if now > Time::from_millis(50) => {
-                Some(Answer::Body(ResponseKind::Metadata(moved.clone())))
+                Some(Answer::body(ResponseKind::Metadata(moved.clone())))
             }
             _ => None,
         });

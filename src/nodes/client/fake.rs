@@ -56,9 +56,15 @@ impl Role for Admin {
 
 /// What a fake broker does with a request, when told.
 pub enum Answer {
-    Body(ResponseKind),
+    Body(Box<ResponseKind>),
     Silence,
     Close,
+}
+
+impl Answer {
+    pub fn body(body: ResponseKind) -> Self {
+        Self::Body(Box::new(body))
+    }
 }
 
 /// Chooses an answer; `None` leaves it to the brokers.
@@ -302,7 +308,7 @@ impl<R: Role> World<R> {
             self.requests.push((self.now, id, request.clone()));
             let answer = (self.script)(self.now, id, &request);
             let (body, delay) = match answer {
-                Some(Answer::Body(body)) => (Some(body), Duration::ZERO),
+                Some(Answer::Body(body)) => (Some(*body), Duration::ZERO),
                 Some(Answer::Silence) => (None, Duration::ZERO),
                 Some(Answer::Close) => {
                     let input = Input::Closed { conn, why: Closed::Eof };

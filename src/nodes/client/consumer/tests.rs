@@ -170,7 +170,7 @@ fn end_of_epoch(epoch: i32, end: i64) -> Answer {
         .with_topic(topic_name(TOPIC))
         .with_partitions(vec![answer]);
     let body = OffsetForLeaderEpochResponse::default().with_topics(vec![topic]);
-    Answer::Body(ResponseKind::OffsetForLeaderEpoch(body))
+    Answer::body(ResponseKind::OffsetForLeaderEpoch(body))
 }
 
 /// A consumer that has read three records of epoch 0, and whose partition then gets the leader 2 in epoch 1,
@@ -232,7 +232,7 @@ fn fetch_answer(records: Bytes, high_watermark: i64) -> Answer {
     let topic =
         FetchableTopicResponse::default().with_topic(topic_name(TOPIC)).with_partitions(vec![data]);
     let body = FetchResponse::default().with_responses(vec![topic]);
-    Answer::Body(ResponseKind::Fetch(body))
+    Answer::body(ResponseKind::Fetch(body))
 }
 
 #[test]
