@@ -2,5 +2,6 @@
 
 mod config;
 pub mod context;
+pub mod log;
 
 pub use config::{Config, TopicOverrides};
