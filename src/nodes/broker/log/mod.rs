@@ -8,7 +8,7 @@ pub mod checkpoint;
 pub mod epochs;
 mod recovery;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -29,6 +29,8 @@ pub struct Disk<'a> {
     pub effects: &'a mut Effects,
     /// Files that are replaced as a whole.
     pub files: &'a mut AtomicFiles,
+    /// Fsyncs of segments under way, and whose they are: the number given to [`Log::create`].
+    pub flushing: &'a mut BTreeMap<DiskOpId, usize>,
 }
 
 /// The settings that an append obeys.
@@ -62,6 +64,8 @@ struct Flush {
 /// The log of one partition.
 #[derive(Debug)]
 pub struct Log {
+    /// What its owner calls it.
+    owner: usize,
     directory: Arc<str>,
     epoch_file: FileName,
     /// Never empty; the last one is active.
@@ -112,16 +116,17 @@ impl Segment {
 }
 
 impl Log {
-    /// A new, empty log for `at`, starting at offset 0.
-    pub fn create(disk: &mut Disk<'_>, at: &TopicPartition) -> Self {
+    /// A new, empty log for `at`, starting at offset 0; its fsyncs are noted as `owner`'s.
+    pub fn create(disk: &mut Disk<'_>, owner: usize, at: &TopicPartition) -> Self {
         let directory = directory_of(at);
         let first = Segment::create(disk, &directory, 0);
-        Self::of(directory, vec![first], EpochCache::default())
+        Self::of(owner, directory, vec![first])
     }
 
-    fn of(directory: Arc<str>, segments: Vec<Segment>, epochs: EpochCache) -> Self {
+    fn of(owner: usize, directory: Arc<str>, segments: Vec<Segment>) -> Self {
         let start = segments[0].base;
         Self {
+            owner,
             epoch_file: format!("{directory}/leader-epoch-checkpoint").into(),
             directory,
             segments,
@@ -130,7 +135,7 @@ impl Log {
             recovery_point: start,
             unflushed_records: 0,
             flushes: VecDeque::new(),
-            epochs,
+            epochs: EpochCache::default(),
         }
     }
 
@@ -181,10 +186,7 @@ impl Log {
     }
 
     fn roll(&mut self, disk: &mut Disk<'_>) {
-        let file = self.active().file.clone();
-        let op = disk.effects.disk(DiskRequest::Fsync { file });
-        self.flushes.push_back(Flush { op, up_to: self.end, holds_from: None, done: false });
-        self.unflushed_records = 0;
+        self.flush_from(disk, None);
         let next = Segment::create(disk, &self.directory, self.end);
         self.segments.push(next);
     }
@@ -216,18 +218,20 @@ impl Log {
         }
     }
 
-    fn flush_from(&mut self, disk: &mut Disk<'_>, holds_from: Option<Offset>) -> DiskOpId {
+    fn flush_from(&mut self, disk: &mut Disk<'_>, holds_from: Option<Offset>) {
         let file = self.active().file.clone();
         let op = disk.effects.disk(DiskRequest::Fsync { file });
+        disk.flushing.insert(op, self.owner);
         self.flushes.push_back(Flush { op, up_to: self.end, holds_from, done: false });
         self.unflushed_records = 0;
-        op
     }
 
     /// Flushes what is not flushed, if anything; nobody waits for it but the one who asks.
-    pub fn flush(&mut self, disk: &mut Disk<'_>) -> Option<DiskOpId> {
+    pub fn flush(&mut self, disk: &mut Disk<'_>) {
         let under_way = self.flushes.back().map_or(self.recovery_point, |last| last.up_to);
-        (under_way < self.end).then(|| self.flush_from(disk, None))
+        if under_way < self.end {
+            self.flush_from(disk, None);
+        }
     }
 
     /// An fsync ended. Returns whether it was one of this log's; [`Log::settled_end`] may have moved.
@@ -403,6 +407,7 @@ impl Log {
             disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
         }
         disk.files.forget(disk.effects, &self.epoch_file);
+        disk.flushing.retain(|_, owner| *owner != self.owner);
         disk.effects.disk(DiskRequest::Delete { file: self.epoch_file });
         disk.effects.disk(DiskRequest::FsyncDirectory);
     }

@@ -101,9 +101,10 @@ fn size_of(pieces: &[Bytes]) -> u64 {
 }
 
 impl Log {
-    /// Loads the log in `directory`.
+    /// Loads the log in `directory`; `owner` as in [`Log::create`].
     pub fn load(
         disk: &mut Disk<'_>,
+        owner: usize,
         directory: Arc<str>,
         image: &DiskImage,
         known: Known,
@@ -138,19 +139,19 @@ impl Log {
         if !right {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
-        let log = Self::loaded(disk, directory, image, known, segments);
+        let log = Self::loaded(disk, (owner, directory), image, known, segments);
         Loaded { log, truncated_bytes }
     }
 
     fn loaded(
         disk: &mut Disk<'_>,
-        directory: Arc<str>,
+        (owner, directory): (usize, Arc<str>),
         image: &DiskImage,
         known: Known,
         segments: Vec<Segment>,
     ) -> Self {
         let end = segments.last().map_or(0, end_of);
-        let mut log = Self::of(directory, segments, EpochCache::default());
+        let mut log = Self::of(owner, directory, segments);
         log.end = end;
         let text = text_of(image, &log.epoch_file);
         let stored = text.and_then(|text| EpochCache::from_text(&text).ok());

@@ -24,11 +24,12 @@ struct World {
     files: AtomicFiles,
     image: DiskImage,
     fsyncs: Vec<DiskOpId>,
+    flushing: BTreeMap<DiskOpId, usize>,
 }
 
 impl World {
     fn disk(&mut self) -> Disk<'_> {
-        Disk { effects: &mut self.effects, files: &mut self.files }
+        Disk { effects: &mut self.effects, files: &mut self.files, flushing: &mut self.flushing }
     }
 
     fn apply(&mut self) {
@@ -72,7 +73,7 @@ impl World {
 
     fn load(&mut self, known: Known) -> Loaded {
         let image = self.image.clone();
-        let loaded = Log::load(&mut self.disk(), directory_of(&at()), &image, known);
+        let loaded = Log::load(&mut self.disk(), 0, directory_of(&at()), &image, known);
         self.apply();
         loaded
     }
@@ -81,7 +82,7 @@ impl World {
 const CRASHED: Known = Known { clean: false, recovery_point: 0, start: None };
 
 fn filled(world: &mut World, settings: LogSettings) -> Log {
-    let mut log = Log::create(&mut world.disk(), &at());
+    let mut log = Log::create(&mut world.disk(), 0, &at());
     for (base, count, epoch) in [(0, 3, 1), (3, 1, 1), (4, 2, 3), (6, 4, 3), (10, 1, 4)] {
         log.append(&mut world.disk(), settings, batch(base, count, epoch));
     }
@@ -232,7 +233,7 @@ fn an_empty_epoch_at_the_end_is_trimmed_though_no_record_is() {
 fn an_append_that_has_to_be_flushed_is_not_settled_before() {
     let mut world = World::default();
     let settings = LogSettings { flush_messages: 1, ..FOREVER };
-    let mut log = Log::create(&mut world.disk(), &at());
+    let mut log = Log::create(&mut world.disk(), 0, &at());
     log.append(&mut world.disk(), settings, batch(0, 3, 1));
     log.append(&mut world.disk(), settings, batch(3, 1, 1));
     assert_eq!((log.end(), log.settled_end(), log.recovery_point()), (4, 0, 0));
