@@ -2,6 +2,8 @@
 
 mod config;
 pub mod context;
+pub mod log;
+pub mod replica;
 pub mod zookeeper;
 
 pub use config::{Config, TopicOverrides};
