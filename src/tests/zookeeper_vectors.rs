@@ -7,6 +7,7 @@
 mod frames;
 mod kazoo;
 mod raw;
+mod requests;
 mod world;
 
 use serde_json::{Value, json};

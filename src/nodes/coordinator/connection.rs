@@ -61,11 +61,11 @@ impl Running {
         if connection.ended {
             return;
         }
-        let pushed = connection.frames.push(bytes);
-        self.read_frames(at, conn);
-        if let Err(FrameError::Length { len, .. }) = pushed
+        connection.frames.push(bytes);
+        if let Err(FrameError { length, .. }) = self.read_frames(at, conn)
             && let Some(connection) = self.connections.get(&conn)
         {
+            let len = length as i32;
             if connection.session.is_none()
                 && let Some(text) = four_letter::answer(self, at.config, len.to_be_bytes())
             {
@@ -76,11 +76,15 @@ impl Running {
     }
 
     /// Serves the frames that are there. Until recovery is durable, they wait.
-    pub(super) fn read_frames(&mut self, at: &mut Step<'_>, conn: ConnId) {
+    pub(super) fn read_frames(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+    ) -> Result<(), FrameError> {
         while self.log.is_ready()
             && let Some(connection) = self.connections.get_mut(&conn)
             && !connection.ended
-            && let Some(payload) = connection.frames.next()
+            && let Some(payload) = connection.frames.pop()?
         {
             self.received += 1;
             match connection.session {
@@ -91,6 +95,7 @@ impl Running {
                 }
             }
         }
+        Ok(())
     }
 
     fn connect(&mut self, at: &mut Step<'_>, conn: ConnId, payload: Bytes) {

@@ -158,10 +158,14 @@ impl Running {
             };
             self.tell_or_arm(at, conn, missed, Table::Child, path);
         }
-        let (persistent, recursive) =
-            set.persistent.as_ref().map_or(Default::default(), |(p, r)| (&p[..], &r[..]));
-        persistent.iter().for_each(|path| self.watches.add(Table::Persistent, path, conn));
-        recursive.iter().for_each(|path| self.watches.add(Table::Recursive, path, conn));
+        if let Some(persistent) = &set.persistent {
+            for path in &persistent.single {
+                self.watches.add(Table::Persistent, path, conn);
+            }
+            for path in &persistent.recursive {
+                self.watches.add(Table::Recursive, path, conn);
+            }
+        }
     }
 
     fn tell_or_arm(

@@ -265,9 +265,10 @@ impl Session {
             return;
         }
         self.last_received = clock.now;
-        let mut broken = self.frames.push(bytes).is_err();
+        self.frames.push(bytes);
+        let mut broken = false;
         while self.owns(conn)
-            && let Some(payload) = self.frames.next()
+            && let Ok(Some(payload)) = self.frames.pop()
         {
             let read = match self.link {
                 Link::Up(_) => self.reply(clock, fx, payload),

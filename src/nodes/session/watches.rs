@@ -123,8 +123,8 @@ impl ArmedWatches {
                 Table::Data => piece.data.push(path),
                 Table::Exist => piece.exist.push(path),
                 Table::Child => piece.child.push(path),
-                Table::Persistent => piece.persistent.get_or_insert_default().0.push(path),
-                Table::Recursive => piece.persistent.get_or_insert_default().1.push(path),
+                Table::Persistent => piece.persistent.get_or_insert_default().single.push(path),
+                Table::Recursive => piece.persistent.get_or_insert_default().recursive.push(path),
             }
         }
         if bytes > 0 {

@@ -1,0 +1,167 @@
+//! Brokers that come and go: changes of `/brokers/ids` (`KafkaController.processBrokerChange`).
+//!
+//! Since 2.2 a registration with another czxid is a broker that was away in between (KIP-380). Before, a
+//! restart that is faster than the look at the children went by unseen: its replicas stay in sync although
+//! they may have lost the ends of their logs.
+
+use std::collections::BTreeMap;
+
+use super::Controller;
+use super::agenda::Step;
+use super::calls::{Answer, Call};
+use super::context::{Broker, PartitionStage, ReplicaStage};
+use crate::nodes::broker::context::Context;
+use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::BrokerRegistration;
+use crate::vocab::{BrokerId, TopicPartition};
+
+impl Controller {
+    /// Reads `/brokers/ids` and all registrations, and watches the children.
+    pub(super) fn read_brokers(
+        &mut self,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>, BTreeMap<BrokerId, Broker>) + Send + 'static,
+    ) {
+        self.ask(cx, vec![Call::children(paths::BROKER_IDS, true)], |this, cx, answers| {
+            let ids: Vec<BrokerId> = match &answers[0] {
+                Answer::Children(names) => {
+                    names.iter().filter_map(|name| name.parse().ok()).map(BrokerId).collect()
+                }
+                _ => Vec::new(),
+            };
+            let calls = ids.iter().map(|&id| Call::get(paths::broker(id), false)).collect();
+            this.ask(cx, calls, move |this, cx, answers| {
+                let has_epochs = this.config.version.has_broker_epochs();
+                let registered = ids.iter().zip(&answers).filter_map(|(&id, answer)| {
+                    Some((id, read_registration(answer, has_epochs)?))
+                });
+                let registered = registered.collect();
+                then(this, cx, registered);
+            });
+        });
+    }
+
+    /// Opens a channel to a broker.
+    pub(super) fn add_peer(&mut self, id: BrokerId, broker: &Broker) {
+        match self.roster.find(&broker.host) {
+            Some(node) => self.peers.add(id, node),
+            None => tracing::warn!(broker = %id, host = broker.host, "no such host"),
+        }
+    }
+
+    /// `BrokerChange`: new ones start, bounced ones fail and start, dead ones fail.
+    pub(super) fn broker_change(&mut self, cx: &mut Context<'_>) {
+        self.read_brokers(cx, |this, cx, now| {
+            let known = &this.known.brokers;
+            let is_bounced = |id: &BrokerId, broker: &Broker| {
+                known.get(id).is_some_and(|before| broker.epoch > before.epoch)
+            };
+            let dead: Vec<_> = known.keys().copied().filter(|id| !now.contains_key(id)).collect();
+            let (mut new, mut bounced) = (BTreeMap::new(), BTreeMap::new());
+            for (id, broker) in now {
+                if !known.contains_key(&id) {
+                    new.insert(id, broker);
+                } else if is_bounced(&id, &broker) {
+                    bounced.insert(id, broker);
+                }
+            }
+            tracing::info!(new = ?new.keys(), bounced = ?bounced.keys(), ?dead, "brokers changed");
+            for (&id, broker) in &bounced {
+                this.peers.remove(cx.effects, id);
+                this.add_peer(id, broker);
+            }
+            for (&id, broker) in &new {
+                this.add_peer(id, broker);
+            }
+            for &id in &dead {
+                this.peers.remove(cx.effects, id);
+            }
+            let mut steps = Vec::new();
+            if !new.is_empty() {
+                let ids = new.keys().copied().collect();
+                steps.extend([Step::Admit(new), Step::BrokerStartup(ids)]);
+            }
+            if !bounced.is_empty() {
+                let ids: Vec<_> = bounced.keys().copied().collect();
+                steps.extend([
+                    Step::Forget(ids.clone()),
+                    Step::BrokerFailure(ids.clone()),
+                    Step::Admit(bounced),
+                    Step::BrokerStartup(ids),
+                ]);
+            }
+            if !dead.is_empty() {
+                steps.extend([Step::Forget(dead.clone()), Step::BrokerFailure(dead)]);
+            }
+            this.agenda.first(steps);
+        });
+    }
+
+    /// What UpdateMetadata about brokers says of partitions: nothing since 2.2, everything before.
+    pub(super) fn partitions_of_plain_metadata(&self) -> Vec<TopicPartition> {
+        if self.config.version.at_least(2, 2) {
+            return Vec::new();
+        }
+        self.known.with_leadership()
+    }
+
+    /// New brokers: all are told who is there, the new ones everything; their replicas go to work, and
+    /// partitions that waited for them are elected.
+    pub(super) fn broker_startup(&mut self, new: Vec<BrokerId>) {
+        let mut others = self.known.registered();
+        others.retain(|id| !new.contains(id));
+        let told = self.partitions_of_plain_metadata();
+        let replicas = self.known.replicas_on(&new);
+        let all = self.known.with_leadership();
+        self.agenda.first([
+            Step::UpdateMetadata(others, told),
+            Step::Flush,
+            Step::UpdateMetadata(new, all),
+            Step::Flush,
+            Step::ReplicasOnline(replicas),
+            Step::Flush,
+            Step::TriggerOnline,
+            Step::ResumeDeletions,
+        ]);
+    }
+
+    /// Dead brokers: partitions that they led are elected anew, then their replicas leave the in-sync
+    /// replicas.
+    pub(super) fn broker_failure(&mut self, dead: &[BrokerId]) {
+        for id in dead {
+            self.known.shutting_down.remove(id);
+        }
+        let leaderless = self.known.with_dead_leader();
+        for at in &leaderless {
+            if let Some(partition) = self.known.partitions.get_mut(at) {
+                partition.stage = PartitionStage::Offline;
+            }
+        }
+        let all = self.known.replicas_on(dead);
+        let (doomed, replicas): (Vec<_>, _) =
+            all.into_iter().partition(|(at, _)| self.known.is_doomed(at));
+        for replica in &doomed {
+            self.known.put_replica(replica, ReplicaStage::Offline);
+        }
+        let mut steps = vec![Step::TriggerOnline, Step::ReplicasOffline(replicas), Step::Flush];
+        if leaderless.is_empty() {
+            let told = self.partitions_of_plain_metadata();
+            steps.extend([Step::UpdateMetadata(self.known.registered(), told), Step::Flush]);
+        }
+        self.agenda.first(steps);
+    }
+}
+
+fn read_registration(answer: &Answer, has_epochs: bool) -> Option<Broker> {
+    let Answer::Data { data, stat } = answer else { return None };
+    match BrokerRegistration::decode(data) {
+        Ok(BrokerRegistration { host, port, rack, .. }) => {
+            let epoch = if has_epochs { stat.czxid.0 } else { -1 };
+            Some(Broker { epoch, host, port, rack })
+        }
+        Err(why) => {
+            tracing::warn!(%why, "a registration is skipped");
+            None
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What the controller knows of the cluster (`kafka/controller/ControllerContext.scala`).
+//!
+//! Memory only: a new controller reads all of it from the coordinator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::nodes::broker::zookeeper::payload::PartitionState;
+use crate::vocab::{BrokerEpoch, BrokerId, PartitionEpoch, TopicPartition};
+
+/// A registered broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// czxid of its registration (2.2+); −1 before.
+    pub epoch: BrokerEpoch,
+    /// Under which others reach it.
+    pub host: String,
+    /// The listener's port.
+    pub port: i32,
+    /// `broker.rack`
+    pub rack: Option<String>,
+}
+
+/// A partition's state as last read or written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    /// Leader, epochs and in-sync replicas.
+    pub state: PartitionState,
+    /// dataVersion of the state znode.
+    pub partition_epoch: PartitionEpoch,
+}
+
+/// Where a partition stands; one that does not exist is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionStage {
+    /// Never had a leader.
+    New,
+    /// Has a leader.
+    Online,
+    /// Lost its leader.
+    Offline,
+}
+
+/// Where a replica stands; one that does not exist is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaStage {
+    /// Assigned, and not told so yet.
+    New,
+    /// Told to lead or to follow.
+    Online,
+    /// Its broker is gone, or it was told to stop.
+    Offline,
+    /// Told to delete its log.
+    DeletionStarted,
+    /// Its log is deleted.
+    DeletionSuccessful,
+}
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// The assignment; the first is the preferred leader.
+    pub replicas: Vec<BrokerId>,
+    /// Where it stands.
+    pub stage: PartitionStage,
+    /// Its state znode; `None` while it never had a leader.
+    pub leadership: Option<Leadership>,
+    /// Where its replicas stand.
+    pub replica_stages: BTreeMap<BrokerId, ReplicaStage>,
+}
+
+/// A replica: the partition, and the broker it is on.
+pub type Replica = (TopicPartition, BrokerId);
+
+/// What the controller knows.
+#[derive(Debug, Default)]
+pub struct ControllerContext {
+    /// Registered brokers, those that are shutting down among them.
+    pub brokers: BTreeMap<BrokerId, Broker>,
+    /// Brokers that asked for a controlled shutdown and are registered still.
+    pub shutting_down: BTreeSet<BrokerId>,
+    /// Topics, also those whose partitions are not known yet.
+    pub topics: BTreeSet<Arc<str>>,
+    /// Topics that are to be deleted.
+    pub doomed: BTreeSet<Arc<str>>,
+    /// The partitions.
+    pub partitions: BTreeMap<TopicPartition, Partition>,
+}
+
+impl Partition {
+    /// A partition that nobody was told of.
+    pub fn new(replicas: Vec<BrokerId>) -> Self {
+        Self {
+            replicas,
+            stage: PartitionStage::New,
+            leadership: None,
+            replica_stages: BTreeMap::new(),
+        }
+    }
+
+    /// The leader; `None` when nobody leads.
+    pub fn leader(&self) -> Option<BrokerId> {
+        let leader = self.leadership.as_ref()?.state.leader;
+        (leader != PartitionState::NO_LEADER).then_some(leader)
+    }
+}
+
+impl ControllerContext {
+    /// Whether a broker is registered and not shutting down: what elections call live.
+    pub fn is_live(&self, id: BrokerId) -> bool {
+        self.brokers.contains_key(&id) && !self.shutting_down.contains(&id)
+    }
+
+    /// All registered brokers, those that are shutting down among them.
+    pub fn registered(&self) -> Vec<BrokerId> {
+        self.brokers.keys().copied().collect()
+    }
+
+    /// Whether the topic of a partition is to be deleted.
+    pub fn is_doomed(&self, at: &TopicPartition) -> bool {
+        self.doomed.contains(&at.topic)
+    }
+
+    /// The partitions of a topic, in order.
+    pub fn of_topic<'a>(
+        &'a self,
+        topic: &Arc<str>,
+    ) -> impl Iterator<Item = (&'a TopicPartition, &'a Partition)> {
+        let topic = topic.clone();
+        let from = TopicPartition { topic: topic.clone(), partition: i32::MIN };
+        self.partitions.range(from..).take_while(move |(at, _)| at.topic == topic)
+    }
+
+    /// The replicas on some brokers.
+    pub fn replicas_on(&self, brokers: &[BrokerId]) -> Vec<Replica> {
+        let mut replicas = Vec::new();
+        for &id in brokers {
+            let on = self.partitions.iter().filter(|(_, one)| one.replicas.contains(&id));
+            replicas.extend(on.map(|(at, _)| (at.clone(), id)));
+        }
+        replicas
+    }
+
+    /// The partitions that somebody was elected for at some time.
+    pub fn with_leadership(&self) -> Vec<TopicPartition> {
+        let had = self.partitions.iter().filter(|(_, one)| one.leadership.is_some());
+        had.map(|(at, _)| at.clone()).collect()
+    }
+
+    /// The partitions whose leader is not live.
+    pub fn with_dead_leader(&self) -> Vec<TopicPartition> {
+        let dead = self.partitions.iter().filter(|(at, one)| {
+            one.leadership.is_some()
+                && !one.leader().is_some_and(|leader| self.is_live(leader))
+                && !self.is_doomed(at)
+        });
+        dead.map(|(at, _)| at.clone()).collect()
+    }
+
+    /// Remembers a state as written or read.
+    pub fn put_leadership(&mut self, at: &TopicPartition, state: PartitionState, version: i32) {
+        if let Some(partition) = self.partitions.get_mut(at) {
+            partition.leadership = Some(Leadership { state, partition_epoch: version });
+        }
+    }
+
+    /// Remembers where a replica stands.
+    pub fn put_replica(&mut self, (at, id): &Replica, stage: ReplicaStage) {
+        if let Some(partition) = self.partitions.get_mut(at) {
+            partition.replica_stages.insert(*id, stage);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_shuts_down_is_registered_but_not_live() {
+        let broker = Broker { epoch: 1, host: "b1".into(), port: 9092, rack: None };
+        let mut known = ControllerContext::default();
+        known.brokers.insert(BrokerId(1), broker);
+        assert!(known.is_live(BrokerId(1)));
+        known.shutting_down.insert(BrokerId(1));
+        assert!(!known.is_live(BrokerId(1)));
+        assert_eq!(known.registered(), [BrokerId(1)]);
+    }
+
+    #[test]
+    fn partitions_of_a_topic_are_not_mixed_with_those_of_others() {
+        let mut known = ControllerContext::default();
+        for (topic, partition) in [("a", 0), ("b", 0), ("b", 1), ("bb", 0)] {
+            let at = TopicPartition::new(topic, partition);
+            known.partitions.insert(at, Partition::new(vec![BrokerId(1)]));
+        }
+        let of_b: Vec<_> = known.of_topic(&"b".into()).map(|(at, _)| at.to_string()).collect();
+        assert_eq!(of_b, ["b-0", "b-1"]);
+        assert_eq!(known.replicas_on(&[BrokerId(1)]).len(), 4);
+        assert!(known.with_dead_leader().is_empty(), "new partitions have no dead leader");
+    }
+}

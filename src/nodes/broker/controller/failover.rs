@@ -1,0 +1,152 @@
+//! What a new controller does, in this order (`KafkaController.onControllerFailover`): watch, read
+//! everything, tell every broker who is there, and set the state machines of replicas and partitions going.
+
+use std::time::Duration;
+
+use super::agenda::{Event, Step};
+use super::calls::{Answer, Call};
+use super::context::{Partition, PartitionStage, ReplicaStage};
+use super::{Controller, Tick};
+use crate::nodes::broker::context::Context;
+use crate::nodes::broker::zookeeper::payload::{PartitionState, TopicAssignment};
+use crate::nodes::broker::zookeeper::paths;
+use crate::vocab::TopicPartition;
+
+/// When leaders are first looked at whether they are the preferred ones.
+const FIRST_REBALANCE: Duration = Duration::from_secs(5);
+
+impl Controller {
+    /// Watches for wishes of operators, and removes notifications that are older than the reading to come.
+    pub(super) fn failover_watch(&mut self, cx: &mut Context<'_>) {
+        let calls = vec![
+            Call::exists(paths::PREFERRED_REPLICA_ELECTION, true),
+            Call::children(paths::ISR_CHANGE_NOTIFICATION, true),
+            Call::children(paths::LOG_DIR_EVENT_NOTIFICATION, false),
+        ];
+        self.ask(cx, calls, |this, cx, answers| {
+            let parents =
+                [paths::ISR_CHANGE_NOTIFICATION, paths::LOG_DIR_EVENT_NOTIFICATION];
+            let mut deletes = Vec::new();
+            for (parent, answer) in parents.into_iter().zip(&answers[1..]) {
+                let Answer::Children(names) = answer else { continue };
+                deletes.extend(names.iter().map(|name| Call::delete(format!("{parent}/{name}"))));
+            }
+            this.ask(cx, deletes, |_, _, _| {});
+        });
+    }
+
+    /// Reads who is registered, and opens a channel to each.
+    pub(super) fn failover_brokers(&mut self, cx: &mut Context<'_>) {
+        self.read_brokers(cx, |this, _, brokers| {
+            for (&id, broker) in &brokers {
+                this.add_peer(id, broker);
+            }
+            this.known.brokers = brokers;
+        });
+    }
+
+    /// Reads topics, what is to be deleted, assignments and states.
+    pub(super) fn failover_topics(&mut self, cx: &mut Context<'_>) {
+        let calls =
+            vec![Call::children(paths::TOPICS, true), Call::children(paths::DELETE_TOPICS, true)];
+        self.ask(cx, calls, |this, cx, answers| {
+            if let Answer::Children(topics) = &answers[0] {
+                this.known.topics = topics.iter().cloned().collect();
+            }
+            if let Answer::Children(doomed) = &answers[1] {
+                let doomed = doomed.iter().filter(|topic| this.known.topics.contains(*topic));
+                this.known.doomed = doomed.cloned().collect();
+            }
+            let topics: Vec<_> = this.known.topics.iter().cloned().collect();
+            let calls = topics.iter().map(|topic| Call::get(paths::topic(topic), true)).collect();
+            this.ask(cx, calls, move |this, cx, answers| {
+                for (topic, answer) in topics.iter().zip(&answers) {
+                    let Some(assignment) = read_assignment(answer) else { continue };
+                    for (index, replicas) in assignment.partitions {
+                        let at = TopicPartition::new(topic.clone(), index);
+                        this.known.partitions.insert(at, Partition::new(replicas));
+                    }
+                }
+                this.read_all_states(cx);
+            });
+        });
+    }
+
+    fn read_all_states(&mut self, cx: &mut Context<'_>) {
+        let all: Vec<_> = self.known.partitions.keys().cloned().collect();
+        self.read_states(cx, all, |_, _| {});
+    }
+
+    /// Reads states into memory.
+    pub(super) fn read_states(
+        &mut self,
+        cx: &mut Context<'_>,
+        partitions: Vec<TopicPartition>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>) + Send + 'static,
+    ) {
+        let get = |at: &TopicPartition| Call::get(paths::partition_state(at), false);
+        let calls = partitions.iter().map(get).collect();
+        self.ask(cx, calls, move |this, cx, answers| {
+            for (at, answer) in partitions.iter().zip(&answers) {
+                if let Some((state, version)) = read_state(answer) {
+                    this.known.put_leadership(at, state, version);
+                }
+            }
+            then(this, cx);
+        });
+    }
+
+    /// All is read: begins to act.
+    pub(super) fn failover_start(&mut self, cx: &mut Context<'_>) {
+        let everybody = self.known.registered();
+        let (mut online, mut offline) = (Vec::new(), Vec::new());
+        let context = &mut self.known;
+        let (brokers, partitions) = (&context.brokers, &mut context.partitions);
+        for (at, partition) in partitions {
+            let leader = partition.leader();
+            partition.stage = match (&partition.leadership, leader) {
+                (None, _) => PartitionStage::New,
+                (_, Some(leader)) if brokers.contains_key(&leader) => PartitionStage::Online,
+                _ => PartitionStage::Offline,
+            };
+            for &id in &partition.replicas {
+                let is_there = brokers.contains_key(&id);
+                let stage = if is_there { ReplicaStage::Online } else { ReplicaStage::Offline };
+                partition.replica_stages.insert(id, stage);
+                let list = if is_there { &mut online } else { &mut offline };
+                list.push((at.clone(), id));
+            }
+        }
+        offline.retain(|(at, _)| !self.known.is_doomed(at));
+        let told = self.partitions_of_plain_metadata();
+        self.agenda.first([
+            Step::UpdateMetadata(everybody, told),
+            Step::Flush,
+            Step::ReplicasOnline(online),
+            Step::Flush,
+            Step::ReplicasOffline(offline),
+            Step::Flush,
+            Step::TriggerOnline,
+            Step::ResumeDeletions,
+        ]);
+        // The operator's wish may be older than the watch.
+        self.agenda.add(Event::PreferredElection);
+        if self.config.auto_leader_rebalance {
+            self.set_timer(cx, FIRST_REBALANCE, Tick::Rebalance);
+        }
+    }
+}
+
+/// The assignment in a topic's znode.
+pub fn read_assignment(answer: &Answer) -> Option<TopicAssignment> {
+    let Answer::Data { data, .. } = answer else { return None };
+    TopicAssignment::decode(data).inspect_err(|why| tracing::warn!(%why, "a topic is skipped")).ok()
+}
+
+/// The state in a partition's state znode, and its version.
+pub fn read_state(answer: &Answer) -> Option<(PartitionState, i32)> {
+    let Answer::Data { data, stat } = answer else { return None };
+    let state = PartitionState::decode(data);
+    let state = state.inspect_err(|why| tracing::warn!(%why, "a partition state is skipped"));
+    Some((state.ok()?, stat.version))
+}

@@ -1,0 +1,241 @@
+//! In-sync replicas that leaders change: AlterPartition (2.7+, KIP-497; checked more strictly since 3.3,
+//! KIP-841), and the notifications of leaders that write by themselves (up to 2.6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::alter_partition_response::{PartitionData, TopicData};
+use kafka_protocol::messages::{
+    AlterPartitionRequest, AlterPartitionResponse, BrokerId as WireBrokerId, ResponseKind,
+};
+
+use super::Controller;
+use super::agenda::Step;
+use super::batch::topic_name;
+use super::calls::{Answer, Call};
+use super::context::Leadership;
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
+use crate::nodes::broker::zookeeper::paths;
+use crate::vocab::{BrokerId, LeaderEpoch, PartitionEpoch, TopicPartition};
+use crate::wire::zookeeper::Code;
+
+/// KIP-841; the protocol crate has no name for it.
+const INELIGIBLE_REPLICA: ResponseError = ResponseError::Unknown(107);
+
+/// What a leader wants for one partition.
+#[derive(Clone, Debug)]
+struct Wish {
+    leader: BrokerId,
+    leader_epoch: LeaderEpoch,
+    isr: Vec<BrokerId>,
+    partition_epoch: PartitionEpoch,
+}
+
+type Verdicts = BTreeMap<TopicPartition, Result<Leadership, ResponseError>>;
+
+fn wishes(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPartition, Wish> {
+    let mut wishes = BTreeMap::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let isr = if version >= 3 {
+                let with_epochs = partition.new_isr_with_epochs.iter();
+                with_epochs.map(|replica| BrokerId(replica.broker_id.0)).collect()
+            } else {
+                partition.new_isr.iter().map(|id| BrokerId(id.0)).collect()
+            };
+            let at = TopicPartition::new(&*topic.topic_name.0, partition.partition_index);
+            let wish = Wish {
+                leader: BrokerId(request.broker_id.0),
+                leader_epoch: partition.leader_epoch,
+                isr,
+                partition_epoch: partition.partition_epoch,
+            };
+            wishes.insert(at, wish);
+        }
+    }
+    wishes
+}
+
+/// Answers with an error for the whole request.
+pub fn refuse(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
+    let response = AlterPartitionResponse::default().with_error_code(error.code());
+    cx.reply(to, ResponseKind::AlterPartition(response));
+}
+
+fn answer(cx: &mut Context<'_>, to: ReplyTo, verdicts: Verdicts) {
+    let mut response = AlterPartitionResponse::default();
+    for (at, verdict) in verdicts {
+        let data = PartitionData::default().with_partition_index(at.partition);
+        let data = match verdict {
+            Err(error) => data.with_error_code(error.code()),
+            Ok(Leadership { state, partition_epoch }) => data
+                .with_leader_id(WireBrokerId(state.leader.0))
+                .with_leader_epoch(state.leader_epoch)
+                .with_isr(state.isr.iter().map(|id| WireBrokerId(id.0)).collect())
+                .with_partition_epoch(partition_epoch),
+        };
+        let name = topic_name(&at.topic);
+        match response.topics.last_mut() {
+            Some(topic) if topic.topic_name == name => topic.partitions.push(data),
+            _ => {
+                let topic = TopicData::default().with_topic_name(name);
+                response.topics.push(topic.with_partitions(vec![data]));
+            }
+        }
+    }
+    cx.reply(to, ResponseKind::AlterPartition(response));
+}
+
+impl Controller {
+    /// The request's turn has come.
+    pub(super) fn process_alter_partition(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &AlterPartitionRequest,
+    ) {
+        let broker = BrokerId(request.broker_id.0);
+        let epoch = self.known.brokers.get(&broker).map(|broker| broker.epoch);
+        if epoch != Some(request.broker_epoch) {
+            tracing::info!(%broker, ?epoch, "AlterPartition with a stale broker epoch");
+            return refuse(cx, to, ResponseError::StaleBrokerEpoch);
+        }
+        let wishes = wishes(request, to.version);
+        let asked: Vec<_> = wishes.keys().cloned().collect();
+        let mut verdicts = Verdicts::new();
+        let (mut calls, mut granted) = (Vec::new(), Vec::new());
+        for (at, wish) in wishes {
+            match self.judge(&at, &wish, to.version) {
+                Some(verdict) => {
+                    verdicts.insert(at, verdict);
+                }
+                None => {
+                    let state = PartitionState {
+                        controller_epoch: self.epoch(),
+                        leader: wish.leader,
+                        leader_epoch: wish.leader_epoch,
+                        isr: wish.isr,
+                    };
+                    let path = paths::partition_state(&at);
+                    calls.push(Call::set(path, state.encode(), wish.partition_epoch));
+                    granted.push((at, state));
+                }
+            }
+        }
+        self.ask(cx, calls, move |this, cx, answers| {
+            for ((at, state), answer) in granted.into_iter().zip(&answers) {
+                let verdict = this.isr_written(cx, &at, state, answer);
+                verdicts.insert(at, verdict);
+            }
+            this.agenda.first([Step::UpdateMetadata(this.known.registered(), asked), Step::Flush]);
+            answer_and_log(cx, to, verdicts);
+        });
+    }
+
+    /// What can be said of a wish without writing it; `None`: it may be written.
+    fn judge(
+        &self,
+        at: &TopicPartition,
+        wish: &Wish,
+        request_version: i16,
+    ) -> Option<Result<Leadership, ResponseError>> {
+        let leadership = self.known.partitions.get(at).and_then(|one| one.leadership.as_ref());
+        let Some(Leadership { state, partition_epoch }) = leadership else {
+            return Some(Err(ResponseError::UnknownTopicOrPartition));
+        };
+        let is_strict = self.config.version.at_least(3, 3);
+        let is_ahead =
+            wish.partition_epoch > *partition_epoch || wish.leader_epoch > state.leader_epoch;
+        if is_strict && is_ahead {
+            return Some(Err(ResponseError::NotController));
+        }
+        if wish.leader_epoch < state.leader_epoch {
+            return Some(Err(ResponseError::FencedLeaderEpoch));
+        }
+        let is_there = wish.leader == state.leader
+            && wish.leader_epoch == state.leader_epoch
+            && wish.isr == state.isr;
+        // Before the fence on the partition epoch: a request that is sent again has to succeed again.
+        if is_there && (!is_strict || wish.partition_epoch <= *partition_epoch) {
+            let state = state.clone();
+            return Some(Ok(Leadership { state, partition_epoch: *partition_epoch }));
+        }
+        if is_strict && wish.partition_epoch < *partition_epoch {
+            return Some(Err(ResponseError::InvalidUpdateVersion));
+        }
+        if is_strict && !wish.isr.iter().all(|&id| self.known.is_live(id)) {
+            tracing::info!(partition = %at, isr = ?wish.isr, "a replica that is not live cannot join");
+            let error = if request_version > 1 {
+                INELIGIBLE_REPLICA
+            } else {
+                ResponseError::OperationNotAttempted
+            };
+            return Some(Err(error));
+        }
+        None
+    }
+
+    fn isr_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &TopicPartition,
+        state: PartitionState,
+        answer: &Answer,
+    ) -> Result<Leadership, ResponseError> {
+        let stat = match answer {
+            Answer::Stat(stat) => stat,
+            Answer::Failed(Code::BAD_VERSION) => return Err(ResponseError::InvalidUpdateVersion),
+            other => {
+                tracing::warn!(partition = %at, ?other, "its ISR is not written");
+                return Err(ResponseError::UnknownServerError);
+            }
+        };
+        let known = self.known.partitions.get(at).and_then(|one| one.leadership.as_ref());
+        let from = known.map(|leadership| leadership.state.isr.clone()).unwrap_or_default();
+        let changed = BrokerObservation::IsrChanged {
+            at: at.clone(),
+            from,
+            to: state.isr.clone(),
+            partition_epoch: stat.version,
+        };
+        cx.effects.observe(Observation::Broker(changed));
+        self.known.put_leadership(at, state.clone(), stat.version);
+        Ok(Leadership { state, partition_epoch: stat.version })
+    }
+
+    /// `IsrChange`: reads what leaders changed, tells everybody, and removes the notifications.
+    pub(super) fn isr_change(&mut self, cx: &mut Context<'_>) {
+        const PARENT: &str = paths::ISR_CHANGE_NOTIFICATION;
+        self.ask(cx, vec![Call::children(PARENT, true)], |this, cx, answers| {
+            let Answer::Children(names) = &answers[0] else { return };
+            let names: Vec<_> = names.iter().map(|name| format!("{PARENT}/{name}")).collect();
+            let calls = names.iter().map(|path| Call::get(&**path, false)).collect();
+            this.ask(cx, calls, move |this, cx, answers| {
+                let mut changed = BTreeSet::new();
+                for answer in &answers {
+                    let Answer::Data { data, .. } = answer else { continue };
+                    changed.extend(payload::decode_partitions(data).unwrap_or_default());
+                }
+                changed.retain(|at| this.known.partitions.contains_key(at));
+                let changed: Vec<_> = changed.into_iter().collect();
+                this.read_states(cx, changed.clone(), move |this, cx| {
+                    if !changed.is_empty() {
+                        this.batch.update_metadata(this.known.registered(), changed);
+                        this.flush(cx);
+                    }
+                    let deletes = names.iter().map(|path| Call::delete(&**path)).collect();
+                    this.ask(cx, deletes, |_, _, _| {});
+                });
+            });
+        });
+    }
+}
+
+fn answer_and_log(cx: &mut Context<'_>, to: ReplyTo, verdicts: Verdicts) {
+    for (at, verdict) in &verdicts {
+        tracing::debug!(partition = %at, ?verdict, "AlterPartition");
+    }
+    answer(cx, to, verdicts);
+}

@@ -1,0 +1,287 @@
+//! The states of partitions: first leaders, and other leaders
+//! (`kafka/controller/PartitionStateMachine.scala`).
+//!
+//! Every leader that is written raises the leader epoch. A write is conditional on the version that was
+//! read; when another was faster, all is read and chosen again. A state that was written under a later
+//! controller epoch is left alone: this controller was replaced and does not know it yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Controller;
+use super::agenda::Step;
+use super::calls::{Answer, Call};
+use super::context::PartitionStage;
+use super::election::{Candidates, Choice, Strategy};
+use super::failover::read_state;
+use crate::history::{BrokerObservation, Election, Observation};
+use crate::nodes::broker::context::Context;
+use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
+use crate::nodes::broker::zookeeper::paths;
+use crate::vocab::{BrokerId, TopicPartition};
+use crate::wire::zookeeper::Code;
+
+/// `unclean.leader.election.enable`, as a topic overrides it.
+const UNCLEAN: &str = "unclean.leader.election.enable";
+
+/// States as read, with their versions.
+pub type States = Vec<(TopicPartition, PartitionState, i32)>;
+/// Whether topics allow unclean elections.
+pub type UncleanTopics = BTreeMap<Arc<str>, bool>;
+
+impl Controller {
+    /// Elects for every partition that never had a leader or lost it.
+    pub(super) fn trigger_online(&mut self) {
+        let (mut new, mut offline) = (Vec::new(), Vec::new());
+        for (at, partition) in &self.known.partitions {
+            if self.known.is_doomed(at) {
+                continue;
+            }
+            match partition.stage {
+                PartitionStage::New => new.push(at.clone()),
+                PartitionStage::Offline => offline.push(at.clone()),
+                PartitionStage::Online => {}
+            }
+        }
+        let mut steps = Vec::new();
+        if !new.is_empty() {
+            steps.push(Step::Initialize(new));
+        }
+        if !offline.is_empty() {
+            steps.push(Step::Elect(offline, Strategy::Offline));
+        }
+        steps.push(Step::Flush);
+        self.agenda.first(steps);
+    }
+
+    fn live_among(&self, at: &TopicPartition, isr: &[BrokerId]) -> Vec<BrokerId> {
+        let assigned = self.known.partitions.get(at).map_or(&[][..], |one| &one.replicas);
+        let all = assigned.iter().chain(isr).copied();
+        all.filter(|&id| self.known.is_live(id)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// First leaders: the state znodes are created, below their parents.
+    pub(super) fn initialize(&mut self, cx: &mut Context<'_>, partitions: Vec<TopicPartition>) {
+        let epoch = self.epoch();
+        let mut chosen = Vec::new();
+        let (mut topics, mut parents, mut states) = (BTreeSet::new(), Vec::new(), Vec::new());
+        for at in partitions {
+            let Some(partition) = self.known.partitions.get(&at) else { continue };
+            let live = self.live_among(&at, &[]);
+            let candidates = Candidates {
+                assignment: &partition.replicas,
+                isr: &[],
+                live: &live,
+                shutting_down: &[],
+            };
+            let Some(Choice { leader, isr, .. }) = candidates.new_partition() else {
+                tracing::warn!(partition = %at, "no replica lives, so nobody leads it");
+                continue;
+            };
+            let state = PartitionState { controller_epoch: epoch, leader, leader_epoch: 0, isr };
+            topics.insert(at.topic.clone());
+            parents.push(Call::create(paths::partition(&at), None));
+            states.push(Call::create(paths::partition_state(&at), Some(state.encode())));
+            chosen.push((at, state));
+        }
+        let make = |topic: &Arc<str>| Call::create(paths::partitions(topic), None);
+        let mut calls: Vec<_> = topics.iter().map(make).collect();
+        calls.append(&mut parents);
+        let first_state = calls.len();
+        calls.append(&mut states);
+        self.ask(cx, calls, move |this, cx, answers| {
+            let mut unclear = Vec::new();
+            for ((at, state), answer) in chosen.into_iter().zip(&answers[first_state..]) {
+                match answer {
+                    Answer::Done => this.online(cx, &at, state, 0, Election::New, None),
+                    Answer::Failed(Code::NODE_EXISTS) => unclear.push((at, state)),
+                    other => tracing::warn!(partition = %at, ?other, "its state is not created"),
+                }
+            }
+            this.confirm_new(cx, unclear);
+        });
+    }
+
+    /// States that stand there already: this controller's own, if a create was sent again after its answer
+    /// was lost.
+    fn confirm_new(&mut self, cx: &mut Context<'_>, unclear: Vec<(TopicPartition, PartitionState)>) {
+        let get = |(at, _): &(TopicPartition, _)| Call::get(paths::partition_state(at), false);
+        let calls = unclear.iter().map(get).collect();
+        self.ask(cx, calls, move |this, cx, answers| {
+            for ((at, wanted), answer) in unclear.into_iter().zip(&answers) {
+                match read_state(answer) {
+                    Some((state, version)) if state == wanted => {
+                        this.online(cx, &at, state, version, Election::New, None);
+                    }
+                    _ => tracing::warn!(partition = %at, "it has a state that another wrote"),
+                }
+            }
+        });
+    }
+
+    /// A leader was written: remembers it, and queues what has to be told.
+    fn online(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &TopicPartition,
+        state: PartitionState,
+        version: i32,
+        election: Election,
+        recipients: Option<&[BrokerId]>,
+    ) {
+        let PartitionState { leader, leader_epoch, .. } = state;
+        let isr = state.isr.clone();
+        tracing::info!(partition = %at, %leader, leader_epoch, ?isr, ?election, "leader elected");
+        self.known.put_leadership(at, state, version);
+        if let Some(partition) = self.known.partitions.get_mut(at) {
+            partition.stage = PartitionStage::Online;
+        }
+        let is_new = election == Election::New;
+        self.batch.leader_and_isr(&self.known, recipients.unwrap_or(&isr), at, is_new);
+        let at = at.clone();
+        let elected =
+            BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, election };
+        cx.effects.observe(Observation::Broker(elected));
+    }
+
+    /// Other leaders: reads the states first.
+    pub(super) fn elect(
+        &mut self,
+        cx: &mut Context<'_>,
+        partitions: Vec<TopicPartition>,
+        strategy: Strategy,
+    ) {
+        self.read_own_states(cx, partitions, move |this, cx, states| {
+            let needs_setting: BTreeSet<_> = states
+                .iter()
+                .filter(|(at, state, _)| {
+                    let live = this.live_among(at, &state.isr);
+                    strategy == Strategy::Offline && !state.isr.iter().any(|id| live.contains(id))
+                })
+                .map(|(at, ..)| at.topic.clone())
+                .collect();
+            this.read_unclean(cx, needs_setting, move |this, cx, unclean| {
+                this.write_choices(cx, &states, strategy, &unclean);
+            });
+        });
+    }
+
+    /// Reads states; leaves out those that are missing or were written by a later controller.
+    pub(super) fn read_own_states(
+        &mut self,
+        cx: &mut Context<'_>,
+        partitions: Vec<TopicPartition>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>, States) + Send + 'static,
+    ) {
+        let get = |at: &TopicPartition| Call::get(paths::partition_state(at), false);
+        let calls = partitions.iter().map(get).collect();
+        self.ask(cx, calls, move |this, cx, answers| {
+            let epoch = this.epoch();
+            let mut states = Vec::new();
+            for (at, answer) in partitions.into_iter().zip(&answers) {
+                let Some((state, version)) = read_state(answer) else {
+                    tracing::warn!(partition = %at, "it has no state");
+                    continue;
+                };
+                if state.controller_epoch > epoch {
+                    tracing::warn!(partition = %at, "a later controller wrote its state");
+                    continue;
+                }
+                states.push((at, state, version));
+            }
+            then(this, cx, states);
+        });
+    }
+
+    /// Reads whether topics allow unclean elections.
+    pub(super) fn read_unclean(
+        &mut self,
+        cx: &mut Context<'_>,
+        topics: BTreeSet<Arc<str>>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>, UncleanTopics) + Send + 'static,
+    ) {
+        let get = |topic: &Arc<str>| Call::get(paths::topic_config(topic), false);
+        let calls = topics.iter().map(get).collect();
+        self.ask(cx, calls, move |this, cx, answers| {
+            let default = this.config.unclean_leader_election;
+            let setting = |answer: &Answer| {
+                let Answer::Data { data, .. } = answer else { return default };
+                let config = payload::decode_config(data).unwrap_or_default();
+                config.get(UNCLEAN).map_or(default, |value| value.eq_ignore_ascii_case("true"))
+            };
+            let unclean = answers.iter().map(setting);
+            let unclean = topics.into_iter().zip(unclean).collect();
+            then(this, cx, unclean);
+        });
+    }
+
+    fn choose(
+        &self,
+        at: &TopicPartition,
+        state: &PartitionState,
+        strategy: Strategy,
+        unclean: bool,
+    ) -> Option<Choice> {
+        let partition = self.known.partitions.get(at)?;
+        let live = self.live_among(at, &state.isr);
+        let shutting_down: Vec<_> = self.known.shutting_down.iter().copied().collect();
+        let candidates = Candidates {
+            assignment: &partition.replicas,
+            isr: &state.isr,
+            live: &live,
+            shutting_down: &shutting_down,
+        };
+        match strategy {
+            Strategy::Offline => candidates.offline(unclean),
+            Strategy::Preferred => candidates.preferred(),
+            Strategy::ControlledShutdown => candidates.controlled_shutdown(),
+        }
+    }
+
+    fn write_choices(
+        &mut self,
+        cx: &mut Context<'_>,
+        states: &States,
+        strategy: Strategy,
+        unclean: &UncleanTopics,
+    ) {
+        let epoch = self.epoch();
+        let (mut calls, mut chosen) = (Vec::new(), Vec::new());
+        for (at, old, version) in states {
+            let unclean = unclean.get(&at.topic).copied().unwrap_or(false);
+            let Some(choice) = self.choose(at, old, strategy, unclean) else {
+                tracing::info!(partition = %at, ?strategy, isr = ?old.isr, "nobody can lead it");
+                continue;
+            };
+            let state = PartitionState {
+                controller_epoch: epoch,
+                leader: choice.leader,
+                leader_epoch: old.leader_epoch + 1,
+                isr: choice.isr,
+            };
+            calls.push(Call::set(paths::partition_state(at), state.encode(), *version));
+            let election = match strategy {
+                Strategy::Offline if choice.unclean => Election::Unclean,
+                Strategy::Offline => Election::Offline,
+                Strategy::Preferred => Election::Preferred,
+                Strategy::ControlledShutdown => Election::ControlledShutdown,
+            };
+            chosen.push((at.clone(), state, election, choice.recipients));
+        }
+        self.ask(cx, calls, move |this, cx, answers| {
+            let mut again = Vec::new();
+            for ((at, state, election, recipients), answer) in chosen.into_iter().zip(&answers) {
+                match answer {
+                    Answer::Stat(stat) => {
+                        this.online(cx, &at, state, stat.version, election, Some(&recipients));
+                    }
+                    Answer::Failed(Code::BAD_VERSION) => again.push(at),
+                    other => tracing::warn!(partition = %at, ?other, "its leader is not written"),
+                }
+            }
+            if !again.is_empty() {
+                this.agenda.first([Step::Elect(again, strategy)]);
+            }
+        });
+    }
+}

@@ -1,0 +1,164 @@
+//! The states of replicas: told to work, or gone (`kafka/controller/ReplicaStateMachine.scala`).
+//!
+//! A replica that goes offline leaves the in-sync replicas, but the last of them stays: so it can be elected
+//! again when it comes back, and nobody else can. Only up to 1.0, and when the topic allows unclean elections,
+//! the in-sync replicas become empty.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Controller;
+use super::agenda::Step;
+use super::batch::is_leaderless;
+use super::calls::{Answer, Call};
+use super::context::{Replica, ReplicaStage};
+use super::partitions::{States, UncleanTopics};
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::context::Context;
+use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::PartitionState;
+use crate::vocab::{BrokerId, TopicPartition};
+use crate::wire::zookeeper::Code;
+
+impl Controller {
+    /// Tells replicas to lead or to follow. One that is new was told when its partition got its leader.
+    pub(super) fn replicas_online(&mut self, replicas: &[Replica]) {
+        for replica in replicas {
+            let (at, id) = replica;
+            let Some(partition) = self.known.partitions.get(at) else { continue };
+            let is_new = partition.replica_stages.get(id) == Some(&ReplicaStage::New);
+            if !is_new && partition.leadership.is_some() {
+                self.batch.leader_and_isr(&self.known, &[*id], at, false);
+            }
+            self.known.put_replica(replica, ReplicaStage::Online);
+        }
+    }
+
+    /// Tells replicas to stop, and takes them out of the in-sync replicas.
+    pub(super) fn replicas_offline(&mut self, replicas: Vec<Replica>) {
+        let mut by_broker: BTreeMap<BrokerId, Vec<TopicPartition>> = BTreeMap::new();
+        for replica in replicas {
+            let Some(partition) = self.known.partitions.get(&replica.0) else { continue };
+            let has_state = partition.leadership.is_some();
+            self.batch.stop_replica(replica.1, &replica.0, false);
+            self.known.put_replica(&replica, ReplicaStage::Offline);
+            if has_state {
+                by_broker.entry(replica.1).or_default().push(replica.0);
+            } else {
+                self.batch.update_metadata(self.known.registered(), [replica.0]);
+            }
+        }
+        let steps: Vec<_> =
+            by_broker.into_iter().map(|(id, of)| Step::RemoveFromIsr(id, of)).collect();
+        self.agenda.first(steps);
+    }
+
+    /// Takes a broker out of the in-sync replicas of some partitions.
+    pub(super) fn remove_from_isr(
+        &mut self,
+        cx: &mut Context<'_>,
+        broker: BrokerId,
+        partitions: Vec<TopicPartition>,
+    ) {
+        self.read_own_states(cx, partitions, move |this, cx, states| {
+            let may_empty = !this.config.version.at_least(1, 1);
+            let is_last = |state: &PartitionState| state.isr == [broker];
+            let last: BTreeSet<_> = states
+                .iter()
+                .filter(|(_, state, _)| may_empty && is_last(state))
+                .map(|(at, ..)| at.topic.clone())
+                .collect();
+            this.read_unclean(cx, last, move |this, cx, unclean| {
+                this.write_without(cx, broker, states, &unclean);
+            });
+        });
+    }
+
+    fn write_without(
+        &mut self,
+        cx: &mut Context<'_>,
+        broker: BrokerId,
+        states: States,
+        unclean: &UncleanTopics,
+    ) {
+        let epoch = self.epoch();
+        let (mut calls, mut written) = (Vec::new(), Vec::new());
+        for (at, old, version) in states {
+            if !old.isr.contains(&broker) {
+                // Nothing to write; the others are told what stands there all the same.
+                let state = PartitionState { controller_epoch: epoch, ..old };
+                self.left_isr(broker, &at, state, version);
+                continue;
+            }
+            let mut isr = old.isr.clone();
+            let may_empty = unclean.get(&at.topic).copied().unwrap_or(false);
+            if isr.len() > 1 || may_empty {
+                isr.retain(|&id| id != broker);
+            }
+            let is_leader = old.leader == broker;
+            let state = PartitionState {
+                controller_epoch: epoch,
+                leader: if is_leader { PartitionState::NO_LEADER } else { old.leader },
+                leader_epoch: old.leader_epoch + 1,
+                isr,
+            };
+            calls.push(Call::set(paths::partition_state(&at), state.encode(), version));
+            written.push((at, old, state));
+        }
+        self.ask(cx, calls, move |this, cx, answers| {
+            let mut again = Vec::new();
+            for ((at, old, state), answer) in written.into_iter().zip(&answers) {
+                match answer {
+                    Answer::Stat(stat) => {
+                        observe_removal(cx, &at, &old, &state, stat.version);
+                        this.left_isr(broker, &at, state, stat.version);
+                    }
+                    Answer::Failed(Code::BAD_VERSION) => again.push(at),
+                    other => tracing::warn!(partition = %at, ?other, "its ISR is not written"),
+                }
+            }
+            if !again.is_empty() {
+                this.agenda.first([Step::RemoveFromIsr(broker, again)]);
+            }
+        });
+    }
+
+    /// Remembers a state without `broker`, and tells the other replicas.
+    fn left_isr(&mut self, broker: BrokerId, at: &TopicPartition, state: PartitionState, version: i32) {
+        self.known.put_leadership(at, state, version);
+        if self.known.is_doomed(at) {
+            return;
+        }
+        let Some(partition) = self.known.partitions.get(at) else { return };
+        let others: Vec<_> =
+            partition.replicas.iter().copied().filter(|&id| id != broker).collect();
+        self.batch.leader_and_isr(&self.known, &others, at, false);
+    }
+}
+
+fn observe_removal(
+    cx: &mut Context<'_>,
+    at: &TopicPartition,
+    old: &PartitionState,
+    new: &PartitionState,
+    partition_epoch: i32,
+) {
+    tracing::info!(partition = %at, from = ?old.isr, to = ?new.isr, leader = %new.leader,
+        "a replica left the ISR");
+    if old.isr != new.isr {
+        let changed = BrokerObservation::IsrChanged {
+            at: at.clone(),
+            from: old.isr.clone(),
+            to: new.isr.clone(),
+            partition_epoch,
+        };
+        cx.effects.observe(Observation::Broker(changed));
+    }
+    if is_leaderless(new) && !is_leaderless(old) {
+        let lost = BrokerObservation::LeaderLost {
+            at: at.clone(),
+            leader_epoch: new.leader_epoch,
+            isr: new.isr.clone(),
+        };
+        cx.effects.observe(Observation::Broker(lost));
+    }
+}

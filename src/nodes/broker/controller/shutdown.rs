@@ -1,0 +1,83 @@
+//! ControlledShutdown: a broker that wants to stop hands its leaderships over first
+//! (`KafkaController.doControlledShutdown`).
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::controlled_shutdown_response::RemainingPartition;
+use kafka_protocol::messages::{
+    ControlledShutdownRequest, ControlledShutdownResponse, ResponseKind,
+};
+
+use super::Controller;
+use super::agenda::Step;
+use super::batch::topic_name;
+use super::context::Partition;
+use super::election::Strategy;
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::vocab::{BrokerId, TopicPartition};
+
+/// Answers with an error.
+pub fn refuse(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
+    let response = ControlledShutdownResponse::default().with_error_code(error.code());
+    cx.reply(to, ResponseKind::ControlledShutdown(response));
+}
+
+impl Controller {
+    /// The request's turn has come.
+    pub(super) fn process_controlled_shutdown(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &ControlledShutdownRequest,
+    ) {
+        let id = BrokerId(request.broker_id.0);
+        let Some(broker) = self.known.brokers.get(&id) else {
+            return refuse(cx, to, ResponseError::BrokerNotAvailable);
+        };
+        if to.version >= 2 && request.broker_epoch != -1 && request.broker_epoch < broker.epoch {
+            return refuse(cx, to, ResponseError::StaleBrokerEpoch);
+        }
+        tracing::info!(broker = %id, "shuts down in an orderly way");
+        self.known.shutting_down.insert(id);
+        let acts_on = |at: &TopicPartition, one: &Partition| {
+            one.replicas.contains(&id)
+                && one.replicas.len() > 1
+                && one.leadership.is_some()
+                && !self.known.is_doomed(at)
+        };
+        let (mut led, mut followed) = (Vec::new(), Vec::new());
+        for (at, one) in self.known.partitions.iter().filter(|(at, one)| acts_on(at, one)) {
+            if one.leader() == Some(id) {
+                led.push(at.clone());
+            } else {
+                followed.push((at.clone(), id));
+            }
+        }
+        self.agenda.first([
+            Step::Elect(led, Strategy::ControlledShutdown),
+            Step::Flush,
+            // Kafka sends StopReplica first and queues it again here; once is the same to the broker.
+            Step::ReplicasOffline(followed),
+            Step::Flush,
+            Step::AnswerControlledShutdown(to, id),
+        ]);
+    }
+
+    /// Answers with what the broker leads still; it asks again while that is something.
+    pub(super) fn answer_controlled_shutdown(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        id: BrokerId,
+    ) {
+        let led = self.known.partitions.iter();
+        let led = led.filter(|(_, one)| one.leader() == Some(id) && one.replicas.len() > 1);
+        let remaining = led.map(|(at, _)| {
+            RemainingPartition::default()
+                .with_topic_name(topic_name(&at.topic))
+                .with_partition_index(at.partition)
+        });
+        let response =
+            ControlledShutdownResponse::default().with_remaining_partitions(remaining.collect());
+        cx.reply(to, ResponseKind::ControlledShutdown(response));
+    }
+}
