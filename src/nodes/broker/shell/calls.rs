@@ -93,7 +93,7 @@ impl Broker {
         if self.controller.is_active() {
             let correlation_id = i32::try_from(call.number).expect("fewer than 2³¹ calls");
             let to = ReplyTo { conn: OWN, api, version, correlation_id };
-            self.to_own_controller(cx, to, body);
+            self.ask_own_controller(cx, to, body);
             return;
         }
         let Some(to) = to else {
@@ -111,7 +111,7 @@ impl Broker {
         channel.send(cx.effects, api, version, &body, call.number);
     }
 
-    fn to_own_controller(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+    fn ask_own_controller(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
         let (controller, session) = (&mut self.controller, &mut self.session);
         match body {
             RequestKind::AlterPartition(request) => {

@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::vocab::{ConnId, NodeId};
+use crate::vocab::ConnId;
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::kafka::MAX_FRAME_BYTES;
 
 #[derive(Debug)]
 struct Client {
-    peer: NodeId,
     frames: Frames,
     busy: bool,
 }
@@ -26,21 +25,16 @@ pub struct Clients {
 
 impl Clients {
     /// A peer connected.
-    pub fn accepted(&mut self, conn: ConnId, peer: NodeId) {
+    pub fn accepted(&mut self, conn: ConnId) {
         let frames = Frames::new(MAX_FRAME_BYTES);
-        self.by_conn.insert(conn, Client { peer, frames, busy: false });
+        self.by_conn.insert(conn, Client { frames, busy: false });
     }
 
-    /// Who connected; `None` when it is no client's connection.
-    pub fn peer(&self, conn: ConnId) -> Option<NodeId> {
-        self.by_conn.get(&conn).map(|client| client.peer)
-    }
-
-    /// Takes bytes; returns whether it is a client's connection.
-    pub fn received(&mut self, conn: ConnId, bytes: Bytes) -> bool {
-        let Some(client) = self.by_conn.get_mut(&conn) else { return false };
+    /// Takes bytes; gives them back when it is no client's connection.
+    pub fn received(&mut self, conn: ConnId, bytes: Bytes) -> Option<Bytes> {
+        let Some(client) = self.by_conn.get_mut(&conn) else { return Some(bytes) };
         client.frames.push(bytes);
-        true
+        None
     }
 
     /// The next request's payload, if no other is being worked on; the connection is busy from then on.
@@ -82,8 +76,9 @@ mod tests {
     #[test]
     fn one_request_at_a_time_is_handed_out() {
         let (mut clients, conn) = (Clients::default(), ConnId(1));
-        clients.accepted(conn, NodeId(0));
-        assert!(clients.received(conn, Bytes::from_static(&[0, 0, 0, 1, 7, 0, 0, 0, 1, 8])));
+        clients.accepted(conn);
+        let pieces = Bytes::from_static(&[0, 0, 0, 1, 7, 0, 0, 0, 1, 8]);
+        assert_eq!(clients.received(conn, pieces.clone()), None);
         assert_eq!(clients.next(conn).unwrap().as_deref(), Some(&[7][..]));
         assert_eq!(clients.next(conn).unwrap(), None);
         assert!(clients.done(conn));
@@ -91,5 +86,6 @@ mod tests {
         assert!(clients.remove(conn));
         assert!(!clients.done(conn));
         assert_eq!(clients.next(conn), Ok(None));
+        assert_eq!(clients.received(conn, pieces.clone()), Some(pieces));
     }
 }

@@ -156,20 +156,21 @@ impl Broker {
                 self.replicas = Some(replicas);
                 self.session.start(cx.clock, cx.effects);
             }
-            Input::Accepted { conn, peer } => {
+            Input::Accepted { conn, .. } => {
                 if self.shutdown.has_closed_sockets() {
                     cx.effects.close(conn);
                 } else {
-                    self.clients.accepted(conn, peer);
+                    self.clients.accepted(conn);
                 }
             }
             Input::Opened(conn) => self.opened(cx, conn),
             Input::Received { conn, bytes } => {
                 // Most bytes come from clients and followers: they are looked for first.
-                if self.clients.peer(conn).is_some() {
-                    self.clients.received(conn, bytes);
+                let Some(bytes) = self.clients.received(conn, bytes) else {
                     self.serve(cx, conn);
-                } else if self.replicas_mut().owns(conn) {
+                    return;
+                };
+                if self.replicas_mut().owns(conn) {
                     self.replicas_mut().received(cx, conn, bytes);
                 } else if self.session.owns(conn) {
                     self.session.on_received(cx.clock, cx.effects, conn, bytes);

@@ -139,6 +139,7 @@ impl Broker {
         match data(result).map(|data| payload::decode_cluster_id(&data)) {
             Some(Ok(id)) => {
                 info!(broker = %self.config.id, id, "knows its cluster");
+                self.replicas_mut().set_cluster_id(cx, &id);
                 self.registration.cluster_id = Some(id);
                 self.begin_to_register(cx);
             }

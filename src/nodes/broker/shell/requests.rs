@@ -80,6 +80,9 @@ impl Broker {
             RequestKind::ControlledShutdown(request) => {
                 self.controller.controlled_shutdown(cx, &mut self.session, to, request);
             }
+            RequestKind::ElectLeaders(request) => {
+                self.controller.elect_leaders(cx, &mut self.session, to, request);
+            }
             RequestKind::CreateTopics(request) => self.create_topics(cx, to, request),
             RequestKind::ApiVersions(_) => {
                 cx.reply(to, ResponseKind::ApiVersions(table(self.config.version)));

@@ -249,8 +249,7 @@ fn a_topic_that_a_client_asks_for_is_created() {
                 .with_allow_auto_topic_creation(true);
             let api = highest(version, ApiKey::Metadata).unwrap();
             let body = RequestKind::Metadata(request);
-            let mut ask = |world: &mut World| match world.call(asked, ApiKey::Metadata, api, &body)
-            {
+            let ask = |world: &mut World| match world.call(asked, ApiKey::Metadata, api, &body) {
                 Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
                 other => panic!("{other:?} answers Metadata"),
             };
