@@ -29,7 +29,8 @@ pub enum Unit {
 /// What a property's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept nonsense.
+    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept
+    /// nonsense.
     Number {
         /// What it counts.
         unit: Unit,
@@ -111,8 +112,8 @@ impl std::fmt::Display for Value {
 
 /// Every property of one node or topic, set or by default: nothing is left open.
 ///
-/// The getters are for names that stand in the code: a name that is not a property of this kind of node, or
-/// that has another type, is a mistake of the programmer and panics.
+/// The getters are for names that stand in the code: a name that is not a property of this kind of
+/// node, or that has another type, is a mistake of the programmer and panics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Properties(BTreeMap<String, Value>);
 
@@ -128,7 +129,8 @@ impl Properties {
     ) -> Self {
         let mut all = BTreeMap::new();
         for property in table {
-            // A property that came later is there, but unset: code asks for it by the `optional_` getters.
+            // A property that came later is there, but unset: code asks for it by the `optional_`
+            // getters.
             let mut default = property.default_in(version).unwrap_or(DefaultValue::Unset);
             let mut factor = 1;
             let mut value = set.get(property.name).cloned();
@@ -191,7 +193,8 @@ impl Properties {
         self.optional_ms(name).unwrap_or_else(|| panic!("the property `{name}` is unset"))
     }
 
-    /// A number of milliseconds; `None` when unset, younger than the version, or `Long.MAX_VALUE`'s "never".
+    /// A number of milliseconds; `None` when unset, younger than the version, or `Long.MAX_VALUE`'s
+    /// "never".
     ///
     /// # Panics
     /// When there is no such property, it is no number, or negative.

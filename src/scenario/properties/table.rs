@@ -1,10 +1,12 @@
 //! The properties that a scenario may set, with each version's defaults.
 //!
-//! Source: `KafkaConfig`, `ProducerConfig` and `ConsumerConfig` at the tags 0.10.2.0 … 3.8.0, and
-//! `zoo.cfg` as ZooKeeper reads it. A row whose `from` is later than a version does not exist in it.
+//! Source: `KafkaConfig`, `ProducerConfig` and `ConsumerConfig` at the tags 0.10.2.0 … 3.9.0, and
+//! `zoo.cfg` as ZooKeeper reads it. A row whose `from` is later than a version does not exist in
+//! it.
 //!
-//! **A property stands here only if the simulation obeys it.** What is Kafka's but not obeyed stands in
-//! [`NOT_SIMULATED`] and is an error: a setting that silently does nothing is worse than none.
+//! **A property stands here only if the simulation obeys it.** What is Kafka's but not obeyed
+//! stands in [`NOT_SIMULATED`] and is an error: a setting that silently does nothing is worse than
+//! none.
 
 use super::DefaultValue::{As, Is, Off, On, Text, Unset};
 use super::{DefaultValue, Kind, Property, Unit};

@@ -19,8 +19,8 @@ const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) fn version(top: &Section<'_, '_>) -> Option<KafkaVersion> {
     let item = top.need("kafka", "\"2.8\"")?;
-    if item.is_number() {
-        return item.error("`kafka` must be a string", "write kafka = \"2.8\", in quotes");
+    if let Some(number) = item.number_text() {
+        return item.error("`kafka` must be a string", format!("write kafka = \"{number}\""));
     }
     let text = item.text()?;
     text.parse().ok().or_else(|| {
