@@ -49,11 +49,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// When the `n`-th (from 0) is due, counted from the first; exact to the nanosecond however
-    /// large `n` is.
-    pub fn due(self, n: u64) -> Duration {
-        let nanos = self.per.as_nanos() * u128::from(n) / u128::from(self.count);
-        Duration::from_nanos(u64::try_from(nanos).expect("a run is shorter than 584 years"))
+    /// From one to the next, rounded down to nanoseconds.
+    pub fn interval(self) -> Duration {
+        let nanos = self.per.as_nanos() / u128::from(self.count);
+        Duration::from_nanos(u64::try_from(nanos).expect("a rate's time is at most a year"))
     }
 }
 
@@ -289,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn rates_do_not_drift() {
-        let thirds = rate("3/s").unwrap();
-        assert_eq!(thirds.due(3_000_000_000), Duration::from_secs(1_000_000_000));
-        assert_eq!(rate("1/2s").unwrap().due(1), Duration::from_secs(2));
+    fn rates_are_evenly_spaced() {
+        assert_eq!(rate("200/s").map(Rate::interval), Ok(Duration::from_millis(5)));
+        assert_eq!(rate("1/2s").map(Rate::interval), Ok(Duration::from_secs(2)));
+        assert_eq!(rate("3/s").map(Rate::interval), Ok(Duration::from_nanos(333_333_333)));
         for text in ["0/s", "200", "/s", "200/", "1/0s", "2000001/s"] {
             assert!(rate(text).is_err(), "{text}");
         }

@@ -66,7 +66,7 @@ fn the_example_becomes_the_plan_it_describes() {
     let producer = &plan.producers[0];
     assert_eq!((producer.acks, producer.discover), (Acks::All, Discovery::Broker));
     assert_eq!((producer.start, producer.stop), (Time::ZERO, Time::from_millis(30_000)));
-    assert_eq!(producer.rate.due(200), Duration::from_secs(1));
+    assert_eq!(producer.rate.interval(), Duration::from_millis(5));
     assert_eq!(plan.consumers[0].from, ReadFrom::Beginning);
     assert_eq!(plan.network.latency.to_string(), "1ms..5ms");
     let fault = Fault {

@@ -56,8 +56,6 @@ pub enum DefaultValue {
     Off,
     /// A word.
     Text(&'static str),
-    /// Whatever another property of the same table is, times a number.
-    As(&'static str, i64),
     /// Nothing; Kafka's `null`.
     Unset,
 }
@@ -131,16 +129,8 @@ impl Properties {
         for property in table {
             // A property that came later is there, but unset: code asks for it by the `optional_`
             // getters.
-            let mut default = property.default_in(version).unwrap_or(DefaultValue::Unset);
-            let mut factor = 1;
-            let mut value = set.get(property.name).cloned();
-            while let (None, DefaultValue::As(other, times)) = (&value, default) {
-                factor *= times;
-                value = set.get(other).map(|value| scale(value, factor));
-                let row = table.iter().find(|p| p.name == other).expect("a default names a row");
-                default = row.default_in(version).unwrap_or(DefaultValue::Unset);
-            }
-            let value = value.unwrap_or_else(|| scale(&plain(default), factor));
+            let default = property.default_in(version).unwrap_or(DefaultValue::Unset);
+            let value = set.get(property.name).cloned().unwrap_or_else(|| plain(default));
             all.insert(property.name.to_owned(), value);
         }
         let stray = set.keys().find(|name| !all.contains_key(*name));
@@ -243,14 +233,7 @@ fn plain(default: DefaultValue) -> Value {
         DefaultValue::On => Value::Flag(true),
         DefaultValue::Off => Value::Flag(false),
         DefaultValue::Text(text) => Value::Text(text.to_owned()),
-        DefaultValue::As(..) | DefaultValue::Unset => Value::Unset,
-    }
-}
-
-fn scale(value: &Value, factor: i64) -> Value {
-    match value {
-        Value::Number(number) => Value::Number(number.saturating_mul(factor)),
-        other => other.clone(),
+        DefaultValue::Unset => Value::Unset,
     }
 }
 

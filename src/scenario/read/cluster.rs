@@ -104,12 +104,6 @@ pub(super) fn coordinator_properties(context: &Context<'_>, top: &Section<'_, '_
     let Some(section) = section else { return properties };
     let names: Vec<&str> = COORDINATOR.iter().map(|property| property.name).collect();
     section.close(&[], &names);
-    let (low, high) = (properties.int("minSessionTimeout"), properties.int("maxSessionTimeout"));
-    if low > high {
-        let message = format!("`minSessionTimeout` ({low}) is above `maxSessionTimeout` ({high})");
-        let hint = "by default they are 2 and 20 times `tickTime`";
-        context.sink.error_with(&section.span, message, hint);
-    }
     properties
 }
 
