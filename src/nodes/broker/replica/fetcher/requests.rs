@@ -53,16 +53,16 @@ fn list_offsets_version(version: KafkaVersion) -> i16 {
     }
 }
 
-/// Appends to the last topic of a request, or begins the next: `same` asks whether it is still that topic.
+/// Sees to it that the last topic of a request is the one of that name.
 fn group<T>(
     topics: &mut Vec<T>,
     last: &mut Option<TopicName>,
-    name: TopicName,
+    name: &TopicName,
     begin: impl FnOnce(TopicName) -> T,
 ) {
-    if last.as_ref() != Some(&name) {
+    if last.as_ref() != Some(name) {
         topics.push(begin(name.clone()));
-        *last = Some(name);
+        *last = Some(name.clone());
     }
 }
 
@@ -116,7 +116,7 @@ impl ReplicaManager {
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
             let partition = self.at(slot);
-            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+            group(&mut topics, &mut last, &partition.topic, |name| {
                 FetchTopic::default().with_topic(name)
             });
             let offset = partition.log.end();
@@ -146,7 +146,7 @@ impl ReplicaManager {
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
             let partition = self.at(slot);
-            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+            group(&mut topics, &mut last, &partition.topic, |name| {
                 OffsetForLeaderTopic::default().with_topic(name)
             });
             let epoch = self.latest_epoch(slot);
@@ -171,7 +171,7 @@ impl ReplicaManager {
         for &slot in slots {
             let partition = self.at(slot);
             let super::Role::Follower(follower) = &partition.role else { continue };
-            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+            group(&mut topics, &mut last, &partition.topic, |name| {
                 ListOffsetsTopic::default().with_name(name)
             });
             let timestamp = if follower.stage == Stage::AskingStart { EARLIEST } else { LATEST };
