@@ -208,7 +208,7 @@ impl Partition {
     /// # Errors
     /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
     pub fn leader_at(&self, current_leader_epoch: LeaderEpoch) -> Result<&Leader, ResponseError> {
-        if current_leader_epoch >= 0 {
+        if current_leader_epoch >= 0 && !matches!(self.role, Role::Offline) {
             if current_leader_epoch < self.leader_epoch {
                 return Err(ResponseError::FencedLeaderEpoch);
             }

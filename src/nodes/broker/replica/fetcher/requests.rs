@@ -79,6 +79,11 @@ impl ReplicaManager {
         let rotated =
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
         for &slot in rotated {
+            let log = &self.at(slot).log;
+            if log.settled_end() < log.end() {
+                // An append waits for its fsync, and with it, as it is one thread, the whole fetcher.
+                return (None, None);
+            }
             match stage_now(self.at(slot), now) {
                 Ok(Stage::Truncating) => truncating.push(slot),
                 Ok(Stage::AskingEnd | Stage::AskingStart) => lost.push(slot),

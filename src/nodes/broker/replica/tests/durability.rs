@@ -166,3 +166,13 @@ fn a_silent_leader_is_given_up_after_the_socket_timeout() {
     let conn = cluster.produce(1, -1, "a");
     assert_eq!(cluster.produced(conn), Some((0, 0)), "on new connections");
 }
+
+#[test]
+fn nothing_is_appended_behind_the_last_flush() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1]);
+    cluster.with(1, |m, cx| m.begin_shutdown(cx));
+    let conn = cluster.produce(1, 1, "a");
+    assert_eq!(cluster.produced(conn), Some((6, -1)));
+    assert_eq!(cluster.status(1).leo, 0);
+}

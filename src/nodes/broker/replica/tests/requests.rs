@@ -261,3 +261,16 @@ fn a_replica_is_stopped_and_deleted() {
     cluster.elect(1, 9, &[1, 2, 3]);
     assert_eq!(cluster.status(1).leo, 0, "a new life");
 }
+
+#[test]
+fn a_replica_that_was_told_nothing_yet_leads_nothing() {
+    let mut cluster = filled(NEWEST);
+    cluster.crash(1);
+    cluster.start(1);
+    for epoch in [-1, 2] {
+        let mut request = Cluster::fetch_request(0, 0);
+        request.topics[0].partitions[0].current_leader_epoch = epoch;
+        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        assert_eq!(cluster.fetched(conn).unwrap().0, 6);
+    }
+}
