@@ -79,6 +79,8 @@ impl ReplicaManager {
         }
         manager.load_meta(cx, &image);
         let truncated_bytes = manager.load_logs(cx, &image, clean);
+        // A first start has nothing that a shutdown could have left in disorder.
+        let clean = clean || image.is_empty();
         cx.effects
             .observe(Observation::Broker(BrokerObservation::Recovered { clean, truncated_bytes }));
         manager
