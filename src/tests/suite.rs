@@ -1,1 +1,8 @@
-fn main() {}
+//! What is checked of the whole: structure, style, command line, README.
+#![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
+
+mod cli;
+mod layers;
+mod readme;
+mod source;
+mod tidy;
