@@ -104,15 +104,13 @@ impl Happened {
                 self.in_sync.insert(at.clone(), to.clone());
             }
             BrokerObservation::ControllerElected { .. } => {
-                if std::mem::replace(&mut self.had_controller, true) {
-                    self.add(Happening::ControllerElected, time, 1);
-                }
+                let again = std::mem::replace(&mut self.had_controller, true);
+                self.add(Happening::ControllerElected, time, u64::from(again));
             }
             BrokerObservation::SessionExpired => self.add(Happening::SessionExpired, time, 1),
             BrokerObservation::Registered { .. } => {
-                if !self.registered.insert(node) {
-                    self.add(Happening::BrokerRegisteredAgain, time, 1);
-                }
+                let again = !self.registered.insert(node);
+                self.add(Happening::BrokerRegisteredAgain, time, u64::from(again));
             }
             BrokerObservation::Recovered { clean: false, .. } => {
                 self.add(Happening::UncleanShutdownRecovered, time, 1);
