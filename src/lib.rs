@@ -23,8 +23,12 @@
 //! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, checkers, cluster, run |
 //! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, report |
 
+pub mod checkers;
+pub mod cli;
 pub mod history;
 pub mod nodes;
+pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod substrate;
 pub mod vocab;

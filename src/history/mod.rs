@@ -2,10 +2,24 @@
 //!
 //! Everything that a judge may know of a run stands in its history. Client operations end `ok`, `failed`
 //! (it certainly did not happen) or `unknown` (a timeout, a lost connection, "not leader"), never two of them.
+//!
+//! A history is a stream: the [`Recorder`] hands every event on and keeps none, so that a run ten times as
+//! long takes no more memory.
 
+mod describe;
+mod event;
+mod event_log;
+mod fact;
+pub mod fingerprint;
 mod observation;
+mod recorder;
 
+pub use event::{DiskOp, Event, EventKind, Life};
+pub use event_log::EventLog;
+pub use fact::Fact;
+pub use fingerprint::Fingerprint;
 pub use observation::{
     BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,
     Outcome,
 };
+pub use recorder::{Recorded, Recorder, Subscriber};

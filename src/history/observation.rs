@@ -92,6 +92,14 @@ pub enum ClientObservation {
         /// The position now.
         to: Offset,
     },
+    /// A consumer was sent what no leader may send: a batch that is damaged, or a record at or above the high
+    /// watermark of the same answer. Nothing from there on was handed to the application.
+    ProtocolError {
+        /// The partition.
+        at: TopicPartition,
+        /// What is wrong, in a few words.
+        why: Arc<str>,
+    },
 }
 
 /// Why the controller chose a leader.
@@ -256,5 +264,10 @@ pub enum CoordinatorObservation {
     SessionClosed {
         /// The session.
         session: i64,
+    },
+    /// A fatal error; the process ends.
+    Halted {
+        /// One sentence.
+        why: Arc<str>,
     },
 }

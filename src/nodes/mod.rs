@@ -6,6 +6,9 @@
 
 pub mod broker;
 pub mod channel;
+pub mod client;
+pub mod coordinator;
+pub mod session;
 
 use crate::history::Observation;
 

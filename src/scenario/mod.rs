@@ -1,1 +1,132 @@
-//! TOML text to a plan.
+//! TOML text to a plan: what the cluster is, what clients do, and what goes wrong when.
+//!
+//! [`parse`] checks a file and reports everything that is wrong with it ([`Diagnostics`]);
+//! [`Scenario::plan`] draws what is left to chance from a seed. A [`Plan`] is concrete.
+//!
+//! # The format
+//!
+//! ```toml
+//! # A leader dies while acks=all writes are in flight. Nothing acknowledged may be lost.
+//! kafka = "2.8"              # the release that brokers and clients behave like
+//! duration = "30s"           # how long clients write and faults happen; then all is healed
+//! [cluster]
+//! brokers = 3                # nodes b1, b2, b3 with broker.id 1, 2, 3
+//! coordinators = 1           # node z1
+//! [broker]                   # Kafka's own properties; the rest as that release has them
+//! "zookeeper.session.timeout.ms" = 6000
+//! [[topic]]
+//! name = "orders"
+//! partitions = 1
+//! replication-factor = 3
+//! "min.insync.replicas" = 2
+//! [[producer]]
+//! name = "p0"
+//! topic = "orders"
+//! acks = "all"
+//! rate = "200/s"
+//! [[consumer]]
+//! name = "c0"
+//! topics = ["orders"]
+//! [network]
+//! latency = "1ms..5ms"
+//! [[fault]]
+//! at = "8s"
+//! crash = "leader(orders-0)"
+//! restart-after = "5s"
+//! [expect]
+//! happened = ["leader-elected", "isr-shrunk", "isr-expanded"]
+//! ```
+//!
+//! **Quantities.** A *duration* is `"250ms"` (us, ms, s, m, h). Where a *range* is allowed, `"6s..10s"` is
+//! drawn from the seed, by a stream of its own: one more fault at the end moves none of the others. A
+//! *rate* is `"200/s"` or `"1/2s"`, a *ratio* `"1/1000"`, a *size* `100` or `"1KiB"`.
+//!
+//! | table | key | value | default |
+//! |---|---|---|---|
+//! | top | `kafka` | a release, `"0.10"` to `"3.9"` | required |
+//! | | `duration` | duration | required |
+//! | `[cluster]` | `brokers` | 1 to 100 | required |
+//! | | `coordinators` | 1; an ensemble is not simulated yet | 1 |
+//! | `[broker]` | | properties of [`properties::BROKER`] | the release's |
+//! | `[coordinator]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` | ZooKeeper's |
+//! | `[[topic]]` | `name` | | required |
+//! | | `partitions` | | `num.partitions` |
+//! | | `replication-factor` | at most `brokers` | `default.replication.factor` |
+//! | | `assignment` | broker ids per partition, `[[1, 2, 3]]`; replaces the two above | drawn by Kafka's rule |
+//! | | | properties of [`properties::TOPIC`] | the brokers' |
+//! | `[[producer]]` | `name` | the node's name | required |
+//! | | `count` | so many alike: `p0-0`, `p0-1`, … | one, `p0` |
+//! | | `topic` | | required |
+//! | | `acks` | `"all"`, 0, 1, as a number or a string | the release's |
+//! | | `rate` | rate | required |
+//! | | `record-size` | size of a record's value | 100 |
+//! | | `start`, `stop` | range | 0s, the end |
+//! | | `discover` | `"broker"` or `"coordinator"`: whom it asks who leads | `"broker"` |
+//! | | | properties of [`properties::PRODUCER`] | the release's |
+//! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
+//! | | `topics` | names; every partition is read | required |
+//! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
+//! | | | properties of [`properties::CONSUMER`] | the release's |
+//! | `[network]` | `latency` | range, one-way, drawn per message | `"200us..900us"` |
+//! | | `loss` | ratio; a lost message is sent again by TCP | `"0"` |
+//! | | `bandwidth` | `"100MiB/s"`, per link | no limit |
+//! | `[disk]` | `write` | duration of a write to the page cache | `"0s"` |
+//! | | `fsync` | range, drawn each time | `"500us..4ms"` |
+//! | `[expect]` | `happened` | names of [`Happening`](crate::vocab::Happening): without one of them a run is inconclusive | none |
+//! | | `never` | the same names: with one of them a run fails | none |
+//! | | `acknowledged-loss` | `"forbidden"`, or `"permitted"`: counted, but no failure | `"forbidden"` |
+//! | | `converge-within` | duration that the healed cluster may take | `"60s"` |
+//!
+//! **Faults.** A `[[fault]]` has `at` (range), may be repeated (`times = 3` with `every = "5s"`), and does
+//! one thing:
+//!
+//! | fault | what is done | beside it |
+//! |---|---|---|
+//! | `crash` | the process dies; peers see a reset; the page cache stays | `restart-after` |
+//! | `power-loss` | the host goes silent; what was not fsynced may be lost | `restart-after` |
+//! | `shutdown` | the process ends in an orderly way | `restart-after` |
+//! | `restart` | starts what an earlier fault ended | |
+//! | `pause` | the process stands still | `resume-after` |
+//! | `partition` | nothing passes between the targets and the others, silently | `from` (else everybody), `direction` = `"both"`, `"in"`, `"out"`; `heal-after` |
+//! | `cut` | what the targets send to `to` is lost, silently | `to`, `heal-after` |
+//! | `slow` | messages of the targets, both ways, take `latency` longer | `latency`, `to` (else everybody), `heal-after` |
+//! | `reset` | the targets' connections are reset | `to` (else everybody) |
+//! | `slow-disk` | disk operations take so long | `write`, `fsync`, `heal-after` |
+//! | `clock` | the wall clock is stepped | `step` = `"-5s"` |
+//!
+//! What is not undone by the end of `duration` is healed then. Targets are one or a list of: a node by
+//! name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"coordinators"`; a role, resolved when the fault fires:
+//! `"leader(orders-0)"`, `"follower(orders-0, 2)"` (the second replica in the order of the assignment,
+//! leaving out the leader), `"controller"`.
+//!
+//! **Nothing is ignored.** An unknown key, a property that the simulation does not obey, a value out of
+//! range, a name that nobody has, a fault that can never fire: each is an error with its place.
+//!
+//! # What is not simulated yet
+//!
+//! Consumer groups (`group` is an error), idempotent producers (`enable.idempotence = true` is an error,
+//! and producers of 3.0 and later run *without* it, though Kafka's default there is on), transactions,
+//! retention and compaction.
+
+mod diagnostics;
+mod draw;
+mod fault;
+mod plan;
+pub mod properties;
+pub mod quantity;
+mod read;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostics::{Diagnostic, Diagnostics, Span};
+pub use draw::Scenario;
+pub use fault::{Action, Direction, Fault, Target};
+pub use plan::{
+    Acks, BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
+    ProducerPlan, ReadFrom, TopicPlan,
+};
+pub use properties::Properties;
+pub use quantity::{DurationRange, Latency, Rate};
+pub use read::parse;

@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests of whole parts through their public faces.
+
+mod zookeeper_vectors;

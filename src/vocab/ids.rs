@@ -20,7 +20,8 @@ impl fmt::Display for BrokerId {
     }
 }
 
-/// A connection: the same number at both of its ends, never used again within a run.
+/// A connection: the same number at both of its ends, never used again within a run. Only a node
+/// that connects to itself knows two numbers, one for each end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnId(pub u64);
 

@@ -34,12 +34,14 @@
 //! | znode | a node of the coordinator's data tree |
 //! | zxid | position in the coordinator's sequence of transactions: epoch ‖ counter |
 
+mod happening;
 mod ids;
 mod seed;
 pub mod step;
 mod time;
 mod version;
 
+pub use happening::{Happening, UnknownHappening};
 pub use ids::{
     BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
     PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,

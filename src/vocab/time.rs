@@ -60,9 +60,16 @@ impl Sub<Duration> for Time {
 }
 
 impl fmt::Display for Time {
-    /// Seconds with six decimals: `8.204113s`.
+    /// Seconds with six decimals, `8.204113s`, or as many as asked for, up to nine: `{:.3}` is `8.204s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}s", self.0 / 1_000_000_000, self.0 / 1_000 % 1_000_000)
+        let (seconds, nanos) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        match f.precision().unwrap_or(6).min(9) {
+            0 => write!(f, "{seconds}s"),
+            digits => {
+                let fraction = nanos / 10u64.pow(9 - digits as u32);
+                write!(f, "{seconds}.{fraction:0digits$}s")
+            }
+        }
     }
 }
 
@@ -73,4 +80,17 @@ pub struct Clock {
     pub now: Time,
     /// The wall clock, in milliseconds since 1970; may be off, drift and step.
     pub wall_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_cut_to_the_decimals_asked_for() {
+        let time = Time(8_204_113_999);
+        let texts = [format!("{time}"), format!("{time:.3}"), format!("{time:.0}")];
+        assert_eq!(texts, ["8.204113s", "8.204s", "8s"]);
+        assert_eq!(format!("{:.12}", Time(1)), "0.000000001s");
+    }
 }

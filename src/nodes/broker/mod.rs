@@ -2,6 +2,8 @@
 
 mod config;
 pub mod context;
+pub mod log;
+pub mod replica;
 pub mod controller;
 pub mod zookeeper;
 

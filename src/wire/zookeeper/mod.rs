@@ -16,8 +16,8 @@ mod types;
 pub use code::Code;
 pub use reply::{MultiResult, Reply};
 pub use request::{
-    AddWatchMode, Create, Delete, MultiOp, MultiRead, Request, RequestError, SetData, SetWatches,
-    VersionCheck, WatcherType,
+    AddWatchMode, Create, Delete, MultiOp, MultiRead, PersistentWatches, Request, RequestError,
+    SetData, SetWatches, VersionCheck, WatcherType,
 };
 pub use types::{
     Acl, ConnectRequest, ConnectResponse, EventKind, Identity, KeeperState, ReplyHeader,

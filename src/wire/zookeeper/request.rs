@@ -303,8 +303,17 @@ pub struct SetWatches {
     pub exist: Vec<Arc<str>>,
     /// Watches set by getChildren.
     pub child: Vec<Arc<str>>,
-    /// Persistent ones and persistent recursive ones; setWatches2 when there is this field.
-    pub persistent: Option<(Vec<Arc<str>>, Vec<Arc<str>>)>,
+    /// Persistent ones; setWatches2 when there is this field.
+    pub persistent: Option<PersistentWatches>,
+}
+
+/// Watches that are never used up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersistentWatches {
+    /// Of one znode and its children.
+    pub single: Vec<Arc<str>>,
+    /// Of a znode and all below it.
+    pub recursive: Vec<Arc<str>>,
 }
 
 /// What a client asks for.
@@ -455,9 +464,9 @@ impl Request {
             Self::SetWatches(set) => {
                 to.long(set.relative_zxid.0);
                 [&set.data, &set.exist, &set.child].into_iter().for_each(|paths| to.strings(paths));
-                if let Some((persistent, recursive)) = &set.persistent {
-                    to.strings(persistent);
-                    to.strings(recursive);
+                if let Some(persistent) = &set.persistent {
+                    to.strings(&persistent.single);
+                    to.strings(&persistent.recursive);
                 }
             }
             Self::Sasl { token } => to.buffer(token.as_deref()),
@@ -523,7 +532,10 @@ impl Request {
                 exist: from.strings()?,
                 child: from.strings()?,
                 persistent: match header.op {
-                    op::SET_WATCHES2 => Some((from.strings()?, from.strings()?)),
+                    op::SET_WATCHES2 => {
+                        let single = from.strings()?;
+                        Some(PersistentWatches { single, recursive: from.strings()? })
+                    }
                     _ => None,
                 },
             }),

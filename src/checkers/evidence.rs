@@ -1,0 +1,257 @@
+//! What shows that a property was violated: the first case, with names and times, and how many there are.
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::Acks;
+use crate::vocab::{LeaderEpoch, Offset, Time, TopicPartition};
+
+/// Serialises as the text that a person reads.
+pub(super) fn as_text<T: Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// An acknowledgement that a client was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acknowledged {
+    /// The partition.
+    #[serde(serialize_with = "as_text")]
+    pub at: TopicPartition,
+    /// The record's offset.
+    pub offset: Offset,
+    /// When the client had it.
+    #[serde(rename = "time_ns")]
+    pub time: Time,
+}
+
+/// The moment from which a record is gone: somebody leads whose log ends before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// When that leader began.
+    #[serde(rename = "time_ns")]
+    pub time: Time,
+    /// Its name.
+    pub leader: Arc<str>,
+    /// Its leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// Its log end offset, where its epoch starts.
+    pub start: Offset,
+}
+
+/// A fault as it fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fired {
+    /// When.
+    #[serde(rename = "time_ns")]
+    pub time: Time,
+    /// What, with every role resolved to a node.
+    pub text: Arc<str>,
+}
+
+/// The first case of a violation, and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the words of the sentence that each variant displays"
+)]
+pub enum Evidence {
+    /// An acknowledged record is not in the final log.
+    Lost {
+        producer: Arc<str>,
+        acks: Acks,
+        topic: Arc<str>,
+        record: u64,
+        /// `None` when the acknowledgement is so old that its details were let go.
+        acknowledged: Option<Acknowledged>,
+        /// `None` when no leader's log was seen to begin before it.
+        gone: Option<Gone>,
+        /// The last faults before it was gone.
+        faults: Vec<Fired>,
+        count: u64,
+    },
+    /// A reader went past an acknowledged record without being handed it.
+    Skipped {
+        reader: Arc<str>,
+        producer: Arc<str>,
+        record: u64,
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        offset: Offset,
+        position: Offset,
+        count: u64,
+    },
+    /// A reader has not come to an acknowledged record by the end of the run.
+    Behind {
+        reader: Arc<str>,
+        producer: Arc<str>,
+        record: u64,
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        offset: Offset,
+        count: u64,
+    },
+    /// A reader was handed a record that is not in the final log.
+    ReadAndGone { reader: Arc<str>, producer: Arc<str>, topic: Arc<str>, record: u64, count: u64 },
+    /// The final log holds a record more than once; `offset` is of the second copy.
+    Duplicated {
+        producer: Arc<str>,
+        record: u64,
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        offset: Offset,
+        count: u64,
+    },
+    /// The final log holds a record behind one that was sent later.
+    Reordered {
+        producer: Arc<str>,
+        record: u64,
+        after: u64,
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        offset: Offset,
+        count: u64,
+    },
+    /// Two brokers led a partition in one epoch.
+    TwoLeaders {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        leader_epoch: LeaderEpoch,
+        first: Arc<str>,
+        second: Arc<str>,
+        #[serde(rename = "time_ns")]
+        time: Time,
+    },
+    /// A leader was written to the coordinator that was not among the in-sync replicas written with it.
+    LeaderOutsideIsr {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        leader: Arc<str>,
+        leader_epoch: LeaderEpoch,
+        isr: Vec<Arc<str>>,
+        #[serde(rename = "time_ns")]
+        time: Time,
+    },
+    /// An operation ended that had ended before, or that had not begun.
+    EndedWrongly {
+        client: Arc<str>,
+        op: u64,
+        #[serde(rename = "time_ns")]
+        time: Time,
+        count: u64,
+    },
+    /// An operation had not ended by the end of the run.
+    Unended { client: Arc<str>, op: u64, count: u64 },
+    /// A partition has no leader at the end, or not all of its replicas are in sync.
+    NotInSync {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        leader: Option<Arc<str>>,
+        replicas: Vec<Arc<str>>,
+        isr: Vec<Arc<str>>,
+        count: u64,
+    },
+    /// A producer was without an acknowledgement for longer than the scenario allows.
+    Unavailable {
+        producer: Arc<str>,
+        #[serde(rename = "from_ns")]
+        from: Time,
+        #[serde(rename = "to_ns")]
+        to: Time,
+        #[serde(rename = "limit_ns")]
+        limit: Time,
+    },
+}
+
+impl Evidence {
+    /// How many cases there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Lost { count, .. }
+            | Self::Skipped { count, .. }
+            | Self::Behind { count, .. }
+            | Self::ReadAndGone { count, .. }
+            | Self::Duplicated { count, .. }
+            | Self::Reordered { count, .. }
+            | Self::EndedWrongly { count, .. }
+            | Self::NotInSync { count, .. }
+            | Self::Unended { count, .. } => *count,
+            Self::TwoLeaders { .. } | Self::LeaderOutsideIsr { .. } | Self::Unavailable { .. } => 1,
+        }
+    }
+}
+
+impl Display for Evidence {
+    /// One sentence about the first case, without a full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { producer, acks, topic, record, acknowledged, gone, .. } => {
+                match acknowledged {
+                    Some(Acknowledged { at, offset, time }) => write!(
+                        f,
+                        "{at}@{offset}, record {record} of {producer}, was acked (acks={acks}) at {time:.3}"
+                    )?,
+                    None => {
+                        write!(
+                            f,
+                            "record {record} of {producer} to {topic} was acked (acks={acks})"
+                        )?;
+                    }
+                }
+                match gone {
+                    Some(gone) => write!(f, " and is gone at {:.3}", gone.time),
+                    None => f.write_str(" and is not in the final log"),
+                }
+            }
+            Self::Skipped { reader, producer, record, at, offset, position, .. } => write!(
+                f,
+                "{reader} went on to {at}@{position} without record {record} of {producer} at {offset}"
+            ),
+            Self::Behind { reader, producer, record, at, offset, .. } => {
+                write!(f, "{reader} has not come to record {record} of {producer} at {at}@{offset}")
+            }
+            Self::ReadAndGone { reader, producer, topic, record, .. } => write!(
+                f,
+                "{reader} was handed record {record} of {producer} that the final log of {topic} lacks"
+            ),
+            Self::Duplicated { producer, record, at, offset, .. } => {
+                write!(f, "{at}@{offset} holds record {record} of {producer} once more")
+            }
+            Self::Reordered { producer, record, after, at, offset, .. } => {
+                write!(f, "{at}@{offset} holds record {record} of {producer} behind record {after}")
+            }
+            Self::TwoLeaders { at, leader_epoch, first, second, time } => {
+                write!(f, "{second} led {at} in epoch {leader_epoch} at {time:.3}, as {first} had")
+            }
+            Self::LeaderOutsideIsr { at, leader, leader_epoch, isr, time } => write!(
+                f,
+                "{leader} was made leader of {at} in epoch {leader_epoch} at {time:.3}, in sync: {}",
+                isr.join(" ")
+            ),
+            Self::EndedWrongly { client, op, time, .. } => {
+                write!(f, "operation {op} of {client} ended at {time:.3} without being under way")
+            }
+            Self::Unended { client, op, .. } => {
+                write!(f, "operation {op} of {client} was still under way at the end")
+            }
+            Self::NotInSync { at, leader: None, .. } => write!(f, "{at} has no leader at the end"),
+            Self::NotInSync { at, leader: Some(leader), replicas, isr, .. } => write!(
+                f,
+                "{at}, led by {leader}, has {} in sync at the end, not {}",
+                isr.join(" "),
+                replicas.join(" ")
+            ),
+            Self::Unavailable { producer, from, to, limit } => {
+                write!(
+                    f,
+                    "{producer} had no acknowledgement from {from:.3} to {to:.3}, longer than {limit:.3}"
+                )
+            }
+        }
+    }
+}

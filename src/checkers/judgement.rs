@@ -1,0 +1,195 @@
+//! The judgement: everything that a report shows of a run, decided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::availability::Gap;
+use super::happened::{Expectation, Seen};
+use super::{Acks, Class, Fired, Permission, Property, Timeline, Verdict};
+use crate::history::Fingerprint;
+use crate::vocab::{Happening, KafkaVersion, Seed, Time};
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Everything held, and what was expected happened.
+    Held,
+    /// Something expected did not happen, or something could not be judged.
+    Inconclusive,
+    /// Something good did not come about in the end.
+    NotConverged,
+    /// Something forbidden happened.
+    Violated,
+}
+
+/// A property and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// Which property.
+    #[serde(serialize_with = "as_name")]
+    pub property: &'static Property,
+    /// Whether a violation is permitted.
+    pub permission: Permission,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+fn as_name<S: Serializer>(property: &&'static Property, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(property.name)
+}
+
+impl Judged {
+    /// What this property alone makes of the run.
+    pub fn status(&self) -> Status {
+        match (&self.verdict, self.permission, self.property.class) {
+            (Verdict::Holds, ..) | (Verdict::Violated(_), Permission::Permitted, _) => Status::Held,
+            (Verdict::Inconclusive(_), ..) => Status::Inconclusive,
+            (Verdict::Violated(_), Permission::Forbidden, Class::Safety) => Status::Violated,
+            (Verdict::Violated(_), Permission::Forbidden, Class::Liveness) => Status::NotConverged,
+        }
+    }
+}
+
+/// What became of one producer's records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProducerSummary {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its `acks`.
+    pub acks: Acks,
+    /// Records handed to it.
+    pub sent: u64,
+    /// Records acknowledged at an offset.
+    pub acknowledged: u64,
+    /// Records handed to the network with `acks=0`, which nobody acknowledged.
+    pub unconfirmed: u64,
+    /// Records that were certainly not written.
+    pub failed: u64,
+    /// Records that may have been written.
+    pub unknown: u64,
+    /// Records whose operation has not ended.
+    pub unended: u64,
+    /// Acknowledged records that the final log lacks; `None` when there is no final log.
+    pub lost: Option<u64>,
+    /// Unconfirmed records that the final log lacks; `None` when there is no final log.
+    pub lost_unconfirmed: Option<u64>,
+    /// Copies in the final log beyond the first.
+    pub duplicated: u64,
+    /// Records that the final log holds behind later ones.
+    pub reordered: u64,
+    /// The longest time without an acknowledgement; `None` when it sent nothing.
+    pub longest_gap: Option<Gap>,
+}
+
+/// What became of one reader: a consumer group, or a consumer without one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConsumerSummary {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Records that it was handed, copies included.
+    pub read: u64,
+    /// Records that it was handed once more.
+    pub duplicates: u64,
+    /// Acknowledged records that it went past.
+    pub skipped: u64,
+    /// Acknowledged records that it has not come to.
+    pub behind: u64,
+}
+
+/// Everything decided about one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Judgement {
+    /// Each property with its verdict, in the order of [`super::PROPERTIES`].
+    pub verdicts: Vec<Judged>,
+    /// Each producer, in the order of the terms.
+    pub producers: Vec<ProducerSummary>,
+    /// Each reader, in the order of the terms.
+    pub consumers: Vec<ConsumerSummary>,
+    /// The faults as they fired, in order.
+    pub faults: Vec<Fired>,
+    /// The turning points, in order.
+    pub timeline: Timeline,
+    /// Everything that happened, and how often.
+    pub happened: BTreeMap<Happening, Seen>,
+    /// What was expected to happen.
+    pub expectations: Vec<Expectation>,
+}
+
+impl Judgement {
+    /// What the run came to: the worst of its parts.
+    pub fn status(&self) -> Status {
+        let expected = self.expectations.iter().map(Expectation::status);
+        let judged = self.verdicts.iter().map(Judged::status);
+        judged.chain(expected).max().unwrap_or(Status::Inconclusive)
+    }
+
+    /// What was said of `property`, if it was judged.
+    pub fn find(&self, property: &Property) -> Option<&Judged> {
+        self.verdicts.iter().find(|judged| judged.property == property)
+    }
+}
+
+/// One run, as it is reported: what ran, what came out, and how to run it again.
+///
+/// It holds nothing of the machine that it ran on, and no wall-clock time: two runs of one plan and seed
+/// have equal outcomes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunOutcome {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's file, as it was given.
+    pub path: String,
+    /// The seed.
+    pub seed: Seed,
+    /// The Kafka version that was simulated.
+    #[serde(serialize_with = "super::evidence::as_text")]
+    pub kafka: KafkaVersion,
+    /// Virtual time at the end.
+    #[serde(rename = "simulated_ns")]
+    pub simulated: Time,
+    /// Events of the history.
+    pub events: u64,
+    /// The hash over all of them.
+    pub fingerprint: Fingerprint,
+    /// The judgement.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+impl RunOutcome {
+    /// The command that runs this again.
+    pub fn replay(&self) -> String {
+        format!("sim run {} --seed {}", self.path, self.seed.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::{Evidence, consumers_catch_up, ends_once};
+
+    fn judged(property: &'static Property, violated: bool) -> Judged {
+        let evidence = Evidence::Unended { client: "p0".into(), op: 1, count: 1 };
+        let verdict = Verdict::from_evidence(violated.then_some(evidence));
+        Judged { property, permission: Permission::Forbidden, verdict }
+    }
+
+    #[test]
+    fn the_worst_part_decides() {
+        let (safety, liveness) = (&ends_once::PROPERTY, &consumers_catch_up::PROPERTY);
+        let cases = [
+            (vec![judged(safety, false)], Status::Held),
+            (vec![judged(liveness, true), judged(safety, false)], Status::NotConverged),
+            (vec![judged(liveness, true), judged(safety, true)], Status::Violated),
+            // A run that judged nothing shows nothing.
+            (vec![], Status::Inconclusive),
+        ];
+        for (verdicts, status) in cases {
+            assert_eq!(Judgement { verdicts, ..Judgement::default() }.status(), status);
+        }
+    }
+}

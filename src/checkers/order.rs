@@ -1,0 +1,116 @@
+//! The final log holds a producer's records in the order in which they were sent.
+
+use std::collections::BTreeMap;
+
+use super::ledger::{FinalRecord, Ledger, Producer};
+use super::{Class, Evidence, Permission, Property, Verdict};
+use crate::vocab::{Offset, TopicPartition};
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "order",
+    statement: "within a partition, the first copies of a producer's records are in the order of their \
+                numbers",
+    source: "Kafka documentation, 4.6: messages sent by a producer to a particular topic partition will be \
+             appended in the order they are sent; max.in.flight.requests.per.connection",
+    leaves_out: "copies beyond the first; the order between partitions, which Kafka does not promise",
+    class: Class::Safety,
+};
+
+#[derive(Clone, Debug)]
+struct Case {
+    at: TopicPartition,
+    offset: Offset,
+    producer: Producer,
+    record: u64,
+    after: u64,
+}
+
+/// How far the numbers have come in each partition.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    highest: BTreeMap<TopicPartition, BTreeMap<Producer, u64>>,
+    reordered: BTreeMap<Producer, u64>,
+    permitted: Option<Case>,
+    forbidden: Option<Case>,
+}
+
+impl Order {
+    /// The first copy of a record in the final logs of a topic.
+    pub fn first_copy(&mut self, ledger: &Ledger, record: &FinalRecord<'_>) {
+        let FinalRecord { at, offset, producer, record } = *record;
+        if !self.highest.contains_key(at) {
+            self.highest.insert(at.clone(), BTreeMap::new());
+        }
+        let producers = self.highest.get_mut(at).expect("just inserted");
+        let highest = producers.entry(producer).or_insert(record);
+        if record >= *highest {
+            *highest = record;
+            return;
+        }
+        let after = *highest;
+        *self.reordered.entry(producer).or_default() += 1;
+        let ordered = ledger.accounts()[producer].terms.ordered;
+        let first = if ordered { &mut self.forbidden } else { &mut self.permitted };
+        first.get_or_insert_with(|| Case { at: at.clone(), offset, producer, record, after });
+    }
+
+    /// How many records of a producer stand behind later ones.
+    pub fn reordered(&self, producer: Producer) -> u64 {
+        self.reordered.get(&producer).copied().unwrap_or(0)
+    }
+
+    /// Judges all producers. Another order is forbidden to those that promise one.
+    pub fn judge(&self, ledger: &Ledger) -> (Permission, Verdict) {
+        let permission = match self.forbidden {
+            None if self.permitted.is_some() => Permission::Permitted,
+            _ => Permission::Forbidden,
+        };
+        let counted = self.reordered.iter().filter(|(producer, _)| {
+            let ordered = ledger.accounts()[**producer].terms.ordered;
+            ordered == (permission == Permission::Forbidden)
+        });
+        let count = counted.map(|(_, count)| count).sum();
+        let first = self.forbidden.as_ref().or(self.permitted.as_ref());
+        let evidence = first.map(|case| Evidence::Reordered {
+            producer: ledger.accounts()[case.producer].name.clone(),
+            record: case.record,
+            after: case.after,
+            at: case.at.clone(),
+            offset: case.offset,
+            count,
+        });
+        (permission, Verdict::from_evidence(evidence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::Story;
+
+    fn with_log(records: &[u64]) -> Story {
+        let mut story = Story::default();
+        story.final_log(0..0);
+        for (offset, &record) in records.iter().enumerate() {
+            story.final_record(offset as i64, record);
+        }
+        story
+    }
+
+    #[test]
+    fn ascending_records_with_gaps_and_copies_are_accepted() {
+        let judgement = with_log(&[0, 1, 4, 0, 1, 4, 5]).judgement();
+        assert_eq!(judgement.verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
+    fn a_record_behind_a_later_one_is_rejected() {
+        let judgement = with_log(&[0, 2, 1, 3]).judgement();
+        let judged = judgement.judged(&PROPERTY);
+        let Verdict::Violated(evidence) = &judged.verdict else { panic!("1 is behind 2") };
+        assert_eq!(evidence.to_string(), "orders-0@2 holds record 1 of p0 behind record 2");
+        assert_eq!(evidence.count(), 1);
+        assert_eq!(judged.permission, Permission::Permitted);
+    }
+}

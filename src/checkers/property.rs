@@ -1,0 +1,61 @@
+//! What a property is, and what can be said of it.
+
+use serde::Serialize;
+
+use super::Evidence;
+
+/// Which promise a property belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Something bad never happens.
+    Safety,
+    /// Something good happens in the end.
+    Liveness,
+}
+
+/// Whether the configuration of a run allows a property to be violated. What is permitted is counted and
+/// shown, but fails no run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permission {
+    /// A violation fails the run.
+    #[default]
+    Forbidden,
+    /// A violation is only counted.
+    Permitted,
+}
+
+/// Something that should be true of every run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Property {
+    /// The name that reports use.
+    pub name: &'static str,
+    /// What is true, in one sentence.
+    pub statement: &'static str,
+    /// Who says that it should be.
+    pub source: &'static str,
+    /// What is deliberately not checked.
+    pub leaves_out: &'static str,
+    /// Which promise it belongs to.
+    pub class: Class,
+}
+
+/// What is to be said of one property after one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", content = "evidence", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It was true.
+    Holds,
+    /// It was not, and this shows it.
+    Violated(Evidence),
+    /// Nothing can be said, for this reason.
+    Inconclusive(String),
+}
+
+impl Verdict {
+    /// `Violated` when there is evidence, else `Holds`.
+    pub fn from_evidence(evidence: Option<Evidence>) -> Self {
+        evidence.map_or(Self::Holds, Self::Violated)
+    }
+}

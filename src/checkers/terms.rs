@@ -1,0 +1,101 @@
+//! The terms of a run: who takes part, what they were configured to promise, and what may happen.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Permission;
+use crate::vocab::{BrokerId, Happening, NodeId, Roster};
+
+/// A producer's `acks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Acks {
+    /// `acks=0`: nobody answers; "acknowledged" means handed to the network.
+    #[serde(rename = "0")]
+    None,
+    /// `acks=1`: the leader appended it.
+    #[serde(rename = "1")]
+    Leader,
+    /// `acks=all`: every in-sync replica has it.
+    #[serde(rename = "all")]
+    All,
+}
+
+impl fmt::Display for Acks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "0",
+            Self::Leader => "1",
+            Self::All => "all",
+        })
+    }
+}
+
+/// A producer that is judged.
+#[derive(Clone, Debug)]
+pub struct ProducerTerms {
+    /// Its node; the node's name stands in its records.
+    pub node: NodeId,
+    /// Its `acks`.
+    pub acks: Acks,
+    /// `enable.idempotence`: its records may not be in a log twice.
+    pub idempotent: bool,
+    /// Whether its records may not change places in a partition: `enable.idempotence`, or
+    /// `max.in.flight.requests.per.connection=1`, or no retries.
+    pub ordered: bool,
+}
+
+/// A consumer that is judged.
+#[derive(Clone, Debug)]
+pub struct ConsumerTerms {
+    /// Its node.
+    pub node: NodeId,
+    /// Its `group.id`; consumers of a group are judged as one reader.
+    pub group: Option<Arc<str>>,
+    /// The topics that it reads.
+    pub topics: Vec<Arc<str>>,
+    /// Whether it reads from the beginning (`auto.offset.reset=earliest`); one that does not is not
+    /// expected to be handed every record.
+    pub from_beginning: bool,
+}
+
+/// What the judges go by.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The names of nodes.
+    pub roster: Roster,
+    /// Which node is which broker.
+    pub brokers: Vec<(BrokerId, NodeId)>,
+    /// The producers.
+    pub producers: Vec<ProducerTerms>,
+    /// The consumers.
+    pub consumers: Vec<ConsumerTerms>,
+    /// Whether acknowledged records may be lost (with it: be skipped by readers, be gone after reading).
+    pub acknowledged_loss: Permission,
+    /// The longest time that a producer may be without an acknowledgement, if there is a limit.
+    pub unavailability_max: Option<Duration>,
+    /// What must have happened for the run to say anything.
+    pub expected: Vec<Happening>,
+    /// What must not have happened.
+    pub never: Vec<Happening>,
+}
+
+impl Terms {
+    /// The name of a node.
+    pub fn name(&self, node: NodeId) -> Arc<str> {
+        self.roster.name(node).clone()
+    }
+
+    /// The name of a broker's node; `broker 7` for one that is not of the cluster.
+    pub fn broker(&self, broker: BrokerId) -> Arc<str> {
+        let node = self.brokers.iter().find(|(id, _)| *id == broker);
+        node.map_or_else(|| format!("broker {broker}").into(), |&(_, node)| self.name(node))
+    }
+
+    /// The names of brokers.
+    pub fn broker_names(&self, brokers: &[BrokerId]) -> Vec<Arc<str>> {
+        brokers.iter().map(|&broker| self.broker(broker)).collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! Small histories for the checkers' tests: one partition `orders-0`, brokers b1 to b3, producer p0,
+//! consumer c0. A story is told in calls, and judged as often as wanted.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{
+    Acks, ConsumerTerms, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
+};
+use crate::history::{
+    BrokerObservation, Call, ClientObservation, Election, Observation, Outcome, Recorder,
+};
+use crate::vocab::{BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
+
+enum Told {
+    Observed(NodeId, Observation),
+    Fault(String),
+}
+
+/// A history in the making.
+pub struct Story {
+    /// What it is judged by.
+    pub terms: Terms,
+    now: Time,
+    told: Vec<(Time, Told)>,
+    invoked: Vec<u64>,
+    final_log: Option<Option<BrokerId>>,
+    final_records: Vec<(Offset, Arc<str>, u64)>,
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        let mut roster = Roster::default();
+        let brokers = [1, 2, 3].map(|id| (BrokerId(id), roster.add(&format!("b{id}"))));
+        let producer = roster.add("p0");
+        let consumer = roster.add("c0");
+        assert_eq!((brokers[0].1, producer, consumer), (Self::B1, Self::P0, Self::C0));
+        let terms = Terms {
+            roster,
+            brokers: brokers.to_vec(),
+            producers: vec![ProducerTerms {
+                node: producer,
+                acks: Acks::All,
+                idempotent: false,
+                ordered: false,
+            }],
+            consumers: vec![ConsumerTerms {
+                node: consumer,
+                group: None,
+                topics: vec!["orders".into()],
+                from_beginning: true,
+            }],
+            ..Terms::default()
+        };
+        Self {
+            terms,
+            now: Time::ZERO,
+            told: Vec::new(),
+            invoked: Vec::new(),
+            final_log: None,
+            final_records: Vec::new(),
+        }
+    }
+}
+
+fn orders() -> TopicPartition {
+    TopicPartition::new("orders", 0)
+}
+
+fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().copied().map(BrokerId).collect()
+}
+
+impl Story {
+    /// The node b1.
+    pub const B1: NodeId = NodeId(0);
+    /// The producer.
+    pub const P0: NodeId = NodeId(3);
+    /// The consumer.
+    pub const C0: NodeId = NodeId(4);
+
+    /// A story whose producer is idempotent.
+    pub fn idempotent() -> Self {
+        let mut story = Self::default();
+        story.terms.producers[0].idempotent = true;
+        story.terms.producers[0].ordered = true;
+        story
+    }
+
+    /// What follows happens `ms` milliseconds after the start.
+    pub fn at(&mut self, ms: u64) -> &mut Self {
+        self.now = Time::from_millis(ms);
+        self
+    }
+
+    fn observed(&mut self, node: NodeId, observation: Observation) -> &mut Self {
+        self.told.push((self.now, Told::Observed(node, observation)));
+        self
+    }
+
+    fn broker(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
+        let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;
+        self.observed(node, Observation::Broker(observation))
+    }
+
+    fn invoked(&mut self, node: NodeId, op: u64) -> &mut Self {
+        let call = Call::Produce { topic: "orders".into() };
+        self.observed(node, Observation::Client(ClientObservation::Invoked { op, call }))
+    }
+
+    fn completed(&mut self, node: NodeId, op: u64, outcome: Outcome) -> &mut Self {
+        self.observed(node, Observation::Client(ClientObservation::Completed { op, outcome }))
+    }
+
+    /// p0 began to send a record.
+    pub fn sent(&mut self, record: u64) -> &mut Self {
+        self.invoked.push(record);
+        self.invoked(Self::P0, record)
+    }
+
+    /// p0 was told that a record is at `offset`; it was sent before, now if not earlier.
+    pub fn acknowledged(&mut self, record: u64, offset: Offset) -> &mut Self {
+        if !self.invoked.contains(&record) {
+            self.sent(record);
+        }
+        self.completed(Self::P0, record, Outcome::Produced { at: orders(), offset })
+    }
+
+    /// Somebody was told that a record of his is at `offset`.
+    pub fn acknowledged_by(&mut self, node: NodeId, record: u64, offset: Offset) -> &mut Self {
+        self.invoked(node, record);
+        self.completed(node, record, Outcome::Produced { at: orders(), offset })
+    }
+
+    /// p0 does not know what became of a record.
+    pub fn unknown(&mut self, record: u64) -> &mut Self {
+        let error = "REQUEST_TIMED_OUT".into();
+        self.completed(Self::P0, record, Outcome::Unknown { error })
+    }
+
+    /// c0 was handed a record of p0.
+    pub fn consumed(&mut self, offset: Offset, record: u64) -> &mut Self {
+        let (at, producer) = (orders(), "p0".into());
+        let consumed =
+            ClientObservation::Consumed { at, offset, leader_epoch: 0, producer, record };
+        self.observed(Self::C0, Observation::Client(consumed))
+    }
+
+    /// c0 was put elsewhere.
+    pub fn position_reset(&mut self, to: Offset) -> &mut Self {
+        let reset = ClientObservation::PositionReset { at: orders(), from: Some(0), to };
+        self.observed(Self::C0, Observation::Client(reset))
+    }
+
+    /// A broker took the lead with a log that ends at `start`.
+    pub fn became_leader(&mut self, broker: i32, leader_epoch: i32, start: Offset) -> &mut Self {
+        let (at, high_watermark) = (orders(), 0);
+        let became = BrokerObservation::BecameLeader { at, leader_epoch, start, high_watermark };
+        self.broker(broker, became)
+    }
+
+    /// b1, as controller, chose a leader.
+    pub fn elected(
+        &mut self,
+        leader: i32,
+        leader_epoch: i32,
+        isr: &[i32],
+        election: Election,
+    ) -> &mut Self {
+        let (at, leader, isr) = (orders(), BrokerId(leader), broker_ids(isr));
+        let elected = BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, election };
+        self.broker(1, elected)
+    }
+
+    /// b1, as controller, created the topic with one partition.
+    pub fn created(&mut self, replicas: &[i32]) -> &mut Self {
+        let assignment = vec![broker_ids(replicas)];
+        self.broker(1, BrokerObservation::TopicCreated { topic: "orders".into(), assignment })
+    }
+
+    /// b1, as controller, left the partition without a leader.
+    pub fn leader_lost(&mut self, leader_epoch: i32, isr: &[i32]) -> &mut Self {
+        let (at, isr) = (orders(), broker_ids(isr));
+        self.broker(1, BrokerObservation::LeaderLost { at, leader_epoch, isr })
+    }
+
+    /// The in-sync replicas changed.
+    pub fn isr_changed(&mut self, from: &[i32], to: &[i32]) -> &mut Self {
+        let (from, to) = (broker_ids(from), broker_ids(to));
+        let changed = BrokerObservation::IsrChanged { at: orders(), from, to, partition_epoch: 1 };
+        self.broker(1, changed)
+    }
+
+    /// A broker became the controller.
+    pub fn controller(&mut self, broker: i32, epoch: i32) -> &mut Self {
+        self.broker(broker, BrokerObservation::ControllerElected { epoch })
+    }
+
+    /// A broker registered.
+    pub fn registered(&mut self, broker: i32, epoch: i64) -> &mut Self {
+        self.broker(broker, BrokerObservation::Registered { epoch })
+    }
+
+    /// A fault fired.
+    pub fn fault(&mut self, text: &str) -> &mut Self {
+        self.told.push((self.now, Told::Fault(text.into())));
+        self
+    }
+
+    /// b1 leads at the end, and its log holds p0's records of these numbers at offsets of the same number.
+    pub fn final_log(&mut self, records: Range<u64>) -> &mut Self {
+        self.final_log = Some(Some(BrokerId(1)));
+        for record in records {
+            self.final_record(record as Offset, record);
+        }
+        self
+    }
+
+    /// The final log holds a record of p0.
+    pub fn final_record(&mut self, offset: Offset, record: u64) -> &mut Self {
+        self.foreign_record(offset, "p0", record)
+    }
+
+    /// The final log holds a record of somebody.
+    pub fn foreign_record(&mut self, offset: Offset, producer: &str, record: u64) -> &mut Self {
+        self.final_records.push((offset, producer.into(), record));
+        self
+    }
+
+    /// Nobody leads at the end.
+    pub fn leaderless(&mut self) -> &mut Self {
+        self.final_log = Some(None);
+        self
+    }
+
+    /// Has all of it judged.
+    pub fn judgement(&self) -> Judgement {
+        let mut recorder = Recorder::new(Judge::new(self.terms.clone()));
+        for (time, told) in &self.told {
+            match told {
+                Told::Observed(node, observation) => recorder.observed(*time, *node, observation),
+                Told::Fault(text) => recorder.fault(*time, text, &[]),
+            }
+        }
+        if let Some(leader) = self.final_log {
+            recorder.final_log(self.now, &orders(), leader, self.final_records.len() as Offset);
+        }
+        for (offset, producer, record) in &self.final_records {
+            recorder.final_record(self.now, &orders(), *offset, producer, *record);
+        }
+        recorder.finish().expect("there is no event log").subscriber.finish(self.now)
+    }
+}
+
+impl Judgement {
+    /// What was said of `property`.
+    pub fn judged(&self, property: &Property) -> &Judged {
+        self.find(property).expect("every property is judged")
+    }
+
+    /// The verdict on `property`.
+    pub fn verdict(&self, property: &Property) -> &Verdict {
+        &self.judged(property).verdict
+    }
+}

@@ -1,0 +1,1 @@
+//! clap, colour, exit codes; one file per verb.

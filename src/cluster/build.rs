@@ -1,0 +1,86 @@
+//! Puts the nodes of a plan into a world.
+
+use std::sync::Arc;
+
+use super::config::{self, Names};
+use super::role::Role;
+use super::timeline::Timeline;
+use super::view::View;
+use super::watch::Watch;
+use super::Cluster;
+use crate::history::{Recorder, Subscriber};
+use crate::nodes::broker::Broker;
+use crate::nodes::client::{Admin, Consumer, Producer};
+use crate::nodes::coordinator::Coordinator;
+use crate::scenario::Plan;
+use crate::substrate::World;
+use crate::vocab::Stream;
+
+impl<'p, S: Subscriber> Cluster<'p, S> {
+    /// The cluster of `plan`, with nothing started.
+    pub fn new(plan: &'p Plan, recorder: Recorder<S>) -> Self {
+        let names = Names::of(plan);
+        let watch = Watch { recorder, view: View::default() };
+        let mut world = World::new(plan.seed, config::world(plan), watch);
+        for (index, server) in plan.coordinators.iter().enumerate() {
+            let config = config::coordinator(index, server);
+            let mut streams = Lives::new(plan, "coordinator", &server.name);
+            let boot = move || Coordinator::new(config.clone(), streams.next());
+            add(&mut world, &server.name, boot, |role| Role::Coordinator(Box::new(role)));
+        }
+        for broker in &plan.brokers {
+            let config = config::broker(plan, broker, &names);
+            let roster = names.roster.clone();
+            let mut streams = Lives::new(plan, "broker", &broker.name);
+            let boot = move || Broker::new(config.clone(), roster.clone(), streams.next());
+            add(&mut world, &broker.name, boot, |role| Role::Broker(Box::new(role)));
+        }
+        let (config, roster) = (config::admin(plan, &names), names.roster.clone());
+        let mut streams = Lives::new(plan, "client", "admin");
+        let boot = move || Admin::new(config.clone(), roster.clone(), streams.next());
+        add(&mut world, "admin", boot, |role| Role::Admin(Box::new(role)));
+        for producer in &plan.producers {
+            let config = config::producer(plan, producer, &names);
+            let roster = names.roster.clone();
+            let mut streams = Lives::new(plan, "workload", &producer.name);
+            let boot = move || Producer::new(config.clone(), roster.clone(), streams.next());
+            add(&mut world, &producer.name, boot, |role| Role::Producer(Box::new(role)));
+        }
+        for consumer in &plan.consumers {
+            let config = config::consumer(plan, consumer, &names);
+            let roster = names.roster.clone();
+            let mut streams = Lives::new(plan, "workload", &consumer.name);
+            let boot = move || Consumer::new(config.clone(), roster.clone(), streams.next());
+            add(&mut world, &consumer.name, boot, |role| Role::Consumer(Box::new(role)));
+        }
+        Self { plan, names, world, timeline: Timeline::default(), is_ready: false }
+    }
+}
+
+/// The streams of one node's lives: each life has one of its own, so that how much an earlier one drew moves
+/// nothing in a later one.
+struct Lives {
+    seed: crate::vocab::Seed,
+    name: Arc<str>,
+    lives: u32,
+}
+
+impl Lives {
+    fn new(plan: &Plan, kind: &str, node: &str) -> Self {
+        Self { seed: plan.seed, name: format!("{kind}/{node}").into(), lives: 0 }
+    }
+
+    fn next(&mut self) -> Stream {
+        self.lives += 1;
+        self.seed.stream(&format!("{}/{}", self.name, self.lives))
+    }
+}
+
+fn add<R, S: Subscriber>(
+    world: &mut World<Role, Watch<S>>,
+    name: &str,
+    mut boot: impl FnMut() -> R + 'static,
+    wrap: impl Fn(R) -> Role + 'static,
+) {
+    world.add_node(name, Box::new(move || wrap(boot())));
+}

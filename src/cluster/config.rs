@@ -1,0 +1,146 @@
+//! From a plan to the settings of nodes and of the world. Nothing is decided here: every default stands in
+//! the scenario's property tables.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::nodes::broker;
+use crate::nodes::client::{
+    AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, Workload,
+};
+use crate::nodes::client::{Acks as ClientAcks, OffsetReset, StartFrom};
+use crate::nodes::coordinator;
+use crate::scenario::{
+    Acks, BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Plan, ProducerPlan, Properties,
+    ReadFrom,
+};
+use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
+use crate::vocab::{NodeId, Roster, Time};
+
+/// The nodes of a plan, and the names under which they find one another.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// All names.
+    pub roster: Arc<Roster>,
+    /// The coordinator's servers.
+    pub coordinators: Vec<NodeId>,
+    /// The brokers, by rising id.
+    pub brokers: Vec<NodeId>,
+    /// What creates the topics.
+    pub admin: NodeId,
+    /// The producers.
+    pub producers: Vec<NodeId>,
+    /// The consumers.
+    pub consumers: Vec<NodeId>,
+}
+
+impl Names {
+    /// Names the nodes of `plan`, in the order in which they are added to a world.
+    pub fn of(plan: &Plan) -> Self {
+        let mut roster = Roster::default();
+        let coordinators = plan.coordinators.iter().map(|z| roster.add(&z.name)).collect();
+        let brokers = plan.brokers.iter().map(|b| roster.add(&b.name)).collect();
+        let admin = roster.add("admin");
+        let producers = plan.producers.iter().map(|p| roster.add(&p.name)).collect();
+        let consumers = plan.consumers.iter().map(|c| roster.add(&c.name)).collect();
+        Self { roster: Arc::new(roster), coordinators, brokers, admin, producers, consumers }
+    }
+}
+
+/// The world of a plan.
+pub fn world(plan: &Plan) -> WorldConfig {
+    WorldConfig {
+        network: NetworkConfig {
+            latency: plan.network.latency.low..=plan.network.latency.high,
+            bandwidth: plan.network.bandwidth,
+            loss: plan.network.loss,
+            ..NetworkConfig::default()
+        },
+        disk: DiskConfig {
+            write: plan.disk.write,
+            fsync: plan.disk.fsync.low..=plan.disk.fsync.high,
+        },
+        ..WorldConfig::default()
+    }
+}
+
+fn narrow<N: TryFrom<i64>>(number: i64) -> N {
+    // The tables of the scenario give each property the range of its type.
+    N::try_from(number).unwrap_or_else(|_| panic!("{number} is beyond its property's type"))
+}
+
+fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).expect("a property of less than 49 days")
+}
+
+/// A coordinator server.
+pub fn coordinator(index: usize, plan: &CoordinatorPlan) -> coordinator::Config {
+    let properties = &plan.properties;
+    coordinator::Config {
+        server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
+        tick_ms: millis(properties.ms("tickTime")),
+        min_session_timeout_ms: millis(properties.ms("minSessionTimeout")),
+        max_session_timeout_ms: millis(properties.ms("maxSessionTimeout")),
+        ..coordinator::Config::default()
+    }
+}
+
+/// A broker.
+pub fn broker(plan: &Plan, broker: &BrokerPlan, names: &Names) -> broker::Config {
+    let p = &broker.properties;
+    let imbalance_check = narrow(p.int("leader.imbalance.check.interval.seconds"));
+    broker::Config {
+        id: broker.id,
+        host: broker.name.clone(),
+        version: plan.kafka,
+        coordinators: names.coordinators.clone(),
+        session_timeout: p.ms("zookeeper.session.timeout.ms"),
+        replica_lag_time_max: p.ms("replica.lag.time.max.ms"),
+        replica_fetch_wait_max: p.ms("replica.fetch.wait.max.ms"),
+        replica_fetch_min_bytes: narrow(p.int("replica.fetch.min.bytes")),
+        replica_fetch_max_bytes: narrow(p.int("replica.fetch.max.bytes")),
+        replica_fetch_response_max_bytes: narrow(p.int("replica.fetch.response.max.bytes")),
+        replica_fetch_backoff: p.ms("replica.fetch.backoff.ms"),
+        replica_socket_timeout: p.ms("replica.socket.timeout.ms"),
+        high_watermark_checkpoint_interval: p.ms("replica.high.watermark.checkpoint.interval.ms"),
+        recovery_point_checkpoint_interval: p.ms("log.flush.offset.checkpoint.interval.ms"),
+        log_flush_interval_messages: p.int("log.flush.interval.messages"),
+        log_flush_interval: p.optional_ms("log.flush.interval.ms"),
+        log_segment_bytes: narrow(p.int("log.segment.bytes")),
+        message_max_bytes: narrow(p.int("message.max.bytes")),
+        min_insync_replicas: narrow(p.int("min.insync.replicas")),
+        unclean_leader_election: p.bool("unclean.leader.election.enable"),
+        num_partitions: narrow(p.int("num.partitions")),
+        default_replication_factor: narrow(p.int("default.replication.factor")),
+        auto_create_topics: p.bool("auto.create.topics.enable"),
+        auto_leader_rebalance: p.bool("auto.leader.rebalance.enable"),
+        leader_imbalance_check_interval: Duration::from_secs(imbalance_check),
+        leader_imbalance_per_broker_percentage: narrow(
+            p.int("leader.imbalance.per.broker.percentage"),
+        ),
+        controlled_shutdown: p.bool("controlled.shutdown.enable"),
+        controlled_shutdown_max_retries: narrow(p.int("controlled.shutdown.max.retries")),
+        controlled_shutdown_retry_backoff: p.ms("controlled.shutdown.retry.backoff.ms"),
+        controller_socket_timeout: p.ms("controller.socket.timeout.ms"),
+        request_timeout: p.ms("request.timeout.ms"),
+    }
+}
+
+fn connection(properties: &Properties, max_in_flight: usize) -> ConnectionConfig {
+    let reconnect_backoff = properties.ms("reconnect.backoff.ms");
+    ConnectionConfig {
+        request_timeout: properties.ms("request.timeout.ms"),
+        reconnect_backoff,
+        reconnect_backoff_max: properties
+            .optional_ms("reconnect.backoff.max.ms")
+            .unwrap_or(reconnect_backoff),
+        max_in_flight,
+        ..ConnectionConfig::default()
+    }
+}
+
+fn retry_backoff_max(properties: &Properties) -> Duration {
+    properties
+        .optional_ms("retry.backoff.max.ms")
+        .unwrap_or_else(|| properties.ms("retry.backoff.ms"))
+}

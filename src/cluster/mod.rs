@@ -1,0 +1,114 @@
+//! The joints: nodes from a plan, put into the world; the faults of the plan played; the end looked at.
+//!
+//! A run has two phases. Until the plan's `duration` anything goes. Then clients stop, whatever a fault still
+//! holds up is healed, and the cluster must converge within the plan's budget: leaders and full in-sync
+//! replicas everywhere, nothing in flight, every consumer at the end of the log. Brokers that a fault stopped
+//! for good stay stopped.
+
+mod build;
+mod config;
+mod convergence;
+mod faults;
+mod role;
+mod timeline;
+mod view;
+mod watch;
+
+use std::time::Duration;
+
+use crate::history::{Recorder, Subscriber};
+use crate::scenario::Plan;
+use crate::substrate::World;
+use crate::vocab::{NodeId, Time};
+use config::Names;
+pub use convergence::Unconverged;
+use role::Role;
+use timeline::{Due, Timeline};
+use watch::Watch;
+
+/// How often the outside looks whether the topics stand, and whether the cluster has converged.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What is left of a run.
+pub struct Played<S> {
+    /// The recorder, with everything that happened.
+    pub recorder: Recorder<S>,
+    /// What kept the cluster from converging, if it did not.
+    pub unconverged: Option<Unconverged>,
+    /// When the cluster had converged, or was given up.
+    pub ended: Time,
+    /// How many events the world processed.
+    pub world_events: u64,
+}
+
+/// A cluster that is being played.
+struct Cluster<'p, S: Subscriber> {
+    plan: &'p Plan,
+    names: Names,
+    world: World<Role, Watch<S>>,
+    timeline: Timeline,
+    /// Whether the topics stand and the clients are on the timeline.
+    is_ready: bool,
+}
+
+/// Plays `plan` to its end. To be called inside [`crate::substrate::simulate`] of the plan's seed.
+pub fn play<S: Subscriber>(plan: &Plan, recorder: Recorder<S>) -> Played<S> {
+    let mut cluster = Cluster::new(plan, recorder);
+    cluster.start_servers();
+    let end = Time::ZERO + plan.duration;
+    while cluster.world.now() < end {
+        let next = if cluster.is_ready { end } else { end.min(cluster.world.now() + LOOK_EVERY) };
+        cluster.advance(next);
+        cluster.start_clients_once_topics_stand();
+    }
+    cluster.heal();
+    let unconverged = cluster.converge();
+    cluster.read_final_logs();
+    Played {
+        unconverged,
+        ended: cluster.world.now(),
+        world_events: cluster.world.events(),
+        recorder: cluster.world.into_observer().recorder,
+    }
+}
+
+impl<S: Subscriber> Cluster<'_, S> {
+    fn start_servers(&mut self) {
+        let servers = self.names.coordinators.iter().chain(&self.names.brokers).copied();
+        for node in servers.chain([self.names.admin]).collect::<Vec<NodeId>>() {
+            self.world.start(node);
+        }
+        for (index, fault) in self.plan.faults.iter().enumerate() {
+            self.timeline.add(fault.at, Due::Fire(index));
+        }
+    }
+
+    /// Lets time pass up to `until`, with what is due on the way.
+    fn advance(&mut self, until: Time) {
+        while let Some((at, due)) = self.timeline.pop(until) {
+            self.world.run_until(at);
+            match due {
+                Due::Start(node) => {
+                    self.world.start(node);
+                }
+                Due::Fire(fault) => self.fire(fault),
+                Due::Undo(done) => self.undo(done),
+            }
+        }
+        self.world.run_until(until);
+    }
+
+    /// Clients begin when the topics are created, or at their own start, whichever is later.
+    fn start_clients_once_topics_stand(&mut self) {
+        if self.is_ready || self.world.is_running(self.names.admin) {
+            return;
+        }
+        self.is_ready = true;
+        let now = self.world.now();
+        let producers = self.names.producers.iter().zip(self.plan.producers.iter().map(|p| p.start));
+        let consumers = self.names.consumers.iter().zip(self.plan.consumers.iter().map(|c| c.start));
+        for (&node, start) in consumers.chain(producers) {
+            self.timeline.add(start.max(now), Due::Start(node));
+        }
+    }
+}

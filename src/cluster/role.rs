@@ -1,0 +1,38 @@
+//! What a node of a simulated cluster can be.
+
+use crate::history::Observation;
+use crate::nodes::Effects;
+use crate::nodes::broker::Broker;
+use crate::nodes::client::{Admin, Consumer, Producer};
+use crate::nodes::coordinator::Coordinator;
+use crate::substrate::Process;
+use crate::vocab::Clock;
+use crate::vocab::step::Input;
+
+/// A node's process.
+pub enum Role {
+    /// A server of the coordinator's ensemble.
+    Coordinator(Box<Coordinator>),
+    /// A broker.
+    Broker(Box<Broker>),
+    /// A producer.
+    Producer(Box<Producer>),
+    /// A consumer.
+    Consumer(Box<Consumer>),
+    /// What creates the scenario's topics, as `kafka-topics --create` does.
+    Admin(Box<Admin>),
+}
+
+impl Process for Role {
+    type Observation = Observation;
+
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match self {
+            Self::Coordinator(role) => role.step(clock, input, effects),
+            Self::Broker(role) => role.step(clock, input, effects),
+            Self::Producer(role) => role.step(clock, input, effects),
+            Self::Consumer(role) => role.step(clock, input, effects),
+            Self::Admin(role) => role.step(clock, input, effects),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Observations in words, for the event log and for people.
+
+use std::fmt;
+
+use super::{
+    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,
+    Outcome,
+};
+use crate::vocab::BrokerId;
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => client.fmt(f),
+            Self::Broker(broker) => broker.fmt(f),
+            Self::Coordinator(coordinator) => coordinator.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Produced { at, offset: -1 } => write!(f, "ok, {at} at an unknown offset"),
+            Self::Produced { at, offset } => write!(f, "ok, {at}@{offset}"),
+            Self::Failed { error } => write!(f, "failed, {error}"),
+            Self::Unknown { error } => write!(f, "unknown, {error}"),
+        }
+    }
+}
+
+impl fmt::Display for ClientObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invoked { op, call: Call::Produce { topic } } => {
+                write!(f, "invoked {op}: produce to {topic}")
+            }
+            Self::Completed { op, outcome } => write!(f, "completed {op}: {outcome}"),
+            Self::Consumed { at, offset, leader_epoch, producer, record } => {
+                write!(f, "consumed {at}@{offset} of epoch {leader_epoch}: {producer}:{record}")
+            }
+            Self::PositionReset { at, from: Some(from), to } => {
+                write!(f, "position of {at} reset from {from} to {to}")
+            }
+            Self::PositionReset { at, from: None, to } => {
+                write!(f, "position of {at} set to {to}")
+            }
+        }
+    }
+}
+
+/// Brokers as a list: `1,2,3`; `none` when there is none.
+struct Brokers<'a>(&'a [BrokerId]);
+
+impl fmt::Display for Brokers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, rest)) = self.0.split_first() else { return f.write_str("none") };
+        write!(f, "{first}")?;
+        rest.iter().try_for_each(|broker| write!(f, ",{broker}"))
+    }
+}
+
+impl fmt::Display for Election {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Offline => "offline",
+            Self::Unclean => "unclean",
+            Self::Preferred => "preferred",
+            Self::ControlledShutdown => "controlled shutdown",
+        })
+    }
+}
+
+impl fmt::Display for BrokerObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovered { clean, truncated_bytes } => {
+                let shutdown = if *clean { "a clean" } else { "an unclean" };
+                write!(f, "recovered after {shutdown} shutdown, {truncated_bytes} bytes cut")
+            }
+            Self::Registered { epoch } => write!(f, "registered, broker epoch {epoch}"),
+            Self::SessionExpired => f.write_str("session expired"),
+            Self::ControllerElected { epoch } => write!(f, "became controller of epoch {epoch}"),
+            Self::ControllerResigned { epoch } => write!(f, "resigned as controller of {epoch}"),
+            Self::LeaderElected { at, leader, leader_epoch, isr, election } => write!(
+                f,
+                "elected {leader} to lead {at} in epoch {leader_epoch} ({election}), isr {}",
+                Brokers(isr)
+            ),
+            Self::LeaderLost { at, leader_epoch, isr } => {
+                write!(f, "left {at} leaderless in epoch {leader_epoch}, isr {}", Brokers(isr))
+            }
+            Self::IsrChanged { at, from, to, partition_epoch } => write!(
+                f,
+                "isr of {at} changed from {} to {}, partition epoch {partition_epoch}",
+                Brokers(from),
+                Brokers(to)
+            ),
+            Self::TopicCreated { topic, assignment } => {
+                write!(f, "created {topic}, assigned")?;
+                assignment.iter().try_for_each(|replicas| write!(f, " {}", Brokers(replicas)))
+            }
+            Self::BecameLeader { at, leader_epoch, start, high_watermark } => write!(
+                f,
+                "leads {at} in epoch {leader_epoch} from {start}, high watermark {high_watermark}"
+            ),
+            Self::BecameFollower { at, leader_epoch, leader: Some(leader) } => {
+                write!(f, "follows {leader} on {at} in epoch {leader_epoch}")
+            }
+            Self::BecameFollower { at, leader_epoch, leader: None } => {
+                write!(f, "follows nobody on {at} in epoch {leader_epoch}")
+            }
+            Self::Appended { at, base, last, leader_epoch, checksum } => {
+                write!(f, "appended {at}@{base}..={last} of epoch {leader_epoch}, {checksum:08x}")
+            }
+            Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
+            Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
+            Self::Halted { why } => write!(f, "halted: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for CoordinatorObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovered { zxid } => write!(f, "recovered up to {zxid}"),
+            Self::SessionOpened { session, timeout_ms } => {
+                write!(f, "session {session:#x} opened, timeout {timeout_ms}ms")
+            }
+            Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
+            Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! A partition's log: record batches in segment files on the node's disk, and the same bytes in memory.
+//!
+//! Memory is the page cache of the process: every batch is one `Bytes`, handed to the disk and to readers
+//! without a copy. Steady state has no fsync (`log.flush.interval.messages` is "never" by default); a segment
+//! that is full is flushed behind the back of the writer.
+
+pub mod checkpoint;
+pub mod epochs;
+mod recovery;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+pub use checkpoint::AtomicFiles;
+pub use epochs::{EpochCache, EpochEnd};
+pub use recovery::{Known, Loaded};
+
+use crate::nodes::Effects;
+use crate::vocab::step::{DiskRequest, FileName};
+use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
+use crate::wire::records::Batch;
+
+/// The disk as logs use it.
+#[derive(Debug)]
+pub struct Disk<'a> {
+    /// Effects of the step.
+    pub effects: &'a mut Effects,
+    /// Files that are replaced as a whole.
+    pub files: &'a mut AtomicFiles,
+    /// Fsyncs of segments under way, and whose they are: the number given to [`Log::create`].
+    pub flushing: &'a mut BTreeMap<DiskOpId, usize>,
+}
+
+/// The settings that an append obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `segment.bytes`
+    pub segment_bytes: u64,
+    /// `flush.messages`: records that may stand unflushed behind an append that is over.
+    pub flush_messages: i64,
+}
+
+#[derive(Debug)]
+struct Segment {
+    base: Offset,
+    file: FileName,
+    bytes: u64,
+    batches: Vec<Batch>,
+}
+
+/// An fsync under way.
+#[derive(Debug)]
+struct Flush {
+    op: DiskOpId,
+    /// What is durable when it is done.
+    up_to: Offset,
+    /// Where the append begins that is not over before it is done.
+    holds_from: Option<Offset>,
+    done: bool,
+}
+
+/// The log of one partition.
+#[derive(Debug)]
+pub struct Log {
+    /// What its owner calls it.
+    owner: usize,
+    directory: Arc<str>,
+    epoch_file: FileName,
+    /// Never empty; the last one is active.
+    segments: Vec<Segment>,
+    start: Offset,
+    end: Offset,
+    recovery_point: Offset,
+    unflushed_records: i64,
+    flushes: VecDeque<Flush>,
+    epochs: EpochCache,
+}
+
+/// A record found by its timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The leader epoch of its batch.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The folder of a partition's log.
+pub fn directory_of(at: &TopicPartition) -> Arc<str> {
+    at.to_string().into()
+}
+
+/// The partition whose log is in a folder; `None` when the name is no such folder's.
+pub fn partition_of(directory: &str) -> Option<TopicPartition> {
+    let (topic, partition) = directory.rsplit_once('-')?;
+    let number: i32 = partition.parse().ok()?;
+    let canonical = number >= 0 && number.to_string() == partition;
+    (canonical && !topic.is_empty()).then(|| TopicPartition::new(topic, number))
+}
+
+fn segment_file(directory: &str, base: Offset) -> FileName {
+    format!("{directory}/{base:020}.log").into()
+}
+
+impl Segment {
+    fn create(disk: &mut Disk<'_>, directory: &str, base: Offset) -> Self {
+        let file = segment_file(directory, base);
+        disk.effects.disk(DiskRequest::Write { file: file.clone(), bytes: Bytes::new() });
+        disk.effects.disk(DiskRequest::FsyncDirectory);
+        Self { base, file, bytes: 0, batches: Vec::new() }
+    }
+}
+
+impl Log {
+    /// A new, empty log for `at`, starting at offset 0; its fsyncs are noted as `owner`'s.
+    pub fn create(disk: &mut Disk<'_>, owner: usize, at: &TopicPartition) -> Self {
+        let directory = directory_of(at);
+        let first = Segment::create(disk, &directory, 0);
+        Self::of(owner, directory, vec![first])
+    }
+
+    fn of(owner: usize, directory: Arc<str>, segments: Vec<Segment>) -> Self {
+        let start = segments[0].base;
+        Self {
+            owner,
+            epoch_file: format!("{directory}/leader-epoch-checkpoint").into(),
+            directory,
+            segments,
+            start,
+            end: start,
+            recovery_point: start,
+            unflushed_records: 0,
+            flushes: VecDeque::new(),
+            epochs: EpochCache::default(),
+        }
+    }
+
+    /// The first offset that can be read.
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The log end offset: what the next record will get.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// The log end offset as replication may see it: behind the last append that is over. Below
+    /// [`Log::end`] only while an append waits for its fsync (`flush.messages`).
+    pub fn settled_end(&self) -> Offset {
+        self.flushes.iter().find_map(|flush| flush.holds_from).unwrap_or(self.end)
+    }
+
+    /// Everything below is on the platter, as far as this log knows.
+    pub fn recovery_point(&self) -> Offset {
+        self.recovery_point
+    }
+
+    /// The leader epoch cache.
+    pub fn epochs(&self) -> &EpochCache {
+        &self.epochs
+    }
+
+    /// All batches, in order.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.segments.iter().flat_map(|segment| &segment.batches)
+    }
+
+    fn save_epochs(&self, disk: &mut Disk<'_>) {
+        disk.files.write(disk.effects, &self.epoch_file, self.epochs.to_text().into());
+    }
+
+    /// Notes that `epoch` begins at the log's end (a leader's election).
+    pub fn assign_epoch(&mut self, disk: &mut Disk<'_>, epoch: LeaderEpoch) {
+        if self.epochs.assign(epoch, self.end) {
+            self.save_epochs(disk);
+        }
+    }
+
+    fn active(&mut self) -> &mut Segment {
+        self.segments.last_mut().expect("a log has a segment")
+    }
+
+    fn roll(&mut self, disk: &mut Disk<'_>) {
+        self.flush_from(disk, None);
+        let next = Segment::create(disk, &self.directory, self.end);
+        self.segments.push(next);
+    }
+
+    /// Adds a batch at the end.
+    ///
+    /// # Panics
+    /// When the batch does not begin at the log's end: whoever appends has to look.
+    pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, batch: Batch) {
+        assert_eq!(batch.base_offset, self.end, "{}: append with a gap or overlap", self.directory);
+        let size = batch.bytes.len() as u64;
+        let active = self.active();
+        if !active.batches.is_empty() && active.bytes + size > settings.segment_bytes {
+            self.roll(disk);
+        }
+        if self.epochs.assign(batch.leader_epoch, batch.base_offset) {
+            self.save_epochs(disk);
+        }
+        let before = self.end;
+        self.end = batch.last_offset + 1;
+        self.unflushed_records = self.unflushed_records.saturating_add(self.end - before);
+        let active = self.active();
+        active.bytes += size;
+        let (file, bytes) = (active.file.clone(), batch.bytes.clone());
+        active.batches.push(batch);
+        disk.effects.disk(DiskRequest::Append { file, bytes });
+        if self.unflushed_records >= settings.flush_messages {
+            self.flush_from(disk, Some(before));
+        }
+    }
+
+    fn flush_from(&mut self, disk: &mut Disk<'_>, holds_from: Option<Offset>) {
+        let file = self.active().file.clone();
+        let op = disk.effects.disk(DiskRequest::Fsync { file });
+        disk.flushing.insert(op, self.owner);
+        self.flushes.push_back(Flush { op, up_to: self.end, holds_from, done: false });
+        self.unflushed_records = 0;
+    }
+
+    /// Flushes what is not flushed, if anything; nobody waits for it but the one who asks.
+    pub fn flush(&mut self, disk: &mut Disk<'_>) {
+        let under_way = self.flushes.back().map_or(self.recovery_point, |last| last.up_to);
+        if under_way < self.end {
+            self.flush_from(disk, None);
+        }
+    }
+
+    /// An fsync ended. Returns whether it was one of this log's; [`Log::settled_end`] may have moved.
+    pub fn on_disk_done(&mut self, op: DiskOpId) -> bool {
+        let Some(flush) = self.flushes.iter_mut().find(|flush| flush.op == op) else {
+            return false;
+        };
+        flush.done = true;
+        while self.flushes.front().is_some_and(|flush| flush.done) {
+            let flush = self.flushes.pop_front().expect("it was just looked at");
+            self.recovery_point = self.recovery_point.max(flush.up_to);
+        }
+        true
+    }
+
+    /// Whether an fsync is under way.
+    pub fn is_flushing(&self) -> bool {
+        !self.flushes.is_empty()
+    }
+
+    /// Cuts everything from `target` on; a batch that holds `target` goes whole. Epochs that start at the
+    /// new end or behind it are forgotten even when no record is cut. Returns whether records were cut.
+    pub fn truncate_to(&mut self, disk: &mut Disk<'_>, target: Offset) -> bool {
+        if target < self.segments[0].base {
+            self.truncate_fully_and_start_at(disk, target);
+            return true;
+        }
+        let cut = target < self.end;
+        if cut {
+            self.cut(disk, target);
+        }
+        if self.epochs.truncate_from_end(if cut { self.end } else { target }) {
+            self.save_epochs(disk);
+        }
+        cut
+    }
+
+    fn cut(&mut self, disk: &mut Disk<'_>, target: Offset) {
+        let kept = self.segments.partition_point(|segment| segment.base < target).max(1);
+        let gone: Vec<Segment> = self.segments.drain(kept..).collect();
+        for segment in &gone {
+            disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
+        }
+        if !gone.is_empty() {
+            disk.effects.disk(DiskRequest::FsyncDirectory);
+        }
+        let active = self.active();
+        let left = active.batches.partition_point(|batch| batch.last_offset < target);
+        let removed: u64 = active.batches[left..].iter().map(|b| b.bytes.len() as u64).sum();
+        active.batches.truncate(left);
+        active.bytes -= removed;
+        if removed > 0 {
+            let (file, len) = (active.file.clone(), active.bytes);
+            disk.effects.disk(DiskRequest::Truncate { file, len });
+        }
+        let end = active.batches.last().map_or(active.base, |batch| batch.last_offset + 1);
+        self.end_at(end);
+    }
+
+    /// The log ends at `end` now, below where it ended.
+    fn end_at(&mut self, end: Offset) {
+        self.end = end;
+        self.start = self.start.min(end);
+        self.recovery_point = self.recovery_point.min(end);
+        for flush in &mut self.flushes {
+            flush.up_to = flush.up_to.min(end);
+            flush.holds_from = flush.holds_from.filter(|from| *from < end);
+        }
+    }
+
+    /// Drops everything and begins anew at `offset`.
+    pub fn truncate_fully_and_start_at(&mut self, disk: &mut Disk<'_>, offset: Offset) {
+        for segment in &self.segments {
+            disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
+        }
+        self.segments = vec![Segment::create(disk, &self.directory, offset)];
+        self.end_at(offset);
+        (self.start, self.recovery_point) = (offset, offset);
+        self.flushes.clear();
+        if self.epochs.clear() {
+            self.save_epochs(disk);
+        }
+    }
+
+    /// Raises the log start to `start` (a follower learns its leader's). Whole segments below it go. Returns
+    /// whether anything changed.
+    pub fn raise_start(&mut self, disk: &mut Disk<'_>, start: Offset) -> bool {
+        if start <= self.start || start > self.end {
+            return false;
+        }
+        self.start = start;
+        while self.segments.get(1).is_some_and(|second| second.base <= start) {
+            let segment = self.segments.remove(0);
+            disk.effects.disk(DiskRequest::Delete { file: segment.file });
+        }
+        if self.epochs.truncate_from_start(start) {
+            self.save_epochs(disk);
+        }
+        true
+    }
+
+    /// Batches from the one that holds `from` on, that end below `up_to`.
+    fn batches_from(&self, from: Offset, up_to: Offset) -> impl Iterator<Item = &Batch> {
+        let segment = self.segments.partition_point(|segment| segment.base <= from).max(1) - 1;
+        let batches = &self.segments[segment].batches;
+        let first = batches.partition_point(|batch| batch.last_offset < from);
+        let later = self.segments[segment + 1..].iter().flat_map(|segment| &segment.batches);
+        batches[first..].iter().chain(later).take_while(move |batch| batch.last_offset < up_to)
+    }
+
+    /// Whole batches from the one that holds `from` on: those that end below `up_to` and fit into
+    /// `max_bytes`; with `at_least_one` the first, however large. One batch is not copied.
+    pub fn read(&self, from: Offset, up_to: Offset, max_bytes: usize, at_least_one: bool) -> Bytes {
+        if from >= up_to {
+            return Bytes::new();
+        }
+        let mut total = 0;
+        let fits = |batch: &&Batch| {
+            let free = at_least_one && total == 0;
+            total += batch.bytes.len();
+            free || total <= max_bytes
+        };
+        let mut taken = self.batches_from(from, up_to).take_while(fits);
+        let Some(first) = taken.next() else { return Bytes::new() };
+        let Some(second) = taken.next() else { return first.bytes.clone() };
+        let mut all = BytesMut::with_capacity(first.bytes.len() + second.bytes.len());
+        all.extend_from_slice(&first.bytes);
+        all.extend_from_slice(&second.bytes);
+        for batch in taken {
+            all.extend_from_slice(&batch.bytes);
+        }
+        all.freeze()
+    }
+
+    /// How many bytes [`Log::read`] could give; stops counting at `enough`.
+    pub fn bytes_available(&self, from: Offset, up_to: Offset, enough: usize) -> usize {
+        if from >= up_to {
+            return 0;
+        }
+        let mut total = 0;
+        for batch in self.batches_from(from, up_to) {
+            total += batch.bytes.len();
+            if total >= enough {
+                break;
+            }
+        }
+        total
+    }
+
+    /// The first record below `up_to` whose timestamp is `timestamp_ms` or later.
+    pub fn find_by_timestamp(&self, timestamp_ms: i64, up_to: Offset) -> Option<Found> {
+        let mut batches = self.batches_from(self.start, up_to);
+        let batch = batches.find(|batch| batch.max_timestamp_ms() >= timestamp_ms)?;
+        let records = batch.records().ok()?;
+        let record = records
+            .iter()
+            .find(|record| record.timestamp_ms >= timestamp_ms && record.offset >= self.start)?;
+        Some(Found {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            leader_epoch: batch.leader_epoch,
+        })
+    }
+
+    /// Where `epoch` ends in this log, by the rule since 2.0.
+    pub fn end_offset_for(&self, epoch: LeaderEpoch) -> EpochEnd {
+        self.epochs.end_offset_for(epoch, self.settled_end())
+    }
+
+    /// Removes the log's files.
+    pub fn delete(self, disk: &mut Disk<'_>) {
+        for segment in &self.segments {
+            disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
+        }
+        disk.files.forget(disk.effects, &self.epoch_file);
+        disk.flushing.retain(|_, owner| *owner != self.owner);
+        disk.effects.disk(DiskRequest::Delete { file: self.epoch_file });
+        disk.effects.disk(DiskRequest::FsyncDirectory);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Many deadlines on one timer.
+//!
+//! Nearly every deadline of a replica manager (a request's timeout, a fetch's longest wait) is met long
+//! before it is due. So they stand in a list of their own, and the world is asked for one timer: the earliest.
+
+use std::collections::BTreeMap;
+
+use crate::nodes::broker::context::{Context, Part};
+use crate::vocab::{Time, TimerId};
+
+/// A deadline that was set, until it is due or cleared.
+pub type Deadline = (Time, u64);
+
+/// Deadlines, each with what is due then.
+#[derive(Debug)]
+pub struct Alarm<D> {
+    entries: BTreeMap<Deadline, D>,
+    next: u64,
+    armed: Option<(Time, TimerId)>,
+}
+
+impl<D> Default for Alarm<D> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), next: 0, armed: None }
+    }
+}
+
+impl<D> Alarm<D> {
+    /// Sets a deadline.
+    pub fn set(&mut self, cx: &mut Context<'_>, at: Time, due: D) -> Deadline {
+        let deadline = (at, self.next);
+        self.next += 1;
+        self.entries.insert(deadline, due);
+        self.arm(cx);
+        deadline
+    }
+
+    /// Clears a deadline; nothing happens when it was due already.
+    pub fn clear(&mut self, deadline: Deadline) {
+        self.entries.remove(&deadline);
+    }
+
+    /// Sees to it that the world's timer is due no later than the first deadline.
+    fn arm(&mut self, cx: &mut Context<'_>) {
+        let Some((&(first, _), _)) = self.entries.first_key_value() else { return };
+        if let Some((armed, timer)) = self.armed {
+            if armed <= first {
+                return;
+            }
+            cx.effects.cancel(timer);
+        }
+        self.armed = Some((first, cx.timer(Part::Replicas, first, 0)));
+    }
+
+    /// The world's timer is due: call [`Alarm::pop`] until it gives nothing.
+    pub fn fired(&mut self) {
+        self.armed = None;
+    }
+
+    /// The next thing that is due, in the order of deadlines; when there is none, arms the timer again.
+    pub fn pop(&mut self, cx: &mut Context<'_>) -> Option<D> {
+        let (&deadline, _) = self.entries.first_key_value()?;
+        if deadline.0 <= cx.clock.now {
+            return self.entries.remove(&deadline);
+        }
+        self.arm(cx);
+        None
+    }
+}

@@ -1,0 +1,190 @@
+//! What a fetcher asks, in the versions that brokers of each release use between themselves.
+
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
+use kafka_protocol::messages::{
+    ApiKey, BrokerId as WireBrokerId, FetchRequest, ListOffsetsRequest,
+    OffsetForLeaderEpochRequest, RequestKind, TopicName,
+};
+
+use super::{Asked, Fetcher, Question, stage_now};
+use crate::nodes::broker::replica::offsets::{EARLIEST, LATEST};
+use crate::nodes::broker::replica::partition::Stage;
+use crate::nodes::broker::replica::{ReplicaManager, Slot};
+use crate::vocab::{KafkaVersion, LeaderEpoch, Time, Truncation};
+
+type Request = (ApiKey, i16, RequestKind, Asked);
+
+/// Fetch versions by `inter.broker.protocol.version`; up to what 2.8 advertises.
+fn fetch_version(version: KafkaVersion) -> i16 {
+    match (version.major, version.minor) {
+        (0, ..=10) => 3,
+        (0, _) => 5,
+        (1, 0) => 6,
+        (1, _) => 7,
+        (2, 0) => 8,
+        (2, ..=2) => 10,
+        (2, ..=6) => 11,
+        _ => 12,
+    }
+}
+
+fn epochs_version(version: KafkaVersion) -> i16 {
+    match (version.major, version.minor) {
+        (0 | 1, _) => 0,
+        (2, 0) => 1,
+        (2, ..=2) => 2,
+        (2, ..=7) => 3,
+        _ => 4,
+    }
+}
+
+fn list_offsets_version(version: KafkaVersion) -> i16 {
+    match (version.major, version.minor) {
+        (0, ..=10) => 1,
+        (0 | 1, _) => 2,
+        (2, 0) => 3,
+        (2, 1) => 4,
+        (2, ..=7) => 5,
+        _ => 6,
+    }
+}
+
+/// Appends to the last topic of a request, or begins the next: `same` asks whether it is still that topic.
+fn group<T>(
+    topics: &mut Vec<T>,
+    last: &mut Option<TopicName>,
+    name: TopicName,
+    begin: impl FnOnce(TopicName) -> T,
+) {
+    if last.as_ref() != Some(&name) {
+        topics.push(begin(name.clone()));
+        *last = Some(name);
+    }
+}
+
+impl ReplicaManager {
+    /// The next request of a fetcher: truncation first, then offsets that went out of range, then records.
+    /// With nothing to ask, says when there may be.
+    pub(super) fn next_question(
+        &self,
+        fetcher: &Fetcher,
+        now: Time,
+    ) -> (Option<Request>, Option<Time>) {
+        let (mut truncating, mut lost, mut fetching) = (Vec::new(), Vec::new(), Vec::new());
+        let mut delayed_until: Option<Time> = None;
+        let rotated =
+            fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
+        for &slot in rotated {
+            match stage_now(self.at(slot), now) {
+                Ok(Stage::Truncating) => truncating.push(slot),
+                Ok(Stage::AskingEnd | Stage::AskingStart) => lost.push(slot),
+                Ok(Stage::Fetching) => fetching.push(slot),
+                Ok(Stage::Parked) | Err(None) => {}
+                Err(Some(until)) => {
+                    delayed_until = Some(delayed_until.map_or(until, |other| other.min(until)));
+                }
+            }
+        }
+        let request = if !truncating.is_empty() {
+            Some(self.epochs_request(&truncating))
+        } else if !lost.is_empty() {
+            Some(self.offsets_request(&lost))
+        } else if !fetching.is_empty() {
+            Some(self.fetch_request(&fetching))
+        } else {
+            None
+        };
+        (request, delayed_until)
+    }
+
+    fn wire_id(&self) -> WireBrokerId {
+        WireBrokerId(self.config.id.0)
+    }
+
+    fn latest_epoch(&self, slot: Slot) -> LeaderEpoch {
+        self.at(slot).log.epochs().latest().unwrap_or(-1)
+    }
+
+    fn fetch_request(&self, slots: &[Slot]) -> Request {
+        let config = &self.config;
+        let tells_epoch = config.version.truncation() == Truncation::OnFetch;
+        let (mut topics, mut last): (Vec<FetchTopic>, _) = (Vec::new(), None);
+        let mut asked = Vec::with_capacity(slots.len());
+        for &slot in slots {
+            let partition = self.at(slot);
+            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+                FetchTopic::default().with_topic(name)
+            });
+            let offset = partition.log.end();
+            let question = FetchPartition::default()
+                .with_partition(partition.at.partition)
+                .with_current_leader_epoch(partition.leader_epoch)
+                .with_fetch_offset(offset)
+                .with_last_fetched_epoch(if tells_epoch { self.latest_epoch(slot) } else { -1 })
+                .with_log_start_offset(partition.log.start())
+                .with_partition_max_bytes(config.replica_fetch_max_bytes);
+            topics.last_mut().expect("it was just begun").partitions.push(question);
+            asked.push(Question { slot, current: partition.leader_epoch, what: offset });
+        }
+        let wait_ms = i32::try_from(config.replica_fetch_wait_max.as_millis()).unwrap_or(i32::MAX);
+        let request = FetchRequest::default()
+            .with_replica_id(self.wire_id())
+            .with_max_wait_ms(wait_ms)
+            .with_min_bytes(config.replica_fetch_min_bytes)
+            .with_max_bytes(config.replica_fetch_response_max_bytes)
+            .with_topics(topics);
+        let version = fetch_version(config.version);
+        (ApiKey::Fetch, version, RequestKind::Fetch(request), Asked::Fetch(asked))
+    }
+
+    fn epochs_request(&self, slots: &[Slot]) -> Request {
+        let (mut topics, mut last): (Vec<OffsetForLeaderTopic>, _) = (Vec::new(), None);
+        let mut asked = Vec::with_capacity(slots.len());
+        for &slot in slots {
+            let partition = self.at(slot);
+            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+                OffsetForLeaderTopic::default().with_topic(name)
+            });
+            let epoch = self.latest_epoch(slot);
+            let question = OffsetForLeaderPartition::default()
+                .with_partition(partition.at.partition)
+                .with_current_leader_epoch(partition.leader_epoch)
+                .with_leader_epoch(epoch);
+            topics.last_mut().expect("it was just begun").partitions.push(question);
+            asked.push(Question { slot, current: partition.leader_epoch, what: epoch });
+        }
+        let request = OffsetForLeaderEpochRequest::default()
+            .with_replica_id(self.wire_id())
+            .with_topics(topics);
+        let version = epochs_version(self.config.version);
+        let body = RequestKind::OffsetForLeaderEpoch(request);
+        (ApiKey::OffsetForLeaderEpoch, version, body, Asked::Epochs(asked))
+    }
+
+    fn offsets_request(&self, slots: &[Slot]) -> Request {
+        let (mut topics, mut last): (Vec<ListOffsetsTopic>, _) = (Vec::new(), None);
+        let mut asked = Vec::with_capacity(slots.len());
+        for &slot in slots {
+            let partition = self.at(slot);
+            let super::Role::Follower(follower) = &partition.role else { continue };
+            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+                ListOffsetsTopic::default().with_name(name)
+            });
+            let timestamp = if follower.stage == Stage::AskingStart { EARLIEST } else { LATEST };
+            let question = ListOffsetsPartition::default()
+                .with_partition_index(partition.at.partition)
+                .with_current_leader_epoch(partition.leader_epoch)
+                .with_timestamp(timestamp);
+            topics.last_mut().expect("it was just begun").partitions.push(question);
+            asked.push(Question { slot, current: partition.leader_epoch, what: follower.stage });
+        }
+        let request =
+            ListOffsetsRequest::default().with_replica_id(self.wire_id()).with_topics(topics);
+        let version = list_offsets_version(self.config.version);
+        (ApiKey::ListOffsets, version, RequestKind::ListOffsets(request), Asked::Offsets(asked))
+    }
+}

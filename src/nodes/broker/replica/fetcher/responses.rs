@@ -1,0 +1,249 @@
+//! What a fetcher makes of its leader's answers.
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::{FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse};
+
+use super::Question;
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::context::Context;
+use crate::nodes::broker::log::EpochEnd;
+use crate::nodes::broker::replica::partition::{Follower, Role, Stage};
+use crate::nodes::broker::replica::{ReplicaManager, Slot};
+use crate::vocab::{BrokerId, LeaderEpoch, Offset};
+use crate::wire::records::{Batch, BatchError};
+
+/// Why records of a leader could not be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum AppendError {
+    #[error(transparent)]
+    Damaged(#[from] BatchError),
+    #[error("the leader's batch at {0} does not begin at the end of the log, {1}")]
+    DoesNotFollow(Offset, Offset),
+}
+
+/// Finds the question that an answer belongs to: nearly always the next one.
+fn find<T: Copy>(
+    asked: &[Question<T>],
+    next: &mut usize,
+    slot: Option<Slot>,
+) -> Option<Question<T>> {
+    let slot = slot?;
+    let hit = |question: &&Question<T>| question.slot == slot;
+    let n = match asked.get(*next).as_ref().filter(|question| hit(question)) {
+        Some(_) => *next,
+        None => asked.iter().position(|question| question.slot == slot)?,
+    };
+    *next = n + 1;
+    Some(asked[n])
+}
+
+impl ReplicaManager {
+    /// Whether a partition still waits for an answer of `leader` that was asked for under epoch `current`.
+    ///
+    /// Before 2.1 requests did not carry the epoch, and an answer to an older one was taken.
+    fn awaits(&self, slot: Slot, leader: BrokerId, current: LeaderEpoch, stage: Stage) -> bool {
+        let Some(partition) = self.partitions[slot].as_ref() else { return false };
+        let Role::Follower(follower) = &partition.role else { return false };
+        let same_epoch = !self.config.version.at_least(2, 1) || partition.leader_epoch == current;
+        follower.leader == Some(leader) && follower.stage == stage && same_epoch
+    }
+
+    fn follower(&mut self, slot: Slot) -> &mut Follower {
+        self.at_mut(slot).follower_mut().expect("the replica was just seen to follow")
+    }
+
+    /// Leaves a partition alone for `replica.fetch.backoff.ms`.
+    fn delay(&mut self, cx: &mut Context<'_>, slot: Slot) {
+        let until = Self::later(cx, self.config.replica_fetch_backoff);
+        self.follower(slot).delayed_until = until;
+    }
+
+    fn refused(&mut self, cx: &mut Context<'_>, slot: Slot, code: i16, current: LeaderEpoch) {
+        let partition = self.at_mut(slot);
+        let error = ResponseError::try_from_code(code);
+        tracing::info!(at = %partition.at, ?error, "fetcher: refused by the leader");
+        if error == Some(ResponseError::FencedLeaderEpoch) && partition.leader_epoch == current {
+            // The controller has moved on: its word is on its way.
+            self.follower(slot).stage = Stage::Parked;
+        } else {
+            self.delay(cx, slot);
+        }
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        cx: &mut Context<'_>,
+        leader: BrokerId,
+        asked: &[Question<Offset>],
+        response: FetchResponse,
+    ) {
+        if response.error_code != 0 {
+            tracing::warn!(%leader, code = response.error_code, "fetcher: fetch refused");
+            self.pause(cx, leader);
+            return;
+        }
+        let (mut next, mut last_with_data) = (0, None);
+        for topic in response.responses {
+            for data in topic.partitions {
+                let slot = self.find(&topic.topic, data.partition_index);
+                let Some(question) = find(asked, &mut next, slot) else { continue };
+                if data.records.as_ref().is_some_and(|records| !records.is_empty()) {
+                    last_with_data = Some(question.slot);
+                }
+                let slot = question.slot;
+                let awaited = self.awaits(slot, leader, question.current, Stage::Fetching)
+                    && self.at(slot).log.end() == question.what;
+                if awaited {
+                    self.partition_fetched(cx, slot, question.current, &data);
+                }
+            }
+        }
+        if let (Some(slot), Some(fetcher)) = (last_with_data, self.fetchers.get_mut(&leader)) {
+            fetcher.first = slot + 1;
+        }
+    }
+
+    fn partition_fetched(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        current: LeaderEpoch,
+        data: &PartitionData,
+    ) {
+        if data.error_code == ResponseError::OffsetOutOfRange.code() {
+            tracing::info!(at = %self.at(slot).at, "fetcher: out of the leader's range");
+            self.follower(slot).stage = Stage::AskingEnd;
+            return;
+        }
+        if data.error_code != 0 {
+            self.refused(cx, slot, data.error_code, current);
+            return;
+        }
+        let diverging = &data.diverging_epoch;
+        if diverging.end_offset >= 0 {
+            // Only cut: the high watermark of this response is of a log that this one does not follow yet
+            // (KAFKA-14704).
+            let (epoch, end_offset) = (diverging.epoch, diverging.end_offset);
+            self.truncate_by(cx, slot, EpochEnd { epoch, end_offset });
+            return;
+        }
+        if let Some(records) = data.records.as_ref().filter(|records| !records.is_empty())
+            && let Err(why) = self.append_as_follower(cx, slot, records)
+        {
+            tracing::warn!(at = %self.at(slot).at, %why, "fetcher: records refused");
+            match why {
+                AppendError::Damaged(_) => self.delay(cx, slot),
+                AppendError::DoesNotFollow(..) => self.follower(slot).stage = Stage::Parked,
+            }
+            return;
+        }
+        let (partition, mut disk) = self.with_disk(cx, slot);
+        partition.log.raise_start(&mut disk, data.log_start_offset);
+        let (start, end) = (partition.log.start(), partition.log.end());
+        Self::set_high_watermark(cx, self.at_mut(slot), data.high_watermark.clamp(start, end));
+    }
+
+    fn append_as_follower(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        records: &Bytes,
+    ) -> Result<(), AppendError> {
+        for batch in Batch::all(records) {
+            let batch = batch?;
+            batch.verify()?;
+            let (partition, mut disk) = self.with_disk(cx, slot);
+            if batch.base_offset != partition.log.end() {
+                return Err(AppendError::DoesNotFollow(batch.base_offset, partition.log.end()));
+            }
+            let appended = BrokerObservation::Appended {
+                at: partition.at.clone(),
+                base: batch.base_offset,
+                last: batch.last_offset,
+                leader_epoch: batch.leader_epoch,
+                checksum: batch.checksum,
+            };
+            partition.log.append(&mut disk, partition.settings.log, batch);
+            cx.effects.observe(Observation::Broker(appended));
+        }
+        Ok(())
+    }
+
+    pub(super) fn told_epochs(
+        &mut self,
+        cx: &mut Context<'_>,
+        leader: BrokerId,
+        asked: &[Question<LeaderEpoch>],
+        response: OffsetForLeaderEpochResponse,
+    ) {
+        let mut next = 0;
+        for topic in response.topics {
+            for told in topic.partitions {
+                let slot = self.find(&topic.topic, told.partition);
+                let Some(question) = find(asked, &mut next, slot) else { continue };
+                let slot = question.slot;
+                if !self.awaits(slot, leader, question.current, Stage::Truncating) {
+                    continue;
+                }
+                if told.error_code != 0 {
+                    self.refused(cx, slot, told.error_code, question.current);
+                    continue;
+                }
+                let end = EpochEnd { epoch: told.leader_epoch, end_offset: told.end_offset };
+                if self.truncate_by(cx, slot, end) {
+                    self.follower(slot).stage = Stage::Fetching;
+                }
+            }
+        }
+    }
+
+    pub(super) fn told_offsets(
+        &mut self,
+        cx: &mut Context<'_>,
+        leader: BrokerId,
+        asked: &[Question<Stage>],
+        response: ListOffsetsResponse,
+    ) {
+        let mut next = 0;
+        for topic in response.topics {
+            for told in topic.partitions {
+                let slot = self.find(&topic.name, told.partition_index);
+                let Some(question) = find(asked, &mut next, slot) else { continue };
+                let slot = question.slot;
+                if !self.awaits(slot, leader, question.current, question.what) {
+                    continue;
+                }
+                if told.error_code != 0 {
+                    self.refused(cx, slot, told.error_code, question.current);
+                } else if question.what == Stage::AskingEnd {
+                    self.told_end(cx, slot, told.offset);
+                } else {
+                    self.told_start(cx, slot, told.offset);
+                }
+            }
+        }
+    }
+
+    /// The leader's log ends at `offset`. If that is below the own end, the rest goes.
+    fn told_end(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
+        if offset < self.at(slot).log.end() {
+            self.truncate(cx, slot, offset);
+            self.follower(slot).stage = Stage::Fetching;
+        } else {
+            self.follower(slot).stage = Stage::AskingStart;
+        }
+    }
+
+    /// The leader's log starts at `offset`. If the own one ends before, it begins anew there.
+    fn told_start(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
+        self.follower(slot).stage = Stage::Fetching;
+        if offset > self.at(slot).log.end() {
+            self.start_anew(cx, slot, offset);
+        } else {
+            // In range after all: the leader has just changed, or knows none of this log's epochs.
+            self.delay(cx, slot);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Where the high watermark stands: the rules of leader and follower.
+
+use std::time::Duration;
+
+use super::ReplicaManager;
+use super::partition::Partition;
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::context::Context;
+use crate::vocab::{KafkaVersion, Offset, Time};
+
+/// Where the high watermark of a leader moves to, if it moves: the least log end offset among itself, the
+/// maximal ISR, and followers that are caught up though not in the ISR (they are about to join it).
+pub fn advanced(
+    partition: &Partition,
+    version: KafkaVersion,
+    lag_max: Duration,
+    now: Time,
+) -> Option<Offset> {
+    let leader = partition.leader()?;
+    let (committed, maximal) = (leader.isr.committed(), leader.isr.maximal());
+    if version.holds_high_watermark_below_min_isr() && committed.len() < partition.min_isr(version)
+    {
+        return None;
+    }
+    let mut least = partition.log.settled_end();
+    for (id, follower) in &leader.followers {
+        if maximal.contains(id) || follower.is_caught_up(lag_max, now) {
+            // A follower that did not fetch yet holds the high watermark where it is.
+            least = least.min(follower.end?);
+        }
+    }
+    (least > partition.high_watermark).then_some(least)
+}
+
+impl ReplicaManager {
+    /// Moves the high watermark a replica knows and tells the history.
+    pub(super) fn set_high_watermark(cx: &mut Context<'_>, partition: &mut Partition, to: Offset) {
+        if to == partition.high_watermark {
+            return;
+        }
+        partition.high_watermark = to;
+        cx.effects.observe(Observation::Broker(BrokerObservation::HighWatermark {
+            at: partition.at.clone(),
+            offset: to,
+        }));
+    }
+
+    /// As a leader: moves the high watermark if it can, and serves whom this was all about.
+    pub(super) fn progress(&mut self, cx: &mut Context<'_>, slot: usize) {
+        let (version, lag_max) = (self.config.version, self.config.replica_lag_time_max);
+        let partition = self.at_mut(slot);
+        if let Some(to) = advanced(partition, version, lag_max, cx.clock.now) {
+            Self::set_high_watermark(cx, partition, to);
+        }
+        self.complete_produces(cx, slot);
+        self.wake_fetches(cx, slot);
+    }
+}

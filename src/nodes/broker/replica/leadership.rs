@@ -1,0 +1,283 @@
+//! LeaderAndIsr and StopReplica: what the controller makes of this broker.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::leader_and_isr_request::LeaderAndIsrPartitionState;
+use kafka_protocol::messages::leader_and_isr_response::{
+    LeaderAndIsrPartitionError, LeaderAndIsrTopicError,
+};
+use kafka_protocol::messages::stop_replica_response::StopReplicaPartitionError;
+use kafka_protocol::messages::{
+    LeaderAndIsrRequest, LeaderAndIsrResponse, StopReplicaRequest, StopReplicaResponse, TopicName,
+};
+
+use super::isr::Isr;
+use super::partition::{FollowerState, Leader, Role, Stage};
+use super::{ReplicaManager, Slot};
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::context::Context;
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, TopicPartition};
+
+/// The leader epoch in StopReplica of a topic that is being deleted.
+const EPOCH_DURING_DELETE: LeaderEpoch = -2;
+
+fn brokers(ids: &[kafka_protocol::messages::BrokerId]) -> Vec<BrokerId> {
+    ids.iter().map(|id| BrokerId(id.0)).collect()
+}
+
+/// One partition of a StopReplica request, whichever version.
+struct Stop {
+    topic: TopicName,
+    partition: i32,
+    leader_epoch: LeaderEpoch,
+    delete: bool,
+}
+
+fn stops(request: StopReplicaRequest, version: i16) -> Vec<Stop> {
+    let delete = request.delete_partitions;
+    match version {
+        0 => {
+            let old = request.ungrouped_partitions.into_iter();
+            old.map(|p| Stop {
+                topic: p.topic_name,
+                partition: p.partition_index,
+                leader_epoch: -1,
+                delete,
+            })
+            .collect()
+        }
+        1 | 2 => {
+            let of_topic =
+                |topic: kafka_protocol::messages::stop_replica_request::StopReplicaTopicV1| {
+                    let name = topic.name;
+                    topic.partition_indexes.into_iter().map(move |partition| Stop {
+                        topic: name.clone(),
+                        partition,
+                        leader_epoch: -1,
+                        delete,
+                    })
+                };
+            request.topics.into_iter().flat_map(of_topic).collect()
+        }
+        _ => {
+            let mut all = Vec::new();
+            for topic in request.topic_states {
+                all.extend(topic.partition_states.iter().map(|p| Stop {
+                    topic: topic.topic_name.clone(),
+                    partition: p.partition_index,
+                    leader_epoch: p.leader_epoch,
+                    delete: p.delete_partition,
+                }));
+            }
+            all
+        }
+    }
+}
+
+impl ReplicaManager {
+    /// Carries out what the controller decided. Its epoch, and this broker's own, have been checked.
+    pub fn leader_and_isr(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: LeaderAndIsrRequest,
+        version: i16,
+    ) -> LeaderAndIsrResponse {
+        self.start_periodic(cx);
+        let leaders = request.live_leaders.iter();
+        let hosts: BTreeMap<BrokerId, NodeId> = leaders
+            .filter_map(|l| Some((BrokerId(l.broker_id.0), self.roster.find(&l.host_name)?)))
+            .collect();
+        let mut response = LeaderAndIsrResponse::default();
+        let mut changes: Vec<(Slot, &LeaderAndIsrPartitionState)> = Vec::new();
+        for topic in &request.topic_states {
+            let errors: Vec<_> = topic
+                .partition_states
+                .iter()
+                .map(|state| self.admit(cx, &topic.topic_name, state, &mut changes))
+                .collect();
+            if version >= 5 {
+                response.topics.push(
+                    LeaderAndIsrTopicError::default()
+                        .with_topic_id(topic.topic_id)
+                        .with_partition_errors(errors),
+                );
+            } else {
+                let name = &topic.topic_name;
+                let named = errors.into_iter().map(|error| error.with_topic_name(name.clone()));
+                response.partition_errors.extend(named);
+            }
+        }
+        for state in &request.ungrouped_partition_states {
+            let error = self.admit(cx, &state.topic_name, state, &mut changes);
+            response.partition_errors.push(error.with_topic_name(state.topic_name.clone()));
+        }
+        // Leaders first: they need nothing from anybody.
+        let me = self.me().0;
+        for (slot, state) in changes.iter().filter(|(_, state)| state.leader.0 == me) {
+            self.make_leader(cx, *slot, state);
+        }
+        for (slot, state) in changes.iter().filter(|(_, state)| state.leader.0 != me) {
+            self.make_follower(cx, *slot, state, &hosts);
+        }
+        self.drop_idle_fetchers(cx);
+        self.drive_all(cx);
+        response
+    }
+
+    /// Whether a state is news to a replica that is assigned to this broker; if so, it is added to `changes`.
+    fn admit<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        topic: &TopicName,
+        state: &'a LeaderAndIsrPartitionState,
+        changes: &mut Vec<(Slot, &'a LeaderAndIsrPartitionState)>,
+    ) -> LeaderAndIsrPartitionError {
+        let index = state.partition_index;
+        let known = self.find(topic, index).map(|slot| self.at(slot));
+        let (epoch, partition_epoch) =
+            known.map_or((-1, -1), |known| (known.leader_epoch, known.partition_epoch));
+        let error = if state.leader_epoch <= epoch || state.partition_epoch < partition_epoch {
+            tracing::info!(topic = %topic.0, index, epoch, "stale LeaderAndIsr state ignored");
+            ResponseError::StaleControllerEpoch.code()
+        } else if !state.replicas.iter().any(|id| id.0 == self.me().0) {
+            ResponseError::UnknownTopicOrPartition.code()
+        } else {
+            let at = TopicPartition::new(topic.to_string(), index);
+            changes.push((self.find_or_create(cx, at), state));
+            0
+        };
+        LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error)
+    }
+
+    fn make_leader(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        state: &LeaderAndIsrPartitionState,
+    ) {
+        self.stop_following(slot);
+        let (me, now, version) = (self.me(), cx.clock.now, self.config.version);
+        let (partition, mut disk) = self.with_disk(cx, slot);
+        let isr = brokers(&state.isr);
+        let start = partition.log.end();
+        let before = partition.leader();
+        let follower = |id: BrokerId| {
+            // Of a leadership that goes on, positions are known; of a new one, not until each has fetched.
+            let end = before.and_then(|leader| leader.follower(id)).and_then(|state| state.end);
+            (id, FollowerState::new(end, isr.contains(&id), start, now))
+        };
+        let replicas = brokers(&state.replicas);
+        let followers = replicas.iter().filter(|id| **id != me).map(|id| follower(*id)).collect();
+        partition.role = Role::Leader(Leader { epoch_start: start, isr: Isr::new(isr), followers });
+        partition.replicas = replicas;
+        partition.leader_epoch = state.leader_epoch;
+        partition.controller_epoch = state.controller_epoch;
+        partition.partition_epoch = state.partition_epoch;
+        if version.at_least(2, 1) {
+            // Before KAFKA-7415 an epoch was noted with its first record only.
+            partition.log.assign_epoch(&mut disk, state.leader_epoch);
+        }
+        let observation = BrokerObservation::BecameLeader {
+            at: partition.at.clone(),
+            leader_epoch: state.leader_epoch,
+            start,
+            high_watermark: partition.high_watermark,
+        };
+        cx.effects.observe(Observation::Broker(observation));
+        self.progress(cx, slot);
+    }
+
+    fn make_follower(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        state: &LeaderAndIsrPartitionState,
+        hosts: &BTreeMap<BrokerId, NodeId>,
+    ) {
+        let leader = BrokerId(state.leader.0);
+        let Some(host) = hosts.get(&leader).copied() else {
+            // Kafka aborts the transition, epoch and all, and only has the log ready.
+            tracing::info!(at = %self.at(slot).at, %leader, "no live leader; transition aborted");
+            return;
+        };
+        let version = self.config.version;
+        let partition = self.at_mut(slot);
+        let same = partition.follower_mut().is_some_and(|f| f.leader == Some(leader));
+        partition.replicas = brokers(&state.replicas);
+        partition.leader_epoch = state.leader_epoch;
+        partition.controller_epoch = state.controller_epoch;
+        partition.partition_epoch = state.partition_epoch;
+        let observation = BrokerObservation::BecameFollower {
+            at: partition.at.clone(),
+            leader_epoch: state.leader_epoch,
+            leader: Some(leader),
+        };
+        cx.effects.observe(Observation::Broker(observation));
+        if same && !version.at_least(2, 1) {
+            // Before 2.1 a follower goes on fetching from the same leader, whatever came between
+            // (KAFKA-6880).
+            return;
+        }
+        self.stop_following(slot);
+        self.follow(cx, slot, leader, host);
+        self.fail_produces(cx, slot, ResponseError::NotLeaderOrFollower);
+        self.wake_fetches(cx, slot);
+    }
+
+    /// Stops replicas, and deletes them when told so.
+    pub fn stop_replica(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: StopReplicaRequest,
+        version: i16,
+    ) -> StopReplicaResponse {
+        let mut response = StopReplicaResponse::default();
+        for stop in stops(request, version) {
+            let code = self.find(&stop.topic, stop.partition).map_or(0, |slot| {
+                let unconditional =
+                    stop.leader_epoch == -1 || stop.leader_epoch == EPOCH_DURING_DELETE;
+                if !unconditional && stop.leader_epoch <= self.at(slot).leader_epoch {
+                    return ResponseError::FencedLeaderEpoch.code();
+                }
+                self.stop(cx, slot, stop.delete);
+                0
+            });
+            response.partition_errors.push(
+                StopReplicaPartitionError::default()
+                    .with_topic_name(stop.topic)
+                    .with_partition_index(stop.partition)
+                    .with_error_code(code),
+            );
+        }
+        self.drop_idle_fetchers(cx);
+        response
+    }
+
+    fn stop(&mut self, cx: &mut Context<'_>, slot: Slot, delete: bool) {
+        self.stop_following(slot);
+        let partition = self.at_mut(slot);
+        if let Some(follower) = partition.follower_mut() {
+            follower.stage = Stage::Parked;
+        }
+        if !delete {
+            return;
+        }
+        partition.role = Role::Offline;
+        self.fail_produces(cx, slot, ResponseError::NotLeaderOrFollower);
+        self.wake_fetches(cx, slot);
+        let partition = self.partitions[slot].take().expect("it was just used");
+        let topic = self.topics.get_mut(&partition.at.topic).expect("its topic is known");
+        topic.partitions.remove(&partition.at.partition);
+        if topic.partitions.is_empty() {
+            self.topics.remove(&partition.at.topic);
+        }
+        let mut disk = crate::nodes::broker::log::Disk {
+            effects: &mut *cx.effects,
+            files: &mut self.files,
+            flushing: &mut self.flushing,
+        };
+        tracing::info!(at = %partition.at, "replica deleted");
+        partition.log.delete(&mut disk);
+    }
+}

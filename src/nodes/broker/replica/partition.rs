@@ -1,0 +1,244 @@
+//! One partition on one broker: its log, its role, and who waits for it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+
+use super::isr::Isr;
+use super::settings::TopicSettings;
+use crate::nodes::broker::log::Log;
+use crate::vocab::{
+    BrokerId, ControllerEpoch, KafkaVersion, LeaderEpoch, Offset, PartitionEpoch, Time,
+    TopicPartition,
+};
+
+/// What a leader knows of a follower.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowerState {
+    /// Its log end offset: where it fetched last. `None` until it fetched in this leadership.
+    pub end: Option<Offset>,
+    /// When it had last fetched everything there was; `None` is "never".
+    pub last_caught_up: Option<Time>,
+    /// The leader's log end offset when it fetched last.
+    leader_end_at_last_fetch: Offset,
+    last_fetch: Time,
+}
+
+impl FollowerState {
+    /// At the beginning of a leader epoch: in-sync replicas are granted that they are caught up now.
+    pub fn new(end: Option<Offset>, in_sync: bool, leader_end: Offset, now: Time) -> Self {
+        Self {
+            end,
+            last_caught_up: in_sync.then_some(now),
+            leader_end_at_last_fetch: leader_end,
+            last_fetch: now,
+        }
+    }
+
+    /// It fetched from `offset`, when the leader's log ended at `leader_end`. A follower that reaches the
+    /// end as of its previous fetch was caught up then, though the log has grown since.
+    pub fn fetched(&mut self, offset: Offset, leader_end: Offset, now: Time) {
+        if offset >= leader_end {
+            self.last_caught_up = self.last_caught_up.max(Some(now));
+        } else if offset >= self.leader_end_at_last_fetch {
+            self.last_caught_up = self.last_caught_up.max(Some(self.last_fetch));
+        }
+        self.end = Some(offset);
+        self.leader_end_at_last_fetch = leader_end;
+        self.last_fetch = now;
+    }
+
+    /// Whether it was caught up within the last `lag_max`.
+    pub fn is_caught_up(&self, lag_max: Duration, now: Time) -> bool {
+        self.last_caught_up.is_some_and(|then| now.since(then) <= lag_max)
+    }
+}
+
+/// What only a leader has.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    /// The log end offset at its election.
+    pub epoch_start: Offset,
+    /// In-sync replicas.
+    pub isr: Isr,
+    /// The other assigned replicas.
+    pub followers: Vec<(BrokerId, FollowerState)>,
+}
+
+impl Leader {
+    /// What is known of a follower.
+    pub fn follower(&self, broker: BrokerId) -> Option<&FollowerState> {
+        self.followers.iter().find(|(id, _)| *id == broker).map(|(_, state)| state)
+    }
+}
+
+/// How far a follower is with its new leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has to ask where its log parts from the leader's.
+    Truncating,
+    /// It fetches.
+    Fetching,
+    /// Its fetch was out of the leader's range: it has to ask where the leader's log ends.
+    AskingEnd,
+    /// And, as its own log is no longer than that, where it starts.
+    AskingStart,
+    /// It waits for a new LeaderAndIsr request.
+    Parked,
+}
+
+/// What only a follower has.
+#[derive(Clone, Copy, Debug)]
+pub struct Follower {
+    /// Whom it follows, if anybody leads.
+    pub leader: Option<BrokerId>,
+    /// How far it is.
+    pub stage: Stage,
+    /// After an error, nothing is asked for it before.
+    pub delayed_until: Time,
+}
+
+/// What a broker is to a partition.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Nothing: no LeaderAndIsr request came since the process began, or the replica was stopped.
+    Offline,
+    /// It takes writes.
+    Leader(Leader),
+    /// It copies.
+    Follower(Follower),
+}
+
+/// One partition on one broker.
+#[derive(Debug)]
+pub struct Partition {
+    /// Which.
+    pub at: TopicPartition,
+    /// Its log.
+    pub log: Log,
+    /// First offset that is not known to be committed.
+    pub high_watermark: Offset,
+    /// Of the last LeaderAndIsr request that was carried out; −1 before the first.
+    pub leader_epoch: LeaderEpoch,
+    /// The epoch of the controller that decided it.
+    pub controller_epoch: ControllerEpoch,
+    /// dataVersion of the state znode, as far as known.
+    pub partition_epoch: PartitionEpoch,
+    /// The assignment.
+    pub replicas: Vec<BrokerId>,
+    /// Settings of its topic.
+    pub settings: TopicSettings,
+    /// What the broker is to it.
+    pub role: Role,
+    /// Fetches that wait for more data.
+    pub waiting_fetches: Vec<u64>,
+    /// Produce requests that wait for the high watermark to reach an offset; offsets rise.
+    pub waiting_commits: VecDeque<(Offset, u64)>,
+    /// Produce requests (`acks=1`) that wait for an fsync up to an offset; offsets rise.
+    pub waiting_flushes: VecDeque<(Offset, u64)>,
+}
+
+impl Partition {
+    /// A partition that is nothing yet, with a log.
+    pub fn new(
+        at: TopicPartition,
+        log: Log,
+        high_watermark: Offset,
+        settings: TopicSettings,
+    ) -> Self {
+        let high_watermark = high_watermark.clamp(log.start(), log.end());
+        Self {
+            at,
+            log,
+            high_watermark,
+            leader_epoch: -1,
+            controller_epoch: -1,
+            partition_epoch: -1,
+            replicas: Vec::new(),
+            settings,
+            role: Role::Offline,
+            waiting_fetches: Vec::new(),
+            waiting_commits: VecDeque::new(),
+            waiting_flushes: VecDeque::new(),
+        }
+    }
+
+    /// What it has as a leader.
+    pub fn leader(&self) -> Option<&Leader> {
+        match &self.role {
+            Role::Leader(leader) => Some(leader),
+            _ => None,
+        }
+    }
+
+    /// What it has as a leader.
+    pub fn leader_mut(&mut self) -> Option<&mut Leader> {
+        match &mut self.role {
+            Role::Leader(leader) => Some(leader),
+            _ => None,
+        }
+    }
+
+    /// What it has as a follower.
+    pub fn follower_mut(&mut self) -> Option<&mut Follower> {
+        match &mut self.role {
+            Role::Follower(follower) => Some(follower),
+            _ => None,
+        }
+    }
+
+    /// The least number of in-sync replicas for `acks=all`. Before 3.7 a setting above the replication
+    /// factor is taken literally.
+    pub fn min_isr(&self, version: KafkaVersion) -> usize {
+        let min = usize::try_from(self.settings.min_insync_replicas).unwrap_or(0);
+        if version.holds_high_watermark_below_min_isr() {
+            min.min(self.replicas.len())
+        } else {
+            min
+        }
+    }
+
+    /// The leader's part, if `current_leader_epoch` (KIP-320; −1 is "unknown") agrees and this leads.
+    ///
+    /// # Errors
+    /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
+    pub fn leader_at(&self, current_leader_epoch: LeaderEpoch) -> Result<&Leader, ResponseError> {
+        if current_leader_epoch >= 0 {
+            if current_leader_epoch < self.leader_epoch {
+                return Err(ResponseError::FencedLeaderEpoch);
+            }
+            if current_leader_epoch > self.leader_epoch {
+                return Err(ResponseError::UnknownLeaderEpoch);
+            }
+        }
+        self.leader().ok_or(ResponseError::NotLeaderOrFollower)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAG: Duration = Duration::from_millis(1_000);
+
+    fn at(ms: u64) -> Time {
+        Time::from_millis(ms)
+    }
+
+    #[test]
+    fn a_follower_is_caught_up_by_what_the_log_was_at_its_previous_fetch() {
+        let mut follower = FollowerState::new(None, false, 10, at(0));
+        assert!(!follower.is_caught_up(LAG, at(0)), "never caught up, however early it is");
+        follower.fetched(5, 10, at(100));
+        assert_eq!(follower.last_caught_up, None);
+        follower.fetched(9, 20, at(200));
+        assert_eq!(follower.last_caught_up, None, "the log ended at 10 at its previous fetch");
+        follower.fetched(20, 30, at(300));
+        assert_eq!(follower.last_caught_up, Some(at(200)));
+        follower.fetched(30, 30, at(400));
+        assert_eq!(follower.last_caught_up, Some(at(400)));
+        assert!(follower.is_caught_up(LAG, at(1_400)));
+        assert!(!follower.is_caught_up(LAG, at(1_401)));
+    }
+}

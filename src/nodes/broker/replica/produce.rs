@@ -1,0 +1,171 @@
+//! Produce: validation, the leader's append, and what an acknowledgement waits for.
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
+
+use super::partition::Partition;
+use super::purgatory::{DelayedProduce, Unsettled};
+use super::{Due, ReplicaManager, Slot};
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
+use crate::vocab::{KafkaVersion, Offset, Time};
+use crate::wire::records::{Batch, BatchError};
+
+/// Acknowledge when all in-sync replicas have it.
+const ACKS_ALL: i16 = -1;
+
+/// The one batch that a producer may send for a partition (since Produce v3).
+fn validate(
+    records: Option<&Bytes>,
+    max_message_bytes: i32,
+    version: KafkaVersion,
+) -> Result<Batch, ResponseError> {
+    // INVALID_RECORD came with 2.4; what it tells now was CORRUPT_MESSAGE before.
+    let invalid = if version.at_least(2, 4) {
+        ResponseError::InvalidRecord
+    } else {
+        ResponseError::CorruptMessage
+    };
+    let records = records.filter(|records| !records.is_empty()).ok_or(invalid)?;
+    let batch = Batch::first(records).map_err(|why| match why {
+        BatchError::Magic(0 | 1) => ResponseError::UnsupportedForMessageFormat,
+        _ => ResponseError::CorruptMessage,
+    })?;
+    if batch.bytes.len() > usize::try_from(max_message_bytes).unwrap_or(0) {
+        return Err(ResponseError::MessageTooLarge);
+    }
+    batch.verify().map_err(|_| ResponseError::CorruptMessage)?;
+    let whole = batch.bytes.len() == records.len();
+    let counted = i64::from(batch.count()) == batch.last_offset - batch.base_offset + 1;
+    if whole && counted { Ok(batch) } else { Err(invalid) }
+}
+
+fn check_leader(
+    partition: &Partition,
+    acks: i16,
+    version: KafkaVersion,
+) -> Result<(), ResponseError> {
+    let leader = partition.leader().ok_or(ResponseError::NotLeaderOrFollower)?;
+    if acks == ACKS_ALL && leader.isr.committed().len() < partition.min_isr(version) {
+        return Err(ResponseError::NotEnoughReplicas);
+    }
+    Ok(())
+}
+
+impl ReplicaManager {
+    /// Appends a batch as the leader. Returns its first offset and the one behind its last.
+    fn append_as_leader(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        acks: i16,
+        records: Option<&Bytes>,
+    ) -> Result<(Offset, Offset), ResponseError> {
+        let version = self.config.version;
+        let (partition, mut disk) = self.with_disk(cx, slot);
+        check_leader(partition, acks, version)?;
+        let batch = validate(records, partition.settings.max_message_bytes, version)?;
+        let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
+        let (base, last) = (batch.base_offset, batch.last_offset);
+        let appended = BrokerObservation::Appended {
+            at: partition.at.clone(),
+            base,
+            last,
+            leader_epoch: batch.leader_epoch,
+            checksum: batch.checksum,
+        };
+        partition.log.append(&mut disk, partition.settings.log, batch);
+        cx.effects.observe(Observation::Broker(appended));
+        self.progress(cx, slot);
+        Ok((base, last + 1))
+    }
+
+    /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
+    /// log, −1 when the high watermark has passed it.
+    pub fn produce(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ProduceRequest) {
+        let acks = request.acks;
+        let valid_acks = (-1..=1).contains(&acks);
+        let (mut failed, mut unsettled) = (false, Vec::new());
+        let mut responses = Vec::with_capacity(request.topic_data.len());
+        for (topic, data) in request.topic_data.into_iter().enumerate() {
+            let mut parts = Vec::with_capacity(data.partition_data.len());
+            for (n, part) in data.partition_data.into_iter().enumerate() {
+                let slot = self.find(&data.name, part.index);
+                let result = match slot {
+                    _ if !valid_acks => Err(ResponseError::InvalidRequiredAcks),
+                    None => Err(ResponseError::UnknownTopicOrPartition),
+                    Some(slot) => self
+                        .append_as_leader(cx, slot, acks, part.records.as_ref())
+                        .map(|offsets| (slot, offsets)),
+                };
+                let mut response = PartitionProduceResponse::default().with_index(part.index);
+                match result {
+                    Ok((slot, (base, required))) => {
+                        response.base_offset = base;
+                        response.log_start_offset = self.at(slot).log.start();
+                        unsettled.push(Unsettled { place: (topic, n), slot, required });
+                    }
+                    Err(error) => {
+                        tracing::debug!(topic = %data.name.0, partition = part.index, %error, "produce refused");
+                        failed = true;
+                        response.base_offset = -1;
+                        response.error_code = error.code();
+                    }
+                }
+                parts.push(response);
+            }
+            let response = TopicProduceResponse::default()
+                .with_name(data.name)
+                .with_partition_responses(parts);
+            responses.push(response);
+        }
+        if acks == 0 {
+            cx.ask(if failed { Ask::Close(to.conn) } else { Ask::NoReply(to) });
+            return;
+        }
+        let response = ProduceResponse::default().with_responses(responses);
+        let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+        self.answer_produce(cx, to, acks, timeout_ms, response, unsettled);
+    }
+
+    /// Answers at once, or when all that is unsettled is settled.
+    fn answer_produce(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        acks: i16,
+        timeout_ms: u64,
+        response: ProduceResponse,
+        mut unsettled: Vec<Unsettled>,
+    ) {
+        if acks != ACKS_ALL {
+            unsettled.retain(|part| self.at(part.slot).log.settled_end() < part.required);
+        }
+        if unsettled.is_empty() {
+            cx.reply(to, ResponseKind::Produce(response));
+            return;
+        }
+        let number = self.next_request;
+        self.next_request += 1;
+        for part in &unsettled {
+            let partition = self.at_mut(part.slot);
+            let waiting = if acks == ACKS_ALL {
+                &mut partition.waiting_commits
+            } else {
+                &mut partition.waiting_flushes
+            };
+            waiting.push_back((part.required, number));
+        }
+        let slots: Vec<Slot> = unsettled.iter().map(|part| part.slot).collect();
+        let due = Time(cx.clock.now.0.saturating_add(timeout_ms.saturating_mul(1_000_000)));
+        let deadline = self.alarm.set(cx, due, Due::Produce(number));
+        self.waiting_clients.insert(to.conn, number);
+        self.produces.insert(number, DelayedProduce { to, deadline, response, unsettled });
+        // A leader whose high watermark has passed it already (alone in the ISR) is done.
+        for slot in slots {
+            self.complete_produces(cx, slot);
+        }
+    }
+}

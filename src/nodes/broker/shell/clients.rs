@@ -1,0 +1,91 @@
+//! Connections that others made to this broker.
+//!
+//! A broker takes one request per connection at a time; what arrives behind it waits in the socket. So
+//! responses leave in the order of the requests without further ado (`SocketServer` mutes the channel).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::vocab::ConnId;
+use crate::wire::frames::{FrameError, Frames};
+use crate::wire::kafka::MAX_FRAME_BYTES;
+
+#[derive(Debug)]
+struct Client {
+    frames: Frames,
+    busy: bool,
+}
+
+/// All connections of clients, other brokers among them.
+#[derive(Debug, Default)]
+pub struct Clients {
+    by_conn: BTreeMap<ConnId, Client>,
+}
+
+impl Clients {
+    /// A peer connected.
+    pub fn accepted(&mut self, conn: ConnId) {
+        let frames = Frames::new(MAX_FRAME_BYTES);
+        self.by_conn.insert(conn, Client { frames, busy: false });
+    }
+
+    /// Takes bytes; gives them back when it is no client's connection.
+    pub fn received(&mut self, conn: ConnId, bytes: Bytes) -> Option<Bytes> {
+        let Some(client) = self.by_conn.get_mut(&conn) else { return Some(bytes) };
+        client.frames.push(bytes);
+        None
+    }
+
+    /// The next request's payload, if no other is being worked on; the connection is busy from then on.
+    ///
+    /// # Errors
+    /// When the peer sent a frame of impossible length.
+    pub fn next(&mut self, conn: ConnId) -> Result<Option<Bytes>, FrameError> {
+        let Some(client) = self.by_conn.get_mut(&conn) else { return Ok(None) };
+        if client.busy {
+            return Ok(None);
+        }
+        let payload = client.frames.pop()?;
+        client.busy = payload.is_some();
+        Ok(payload)
+    }
+
+    /// The request that was worked on is done. Returns whether the connection still stands.
+    pub fn done(&mut self, conn: ConnId) -> bool {
+        let Some(client) = self.by_conn.get_mut(&conn) else { return false };
+        client.busy = false;
+        true
+    }
+
+    /// The connection is gone; returns whether it was a client's.
+    pub fn remove(&mut self, conn: ConnId) -> bool {
+        self.by_conn.remove(&conn).is_some()
+    }
+
+    /// All connections, oldest first.
+    pub fn conns(&self) -> Vec<ConnId> {
+        self.by_conn.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_request_at_a_time_is_handed_out() {
+        let (mut clients, conn) = (Clients::default(), ConnId(1));
+        clients.accepted(conn);
+        let pieces = Bytes::from_static(&[0, 0, 0, 1, 7, 0, 0, 0, 1, 8]);
+        assert_eq!(clients.received(conn, pieces.clone()), None);
+        assert_eq!(clients.next(conn).unwrap().as_deref(), Some(&[7][..]));
+        assert_eq!(clients.next(conn).unwrap(), None);
+        assert!(clients.done(conn));
+        assert_eq!(clients.next(conn).unwrap().as_deref(), Some(&[8][..]));
+        assert!(clients.remove(conn));
+        assert!(!clients.done(conn));
+        assert_eq!(clients.next(conn), Ok(None));
+        assert_eq!(clients.received(conn, pieces.clone()), Some(pieces));
+    }
+}

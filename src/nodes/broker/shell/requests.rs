@@ -1,0 +1,252 @@
+//! Requests of clients, told to whom they concern (`KafkaApis.handle`), and those that the shell answers.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
+use kafka_protocol::messages::{
+    ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, CreateTopicsResponse,
+    DescribeClusterResponse, FindCoordinatorResponse, MetadataRequest, MetadataResponse,
+    RequestKind, ResponseKind, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+use tracing::{debug, info};
+
+use super::Broker;
+use super::calls::Purpose;
+use super::metadata::{INTERNAL_TOPICS, is_valid_topic};
+use super::versions::{highest, table, unsupported};
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::vocab::ConnId;
+use crate::wire::kafka::{KafkaWireError, decode_request, encode_response};
+
+impl Broker {
+    /// Takes a request's payload of a client's connection.
+    pub(super) fn request(&mut self, cx: &mut Context<'_>, conn: ConnId, payload: Bytes) {
+        let frame = match decode_request(payload) {
+            Ok(frame) if self.versions.speaks(frame.api, frame.version) => frame,
+            Ok(frame) if frame.api == ApiKey::ApiVersions => {
+                self.refuse_api_versions(cx, conn, frame.correlation_id);
+                return;
+            }
+            Err(KafkaWireError::UnsupportedVersion {
+                api: ApiKey::ApiVersions,
+                correlation_id,
+                ..
+            }) => {
+                self.refuse_api_versions(cx, conn, correlation_id);
+                return;
+            }
+            Ok(frame) => {
+                let (api, version) = (frame.api, frame.version);
+                info!(broker = %self.config.id, ?api, version, "unsupported: closes a connection");
+                self.drop_client(cx, conn);
+                return;
+            }
+            Err(why) => {
+                info!(broker = %self.config.id, %why, "closes a connection");
+                self.drop_client(cx, conn);
+                return;
+            }
+        };
+        let to = ReplyTo {
+            conn,
+            api: frame.api,
+            version: frame.version,
+            correlation_id: frame.correlation_id,
+        };
+        self.handle(cx, to, frame.body);
+    }
+
+    fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+        match body {
+            RequestKind::Produce(request) => self.replicas_mut().produce(cx, to, request),
+            RequestKind::Fetch(request) => self.replicas_mut().fetch(cx, to, request),
+            RequestKind::ListOffsets(request) => self.replicas_mut().list_offsets(cx, to, request),
+            RequestKind::OffsetForLeaderEpoch(request) => {
+                self.replicas_mut().offsets_for_leader_epoch(cx, to, request);
+            }
+            RequestKind::Metadata(request) => self.tell_metadata(cx, to, request),
+            RequestKind::LeaderAndIsr(request) => self.leader_and_isr(cx, to, request),
+            RequestKind::StopReplica(request) => self.stop_replica(cx, to, request),
+            RequestKind::UpdateMetadata(request) => self.update_metadata(cx, to, request),
+            RequestKind::AlterPartition(request) => {
+                self.controller.alter_partition(cx, &mut self.session, to, request);
+            }
+            RequestKind::ControlledShutdown(request) => {
+                self.controller.controlled_shutdown(cx, &mut self.session, to, request);
+            }
+            RequestKind::ElectLeaders(request) => {
+                self.controller.elect_leaders(cx, &mut self.session, to, request);
+            }
+            RequestKind::CreateTopics(request) => self.create_topics(cx, to, request),
+            RequestKind::ApiVersions(_) => {
+                cx.reply(to, ResponseKind::ApiVersions(table(self.config.version)));
+            }
+            RequestKind::FindCoordinator(_) => {
+                // There are no group coordinators: clients find none available, and go on asking.
+                let error = ResponseError::CoordinatorNotAvailable;
+                let mut response = FindCoordinatorResponse::default()
+                    .with_error_code(error.code())
+                    .with_node_id(WireBrokerId(-1))
+                    .with_port(-1);
+                if to.version >= 1 {
+                    response.error_message =
+                        Some(StrBytes::from_static_str("The coordinator is not available."));
+                }
+                cx.reply(to, ResponseKind::FindCoordinator(response));
+            }
+            RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
+            RequestKind::DescribeCluster(_) => self.describe_cluster(cx, to),
+            _ => {
+                info!(broker = %self.config.id, api = ?to.api, "not built: closes a connection");
+                self.drop_client(cx, to.conn);
+            }
+        }
+    }
+
+    fn refuse_api_versions(&mut self, cx: &mut Context<'_>, conn: ConnId, correlation_id: i32) {
+        let body = ResponseKind::ApiVersions(unsupported(self.config.version));
+        cx.effects.send(conn, encode_response(ApiKey::ApiVersions, 0, correlation_id, &body));
+        if self.clients.done(conn) {
+            self.serve(cx, conn);
+        }
+    }
+
+    fn create_topics(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: CreateTopicsRequest) {
+        if self.controller.is_active() {
+            self.controller.create_topics(cx, &mut self.session, to, request);
+            return;
+        }
+        let error = ResponseError::NotController;
+        let refused = request.topics.into_iter().map(|topic| {
+            let result =
+                CreatableTopicResult::default().with_name(topic.name).with_error_code(error.code());
+            // Versions that could tell of it tell that nothing was made.
+            result.with_num_partitions(-1).with_replication_factor(-1)
+        });
+        let response = CreateTopicsResponse::default().with_topics(refused.collect());
+        cx.reply(to, ResponseKind::CreateTopics(response));
+    }
+
+    fn tell_metadata(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: MetadataRequest) {
+        let all = match &request.topics {
+            None => true,
+            Some(topics) => to.version == 0 && topics.is_empty(),
+        };
+        let topics = if all {
+            let names = self.metadata.topic_names();
+            names.filter_map(|name| self.metadata.response_topic(name, to.version)).collect()
+        } else {
+            let create = request.allow_auto_topic_creation && self.config.auto_create_topics;
+            self.metadata_of(cx, to.version, request, create)
+        };
+        let controller = self.metadata.controller().map_or(-1, |id| id.0);
+        let cluster_id = self.registration.cluster_id().map(str::to_owned);
+        let response = MetadataResponse::default()
+            .with_brokers(self.metadata.response_brokers())
+            .with_cluster_id(cluster_id.map(StrBytes::from_string))
+            .with_controller_id(WireBrokerId(controller))
+            .with_topics(topics);
+        cx.reply(to, ResponseKind::Metadata(response));
+    }
+
+    fn metadata_of(
+        &mut self,
+        cx: &mut Context<'_>,
+        version: i16,
+        request: MetadataRequest,
+        create: bool,
+    ) -> Vec<MetadataResponseTopic> {
+        let (mut told, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut to_create = Vec::new();
+        for topic in request.topics.unwrap_or_default() {
+            let Some(name) = topic.name else {
+                // Asked for by id alone, which brokers of the ZooKeeper era cannot look up.
+                let error = ResponseError::UnknownTopicId.code();
+                told.push(MetadataResponseTopic::default().with_error_code(error));
+                continue;
+            };
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            if let Some(topic) = self.metadata.response_topic(&name, version) {
+                told.push(topic);
+                continue;
+            }
+            let error = self.error_of_unknown(&name, create);
+            if create && error != ResponseError::InvalidTopicException {
+                to_create.push(name.clone());
+            }
+            let topic = MetadataResponseTopic::default().with_error_code(error.code());
+            let is_internal = INTERNAL_TOPICS.contains(&name.as_str());
+            told.push(topic.with_is_internal(is_internal).with_name(Some(name)));
+        }
+        if !to_create.is_empty() {
+            self.auto_create(cx, to_create);
+        }
+        told
+    }
+
+    /// What Metadata tells of a topic that does not exist. Up to 2.7 a broker that creates it says that its
+    /// leader is not available yet; later ones that it is unknown.
+    fn error_of_unknown(&self, name: &str, create: bool) -> ResponseError {
+        let checks_name = create || self.config.version.at_least(2, 8);
+        if checks_name && !is_valid_topic(name) {
+            ResponseError::InvalidTopicException
+        } else if create && !self.config.version.at_least(2, 8) {
+            ResponseError::LeaderNotAvailable
+        } else {
+            ResponseError::UnknownTopicOrPartition
+        }
+    }
+
+    /// Has the controller create topics that a client asked for, one request at a time; clients ask again.
+    ///
+    /// Brokers up to 2.7 write the topic to the coordinator themselves; here all versions ask the controller
+    /// as 2.8 does (`AutoTopicCreationManager`). Topics get the broker's default settings.
+    fn auto_create(&mut self, cx: &mut Context<'_>, names: Vec<TopicName>) {
+        if self.calls.is_busy(Purpose::CreateTopics) {
+            return;
+        }
+        let topics = names.into_iter().map(|name| {
+            CreatableTopic::default()
+                .with_name(name)
+                .with_num_partitions(self.config.num_partitions)
+                .with_replication_factor(self.config.default_replication_factor)
+        });
+        let timeout = i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX);
+        let request =
+            CreateTopicsRequest::default().with_topics(topics.collect()).with_timeout_ms(timeout);
+        let version = highest(self.config.version, ApiKey::CreateTopics).unwrap_or(0);
+        let to = self.controller_node();
+        let body = RequestKind::CreateTopics(request);
+        self.call_controller(cx, Purpose::CreateTopics, to, version, body);
+    }
+
+    /// The controller created topics, or did not: whoever wants them asks Metadata again.
+    pub(super) fn topics_created(&mut self, answer: Option<&ResponseKind>) {
+        debug!(broker = %self.config.id, ?answer, "topics created on demand");
+    }
+
+    fn describe_cluster(&mut self, cx: &mut Context<'_>, to: ReplyTo) {
+        let brokers = self.metadata.response_brokers().into_iter().map(|broker| {
+            DescribeClusterBroker::default()
+                .with_broker_id(broker.node_id)
+                .with_host(broker.host)
+                .with_port(broker.port)
+                .with_rack(broker.rack)
+        });
+        let cluster_id = self.registration.cluster_id().unwrap_or_default().to_owned();
+        let controller = self.metadata.controller().map_or(-1, |id| id.0);
+        let response = DescribeClusterResponse::default()
+            .with_cluster_id(StrBytes::from_string(cluster_id))
+            .with_controller_id(WireBrokerId(controller))
+            .with_brokers(brokers.collect());
+        cx.reply(to, ResponseKind::DescribeCluster(response));
+    }
+}

@@ -1,0 +1,264 @@
+//! A cluster of three that is born, written to, loses its leader, and gets it back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, FetchRequest, MetadataRequest,
+    MetadataResponse, ProduceRequest, RequestKind, ResponseKind, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::super::versions::highest;
+use super::world::World;
+use crate::history::{BrokerObservation, Election};
+use crate::vocab::{BrokerId, KafkaVersion};
+use crate::wire::records::{Batch, BatchBuilder};
+use crate::wire::workload;
+
+const VERSIONS: [KafkaVersion; 5] = [
+    KafkaVersion::new(1, 0),
+    KafkaVersion::new(2, 0),
+    KafkaVersion::new(2, 4),
+    KafkaVersion::new(2, 8),
+    KafkaVersion::new(3, 8),
+];
+
+const STEP: Duration = Duration::from_millis(100);
+
+fn topic() -> TopicName {
+    TopicName(StrBytes::from_static_str("orders"))
+}
+
+fn version(world: &World, api: ApiKey) -> i16 {
+    highest(world.version, api).unwrap()
+}
+
+fn metadata(world: &mut World, from: BrokerId) -> Option<MetadataResponse> {
+    let topics = vec![MetadataRequestTopic::default().with_name(Some(topic()))];
+    let request =
+        MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
+    let api = version(world, ApiKey::Metadata);
+    match world.call(from, ApiKey::Metadata, api, &RequestKind::Metadata(request))? {
+        ResponseKind::Metadata(response) => Some(response),
+        other => panic!("{other:?} answers Metadata"),
+    }
+}
+
+fn partition(world: &mut World, from: BrokerId) -> Option<MetadataResponsePartition> {
+    metadata(world, from)?.topics.first()?.partitions.first().cloned()
+}
+
+fn ids(ids: &[WireBrokerId]) -> Vec<i32> {
+    ids.iter().map(|id| id.0).collect()
+}
+
+/// Asks every 100 ms until `is_wanted`; panics after `within`.
+fn await_partition(
+    world: &mut World,
+    from: BrokerId,
+    within: Duration,
+    what: &str,
+    is_wanted: impl Fn(&MetadataResponsePartition) -> bool,
+) -> MetadataResponsePartition {
+    let until = world.now + within;
+    let mut last = None;
+    while world.now < until {
+        last = partition(world, from);
+        if let Some(partition) = last.as_ref().filter(|partition| is_wanted(partition)) {
+            return partition.clone();
+        }
+        world.wait(STEP);
+    }
+    panic!("{what} did not come in {within:?} with {}: {last:?}", world.version);
+}
+
+fn await_cluster(world: &mut World) -> BrokerId {
+    let is_up = |world: &mut World| world.controller().is_some();
+    assert!(world.run(Duration::from_secs(30), is_up), "no controller with {}", world.version);
+    for id in [1, 2, 3] {
+        let until = world.now + Duration::from_secs(30);
+        while metadata(world, BrokerId(id)).is_none_or(|told| told.brokers.len() < 3) {
+            assert!(world.now < until, "b{id} knows no three brokers with {}", world.version);
+            world.wait(STEP);
+        }
+    }
+    world.controller().unwrap()
+}
+
+fn create_topic(world: &mut World, controller: BrokerId) {
+    let new = CreatableTopic::default()
+        .with_name(topic())
+        .with_num_partitions(1)
+        .with_replication_factor(3);
+    let request = CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(30_000);
+    let api = version(world, ApiKey::CreateTopics);
+    let body = RequestKind::CreateTopics(request);
+    match world.call(controller, ApiKey::CreateTopics, api, &body) {
+        Some(ResponseKind::CreateTopics(response)) => {
+            assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+        }
+        other => panic!("{other:?} answers CreateTopics"),
+    }
+}
+
+/// Writes records `from..to` in one batch with `acks=all`; returns the base offset.
+fn produce(world: &mut World, leader: BrokerId, from: u64, to: u64) -> i64 {
+    let mut batch = BatchBuilder::new(0);
+    for record in from..to {
+        batch.push(0, None, Some(&workload::encode("p0", record, 20)));
+    }
+    let data = PartitionProduceData::default().with_records(Some(batch.build().bytes));
+    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
+    let request = ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(30_000)
+        .with_topic_data(vec![topic]);
+    let api = version(world, ApiKey::Produce);
+    match world.call(leader, ApiKey::Produce, api, &RequestKind::Produce(request)) {
+        Some(ResponseKind::Produce(response)) => {
+            let partition = &response.responses[0].partition_responses[0];
+            assert_eq!(partition.error_code, 0, "{partition:?} with {}", world.version);
+            partition.base_offset
+        }
+        other => panic!("{other:?} answers Produce with {}", world.version),
+    }
+}
+
+/// The records that a consumer reads from the leader, from the beginning.
+fn consume(world: &mut World, leader: BrokerId) -> Vec<u64> {
+    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
+    let request = FetchRequest::default()
+        .with_replica_id(WireBrokerId(-1))
+        .with_max_wait_ms(500)
+        .with_min_bytes(1)
+        .with_max_bytes(10 << 20)
+        .with_topics(vec![topic]);
+    let api = version(world, ApiKey::Fetch);
+    let records = match world.call(leader, ApiKey::Fetch, api, &RequestKind::Fetch(request)) {
+        Some(ResponseKind::Fetch(response)) => {
+            let partition = &response.responses[0].partitions[0];
+            assert_eq!(partition.error_code, 0, "{partition:?}");
+            partition.records.clone().unwrap_or_default()
+        }
+        other => panic!("{other:?} answers Fetch"),
+    };
+    numbers(&records)
+}
+
+fn numbers(records: &Bytes) -> Vec<u64> {
+    let batches = Batch::all(records).map(|batch| batch.unwrap().records().unwrap());
+    let values = batches.flatten().map(|record| record.value.unwrap());
+    values.map(|value| workload::decode(&value).unwrap().1).collect()
+}
+
+#[test]
+fn acknowledged_records_survive_their_leader() {
+    for version in VERSIONS {
+        let mut world = World::new(version, 3);
+        let controller = await_cluster(&mut world);
+        create_topic(&mut world, controller);
+        let within = Duration::from_secs(10);
+        let born = await_partition(&mut world, BrokerId(1), within, "a leader", |partition| {
+            partition.error_code == 0 && partition.isr_nodes.len() == 3
+        });
+        let replicas = ids(&born.replica_nodes);
+        let leader = BrokerId(born.leader_id.0);
+        assert_eq!(leader.0, replicas[0], "the first replica of the assignment leads");
+        assert_eq!(produce(&mut world, leader, 0, 10), 0);
+        assert_eq!(produce(&mut world, leader, 10, 12), 10);
+        assert_eq!(consume(&mut world, leader), (0..12).collect::<Vec<_>>());
+
+        world.kill(leader);
+        let killed = world.now;
+        let witness = BrokerId(replicas[2]);
+        let within = Duration::from_secs(60);
+        let after = await_partition(&mut world, witness, within, "a new leader", |partition| {
+            partition.error_code == 0 && partition.leader_id.0 != leader.0
+        });
+        let new_leader = BrokerId(after.leader_id.0);
+        assert_eq!(new_leader.0, replicas[1], "the first in-sync replica that lives leads");
+        let elected = world.told.iter().find(|(at, _, told)| {
+            *at > killed
+                && matches!(told, BrokerObservation::LeaderElected { election, leader, .. }
+                    if *election == Election::Offline && *leader == new_leader)
+        });
+        assert!(elected.is_some(), "the controller tells of the election");
+        // The new leader may not have heard of its office yet.
+        await_partition(&mut world, new_leader, within, "its office", |partition| {
+            partition.leader_id.0 == new_leader.0
+        });
+        assert_eq!(produce(&mut world, new_leader, 12, 15), 12, "{version}");
+        assert_eq!(consume(&mut world, new_leader), (0..15).collect::<Vec<_>>(), "{version}");
+
+        world.start(leader);
+        await_partition(&mut world, witness, within, "three in sync", |partition| {
+            partition.isr_nodes.len() == 3
+        });
+        assert_eq!(produce(&mut world, new_leader, 15, 16), 15, "{version}");
+    }
+}
+
+#[test]
+fn a_leader_that_shuts_down_hands_over_at_once() {
+    for version in VERSIONS {
+        let mut world = World::new(version, 3);
+        let controller = await_cluster(&mut world);
+        create_topic(&mut world, controller);
+        let within = Duration::from_secs(10);
+        let born = await_partition(&mut world, BrokerId(1), within, "a leader", |partition| {
+            partition.error_code == 0 && partition.isr_nodes.len() == 3
+        });
+        let leader = BrokerId(born.leader_id.0);
+        let replicas = ids(&born.replica_nodes);
+        produce(&mut world, leader, 0, 5);
+        world.shut_down(leader);
+        let is_gone = |world: &mut World| world.broker(leader).is_none();
+        assert!(world.run(Duration::from_secs(4), is_gone), "{leader} still runs with {version}");
+        let witness = BrokerId(replicas[2]);
+        let after = await_partition(
+            &mut world,
+            witness,
+            Duration::from_secs(2),
+            "a new leader",
+            |partition| partition.error_code == 0 && partition.leader_id.0 != leader.0,
+        );
+        let new_leader = BrokerId(after.leader_id.0);
+        assert_eq!(produce(&mut world, new_leader, 5, 6), 5, "{version}");
+        assert_eq!(consume(&mut world, new_leader), (0..6).collect::<Vec<_>>(), "{version}");
+    }
+}
+
+#[test]
+fn a_topic_that_a_client_asks_for_is_created() {
+    for version in VERSIONS {
+        let mut world = World::new(version, 3);
+        let controller = await_cluster(&mut world);
+        let other = BrokerId(if controller.0 == 1 { 2 } else { 1 });
+        for asked in [other, controller] {
+            let name = TopicName(StrBytes::from_string(format!("t{asked}")));
+            let topics = vec![MetadataRequestTopic::default().with_name(Some(name))];
+            let request = MetadataRequest::default()
+                .with_topics(Some(topics))
+                .with_allow_auto_topic_creation(true);
+            let api = highest(version, ApiKey::Metadata).unwrap();
+            let body = RequestKind::Metadata(request);
+            let ask = |world: &mut World| match world.call(asked, ApiKey::Metadata, api, &body) {
+                Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
+                other => panic!("{other:?} answers Metadata"),
+            };
+            let first = ask(&mut world);
+            assert_eq!(first.error_code, if version.at_least(2, 8) { 3 } else { 5 });
+            world.wait(Duration::from_secs(1));
+            let then = ask(&mut world);
+            assert_eq!((then.error_code, then.partitions.len()), (0, 1), "{version}");
+            assert_eq!(then.partitions[0].error_code, 0, "{version}");
+        }
+    }
+}

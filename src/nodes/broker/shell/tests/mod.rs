@@ -1,0 +1,5 @@
+//! Whole clusters in a small world: what the parts of a broker do together.
+
+mod cluster;
+mod front;
+mod world;

@@ -1,0 +1,172 @@
+//! Which versions of which API a release speaks, and the answer to ApiVersions.
+//!
+//! Highest versions by release, from the message definitions of the releases; lowest is always 0. From 2.8
+//! on what clients use stays what it was in 2.8: later versions identify topics and fetch sessions in ways
+//! that they do not need. Only what the simulated broker does is advertised.
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
+
+use crate::vocab::KafkaVersion;
+
+/// `(major, minor, highest version)`, ascending.
+type Row = &'static [(u8, u8, i16)];
+
+const APIS: &[(ApiKey, Row)] = &[
+    (
+        ApiKey::Produce,
+        &[(0, 10, 2), (0, 11, 3), (1, 0, 5), (2, 0, 6), (2, 1, 7), (2, 4, 8), (2, 8, 9)],
+    ),
+    (
+        ApiKey::Fetch,
+        &[
+            (0, 10, 3),
+            (0, 11, 5),
+            (1, 0, 6),
+            (1, 1, 7),
+            (2, 0, 8),
+            (2, 1, 10),
+            (2, 3, 11),
+            (2, 7, 12),
+        ],
+    ),
+    (ApiKey::ListOffsets, &[(0, 10, 1), (0, 11, 2), (2, 0, 3), (2, 1, 4), (2, 2, 5), (2, 8, 6)]),
+    (
+        ApiKey::Metadata,
+        &[
+            (0, 10, 2),
+            (0, 11, 4),
+            (1, 0, 5),
+            (2, 0, 6),
+            (2, 1, 7),
+            (2, 3, 8),
+            (2, 4, 9),
+            (2, 8, 11),
+        ],
+    ),
+    (
+        ApiKey::LeaderAndIsr,
+        &[(0, 10, 0), (1, 0, 1), (2, 2, 2), (2, 4, 4), (2, 8, 5), (3, 2, 6), (3, 4, 7)],
+    ),
+    (ApiKey::StopReplica, &[(0, 10, 0), (2, 2, 1), (2, 4, 2), (2, 6, 3), (3, 4, 4)]),
+    (ApiKey::UpdateMetadata, &[(0, 10, 3), (1, 0, 4), (2, 2, 5), (2, 4, 6), (2, 8, 7), (3, 4, 8)]),
+    (ApiKey::ControlledShutdown, &[(0, 10, 1), (2, 2, 2), (2, 4, 3)]),
+    (ApiKey::FindCoordinator, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3)]),
+    (ApiKey::ApiVersions, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3)]),
+    (ApiKey::CreateTopics, &[(0, 10, 1), (0, 11, 2), (2, 0, 3), (2, 4, 5), (2, 7, 6), (2, 8, 7)]),
+    (ApiKey::OffsetForLeaderEpoch, &[(0, 11, 0), (2, 0, 1), (2, 1, 2), (2, 3, 3), (2, 8, 4)]),
+    (ApiKey::DescribeConfigs, &[(0, 11, 0), (1, 1, 1), (2, 0, 2), (2, 6, 3), (2, 8, 4)]),
+    (ApiKey::ElectLeaders, &[(2, 2, 0), (2, 4, 2)]),
+    (ApiKey::AlterPartition, &[(2, 7, 0), (3, 2, 1)]),
+    (ApiKey::DescribeCluster, &[(2, 8, 0)]),
+];
+
+/// The highest version of `api` that `release` speaks; `None` when it does not know the API.
+pub fn highest(release: KafkaVersion, api: ApiKey) -> Option<i16> {
+    let (_, row) = APIS.iter().find(|(known, _)| *known == api)?;
+    row.iter().rev().find(|(major, minor, _)| release.at_least(*major, *minor)).map(|row| row.2)
+}
+
+/// The highest versions of one release, by API key.
+#[derive(Debug)]
+pub struct Versions {
+    /// −1 where the API is unknown.
+    highest: Vec<i16>,
+}
+
+impl Versions {
+    /// Those of `release`.
+    pub fn of(release: KafkaVersion) -> Self {
+        let keys = APIS.iter().map(|(api, _)| *api as usize).max().map_or(0, |last| last + 1);
+        let mut all = vec![-1; keys];
+        for (api, _) in APIS {
+            all[*api as usize] = highest(release, *api).unwrap_or(-1);
+        }
+        Self { highest: all }
+    }
+
+    /// Whether requests of `api` in `version` are taken.
+    pub fn speaks(&self, api: ApiKey, version: i16) -> bool {
+        version >= 0 && self.highest.get(api as usize).is_some_and(|highest| version <= *highest)
+    }
+}
+
+fn range(release: KafkaVersion, api: ApiKey) -> Option<ApiVersion> {
+    let max = highest(release, api)?;
+    Some(ApiVersion::default().with_api_key(api as i16).with_min_version(0).with_max_version(max))
+}
+
+/// The whole table, in the order of the API keys.
+pub fn table(release: KafkaVersion) -> ApiVersionsResponse {
+    let mut api_keys: Vec<_> = APIS.iter().filter_map(|(api, _)| range(release, *api)).collect();
+    api_keys.sort_by_key(|row| row.api_key);
+    ApiVersionsResponse::default().with_api_keys(api_keys)
+}
+
+/// The answer, always in version 0, to an ApiVersions request of a version that is not spoken: error 35, and
+/// since 2.4 the range of ApiVersions itself, from which the client picks (KIP-511).
+pub fn unsupported(release: KafkaVersion) -> ApiVersionsResponse {
+    let own = if release.at_least(2, 4) { range(release, ApiKey::ApiVersions) } else { None };
+    ApiVersionsResponse::default()
+        .with_error_code(ResponseError::UnsupportedVersion.code())
+        .with_api_keys(own.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_advertise_their_row() {
+        let cases = [
+            (ApiKey::Produce, (1, 0), Some(5)),
+            (ApiKey::Produce, (2, 8), Some(9)),
+            (ApiKey::Produce, (3, 8), Some(9)),
+            (ApiKey::Fetch, (1, 0), Some(6)),
+            (ApiKey::Fetch, (2, 8), Some(12)),
+            (ApiKey::Metadata, (1, 0), Some(5)),
+            (ApiKey::Metadata, (2, 5), Some(9)),
+            (ApiKey::ApiVersions, (1, 0), Some(1)),
+            (ApiKey::CreateTopics, (1, 1), Some(2)),
+            (ApiKey::DescribeCluster, (2, 7), None),
+            (ApiKey::AlterPartition, (2, 6), None),
+            (ApiKey::JoinGroup, (2, 8), None),
+            (ApiKey::DeleteTopics, (2, 8), None),
+        ];
+        for (api, (major, minor), max) in cases {
+            assert_eq!(
+                highest(KafkaVersion::new(major, minor), api),
+                max,
+                "{api:?} {major}.{minor}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_versions_of_the_row_are_spoken() {
+        let versions = Versions::of(KafkaVersion::new(1, 0));
+        assert!(versions.speaks(ApiKey::Fetch, 0) && versions.speaks(ApiKey::Fetch, 6));
+        assert!(!versions.speaks(ApiKey::Fetch, 7) && !versions.speaks(ApiKey::Fetch, -1));
+        assert!(!versions.speaks(ApiKey::AlterPartition, 0));
+        assert!(!versions.speaks(ApiKey::ListGroups, 0) && !versions.speaks(ApiKey::Vote, 0));
+    }
+
+    #[test]
+    fn every_advertised_version_can_be_decoded() {
+        for &release in KafkaVersion::ALL {
+            for row in table(release).api_keys {
+                let api = ApiKey::try_from(row.api_key).unwrap();
+                let valid = api.valid_versions();
+                assert!(valid.min == 0 && row.max_version <= valid.max, "{api:?} in {release}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_answer_to_an_unknown_version_names_the_range_since_2_4() {
+        assert!(unsupported(KafkaVersion::new(2, 3)).api_keys.is_empty());
+        let answer = unsupported(KafkaVersion::new(2, 4));
+        assert_eq!((answer.error_code, answer.api_keys[0].max_version), (35, 3));
+    }
+}

@@ -1,0 +1,92 @@
+//! A consumer's settings, under Kafka's names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::nodes::client::connections::ConnectionConfig;
+use crate::vocab::{KafkaVersion, NodeId, Time};
+
+/// Where a consumer begins in each partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    /// At the log's first offset (`--from-beginning`).
+    Beginning,
+    /// At the high watermark.
+    End,
+}
+
+/// `auto.offset.reset`: where a consumer goes on when its position is not in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetPolicy {
+    /// `earliest`: at the log's first offset.
+    Earliest,
+    /// `latest`: at the high watermark.
+    Latest,
+    /// `none`: the application gets an exception; here, the partition is read no further.
+    None,
+}
+
+/// The properties of one consumer. It is in no group: it reads all partitions of its topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerConfig {
+    /// `client.id`
+    pub name: Arc<str>,
+    /// The release it behaves like.
+    pub version: KafkaVersion,
+    /// `bootstrap.servers`
+    pub bootstrap: Vec<NodeId>,
+    /// The topics that it reads.
+    pub topics: Vec<Arc<str>>,
+    /// It does nothing before this moment of the node's monotonic clock.
+    pub start: Time,
+    /// Where it begins.
+    pub from: StartFrom,
+    /// `auto.offset.reset`
+    pub auto_offset_reset: ResetPolicy,
+    /// `fetch.min.bytes`
+    pub fetch_min_bytes: i32,
+    /// `fetch.max.wait.ms`
+    pub fetch_max_wait: Duration,
+    /// `fetch.max.bytes`
+    pub fetch_max_bytes: i32,
+    /// `max.partition.fetch.bytes`
+    pub max_partition_fetch_bytes: i32,
+    /// `retry.backoff.ms`
+    pub retry_backoff: Duration,
+    /// `metadata.max.age.ms`
+    pub metadata_max_age: Duration,
+    /// `allow.auto.create.topics` (2.3+; before, always)
+    pub allow_auto_create: bool,
+    /// `request.timeout.ms`, `reconnect.backoff.ms` …
+    pub connection: ConnectionConfig,
+}
+
+impl ConsumerConfig {
+    /// The defaults of release `version`, except that it begins at the beginning.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        version: KafkaVersion,
+        bootstrap: Vec<NodeId>,
+        topics: Vec<Arc<str>>,
+    ) -> Self {
+        let millis = Duration::from_millis;
+        let request_timeout = millis(if version.at_least(2, 0) { 30_000 } else { 305_000 });
+        Self {
+            name: name.into(),
+            version,
+            bootstrap,
+            topics,
+            start: Time::ZERO,
+            from: StartFrom::Beginning,
+            auto_offset_reset: ResetPolicy::Latest,
+            fetch_min_bytes: 1,
+            fetch_max_wait: millis(500),
+            fetch_max_bytes: 52_428_800,
+            max_partition_fetch_bytes: 1_048_576,
+            retry_backoff: millis(100),
+            metadata_max_age: millis(300_000),
+            allow_auto_create: true,
+            connection: ConnectionConfig { request_timeout, ..ConnectionConfig::default() },
+        }
+    }
+}

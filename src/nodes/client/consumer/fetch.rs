@@ -1,0 +1,194 @@
+//! What a consumer does with answers: records in order, new positions, and errors.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::offset_for_leader_epoch_response::EpochEndOffset;
+use kafka_protocol::messages::{FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse};
+use tracing::{debug, warn};
+
+use super::requests::Sent;
+use super::{Consumer, Phase, ResetPolicy, observe};
+use crate::history::ClientObservation;
+use crate::nodes::Effects;
+use crate::nodes::client::protocol::{code, error_name, is_metadata_error};
+use crate::vocab::{Clock, Offset};
+use crate::wire::records::{Batch, BatchError, Record};
+use crate::wire::workload;
+
+impl Consumer {
+    /// The partition of a request that an answer names.
+    fn asked(&self, sent: &Sent, topic: &str, partition: i32) -> Option<usize> {
+        let same = |slot: &&usize| {
+            let at = &self.assigned[**slot].at;
+            at.partition == partition && &*at.topic == topic
+        };
+        sent.slots.iter().find(same).copied()
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        clock: Clock,
+        sent: &Sent,
+        body: &FetchResponse,
+        effects: &mut Effects,
+    ) {
+        for topic in &body.responses {
+            for data in &topic.partitions {
+                let Some(slot) = self.asked(sent, topic.topic.as_str(), data.partition_index)
+                else {
+                    continue;
+                };
+                self.fetched_partition(clock, slot, data, effects);
+            }
+        }
+    }
+
+    fn fetched_partition(
+        &mut self,
+        clock: Clock,
+        slot: usize,
+        data: &PartitionData,
+        effects: &mut Effects,
+    ) {
+        match data.error_code {
+            code::NONE => {
+                let records = data.records.clone().unwrap_or_default();
+                if let Err(why) = self.consume(slot, &records, data.high_watermark, effects) {
+                    let at = self.assigned[slot].at.clone();
+                    warn!(%at, %why, "a fetch answer is wrong");
+                    observe(effects, ClientObservation::ProtocolError { at, why });
+                    self.back_off(clock, slot);
+                }
+            }
+            code::OFFSET_OUT_OF_RANGE => self.lose_position(slot),
+            error => self.refused(clock, slot, error),
+        }
+    }
+
+    /// A leader's refusal: look for the leader again when it says so, and try again a little later.
+    fn refused(&mut self, clock: Clock, slot: usize, error: i16) {
+        let at = &self.assigned[slot].at;
+        debug!(%at, error = error_name(self.config.version, error), "request is refused");
+        if is_metadata_error(error) {
+            self.metadata.request_update();
+        }
+        self.back_off(clock, slot);
+    }
+
+    /// Hands records to the application, from the position on.
+    fn consume(
+        &mut self,
+        slot: usize,
+        records: &Bytes,
+        high_watermark: Offset,
+        effects: &mut Effects,
+    ) -> Result<(), Arc<str>> {
+        let wrong = |why: BatchError| Arc::from(why.to_string());
+        for batch in Batch::all(records) {
+            let batch = batch.map_err(wrong)?;
+            let position = self.assigned[slot].position.unwrap_or(0);
+            if batch.last_offset < position {
+                continue;
+            }
+            batch.verify().map_err(wrong)?;
+            for record in batch.records().map_err(wrong)? {
+                if record.offset < position {
+                    continue;
+                }
+                if record.offset >= high_watermark {
+                    let offset = record.offset;
+                    let why = format!("record {offset} at high watermark {high_watermark}");
+                    return Err(why.into());
+                }
+                self.deliver(slot, &batch, &record, effects);
+            }
+            let assigned = &mut self.assigned[slot];
+            assigned.position = Some(batch.last_offset.saturating_add(1));
+            assigned.last_epoch = batch.leader_epoch;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, slot: usize, batch: &Batch, record: &Record, effects: &mut Effects) {
+        let written = record.value.as_deref().and_then(workload::decode);
+        let (name, number) = written.unwrap_or(("", 0));
+        let producer = self.producers.get(name).cloned().unwrap_or_else(|| {
+            let name: Arc<str> = name.into();
+            self.producers.insert(name.clone());
+            name
+        });
+        let assigned = &mut self.assigned[slot];
+        assigned.position = Some(record.offset.saturating_add(1));
+        observe(
+            effects,
+            ClientObservation::Consumed {
+                at: assigned.at.clone(),
+                offset: record.offset,
+                leader_epoch: batch.leader_epoch,
+                producer,
+                record: number,
+            },
+        );
+    }
+
+    pub(super) fn listed(
+        &mut self,
+        clock: Clock,
+        sent: &Sent,
+        body: &ListOffsetsResponse,
+        effects: &mut Effects,
+    ) {
+        for topic in &body.topics {
+            for answer in &topic.partitions {
+                let Some(slot) = self.asked(sent, topic.name.as_str(), answer.partition_index)
+                else {
+                    continue;
+                };
+                if answer.error_code != code::NONE || answer.offset < 0 {
+                    self.refused(clock, slot, answer.error_code);
+                } else {
+                    self.reposition(slot, answer.offset, answer.leader_epoch, effects);
+                }
+            }
+        }
+    }
+
+    pub(super) fn validated(
+        &mut self,
+        clock: Clock,
+        sent: &Sent,
+        body: &OffsetForLeaderEpochResponse,
+        effects: &mut Effects,
+    ) {
+        for topic in &body.topics {
+            for answer in &topic.partitions {
+                let Some(slot) = self.asked(sent, topic.topic.as_str(), answer.partition) else {
+                    continue;
+                };
+                if answer.error_code == code::NONE {
+                    self.validated_partition(slot, answer, effects);
+                } else {
+                    self.refused(clock, slot, answer.error_code);
+                }
+            }
+        }
+    }
+
+    fn validated_partition(&mut self, slot: usize, end: &EpochEndOffset, effects: &mut Effects) {
+        let assigned = &mut self.assigned[slot];
+        let position = assigned.position.unwrap_or(0);
+        if end.end_offset < 0 || end.leader_epoch < 0 {
+            // No epoch in common.
+            self.lose_position(slot);
+        } else if end.end_offset >= position {
+            assigned.phase = Phase::Fetching;
+        } else if self.config.auto_offset_reset == ResetPolicy::None {
+            self.lose_position(slot);
+        } else {
+            // The log was cut below what was read: go on where it parted.
+            self.reposition(slot, end.end_offset, end.leader_epoch, effects);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A consumer without a group, as the Java client's behaves with `assign`: it reads every partition of its
+//! topics, from the leader, without fetch sessions, and keeps its positions in memory only.
+//!
+//! From 2.1 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
+//! a log that was cut only when its position is out of range.
+
+mod config;
+mod fetch;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kafka_protocol::messages::ResponseKind;
+
+pub use self::config::{ConsumerConfig, ResetPolicy, StartFrom};
+use self::requests::{Kind, Sent};
+use super::connections::{Connections, Happenings, Readiness};
+use super::metadata::{Leader, METADATA_TAG, Metadata, MetadataConfig};
+use super::protocol::ApiVersions;
+use super::wake::{Wake, earlier};
+use crate::history::{ClientObservation, Observation};
+use crate::nodes::Effects;
+use crate::vocab::step::Input;
+use crate::vocab::{Clock, LeaderEpoch, NodeId, Offset, Roster, Stream, Time, TopicPartition};
+
+/// ListOffsets for the log's end.
+const LATEST: i64 = -1;
+/// ListOffsets for the log's start.
+const EARLIEST: i64 = -2;
+
+/// What a partition needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// An offset, to be asked for with this timestamp.
+    Unpositioned(i64),
+    /// To know whether the new leader's log still has the position (OffsetForLeaderEpoch).
+    Unvalidated,
+    /// Records.
+    Fetching,
+    /// Nothing: its position is lost and the reset policy is `none`.
+    Stuck,
+}
+
+#[derive(Debug)]
+struct Assigned {
+    topic: usize,
+    at: TopicPartition,
+    phase: Phase,
+    /// The offset of the next record to be read, once known.
+    position: Option<Offset>,
+    /// Leader epoch of the batch before the position; −1 when not known.
+    last_epoch: LeaderEpoch,
+    /// The leader that the position was last known to be good for.
+    leader: Option<Leader>,
+    /// Whether a request in flight concerns it.
+    busy: bool,
+    /// No request before this moment.
+    not_before: Time,
+}
+
+/// A consumer.
+#[derive(Debug)]
+pub struct Consumer {
+    config: ConsumerConfig,
+    versions: ApiVersions,
+    net: Connections,
+    happened: Happenings,
+    metadata: Metadata,
+    assigned: Vec<Assigned>,
+    sent: BTreeMap<u64, Sent>,
+    next_tag: u64,
+    /// The names of producers seen in records.
+    producers: BTreeSet<Arc<str>>,
+    wake: Wake,
+}
+
+impl Consumer {
+    /// A consumer that begins at [`Input::Start`]. `roster` is its DNS.
+    pub fn new(config: ConsumerConfig, roster: Arc<Roster>, stream: Stream) -> Self {
+        let versions = ApiVersions::of(config.version);
+        let metadata_config = MetadataConfig {
+            max_age: config.metadata_max_age,
+            retry_backoff: config.retry_backoff,
+            allow_auto_create: config.allow_auto_create,
+        };
+        let (bootstrap, topics) = (&config.bootstrap, &config.topics);
+        let metadata = Metadata::new(metadata_config, versions.metadata, roster, bootstrap, topics);
+        Self {
+            versions,
+            net: Connections::new(&config.name, config.connection.clone(), stream),
+            happened: Happenings::default(),
+            metadata,
+            assigned: Vec::new(),
+            sent: BTreeMap::new(),
+            next_tag: 0,
+            producers: BTreeSet::from(["".into()]),
+            wake: Wake::default(),
+            config,
+        }
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match input {
+            Input::Timer { id, .. } => {
+                if !self.wake.fired(id) {
+                    return;
+                }
+            }
+            Input::Shutdown => {
+                effects.exit();
+                return;
+            }
+            other => {
+                let mut happened = std::mem::take(&mut self.happened);
+                self.net.handle(clock.now, other, effects, &mut happened);
+                self.digest(clock, &mut happened, effects);
+                self.happened = happened;
+            }
+        }
+        if clock.now < self.config.start {
+            return self.wake.arm(effects, Some(self.config.start));
+        }
+        if self.net.deadline().is_some_and(|deadline| deadline <= clock.now) {
+            let mut happened = std::mem::take(&mut self.happened);
+            self.net.expire(clock.now, effects, &mut happened);
+            self.digest(clock, &mut happened, effects);
+            self.happened = happened;
+        }
+        let ready = self.send_ready(clock, effects);
+        let metadata = self.metadata.refresh(clock.now, &mut self.net, effects);
+        let next = earlier(earlier(ready, metadata), self.net.deadline());
+        self.wake.arm(effects, next);
+    }
+
+    fn digest(&mut self, clock: Clock, happened: &mut Happenings, effects: &mut Effects) {
+        for (tag, body) in happened.responses.drain(..) {
+            if let (METADATA_TAG, ResponseKind::Metadata(body)) = (tag, &body) {
+                self.metadata.answered(clock.now, body);
+                self.assign();
+                continue;
+            }
+            let Some(sent) = self.sent.remove(&tag) else { continue };
+            self.release(&sent);
+            match body {
+                ResponseKind::Fetch(body) => self.fetched(clock, &sent, &body, effects),
+                ResponseKind::ListOffsets(body) => self.listed(clock, &sent, &body, effects),
+                ResponseKind::OffsetForLeaderEpoch(body) => {
+                    self.validated(clock, &sent, &body, effects);
+                }
+                _ => {}
+            }
+        }
+        for tag in happened.lost.drain(..) {
+            if tag == METADATA_TAG {
+                self.metadata.lost();
+            } else if let Some(sent) = self.sent.remove(&tag) {
+                self.release(&sent);
+            }
+        }
+        if std::mem::take(&mut happened.disconnected) {
+            self.metadata.request_update();
+        }
+    }
+
+    fn release(&mut self, sent: &Sent) {
+        for &slot in &sent.slots {
+            self.assigned[slot].busy = false;
+        }
+    }
+
+    /// Takes over partitions that were not known before.
+    fn assign(&mut self) {
+        for topic in 0..self.metadata.topics() {
+            let known = self.assigned.iter().filter(|assigned| assigned.topic == topic).count();
+            for partition in known..self.metadata.partitions(topic) {
+                let at = TopicPartition::new(self.metadata.name(topic).clone(), partition as i32);
+                let timestamp = match self.config.from {
+                    StartFrom::Beginning => EARLIEST,
+                    StartFrom::End => LATEST,
+                };
+                self.assigned.push(Assigned {
+                    topic,
+                    at,
+                    phase: Phase::Unpositioned(timestamp),
+                    position: None,
+                    last_epoch: -1,
+                    leader: None,
+                    busy: false,
+                    not_before: Time::ZERO,
+                });
+            }
+        }
+    }
+
+    /// Sends what partitions need; returns when some will need more.
+    fn send_ready(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
+        let mut next = None;
+        let mut groups: Vec<(NodeId, Kind, Vec<usize>)> = Vec::new();
+        for slot in 0..self.assigned.len() {
+            let assigned = &self.assigned[slot];
+            if assigned.busy || assigned.phase == Phase::Stuck {
+                continue;
+            }
+            if assigned.not_before > clock.now {
+                next = earlier(next, Some(assigned.not_before));
+                continue;
+            }
+            let partition = assigned.at.partition as usize;
+            let Some(leader) = self.metadata.leader(assigned.topic, partition) else {
+                self.metadata.request_update();
+                continue;
+            };
+            self.meet(slot, leader);
+            let kind = match self.assigned[slot].phase {
+                Phase::Unpositioned(_) => Kind::ListOffsets,
+                Phase::Unvalidated => Kind::Validate,
+                _ => Kind::Fetch,
+            };
+            match groups.iter_mut().find(|group| (group.0, group.1) == (leader.node, kind)) {
+                Some(group) => group.2.push(slot),
+                None => groups.push((leader.node, kind, vec![slot])),
+            }
+        }
+        for (node, kind, slots) in groups {
+            let fetching = |sent: &Sent| sent.kind == Kind::Fetch && sent.node == node;
+            if kind == Kind::Fetch && self.sent.values().any(fetching) {
+                continue;
+            }
+            match self.net.prepare(clock.now, node, effects) {
+                Readiness::Ready => self.send(clock, node, kind, slots, effects),
+                Readiness::Wait => {}
+                Readiness::Backoff(until) => next = earlier(next, Some(until)),
+            }
+        }
+        next
+    }
+
+    /// Takes note of the leader; a position read from another one has to be validated first (KIP-320).
+    fn meet(&mut self, slot: usize, leader: Leader) {
+        let assigned = &mut self.assigned[slot];
+        if assigned.leader == Some(leader) {
+            return;
+        }
+        let can_validate = self.versions.offset_for_leader_epoch.is_some() && leader.epoch >= 0;
+        if assigned.phase == Phase::Fetching && assigned.last_epoch >= 0 && can_validate {
+            assigned.phase = Phase::Unvalidated;
+        }
+        assigned.leader = Some(leader);
+    }
+
+    /// The position is not in the log: the reset policy decides.
+    fn lose_position(&mut self, slot: usize) {
+        let assigned = &mut self.assigned[slot];
+        assigned.phase = match self.config.auto_offset_reset {
+            ResetPolicy::Earliest => Phase::Unpositioned(EARLIEST),
+            ResetPolicy::Latest => Phase::Unpositioned(LATEST),
+            ResetPolicy::None => {
+                tracing::warn!(at = %assigned.at, position = assigned.position, "position is lost");
+                Phase::Stuck
+            }
+        };
+    }
+
+    /// Sets the position by other means than reading.
+    fn reposition(
+        &mut self,
+        slot: usize,
+        to: Offset,
+        last_epoch: LeaderEpoch,
+        effects: &mut Effects,
+    ) {
+        let assigned = &mut self.assigned[slot];
+        let from = assigned.position.replace(to);
+        assigned.last_epoch = last_epoch;
+        assigned.phase = Phase::Fetching;
+        let at = assigned.at.clone();
+        tracing::debug!(%at, from, to, "position is reset");
+        observe(effects, ClientObservation::PositionReset { at, from, to });
+    }
+
+    /// Waits before the next request for the partition.
+    fn back_off(&mut self, clock: Clock, slot: usize) {
+        self.assigned[slot].not_before = clock.now + self.config.retry_backoff;
+    }
+}
+
+fn observe(effects: &mut Effects, observation: ClientObservation) {
+    effects.observe(Observation::Client(observation));
+}

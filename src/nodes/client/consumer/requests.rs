@@ -1,0 +1,156 @@
+//! What a consumer asks of leaders.
+
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
+use kafka_protocol::messages::{
+    ApiKey, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, RequestKind, TopicName,
+};
+
+use super::{Assigned, Consumer, LATEST, Phase};
+use crate::nodes::Effects;
+use crate::vocab::{Clock, NodeId};
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Positions by timestamp.
+    ListOffsets,
+    /// Whether positions are still in the log.
+    Validate,
+    /// Records.
+    Fetch,
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub struct Sent {
+    /// To whom.
+    pub node: NodeId,
+    /// What for.
+    pub kind: Kind,
+    /// The partitions in it, as places among the assigned ones.
+    pub slots: Vec<usize>,
+}
+
+impl Consumer {
+    /// Sends one request for the partitions `slots`, which `node` leads.
+    pub(super) fn send(
+        &mut self,
+        clock: Clock,
+        node: NodeId,
+        kind: Kind,
+        slots: Vec<usize>,
+        effects: &mut Effects,
+    ) {
+        let (api, version, body) = match kind {
+            Kind::ListOffsets => {
+                (ApiKey::ListOffsets, self.versions.list_offsets, self.list_offsets(&slots))
+            }
+            Kind::Validate => {
+                let version = self.versions.offset_for_leader_epoch;
+                let version = version.expect("a release that validates has a version for it");
+                (
+                    ApiKey::OffsetForLeaderEpoch,
+                    version,
+                    self.offset_for_leader_epoch(&slots, version),
+                )
+            }
+            Kind::Fetch => (ApiKey::Fetch, self.versions.fetch, self.fetch(&slots)),
+        };
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.net.send(clock.now, node, effects, (api, version, &body), tag);
+        for &slot in &slots {
+            self.assigned[slot].busy = true;
+        }
+        self.sent.insert(tag, Sent { node, kind, slots });
+    }
+
+    /// The partitions grouped by topic: each topic's name with what `each` makes of its partitions.
+    fn by_topic<T>(
+        &self,
+        slots: &[usize],
+        each: impl Fn(&Assigned) -> T,
+    ) -> Vec<(TopicName, Vec<T>)> {
+        let mut topics: Vec<(usize, TopicName, Vec<T>)> = Vec::new();
+        for &slot in slots {
+            let assigned = &self.assigned[slot];
+            let item = each(assigned);
+            match topics.iter_mut().find(|topic| topic.0 == assigned.topic) {
+                Some(topic) => topic.2.push(item),
+                None => {
+                    let name = self.metadata.wire_name(assigned.topic).clone();
+                    topics.push((assigned.topic, name, vec![item]));
+                }
+            }
+        }
+        topics.into_iter().map(|(_, name, items)| (name, items)).collect()
+    }
+
+    fn fetch(&self, slots: &[usize]) -> RequestKind {
+        let partition = |assigned: &Assigned| {
+            FetchPartition::default()
+                .with_partition(assigned.at.partition)
+                .with_current_leader_epoch(epoch(assigned))
+                .with_fetch_offset(assigned.position.expect("a partition is fetched by position"))
+                .with_partition_max_bytes(self.config.max_partition_fetch_bytes)
+        };
+        let topics = self.by_topic(slots, partition);
+        let topics = topics
+            .into_iter()
+            .map(|(name, items)| FetchTopic::default().with_topic(name).with_partitions(items));
+        let max_wait = self.config.fetch_max_wait.as_millis();
+        RequestKind::Fetch(
+            FetchRequest::default()
+                .with_max_wait_ms(i32::try_from(max_wait).unwrap_or(i32::MAX))
+                .with_min_bytes(self.config.fetch_min_bytes)
+                .with_max_bytes(self.config.fetch_max_bytes)
+                .with_topics(topics.collect()),
+        )
+    }
+
+    fn list_offsets(&self, slots: &[usize]) -> RequestKind {
+        let partition = |assigned: &Assigned| {
+            let timestamp = match assigned.phase {
+                Phase::Unpositioned(timestamp) => timestamp,
+                _ => LATEST,
+            };
+            ListOffsetsPartition::default()
+                .with_partition_index(assigned.at.partition)
+                .with_current_leader_epoch(epoch(assigned))
+                .with_timestamp(timestamp)
+        };
+        let topics = self.by_topic(slots, partition);
+        let topics = topics.into_iter().map(|(name, items)| {
+            ListOffsetsTopic::default().with_name(name).with_partitions(items)
+        });
+        let request = ListOffsetsRequest::default().with_replica_id((-1).into());
+        RequestKind::ListOffsets(request.with_topics(topics.collect()))
+    }
+
+    fn offset_for_leader_epoch(&self, slots: &[usize], version: i16) -> RequestKind {
+        let partition = |assigned: &Assigned| {
+            OffsetForLeaderPartition::default()
+                .with_partition(assigned.at.partition)
+                .with_current_leader_epoch(epoch(assigned))
+                .with_leader_epoch(assigned.last_epoch)
+        };
+        let topics = self.by_topic(slots, partition);
+        let topics = topics.into_iter().map(|(name, items)| {
+            OffsetForLeaderTopic::default().with_topic(name).with_partitions(items)
+        });
+        let mut request = OffsetForLeaderEpochRequest::default().with_topics(topics.collect());
+        if version >= 3 {
+            request.replica_id = (-1).into();
+        }
+        RequestKind::OffsetForLeaderEpoch(request)
+    }
+}
+
+/// The leader epoch that the leader should have; it fences or refuses others (KIP-320).
+fn epoch(assigned: &Assigned) -> i32 {
+    assigned.leader.map_or(-1, |leader| leader.epoch)
+}

@@ -1,0 +1,398 @@
+//! What a client knows of the cluster: brokers, controller, and who leads each partition of its topics.
+//!
+//! Every broker answers Metadata from its own cache, which may be old; so a leader is never exchanged for one
+//! of an older leader epoch (KIP-320), as far as the API version tells epochs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, RequestKind, TopicName};
+use tracing::{debug, warn};
+
+use super::connections::{Connections, Readiness};
+use super::protocol::{code, topic_name};
+use crate::nodes::Effects;
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Roster, Time};
+
+/// The tag of Metadata requests that [`Metadata::refresh`] sends; no other request of the client has it.
+pub const METADATA_TAG: u64 = u64::MAX;
+
+/// When a client asks for metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataConfig {
+    /// `metadata.max.age.ms`
+    pub max_age: Duration,
+    /// `retry.backoff.ms`, between two attempts
+    pub retry_backoff: Duration,
+    /// `allow.auto.create.topics`
+    pub allow_auto_create: bool,
+}
+
+/// Who leads a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// The broker.
+    pub broker: BrokerId,
+    /// Where it is reached.
+    pub node: NodeId,
+    /// The leader epoch; −1 when the API version does not tell it.
+    pub epoch: LeaderEpoch,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Partition {
+    leader: Option<(BrokerId, NodeId)>,
+    epoch: LeaderEpoch,
+}
+
+#[derive(Debug)]
+struct Topic {
+    name: Arc<str>,
+    wire_name: TopicName,
+    /// Whether the last answer knew the topic.
+    present: bool,
+    partitions: Vec<Partition>,
+}
+
+/// A client's picture of the cluster. Topics go by their place in the list that it was made with.
+#[derive(Debug)]
+pub struct Metadata {
+    roster: Arc<Roster>,
+    config: MetadataConfig,
+    version: i16,
+    /// Whom to ask: the bootstrap list, then the brokers of the last answer.
+    nodes: Vec<NodeId>,
+    brokers: Vec<(BrokerId, NodeId)>,
+    controller: Option<BrokerId>,
+    topics: Vec<Topic>,
+    wanted: bool,
+    asked: bool,
+    last_attempt: Option<Time>,
+    last_success: Option<Time>,
+}
+
+impl Metadata {
+    /// Nothing known yet but `bootstrap`; the first [`Metadata::refresh`] asks.
+    pub fn new(
+        config: MetadataConfig,
+        version: i16,
+        roster: Arc<Roster>,
+        bootstrap: &[NodeId],
+        topics: &[Arc<str>],
+    ) -> Self {
+        let topic = |name: &Arc<str>| Topic {
+            name: name.clone(),
+            wire_name: topic_name(name),
+            present: false,
+            partitions: Vec::new(),
+        };
+        Self {
+            roster,
+            config,
+            version,
+            nodes: bootstrap.to_vec(),
+            brokers: Vec::new(),
+            controller: None,
+            topics: topics.iter().map(topic).collect(),
+            wanted: true,
+            asked: false,
+            last_attempt: None,
+            last_success: None,
+        }
+    }
+
+    /// The place of the topic `name`.
+    pub fn topic(&self, name: &str) -> Option<usize> {
+        self.topics.iter().position(|topic| &*topic.name == name)
+    }
+
+    /// The topic's name.
+    pub fn name(&self, topic: usize) -> &Arc<str> {
+        &self.topics[topic].name
+    }
+
+    /// The topic's name as messages hold it.
+    pub fn wire_name(&self, topic: usize) -> &TopicName {
+        &self.topics[topic].wire_name
+    }
+
+    /// How many topics there are.
+    pub fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// How many partitions the topic has; 0 when the cluster does not know it.
+    pub fn partitions(&self, topic: usize) -> usize {
+        let topic = &self.topics[topic];
+        if topic.present { topic.partitions.len() } else { 0 }
+    }
+
+    /// Who leads the partition, if anybody is known to.
+    pub fn leader(&self, topic: usize, partition: usize) -> Option<Leader> {
+        let topic = &self.topics[topic];
+        let partition = topic.partitions.get(partition).filter(|_| topic.present)?;
+        let (broker, node) = partition.leader?;
+        Some(Leader { broker, node, epoch: partition.epoch })
+    }
+
+    /// The live brokers of the last answer, and where they are reached.
+    pub fn brokers(&self) -> &[(BrokerId, NodeId)] {
+        &self.brokers
+    }
+
+    /// Where the controller is reached, if one is known and lives.
+    pub fn controller(&self) -> Option<NodeId> {
+        let id = self.controller?;
+        self.brokers.iter().find(|(broker, _)| *broker == id).map(|(_, node)| *node)
+    }
+
+    /// Wants a new answer as soon as the back-off allows.
+    pub fn request_update(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether a new answer is wanted or on its way.
+    pub fn update_requested(&self) -> bool {
+        self.wanted
+    }
+
+    /// When the next request is due; `None` while one is in flight.
+    fn due(&self) -> Option<Time> {
+        if self.asked {
+            return None;
+        }
+        let after_attempt =
+            self.last_attempt.map_or(Time::ZERO, |attempt| attempt + self.config.retry_backoff);
+        let aged = self.last_success.map_or(Time::ZERO, |success| success + self.config.max_age);
+        Some(if self.wanted { after_attempt } else { after_attempt.max(aged) })
+    }
+
+    /// The request for this client's topics.
+    pub fn request(&self) -> RequestKind {
+        let topics = self.topics.iter();
+        let topics = topics
+            .map(|t| MetadataRequestTopic::default().with_name(Some(t.wire_name.clone())))
+            .collect();
+        RequestKind::Metadata(
+            MetadataRequest::default()
+                .with_topics(Some(topics))
+                .with_allow_auto_topic_creation(self.config.allow_auto_create),
+        )
+    }
+
+    /// Asks the least loaded node when an answer is due. Returns when to come back.
+    pub fn refresh(
+        &mut self,
+        now: Time,
+        net: &mut Connections,
+        effects: &mut Effects,
+    ) -> Option<Time> {
+        let due = self.due()?;
+        if due > now {
+            return Some(due);
+        }
+        let Some(node) = net.least_loaded(now, &self.nodes) else {
+            return net.backoff_ends(&self.nodes).filter(|&end| end > now);
+        };
+        match net.prepare(now, node, effects) {
+            Readiness::Ready => {
+                let request = self.request();
+                let request = (ApiKey::Metadata, self.version, &request);
+                net.send(now, node, effects, request, METADATA_TAG);
+                self.asked = true;
+                self.last_attempt = Some(now);
+                None
+            }
+            Readiness::Wait => None,
+            Readiness::Backoff(until) => Some(until),
+        }
+    }
+
+    /// The request in flight will have no answer.
+    pub fn lost(&mut self) {
+        self.asked = false;
+        self.wanted = true;
+    }
+
+    /// Takes the answer to the request in flight.
+    pub fn answered(&mut self, now: Time, response: &MetadataResponse) {
+        self.asked = false;
+        if self.update(response) {
+            self.wanted = false;
+            self.last_success = Some(now);
+        }
+    }
+
+    /// Takes an answer, whoever asked. Returns whether it was of use: one without brokers is not.
+    pub fn update(&mut self, response: &MetadataResponse) -> bool {
+        if response.brokers.is_empty() {
+            return false;
+        }
+        self.brokers.clear();
+        for broker in &response.brokers {
+            match self.roster.find(broker.host.as_str()) {
+                Some(node) => self.brokers.push((BrokerId(broker.node_id.0), node)),
+                None => warn!(host = broker.host.as_str(), "no such host"),
+            }
+        }
+        if !self.brokers.is_empty() {
+            self.nodes = self.brokers.iter().map(|(_, node)| *node).collect();
+        }
+        self.controller = Some(BrokerId(response.controller_id.0));
+        for topic in &response.topics {
+            let name = topic.name.as_ref().map_or("", |name| name.as_str());
+            if let Some(at) = self.topic(name) {
+                self.update_topic(at, topic);
+            }
+        }
+        true
+    }
+
+    fn update_topic(&mut self, at: usize, answer: &MetadataResponseTopic) {
+        let known = &mut self.topics[at];
+        known.present = answer.error_code == code::NONE;
+        if !known.present {
+            debug!(topic = &*known.name, error = answer.error_code, "no metadata for topic");
+            return;
+        }
+        if known.partitions.len() < answer.partitions.len() {
+            let unknown = Partition { leader: None, epoch: -1 };
+            known.partitions.resize(answer.partitions.len(), unknown);
+        }
+        for partition in &answer.partitions {
+            self.update_partition(at, partition);
+        }
+    }
+
+    fn update_partition(&mut self, topic: usize, answer: &MetadataResponsePartition) {
+        let Ok(index) = usize::try_from(answer.partition_index) else { return };
+        let node_of = |id| self.brokers.iter().find(|(broker, _)| *broker == id);
+        let leader = node_of(BrokerId(answer.leader_id.0)).copied();
+        let Some(known) = self.topics[topic].partitions.get_mut(index) else { return };
+        if answer.leader_epoch >= 0 && answer.leader_epoch < known.epoch {
+            debug!(index, old = answer.leader_epoch, known = known.epoch, "answer is out of date");
+            return;
+        }
+        *known = Partition { leader, epoch: answer.leader_epoch };
+    }
+
+    /// Sets a partition's leader from elsewhere than a Metadata answer; adds the partition when it is new.
+    pub fn set_leader(
+        &mut self,
+        topic: usize,
+        partition: usize,
+        leader: Option<(BrokerId, NodeId)>,
+        epoch: LeaderEpoch,
+    ) {
+        let topic = &mut self.topics[topic];
+        topic.present = true;
+        if topic.partitions.len() <= partition {
+            topic.partitions.resize(partition + 1, Partition { leader: None, epoch: -1 });
+        }
+        let known = &mut topic.partitions[partition];
+        if epoch >= known.epoch {
+            *known = Partition { leader, epoch };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::*;
+
+    fn roster() -> Arc<Roster> {
+        let mut roster = Roster::default();
+        for name in ["z1", "b1", "b2"] {
+            roster.add(name);
+        }
+        Arc::new(roster)
+    }
+
+    fn metadata() -> Metadata {
+        let config = MetadataConfig {
+            max_age: Duration::from_secs(300),
+            retry_backoff: Duration::from_millis(100),
+            allow_auto_create: true,
+        };
+        Metadata::new(config, 9, roster(), &[NodeId(1)], &["orders".into()])
+    }
+
+    fn answer(brokers: &[i32], leaders: &[(i32, LeaderEpoch)]) -> MetadataResponse {
+        let broker = |&id: &i32| {
+            MetadataResponseBroker::default()
+                .with_node_id(id.into())
+                .with_host(StrBytes::from_string(format!("b{id}")))
+                .with_port(9092)
+        };
+        let partition = |(index, &(leader, epoch)): (usize, &(i32, LeaderEpoch))| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index as i32)
+                .with_leader_id(leader.into())
+                .with_leader_epoch(epoch)
+        };
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(topic_name("orders")))
+            .with_partitions(leaders.iter().enumerate().map(partition).collect());
+        MetadataResponse::default()
+            .with_brokers(brokers.iter().map(broker).collect())
+            .with_controller_id(2.into())
+            .with_topics(vec![topic])
+    }
+
+    fn leader(metadata: &Metadata) -> Option<i32> {
+        metadata.leader(0, 0).map(|leader| leader.broker.0)
+    }
+
+    #[test]
+    fn a_leader_is_not_exchanged_for_one_of_an_older_epoch() {
+        let mut metadata = metadata();
+        metadata.update(&answer(&[1, 2], &[(2, 5)]));
+        assert_eq!(leader(&metadata), Some(2));
+        metadata.update(&answer(&[1, 2], &[(1, 4)]));
+        assert_eq!(leader(&metadata), Some(2), "an answer from a broker that lags");
+        metadata.update(&answer(&[1, 2], &[(1, 6)]));
+        assert_eq!(leader(&metadata), Some(1));
+        metadata.update(&answer(&[1, 2], &[(-1, 7)]));
+        assert_eq!(leader(&metadata), None);
+        metadata.update(&answer(&[1, 2], &[(2, -1)]));
+        assert_eq!(leader(&metadata), Some(2), "without epochs the last word counts");
+    }
+
+    #[test]
+    fn an_answer_without_brokers_or_for_strange_partitions_changes_nothing() {
+        let mut metadata = metadata();
+        assert!(!metadata.update(&answer(&[], &[(1, 1)])));
+        assert_eq!(metadata.partitions(0), 0);
+        let mut strange = answer(&[1], &[(1, 1)]);
+        strange.topics[0].partitions[0].partition_index = i32::MAX;
+        metadata.update(&strange);
+        assert_eq!((metadata.partitions(0), leader(&metadata)), (1, None));
+    }
+
+    #[test]
+    fn a_leader_that_is_not_a_live_broker_is_none() {
+        let mut metadata = metadata();
+        metadata.update(&answer(&[1], &[(2, 1)]));
+        assert_eq!(leader(&metadata), None);
+        assert_eq!(metadata.controller(), None);
+        metadata.update(&answer(&[1, 2], &[(2, 1)]));
+        assert_eq!(metadata.controller(), Some(NodeId(2)));
+    }
+
+    #[test]
+    fn a_topic_that_the_cluster_forgot_has_no_partitions() {
+        let mut metadata = metadata();
+        metadata.update(&answer(&[1, 2], &[(1, 1)]));
+        let mut forgotten = answer(&[1, 2], &[]);
+        forgotten.topics[0].error_code = 3;
+        metadata.update(&forgotten);
+        assert_eq!((metadata.partitions(0), leader(&metadata)), (0, None));
+    }
+}

@@ -1,0 +1,20 @@
+//! Clients of Kafka, as the Java client behaves: producer, consumer, and the admin that creates topics.
+//!
+//! Each speaks the real protocol to any number of brokers and knows of them only what Metadata says (the
+//! producer can be told to ask the coordinator instead). What they share: [`connections`], one connection per
+//! broker with back-off and timeouts; [`metadata`], who leads what; [`protocol`], versions and error codes.
+
+pub mod admin;
+pub mod connections;
+pub mod consumer;
+#[cfg(test)]
+mod fake;
+pub mod metadata;
+pub mod producer;
+pub mod protocol;
+mod wake;
+
+pub use admin::{Admin, AdminConfig, NewTopic};
+pub use connections::ConnectionConfig;
+pub use consumer::{Consumer, ConsumerConfig, ResetPolicy, StartFrom};
+pub use producer::{Acks, Discover, Producer, ProducerConfig, Workload};

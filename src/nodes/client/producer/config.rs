@@ -1,0 +1,143 @@
+//! A producer's settings, under Kafka's names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::nodes::client::connections::ConnectionConfig;
+use crate::vocab::{KafkaVersion, NodeId, Time};
+
+/// `acks`: what a leader does before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// `0`: it does not answer.
+    None,
+    /// `1`: it appends to its own log.
+    Leader,
+    /// `all`: it waits for all in-sync replicas.
+    All,
+}
+
+impl Acks {
+    /// As the protocol has it.
+    pub fn number(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Leader => 1,
+            Self::All => -1,
+        }
+    }
+}
+
+/// From whom a producer learns who leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discover {
+    /// From any broker, with Metadata: what Kafka's producer does.
+    Metadata,
+    /// From the coordinator, by the znodes `/brokers/topics/T/partitions/P/state` and `/brokers/ids/N`: what
+    /// textbooks say of Kafka, and no release since 0.8 does.
+    Coordinator {
+        /// `zookeeper.connect`
+        servers: Vec<NodeId>,
+        /// `zookeeper.session.timeout.ms`
+        session_timeout: Duration,
+    },
+}
+
+/// What a producer is given to send, by an application of one thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// The topics; records go to them in turn.
+    pub topics: Vec<Arc<str>>,
+    /// Between two bursts. A late application does not catch up.
+    pub interval: Duration,
+    /// Records handed over at once, every interval.
+    pub burst: u32,
+    /// When the first is due, on the node's monotonic clock.
+    pub start: Time,
+    /// None is begun at or after this moment; what was begun is still tried to its end.
+    pub stop: Option<Time>,
+    /// Size of a record's value, in bytes.
+    pub record_bytes: usize,
+    /// Records have one of so many keys, drawn; 0 for no key.
+    pub keys: u32,
+    /// Number of the first record; a producer that starts again must not use its numbers again.
+    pub first_record: u64,
+}
+
+/// The properties of one producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerConfig {
+    /// `client.id`; also its name in the values of its records
+    pub name: Arc<str>,
+    /// The release it behaves like.
+    pub version: KafkaVersion,
+    /// `bootstrap.servers`
+    pub bootstrap: Vec<NodeId>,
+    /// From whom it learns who leads.
+    pub discover: Discover,
+    /// What it sends.
+    pub workload: Workload,
+    /// `acks`
+    pub acks: Acks,
+    /// `retries`, per batch
+    pub retries: u32,
+    /// `retry.backoff.ms`
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms` (3.7+: doubles from attempt to attempt; before, equal to `retry.backoff.ms`)
+    pub retry_backoff_max: Duration,
+    /// `delivery.timeout.ms`; `None` before 2.1, where `request.timeout.ms` limits the wait in the accumulator
+    pub delivery_timeout: Option<Duration>,
+    /// `linger.ms`
+    pub linger: Duration,
+    /// `batch.size`, in bytes
+    pub batch_size: usize,
+    /// `max.request.size`, in bytes
+    pub max_request_size: usize,
+    /// `buffer.memory`, in bytes
+    pub buffer_memory: usize,
+    /// `max.block.ms`: how long a record waits for metadata of its topic or for room
+    pub max_block: Duration,
+    /// `metadata.max.age.ms`
+    pub metadata_max_age: Duration,
+    /// `request.timeout.ms`, `reconnect.backoff.ms`, `max.in.flight.requests.per.connection` …
+    pub connection: ConnectionConfig,
+}
+
+impl ProducerConfig {
+    /// The defaults of release `version`, except that it is never idempotent.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        version: KafkaVersion,
+        bootstrap: Vec<NodeId>,
+        workload: Workload,
+    ) -> Self {
+        let millis = Duration::from_millis;
+        let delivery = version.at_least(2, 1);
+        let exponential = version.at_least(3, 7);
+        Self {
+            name: name.into(),
+            version,
+            bootstrap,
+            discover: Discover::Metadata,
+            workload,
+            acks: if version.at_least(3, 0) { Acks::All } else { Acks::Leader },
+            retries: if delivery { i32::MAX as u32 } else { 0 },
+            retry_backoff: millis(100),
+            retry_backoff_max: millis(if exponential { 1_000 } else { 100 }),
+            delivery_timeout: delivery.then(|| millis(120_000)),
+            linger: Duration::ZERO,
+            batch_size: 16_384,
+            max_request_size: 1_048_576,
+            buffer_memory: 33_554_432,
+            max_block: millis(60_000),
+            metadata_max_age: millis(300_000),
+            connection: ConnectionConfig { max_in_flight: 5, ..ConnectionConfig::default() },
+        }
+    }
+
+    /// How long a batch waits before its next attempt, after `attempts` of them.
+    pub fn backoff(&self, attempts: u32) -> Duration {
+        let doubled = self.retry_backoff.saturating_mul(1 << attempts.saturating_sub(1).min(20));
+        doubled.min(self.retry_backoff_max.max(self.retry_backoff))
+    }
+}

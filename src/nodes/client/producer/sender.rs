@@ -1,0 +1,232 @@
+//! The producer's sender: ready batches into Produce requests, answers into ends of operations or new attempts.
+
+use std::mem;
+
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, RequestKind};
+use tracing::debug;
+
+use super::accumulator::ProducerBatch;
+use super::{Acks, Producer, Sent, end_badly, reason};
+use crate::nodes::Effects;
+use crate::nodes::client::connections::Readiness;
+use crate::nodes::client::protocol::{
+    certainly_not_written, code, error_name, is_metadata_error, is_retriable,
+};
+use crate::nodes::client::wake::earlier;
+use crate::vocab::{Clock, NodeId, Time};
+
+/// What an answer that names no such partition counts as (UNKNOWN_SERVER_ERROR).
+const UNANSWERED: i16 = -1;
+
+impl Producer {
+    /// Whether at most one request per connection, so that retries cannot reorder
+    /// (`max.in.flight.requests.per.connection=1`).
+    fn keeps_order(&self) -> bool {
+        self.config.connection.max_in_flight == 1
+    }
+
+    /// Sends what is ready; returns when something else will be.
+    pub(super) fn send_ready(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
+        if self.accumulator.queued() == 0 {
+            return None;
+        }
+        let mut next = None;
+        let mut nodes: Vec<NodeId> = Vec::new();
+        let flush = self.closing || self.blocked.is_some();
+        for (slot, queue) in self.accumulator.queues().iter().enumerate() {
+            let Some(at) = self.accumulator.ready_at(slot, &self.config, flush) else { continue };
+            if at > clock.now {
+                next = earlier(next, Some(at));
+                continue;
+            }
+            let partition = queue.at.partition as usize;
+            match self.metadata.leader(queue.topic, partition) {
+                None => self.metadata.request_update(),
+                Some(leader) if !nodes.contains(&leader.node) => nodes.push(leader.node),
+                Some(_) => {}
+            }
+        }
+        for node in nodes {
+            loop {
+                match self.net.prepare(clock.now, node, effects) {
+                    Readiness::Ready => {}
+                    Readiness::Wait => break,
+                    Readiness::Backoff(until) => {
+                        next = earlier(next, Some(until));
+                        break;
+                    }
+                }
+                if !self.send_one(clock, node, flush, effects) {
+                    break;
+                }
+            }
+        }
+        next
+    }
+
+    /// Sends one request to `node`, with the first batch of every partition that it leads and that is ready.
+    /// Returns whether there was one.
+    fn send_one(&mut self, clock: Clock, node: NodeId, flush: bool, effects: &mut Effects) -> bool {
+        let mut topics: Vec<TopicProduceData> = Vec::new();
+        let mut last_topic = None;
+        let mut batches: Sent = Vec::new();
+        let mut bytes_left = self.config.max_request_size;
+        let mute = self.keeps_order() && self.config.acks != Acks::None;
+        for slot in 0..self.accumulator.queues().len() {
+            let queue = self.accumulator.queue(slot);
+            let (topic, index) = (queue.topic, queue.at.partition);
+            let ready = self.accumulator.ready_at(slot, &self.config, flush);
+            let leader = self.metadata.leader(topic, index as usize);
+            if ready.is_none_or(|at| at > clock.now) || leader.is_none_or(|l| l.node != node) {
+                continue;
+            }
+            let size = self.accumulator.front_bytes(slot);
+            if size > bytes_left && !batches.is_empty() {
+                break;
+            }
+            bytes_left = bytes_left.saturating_sub(size);
+            let (batch, bytes) = self.accumulator.take(slot, mute);
+            let data = PartitionProduceData::default().with_index(index).with_records(Some(bytes));
+            if last_topic == Some(topic) {
+                topics.last_mut().expect("it was pushed").partition_data.push(data);
+            } else {
+                last_topic = Some(topic);
+                let name = self.metadata.wire_name(topic).clone();
+                let topic = TopicProduceData::default().with_name(name);
+                topics.push(topic.with_partition_data(vec![data]));
+            }
+            batches.push((slot, batch));
+        }
+        if batches.is_empty() {
+            return false;
+        }
+        self.transmit(clock, node, topics, batches, effects);
+        true
+    }
+
+    fn transmit(
+        &mut self,
+        clock: Clock,
+        node: NodeId,
+        topics: Vec<TopicProduceData>,
+        batches: Sent,
+        effects: &mut Effects,
+    ) {
+        let timeout = self.config.connection.request_timeout.as_millis();
+        let request = RequestKind::Produce(
+            ProduceRequest::default()
+                .with_acks(self.config.acks.number())
+                .with_timeout_ms(i32::try_from(timeout).unwrap_or(i32::MAX))
+                .with_topic_data(topics),
+        );
+        let request = (ApiKey::Produce, self.versions.produce, &request);
+        if self.config.acks == Acks::None {
+            self.net.send_one_way(node, effects, request);
+            for (slot, mut batch) in batches {
+                let at = self.accumulator.queue(slot).at.clone();
+                self.succeed(&mut batch, &at, -1, effects);
+            }
+            return;
+        }
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.net.send(clock.now, node, effects, request, tag);
+        if let Some(timeout) = self.config.delivery_timeout {
+            let first = batches.iter().map(|(_, batch)| batch.created + timeout).min();
+            self.next_in_flight_expiry = earlier(self.next_in_flight_expiry, first);
+        }
+        self.sent.insert(tag, batches);
+    }
+
+    /// The answer to the request `tag`.
+    pub(super) fn answered(
+        &mut self,
+        clock: Clock,
+        tag: u64,
+        response: &ProduceResponse,
+        effects: &mut Effects,
+    ) {
+        let Some(batches) = self.sent.remove(&tag) else { return };
+        for (slot, batch) in batches {
+            let queue = self.accumulator.queue(slot);
+            let topic = &*queue.at.topic;
+            let answer = response
+                .responses
+                .iter()
+                .filter(|answer| answer.name.as_str() == topic)
+                .flat_map(|answer| &answer.partition_responses)
+                .find(|answer| answer.index == queue.at.partition);
+            let (error, offset) =
+                answer.map_or((UNANSWERED, -1), |answer| (answer.error_code, answer.base_offset));
+            self.settle(clock, slot, batch, error, offset, effects);
+        }
+    }
+
+    /// The request `tag` will have no answer.
+    pub(super) fn lost(&mut self, clock: Clock, tag: u64, effects: &mut Effects) {
+        let Some(batches) = self.sent.remove(&tag) else { return };
+        // As in Java, each goes to the head of its queue, the oldest first: with several requests in flight
+        // their order turns around. That is the reordering that idempotence or one request in flight prevents.
+        for (slot, batch) in batches {
+            self.settle(clock, slot, batch, code::NETWORK_EXCEPTION, -1, effects);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        clock: Clock,
+        slot: usize,
+        mut batch: ProducerBatch,
+        error: i16,
+        base_offset: i64,
+        effects: &mut Effects,
+    ) {
+        if self.keeps_order() {
+            self.accumulator.unmute(slot);
+        }
+        if is_metadata_error(error) {
+            self.metadata.request_update();
+        }
+        if batch.done {
+            return;
+        }
+        if error == code::NONE {
+            let at = self.accumulator.queue(slot).at.clone();
+            return self.succeed(&mut batch, &at, base_offset, effects);
+        }
+        batch.maybe_written |= !certainly_not_written(error);
+        let name = error_name(self.config.version, error);
+        let late = self.config.delivery_timeout.is_some_and(|d| batch.created + d <= clock.now);
+        if is_retriable(error) && batch.attempts < self.config.retries && !late {
+            debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is tried again");
+            self.accumulator.retry(clock.now, slot, batch);
+        } else {
+            debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is given up");
+            self.give_up(batch, name, effects);
+        }
+    }
+
+    /// Ends the operations of batches in flight that reached `delivery.timeout.ms`. They were sent: nobody
+    /// knows how they ended.
+    pub(super) fn expire_in_flight(&mut self, clock: Clock, effects: &mut Effects) {
+        let Some(timeout) = self.config.delivery_timeout else { return };
+        if self.next_in_flight_expiry.is_none_or(|next| next > clock.now) {
+            return;
+        }
+        let mut next = None;
+        let mut sent = mem::take(&mut self.sent);
+        for (_, batch) in sent.values_mut().flatten().filter(|(_, batch)| !batch.done) {
+            if batch.created + timeout > clock.now {
+                next = earlier(next, Some(batch.created + timeout));
+                continue;
+            }
+            batch.maybe_written = true;
+            batch.done = true;
+            end_badly(batch, reason::EXPIRED, effects);
+            self.accumulator.free(batch);
+        }
+        self.sent = sent;
+        self.next_in_flight_expiry = next;
+    }
+}

@@ -1,0 +1,266 @@
+//! What versions of which API a client of a Kafka release speaks, and what Kafka's error codes mean to it.
+
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::protocol::StrBytes;
+
+use crate::vocab::KafkaVersion;
+
+/// The error codes that clients act upon, under Kafka's names (`org.apache.kafka.common.protocol.Errors`).
+pub mod code {
+    /// Success.
+    pub const NONE: i16 = 0;
+    /// OFFSET_OUT_OF_RANGE
+    pub const OFFSET_OUT_OF_RANGE: i16 = 1;
+    /// CORRUPT_MESSAGE
+    pub const CORRUPT_MESSAGE: i16 = 2;
+    /// UNKNOWN_TOPIC_OR_PARTITION
+    pub const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+    /// LEADER_NOT_AVAILABLE
+    pub const LEADER_NOT_AVAILABLE: i16 = 5;
+    /// NOT_LEADER_OR_FOLLOWER; NOT_LEADER_FOR_PARTITION before 2.6
+    pub const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+    /// REQUEST_TIMED_OUT
+    pub const REQUEST_TIMED_OUT: i16 = 7;
+    /// MESSAGE_TOO_LARGE
+    pub const MESSAGE_TOO_LARGE: i16 = 10;
+    /// NETWORK_EXCEPTION: what the Java client says of a lost connection and of a request without an answer
+    pub const NETWORK_EXCEPTION: i16 = 13;
+    /// INVALID_TOPIC_EXCEPTION
+    pub const INVALID_TOPIC_EXCEPTION: i16 = 17;
+    /// RECORD_LIST_TOO_LARGE
+    pub const RECORD_LIST_TOO_LARGE: i16 = 18;
+    /// NOT_ENOUGH_REPLICAS
+    pub const NOT_ENOUGH_REPLICAS: i16 = 19;
+    /// NOT_ENOUGH_REPLICAS_AFTER_APPEND
+    pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;
+    /// INVALID_REQUIRED_ACKS
+    pub const INVALID_REQUIRED_ACKS: i16 = 21;
+    /// TOPIC_AUTHORIZATION_FAILED
+    pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+    /// INVALID_TIMESTAMP
+    pub const INVALID_TIMESTAMP: i16 = 32;
+    /// TOPIC_ALREADY_EXISTS
+    pub const TOPIC_ALREADY_EXISTS: i16 = 36;
+    /// NOT_CONTROLLER
+    pub const NOT_CONTROLLER: i16 = 41;
+    /// INVALID_REQUEST
+    pub const INVALID_REQUEST: i16 = 42;
+    /// UNSUPPORTED_FOR_MESSAGE_FORMAT
+    pub const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
+    /// KAFKA_STORAGE_ERROR
+    pub const KAFKA_STORAGE_ERROR: i16 = 56;
+    /// FENCED_LEADER_EPOCH
+    pub const FENCED_LEADER_EPOCH: i16 = 74;
+    /// UNKNOWN_LEADER_EPOCH
+    pub const UNKNOWN_LEADER_EPOCH: i16 = 75;
+    /// OFFSET_NOT_AVAILABLE
+    pub const OFFSET_NOT_AVAILABLE: i16 = 78;
+    /// INVALID_RECORD
+    pub const INVALID_RECORD: i16 = 87;
+}
+
+use code::*;
+
+/// Kafka's name of an error code in a release.
+pub fn error_name(version: KafkaVersion, error: i16) -> &'static str {
+    match error {
+        NONE => "NONE",
+        OFFSET_OUT_OF_RANGE => "OFFSET_OUT_OF_RANGE",
+        CORRUPT_MESSAGE => "CORRUPT_MESSAGE",
+        UNKNOWN_TOPIC_OR_PARTITION => "UNKNOWN_TOPIC_OR_PARTITION",
+        LEADER_NOT_AVAILABLE => "LEADER_NOT_AVAILABLE",
+        NOT_LEADER_OR_FOLLOWER if version.at_least(2, 6) => "NOT_LEADER_OR_FOLLOWER",
+        NOT_LEADER_OR_FOLLOWER => "NOT_LEADER_FOR_PARTITION",
+        REQUEST_TIMED_OUT => "REQUEST_TIMED_OUT",
+        MESSAGE_TOO_LARGE => "MESSAGE_TOO_LARGE",
+        NETWORK_EXCEPTION => "NETWORK_EXCEPTION",
+        INVALID_TOPIC_EXCEPTION => "INVALID_TOPIC_EXCEPTION",
+        RECORD_LIST_TOO_LARGE => "RECORD_LIST_TOO_LARGE",
+        NOT_ENOUGH_REPLICAS => "NOT_ENOUGH_REPLICAS",
+        NOT_ENOUGH_REPLICAS_AFTER_APPEND => "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+        INVALID_REQUIRED_ACKS => "INVALID_REQUIRED_ACKS",
+        TOPIC_AUTHORIZATION_FAILED => "TOPIC_AUTHORIZATION_FAILED",
+        INVALID_TIMESTAMP => "INVALID_TIMESTAMP",
+        33 => "UNSUPPORTED_SASL_MECHANISM",
+        35 => "UNSUPPORTED_VERSION",
+        TOPIC_ALREADY_EXISTS => "TOPIC_ALREADY_EXISTS",
+        37 => "INVALID_PARTITIONS",
+        38 => "INVALID_REPLICATION_FACTOR",
+        39 => "INVALID_REPLICA_ASSIGNMENT",
+        40 => "INVALID_CONFIG",
+        NOT_CONTROLLER => "NOT_CONTROLLER",
+        INVALID_REQUEST => "INVALID_REQUEST",
+        UNSUPPORTED_FOR_MESSAGE_FORMAT => "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+        44 => "POLICY_VIOLATION",
+        KAFKA_STORAGE_ERROR => "KAFKA_STORAGE_ERROR",
+        FENCED_LEADER_EPOCH => "FENCED_LEADER_EPOCH",
+        UNKNOWN_LEADER_EPOCH => "UNKNOWN_LEADER_EPOCH",
+        OFFSET_NOT_AVAILABLE => "OFFSET_NOT_AVAILABLE",
+        INVALID_RECORD => "INVALID_RECORD",
+        _ => "UNKNOWN_SERVER_ERROR",
+    }
+}
+
+/// Whether the error says that the client's picture of the cluster is wrong (`InvalidMetadataException`).
+pub fn is_metadata_error(error: i16) -> bool {
+    matches!(
+        error,
+        UNKNOWN_TOPIC_OR_PARTITION
+            | LEADER_NOT_AVAILABLE
+            | NOT_LEADER_OR_FOLLOWER
+            | NETWORK_EXCEPTION
+            | KAFKA_STORAGE_ERROR
+            | FENCED_LEADER_EPOCH
+    )
+}
+
+/// Whether a producer tries again after this answer (`RetriableException`).
+pub fn is_retriable(error: i16) -> bool {
+    is_metadata_error(error)
+        || matches!(
+            error,
+            CORRUPT_MESSAGE
+                | REQUEST_TIMED_OUT
+                | NOT_ENOUGH_REPLICAS
+                | NOT_ENOUGH_REPLICAS_AFTER_APPEND
+                | UNKNOWN_LEADER_EPOCH
+        )
+}
+
+/// Whether a leader that answers Produce with this error has certainly not appended the batch.
+///
+/// Only errors that a leader finds before it appends. "Not leader" and "unknown partition" are none: a leader
+/// that loses the partition while it waits for followers (acks=all) says the same.
+pub fn certainly_not_written(error: i16) -> bool {
+    matches!(
+        error,
+        CORRUPT_MESSAGE
+            | MESSAGE_TOO_LARGE
+            | INVALID_TOPIC_EXCEPTION
+            | RECORD_LIST_TOO_LARGE
+            | NOT_ENOUGH_REPLICAS
+            | INVALID_REQUIRED_ACKS
+            | TOPIC_AUTHORIZATION_FAILED
+            | INVALID_TIMESTAMP
+            | INVALID_REQUEST
+            | UNSUPPORTED_FOR_MESSAGE_FORMAT
+            | INVALID_RECORD
+    )
+}
+
+/// The API versions that the Java client of a release uses towards brokers of the same release.
+///
+/// Where the simulation has no older form (record batches before v2, message sets), 0.10 speaks as 0.11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiVersions {
+    /// Produce
+    pub produce: i16,
+    /// Fetch; never 13 or above, which need topic ids
+    pub fetch: i16,
+    /// ListOffsets
+    pub list_offsets: i16,
+    /// Metadata
+    pub metadata: i16,
+    /// OffsetForLeaderEpoch; `None` before 2.1, where consumers do not ask
+    pub offset_for_leader_epoch: Option<i16>,
+    /// CreateTopics
+    pub create_topics: i16,
+}
+
+impl ApiVersions {
+    /// Those of release `version`.
+    pub fn of(version: KafkaVersion) -> Self {
+        let newest = |steps: &[((u8, u8), i16)]| {
+            let reached = |step: &&((u8, u8), i16)| version.at_least(step.0.0, step.0.1);
+            steps.iter().rev().find(reached).map_or(steps[0].1, |step| step.1)
+        };
+        Self {
+            produce: newest(&[
+                ((0, 0), 3),
+                ((1, 0), 5),
+                ((2, 0), 6),
+                ((2, 1), 7),
+                ((2, 4), 8),
+                ((2, 8), 9),
+            ]),
+            fetch: newest(&[
+                ((0, 0), 5),
+                ((1, 0), 6),
+                ((1, 1), 7),
+                ((2, 0), 8),
+                ((2, 1), 10),
+                ((2, 3), 11),
+                ((2, 7), 12),
+            ]),
+            list_offsets: newest(&[
+                ((0, 0), 2),
+                ((2, 0), 3),
+                ((2, 1), 4),
+                ((2, 2), 5),
+                ((2, 8), 6),
+            ]),
+            metadata: newest(&[
+                ((0, 0), 4),
+                ((1, 0), 5),
+                ((2, 0), 6),
+                ((2, 1), 7),
+                ((2, 3), 8),
+                ((2, 4), 9),
+                ((2, 8), 11),
+            ]),
+            offset_for_leader_epoch: version
+                .at_least(2, 1)
+                .then(|| newest(&[((2, 1), 2), ((2, 3), 3), ((2, 8), 4)])),
+            create_topics: newest(&[((0, 0), 2), ((2, 0), 3), ((2, 4), 5), ((2, 8), 7)]),
+        }
+    }
+}
+
+/// A string as messages hold it.
+pub fn text(from: &str) -> StrBytes {
+    StrBytes::from_string(from.to_owned())
+}
+
+/// A topic's name as messages hold it.
+pub fn topic_name(from: &str) -> TopicName {
+    TopicName(text(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_release_speaks_versions_that_grow_with_it() {
+        let mut before = ApiVersions::of(KafkaVersion::ALL[0]);
+        for version in KafkaVersion::ALL {
+            let now = ApiVersions::of(*version);
+            assert!(now.produce >= before.produce && now.fetch >= before.fetch, "{version}");
+            assert!(now.metadata >= before.metadata && now.fetch <= 12, "{version}");
+            before = now;
+        }
+        let of = |major, minor| ApiVersions::of(KafkaVersion::new(major, minor));
+        assert_eq!((of(1, 0).produce, of(2, 1).produce, of(3, 9).produce), (5, 7, 9));
+        assert_eq!(
+            (of(1, 0).fetch, of(2, 0).fetch, of(2, 1).fetch, of(2, 8).fetch),
+            (6, 8, 10, 12)
+        );
+        assert_eq!(of(2, 0).offset_for_leader_epoch, None);
+    }
+
+    #[test]
+    fn the_name_of_error_6_changed_in_2_6() {
+        assert_eq!(error_name(KafkaVersion::new(2, 5), 6), "NOT_LEADER_FOR_PARTITION");
+        assert_eq!(error_name(KafkaVersion::new(2, 6), 6), "NOT_LEADER_OR_FOLLOWER");
+    }
+
+    #[test]
+    fn what_may_have_been_written_is_never_called_certain() {
+        for error in [-1, 3, 5, 6, 7, 13, 20, 56] {
+            assert!(!certainly_not_written(error), "{error}");
+        }
+        for error in [2, 10, 19, 21] {
+            assert!(certainly_not_written(error), "{error}");
+        }
+    }
+}

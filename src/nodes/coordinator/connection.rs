@@ -1,0 +1,329 @@
+//! Connections: the handshake, the order of replies, the end.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::acl::AuthId;
+use super::prepare::Write;
+use super::sessions::negotiate;
+use super::txn::PASSWORD;
+use super::writes::Shape;
+use super::{Running, Step, four_letter};
+use crate::vocab::{ConnId, Zxid};
+use crate::wire::frames::{FrameError, Frames};
+use crate::wire::jute::Reader;
+use crate::wire::zookeeper::{
+    Code, ConnectRequest, ConnectResponse, MAX_FRAME, MultiOp, Reply, Request, RequestError,
+    RequestHeader,
+};
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    frames: Frames,
+    /// Its session, once it has asked for one.
+    pub(super) session: Option<i64>,
+    /// As what it is known.
+    pub(super) ids: Vec<AuthId>,
+    /// What is to be answered, in this order; the front waits for a transaction.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Nothing that arrives counts any more.
+    pub(super) ended: bool,
+}
+
+/// A request whose answer has to wait for those before it.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// A proposal of this connection.
+    Proposal,
+    /// A read.
+    Read { xid: i32, request: Request },
+    /// A request that cannot be served.
+    Refusal { xid: i32, code: Code, close: bool },
+}
+
+impl Connection {
+    pub(super) fn new(peer: AuthId) -> Self {
+        Self {
+            frames: Frames::new(MAX_FRAME),
+            session: None,
+            ids: vec![peer],
+            waiting: VecDeque::new(),
+            ended: false,
+        }
+    }
+}
+
+impl Running {
+    pub(super) fn received(&mut self, at: &mut Step<'_>, conn: ConnId, bytes: Bytes) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if connection.ended {
+            return;
+        }
+        connection.frames.push(bytes);
+        if let Err(FrameError { length, .. }) = self.read_frames(at, conn)
+            && let Some(connection) = self.connections.get(&conn)
+        {
+            let len = length as i32;
+            if connection.session.is_none()
+                && let Some(text) = four_letter::answer(self, at.config, len.to_be_bytes())
+            {
+                at.fx.send(conn, text.into());
+            }
+            self.end_connection(at, conn);
+        }
+    }
+
+    /// Serves the frames that are there. Until recovery is durable, they wait.
+    pub(super) fn read_frames(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+    ) -> Result<(), FrameError> {
+        while self.log.is_ready()
+            && let Some(connection) = self.connections.get_mut(&conn)
+            && !connection.ended
+            && let Some(payload) = connection.frames.pop()?
+        {
+            self.received += 1;
+            match connection.session {
+                None => self.connect(at, conn, payload),
+                Some(session) => {
+                    self.expiry.touch(at.clock.now, session);
+                    self.request(at, conn, session, payload);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, at: &mut Step<'_>, conn: ConnId, payload: Bytes) {
+        let Ok(request) = ConnectRequest::decode(payload) else {
+            return self.end_connection(at, conn);
+        };
+        if request.last_zxid_seen > self.last_zxid() {
+            // The client has seen what this server does not have: it must find another.
+            tracing::info!(seen = %request.last_zxid_seen, "refused a client that has seen more");
+            return self.end_connection(at, conn);
+        }
+        let timeout_ms = negotiate(request.timeout_ms, at.config.tick_ms);
+        if request.session != 0 {
+            return self.reattach(at, conn, &request, timeout_ms);
+        }
+        let session = self.next_session;
+        self.next_session += 1;
+        let mut password = [0; PASSWORD];
+        at.stream.fill(&mut password);
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.session = Some(session);
+        }
+        self.attached.insert(session, conn);
+        let shape = Shape::Connect { timeout_ms, password, read_only: request.read_only };
+        let write = Write::CreateSession { timeout_ms, password };
+        self.propose(at, Some((conn, shape)), session, 0, write);
+    }
+
+    fn reattach(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        request: &ConnectRequest,
+        timeout_ms: i32,
+    ) {
+        let id = request.session;
+        let known = self.state.sessions.get(id);
+        let proven =
+            known.is_some_and(|session| request.password.as_deref() == Some(&session.password));
+        let read_only = request.read_only.map(|_| false);
+        if !proven || !self.preparer.is_live(&self.state, id) {
+            tracing::info!(session = format!("{id:#x}"), "refused a session that is not there");
+            let password = Some(Bytes::from_static(&[0; PASSWORD]));
+            let (protocol_version, session) = (0, 0);
+            let gone =
+                ConnectResponse { protocol_version, timeout_ms: 0, session, password, read_only };
+            at.fx.send(conn, gone.encode());
+            return self.end_connection(at, conn);
+        }
+        if let Some(before) = self.attached.insert(id, conn) {
+            self.end_connection(at, before);
+            self.attached.insert(id, conn);
+        }
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.session = Some(id);
+        }
+        self.expiry.track(at.clock.now, id, timeout_ms);
+        let password = request.password.clone();
+        let again =
+            ConnectResponse { protocol_version: 0, timeout_ms, session: id, password, read_only };
+        self.send(at, conn, again.encode());
+    }
+
+    fn request(&mut self, at: &mut Step<'_>, conn: ConnId, session: i64, payload: Bytes) {
+        let mut from = Reader::new(payload);
+        let Ok(header) = RequestHeader::decode(&mut from) else {
+            return self.end_connection(at, conn);
+        };
+        let xid = header.xid;
+        let request = match Request::decode(header, &mut from) {
+            Ok(request) => request,
+            Err(RequestError::UnknownOp(op)) => {
+                tracing::warn!(op, "there is no such operation");
+                return self.refuse(at, conn, xid, Code::UNIMPLEMENTED, true);
+            }
+            Err(RequestError::Body(error)) => {
+                tracing::warn!(op = header.op, %error, "a request does not decode");
+                return self.refuse(at, conn, xid, Code::MARSHALLING_ERROR, false);
+            }
+        };
+        match request {
+            Request::Create(create) => {
+                let shape = Shape::Request { xid, op: create.op };
+                self.propose(at, Some((conn, shape)), session, xid, Write::Create(create));
+            }
+            Request::Delete(delete) => {
+                let shape = Shape::Request { xid, op: header.op };
+                self.propose(at, Some((conn, shape)), session, xid, Write::Delete(delete));
+            }
+            Request::SetData(set) => {
+                let shape = Shape::Request { xid, op: header.op };
+                self.propose(at, Some((conn, shape)), session, xid, Write::SetData(set));
+            }
+            Request::SetAcl { path, acl, aversion } => {
+                let shape = Shape::Request { xid, op: header.op };
+                let write = Write::SetAcl { path, acl, aversion };
+                self.propose(at, Some((conn, shape)), session, xid, write);
+            }
+            Request::Multi(ops) => {
+                let created = |op: &MultiOp| match op {
+                    MultiOp::Create(create) => create.op,
+                    _ => 0,
+                };
+                let shape = Shape::Multi { xid, creates: ops.iter().map(created).collect() };
+                self.propose(at, Some((conn, shape)), session, xid, Write::Multi(ops));
+            }
+            Request::CloseSession => {
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.ended = true;
+                }
+                let shape = Shape::Request { xid, op: header.op };
+                self.propose(at, Some((conn, shape)), session, xid, Write::CloseSession);
+            }
+            Request::Sync { path } => self.propose_sync(at, conn, xid, path),
+            Request::Auth { scheme, credentials } => {
+                self.authenticate(at, conn, xid, &scheme, credentials.as_deref());
+            }
+            Request::Check(_) | Request::Sasl { .. } => {
+                self.refuse(at, conn, xid, Code::UNIMPLEMENTED, true);
+            }
+            Request::Reconfig { .. } => self.refuse(at, conn, xid, Code::RECONFIG_DISABLED, false),
+            read => self.wait_or_answer(at, conn, Waiting::Read { xid, request: read }),
+        }
+    }
+
+    fn refuse(&mut self, at: &mut Step<'_>, conn: ConnId, xid: i32, code: Code, close: bool) {
+        if close && let Some(connection) = self.connections.get_mut(&conn) {
+            connection.ended = true;
+        }
+        self.wait_or_answer(at, conn, Waiting::Refusal { xid, code, close });
+    }
+
+    fn wait_or_answer(&mut self, at: &mut Step<'_>, conn: ConnId, waiting: Waiting) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if connection.waiting.is_empty() {
+            self.answer(at, conn, waiting);
+        } else {
+            connection.waiting.push_back(waiting);
+        }
+    }
+
+    fn answer(&mut self, at: &mut Step<'_>, conn: ConnId, waiting: Waiting) {
+        match waiting {
+            Waiting::Proposal => {}
+            Waiting::Read { xid, request } => self.read(at, conn, xid, request),
+            Waiting::Refusal { xid, code, close } => {
+                self.reply(at, conn, xid, Err(code));
+                if close {
+                    self.end_connection(at, conn);
+                }
+            }
+        }
+    }
+
+    /// The proposal at the front was answered: so is what waited only for it.
+    pub(super) fn answer_waiting(&mut self, at: &mut Step<'_>, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let front = connection.waiting.pop_front();
+        assert!(matches!(front, Some(Waiting::Proposal)), "replies are in the order of requests");
+        while let Some(connection) = self.connections.get_mut(&conn)
+            && let Some(next) =
+                connection.waiting.pop_front_if(|next| !matches!(next, Waiting::Proposal))
+        {
+            self.answer(at, conn, next);
+        }
+    }
+
+    /// Credentials are judged at once, before what waits.
+    fn authenticate(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        xid: i32,
+        scheme: &str,
+        credentials: Option<&[u8]>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let digest = credentials.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let result = match (scheme, digest) {
+            ("digest", Some(credentials)) => {
+                let id = AuthId::of_digest(credentials);
+                if !connection.ids.contains(&id) {
+                    connection.ids.push(id);
+                    connection.ids.sort();
+                }
+                Ok(Reply::Empty)
+            }
+            ("ip", _) => Ok(Reply::Empty),
+            _ => Err(Code::AUTH_FAILED),
+        };
+        let result = result.as_ref().map_err(|code| *code);
+        self.send(at, conn, Reply::encode(result, xid, Zxid(0)));
+        if result.is_err() {
+            self.end_connection(at, conn);
+        }
+    }
+
+    pub(super) fn reply(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        xid: i32,
+        result: Result<Reply, Code>,
+    ) {
+        let bytes = Reply::encode(result.as_ref().map_err(|code| *code), xid, self.last_zxid());
+        self.send(at, conn, bytes);
+    }
+
+    pub(super) fn send(&mut self, at: &mut Step<'_>, conn: ConnId, bytes: Bytes) {
+        self.sent += 1;
+        at.fx.send(conn, bytes);
+    }
+
+    /// Closes a connection; its session lives on until it expires.
+    pub(super) fn end_connection(&mut self, at: &mut Step<'_>, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            at.fx.close(conn);
+            self.forget_connection(conn);
+        }
+    }
+
+    pub(super) fn forget_connection(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        self.watches.forget(conn);
+        if let Some(session) = connection.session
+            && self.attached.get(&session) == Some(&conn)
+        {
+            self.attached.remove(&session);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Commands of four letters, sent as text where a frame's length would stand.
+
+use std::fmt::Write;
+
+use super::{Config, Running};
+
+/// The text that answers `word`, after which the connection is closed; `None` when it is no command.
+pub(super) fn answer(running: &Running, config: &Config, word: [u8; 4]) -> Option<String> {
+    let word = std::str::from_utf8(&word).ok()?;
+    if !matches!(word, "ruok" | "isro" | "srvr" | "stat" | "mntr") {
+        return None;
+    }
+    if word != "srvr" && !config.four_letter_words {
+        return Some(format!("{word} is not executed because it is not in the whitelist.\n"));
+    }
+    Some(match word {
+        "ruok" => "imok".into(),
+        "isro" => "rw".into(),
+        "srvr" => format!("{}{}", version(), server(running)),
+        "stat" => {
+            let mut text = version();
+            text.push_str("Clients:\n");
+            for connection in running.connections.values() {
+                let address = &connection.ids.iter().find(|id| &*id.scheme == "ip");
+                let address = address.map_or("", |id| &*id.id);
+                let queued = connection.waiting.len();
+                let _ = writeln!(text, " /{address}[1](queued={queued},recved=0,sent=0)");
+            }
+            text.push('\n');
+            text + &server(running)
+        }
+        _ => monitor(running),
+    })
+}
+
+fn version() -> String {
+    format!(
+        "Zookeeper version: 3.8.0-kafka-sim-{}, built on 2022-02-25 08:49 UTC\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn znodes(running: &Running) -> usize {
+    // ZooKeeper stores the root under two keys, and counts both.
+    running.state.tree.len() + 1
+}
+
+fn server(running: &Running) -> String {
+    format!(
+        "Latency min/avg/max: 0/0.0/0\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
+         Zxid: {}\nMode: standalone\nNode count: {}\n",
+        running.received,
+        running.sent,
+        running.connections.len(),
+        running.proposals.len(),
+        running.state.last_zxid,
+        znodes(running),
+    )
+}
+
+fn monitor(running: &Running) -> String {
+    let lines = [
+        ("zk_version", version().trim_start_matches("Zookeeper version: ").trim_end().to_owned()),
+        ("zk_server_state", "standalone".to_owned()),
+        ("zk_num_alive_connections", running.connections.len().to_string()),
+        ("zk_outstanding_requests", running.proposals.len().to_string()),
+        ("zk_packets_received", running.received.to_string()),
+        ("zk_packets_sent", running.sent.to_string()),
+        ("zk_znode_count", znodes(running).to_string()),
+        ("zk_watch_count", running.watches.len().to_string()),
+        ("zk_ephemerals_count", running.state.tree.ephemeral_count().to_string()),
+        ("zk_global_sessions", running.state.sessions.len().to_string()),
+    ];
+    lines.iter().map(|(key, value)| format!("{key}\t{value}\n")).collect()
+}

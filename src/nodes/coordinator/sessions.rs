@@ -1,0 +1,228 @@
+//! Sessions: which there are (replicated, durable), and when each one expires (this server's memory).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::txn::{PASSWORD, decode_password};
+use crate::vocab::Time;
+use crate::wire::jute::{JuteError, Reader, Writer};
+
+/// A session as every server knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its negotiated timeout, in milliseconds.
+    pub timeout_ms: i32,
+    /// What a connection must know to attach to it.
+    pub password: [u8; PASSWORD],
+}
+
+/// All sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionTable {
+    sessions: BTreeMap<i64, Session>,
+    /// The highest id that was ever given away: no id is given twice, whatever the wall clock does.
+    last_id: i64,
+}
+
+impl SessionTable {
+    /// The session `id`.
+    pub fn get(&self, id: i64) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// All of them, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, &Session)> {
+        self.sessions.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// The highest id that was ever given away.
+    pub fn last_id(&self) -> i64 {
+        self.last_id
+    }
+
+    /// Adds a session.
+    pub fn open(&mut self, id: i64, session: Session) {
+        self.last_id = self.last_id.max(id);
+        self.sessions.insert(id, session);
+    }
+
+    /// Removes a session; says whether there was one.
+    pub fn close(&mut self, id: i64) -> bool {
+        self.sessions.remove(&id).is_some()
+    }
+
+    /// Adds the table to a snapshot.
+    pub fn encode(&self, to: &mut Writer) {
+        to.long(self.last_id);
+        to.count(self.sessions.len());
+        for (id, session) in &self.sessions {
+            to.long(*id);
+            to.int(session.timeout_ms);
+            to.raw(&session.password);
+        }
+    }
+
+    /// Reads the table of a snapshot.
+    ///
+    /// # Errors
+    /// When the bytes spell none.
+    pub fn decode(from: &mut Reader) -> Result<Self, JuteError> {
+        let mut table = Self { sessions: BTreeMap::new(), last_id: from.long()? };
+        for _ in 0..from.count()? {
+            let (id, timeout_ms) = (from.long()?, from.int()?);
+            table.open(id, Session { timeout_ms, password: decode_password(from)? });
+        }
+        Ok(table)
+    }
+}
+
+/// The first session id of a server that starts: its own id in the high byte, then the time, as ZooKeeper
+/// does it; each next one is one more.
+pub fn first_id(server_id: u8, wall_ms: i64) -> i64 {
+    // The sum of the top byte and 40 bits of time, above 16 bits that count.
+    let time = ((wall_ms as u64) << 24) >> 8;
+    (u64::from(server_id) << 56 | time) as i64
+}
+
+/// The timeout that is granted: 2 to 20 ticks (`minSessionTimeout`, `maxSessionTimeout`).
+pub fn negotiate(wanted_ms: i32, tick_ms: u32) -> i32 {
+    let ticks = |n: u32| i32::try_from(tick_ms.saturating_mul(n)).unwrap_or(i32::MAX);
+    wanted_ms.clamp(ticks(2), ticks(20))
+}
+
+/// When sessions expire, in buckets of one tick: a session is never expired before its timeout is over
+/// since it was last heard of, and at most one tick later.
+#[derive(Debug)]
+pub struct Expiry {
+    tick_ms: u64,
+    buckets: BTreeMap<u64, BTreeSet<i64>>,
+    sessions: BTreeMap<i64, Touched>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    timeout_ms: u64,
+    bucket_ms: u64,
+}
+
+impl Expiry {
+    /// Nothing to expire yet.
+    ///
+    /// # Panics
+    /// When the tick is 0.
+    pub fn new(tick_ms: u32) -> Self {
+        assert!(tick_ms > 0, "a tick of no time");
+        Self { tick_ms: tick_ms.into(), buckets: BTreeMap::new(), sessions: BTreeMap::new() }
+    }
+
+    /// Begins to watch over a session, or changes its timeout.
+    pub fn track(&mut self, now: Time, session: i64, timeout_ms: i32) {
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
+        self.sessions.entry(session).or_insert(Touched { timeout_ms, bucket_ms: 0 }).timeout_ms =
+            timeout_ms;
+        self.touch(now, session);
+    }
+
+    /// The session was heard of.
+    pub fn touch(&mut self, now: Time, session: i64) {
+        let Some(touched) = self.sessions.get_mut(&session) else { return };
+        let bucket = ((now.as_millis() + touched.timeout_ms) / self.tick_ms + 1) * self.tick_ms;
+        if bucket > touched.bucket_ms {
+            let before = std::mem::replace(&mut touched.bucket_ms, bucket);
+            self.leave(before, session);
+            self.buckets.entry(bucket).or_default().insert(session);
+        }
+    }
+
+    /// Forgets a session.
+    pub fn forget(&mut self, session: i64) {
+        if let Some(touched) = self.sessions.remove(&session) {
+            self.leave(touched.bucket_ms, session);
+        }
+    }
+
+    fn leave(&mut self, bucket: u64, session: i64) {
+        if let Some(sessions) = self.buckets.get_mut(&bucket) {
+            sessions.remove(&session);
+            if sessions.is_empty() {
+                self.buckets.remove(&bucket);
+            }
+        }
+    }
+
+    /// When something may expire next.
+    pub fn next(&self) -> Option<Time> {
+        let (bucket, _) = self.buckets.first_key_value()?;
+        Some(Time::ZERO + Duration::from_millis(*bucket))
+    }
+
+    /// The sessions whose time is over, in order of their ids within a bucket; they are forgotten here.
+    pub fn expired(&mut self, now: Time) -> Vec<i64> {
+        let mut expired = Vec::new();
+        while let Some(bucket) = self.buckets.first_entry()
+            && *bucket.key() <= now.as_millis()
+        {
+            expired.extend(bucket.remove());
+        }
+        expired.iter().for_each(|session| {
+            self.sessions.remove(session);
+        });
+        expired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_kept_between_2_and_20_ticks() {
+        for (wanted, granted) in [(1, 4_000), (6_000, 6_000), (10_000_000, 40_000), (-5, 4_000)] {
+            assert_eq!(negotiate(wanted, 2_000), granted);
+        }
+    }
+
+    #[test]
+    fn ids_begin_with_the_server_and_rise_with_time() {
+        let id = first_id(1, 1_795_357_676_000);
+        assert_eq!(id >> 56, 1);
+        assert!(first_id(1, 1_795_357_676_001) > id + 60_000);
+    }
+
+    #[test]
+    fn a_session_expires_within_a_tick_after_its_timeout_and_never_before() {
+        for touched_ms in [0, 1, 999, 1_000, 1_999, 2_000, 2_001] {
+            let mut expiry = Expiry::new(2_000);
+            expiry.track(Time::from_millis(touched_ms), 7, 4_000);
+            let at = expiry.next().unwrap();
+            let silent = at.since(Time::from_millis(touched_ms)).as_millis();
+            assert!((4_001..=6_000).contains(&silent), "{touched_ms}: {silent}");
+            assert!(expiry.expired(Time(at.0 - 1)).is_empty());
+            assert_eq!(expiry.expired(at), [7]);
+            assert_eq!(expiry.next(), None);
+        }
+    }
+
+    #[test]
+    fn a_touch_moves_the_deadline_and_forgetting_removes_it() {
+        let mut expiry = Expiry::new(1_000);
+        expiry.track(Time::ZERO, 1, 2_000);
+        expiry.track(Time::ZERO, 2, 2_000);
+        expiry.touch(Time::from_millis(1_500), 1);
+        assert_eq!(expiry.expired(Time::from_millis(3_000)), [2]);
+        expiry.forget(1);
+        assert_eq!(expiry.next(), None);
+        expiry.touch(Time::from_millis(4_000), 1);
+        assert_eq!(expiry.next(), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Writes: from a proposal through the log to the tree, the watches and the reply.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::connection::Waiting;
+use super::prepare::Write;
+use super::state::Applied;
+use super::tree::Changes;
+use super::txn::{PASSWORD, Record, Txn};
+use super::{Running, Step};
+use crate::history::{CoordinatorObservation, Observation};
+use crate::vocab::{ConnId, Zxid};
+use crate::wire::zookeeper::{Code, ConnectResponse, MultiResult, Reply, encode_event, op};
+
+/// What is under way through the pipeline, in the order of zxids.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    /// Up to where must be committed for it to be done.
+    zxid: Zxid,
+    what: What,
+    /// Who hears of its end.
+    origin: Option<(ConnId, Shape)>,
+}
+
+#[derive(Debug)]
+enum What {
+    /// A transaction.
+    Txn(Box<Txn>),
+    /// A marker behind everything proposed before it.
+    Sync(Arc<str>),
+}
+
+/// What a reply looks like.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// Of the handshake.
+    Connect { timeout_ms: i32, password: [u8; PASSWORD], read_only: Option<bool> },
+    /// Of a request of operation `op`.
+    Request { xid: i32, op: i32 },
+    /// Of a multi; `creates` tells create from create2 where an operation creates.
+    Multi { xid: i32, creates: Vec<i32> },
+}
+
+impl Running {
+    /// Makes the transaction of a write and sends it on its way.
+    pub(super) fn propose(
+        &mut self,
+        at: &mut Step<'_>,
+        origin: Option<(ConnId, Shape)>,
+        session: i64,
+        cxid: i32,
+        write: Write,
+    ) {
+        let conn = origin.as_ref().map(|(conn, _)| *conn);
+        let mut connection = conn.and_then(|conn| self.connections.get_mut(&conn));
+        if let Some(connection) = &mut connection {
+            connection.waiting.push_back(Waiting::Proposal);
+        }
+        let ids = connection.as_ref().map_or(&[][..], |connection| &connection.ids);
+        let by = Self::requester(ids, at, session, cxid);
+        let txn = self.preparer.write(&self.state, by, write);
+        if let Record::CreateSession { timeout_ms, .. } = txn.record {
+            self.expiry.track(at.clock.now, session, timeout_ms);
+        }
+        self.log.append(&txn);
+        let zxid = txn.zxid;
+        self.proposals.push_back(Proposal { zxid, what: What::Txn(Box::new(txn)), origin });
+    }
+
+    /// A sync is answered behind everything proposed before it; it is no transaction.
+    pub(super) fn propose_sync(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        xid: i32,
+        path: Arc<str>,
+    ) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.waiting.push_back(Waiting::Proposal);
+        }
+        let zxid = self.preparer.last_zxid();
+        let origin = Some((conn, Shape::Request { xid, op: op::SYNC }));
+        self.proposals.push_back(Proposal { zxid, what: What::Sync(path), origin });
+        let last = self.last_zxid();
+        self.commit(at, last);
+    }
+
+    /// Everything up to `zxid` is decided: it is applied, told to watches, and answered.
+    pub(super) fn commit(&mut self, at: &mut Step<'_>, zxid: Zxid) {
+        while let Some(proposal) = self.proposals.pop_front_if(|next| next.zxid <= zxid) {
+            let result = match proposal.what {
+                What::Sync(path) => Applied::Created { path, stat: Default::default() },
+                What::Txn(txn) => self.apply(at, &txn),
+            };
+            if let Some((conn, shape)) = proposal.origin {
+                self.answer_proposal(at, conn, shape, result);
+            }
+        }
+    }
+
+    fn apply(&mut self, at: &mut Step<'_>, txn: &Txn) -> Applied {
+        let mut changes = Changes::new();
+        let applied = self.state.apply(txn, &mut changes);
+        self.preparer.applied(txn);
+        for (kind, path) in changes {
+            let told = self.watches.trigger(kind, &path);
+            if told.is_empty() {
+                continue;
+            }
+            let event = encode_event(kind, &path);
+            told.into_iter().for_each(|conn| self.send(at, conn, event.clone()));
+        }
+        match &applied {
+            Applied::SessionOpened => self.session_opened(at, txn),
+            Applied::SessionClosed => self.session_closed(at, txn),
+            _ => {}
+        }
+        self.log.snapshot_if_due(&self.state, at.fx);
+        applied
+    }
+
+    fn session_opened(&mut self, at: &mut Step<'_>, txn: &Txn) {
+        let Some(session) = self.state.sessions.get(txn.session) else { return };
+        let timeout_ms = session.timeout_ms;
+        tracing::info!(session = format!("{:#x}", txn.session), timeout_ms, "session opened");
+        let session = txn.session;
+        let observation = CoordinatorObservation::SessionOpened { session, timeout_ms };
+        at.fx.observe(Observation::Coordinator(observation));
+    }
+
+    fn session_closed(&mut self, at: &mut Step<'_>, txn: &Txn) {
+        let session = txn.session;
+        self.expiry.forget(session);
+        // A client that closed its session waits for the reply; one that was silent waits for nothing.
+        let by_client =
+            self.attached.get(&session).copied().filter(|conn| {
+                self.connections.get(conn).is_some_and(|connection| connection.ended)
+            });
+        match (by_client, self.attached.get(&session).copied()) {
+            (None, Some(conn)) => self.end_connection(at, conn),
+            _ if txn.cxid != 0 => {
+                tracing::info!(session = format!("{session:#x}"), "session closed");
+                let observation = CoordinatorObservation::SessionClosed { session };
+                at.fx.observe(Observation::Coordinator(observation));
+            }
+            _ => {}
+        }
+    }
+
+    fn answer_proposal(&mut self, at: &mut Step<'_>, conn: ConnId, shape: Shape, applied: Applied) {
+        let Some(connection) = self.connections.get(&conn) else { return };
+        let session = connection.session.unwrap_or(0);
+        match shape {
+            Shape::Connect { timeout_ms, password, read_only } => {
+                let response = ConnectResponse {
+                    protocol_version: 0,
+                    timeout_ms,
+                    session,
+                    password: Some(Bytes::copy_from_slice(&password)),
+                    read_only: read_only.map(|_| false),
+                };
+                self.send(at, conn, response.encode());
+            }
+            Shape::Request { xid, op } => {
+                self.reply(at, conn, xid, reply_of(applied, op));
+                if op == op::CLOSE_SESSION {
+                    return self.end_connection(at, conn);
+                }
+            }
+            Shape::Multi { xid, creates } => {
+                let result = match applied {
+                    Applied::Multi(items) => {
+                        Ok(Reply::Multi(items.into_iter().zip(creates).map(multi_result).collect()))
+                    }
+                    other => reply_of(other, op::MULTI),
+                };
+                self.reply(at, conn, xid, result);
+            }
+        }
+        self.answer_waiting(at, conn);
+    }
+}
+
+fn reply_of(applied: Applied, op: i32) -> Result<Reply, Code> {
+    Ok(match applied {
+        Applied::Created { path, .. } if op == op::CREATE || op == op::SYNC => Reply::Path(path),
+        Applied::Created { path, stat } => Reply::Created { path, stat },
+        Applied::DataSet(stat) | Applied::AclSet(stat) => Reply::Stat(stat),
+        Applied::Deleted | Applied::Checked | Applied::SessionOpened | Applied::SessionClosed => {
+            Reply::Empty
+        }
+        Applied::Failed(code) => return Err(code),
+        Applied::Multi(_) => return Err(Code::SYSTEM_ERROR),
+    })
+}
+
+fn multi_result((applied, op): (Applied, i32)) -> MultiResult {
+    match applied {
+        Applied::Created { path, .. } if op == op::CREATE => MultiResult::Create { path },
+        Applied::Created { path, stat } => MultiResult::Create2 { path, stat },
+        Applied::Deleted => MultiResult::Delete,
+        Applied::DataSet(stat) | Applied::AclSet(stat) => MultiResult::SetData(stat),
+        Applied::Failed(code) => MultiResult::Error(code),
+        _ => MultiResult::Check,
+    }
+}

@@ -1,0 +1,479 @@
+//! A client's session at the coordinator, as a part of a broker or another client.
+//!
+//! The owner drives it: it routes connections ([`Session::owns`]) and timers (by the token that it chose) to
+//! it, and takes out what happened with [`Session::poll`]. Behaves as ZooKeeper's Java client: requests are
+//! pipelined; a silent server is left; the next one is tried, with the same session; watches are armed again
+//! and tell what was missed; what was under way when a connection broke ends with
+//! [`Code::CONNECTION_LOSS`], and nobody knows whether it happened.
+
+#[cfg(test)]
+mod tests;
+mod watches;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::history::Observation;
+use crate::vocab::step::{self, Closed};
+use crate::vocab::{Clock, ConnId, NodeId, Time, TimerId, Zxid};
+use crate::wire::frames::Frames;
+use crate::wire::jute::{JuteError, Reader};
+use crate::wire::zookeeper::{
+    Code, ConnectRequest, ConnectResponse, MAX_FRAME, Reply, ReplyHeader, Request, WatchedEvent,
+    op, xid,
+};
+
+use watches::{ArmedWatches, Wanted};
+
+type Effects = step::Effects<Observation>;
+
+/// The longest that a client stays silent (`ClientCnxn.MAX_SEND_PING_INTERVAL`).
+const MAX_PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How a session is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// The servers, in the order in which they are tried (`zookeeper.connect`).
+    pub servers: Vec<NodeId>,
+    /// The timeout that is asked for, in milliseconds (`zookeeper.session.timeout.ms`).
+    pub timeout_ms: i32,
+    /// How long to wait before the next server is tried, in milliseconds.
+    pub backoff_ms: u64,
+    /// The token of this session's timers, by which the owner knows them. One is set at a time.
+    pub timer_token: u64,
+}
+
+impl SessionConfig {
+    /// Servers and timeout, and a pause of 100 ms between attempts.
+    pub fn new(servers: Vec<NodeId>, timeout_ms: i32, timer_token: u64) -> Self {
+        Self { servers, timeout_ms, backoff_ms: 100, timer_token }
+    }
+}
+
+/// What happened to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// A request ended.
+    Reply {
+        /// What the owner called it.
+        tag: u64,
+        /// How. [`Code::CONNECTION_LOSS`] and [`Code::SESSION_EXPIRED`] may be the client's own.
+        result: Result<Reply, Code>,
+        /// The last transaction that the server had applied; 0 when the result is the client's own.
+        zxid: Zxid,
+    },
+    /// A watch has news.
+    Watch(WatchedEvent),
+    /// It is attached to a server, for the first time or again.
+    Connected,
+    /// The connection broke; the session may live.
+    Disconnected,
+    /// The coordinator gave the session up, and its ephemeral znodes. [`Session::renew`] begins another.
+    Expired,
+    /// [`Session::close`] is done.
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Down,
+    /// Until the next attempt.
+    Backoff(Time),
+    /// The connection is asked for; given up at that time.
+    Connecting(ConnId, Time),
+    /// The session is asked for; given up at that time.
+    Greeting(ConnId, Time),
+    Up(ConnId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    New,
+    Alive,
+    Closing,
+    Expired,
+    Closed,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    xid: i32,
+    op: i32,
+    tag: u64,
+    wanted: Option<Wanted>,
+}
+
+/// A session, alive or between two lives.
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    life: Life,
+    link: Link,
+    server: usize,
+    id: i64,
+    password: Option<Bytes>,
+    /// Negotiated; what was asked for, before.
+    timeout: Duration,
+    last_zxid: Zxid,
+    next_xid: i32,
+    frames: Frames,
+    in_flight: VecDeque<InFlight>,
+    queued: VecDeque<(Request, u64)>,
+    armed: ArmedWatches,
+    last_sent: Time,
+    last_received: Time,
+    timer: Option<(Time, TimerId)>,
+    events: VecDeque<SessionEvent>,
+}
+
+impl Session {
+    /// A session that has not begun.
+    ///
+    /// # Panics
+    /// Without a server.
+    pub fn new(config: SessionConfig) -> Self {
+        assert!(!config.servers.is_empty(), "a session needs a server");
+        let timeout = Duration::from_millis(u64::try_from(config.timeout_ms).unwrap_or(0));
+        Self {
+            config,
+            life: Life::New,
+            link: Link::Down,
+            server: 0,
+            id: 0,
+            password: None,
+            timeout,
+            last_zxid: Zxid(0),
+            next_xid: 1,
+            frames: Frames::new(MAX_FRAME),
+            in_flight: VecDeque::new(),
+            queued: VecDeque::new(),
+            armed: ArmedWatches::default(),
+            last_sent: Time::ZERO,
+            last_received: Time::ZERO,
+            timer: None,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Begins: connects to the first server.
+    ///
+    /// # Panics
+    /// When it has begun already.
+    pub fn start(&mut self, clock: Clock, fx: &mut Effects) {
+        assert!(self.life == Life::New, "a session is started once");
+        self.life = Life::Alive;
+        self.connect(clock, fx);
+        self.arm(fx);
+    }
+
+    /// Begins a new session after [`SessionEvent::Expired`]; nothing of the old one is left.
+    ///
+    /// # Panics
+    /// When the old one has not expired.
+    pub fn renew(&mut self, clock: Clock, fx: &mut Effects) {
+        assert!(self.life == Life::Expired, "only what has expired is renewed");
+        (self.id, self.password, self.last_zxid) = (0, None, Zxid(0));
+        self.armed = ArmedWatches::default();
+        self.life = Life::New;
+        self.start(clock, fx);
+    }
+
+    /// Ends the session, and its ephemeral znodes at once if there is a connection; otherwise it expires.
+    /// [`SessionEvent::Closed`] follows.
+    pub fn close(&mut self, clock: Clock, fx: &mut Effects) {
+        if let (Life::Alive, Link::Up(conn)) = (self.life, self.link) {
+            self.life = Life::Closing;
+            self.send(clock, fx, conn, Request::CloseSession, 0);
+        } else if self.life != Life::Closed {
+            self.drop_link(fx);
+            self.link = Link::Down;
+            self.closed();
+        }
+        self.arm(fx);
+    }
+
+    /// Whether this connection is the session's.
+    pub fn owns(&self, conn: ConnId) -> bool {
+        self.conn() == Some(conn)
+    }
+
+    /// Whether it is attached to a server now.
+    pub fn is_connected(&self) -> bool {
+        self.life == Life::Alive && matches!(self.link, Link::Up(_))
+    }
+
+    /// The session's id; 0 until the first [`SessionEvent::Connected`] and after an expiry.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// The negotiated timeout.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What happened, oldest first; to be asked until it says `None` after every call of the others.
+    pub fn poll(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    /// Sends a request, or keeps it for the connection that is being made. Its end comes out of
+    /// [`Session::poll`] under `tag`, in the order of requests.
+    ///
+    /// # Panics
+    /// For what only the session itself sends: pings, credentials, setWatches, closeSession.
+    pub fn request(&mut self, clock: Clock, fx: &mut Effects, request: Request, tag: u64) {
+        let own = matches!(
+            request,
+            Request::Ping | Request::Auth { .. } | Request::SetWatches(_) | Request::CloseSession
+        );
+        assert!(!own, "{request:?} is the session's own");
+        match (self.life, self.link) {
+            (Life::Alive, Link::Up(conn)) => self.send(clock, fx, conn, request, tag),
+            (Life::Alive | Life::New, _) => self.queued.push_back((request, tag)),
+            (Life::Expired | Life::Closing | Life::Closed, _) => {
+                self.fail(tag, Code::SESSION_EXPIRED);
+            }
+        }
+    }
+
+    /// A connection stands.
+    pub fn on_opened(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId) {
+        let Link::Connecting(current, deadline) = self.link else { return };
+        if current != conn {
+            return;
+        }
+        self.link = Link::Greeting(conn, deadline);
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: self.last_zxid,
+            timeout_ms: self.config.timeout_ms,
+            session: self.id,
+            password: Some(self.password.clone().unwrap_or_else(|| Bytes::from_static(&[0; 16]))),
+            read_only: Some(false),
+        };
+        self.last_sent = clock.now;
+        fx.send(conn, request.encode());
+        self.arm(fx);
+    }
+
+    /// Bytes arrived.
+    pub fn on_received(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId, bytes: Bytes) {
+        if !self.owns(conn) {
+            return;
+        }
+        self.last_received = clock.now;
+        self.frames.push(bytes);
+        let mut broken = false;
+        while self.owns(conn)
+            && let Ok(Some(payload)) = self.frames.pop()
+        {
+            let read = match self.link {
+                Link::Up(_) => self.reply(clock, fx, payload),
+                _ => self.greeted(clock, fx, conn, payload),
+            };
+            if let Err(error) = read {
+                tracing::warn!(%error, "the coordinator sent what does not decode");
+                broken = true;
+                break;
+            }
+        }
+        if broken && self.owns(conn) {
+            self.disconnected(clock, fx);
+        }
+        self.arm(fx);
+    }
+
+    /// A connection ended.
+    pub fn on_closed(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId, _why: Closed) {
+        if self.owns(conn) {
+            self.disconnected(clock, fx);
+            self.arm(fx);
+        }
+    }
+
+    /// A timer with this session's token is due.
+    pub fn on_timer(&mut self, clock: Clock, fx: &mut Effects, id: TimerId) {
+        if self.timer.is_none_or(|(_, current)| current != id) {
+            return;
+        }
+        self.timer = None;
+        let now = clock.now;
+        match self.link {
+            Link::Backoff(until) if now >= until => self.connect(clock, fx),
+            Link::Connecting(_, deadline) | Link::Greeting(_, deadline) if now >= deadline => {
+                self.disconnected(clock, fx);
+            }
+            Link::Up(conn) => {
+                if now >= self.last_received + self.read_timeout() {
+                    tracing::info!("the coordinator is silent, another server is tried");
+                    self.disconnected(clock, fx);
+                } else if now >= self.last_sent + self.ping_interval() {
+                    self.last_sent = now;
+                    fx.send(conn, Request::Ping.encode(xid::PING));
+                }
+            }
+            _ => {}
+        }
+        self.arm(fx);
+    }
+
+    fn conn(&self) -> Option<ConnId> {
+        match self.link {
+            Link::Connecting(conn, _) | Link::Greeting(conn, _) | Link::Up(conn) => Some(conn),
+            Link::Down | Link::Backoff(_) => None,
+        }
+    }
+
+    fn read_timeout(&self) -> Duration {
+        self.timeout * 2 / 3
+    }
+
+    fn ping_interval(&self) -> Duration {
+        (self.timeout / 3).min(MAX_PING_INTERVAL)
+    }
+
+    fn connect(&mut self, clock: Clock, fx: &mut Effects) {
+        let servers = u32::try_from(self.config.servers.len()).unwrap_or(u32::MAX);
+        let conn = fx.connect(self.config.servers[self.server]);
+        self.frames = Frames::new(MAX_FRAME);
+        self.link = Link::Connecting(conn, clock.now + self.timeout / servers);
+    }
+
+    /// Closes what there is of a connection; what was asked through it has an unknown end.
+    fn drop_link(&mut self, fx: &mut Effects) {
+        if let Some(conn) = self.conn() {
+            fx.close(conn);
+        }
+        self.fail_all(Code::CONNECTION_LOSS);
+    }
+
+    fn disconnected(&mut self, clock: Clock, fx: &mut Effects) {
+        let was_up = matches!(self.link, Link::Up(_));
+        self.drop_link(fx);
+        self.server = (self.server + 1) % self.config.servers.len();
+        self.link = Link::Backoff(clock.now + Duration::from_millis(self.config.backoff_ms));
+        if self.life == Life::Closing {
+            self.link = Link::Down;
+            self.closed();
+        } else if was_up {
+            self.events.push_back(SessionEvent::Disconnected);
+        }
+    }
+
+    fn closed(&mut self) {
+        self.life = Life::Closed;
+        self.events.push_back(SessionEvent::Closed);
+    }
+
+    fn fail(&mut self, tag: u64, code: Code) {
+        self.events.push_back(SessionEvent::Reply { tag, result: Err(code), zxid: Zxid(0) });
+    }
+
+    fn fail_all(&mut self, code: Code) {
+        while let Some(lost) = self.in_flight.pop_front() {
+            if lost.op != op::CLOSE_SESSION {
+                self.fail(lost.tag, code);
+            }
+        }
+        while let Some((_, tag)) = self.queued.pop_front() {
+            self.fail(tag, code);
+        }
+    }
+
+    fn send(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId, request: Request, tag: u64) {
+        let number = self.next_xid;
+        self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
+        self.last_sent = clock.now;
+        fx.send(conn, request.encode(number));
+        let wanted = Wanted::of(&request);
+        self.in_flight.push_back(InFlight { xid: number, op: request.op(), tag, wanted });
+    }
+
+    fn greeted(
+        &mut self,
+        clock: Clock,
+        fx: &mut Effects,
+        conn: ConnId,
+        payload: Bytes,
+    ) -> Result<(), JuteError> {
+        let response = ConnectResponse::decode(payload)?;
+        if response.timeout_ms <= 0 || response.session == 0 {
+            tracing::info!(session = format!("{:#x}", self.id), "session expired");
+            fx.close(conn);
+            (self.link, self.life, self.id) = (Link::Down, Life::Expired, 0);
+            self.fail_all(Code::SESSION_EXPIRED);
+            self.events.push_back(SessionEvent::Expired);
+            return Ok(());
+        }
+        (self.id, self.password) = (response.session, response.password);
+        self.timeout = Duration::from_millis(u64::try_from(response.timeout_ms).unwrap_or(0));
+        self.link = Link::Up(conn);
+        self.events.push_back(SessionEvent::Connected);
+        for set in self.armed.set_watches(self.last_zxid) {
+            self.last_sent = clock.now;
+            fx.send(conn, Request::SetWatches(set).encode(xid::SET_WATCHES));
+        }
+        for (request, tag) in std::mem::take(&mut self.queued) {
+            self.send(clock, fx, conn, request, tag);
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, clock: Clock, fx: &mut Effects, payload: Bytes) -> Result<(), JuteError> {
+        let mut from = Reader::new(payload);
+        let header = ReplyHeader::decode(&mut from)?;
+        match header.xid {
+            xid::EVENT => {
+                let event = WatchedEvent::decode(&mut from)?;
+                self.armed.fired(&event);
+                self.events.push_back(SessionEvent::Watch(event));
+                return Ok(());
+            }
+            xid::PING | xid::SET_WATCHES | xid::AUTH => return Ok(()),
+            _ => {}
+        }
+        self.last_zxid = self.last_zxid.max(header.zxid);
+        let asked = self.in_flight.pop_front_if(|asked| asked.xid == header.xid);
+        let asked = asked.ok_or(JuteError::Unknown(header.xid))?;
+        if asked.op == op::CLOSE_SESSION {
+            self.disconnected(clock, fx);
+            return Ok(());
+        }
+        let result = match header.code {
+            Code::OK => match Reply::decode(asked.op, &mut from) {
+                Ok(reply) => Ok(reply),
+                Err(error) => {
+                    self.in_flight.push_front(asked);
+                    return Err(error);
+                }
+            },
+            code => Err(code),
+        };
+        if let Some(wanted) = asked.wanted {
+            self.armed.answered(wanted, result.as_ref().err().copied());
+        }
+        self.events.push_back(SessionEvent::Reply { tag: asked.tag, result, zxid: header.zxid });
+        Ok(())
+    }
+
+    /// Keeps the one timer where it is needed. A timer that is early stays: it looks again when it fires.
+    fn arm(&mut self, fx: &mut Effects) {
+        let due = match self.link {
+            Link::Down => None,
+            Link::Backoff(at) | Link::Connecting(_, at) | Link::Greeting(_, at) => Some(at),
+            Link::Up(_) => {
+                let silent = self.last_received + self.read_timeout();
+                Some(silent.min(self.last_sent + self.ping_interval()))
+            }
+        };
+        match (self.timer, due) {
+            (Some((set, _)), Some(due)) if set <= due => return,
+            (Some((_, id)), _) => fx.cancel(id),
+            (None, _) => {}
+        }
+        self.timer = due.map(|due| (due, fx.timer(due, self.config.timer_token)));
+    }
+}

@@ -1,0 +1,273 @@
+//! Outcome → text, for a terminal of 100 columns.
+
+use std::fmt::{self, Write};
+
+use super::style::{Paint, Style};
+use super::table::{Table, thousands};
+use super::turns::subject_and_text;
+use crate::checkers::happened::{Expectation, Expected};
+use crate::checkers::{Evidence, Judged, Judgement, Permission, RunOutcome, Status, Turn, Verdict};
+use crate::vocab::Time;
+
+/// Width of the column of times: `9,999.999s` fits.
+const TIME_WIDTH: usize = 10;
+/// Width of the first column of verdicts and expectations: the longest is `inconclusive`.
+const WORD_WIDTH: usize = 12;
+
+/// The outcome as text, ended with a newline.
+pub fn text(outcome: &RunOutcome, style: Style) -> String {
+    let mut out = String::new();
+    Text { out: &mut out, style }.outcome(outcome).expect("a string takes everything");
+    out
+}
+
+/// Virtual time with milliseconds: `8.204s`.
+fn millis(time: Time) -> String {
+    format!("{time:.3}")
+}
+
+struct Text<'a> {
+    out: &'a mut String,
+    style: Style,
+}
+
+impl Text<'_> {
+    fn outcome(&mut self, outcome: &RunOutcome) -> fmt::Result {
+        let judgement = &outcome.judgement;
+        self.banner(outcome)?;
+        self.faults(judgement)?;
+        self.timeline(judgement)?;
+        self.producers(judgement)?;
+        self.consumers(judgement)?;
+        self.expectations(judgement)?;
+        self.verdicts(judgement)?;
+        self.close(outcome)
+    }
+
+    fn heading(&mut self, text: &str) -> fmt::Result {
+        writeln!(self.out, "\n{}", self.style.paint(Paint::Heading, text))
+    }
+
+    fn banner(&mut self, outcome: &RunOutcome) -> fmt::Result {
+        let RunOutcome { scenario, seed, kafka, simulated, events, .. } = outcome;
+        let scenario = self.style.paint(Paint::Heading, scenario);
+        let (simulated, events) = (millis(*simulated), thousands(*events));
+        writeln!(
+            self.out,
+            "{scenario}  seed {}  kafka {kafka}  {simulated} simulated  {events} events",
+            seed.0
+        )
+    }
+
+    fn faults(&mut self, judgement: &Judgement) -> fmt::Result {
+        if judgement.faults.is_empty() {
+            return Ok(());
+        }
+        self.heading("faults")?;
+        for fault in &judgement.faults {
+            writeln!(self.out, "{:>TIME_WIDTH$}  {}", millis(fault.time), fault.text)?;
+        }
+        Ok(())
+    }
+
+    /// Everything but the faults, which have a block of their own.
+    fn timeline(&mut self, judgement: &Judgement) -> fmt::Result {
+        let is_fault = |turn: &Turn| matches!(turn, Turn::Fault { .. });
+        let lines: Vec<_> = judgement
+            .timeline
+            .entries
+            .iter()
+            .filter(|entry| !is_fault(&entry.turn))
+            .map(|entry| (millis(entry.time), subject_and_text(&entry.turn)))
+            .collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.heading("timeline")?;
+        let width = lines.iter().map(|(_, (subject, _))| subject.chars().count()).max();
+        let width = width.unwrap_or(0);
+        for (time, (subject, text)) in lines {
+            writeln!(self.out, "{time:>TIME_WIDTH$}  {subject:<width$}  {text}")?;
+        }
+        if judgement.timeline.omitted > 0 {
+            let omitted = thousands(judgement.timeline.omitted);
+            let note = format!("{:TIME_WIDTH$}  and {omitted} more", "");
+            writeln!(self.out, "{}", self.style.paint(Paint::Faint, note))?;
+        }
+        Ok(())
+    }
+
+    fn producers(&mut self, judgement: &Judgement) -> fmt::Result {
+        if judgement.producers.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new([
+            "producer",
+            "acks",
+            "sent",
+            "acknowledged",
+            "unconfirmed",
+            "failed",
+            "unknown",
+            "unended",
+            "lost",
+            "lost unconfirmed",
+            "duplicated",
+            "reordered",
+            "longest unacknowledged",
+        ]);
+        let or_unknown = |count: Option<u64>| count.map_or_else(|| "?".into(), thousands);
+        for producer in &judgement.producers {
+            let gap = producer.longest_gap.map_or_else(
+                || "-".into(),
+                |gap| {
+                    format!(
+                        "{} at {}",
+                        millis(Time::ZERO + gap.to.since(gap.from)),
+                        millis(gap.from)
+                    )
+                },
+            );
+            table.row([
+                producer.name.to_string(),
+                producer.acks.to_string(),
+                thousands(producer.sent),
+                thousands(producer.acknowledged),
+                thousands(producer.unconfirmed),
+                thousands(producer.failed),
+                thousands(producer.unknown),
+                thousands(producer.unended),
+                or_unknown(producer.lost),
+                or_unknown(producer.lost_unconfirmed),
+                thousands(producer.duplicated),
+                thousands(producer.reordered),
+                gap,
+            ]);
+        }
+        for rare in ["unconfirmed", "failed", "unended", "lost unconfirmed", "reordered"] {
+            table.drop_if_all(rare, "0");
+        }
+        table.drop_if_all("lost unconfirmed", "?");
+        writeln!(self.out)?;
+        table.write(self.out, self.style)
+    }
+
+    fn consumers(&mut self, judgement: &Judgement) -> fmt::Result {
+        if judgement.consumers.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new(["consumer", "read", "duplicates", "skipped", "behind"]);
+        for consumer in &judgement.consumers {
+            table.row([
+                consumer.name.to_string(),
+                thousands(consumer.read),
+                thousands(consumer.duplicates),
+                thousands(consumer.skipped),
+                thousands(consumer.behind),
+            ]);
+        }
+        writeln!(self.out)?;
+        table.write(self.out, self.style)
+    }
+
+    fn expectations(&mut self, judgement: &Judgement) -> fmt::Result {
+        if judgement.expectations.is_empty() {
+            return Ok(());
+        }
+        self.heading("expected")?;
+        let names = judgement.expectations.iter();
+        let width = names.map(|expectation| expectation.happening.name().len()).max().unwrap_or(0);
+        for expectation in &judgement.expectations {
+            self.expectation(expectation, width)?;
+        }
+        Ok(())
+    }
+
+    fn expectation(&mut self, expectation: &Expectation, width: usize) -> fmt::Result {
+        let Expectation { happening, expected, seen } = expectation;
+        let (word, paint) = match (expected, expectation.status()) {
+            (Expected::Happens, Status::Held) => ("happened", Paint::Good),
+            (Expected::Happens, _) => ("missing", Paint::Warning),
+            (Expected::NeverHappens, Status::Held) => ("never", Paint::Good),
+            (Expected::NeverHappens, _) => ("happened", Paint::Bad),
+        };
+        let word = self.style.paint(paint, word);
+        write!(self.out, "  {word:<WORD_WIDTH$}  ")?;
+        let Some(seen) = seen else { return writeln!(self.out, "{happening}") };
+        let times = if seen.count == 1 { "once, at" } else { "times, first at" };
+        let count = if seen.count == 1 { String::new() } else { thousands(seen.count) + " " };
+        let unwanted = match expected {
+            Expected::Happens => "",
+            Expected::NeverHappens => ", but must not",
+        };
+        writeln!(self.out, "{happening:<width$}  {count}{times} {}{unwanted}", millis(seen.first))
+    }
+
+    fn verdicts(&mut self, judgement: &Judgement) -> fmt::Result {
+        writeln!(self.out)?;
+        let names = judgement.verdicts.iter().map(|judged| judged.property.name.len());
+        let width = names.max().unwrap_or(0);
+        // What failed the run comes last, next to the command that runs it again.
+        let mut judged: Vec<_> = judgement.verdicts.iter().collect();
+        judged.sort_by_key(|judged| judged.status());
+        judged.into_iter().try_for_each(|judged| self.verdict(judged, width))
+    }
+
+    fn verdict(&mut self, judged: &Judged, width: usize) -> fmt::Result {
+        let name = judged.property.name;
+        let (word, paint) = match (&judged.verdict, judged.permission) {
+            (Verdict::Holds, _) => ("holds", Paint::Good),
+            (Verdict::Inconclusive(_), _) => ("inconclusive", Paint::Warning),
+            (Verdict::Violated(_), Permission::Permitted) => ("permitted", Paint::Warning),
+            (Verdict::Violated(_), Permission::Forbidden) => ("violated", Paint::Bad),
+        };
+        let word = self.style.paint(paint, word);
+        match &judged.verdict {
+            Verdict::Holds => writeln!(self.out, "{word:<WORD_WIDTH$}  {name}"),
+            Verdict::Inconclusive(why) => {
+                writeln!(self.out, "{word:<WORD_WIDTH$}  {name:<width$}  {why}")
+            }
+            Verdict::Violated(evidence) => {
+                writeln!(self.out, "{word:<WORD_WIDTH$}  {name}")?;
+                self.evidence(evidence)
+            }
+        }
+    }
+
+    /// What stands below a violation: the first case in a sentence, why, what was done before, how many more.
+    fn evidence(&mut self, evidence: &Evidence) -> fmt::Result {
+        writeln!(self.out, "    {evidence}")?;
+        if let Evidence::Lost { gone, faults, .. } = evidence {
+            if let Some(gone) = gone {
+                writeln!(
+                    self.out,
+                    "    because {} led epoch {} from offset {}",
+                    gone.leader, gone.leader_epoch, gone.start
+                )?;
+            }
+            for fault in faults {
+                writeln!(self.out, "    fault {}  {}", millis(fault.time), fault.text)?;
+            }
+        }
+        match evidence.count() - 1 {
+            0 => Ok(()),
+            1 => writeln!(self.out, "    and 1 other case"),
+            more => writeln!(self.out, "    and {} other cases", thousands(more)),
+        }
+    }
+
+    fn close(&mut self, outcome: &RunOutcome) -> fmt::Result {
+        let (word, paint) = match outcome.judgement.status() {
+            Status::Held => ("held", Paint::Good),
+            Status::Inconclusive => ("inconclusive", Paint::Warning),
+            Status::NotConverged => ("not converged", Paint::Bad),
+            Status::Violated => ("violated", Paint::Bad),
+        };
+        let word = self.style.paint(paint, word);
+        let RunOutcome { fingerprint, .. } = outcome;
+        writeln!(self.out)?;
+        writeln!(self.out, "{:<WORD_WIDTH$}  {word}", "outcome")?;
+        writeln!(self.out, "{:<WORD_WIDTH$}  {fingerprint}", "fingerprint")?;
+        writeln!(self.out, "{:<WORD_WIDTH$}  {}", "replay", outcome.replay())
+    }
+}

@@ -1,0 +1,36 @@
+//! One seed: what a run is asked for, and how it can fail to be one.
+
+use std::fmt;
+use std::io::{self, Write};
+
+/// What is asked of a run, besides its scenario and seed.
+#[derive(Default)]
+pub struct RunOptions {
+    /// Where every event is written as a line, if anywhere. Should be buffered.
+    pub events: Option<Box<dyn Write>>,
+}
+
+impl fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOptions").field("events", &self.events.is_some()).finish()
+    }
+}
+
+/// Why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file, as it was given.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The scenario is wrong. Holds what is wrong, rendered for a person.
+    #[error("{0}")]
+    Scenario(String),
+    /// The events cannot be written.
+    #[error("cannot write events: {0}")]
+    Events(#[source] io::Error),
+}

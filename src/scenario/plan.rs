@@ -1,0 +1,220 @@
+//! A plan: a scenario with nothing left to chance but what each message and disk operation draws.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::properties::Properties;
+use super::quantity::{Latency, Rate};
+use crate::vocab::{BrokerId, Happening, KafkaVersion, Ratio, Seed, Time};
+
+/// Everything that a run needs besides the code: what the cluster is, what clients do, what goes wrong
+/// when. Can be stored, edited, shrunk and replayed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The scenario's file name, as it was given.
+    pub scenario: String,
+    /// The seed that the plan was drawn from, and that the run draws the rest from.
+    pub seed: Seed,
+    /// The release that brokers and clients behave like.
+    pub kafka: KafkaVersion,
+    /// How long clients write and faults happen. Healing, convergence and the final look come after it.
+    pub duration: Duration,
+    /// The coordinator's servers.
+    pub coordinators: Vec<CoordinatorPlan>,
+    /// The brokers, by rising id.
+    pub brokers: Vec<BrokerPlan>,
+    /// The topics, created before any client starts.
+    pub topics: Vec<TopicPlan>,
+    /// The producers.
+    pub producers: Vec<ProducerPlan>,
+    /// The consumers.
+    pub consumers: Vec<ConsumerPlan>,
+    /// How links are unless a fault says otherwise.
+    pub network: Network,
+    /// How disks are unless a fault says otherwise.
+    pub disk: Disk,
+    /// What goes wrong, in the order of time.
+    pub faults: Vec<Fault>,
+    /// What must, and what must not, have happened in the end.
+    pub expect: Expect,
+}
+
+/// A server of the coordinator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoordinatorPlan {
+    /// Its node's name: `z1`.
+    pub name: String,
+    /// The properties of [`COORDINATOR`](super::properties::COORDINATOR).
+    pub properties: Properties,
+}
+
+/// A broker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BrokerPlan {
+    /// Its node's name: `b1`.
+    pub name: String,
+    /// `broker.id`: 1 for `b1`.
+    pub id: BrokerId,
+    /// The properties of [`BROKER`](super::properties::BROKER).
+    pub properties: Properties,
+}
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: String,
+    /// Replicas of each partition, preferred leader first; written in the scenario, or drawn from the
+    /// seed by Kafka's own rule.
+    pub assignment: Vec<Vec<BrokerId>>,
+    /// What it sets itself, as `/config/topics/T` holds it: Kafka's property name to value.
+    pub overrides: BTreeMap<String, String>,
+    /// All properties of [`TOPIC`](super::properties::TOPIC): its own, or its brokers'.
+    pub properties: Properties,
+}
+
+/// When the broker acknowledges a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Acks {
+    /// Never.
+    None,
+    /// When the leader appended it.
+    Leader,
+    /// When all in-sync replicas have it.
+    All,
+}
+
+impl Acks {
+    /// The number on the wire: 0, 1 or −1.
+    pub const fn wire(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Leader => 1,
+            Self::All => -1,
+        }
+    }
+}
+
+impl fmt::Display for Acks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "0",
+            Self::Leader => "1",
+            Self::All => "all",
+        })
+    }
+}
+
+/// How a producer finds out who leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Discovery {
+    /// It asks a broker with a Metadata request, as every client since 0.8.
+    Broker,
+    /// It reads the partition's state at the coordinator.
+    Coordinator,
+}
+
+/// A producer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProducerPlan {
+    /// Its node's name and its client id.
+    pub name: String,
+    /// Where it writes; partitions in turn.
+    pub topic: String,
+    /// `acks`.
+    pub acks: Acks,
+    /// How often a record is handed to it, whatever becomes of the ones before.
+    pub rate: Rate,
+    /// Bytes of a record's value; a value that needs more to name its record is longer.
+    pub record_size: u64,
+    /// When it starts.
+    pub start: Time,
+    /// When it is handed its last record.
+    pub stop: Time,
+    /// How it finds the leaders.
+    pub discover: Discovery,
+    /// The properties of [`PRODUCER`](super::properties::PRODUCER).
+    pub properties: Properties,
+}
+
+/// Where a consumer begins to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadFrom {
+    /// At each partition's first record.
+    Beginning,
+    /// At what is each partition's end when it starts.
+    End,
+}
+
+/// A consumer. It reads all partitions of its topics, and is of no group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConsumerPlan {
+    /// Its node's name and its client id.
+    pub name: String,
+    /// What it reads.
+    pub topics: Vec<String>,
+    /// Where it begins.
+    pub from: ReadFrom,
+    /// When it starts.
+    pub start: Time,
+    /// The properties of [`CONSUMER`](super::properties::CONSUMER).
+    pub properties: Properties,
+}
+
+/// How links are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// One-way latency, drawn anew per message.
+    pub latency: Latency,
+    /// How likely a message is lost and sent again by TCP.
+    pub loss: Ratio,
+    /// Bytes per second of each link; `None` is no limit.
+    pub bandwidth: Option<u64>,
+}
+
+/// How disks are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disk {
+    /// How long a write to the page cache takes.
+    pub write: Duration,
+    /// How long an fsync takes, drawn anew each time.
+    pub fsync: Latency,
+}
+
+/// What the end of a run is held against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expect {
+    /// What must have happened; a run without it is inconclusive.
+    #[serde(with = "happenings")]
+    pub happened: Vec<Happening>,
+    /// What must not have happened; a run with it fails.
+    #[serde(with = "happenings")]
+    pub never: Vec<Happening>,
+    /// Whether acknowledged records may be missing in the end: what this configuration allows is counted
+    /// and shown, but fails no run.
+    pub acknowledged_loss_permitted: bool,
+    /// How long the healed cluster may take, after `duration`, to have leaders and full in-sync replicas
+    /// everywhere.
+    pub converge_within: Duration,
+}
+
+/// Happenings by name, so that a stored plan does not depend on the order of the list.
+mod happenings {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::vocab::Happening;
+
+    pub fn serialize<S: Serializer>(list: &[Happening], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(list.iter().map(|happening| happening.name()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Happening>, D::Error> {
+        let names = Vec::<String>::deserialize(from)?;
+        names.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
+    }
+}

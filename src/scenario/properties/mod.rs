@@ -1,0 +1,255 @@
+//! Kafka's own properties: which there are, what each version's default is, what a plan carries.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use table::{ACKS, BROKER, CONSUMER, COORDINATOR, NOT_SIMULATED, PRODUCER, TOPIC};
+
+use crate::vocab::KafkaVersion;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Per cent.
+    Percent,
+    /// Things.
+    Count,
+}
+
+/// What a property's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept nonsense.
+    Number {
+        /// What it counts.
+        unit: Unit,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// `true` or `false`.
+    Flag,
+    /// One of some words.
+    Choice(&'static [&'static str]),
+}
+
+/// What a property is when it is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// A number.
+    Is(i64),
+    /// True.
+    On,
+    /// False.
+    Off,
+    /// A word.
+    Text(&'static str),
+    /// Whatever another property of the same table is, times a number.
+    As(&'static str, i64),
+    /// Nothing; Kafka's `null`.
+    Unset,
+}
+
+/// A row of a property table.
+#[derive(Clone, Copy, Debug)]
+pub struct Property {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Its defaults, oldest first, each from that version on; it does not exist before the first.
+    pub defaults: &'static [(KafkaVersion, DefaultValue)],
+}
+
+impl Property {
+    /// The default in `version`; `None` when that version has no such property.
+    pub fn default_in(&self, version: KafkaVersion) -> Option<DefaultValue> {
+        in_force(self.defaults, version)
+    }
+}
+
+/// The entry of the newest version that is not newer than `version`.
+pub fn in_force<T: Copy>(entries: &[(KafkaVersion, T)], version: KafkaVersion) -> Option<T> {
+    entries.iter().rev().find(|(since, _)| *since <= version).map(|(_, entry)| *entry)
+}
+
+/// A property's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Value {
+    /// A number, in the property's unit.
+    Number(i64),
+    /// A flag.
+    Flag(bool),
+    /// A word.
+    Text(String),
+    /// Nothing (Kafka's `null`).
+    Unset,
+}
+
+impl std::fmt::Display for Value {
+    /// As Kafka writes it in a configuration file or a znode.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Text(text) => text.fmt(f),
+            Self::Unset => "null".fmt(f),
+        }
+    }
+}
+
+/// Every property of one node or topic, set or by default: nothing is left open.
+///
+/// The getters are for names that stand in the code: a name that is not a property of this kind of node, or
+/// that has another type, is a mistake of the programmer and panics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Properties(BTreeMap<String, Value>);
+
+impl Properties {
+    /// All properties of `table` in `version`, with what is `set`.
+    ///
+    /// # Panics
+    /// When something is set that the table does not have.
+    pub fn resolve(
+        table: &[Property],
+        version: KafkaVersion,
+        set: &BTreeMap<String, Value>,
+    ) -> Self {
+        let mut all = BTreeMap::new();
+        for property in table {
+            // A property that came later is there, but unset: code asks for it by the `optional_` getters.
+            let mut default = property.default_in(version).unwrap_or(DefaultValue::Unset);
+            let mut factor = 1;
+            let mut value = set.get(property.name).cloned();
+            while let (None, DefaultValue::As(other, times)) = (&value, default) {
+                factor *= times;
+                value = set.get(other).map(|value| scale(value, factor));
+                let row = table.iter().find(|p| p.name == other).expect("a default names a row");
+                default = row.default_in(version).unwrap_or(DefaultValue::Unset);
+            }
+            let value = value.unwrap_or_else(|| scale(&plain(default), factor));
+            all.insert(property.name.to_owned(), value);
+        }
+        let stray = set.keys().find(|name| !all.contains_key(*name));
+        assert!(stray.is_none(), "`{stray:?}` is set but not in the table");
+        Self(all)
+    }
+
+    /// The properties of a topic: what it sets itself, else its broker's.
+    pub fn of_topic(broker: &Self, set: &BTreeMap<String, Value>) -> Self {
+        let value = |(own, of_broker): &(&str, &str)| {
+            let value = set.get(*own).unwrap_or_else(|| broker.get(of_broker));
+            ((*own).to_owned(), value.clone())
+        };
+        Self(TOPIC.iter().map(value).collect())
+    }
+
+    /// The value of `name`.
+    ///
+    /// # Panics
+    /// When there is no such property.
+    pub fn get(&self, name: &str) -> &Value {
+        self.0.get(name).unwrap_or_else(|| panic!("no property `{name}` is in the table"))
+    }
+
+    /// A number, in the property's own unit.
+    ///
+    /// # Panics
+    /// When there is no such property, it is no number or unset.
+    pub fn int(&self, name: &str) -> i64 {
+        self.optional_int(name).unwrap_or_else(|| panic!("the property `{name}` is unset"))
+    }
+
+    /// A number, in the property's own unit; `None` when unset or younger than the version.
+    ///
+    /// # Panics
+    /// When there is no such property or it is no number.
+    pub fn optional_int(&self, name: &str) -> Option<i64> {
+        match self.get(name) {
+            Value::Number(number) => Some(*number),
+            Value::Unset => None,
+            other => panic!("the property `{name}` is {other:?}, no number"),
+        }
+    }
+
+    /// A number of milliseconds.
+    ///
+    /// # Panics
+    /// When there is no such property, it is no number, negative, unset, or "never".
+    pub fn ms(&self, name: &str) -> Duration {
+        self.optional_ms(name).unwrap_or_else(|| panic!("the property `{name}` is unset"))
+    }
+
+    /// A number of milliseconds; `None` when unset, younger than the version, or `Long.MAX_VALUE`'s "never".
+    ///
+    /// # Panics
+    /// When there is no such property, it is no number, or negative.
+    pub fn optional_ms(&self, name: &str) -> Option<Duration> {
+        let number = self.optional_int(name).filter(|number| *number != i64::MAX)?;
+        Some(Duration::from_millis(u64::try_from(number).expect("a duration is not negative")))
+    }
+
+    /// A flag.
+    ///
+    /// # Panics
+    /// When there is no such property or it is no flag.
+    pub fn bool(&self, name: &str) -> bool {
+        match self.get(name) {
+            Value::Flag(flag) => *flag,
+            other => panic!("the property `{name}` is {other:?}, no flag"),
+        }
+    }
+
+    /// A word.
+    ///
+    /// # Panics
+    /// When there is no such property or it is no word.
+    pub fn text(&self, name: &str) -> &str {
+        match self.get(name) {
+            Value::Text(text) => text,
+            other => panic!("the property `{name}` is {other:?}, no word"),
+        }
+    }
+
+    /// All properties, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    pub(super) fn raise(&mut self, name: &str, least: i64) {
+        let value = self.0.get_mut(name).expect("a property of the table");
+        assert!(matches!(value, Value::Number(_)), "`{name}` is raised, but is no number");
+        *value = Value::Number(least);
+    }
+}
+
+fn plain(default: DefaultValue) -> Value {
+    match default {
+        DefaultValue::Is(number) => Value::Number(number),
+        DefaultValue::On => Value::Flag(true),
+        DefaultValue::Off => Value::Flag(false),
+        DefaultValue::Text(text) => Value::Text(text.to_owned()),
+        DefaultValue::As(..) | DefaultValue::Unset => Value::Unset,
+    }
+}
+
+fn scale(value: &Value, factor: i64) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(number.saturating_mul(factor)),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

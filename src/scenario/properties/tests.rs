@@ -1,0 +1,97 @@
+use super::*;
+
+fn version(text: &str) -> KafkaVersion {
+    text.parse().expect("a version")
+}
+
+fn defaults(table: &[Property], of: &str) -> Properties {
+    Properties::resolve(table, version(of), &BTreeMap::new())
+}
+
+#[test]
+fn defaults_follow_the_version() {
+    for (name, expected) in [
+        ("zookeeper.session.timeout.ms", [6_000, 6_000, 18_000, 18_000]),
+        ("replica.lag.time.max.ms", [10_000, 10_000, 30_000, 30_000]),
+        ("message.max.bytes", [1_000_012, 1_000_012, 1_048_588, 1_048_588]),
+        ("replica.high.watermark.checkpoint.interval.ms", [5_000; 4]),
+        ("log.flush.interval.messages", [i64::MAX; 4]),
+    ] {
+        let found = ["1.0", "2.4", "2.8", "3.8"].map(|of| defaults(BROKER, of).int(name));
+        assert_eq!(found, expected, "{name}");
+    }
+    let unclean = |of| defaults(BROKER, of).bool("unclean.leader.election.enable");
+    assert_eq!(["0.10", "0.11", "1.0"].map(unclean), [true, false, false]);
+}
+
+#[test]
+fn client_defaults_follow_the_version() {
+    let versions = ["1.0", "2.0", "2.1", "3.8"];
+    let max = i64::from(i32::MAX);
+    let retries = versions.map(|of| defaults(PRODUCER, of).int("retries"));
+    assert_eq!(retries, [0, 0, max, max]);
+    let delivery = versions.map(|of| defaults(PRODUCER, of).optional_int("delivery.timeout.ms"));
+    assert_eq!(delivery, [None, None, Some(120_000), Some(120_000)]);
+    let backoff = versions.map(|of| defaults(PRODUCER, of).optional_int("retry.backoff.max.ms"));
+    assert_eq!(backoff, [None, None, None, Some(1_000)]);
+    let request = versions.map(|of| defaults(CONSUMER, of).int("request.timeout.ms"));
+    assert_eq!(request, [305_000, 30_000, 30_000, 30_000]);
+    let acks = ["2.8", "3.0"].map(|of| in_force(ACKS, version(of)));
+    assert_eq!(acks, [Some("1"), Some("all")]);
+}
+
+#[test]
+fn a_default_can_follow_another_property() {
+    let set = BTreeMap::from([("tickTime".to_owned(), Value::Number(500))]);
+    let coordinator = Properties::resolve(COORDINATOR, version("2.8"), &set);
+    assert_eq!(coordinator.int("minSessionTimeout"), 1_000);
+    assert_eq!(coordinator.int("maxSessionTimeout"), 10_000);
+    assert_eq!(defaults(COORDINATOR, "2.8").int("maxSessionTimeout"), 60_000);
+}
+
+#[test]
+fn a_topic_takes_what_it_does_not_set_from_its_broker() {
+    let set = BTreeMap::from([("min.insync.replicas".to_owned(), Value::Number(2))]);
+    let topic = Properties::of_topic(&defaults(BROKER, "0.10"), &set);
+    assert_eq!(topic.int("min.insync.replicas"), 2);
+    assert!(topic.bool("unclean.leader.election.enable"));
+    assert_eq!(topic.optional_ms("flush.ms"), None);
+}
+
+#[test]
+fn never_is_no_duration() {
+    let set = BTreeMap::from([("log.flush.interval.ms".to_owned(), Value::Number(i64::MAX))]);
+    let broker = Properties::resolve(BROKER, version("2.8"), &set);
+    assert_eq!(broker.optional_ms("log.flush.interval.ms"), None);
+    assert_eq!(broker.optional_ms("replica.fetch.wait.max.ms"), Some(Duration::from_millis(500)));
+}
+
+#[test]
+#[should_panic(expected = "no property `replica.lag`")]
+fn a_name_that_is_no_property_is_a_programmers_mistake() {
+    defaults(BROKER, "2.8").int("replica.lag");
+}
+
+#[test]
+fn tables_are_sound() {
+    for table in [BROKER, PRODUCER, CONSUMER, COORDINATOR] {
+        for (index, property) in table.iter().enumerate() {
+            let name = property.name;
+            assert!(table[..index].iter().all(|p| p.name != name), "{name} stands twice");
+            assert!(property.defaults.is_sorted_by_key(|(since, _)| *since), "{name}");
+            for (_, default) in property.defaults {
+                let fits = match (property.kind, default) {
+                    (Kind::Number { min, max, .. }, DefaultValue::Is(n)) => (min..=max).contains(n),
+                    (Kind::Number { .. }, DefaultValue::As(..) | DefaultValue::Unset) => true,
+                    (Kind::Flag, DefaultValue::On | DefaultValue::Off) => true,
+                    (Kind::Choice(words), DefaultValue::Text(word)) => words.contains(word),
+                    _ => false,
+                };
+                assert!(fits, "{name} cannot be {default:?}");
+            }
+        }
+    }
+    for (topic, broker) in TOPIC {
+        assert!(BROKER.iter().any(|p| p.name == *broker), "{topic} falls back on {broker}");
+    }
+}

@@ -1,0 +1,217 @@
+//! `[[producer]]` and `[[consumer]]`.
+
+use super::super::diagnostics::{Sink, did_you_mean};
+use super::super::draw::ClientSpec;
+use super::super::plan::{Acks, ConsumerPlan, Discovery, ProducerPlan, ReadFrom};
+use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
+use super::super::quantity::{self, DurationRange, Rate};
+use super::super::walk::{Item, Section};
+use super::{Context, NodeKind};
+use crate::vocab::Time;
+
+const PRODUCER_KEYS: &[&str] =
+    &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
+const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
+const COUNT_MAX: i64 = 1_000;
+/// Bytes of a record's value unless the scenario says otherwise.
+const RECORD_SIZE: u64 = 100;
+const RECORD_SIZE_MAX: i64 = 64 << 20;
+const ACKS_WORDS: [(&str, Acks); 4] =
+    [("all", Acks::All), ("1", Acks::Leader), ("0", Acks::None), ("-1", Acks::All)];
+
+/// Reads all producers.
+pub(super) fn producers(
+    context: &mut Context<'_>,
+    top: &Section<'_, '_>,
+) -> Vec<ClientSpec<ProducerPlan>> {
+    let mut all = Vec::new();
+    for section in top.tables("producer", "[[producer]]") {
+        let names = names(context, &section, "p0");
+        let topic = section.need("topic", "\"orders\"").and_then(|item| topic(context, &item));
+        let acks = section.take("acks").map(|item| acks(&item));
+        let default = in_force(ACKS, context.version).expect("every version has a default");
+        let rate = section.need("rate", "\"200/s\"").and_then(|i| i.quantity(quantity::rate));
+        let size = section.take("record-size").and_then(|item| item.size(0..=RECORD_SIZE_MAX));
+        let discover = section.take("discover").and_then(|item| {
+            let words = [("broker", Discovery::Broker), ("coordinator", Discovery::Coordinator)];
+            item.word("ways", &words)
+        });
+        let (start, stop) = times(context, &section);
+        idempotence(context.sink, &section);
+        let mut properties = properties(context, &section, PRODUCER);
+        section.close(PRODUCER_KEYS, &property_names(PRODUCER));
+        delivery_timeout(&section, &mut properties);
+        let plan = ProducerPlan {
+            name: String::new(),
+            topic: topic.unwrap_or_default(),
+            acks: acks.flatten().or_else(|| word_of(default)).unwrap_or(Acks::All),
+            rate: rate.unwrap_or(Rate { count: 1, per: std::time::Duration::from_secs(1) }),
+            record_size: size.unwrap_or(RECORD_SIZE),
+            start: Time::ZERO,
+            stop: Time::ZERO,
+            discover: discover.unwrap_or(Discovery::Broker),
+            properties,
+        };
+        let one = |name| ClientSpec { plan: ProducerPlan { name, ..plan.clone() }, start, stop };
+        all.extend(names.into_iter().map(one));
+    }
+    all
+}
+
+/// Reads all consumers.
+pub(super) fn consumers(
+    context: &mut Context<'_>,
+    top: &Section<'_, '_>,
+) -> Vec<ClientSpec<ConsumerPlan>> {
+    let mut all = Vec::new();
+    for section in top.tables("consumer", "[[consumer]]") {
+        let names = names(context, &section, "c0");
+        let topics = section.need("topics", "[\"orders\"]").and_then(|item| {
+            let items = item.one_or_more("names of topics")?;
+            items.iter().map(|item| topic(context, item)).collect::<Option<Vec<_>>>()
+        });
+        let from = section.take("from").and_then(|item| {
+            let words = [("beginning", ReadFrom::Beginning), ("end", ReadFrom::End)];
+            item.word("values", &words)
+        });
+        for key in ["group", "group.id"] {
+            if let Some(item) = section.take(key) {
+                let hint = "leave it out: this consumer reads every partition of its topics alone";
+                let message = "consumer groups are not simulated yet";
+                context.sink.error_with(&item.key_span, message, hint);
+            }
+        }
+        let (start, stop) = times(context, &section);
+        let properties = properties(context, &section, CONSUMER);
+        section.close(CONSUMER_KEYS, &property_names(CONSUMER));
+        let plan = ConsumerPlan {
+            name: String::new(),
+            topics: topics.unwrap_or_default(),
+            from: from.unwrap_or(ReadFrom::Beginning),
+            start: Time::ZERO,
+            properties,
+        };
+        let one = |name| ClientSpec { plan: ConsumerPlan { name, ..plan.clone() }, start, stop };
+        all.extend(names.into_iter().map(one));
+    }
+    all
+}
+
+fn property_names(table: &[Property]) -> Vec<&'static str> {
+    table.iter().map(|property| property.name).collect()
+}
+
+fn properties(context: &Context<'_>, section: &Section<'_, '_>, table: &[Property]) -> Properties {
+    let set = section.properties(table, context.version);
+    Properties::resolve(table, context.version, &set)
+}
+
+/// The client's name, or with `count = 3` the three names `p0-0`, `p0-1`, `p0-2`.
+fn names(context: &mut Context<'_>, section: &Section<'_, '_>, example: &str) -> Vec<String> {
+    let item = section.need("name", &format!("\"{example}\""));
+    let count = section.take("count").map(|count| count.integer(1..=COUNT_MAX));
+    let Some((item, name)) = item.and_then(|item| Some((item.clone(), client_name(&item)?))) else {
+        return Vec::new();
+    };
+    let names = match count {
+        None => vec![name],
+        Some(count) => (0..count.unwrap_or(0)).map(|index| format!("{name}-{index}")).collect(),
+    };
+    for name in &names {
+        context.add_node(name.clone(), NodeKind::Client, &item.span);
+    }
+    names
+}
+
+fn client_name(item: &Item<'_, '_>) -> Option<String> {
+    let name = item.text()?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.is_empty() || !name.chars().all(legal) {
+        let hint = "letters, digits, `_` and `-` are allowed";
+        return item.error(format!("`{name}` cannot be a client's name"), hint);
+    }
+    if ["brokers", "coordinators", "controller", "leader", "follower"].contains(&name) {
+        let hint = "in a fault the word stands for whoever has that role";
+        return item.error(format!("`{name}` cannot be a client's name"), hint);
+    }
+    Some(name.to_owned())
+}
+
+fn topic(context: &Context<'_>, item: &Item<'_, '_>) -> Option<String> {
+    let name = item.text()?;
+    let known = context.topics.iter().map(|topic| topic.name.as_str());
+    let broken = context.broken_topics.iter().map(String::as_str);
+    if known.clone().chain(broken.clone()).any(|known| known == name) {
+        return Some(name.to_owned());
+    }
+    let hint = did_you_mean(name, "topics", known.chain(broken));
+    item.error(format!("there is no topic `{name}`"), hint)
+}
+
+fn word_of(word: &str) -> Option<Acks> {
+    ACKS_WORDS.iter().find(|(written, _)| *written == word).map(|(_, acks)| *acks)
+}
+
+fn acks(item: &Item<'_, '_>) -> Option<Acks> {
+    if !item.is_number() {
+        return item.word("values", &ACKS_WORDS);
+    }
+    let number = item.integer(-1..=1)?;
+    word_of(&number.to_string())
+}
+
+/// When the client starts, and when it is handed its last record.
+fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, DurationRange) {
+    let end = context.duration.map(DurationRange::fixed);
+    let start = section.take("start").and_then(|item| Some((item.duration_range()?, item)));
+    let stop = match section.title {
+        "[[producer]]" => section.take("stop"),
+        _ => None,
+    };
+    let stop = stop.and_then(|item| Some((item.duration_range()?, item)));
+    let zero = DurationRange::fixed(std::time::Duration::ZERO);
+    let from = start.as_ref().map_or(zero, |(range, _)| *range);
+    let until = stop.as_ref().map_or(end.unwrap_or(from), |(range, _)| *range);
+    if let (Some(end), Some((_, item))) = (end, &start)
+        && from.high >= end.low
+    {
+        let message = format!("a start at {from} is not before the end at {end}");
+        let _: Option<()> = item.error(message, "raise `duration` or start earlier");
+    } else if let (Some(end), Some((_, item))) = (end, &stop)
+        && (until.high > end.high || until.low <= from.high)
+    {
+        let message = format!("a stop at {until} is not between the start at {from} and {end}");
+        let _: Option<()> = item.error(message, "leave `stop` out to write until the end");
+    }
+    (from, until)
+}
+
+/// `enable.idempotence` may be said to be off, which it is; on would be a lie.
+fn idempotence(sink: &Sink, section: &Section<'_, '_>) {
+    let Some(item) = section.take("enable.idempotence") else { return };
+    if item.flag() == Some(true) {
+        let hint =
+            "leave it out: producers run without it, also where Kafka's default is on (3.0+)";
+        sink.error_with(&item.span, "idempotent producers are not simulated yet", hint);
+    }
+}
+
+/// `delivery.timeout.ms` is at least `linger.ms` + `request.timeout.ms`: an error when set otherwise, else
+/// raised (`KafkaProducer.configureDeliveryTimeout`).
+fn delivery_timeout(section: &Section<'_, '_>, properties: &mut Properties) {
+    let name = "delivery.timeout.ms";
+    let Some(timeout) = properties.optional_int(name) else { return };
+    let least = properties.int("linger.ms").saturating_add(properties.int("request.timeout.ms"));
+    let least = least.min(i64::from(i32::MAX));
+    if timeout >= least {
+        return;
+    }
+    match section.take(name) {
+        None => properties.raise(name, least),
+        Some(item) => {
+            let message = format!("`{name}` must be at least {least}, not {timeout}");
+            let hint = "it covers `linger.ms` and `request.timeout.ms`; Kafka refuses to start";
+            let _: Option<()> = item.error(message, hint);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The version, the duration, `[cluster]`, `[broker]`, `[coordinator]`, `[network]` and `[disk]`.
+
+use std::time::Duration;
+
+use super::super::diagnostics::did_you_mean;
+use super::super::plan::{Disk, Network};
+use super::super::properties::{BROKER, COORDINATOR, Properties};
+use super::super::quantity::{self, Latency};
+use super::super::walk::Section;
+use super::{Context, NodeKind};
+use crate::vocab::{KafkaVersion, Ratio};
+
+/// Most brokers of a cluster.
+const BROKERS_MAX: i64 = 100;
+/// Most servers of the coordinator; an ensemble is not simulated yet.
+const COORDINATORS_MAX: i64 = 1;
+/// Longest run; virtual time is cheap, but not free.
+const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+pub(super) fn version(top: &Section<'_, '_>) -> Option<KafkaVersion> {
+    let item = top.need("kafka", "\"2.8\"")?;
+    if item.is_number() {
+        return item.error("`kafka` must be a string", "write kafka = \"2.8\", in quotes");
+    }
+    let text = item.text()?;
+    text.parse().ok().or_else(|| {
+        let all: Vec<String> = KafkaVersion::ALL.iter().map(ToString::to_string).collect();
+        let hint = did_you_mean(text, "versions", all.iter().map(String::as_str));
+        item.error(format!("there is no simulated Kafka version `{text}`"), hint)
+    })
+}
+
+pub(super) fn duration(top: &Section<'_, '_>) -> Option<Duration> {
+    let item = top.need("duration", "\"30s\"")?;
+    let duration = item.quantity(quantity::duration)?;
+    if duration.is_zero() || duration > DURATION_MAX {
+        let longest = quantity::show(DURATION_MAX);
+        return item.error(format!("`duration` must be above 0 and at most {longest}"), "\"30s\"");
+    }
+    Some(duration)
+}
+
+/// Reads `[cluster]`: how many brokers and coordinator servers there are.
+pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize, usize) {
+    let Some(cluster) = top.table("cluster", "[cluster]") else {
+        if top.take("cluster").is_none() {
+            let hint = "for example: [cluster] and on the next line brokers = 3";
+            context.sink.error_with(&top.span, "[cluster] is missing", hint);
+        }
+        return (0, 0);
+    };
+    let brokers = cluster.need("brokers", "3").and_then(|item| item.integer(1..=BROKERS_MAX));
+    let coordinators = match cluster.take("coordinators") {
+        None => Some(1),
+        Some(item) => item.integer(1..=BROKERS_MAX).and_then(|count| {
+            if count > COORDINATORS_MAX {
+                let message = format!("an ensemble of {count} coordinators is not simulated yet");
+                return item.error(message, "write coordinators = 1");
+            }
+            Some(count)
+        }),
+    };
+    cluster.close(&["brokers", "coordinators"], &[]);
+    let count = |found: Option<i64>| found.and_then(|count| usize::try_from(count).ok());
+    context.broker_count = count(brokers);
+    let (brokers, coordinators) = (count(brokers).unwrap_or(0), count(coordinators).unwrap_or(0));
+    for id in 1..=brokers {
+        context.add_node(format!("b{id}"), NodeKind::Broker, &cluster.span);
+    }
+    for id in 1..=coordinators {
+        context.add_node(format!("z{id}"), NodeKind::Coordinator, &cluster.span);
+    }
+    (brokers, coordinators)
+}
+
+/// Reads `[broker]`.
+pub(super) fn broker_properties(context: &Context<'_>, top: &Section<'_, '_>) -> Properties {
+    let section = top.table("broker", "[broker]");
+    let set = section.as_ref().map(|s| s.properties(BROKER, context.version)).unwrap_or_default();
+    let properties = Properties::resolve(BROKER, context.version, &set);
+    let Some(section) = section else { return properties };
+    let names: Vec<&str> = BROKER.iter().map(|property| property.name).collect();
+    section.close(&[], &names);
+    // Two of KafkaConfig.validateValues.
+    for above in ["replica.socket.timeout.ms", "replica.lag.time.max.ms"] {
+        let below = "replica.fetch.wait.max.ms";
+        let (low, high) = (properties.int(below), properties.int(above));
+        if low > high {
+            let item = section.take(above).or_else(|| section.take(below));
+            let item = item.expect("the defaults of Kafka are in order");
+            let message = format!("`{below}` ({low}) must not be above `{above}` ({high})");
+            let _: Option<()> = item.error(message, "Kafka does not start with such a pair");
+        }
+    }
+    properties
+}
+
+/// Reads `[coordinator]`.
+pub(super) fn coordinator_properties(context: &Context<'_>, top: &Section<'_, '_>) -> Properties {
+    let section = top.table("coordinator", "[coordinator]");
+    let set =
+        section.as_ref().map(|s| s.properties(COORDINATOR, context.version)).unwrap_or_default();
+    let properties = Properties::resolve(COORDINATOR, context.version, &set);
+    let Some(section) = section else { return properties };
+    let names: Vec<&str> = COORDINATOR.iter().map(|property| property.name).collect();
+    section.close(&[], &names);
+    let (low, high) = (properties.int("minSessionTimeout"), properties.int("maxSessionTimeout"));
+    if low > high {
+        let message = format!("`minSessionTimeout` ({low}) is above `maxSessionTimeout` ({high})");
+        let hint = "by default they are 2 and 20 times `tickTime`";
+        context.sink.error_with(&section.span, message, hint);
+    }
+    properties
+}
+
+/// Reads `[network]`.
+pub(super) fn network(top: &Section<'_, '_>) -> Network {
+    let mut network = Network {
+        latency: Latency { low: Duration::from_micros(200), high: Duration::from_micros(900) },
+        loss: Ratio::ZERO,
+        bandwidth: None,
+    };
+    let Some(section) = top.table("network", "[network]") else { return network };
+    if let Some(latency) = section.take("latency").and_then(|item| item.duration_range()) {
+        network.latency = latency;
+    }
+    if let Some(loss) = section.take("loss").and_then(|item| item.quantity(quantity::ratio)) {
+        network.loss = loss;
+    }
+    if let Some(item) = section.take("bandwidth") {
+        network.bandwidth = item.quantity(quantity::bandwidth);
+    }
+    section.close(&["latency", "loss", "bandwidth"], &[]);
+    network
+}
+
+/// Reads `[disk]`.
+pub(super) fn disk(top: &Section<'_, '_>) -> Disk {
+    let mut disk = Disk {
+        write: Duration::ZERO,
+        fsync: Latency { low: Duration::from_micros(500), high: Duration::from_millis(4) },
+    };
+    let Some(section) = top.table("disk", "[disk]") else { return disk };
+    if let Some(write) = section.take("write").and_then(|item| item.quantity(quantity::duration)) {
+        disk.write = write;
+    }
+    if let Some(fsync) = section.take("fsync").and_then(|item| item.duration_range()) {
+        disk.fsync = fsync;
+    }
+    section.close(&["write", "fsync"], &[]);
+    disk
+}

@@ -1,0 +1,228 @@
+//! The whole way: from text to a plan, or to diagnostics.
+
+use std::time::Duration;
+
+use super::*;
+use crate::vocab::{BrokerId, Happening, KafkaVersion, Seed, Time, TopicPartition};
+
+mod diagnostics;
+
+/// The example, word for word; tests change it by a replacement.
+const EXAMPLE: &str = include_str!("../../scenarios/leader_crash.toml");
+
+const SCENARIOS: &[(&str, &str)] = &[
+    ("clean_shutdown", include_str!("../../scenarios/clean_shutdown.toml")),
+    ("controller_failover", include_str!("../../scenarios/controller_failover.toml")),
+    ("coordinator_discovery", include_str!("../../scenarios/coordinator_discovery.toml")),
+    ("coordinator_restart", include_str!("../../scenarios/coordinator_restart.toml")),
+    ("follower_pause", include_str!("../../scenarios/follower_pause.toml")),
+    ("leader_crash", EXAMPLE),
+    ("leader_crash_acks_1", include_str!("../../scenarios/leader_crash_acks_1.toml")),
+    ("partitioned_leader", include_str!("../../scenarios/partitioned_leader.toml")),
+    ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
+    ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
+];
+
+/// The example with `from` replaced by `to`.
+fn changed(from: &str, to: &str) -> String {
+    assert!(EXAMPLE.contains(from), "the example has no `{from}`");
+    EXAMPLE.replacen(from, to, 1)
+}
+
+fn scenario(text: &str) -> Scenario {
+    parse("x.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn plan(text: &str) -> Plan {
+    scenario(text).plan(Seed(1))
+}
+
+#[test]
+fn every_scenario_of_the_repository_is_right_and_says_what_it_shows() {
+    for (name, text) in SCENARIOS {
+        let scenario = parse(name, text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert!(scenario.about().len() > 40, "{name} does not say what it shows");
+        scenario.plan(Seed(7));
+    }
+}
+
+#[test]
+fn the_example_becomes_the_plan_it_describes() {
+    let plan = plan(EXAMPLE);
+    assert_eq!(plan.kafka, KafkaVersion::new(2, 8));
+    assert_eq!(plan.duration, Duration::from_secs(30));
+    assert_eq!(
+        plan.brokers.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(),
+        ["b1", "b2", "b3"]
+    );
+    assert_eq!(plan.coordinators[0].name, "z1");
+    let broker = &plan.brokers[0].properties;
+    assert_eq!(broker.ms("zookeeper.session.timeout.ms"), Duration::from_secs(6));
+    assert_eq!(broker.ms("replica.lag.time.max.ms"), Duration::from_secs(30));
+    let topic = &plan.topics[0];
+    assert_eq!((topic.assignment.len(), topic.assignment[0].len()), (1, 3));
+    assert_eq!(topic.overrides.get("min.insync.replicas").map(String::as_str), Some("2"));
+    assert_eq!(topic.properties.int("min.insync.replicas"), 2);
+    let producer = &plan.producers[0];
+    assert_eq!((producer.acks, producer.discover), (Acks::All, Discovery::Broker));
+    assert_eq!((producer.start, producer.stop), (Time::ZERO, Time::from_millis(30_000)));
+    assert_eq!(producer.rate.due(200), Duration::from_secs(1));
+    assert_eq!(plan.consumers[0].from, ReadFrom::Beginning);
+    assert_eq!(plan.network.latency.to_string(), "1ms..5ms");
+    let fault = Fault {
+        at: Time::from_millis(8_000),
+        action: Action::Crash,
+        targets: vec![Target::Leader(TopicPartition::new("orders", 0))],
+        undo_after: Some(Duration::from_secs(5)),
+        line: 24,
+    };
+    assert_eq!(plan.faults, [fault]);
+    assert_eq!(plan.faults[0].to_string(), "crash leader(orders-0), restart after 5s");
+    assert_eq!(plan.expect.happened[1], Happening::IsrShrunk);
+    assert!(!plan.expect.acknowledged_loss_permitted);
+}
+
+#[test]
+fn the_release_decides_what_is_not_set() {
+    let of = |version: &str| {
+        let text = changed("kafka = \"2.8\"", &format!("kafka = \"{version}\""));
+        let text = text.replace("\"zookeeper.session.timeout.ms\" = 6000", "");
+        plan(&text.replace("acks = \"all\"", ""))
+    };
+    let found = ["1.0", "2.8", "3.8"].map(|version| {
+        let plan = of(version);
+        let (broker, producer) = (&plan.brokers[0].properties, &plan.producers[0]);
+        (
+            broker.int("zookeeper.session.timeout.ms"),
+            broker.int("replica.lag.time.max.ms"),
+            producer.properties.int("retries"),
+            producer.acks,
+        )
+    });
+    let max = i64::from(i32::MAX);
+    let expected = [
+        (6_000, 10_000, 0, Acks::Leader),
+        (18_000, 30_000, max, Acks::Leader),
+        (18_000, 30_000, max, Acks::All),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_delivery_timeout_that_is_not_set_grows_with_the_request_timeout() {
+    let text = changed("acks = \"all\"", "acks = \"all\"\n\"request.timeout.ms\" = 200000");
+    assert_eq!(plan(&text).producers[0].properties.int("delivery.timeout.ms"), 200_000);
+}
+
+const DRAWN: &str = "\n[[fault]]\nat = \"5s..20s\"\npause = \"b1\"\nresume-after = \"1s..9s\"\n";
+
+#[test]
+fn the_same_seed_draws_the_same_plan_and_another_seed_another() {
+    let scenario = scenario(&format!("{EXAMPLE}{DRAWN}"));
+    assert_eq!(scenario.plan(Seed(1)), scenario.plan(Seed(1)));
+    let times = |seed| scenario.plan(Seed(seed)).faults.iter().map(|f| f.at).collect::<Vec<_>>();
+    assert_ne!(times(1), times(2));
+    let drawn: Vec<Fault> = (0..50)
+        .flat_map(|seed| scenario.plan(Seed(seed)).faults)
+        .filter(|fault| fault.action == Action::Pause)
+        .collect();
+    assert_eq!(drawn.len(), 50);
+    for fault in &drawn {
+        assert!((Time::from_millis(5_000)..=Time::from_millis(20_000)).contains(&fault.at));
+        let undo = fault.undo_after.expect("the fault is undone");
+        assert!((Duration::from_secs(1)..=Duration::from_secs(9)).contains(&undo));
+    }
+}
+
+#[test]
+fn one_more_fault_or_client_or_topic_moves_nothing_else() {
+    let client =
+        "\n[[producer]]\nname = \"p1\"\ntopic = \"orders\"\nrate = \"1/s\"\nstart = \"1s..5s\"\n";
+    let topic = "\n[[topic]]\nname = \"payments\"\n";
+    let less = scenario(&format!("{EXAMPLE}{DRAWN}{client}"));
+    let two = format!("{DRAWN}{DRAWN}").replacen("pause = \"b1\"", "pause = \"b2\"", 1);
+    let two = two.replace("pause = \"b1\"", "clock = \"b1\"\nstep = \"+1s\"");
+    let two = two.replacen("pause = \"b2\"", "pause = \"b1\"", 1);
+    let (first, second) = two.split_at(DRAWN.len());
+    let second = second.replace("resume-after = \"1s..9s\"\n", "");
+    let more = scenario(&format!(
+        "{EXAMPLE}{topic}{first}{second}\n[[consumer]]\nname = \"c1\"\ntopics = \"orders\"\nstart = \"1s..2s\"{client}"
+    ));
+    for seed in (0..20).map(Seed) {
+        let (less, more) = (less.plan(seed), more.plan(seed));
+        assert_eq!(less.topics[0], more.topics[0]);
+        assert_eq!(less.producers, more.producers);
+        let kept = |plan: &Plan| {
+            let kept = plan.faults.iter().filter(|f| !matches!(f.action, Action::Clock { .. }));
+            kept.map(|f| (f.at, f.action.clone(), f.undo_after)).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&less), kept(&more));
+    }
+}
+
+#[test]
+fn a_repeated_fault_stands_in_the_plan_as_often_as_it_fires() {
+    let fault = "\n[[fault]]\nat = \"3s\"\nreset = \"p0\"\ntimes = 3\nevery = \"2s..4s\"\n";
+    let plan = plan(&format!("{EXAMPLE}{fault}"));
+    assert!(plan.faults.is_sorted_by_key(|fault| fault.at));
+    let resets: Vec<_> = plan.faults.iter().filter(|f| f.action.name() == "reset").collect();
+    assert_eq!(resets.len(), 3);
+    for pair in resets.windows(2) {
+        let between = pair[1].at.since(pair[0].at);
+        assert!((Duration::from_secs(2)..=Duration::from_secs(4)).contains(&between));
+    }
+}
+
+#[test]
+fn every_fault_is_read_and_told_in_one_line() {
+    let told = [
+        ("crash = [\"b1\", \"z1\"]", "crash b1 z1"),
+        (
+            "power-loss = \"brokers\"\nrestart-after = \"2s\"",
+            "power-loss brokers, restart after 2s",
+        ),
+        ("shutdown = \"controller\"", "shutdown controller"),
+        ("pause = \"follower(orders-0, 2)\"", "pause follower(orders-0, 2)"),
+        ("partition = \"b1\"\ndirection = \"in\"", "partition b1, inbound only"),
+        ("partition = \"b1\"\nfrom = [\"z1\", \"b2\"]", "partition b1 from z1 b2"),
+        ("cut = \"b1\"\nto = \"b2\"\nheal-after = \"1m\"", "cut b1 to b2, heal after 1m"),
+        ("slow = \"c0\"\nlatency = \"20ms\"", "slow c0 by 20ms"),
+        ("reset = \"b1\"\nto = \"p0\"", "reset b1 to p0"),
+        ("slow-disk = \"b1\"\nfsync = \"1ms..1s\"", "slow-disk b1, fsync 1ms..1s"),
+        ("clock = \"b1\"\nstep = \"-5s\"", "clock b1 by -5000ms"),
+        ("restart = \"b1\"", "restart b1"),
+    ];
+    for (written, expected) in told {
+        let text = changed("duration = \"30s\"", "duration = \"10m\"");
+        let plan = plan(&format!("{text}\n[[fault]]\nat = \"20s\"\n{written}\n"));
+        assert_eq!(plan.faults.last().map(ToString::to_string).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn several_clients_are_written_as_one() {
+    let text = changed("name = \"p0\"", "name = \"p\"\ncount = 3\nacks = 0");
+    let text = text.replace("acks = \"all\"\n", "");
+    let fault = "\n[[fault]]\nat = \"1s\"\ncrash = \"p-2\"\n";
+    let plan = plan(&format!("{text}{fault}"));
+    let names: Vec<_> = plan.producers.iter().map(|p| (p.name.as_str(), p.acks.wire())).collect();
+    assert_eq!(names, [("p-0", 0), ("p-1", 0), ("p-2", 0)]);
+}
+
+#[test]
+fn an_explicit_assignment_is_kept() {
+    let text = changed("partitions = 1\nreplication-factor = 3", "assignment = [[3, 1], [1, 2]]");
+    let ids = |ids: [i32; 2]| ids.map(BrokerId).to_vec();
+    assert_eq!(plan(&text).topics[0].assignment, [ids([3, 1]), ids([1, 2])]);
+}
+
+#[test]
+fn a_plan_survives_being_stored() {
+    for (name, text) in SCENARIOS {
+        let plan = scenario(text).plan(Seed(3));
+        let json = serde_json::to_string(&plan).expect("a plan is JSON");
+        assert_eq!(serde_json::from_str::<Plan>(&json).ok().as_ref(), Some(&plan), "{name}");
+        let bytes = postcard::to_stdvec(&plan).expect("a plan is bytes");
+        assert_eq!(postcard::from_bytes::<Plan>(&bytes).ok().as_ref(), Some(&plan), "{name}");
+    }
+}

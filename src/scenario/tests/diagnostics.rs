@@ -1,0 +1,112 @@
+//! What is said about wrong files; each snapshot is one file's whole output.
+
+use super::super::*;
+use super::{EXAMPLE, changed};
+
+fn check(name: &str, text: &str) {
+    let shown = match parse("scenarios/x.toml", text) {
+        Ok(_) => panic!("{name}: nothing was found wrong"),
+        Err(wrong) => wrong.render(),
+    };
+    insta::with_settings!({
+        snapshot_path => "../../../snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!(format!("diagnostics__{name}"), shown);
+    });
+}
+
+#[test]
+fn wrong_keys() {
+    check("mistyped_key", &changed("replication-factor = 3", "replication-facter = 3"));
+    check("mistyped_table", &changed("[network]", "[netwerk]"));
+    let property = "\"replica.lag.time.max.ms\" = 500\n\"replica.lag.time.ms\" = 1\n";
+    let text = changed("\"zookeeper.session", &format!("{property}\"zookeeper.sesion"));
+    check("mistyped_property", &text);
+    let unquoted = "replica.lag.time.max.ms = 5000\nreplica.fetch.wait.max.ms = 100\n";
+    check(
+        "unquoted_property",
+        &changed("\"zookeeper.session", &format!("{unquoted}\"zookeeper.session")),
+    );
+    let ignored = "\"log.retention.hours\" = 1\n\"zookeeper.session";
+    check("property_not_simulated", &changed("\"zookeeper.session", ignored));
+    let young = changed("kafka = \"2.8\"", "kafka = \"1.0\"");
+    check("property_too_young", &young.replace("rate = ", "\"delivery.timeout.ms\" = 5\nrate = "));
+    check("missing", "# Nothing but a topic.\n[[topic]]\npartitions = 2\n");
+}
+
+#[test]
+fn wrong_values() {
+    check("mistyped_duration", &changed("at = \"8s\"", "at = \"8 seconds\""));
+    check("reversed_range", &changed("latency = \"1ms..5ms\"", "latency = \"5ms..1ms\""));
+    check("wrong_type", &changed("brokers = 3", "brokers = \"three\""));
+    check("version_without_quotes", &changed("kafka = \"2.8\"", "kafka = 2.8"));
+    check("unknown_version", &changed("kafka = \"2.8\"", "kafka = \"2.9\""));
+    check("out_of_range", &changed("\"min.insync.replicas\" = 2", "\"min.insync.replicas\" = 0"));
+    check("duration_for_milliseconds", &changed("timeout.ms\" = 6000", "timeout.ms\" = \"6s\""));
+    check("replication_factor", &changed("replication-factor = 3", "replication-factor = 4"));
+    check(
+        "unordered_properties",
+        &changed("[broker]", "[broker]\n\"replica.lag.time.max.ms\" = 400"),
+    );
+    let rate = "rate = \"200 per second\"\nrecord-size = \"1XB\"\nstart = \"40s\"";
+    check("wrong_rate_and_size", &changed("rate = \"200/s\"", rate));
+    check("ensemble", &changed("coordinators = 1", "coordinators = 3"));
+}
+
+#[test]
+fn wrong_names() {
+    check("duplicate_clients", &changed("name = \"c0\"", "name = \"p0\""));
+    let topics = format!(
+        "{EXAMPLE}\n[[topic]]\nname = \"orders\"\n[[producer]]\nname = \"b1\"\ntopic = \"order\"\nrate = \"1/s\"\n"
+    );
+    check("duplicate_topic_and_taken_name", &topics);
+    check("group", &changed("topics = [\"orders\"]", "topics = [\"orders\"]\ngroup = \"g\""));
+    check("idempotence", &changed("acks = \"all\"", "\"enable.idempotence\" = true"));
+    check("unknown_happening", &changed("\"isr-shrunk\"", "\"isr-shrank\""));
+    let expect = "happened = [\"record-lost\"]\nnever = [\"record-lost\"]";
+    let written = "happened = [\"leader-elected\", \"isr-shrunk\", \"isr-expanded\"]";
+    check("contradictory_expectations", &changed(written, expect));
+}
+
+#[test]
+fn wrong_faults() {
+    let crash = "crash = \"leader(orders-0)\"";
+    check("mistyped_fault", &changed("crash", "crahs"));
+    check("no_fault", &changed("crash = \"leader(orders-0)\"\n", ""));
+    check("two_faults_in_one", &changed(crash, &format!("{crash}\npause = \"b1\"")));
+    check("unknown_node", &changed("leader(orders-0)", "b4"));
+    check("unknown_role", &changed("leader(orders-0)", "leder(orders-0)"));
+    check("partition_beyond", &changed("leader(orders-0)", "leader(orders-1)"));
+    check("unknown_topic", &changed("leader(orders-0)", "leader(order-0)"));
+    check("follower_beyond", &changed("leader(orders-0)", "follower(orders-0, 3)"));
+    check("past_the_end", &changed("at = \"8s\"", "at = \"25s..31s\""));
+    check("undone_past_the_end", &changed("at = \"8s\"", "at = \"26s\""));
+    check("foreign_key", &changed("restart-after", "resume-after"));
+    check(
+        "restart_of_nothing",
+        &changed(&format!("{crash}\nrestart-after = \"5s\""), "restart = \"b1\""),
+    );
+    let cut = "partition = \"b1\"\nfrom = [\"b1\", \"b2\"]\ndirection = \"inward\"";
+    check("both_sides", &changed(&format!("{crash}\nrestart-after = \"5s\""), cut));
+    let disk = "slow-disk = \"p0\"\nwrite = \"1ms\"";
+    check("no_disk", &changed(&format!("{crash}\nrestart-after = \"5s\""), disk));
+}
+
+#[test]
+fn wrong_toml() {
+    check("syntax", &changed("brokers = 3", "brokers = "));
+    check("duplicate_key", &changed("brokers = 3", "brokers = 3\nbrokers = 4"));
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_found_at_once() {
+    let text = EXAMPLE
+        .replace("kafka = \"2.8\"", "kafka = \"2.9\"")
+        .replace("brokers = 3", "broker = 3")
+        .replace("acks = \"all\"", "acks = 2")
+        .replace("[\"orders\"]", "[\"ordres\"]")
+        .replace("crash =", "crush =");
+    check("many", &text);
+}

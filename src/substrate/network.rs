@@ -1,0 +1,557 @@
+//! Connections: ordered byte streams between hosts, over directed links.
+//!
+//! What is modelled is what programs see of TCP: the handshake takes a round trip, bytes arrive in
+//! order, arrival times of one direction strictly increase, and bad news travels like bytes do. The
+//! life of a connection has three kinds of end:
+//!
+//! - **Closed** in order: the peer sees [`Closed::Eof`] behind all that was sent before.
+//! - **Reset**: the process died, its kernel says so ([`Closed::Reset`], one latency later); or
+//!   somebody sent to a host that has forgotten the connection, and is told so a round trip later.
+//! - **Silence**: the way is cut, or the host has no power. Nothing is said. What is sent into a
+//!   cut is held, as TCP would send it again and again, and arrives, in order, a retransmission
+//!   timeout after the heal. What was sent to a host without power is tried again when the host is
+//!   back, and is answered by a reset.
+//!
+//! Left out: windows and acknowledgements. A cut of one direction therefore never stops the other
+//! direction, which real TCP would stop once its send window is full of bytes whose
+//! acknowledgements do not come; a connection never gives up by itself (`tcp_retries2`), and
+//! senders never block.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::id_map::IdMap;
+use super::link::{Link, NetworkConfig};
+use crate::vocab::step::{Closed, Input};
+use crate::vocab::{ConnId, NodeId, Seed, Time};
+
+/// Marks the accepting end of a connection of a host to itself, whose two ends need two ids.
+const LOOPBACK_BIT: u64 = 1 << 63;
+
+/// Who asked for the connection, and who accepted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The end that connected.
+    Client,
+    /// The end that accepted.
+    Server,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// What travels.
+#[derive(Clone, Debug)]
+pub enum Segment {
+    /// The wish to connect.
+    Syn,
+    /// It was accepted.
+    SynAck,
+    /// Bytes of the stream.
+    Data(Bytes),
+    /// The end of the connection.
+    End(Closed),
+}
+
+/// A segment that will arrive.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    slot: u32,
+    to: Side,
+    id: u64,
+    segment: Segment,
+}
+
+/// What arrives when.
+pub type Due = (Time, Arrival);
+
+/// What an arrival does.
+#[derive(Debug, Default)]
+pub struct Reaction {
+    /// What the process is told, and who is at the other end.
+    pub input: Option<(Input, NodeId)>,
+    /// What the kernel of the host answers.
+    pub reply: Option<Due>,
+}
+
+/// How a host takes what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// A process listens.
+    Listening,
+    /// The host is there, the process is not.
+    Refusing,
+    /// The host has no power.
+    Silent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A client that waits for the handshake.
+    Connecting,
+    /// A server that has not heard of the connection.
+    Unborn,
+    /// Bytes can be sent.
+    Open,
+    /// Not any more.
+    Gone,
+}
+
+/// One end of a connection, and the direction that leads away from it.
+#[derive(Debug)]
+struct End {
+    node: NodeId,
+    state: State,
+    /// When the last segment that was sent arrives.
+    last_arrival: Time,
+    /// Whether the end of the stream was sent.
+    ended: bool,
+    /// Since when segments to this end are lost because its host has no power.
+    unanswered_since: Option<Time>,
+    /// Segments that wait for a cut to heal, and since when.
+    held: VecDeque<Segment>,
+    held_since: Time,
+}
+
+impl End {
+    fn new(node: NodeId, state: State) -> Self {
+        Self {
+            node,
+            state,
+            last_arrival: Time::ZERO,
+            ended: false,
+            unanswered_since: None,
+            held: VecDeque::new(),
+            held_since: Time::ZERO,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Conn {
+    /// 0 when the slot is free.
+    id: u64,
+    client: End,
+    server: End,
+    /// Whether the wish to connect is on its way.
+    syn_travels: bool,
+}
+
+impl Conn {
+    fn end(&self, side: Side) -> &End {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    fn end_mut(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// The connection's id as the process at `side` knows it.
+    fn local_id(&self, side: Side) -> ConnId {
+        let loopback = side == Side::Server && self.client.node == self.server.node;
+        ConnId(if loopback { self.id | LOOPBACK_BIT } else { self.id })
+    }
+}
+
+/// All links and connections.
+#[derive(Debug)]
+pub struct Network {
+    seed: Seed,
+    config: NetworkConfig,
+    names: Vec<Arc<str>>,
+    /// By the sending host, then by the receiving one; made when first used.
+    links: Vec<Vec<Option<Box<Link>>>>,
+    conns: Vec<Conn>,
+    free: Vec<u32>,
+    by_id: IdMap<u32>,
+}
+
+impl Network {
+    /// A network without hosts.
+    pub fn new(seed: Seed, config: NetworkConfig) -> Self {
+        Self {
+            seed,
+            config,
+            names: Vec::new(),
+            links: Vec::new(),
+            conns: Vec::new(),
+            free: Vec::new(),
+            by_id: IdMap::default(),
+        }
+    }
+
+    /// Adds the next host.
+    pub fn add_host(&mut self, name: Arc<str>) {
+        self.names.push(name);
+        self.links.push(Vec::new());
+    }
+
+    /// The link from one host to another.
+    ///
+    /// # Panics
+    /// When one of them is not there.
+    pub fn link(&mut self, from: NodeId, to: NodeId) -> &mut Link {
+        let (from, to) = (usize::from(from.0), usize::from(to.0));
+        let row = &mut self.links[from];
+        if row.len() <= to {
+            assert!(to < self.names.len(), "there is no node {to}");
+            row.resize_with(self.names.len(), || None);
+        }
+        row[to].get_or_insert_with(|| {
+            Box::new(Link::new(self.seed, &self.config, &self.names[from], &self.names[to]))
+        })
+    }
+
+    /// How many connections there are.
+    pub fn conn_count(&self) -> usize {
+        self.by_id.count()
+    }
+
+    /// Begins connection `id`.
+    pub fn connect(&mut self, now: Time, id: ConnId, from: NodeId, to: NodeId) -> Option<Due> {
+        let conn = Conn {
+            id: id.0,
+            client: End::new(from, State::Connecting),
+            server: End::new(to, State::Unborn),
+            syn_travels: false,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.conns[slot as usize] = conn;
+                slot
+            }
+            None => {
+                self.conns.push(conn);
+                u32::try_from(self.conns.len() - 1).expect("fewer than 2^32 connections")
+            }
+        };
+        self.by_id.insert(id.0, slot);
+        self.transmit(now, slot, Side::Client, Segment::Syn, 0)
+    }
+
+    /// Sends bytes from `node`; nothing happens when there are none, or its end of the connection
+    /// is gone.
+    ///
+    /// # Panics
+    /// When the connection is another node's, or does not stand yet.
+    pub fn send(&mut self, now: Time, id: ConnId, node: NodeId, bytes: Bytes) -> Option<Due> {
+        let (slot, side) = self.locate(id, node)?;
+        match self.conns[slot as usize].end(side).state {
+            State::Open if bytes.is_empty() => None,
+            State::Open => self.transmit(now, slot, side, Segment::Data(bytes), 0),
+            State::Gone => None,
+            State::Connecting | State::Unborn => {
+                panic!("{} sends on {id:?} before it is opened", self.names[usize::from(node.0)])
+            }
+        }
+    }
+
+    /// Closes the end of `node`; nothing happens when it is gone.
+    ///
+    /// # Panics
+    /// When the connection is another node's.
+    pub fn close(&mut self, now: Time, id: ConnId, node: NodeId) -> Option<Due> {
+        let (slot, side) = self.locate(id, node)?;
+        self.finish(now, slot, side, Closed::Eof)
+    }
+
+    /// Whether what arrives still finds somebody.
+    pub fn is_awaited(&self, arrival: &Arrival) -> bool {
+        let conn = &self.conns[arrival.slot as usize];
+        conn.id == arrival.id
+            && matches!(conn.end(arrival.to).state, State::Open | State::Connecting)
+    }
+
+    /// The host at which `arrival` arrives; `None` when nobody remembers the connection.
+    pub fn target(&self, arrival: &Arrival) -> Option<NodeId> {
+        let conn = &self.conns[arrival.slot as usize];
+        (conn.id == arrival.id).then(|| conn.end(arrival.to).node)
+    }
+
+    /// Something arrives at a host that takes it as `reach` says.
+    pub fn arrive(&mut self, now: Time, arrival: Arrival, reach: Reach) -> Reaction {
+        let Arrival { slot, to, id, segment } = arrival;
+        let conn = &mut self.conns[slot as usize];
+        if conn.id != id {
+            return Reaction::default();
+        }
+        if matches!(segment, Segment::Syn) {
+            conn.syn_travels = false;
+        }
+        if reach == Reach::Silent {
+            conn.end_mut(to).unanswered_since.get_or_insert(now);
+            self.release(slot);
+            return Reaction::default();
+        }
+        let local = conn.local_id(to);
+        let peer = conn.end(to.other()).node;
+        let end = conn.end_mut(to);
+        let input = match (end.state, segment) {
+            (State::Unborn, Segment::Syn) => return self.accept(now, slot, reach),
+            (State::Connecting, Segment::SynAck) => {
+                end.state = State::Open;
+                Input::Opened(local)
+            }
+            (State::Open, Segment::Data(bytes)) => Input::Received { conn: local, bytes },
+            (State::Open | State::Connecting, Segment::End(why)) => {
+                end.state = State::Gone;
+                end.held.clear();
+                self.release(slot);
+                Input::Closed { conn: local, why }
+            }
+            (_, Segment::End(_)) => return Reaction::default(),
+            _ => return Reaction { input: None, reply: self.answer_stray(now, slot, to) },
+        };
+        Reaction { input: Some((input, peer)), reply: None }
+    }
+
+    fn accept(&mut self, now: Time, slot: u32, reach: Reach) -> Reaction {
+        let conn = &mut self.conns[slot as usize];
+        if reach == Reach::Refusing {
+            conn.server.state = State::Gone;
+            conn.server.ended = true;
+            let refusal = Segment::End(Closed::Refused);
+            let reply = self.transmit(now, slot, Side::Server, refusal, 0);
+            self.release(slot);
+            return Reaction { input: None, reply };
+        }
+        conn.server.state = State::Open;
+        let peer = conn.client.node;
+        let input = Input::Accepted { conn: conn.local_id(Side::Server), peer };
+        let reply = self.transmit(now, slot, Side::Server, Segment::SynAck, 0);
+        Reaction { input: Some((input, peer)), reply }
+    }
+
+    /// Something came for an end that its host does not know, or not any more.
+    fn answer_stray(&mut self, now: Time, slot: u32, to: Side) -> Option<Due> {
+        let conn = &mut self.conns[slot as usize];
+        let sender_waits = conn.end(to.other()).state == State::Open;
+        let end = conn.end_mut(to);
+        if end.ended || !sender_waits {
+            return None;
+        }
+        end.ended = true;
+        self.transmit(now, slot, to, Segment::End(Closed::Reset), 0)
+    }
+
+    /// The process of `node` ended: each of its connections ends with `why`, in the order of their
+    /// making.
+    pub fn end_process(&mut self, now: Time, node: NodeId, why: Closed) -> Vec<Due> {
+        let ends = self.live_ends(node);
+        ends.into_iter().filter_map(|(slot, side)| self.finish(now, slot, side, why)).collect()
+    }
+
+    /// The host of `node` lost power: nothing is sent any more, not even what was held.
+    pub fn lose_power(&mut self, now: Time, node: NodeId) {
+        for slot in 0..self.conns.len() as u32 {
+            for side in [Side::Client, Side::Server] {
+                let conn = &mut self.conns[slot as usize];
+                if conn.id == 0 || conn.end(side).node != node {
+                    continue;
+                }
+                let peer_asks = conn.end(side.other()).state == State::Connecting;
+                let end = conn.end_mut(side);
+                let first = end.held.front();
+                let answer_lost = peer_asks
+                    && matches!(first, Some(Segment::SynAck | Segment::End(Closed::Refused)));
+                end.held.clear();
+                end.ended = false;
+                if answer_lost {
+                    // The client has no answer yet, and will ask again.
+                    end.state = State::Unborn;
+                    end.unanswered_since = Some(now);
+                } else if end.state != State::Unborn {
+                    end.state = State::Gone;
+                }
+                self.release(slot);
+            }
+        }
+    }
+
+    /// The host of `node` has power again: what its peers could not deliver is tried again.
+    pub fn regain_power(&mut self, now: Time, node: NodeId) -> Vec<Due> {
+        let mut due = Vec::new();
+        for slot in 0..self.conns.len() as u32 {
+            for side in [Side::Client, Side::Server] {
+                let conn = &mut self.conns[slot as usize];
+                if conn.id == 0 || conn.end(side).node != node {
+                    continue;
+                }
+                let Some(since) = conn.end_mut(side).unanswered_since.take() else { continue };
+                let peer = conn.end(side.other());
+                let again = match peer.state {
+                    State::Connecting => Segment::Syn,
+                    State::Open => Segment::Data(Bytes::new()),
+                    State::Unborn | State::Gone => continue,
+                };
+                let from = peer.node;
+                let after = self.link(from, node).retry_after(since, now);
+                due.extend(self.transmit(now, slot, side.other(), again, after));
+            }
+        }
+        due
+    }
+
+    /// Opens the way from one host to another again, and lets go what was held there.
+    pub fn heal(&mut self, now: Time, from: NodeId, to: NodeId) -> Vec<Due> {
+        let mut due = Vec::new();
+        self.link(from, to).cut = false;
+        for slot in 0..self.conns.len() as u32 {
+            for side in [Side::Client, Side::Server] {
+                let conn = &mut self.conns[slot as usize];
+                let peer = conn.end(side.other()).node;
+                let end = conn.end_mut(side);
+                if end.node != from || peer != to || end.held.is_empty() {
+                    continue;
+                }
+                let held = std::mem::take(&mut end.held);
+                let since = end.held_since;
+                let after = self.link(from, to).retry_after(since, now);
+                for segment in held {
+                    due.extend(self.transmit(now, slot, side, segment, after));
+                }
+            }
+        }
+        due
+    }
+
+    /// Resets every connection between two hosts, at once and at both ends, whatever the links are
+    /// like.
+    pub fn reset(&mut self, now: Time, one: NodeId, other: NodeId) -> Vec<Due> {
+        let mut due = Vec::new();
+        for (slot, side) in self.live_ends(one) {
+            let conn = &mut self.conns[slot as usize];
+            if conn.end(side.other()).node != other || conn.end(side).ended {
+                continue;
+            }
+            let id = conn.id;
+            for to in [Side::Client, Side::Server] {
+                let end = conn.end_mut(to);
+                end.held.clear();
+                end.ended = true;
+                match end.state {
+                    State::Connecting | State::Open => {
+                        let segment = Segment::End(Closed::Reset);
+                        due.push((now, Arrival { slot, to, id, segment }));
+                    }
+                    State::Unborn => end.state = State::Gone,
+                    State::Gone => {}
+                }
+            }
+        }
+        due
+    }
+
+    fn locate(&self, id: ConnId, node: NodeId) -> Option<(u32, Side)> {
+        let slot = self.by_id.get(id.0 & !LOOPBACK_BIT)?;
+        let conn = &self.conns[slot as usize];
+        let side = if id.0 & LOOPBACK_BIT == 0 && conn.client.node == node {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        assert_eq!(conn.end(side).node, node, "a node uses a connection of another");
+        Some((slot, side))
+    }
+
+    /// The live ends at `node`, oldest connection first: slots are used again, ids are not.
+    fn live_ends(&self, node: NodeId) -> Vec<(u32, Side)> {
+        let mut ends = Vec::new();
+        for (slot, conn) in (0u32..).zip(&self.conns) {
+            for side in [Side::Client, Side::Server] {
+                let end = conn.end(side);
+                let is_live = matches!(end.state, State::Open | State::Connecting);
+                if conn.id != 0 && end.node == node && is_live {
+                    ends.push((slot, side));
+                }
+            }
+        }
+        ends.sort_by_key(|&(slot, _)| self.conns[slot as usize].id);
+        ends
+    }
+
+    /// Ends one end, and tells the other if there is something to tell.
+    fn finish(&mut self, now: Time, slot: u32, side: Side, why: Closed) -> Option<Due> {
+        let end = self.conns[slot as usize].end_mut(side);
+        let was = std::mem::replace(&mut end.state, State::Gone);
+        let due = match was {
+            State::Open => {
+                end.ended = true;
+                self.transmit(now, slot, side, Segment::End(why), 0)
+            }
+            // Whoever answers the handshake will be told that nobody waits for it.
+            State::Connecting => None,
+            State::Unborn | State::Gone => {
+                end.state = was;
+                None
+            }
+        };
+        self.release(slot);
+        due
+    }
+
+    /// Puts a segment on its way from `side`, `after` nanoseconds from now.
+    fn transmit(
+        &mut self,
+        now: Time,
+        slot: u32,
+        side: Side,
+        segment: Segment,
+        after: u64,
+    ) -> Option<Due> {
+        let conn = &self.conns[slot as usize];
+        let (from, to) = (conn.end(side).node, conn.end(side.other()).node);
+        let len = match &segment {
+            Segment::Data(bytes) => bytes.len(),
+            _ => 0,
+        };
+        let link = self.link(from, to);
+        let drawn = if link.cut { None } else { Some(Time(link.arrival(now, len).0 + after)) };
+        let conn = &mut self.conns[slot as usize];
+        conn.syn_travels |= drawn.is_some() && matches!(segment, Segment::Syn);
+        let id = conn.id;
+        let end = conn.end_mut(side);
+        let Some(drawn) = drawn else {
+            if end.held.is_empty() {
+                end.held_since = now;
+            }
+            end.held.push_back(segment);
+            return None;
+        };
+        let arrival = drawn.max(Time(end.last_arrival.0 + 1));
+        end.last_arrival = arrival;
+        Some((arrival, Arrival { slot, to: side.other(), id, segment }))
+    }
+
+    /// Forgets a connection of which nobody knows any more.
+    fn release(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        // A client that went away before its wish to connect got through: the server never hears of
+        // it.
+        let client_gone = conn.client.state == State::Gone;
+        if client_gone && conn.server.state == State::Unborn && !conn.syn_travels {
+            conn.server.state = State::Gone;
+        }
+        if conn.id != 0 && client_gone && conn.server.state == State::Gone {
+            self.by_id.remove(conn.id);
+            conn.id = 0;
+            conn.client.held.clear();
+            conn.server.held.clear();
+            self.free.push(slot);
+        }
+    }
+}
