@@ -25,6 +25,7 @@
 
 pub mod checkers;
 pub mod cli;
+pub mod cluster;
 pub mod history;
 pub mod nodes;
 pub mod report;

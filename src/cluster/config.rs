@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::nodes::broker;
 use crate::nodes::client::{
-    AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, Workload,
+    Acks as ClientAcks, AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic,
+    ProducerConfig, ResetPolicy, StartFrom, Workload,
 };
-use crate::nodes::client::{Acks as ClientAcks, OffsetReset, StartFrom};
 use crate::nodes::coordinator;
 use crate::scenario::{
     Acks, BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Plan, ProducerPlan, Properties,
-    ReadFrom,
+    ReadFrom, TopicPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
-use crate::vocab::{NodeId, Roster, Time};
+use crate::vocab::{NodeId, Roster};
 
 /// The nodes of a plan, and the names under which they find one another.
 #[derive(Clone, Debug)]
@@ -79,8 +79,8 @@ pub fn coordinator(index: usize, plan: &CoordinatorPlan) -> coordinator::Config 
     coordinator::Config {
         server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
         tick_ms: millis(properties.ms("tickTime")),
-        min_session_timeout_ms: millis(properties.ms("minSessionTimeout")),
-        max_session_timeout_ms: millis(properties.ms("maxSessionTimeout")),
+        min_session_timeout_ms: Some(millis(properties.ms("minSessionTimeout"))),
+        max_session_timeout_ms: Some(millis(properties.ms("maxSessionTimeout"))),
         ..coordinator::Config::default()
     }
 }
@@ -143,4 +143,97 @@ fn retry_backoff_max(properties: &Properties) -> Duration {
     properties
         .optional_ms("retry.backoff.max.ms")
         .unwrap_or_else(|| properties.ms("retry.backoff.ms"))
+}
+
+fn shared(names: &[String]) -> Vec<Arc<str>> {
+    names.iter().map(|name| name.as_str().into()).collect()
+}
+
+/// What creates the plan's topics.
+pub fn admin(plan: &Plan, names: &Names) -> AdminConfig {
+    let topic = |topic: &TopicPlan| NewTopic {
+        name: topic.name.as_str().into(),
+        partitions: narrow(topic.assignment.len() as i64),
+        replication_factor: narrow(topic.assignment[0].len() as i64),
+        assignment: Some(topic.assignment.clone()),
+        configs: topic.overrides.clone(),
+    };
+    let topics = plan.topics.iter().map(topic).collect();
+    AdminConfig::new("admin", plan.kafka, names.brokers.clone(), topics)
+}
+
+/// A producer.
+pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> ProducerConfig {
+    let p = &producer.properties;
+    let broker = &plan.brokers[0].properties;
+    ProducerConfig {
+        name: producer.name.as_str().into(),
+        version: plan.kafka,
+        bootstrap: names.brokers.clone(),
+        discover: match producer.discover {
+            Discovery::Broker => Discover::Metadata,
+            Discovery::Coordinator => Discover::Coordinator {
+                servers: names.coordinators.clone(),
+                session_timeout: broker.ms("zookeeper.session.timeout.ms"),
+            },
+        },
+        workload: Workload {
+            topics: shared(std::slice::from_ref(&producer.topic)),
+            interval: producer.rate.due(1),
+            burst: 1,
+            start: producer.start,
+            stop: Some(producer.stop),
+            record_bytes: narrow(i64::try_from(producer.record_size).unwrap_or(i64::MAX)),
+            keys: 0,
+            first_record: 0,
+        },
+        acks: match producer.acks {
+            Acks::None => ClientAcks::None,
+            Acks::Leader => ClientAcks::Leader,
+            Acks::All => ClientAcks::All,
+        },
+        retries: narrow(p.int("retries")),
+        retry_backoff: p.ms("retry.backoff.ms"),
+        retry_backoff_max: retry_backoff_max(p),
+        delivery_timeout: p.optional_ms("delivery.timeout.ms"),
+        linger: p.ms("linger.ms"),
+        batch_size: narrow(p.int("batch.size")),
+        max_request_size: narrow(p.int("max.request.size")),
+        buffer_memory: narrow(p.int("buffer.memory")),
+        max_block: p.ms("max.block.ms"),
+        metadata_max_age: p.ms("metadata.max.age.ms"),
+        connection: connection(p, narrow(p.int("max.in.flight.requests.per.connection"))),
+    }
+}
+
+/// A consumer.
+pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> ConsumerConfig {
+    let p = &consumer.properties;
+    let topics = shared(&consumer.topics);
+    let defaults = ConsumerConfig::new(
+        consumer.name.as_str(),
+        plan.kafka,
+        names.brokers.clone(),
+        topics,
+    );
+    ConsumerConfig {
+        start: consumer.start,
+        from: match consumer.from {
+            ReadFrom::Beginning => StartFrom::Beginning,
+            ReadFrom::End => StartFrom::End,
+        },
+        auto_offset_reset: match p.text("auto.offset.reset") {
+            "earliest" => ResetPolicy::Earliest,
+            "latest" => ResetPolicy::Latest,
+            _ => ResetPolicy::None,
+        },
+        fetch_min_bytes: narrow(p.int("fetch.min.bytes")),
+        fetch_max_wait: p.ms("fetch.max.wait.ms"),
+        fetch_max_bytes: narrow(p.int("fetch.max.bytes")),
+        max_partition_fetch_bytes: narrow(p.int("max.partition.fetch.bytes")),
+        retry_backoff: p.ms("retry.backoff.ms"),
+        metadata_max_age: p.ms("metadata.max.age.ms"),
+        connection: connection(p, defaults.connection.max_in_flight),
+        ..defaults
+    }
 }

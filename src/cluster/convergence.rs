@@ -76,10 +76,10 @@ impl<S: Subscriber> Cluster<'_, S> {
             if let Some(id) = assignment.iter().find(|id| runs(id) && !status.isr.contains(id)) {
                 return Some(Unconverged::NotInSync(at, *id));
             }
-            if status.high_watermark < status.log_end_offset {
+            if status.hw < status.leo {
                 return Some(Unconverged::Uncommitted(at));
             }
-            if let Some(consumer) = self.lagging(&at, status.high_watermark) {
+            if let Some(consumer) = self.lagging(&at, status.hw) {
                 return Some(Unconverged::Unread(names.roster.name(consumer).to_string(), at));
             }
         }
@@ -114,7 +114,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     fn leader(&self, at: &TopicPartition) -> Option<(BrokerId, PartitionStatus)> {
         let statuses = self.plan.brokers.iter().zip(&self.names.brokers).filter_map(|(plan, &node)| {
             match self.world.process(node) {
-                Some(Role::Broker(broker)) => Some((plan.id, broker.replicas()?.status(at)?)),
+                Some(Role::Broker(broker)) => Some((plan.id, broker.replicas().status(at)?)),
                 _ => None,
             }
         });
@@ -127,7 +127,7 @@ impl<S: Subscriber> Cluster<'_, S> {
         let partitions: Vec<TopicPartition> = self.partitions().map(|(at, _)| at).collect();
         for at in partitions {
             let leader = self.leader(&at);
-            let end = leader.as_ref().map_or(0, |(_, status)| status.log_end_offset);
+            let end = leader.as_ref().map_or(0, |(_, status)| status.leo);
             let id = leader.map(|(id, _)| id);
             self.world.observer_mut().recorder.final_log(now, &at, id, end);
             let node = id.and_then(|id| self.broker_node(id));
@@ -141,10 +141,9 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     fn workload_records(&self, node: NodeId, at: &TopicPartition) -> Vec<(i64, Arc<str>, u64)> {
         let Some(Role::Broker(broker)) = self.world.process(node) else { return Vec::new() };
-        let Some(replicas) = broker.replicas() else { return Vec::new() };
         let mut found = Vec::new();
         let mut last: Arc<str> = "".into();
-        for batch in replicas.records(at) {
+        for batch in broker.replicas().records(at) {
             // A batch that does not decode holds no record that a client could be handed.
             for record in batch.records().unwrap_or_default() {
                 let Some(value) = &record.value else { continue };

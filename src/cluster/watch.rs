@@ -27,11 +27,11 @@ impl<S: Subscriber> Observer<Observation> for Watch<S> {
                 recorder.observed(time, node, observation);
                 self.view.observe(node, observation);
             }
-            What::Opened { conn, .. } => recorder.opened(time, node, conn),
+            What::Opened { conn, peer } => recorder.opened(time, node, conn, peer),
             What::Accepted { conn, peer } => recorder.accepted(time, node, conn, peer),
-            What::Closed { conn, why, .. } => recorder.closed(time, node, conn, why),
-            // What a node asks for shows in what comes of it.
-            What::Connecting { .. } | What::Closing { .. } => {}
+            What::Closed { conn, peer, why } => recorder.closed(time, node, conn, peer, why),
+            What::Connecting { conn, to } => recorder.connecting(time, node, conn, to),
+            What::Closing { conn } => recorder.closing(time, node, conn),
             What::Started => recorder.life(time, node, Life::Started),
             What::Crashed => recorder.life(time, node, Life::Crashed),
             What::PowerLost => recorder.life(time, node, Life::PowerLost),

@@ -107,7 +107,7 @@ impl Running {
             tracing::info!(seen = %request.last_zxid_seen, "refused a client that has seen more");
             return self.end_connection(at, conn);
         }
-        let timeout_ms = negotiate(request.timeout_ms, at.config.tick_ms);
+        let timeout_ms = negotiate(request.timeout_ms, at.config);
         if request.session != 0 {
             return self.reattach(at, conn, &request, timeout_ms);
         }

@@ -57,6 +57,10 @@ pub struct Config {
     pub server_id: u8,
     /// `tickTime`, in milliseconds: sessions last 2 to 20 ticks and expire on a tick.
     pub tick_ms: u32,
+    /// `minSessionTimeout`, in milliseconds; 2 ticks when not set.
+    pub min_session_timeout_ms: Option<u32>,
+    /// `maxSessionTimeout`, in milliseconds; 20 ticks when not set.
+    pub max_session_timeout_ms: Option<u32>,
     /// `snapCount`: transactions from one snapshot to the next.
     pub snapshot_every: u64,
     /// `zookeeper.extendedTypesEnabled`: whether znodes may have a time to live.
@@ -72,6 +76,8 @@ impl Default for Config {
         Self {
             server_id: 1,
             tick_ms: 3_000,
+            min_session_timeout_ms: None,
+            max_session_timeout_ms: None,
             snapshot_every: 10_000,
             extended_types: false,
             four_letter_words: true,

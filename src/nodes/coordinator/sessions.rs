@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Config;
 use super::txn::{PASSWORD, decode_password};
 use crate::vocab::Time;
 use crate::wire::jute::{JuteError, Reader, Writer};
@@ -94,10 +95,14 @@ pub fn first_id(server_id: u8, wall_ms: i64) -> i64 {
     (u64::from(server_id) << 56 | time) as i64
 }
 
-/// The timeout that is granted: 2 to 20 ticks (`minSessionTimeout`, `maxSessionTimeout`).
-pub fn negotiate(wanted_ms: i32, tick_ms: u32) -> i32 {
-    let ticks = |n: u32| i32::try_from(tick_ms.saturating_mul(n)).unwrap_or(i32::MAX);
-    wanted_ms.clamp(ticks(2), ticks(20))
+/// The timeout that is granted, in milliseconds: what is wanted, within the configured limits.
+pub fn negotiate(wanted_ms: i32, config: &Config) -> i32 {
+    let limit = |set: Option<u32>, ticks: u32| {
+        let limit = set.unwrap_or(config.tick_ms.saturating_mul(ticks));
+        i32::try_from(limit).unwrap_or(i32::MAX)
+    };
+    let most = limit(config.max_session_timeout_ms, 20);
+    wanted_ms.max(limit(config.min_session_timeout_ms, 2)).min(most)
 }
 
 /// When sessions expire, in buckets of one tick: a session is never expired before its timeout is over
@@ -188,7 +193,8 @@ mod tests {
     #[test]
     fn timeouts_are_kept_between_2_and_20_ticks() {
         for (wanted, granted) in [(1, 4_000), (6_000, 6_000), (10_000_000, 40_000), (-5, 4_000)] {
-            assert_eq!(negotiate(wanted, 2_000), granted);
+            let config = Config { tick_ms: 2_000, ..Config::default() };
+            assert_eq!(negotiate(wanted, &config), granted);
         }
     }
 

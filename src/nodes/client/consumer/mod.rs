@@ -102,6 +102,11 @@ impl Consumer {
         }
     }
 
+    /// The offset of the next record that it reads of a partition, once it knows one.
+    pub fn position(&self, at: &TopicPartition) -> Option<Offset> {
+        self.assigned.iter().find(|assigned| assigned.at == *at)?.position
+    }
+
     /// Takes one input.
     pub fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         match input {
