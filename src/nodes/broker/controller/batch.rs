@@ -16,8 +16,8 @@ use kafka_protocol::messages::update_metadata_request::{
     UpdateMetadataTopicState,
 };
 use kafka_protocol::messages::{
-    ApiKey, BrokerId as WireBrokerId, LeaderAndIsrRequest, RequestKind, StopReplicaRequest, TopicName,
-    UpdateMetadataRequest,
+    ApiKey, BrokerId as WireBrokerId, LeaderAndIsrRequest, RequestKind, StopReplicaRequest,
+    TopicName, UpdateMetadataRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -65,9 +65,7 @@ pub fn topic_name(topic: &str) -> TopicName {
 }
 
 /// Groups pairs whose partitions are in order by topic.
-fn by_topic<T>(
-    pairs: impl IntoIterator<Item = (TopicPartition, T)>,
-) -> Vec<(Arc<str>, Vec<T>)> {
+fn by_topic<T>(pairs: impl IntoIterator<Item = (TopicPartition, T)>) -> Vec<(Arc<str>, Vec<T>)> {
     let mut topics: Vec<(Arc<str>, Vec<T>)> = Vec::new();
     for (at, value) in pairs {
         match topics.last_mut() {
@@ -303,7 +301,8 @@ fn update_metadata(
         });
         request.topic_states = topics.collect();
     } else {
-        let named = states.into_iter().map(|(at, state)| state.with_topic_name(topic_name(&at.topic)));
+        let named =
+            states.into_iter().map(|(at, state)| state.with_topic_name(topic_name(&at.topic)));
         request.ungrouped_partition_states = named.collect();
     }
     Control::new(ApiKey::UpdateMetadata, version, RequestKind::UpdateMetadata(request))
@@ -477,7 +476,10 @@ mod tests {
             let (_, control) = batch.take(&known, sender).remove(0);
             let RequestKind::UpdateMetadata(request) = control.body else { panic!() };
             let state = &request.topic_states[0].partition_states[0];
-            assert_eq!((state.leader.0, &state.offline_replicas[..]), (leader, &[WireBrokerId(3)][..]));
+            assert_eq!(
+                (state.leader.0, &state.offline_replicas[..]),
+                (leader, &[WireBrokerId(3)][..])
+            );
             assert_eq!(request.live_brokers.len(), 2);
         }
     }
@@ -493,7 +495,9 @@ mod tests {
             .take(&known, sender)
             .into_iter()
             .map(|(_, control)| match control.body {
-                RequestKind::StopReplica(request) => (request.delete_partitions, control.deletes.len()),
+                RequestKind::StopReplica(request) => {
+                    (request.delete_partitions, control.deletes.len())
+                }
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -32,9 +32,10 @@ impl Controller {
             let calls = ids.iter().map(|&id| Call::get(paths::broker(id), false)).collect();
             this.ask(cx, calls, move |this, cx, answers| {
                 let has_epochs = this.config.version.has_broker_epochs();
-                let registered = ids.iter().zip(&answers).filter_map(|(&id, answer)| {
-                    Some((id, read_registration(answer, has_epochs)?))
-                });
+                let registered = ids
+                    .iter()
+                    .zip(&answers)
+                    .filter_map(|(&id, answer)| Some((id, read_registration(answer, has_epochs)?)));
                 let registered = registered.collect();
                 then(this, cx, registered);
             });

@@ -127,9 +127,7 @@ impl Call {
         match result {
             Err(code) => Answer::Failed(code),
             Ok(Reply::Children(names)) => Answer::Children(names),
-            Ok(Reply::Data { data, stat }) => {
-                Answer::Data { data: data.unwrap_or_default(), stat }
-            }
+            Ok(Reply::Data { data, stat }) => Answer::Data { data: data.unwrap_or_default(), stat },
             Ok(Reply::Stat(stat)) => Answer::Stat(stat),
             Ok(Reply::Multi(results)) => self.multi_answer(&results),
             Ok(_) => Answer::Done,
@@ -138,7 +136,9 @@ impl Call {
 
     fn multi_answer(&self, results: &[MultiResult]) -> Answer {
         let failed = |result: Option<&MultiResult>| match result {
-            Some(MultiResult::Error(code)) => ![Code::OK, Code::RUNTIME_INCONSISTENCY].contains(code),
+            Some(MultiResult::Error(code)) => {
+                ![Code::OK, Code::RUNTIME_INCONSISTENCY].contains(code)
+            }
             _ => false,
         };
         let is_fenced_write = self.fenced && matches!(self.op, Op::Write(_));
@@ -175,7 +175,10 @@ mod tests {
     fn only_a_failed_check_means_that_the_controller_moved() {
         let set = Call::set("/a", Bytes::new(), 3);
         let failed = |first, second| {
-            set.answer(Ok(Reply::Multi(vec![MultiResult::Error(first), MultiResult::Error(second)])))
+            set.answer(Ok(Reply::Multi(vec![
+                MultiResult::Error(first),
+                MultiResult::Error(second),
+            ])))
         };
         assert_eq!(failed(Code::BAD_VERSION, Code::RUNTIME_INCONSISTENCY), Answer::Moved);
         assert_eq!(failed(Code::OK, Code::BAD_VERSION), Answer::Failed(Code::BAD_VERSION));

@@ -17,8 +17,8 @@ use super::calls::{Answer, Call};
 use super::{Controller, Tick};
 use crate::nodes::broker::config::TopicOverrides;
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::zookeeper::payload::{self, TopicAssignment};
 use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::{self, TopicAssignment};
 use crate::vocab::BrokerId;
 use crate::wire::zookeeper::Code;
 
@@ -73,7 +73,8 @@ fn chosen_assignment(
         .iter()
         .map(|one| (one.partition_index, one.broker_ids.iter().map(|id| BrokerId(id.0)).collect()))
         .collect();
-    if by_index.len() != topic.assignments.len() || !by_index.keys().copied().eq(0..by_index.len() as i32)
+    if by_index.len() != topic.assignments.len()
+        || !by_index.keys().copied().eq(0..by_index.len() as i32)
     {
         return refuse("Partitions should be a consecutive 0-based integer sequence.");
     }
@@ -148,7 +149,8 @@ impl Controller {
         let brokers = self.known.registered();
         if !topic.assignments.is_empty() {
             if topic.num_partitions != -1 || topic.replication_factor != -1 {
-                let why = "Both numPartitions or replicationFactor and replicasAssignments were set.";
+                let why =
+                    "Both numPartitions or replicationFactor and replicasAssignments were set.";
                 return Err((ResponseError::InvalidRequest, why.to_owned()));
             }
             let assignment = chosen_assignment(topic, &brokers)?;
@@ -171,8 +173,7 @@ impl Controller {
             );
             return Err((ResponseError::InvalidReplicationFactor, why));
         }
-        let assignment =
-            assign(&brokers, partitions as usize, factor as usize, &mut self.stream);
+        let assignment = assign(&brokers, partitions as usize, factor as usize, &mut self.stream);
         Ok(NewTopic { name, assignment, config })
     }
 

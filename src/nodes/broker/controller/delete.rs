@@ -41,7 +41,8 @@ impl Controller {
         let mut done = Vec::new();
         for topic in doomed {
             let stages = self.replica_stages(&topic);
-            let is_deleted = |(_, stage): &(Replica, _)| *stage == Some(ReplicaStage::DeletionSuccessful);
+            let is_deleted =
+                |(_, stage): &(Replica, _)| *stage == Some(ReplicaStage::DeletionSuccessful);
             if stages.iter().all(is_deleted) {
                 done.push(topic);
                 continue;

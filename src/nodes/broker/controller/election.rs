@@ -142,12 +142,8 @@ mod tests {
         ];
         for (row, &(assignment, isr, live, unclean, wanted)) in rows.iter().enumerate() {
             let (assignment, isr, live) = (ids(assignment), ids(isr), ids(live));
-            let candidates = Candidates {
-                assignment: &assignment,
-                isr: &isr,
-                live: &live,
-                shutting_down: &[],
-            };
+            let candidates =
+                Candidates { assignment: &assignment, isr: &isr, live: &live, shutting_down: &[] };
             check(&format!("row {row}"), candidates.offline(unclean), wanted);
         }
     }
@@ -171,12 +167,8 @@ mod tests {
         ];
         for (row, &(isr, live, wanted)) in rows.iter().enumerate() {
             let (assignment, isr, live) = (ids(&[1, 2, 3]), ids(isr), ids(live));
-            let candidates = Candidates {
-                assignment: &assignment,
-                isr: &isr,
-                live: &live,
-                shutting_down: &[],
-            };
+            let candidates =
+                Candidates { assignment: &assignment, isr: &isr, live: &live, shutting_down: &[] };
             check(&format!("row {row}"), candidates.preferred(), wanted);
             if let Some(choice) = candidates.preferred() {
                 assert_eq!(choice.recipients, assignment, "all assigned replicas are told");
@@ -194,7 +186,11 @@ mod tests {
         assert_eq!((choice.leader, choice.isr), (BrokerId(2), ids(&[3, 2])));
         assert_eq!(choice.recipients, ids(&[1, 2, 3]));
         candidates.isr = &leaving;
-        assert_eq!(candidates.controlled_shutdown(), None, "the last in-sync replica keeps leading");
+        assert_eq!(
+            candidates.controlled_shutdown(),
+            None,
+            "the last in-sync replica keeps leading"
+        );
     }
 
     #[test]

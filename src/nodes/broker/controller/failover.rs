@@ -8,8 +8,8 @@ use super::calls::{Answer, Call};
 use super::context::{Partition, PartitionStage, ReplicaStage};
 use super::{Controller, Tick};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::payload::{PartitionState, TopicAssignment};
 use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::{PartitionState, TopicAssignment};
 use crate::vocab::TopicPartition;
 
 /// When leaders are first looked at whether they are the preferred ones.
@@ -24,8 +24,7 @@ impl Controller {
             Call::children(paths::LOG_DIR_EVENT_NOTIFICATION, false),
         ];
         self.ask(cx, calls, |this, cx, answers| {
-            let parents =
-                [paths::ISR_CHANGE_NOTIFICATION, paths::LOG_DIR_EVENT_NOTIFICATION];
+            let parents = [paths::ISR_CHANGE_NOTIFICATION, paths::LOG_DIR_EVENT_NOTIFICATION];
             let mut deletes = Vec::new();
             for (parent, answer) in parents.into_iter().zip(&answers[1..]) {
                 let Answer::Children(names) = answer else { continue };

@@ -16,8 +16,8 @@ use super::calls::{Answer, Call};
 use super::context::Leadership;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
 use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
 use crate::vocab::{BrokerId, LeaderEpoch, PartitionEpoch, TopicPartition};
 use crate::wire::zookeeper::Code;
 

@@ -104,10 +104,8 @@ impl Controller {
 
     /// The multi failed; but it may be an earlier one of this broker, whose answer was lost.
     fn check_election(&mut self, cx: &mut Context<'_>, epoch: ControllerEpoch) {
-        let calls = vec![
-            Call::get(paths::CONTROLLER, false),
-            Call::get(paths::CONTROLLER_EPOCH, false),
-        ];
+        let calls =
+            vec![Call::get(paths::CONTROLLER, false), Call::get(paths::CONTROLLER_EPOCH, false)];
         self.ask(cx, calls, move |this, cx, answers| {
             let is_own = named_controller(&answers[0]) == Some(this.config.id);
             match stored_epoch(&answers[1]) {

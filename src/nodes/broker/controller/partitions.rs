@@ -16,8 +16,8 @@ use super::election::{Candidates, Choice, Strategy};
 use super::failover::read_state;
 use crate::history::{BrokerObservation, Election, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
 use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::Code;
 
@@ -104,7 +104,11 @@ impl Controller {
 
     /// States that stand there already: this controller's own, if a create was sent again after its answer
     /// was lost.
-    fn confirm_new(&mut self, cx: &mut Context<'_>, unclear: Vec<(TopicPartition, PartitionState)>) {
+    fn confirm_new(
+        &mut self,
+        cx: &mut Context<'_>,
+        unclear: Vec<(TopicPartition, PartitionState)>,
+    ) {
         let get = |(at, _): &(TopicPartition, _)| Call::get(paths::partition_state(at), false);
         let calls = unclear.iter().map(get).collect();
         self.ask(cx, calls, move |this, cx, answers| {
@@ -139,8 +143,7 @@ impl Controller {
         let is_new = election == Election::New;
         self.batch.leader_and_isr(&self.known, recipients.unwrap_or(&isr), at, is_new);
         let at = at.clone();
-        let elected =
-            BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, election };
+        let elected = BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, election };
         cx.effects.observe(Observation::Broker(elected));
     }
 

@@ -30,8 +30,7 @@ impl Controller {
     fn can_be_led_by_preferred(&self, partition: &Partition) -> bool {
         let Some(leadership) = &partition.leadership else { return false };
         let preferred = partition.replicas.first();
-        preferred
-            .is_some_and(|id| self.known.is_live(*id) && leadership.state.isr.contains(id))
+        preferred.is_some_and(|id| self.known.is_live(*id) && leadership.state.isr.contains(id))
     }
 
     /// `AutoRebalance`: where more than the permitted share of a broker's partitions is led by others.
@@ -55,7 +54,10 @@ impl Controller {
             if elsewhere.len() * 100 > total * percentage {
                 tracing::info!(%broker, total, elsewhere = elsewhere.len(), "leaders are imbalanced");
                 let can = |at: &TopicPartition| {
-                    self.known.partitions.get(at).is_some_and(|one| self.can_be_led_by_preferred(one))
+                    self.known
+                        .partitions
+                        .get(at)
+                        .is_some_and(|one| self.can_be_led_by_preferred(one))
                 };
                 candidates.extend(elsewhere.into_iter().filter(can));
             }
@@ -141,9 +143,8 @@ impl Controller {
             } else {
                 ResponseError::PreferredLeaderNotAvailable.code()
             };
-            let result = PartitionResult::default()
-                .with_partition_id(at.partition)
-                .with_error_code(error);
+            let result =
+                PartitionResult::default().with_partition_id(at.partition).with_error_code(error);
             let name = topic_name(&at.topic);
             match results.last_mut() {
                 Some(topic) if topic.topic == name => topic.partition_result.push(result),

@@ -123,7 +123,13 @@ impl Controller {
     }
 
     /// Remembers a state without `broker`, and tells the other replicas.
-    fn left_isr(&mut self, broker: BrokerId, at: &TopicPartition, state: PartitionState, version: i32) {
+    fn left_isr(
+        &mut self,
+        broker: BrokerId,
+        at: &TopicPartition,
+        state: PartitionState,
+        version: i32,
+    ) {
         self.known.put_leadership(at, state, version);
         if self.known.is_doomed(at) {
             return;

@@ -11,8 +11,8 @@ use super::context::{Partition, ReplicaStage};
 use super::failover::read_assignment;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::payload::TopicAssignment;
 use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::zookeeper::payload::TopicAssignment;
 use crate::vocab::TopicPartition;
 
 impl Controller {

@@ -1,0 +1,6 @@
+//! Controllers in a small world.
+
+mod partitions;
+mod requests;
+mod terms;
+mod world;

@@ -1,0 +1,287 @@
+//! What becomes of partitions when topics and brokers come and go.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::RequestKind;
+
+use super::world::World;
+use crate::history::{BrokerObservation, Election};
+use crate::nodes::broker::zookeeper::{paths, payload};
+use crate::vocab::{BrokerId, KafkaVersion, TopicPartition};
+
+const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
+const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
+
+fn at(topic: &str) -> TopicPartition {
+    TopicPartition::new(topic, 0)
+}
+
+fn elections(world: &World) -> Vec<(i32, i32, Election)> {
+    let elected = world.seen.iter().filter_map(|(_, seen)| match seen {
+        BrokerObservation::LeaderElected { leader, leader_epoch, election, .. } => {
+            Some((leader.0, *leader_epoch, *election))
+        }
+        _ => None,
+    });
+    elected.collect()
+}
+
+#[test]
+fn a_topic_that_somebody_wrote_gets_leaders_and_all_replicas_hear_of_it() {
+    for version in [KafkaVersion::new(0, 10), V1_0, KafkaVersion::new(2, 4), V2_8] {
+        let mut world = World::new(version, 3);
+        world.start(&[1, 2, 3]);
+        world.told.clear();
+        world.write_topic("t", &[&[2, 3, 1], &[3, 1, 2]]);
+        assert_eq!(world.state("t", 0), (2, 0, vec![2, 3, 1]), "{version}");
+        assert_eq!(world.state("t", 1), (3, 0, vec![3, 1, 2]), "{version}");
+        for id in 1..=3 {
+            let kinds: Vec<_> = world
+                .told
+                .iter()
+                .filter(|told| told.to == BrokerId(id))
+                .map(|told| match &told.body {
+                    RequestKind::LeaderAndIsr(_) => "LeaderAndIsr",
+                    RequestKind::UpdateMetadata(_) => "UpdateMetadata",
+                    _ => "other",
+                })
+                .collect();
+            assert_eq!(kinds, ["LeaderAndIsr", "UpdateMetadata"], "{version}, broker {id}");
+        }
+    }
+}
+
+#[test]
+fn a_dead_leader_is_replaced_in_assignment_order_and_leaves_the_isr() {
+    for version in [V1_0, V2_8] {
+        let mut world = World::new(version, 3);
+        world.start(&[1, 2, 3]);
+        world.write_topic("t", &[&[3, 2, 1]]);
+        world.told.clear();
+        world.die(3);
+        world.run();
+        assert_eq!(world.state("t", 0), (2, 1, vec![2, 1]), "{version}");
+        assert_eq!(elections(&world).last(), Some(&(2, 1, Election::Offline)));
+        assert!(world.told.iter().all(|told| told.to != BrokerId(3)), "the dead is told nothing");
+    }
+}
+
+#[test]
+fn a_dead_follower_leaves_the_isr_with_a_new_leader_epoch() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[2, 3, 1]]);
+    world.told.clear();
+    world.die(3);
+    world.run();
+    assert_eq!(world.state("t", 0), (2, 1, vec![2, 1]));
+    let changed = BrokerObservation::IsrChanged {
+        at: at("t"),
+        from: vec![BrokerId(2), BrokerId(3), BrokerId(1)],
+        to: vec![BrokerId(2), BrokerId(1)],
+        partition_epoch: 1,
+    };
+    assert!(world.seen.contains(&(BrokerId(1), changed)));
+    let told: Vec<_> = world
+        .told
+        .iter()
+        .filter(|told| matches!(told.body, RequestKind::LeaderAndIsr(_)))
+        .map(|told| told.to.0)
+        .collect();
+    assert_eq!(told, [1, 2], "the other replicas hear of it");
+}
+
+#[test]
+fn the_last_in_sync_replica_stays_although_it_is_dead() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[2, 3]]);
+    world.die(3);
+    world.run();
+    world.die(2);
+    world.run();
+    assert_eq!(world.state("t", 0), (-1, 2, vec![2]));
+    let lost =
+        BrokerObservation::LeaderLost { at: at("t"), leader_epoch: 2, isr: vec![BrokerId(2)] };
+    assert!(world.seen.contains(&(BrokerId(1), lost)));
+    // The one that was not in sync cannot lead ...
+    world.start(&[3]);
+    assert_eq!(world.state("t", 0).0, -1);
+    // ... the other can.
+    world.start(&[2]);
+    assert_eq!(world.state("t", 0), (2, 3, vec![2]));
+}
+
+#[test]
+fn an_unclean_election_takes_whoever_lives_if_the_topic_or_the_broker_allows_it() {
+    for (by_topic, by_broker, leader) in
+        [(None, true, 3), (Some("true"), false, 3), (Some("false"), true, -1), (None, false, -1)]
+    {
+        let mut world = World::with(V2_8, 3, |config| config.unclean_leader_election = by_broker);
+        world.start(&[1, 2, 3]);
+        let settings =
+            by_topic.map(|value| ("unclean.leader.election.enable".into(), value.into()));
+        let data = payload::encode_config(&settings.into_iter().collect());
+        world.put(&paths::topic_config("t"), data, 0);
+        world.write_topic("t", &[&[2, 3]]);
+        world.die(3);
+        world.run();
+        world.start(&[3]);
+        world.die(2);
+        world.run();
+        assert_eq!(world.state("t", 0).0, leader, "{by_topic:?} {by_broker}");
+        if leader == 3 {
+            assert_eq!(world.state("t", 0).2, [3], "only the unclean leader is in sync");
+            assert_eq!(elections(&world).last().unwrap().2, Election::Unclean);
+        }
+    }
+}
+
+#[test]
+fn only_up_to_1_0_an_unclean_topic_may_lose_its_last_in_sync_replica() {
+    for (version, isr) in [(V1_0, vec![]), (KafkaVersion::new(1, 1), vec![2])] {
+        let mut world = World::with(version, 2, |config| config.unclean_leader_election = true);
+        world.start(&[1, 2]);
+        world.write_topic("t", &[&[2]]);
+        world.die(2);
+        world.run();
+        assert_eq!(world.state("t", 0), (-1, 1, isr), "{version}");
+    }
+}
+
+#[test]
+fn a_fast_restart_is_seen_since_2_2_and_not_before() {
+    for (version, wanted) in
+        [(KafkaVersion::new(2, 1), (2, 0, vec![2, 3])), (KafkaVersion::new(2, 2), (3, 1, vec![3]))]
+    {
+        let mut world = World::new(version, 3);
+        world.start(&[1, 2, 3]);
+        world.write_topic("t", &[&[2, 3]]);
+        world.told.clear();
+        // Gone and back before the controller looks: the watch fires once.
+        world.die(2);
+        world.register(2);
+        world.run();
+        world.advance(Duration::from_secs(1));
+        assert_eq!(world.state("t", 0), wanted, "{version}");
+        let epochs: Vec<_> = world
+            .told
+            .iter()
+            .filter(|told| told.to == BrokerId(2))
+            .filter_map(|told| match &told.body {
+                RequestKind::LeaderAndIsr(request) => Some(request.broker_epoch),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(epochs.is_empty(), !version.has_broker_epochs(), "{version}: {epochs:?}");
+    }
+}
+
+#[test]
+fn a_broker_that_comes_is_told_everything_and_its_replicas_go_to_work() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2]);
+    world.write_topic("t", &[&[3, 2]]);
+    assert_eq!(world.state("t", 0), (2, 0, vec![2]), "whoever lives is in sync");
+    world.told.clear();
+    world.start(&[3]);
+    let to_3: Vec<_> = world.told.iter().filter(|told| told.to == BrokerId(3)).collect();
+    let RequestKind::UpdateMetadata(all) = &to_3[0].body else { panic!("{to_3:?}") };
+    assert_eq!((all.live_brokers.len(), all.topic_states.len()), (3, 1));
+    let RequestKind::LeaderAndIsr(work) = &to_3[1].body else { panic!("{to_3:?}") };
+    assert_eq!(work.topic_states[0].partition_states[0].leader.0, 2);
+}
+
+#[test]
+fn a_partition_without_a_live_replica_is_led_when_one_comes() {
+    let mut world = World::new(V2_8, 2);
+    world.start(&[1]);
+    world.write_topic("t", &[&[2]]);
+    assert!(world.data(&paths::partition_state(&at("t"))).is_none());
+    world.start(&[2]);
+    assert_eq!(world.state("t", 0), (2, 0, vec![2]));
+}
+
+#[test]
+fn more_partitions_of_a_topic_are_picked_up() {
+    let mut world = World::new(V2_8, 2);
+    world.start(&[1, 2]);
+    world.write_topic("t", &[&[1, 2]]);
+    world.write_topic("t", &[&[1, 2], &[2, 1]]);
+    assert_eq!(world.state("t", 1), (2, 0, vec![2, 1]));
+    let created = |seen: &BrokerObservation| matches!(seen, BrokerObservation::TopicCreated { .. });
+    assert_eq!(world.seen.iter().filter(|(_, seen)| created(seen)).count(), 1);
+}
+
+#[test]
+fn leaders_move_back_when_too_many_are_not_the_preferred_ones() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[2, 3]]);
+    world.die(2);
+    world.run();
+    world.start(&[2]);
+    assert_eq!(world.state("t", 0), (3, 1, vec![3]));
+    world.advance(Duration::from_secs(301));
+    assert_eq!(world.state("t", 0).0, 3, "2 is not in sync yet");
+    world.write_state("t", 1, (3, 1, &[3, 2]));
+    world.put(
+        "/isr_change_notification/isr_change_0000000000",
+        payload::encode_partitions([&at("t")]),
+        0,
+    );
+    world.run();
+    assert!(world.data("/isr_change_notification/isr_change_0000000000").is_none());
+    world.advance(Duration::from_secs(300));
+    assert_eq!(world.state("t", 0), (2, 2, vec![3, 2]));
+    assert_eq!(elections(&world).last(), Some(&(2, 2, Election::Preferred)));
+}
+
+#[test]
+fn an_operator_can_ask_for_preferred_leaders_twice() {
+    let mut world = World::with(V2_8, 3, |config| config.auto_leader_rebalance = false);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[2, 3]]);
+    for epoch in [3, 5] {
+        world.write_state("t", 1, (3, epoch - 1, &[3, 2]));
+        world.put(
+            "/isr_change_notification/isr_change_0000000000",
+            payload::encode_partitions([&at("t")]),
+            0,
+        );
+        world.run();
+        world.put(paths::PREFERRED_REPLICA_ELECTION, payload::encode_partitions([&at("t")]), 0);
+        world.run();
+        assert_eq!(world.state("t", 0), (2, epoch, vec![3, 2]));
+        assert!(world.data(paths::PREFERRED_REPLICA_ELECTION).is_none());
+    }
+}
+
+#[test]
+fn a_deleted_topic_is_gone_once_all_replicas_are_and_waits_for_dead_brokers() {
+    for version in [V1_0, V2_8] {
+        let mut world = World::new(version, 3);
+        world.start(&[1, 2, 3]);
+        world.put(&paths::topic_config("t"), payload::encode_config(&Default::default()), 0);
+        world.write_topic("t", &[&[2, 3]]);
+        world.die(3);
+        world.run();
+        world.put(&paths::delete_topic("t"), "".into(), 0);
+        world.run();
+        assert!(world.data(&paths::topic("t")).is_some(), "{version}: 3 has a replica");
+        world.start(&[3]);
+        for path in [paths::topic("t"), paths::topic_config("t"), paths::delete_topic("t")] {
+            assert!(world.data(&path).is_none(), "{version}: {path}");
+        }
+        let deletes = |body: &RequestKind| match body {
+            RequestKind::StopReplica(stop) => {
+                let flags = stop.topic_states.iter().flat_map(|topic| &topic.partition_states);
+                stop.delete_partitions || flags.into_iter().any(|state| state.delete_partition)
+            }
+            _ => false,
+        };
+        let told: Vec<_> =
+            world.told.iter().filter(|told| deletes(&told.body)).map(|told| told.to.0).collect();
+        assert_eq!(told, [2, 3], "{version}");
+    }
+}

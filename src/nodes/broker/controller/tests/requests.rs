@@ -1,0 +1,298 @@
+//! Requests of brokers and clients.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::alter_partition_request::{PartitionData, TopicData};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
+use kafka_protocol::messages::{
+    AlterPartitionRequest, ApiKey, BrokerId as WireBrokerId, ControlledShutdownRequest,
+    CreateTopicsRequest, RequestKind, ResponseKind,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::world::World;
+use crate::history::{BrokerObservation, Election};
+use crate::nodes::broker::context::ReplyTo;
+use crate::nodes::broker::controller::agenda::Event;
+use crate::nodes::broker::controller::batch::topic_name;
+use crate::nodes::broker::zookeeper::{paths, payload};
+use crate::vocab::{BrokerId, ConnId, KafkaVersion};
+
+const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
+const V3_8: KafkaVersion = KafkaVersion::new(3, 8);
+
+fn to(api: ApiKey, version: i16) -> ReplyTo {
+    ReplyTo { conn: ConnId(1_000_000), api, version, correlation_id: 1 }
+}
+
+fn creatable(name: &str, partitions: i32, factor: i16) -> CreatableTopic {
+    CreatableTopic::default()
+        .with_name(topic_name(name))
+        .with_num_partitions(partitions)
+        .with_replication_factor(factor)
+}
+
+fn create(world: &mut World, id: i32, topics: Vec<CreatableTopic>) {
+    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(5_000);
+    let event = Event::CreateTopics(to(ApiKey::CreateTopics, 5), request);
+    world.act(id, |controller, cx| controller.requested(cx, event));
+    world.run();
+}
+
+/// The error codes of the last reply.
+fn created(world: &World) -> Vec<i16> {
+    match &world.replies.last().unwrap().1 {
+        ResponseKind::CreateTopics(response) => {
+            response.topics.iter().map(|topic| topic.error_code).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_created_topic_is_answered_for_when_it_has_leaders() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    let config = CreatableTopicConfig::default()
+        .with_name(StrBytes::from_static_str("min.insync.replicas"))
+        .with_value(Some(StrBytes::from_static_str("2")));
+    create(&mut world, 1, vec![creatable("t", 3, 3).with_configs(vec![config])]);
+    assert_eq!(created(&world), [0]);
+    for partition in 0..3 {
+        let (leader, epoch, isr) = world.state("t", partition);
+        assert_eq!((leader, epoch, isr.len()), (isr[0], 0, 3));
+    }
+    let config = payload::decode_config(world.data(&paths::topic_config("t")).unwrap()).unwrap();
+    assert_eq!(config["min.insync.replicas"], "2");
+    let created = |seen: &BrokerObservation| match seen {
+        BrokerObservation::TopicCreated { assignment, .. } => assignment.len() == 3,
+        _ => false,
+    };
+    assert!(world.seen.iter().any(|(_, seen)| created(seen)));
+}
+
+#[test]
+fn impossible_topics_are_refused_each_with_its_error() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("there", &[&[1]]);
+    let assigned = |name: &str, ids: &[i32]| {
+        let one = CreatableReplicaAssignment::default()
+            .with_broker_ids(ids.iter().map(|&id| WireBrokerId(id)).collect());
+        creatable(name, -1, -1).with_assignments(vec![one])
+    };
+    let rows = [
+        (creatable("there", 1, 1), 36),
+        (creatable("none", 0, 1), 37),
+        (creatable("wide", 1, 4), 38),
+        (creatable("no factor", 1, 1), 17),
+        (creatable("..", 1, 1), 17),
+        (creatable("zero", 1, 0), 38),
+        (assigned("twice", &[1, 1]), 39),
+        (assigned("unknown", &[9]), 39),
+        (assigned("good", &[3, 1]), 0),
+    ];
+    let (topics, errors): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    create(&mut world, 1, topics);
+    assert_eq!(created(&world), errors);
+    assert_eq!(world.state("good", 0), (3, 0, vec![3, 1]));
+    create(&mut world, 1, vec![creatable("same", 1, 1), creatable("same", 1, 1)]);
+    assert_eq!(created(&world), [42]);
+    create(&mut world, 2, vec![creatable("elsewhere", 1, 1)]);
+    assert_eq!(created(&world), [41], "2 is not the controller");
+}
+
+#[test]
+fn a_topic_that_gets_no_leader_times_out() {
+    let mut world = World::new(V2_8, 2);
+    world.start(&[1, 2]);
+    // 2 is shutting down: it takes replicas, but cannot lead.
+    shut_down(&mut world, 2);
+    let one = CreatableReplicaAssignment::default().with_broker_ids(vec![WireBrokerId(2)]);
+    world.replies.clear();
+    create(&mut world, 1, vec![creatable("t", -1, -1).with_assignments(vec![one])]);
+    assert!(world.replies.is_empty());
+    world.advance(Duration::from_secs(6));
+    assert_eq!(created(&world), [7]);
+}
+
+fn shut_down(world: &mut World, id: i32) {
+    let request = ControlledShutdownRequest::default()
+        .with_broker_id(WireBrokerId(id))
+        .with_broker_epoch(i64::MAX);
+    let event = Event::ControlledShutdown(to(ApiKey::ControlledShutdown, 2), request);
+    world.act(1, |controller, cx| controller.requested(cx, event));
+    world.run();
+}
+
+fn remaining(world: &World) -> (i16, usize) {
+    match &world.replies.last().unwrap().1 {
+        ResponseKind::ControlledShutdown(response) => {
+            (response.error_code, response.remaining_partitions.len())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_controlled_shutdown_hands_leaderships_over_and_leaves_every_isr() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("led", &[&[3, 2, 1]]);
+    world.write_topic("followed", &[&[2, 3, 1]]);
+    world.write_topic("alone", &[&[3]]);
+    world.told.clear();
+    shut_down(&mut world, 3);
+    assert_eq!(remaining(&world), (0, 0));
+    assert_eq!(world.state("led", 0), (2, 1, vec![2, 1]));
+    assert_eq!(world.state("followed", 0), (2, 1, vec![2, 1]));
+    assert_eq!(world.state("alone", 0), (3, 0, vec![3]), "nobody could take it");
+    let moved = |seen: &BrokerObservation| {
+        matches!(
+            seen,
+            BrokerObservation::LeaderElected { election: Election::ControlledShutdown, .. }
+        )
+    };
+    assert_eq!(world.seen.iter().filter(|(_, seen)| moved(seen)).count(), 1);
+    let stops = |body: &RequestKind| matches!(body, RequestKind::StopReplica(_));
+    assert!(world.told.iter().any(|told| told.to == BrokerId(3) && stops(&told.body)));
+}
+
+#[test]
+fn a_controlled_shutdown_says_what_nobody_else_can_lead() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[3, 2]]);
+    world.die(2);
+    world.run();
+    shut_down(&mut world, 3);
+    assert_eq!(remaining(&world), (0, 1));
+    let event = Event::ControlledShutdown(
+        to(ApiKey::ControlledShutdown, 2),
+        ControlledShutdownRequest::default().with_broker_id(WireBrokerId(2)),
+    );
+    world.act(1, |controller, cx| controller.requested(cx, event));
+    assert_eq!(remaining(&world).0, 8, "2 is not registered");
+}
+
+struct Alter {
+    broker: i32,
+    broker_epoch: Option<i64>,
+    leader_epoch: i32,
+    isr: &'static [i32],
+    partition_epoch: i32,
+    topic: &'static str,
+}
+
+const ALTER: Alter = Alter {
+    broker: 2,
+    broker_epoch: None,
+    leader_epoch: 0,
+    isr: &[2, 1],
+    partition_epoch: 0,
+    topic: "t",
+};
+
+/// Sends an AlterPartition; returns the error of the whole and of the partition.
+fn alter(world: &mut World, version: i16, alter: &Alter) -> (i16, Option<i16>) {
+    let epoch = world.controller(1).known.brokers[&BrokerId(alter.broker)].epoch;
+    let partition = PartitionData::default()
+        .with_leader_epoch(alter.leader_epoch)
+        .with_new_isr(alter.isr.iter().map(|&id| WireBrokerId(id)).collect())
+        .with_partition_epoch(alter.partition_epoch);
+    let topic = TopicData::default()
+        .with_topic_name(topic_name(alter.topic))
+        .with_partitions(vec![partition]);
+    let request = AlterPartitionRequest::default()
+        .with_broker_id(WireBrokerId(alter.broker))
+        .with_broker_epoch(alter.broker_epoch.unwrap_or(epoch))
+        .with_topics(vec![topic]);
+    let event = Event::AlterPartition(to(ApiKey::AlterPartition, version), request);
+    world.act(1, |controller, cx| controller.requested(cx, event));
+    world.run();
+    match &world.replies.last().unwrap().1 {
+        ResponseKind::AlterPartition(response) => {
+            let partition = response.topics.first().map(|topic| topic.partitions[0].error_code);
+            (response.error_code, partition)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn led_by_2(version: KafkaVersion) -> World {
+    let mut world = World::new(version, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[2, 3, 1]]);
+    world.told.clear();
+    world
+}
+
+#[test]
+fn a_granted_isr_is_written_without_a_new_leader_epoch_and_told_as_metadata() {
+    for version in [V2_8, V3_8] {
+        let mut world = led_by_2(version);
+        assert_eq!(alter(&mut world, 0, &ALTER), (0, Some(0)), "{version}");
+        assert_eq!(world.state("t", 0), (2, 0, vec![2, 1]));
+        let changed = BrokerObservation::IsrChanged {
+            at: crate::vocab::TopicPartition::new("t", 0),
+            from: vec![BrokerId(2), BrokerId(3), BrokerId(1)],
+            to: vec![BrokerId(2), BrokerId(1)],
+            partition_epoch: 1,
+        };
+        assert!(world.seen.contains(&(BrokerId(1), changed)));
+        let is_metadata = |body: &RequestKind| matches!(body, RequestKind::UpdateMetadata(_));
+        assert!(world.told.iter().all(|told| is_metadata(&told.body)), "no LeaderAndIsr");
+        assert_eq!(world.told.len(), 3);
+        // Sent again because the answer was lost: it succeeds, and nothing is written.
+        assert_eq!(alter(&mut world, 0, &ALTER), (0, Some(0)), "{version}");
+        assert_eq!(world.partition_epoch("t", 0), 1);
+    }
+}
+
+#[test]
+fn alter_partition_is_refused_with_the_errors_of_the_release() {
+    let stale = Alter { leader_epoch: -1, ..ALTER };
+    let unknown = Alter { topic: "nope", ..ALTER };
+    let bounced = Alter { broker_epoch: Some(1), ..ALTER };
+    let old_version = Alter { partition_epoch: -7, ..ALTER };
+    let ahead = Alter { leader_epoch: 9, ..ALTER };
+    let rows = [
+        (V2_8, &stale, (0, Some(74))),
+        (V2_8, &unknown, (0, Some(3))),
+        (V2_8, &bounced, (77, None)),
+        (V2_8, &old_version, (0, Some(95))),
+        (V3_8, &stale, (0, Some(74))),
+        (V3_8, &old_version, (0, Some(95))),
+        (V3_8, &ahead, (0, Some(41))),
+    ];
+    for (row, (version, request, wanted)) in rows.into_iter().enumerate() {
+        let mut world = led_by_2(version);
+        assert_eq!(alter(&mut world, 1, request), wanted, "row {row}");
+        assert_eq!(world.state("t", 0), (2, 0, vec![2, 3, 1]), "row {row}");
+    }
+}
+
+#[test]
+fn a_replica_that_is_leaving_cannot_join_since_3_3() {
+    for (version, request, wanted) in [(V2_8, 0, 0), (V3_8, 1, 55), (V3_8, 2, 107)] {
+        let mut world = led_by_2(version);
+        shut_down(&mut world, 3);
+        assert_eq!(world.state("t", 0), (2, 1, vec![2, 1]));
+        let join = Alter { leader_epoch: 1, isr: &[2, 1, 3], partition_epoch: 1, ..ALTER };
+        assert_eq!(alter(&mut world, request, &join), (0, Some(wanted)), "{version} v{request}");
+    }
+}
+
+#[test]
+fn who_is_not_the_controller_refuses() {
+    let mut world = led_by_2(V2_8);
+    let request = AlterPartitionRequest::default();
+    let event = Event::AlterPartition(to(ApiKey::AlterPartition, 0), request);
+    world.act(2, |controller, cx| controller.requested(cx, event));
+    let (_, ResponseKind::AlterPartition(response)) = world.replies.last().unwrap() else {
+        panic!("{:?}", world.replies)
+    };
+    assert_eq!(response.error_code, 41);
+}
