@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 #[error("frame of {length} bytes, limit {limit}")]
 pub struct FrameError {
     /// The announced length.
-    pub length: i64,
+    pub length: i32,
     /// The most that is accepted.
     pub limit: usize,
 }
@@ -43,21 +43,23 @@ impl Frames {
     /// # Errors
     /// When the announced length is negative or above the limit.
     pub fn pop(&mut self) -> Result<Option<Bytes>, FrameError> {
-        if self.whole.is_empty() && !self.rest.is_empty() {
-            self.whole = std::mem::take(&mut self.rest).freeze();
-        }
-        let Some(prefix) = self.whole.first_chunk::<4>() else { return Ok(None) };
+        let bytes = if self.rest.is_empty() { &self.whole[..] } else { &self.rest[..] };
+        let Some(prefix) = bytes.first_chunk::<4>() else { return Ok(None) };
         let length = i32::from_be_bytes(*prefix);
-        let error = FrameError { length: i64::from(length), limit: self.limit };
+        let error = FrameError { length, limit: self.limit };
         let length = usize::try_from(length).map_err(|_| error)?;
         if length > self.limit {
             return Err(error);
         }
-        if self.whole.len() < 4 + length {
+        if bytes.len() < 4 + length {
             return Ok(None);
         }
-        self.whole.advance(4);
-        Ok(Some(self.whole.split_to(length)))
+        if self.rest.is_empty() {
+            self.whole.advance(4);
+            return Ok(Some(self.whole.split_to(length)));
+        }
+        self.rest.advance(4);
+        Ok(Some(self.rest.split_to(length).freeze()))
     }
 }
 

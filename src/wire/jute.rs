@@ -13,7 +13,7 @@ pub enum JuteError {
     /// The bytes end inside a value.
     #[error("the bytes end inside a value")]
     Short,
-    /// A length below −1.
+    /// A length below −1, or beyond what a frame may have.
     #[error("a length of {0}")]
     Length(i32),
     /// A null where a value must stand.

@@ -62,30 +62,20 @@ impl Running {
             return;
         }
         connection.frames.push(bytes);
-        if let Err(FrameError { length, .. }) = self.read_frames(at, conn)
-            && let Some(connection) = self.connections.get(&conn)
-        {
-            let len = length as i32;
-            if connection.session.is_none()
-                && let Some(text) = four_letter::answer(self, at.config, len.to_be_bytes())
-            {
-                at.fx.send(conn, text.into());
-            }
-            self.end_connection(at, conn);
-        }
+        self.read_frames(at, conn);
     }
 
     /// Serves the frames that are there. Until recovery is durable, they wait.
-    pub(super) fn read_frames(
-        &mut self,
-        at: &mut Step<'_>,
-        conn: ConnId,
-    ) -> Result<(), FrameError> {
+    pub(super) fn read_frames(&mut self, at: &mut Step<'_>, conn: ConnId) {
         while self.log.is_ready()
             && let Some(connection) = self.connections.get_mut(&conn)
             && !connection.ended
-            && let Some(payload) = connection.frames.pop()?
         {
+            let payload = match connection.frames.pop() {
+                Ok(Some(payload)) => payload,
+                Ok(None) => return,
+                Err(error) => return self.no_frame(at, conn, error),
+            };
             self.received += 1;
             match connection.session {
                 None => self.connect(at, conn, payload),
@@ -95,7 +85,17 @@ impl Running {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// A length that no frame has: before a session it may be a command of four letters.
+    fn no_frame(&mut self, at: &mut Step<'_>, conn: ConnId, error: FrameError) {
+        let Some(connection) = self.connections.get(&conn) else { return };
+        if connection.session.is_none()
+            && let Some(text) = four_letter::answer(self, at.config, error.length.to_be_bytes())
+        {
+            at.fx.send(conn, text.into());
+        }
+        self.end_connection(at, conn);
     }
 
     fn connect(&mut self, at: &mut Step<'_>, conn: ConnId, payload: Bytes) {

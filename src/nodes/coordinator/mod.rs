@@ -280,9 +280,7 @@ impl Running {
     /// Recovery is durable: what arrived meanwhile is read now.
     fn serve(&mut self, at: &mut Step<'_>) {
         let waiting: Vec<ConnId> = self.connections.keys().copied().collect();
-        waiting.into_iter().for_each(|conn| {
-            let _ = self.read_frames(at, conn);
-        });
+        waiting.into_iter().for_each(|conn| self.read_frames(at, conn));
     }
 
     fn last_zxid(&self) -> Zxid {

@@ -266,24 +266,33 @@ impl Session {
         }
         self.last_received = clock.now;
         self.frames.push(bytes);
-        let mut broken = false;
-        while self.owns(conn)
-            && let Ok(Some(payload)) = self.frames.pop()
-        {
-            let read = match self.link {
-                Link::Up(_) => self.reply(clock, fx, payload),
-                _ => self.greeted(clock, fx, conn, payload),
-            };
-            if let Err(error) = read {
-                tracing::warn!(%error, "the coordinator sent what does not decode");
-                broken = true;
-                break;
+        if let Err(error) = self.read_frames(clock, fx, conn) {
+            tracing::warn!(%error, "the coordinator sent what does not decode");
+            if self.owns(conn) {
+                self.disconnected(clock, fx);
             }
         }
-        if broken && self.owns(conn) {
-            self.disconnected(clock, fx);
-        }
         self.arm(fx);
+    }
+
+    fn read_frames(
+        &mut self,
+        clock: Clock,
+        fx: &mut Effects,
+        conn: ConnId,
+    ) -> Result<(), JuteError> {
+        while self.owns(conn) {
+            let Some(payload) =
+                self.frames.pop().map_err(|error| JuteError::Length(error.length))?
+            else {
+                break;
+            };
+            match self.link {
+                Link::Up(_) => self.reply(clock, fx, payload)?,
+                _ => self.greeted(clock, fx, conn, payload)?,
+            }
+        }
+        Ok(())
     }
 
     /// A connection ended.
