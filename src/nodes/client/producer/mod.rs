@@ -135,14 +135,11 @@ impl Producer {
             None => Some(input),
         };
         match input {
-            Some(Input::Timer { id, .. }) => {
-                if !self.wake.fired(id) {
-                    return;
-                }
-            }
+            Some(Input::Timer { id, .. }) if !self.wake.fired(id) => return,
             Some(Input::Shutdown) => self.closing = true,
+            // A timer of its own has nothing to say but that it is time to look around.
+            None | Some(Input::Timer { .. }) => {}
             Some(other) => self.network(clock, other, effects),
-            None => {}
         }
         self.expire(clock, effects);
         self.hand_over(clock, effects);
