@@ -216,9 +216,10 @@ impl Connections {
         open.map(|(_, node)| node).or(connecting).or(closed.map(|(_, node)| node))
     }
 
-    /// The first end of a back-off among `nodes`, when all of them are in one.
-    pub fn backoff_ends(&self, nodes: &[NodeId]) -> Option<Time> {
-        nodes.iter().filter_map(|&node| self.find(node)).map(|link| link.blackout_until).min()
+    /// The next end of a back-off among `nodes`.
+    pub fn backoff_ends(&self, now: Time, nodes: &[NodeId]) -> Option<Time> {
+        let ends = nodes.iter().filter_map(|&node| self.find(node)).map(|link| link.blackout_until);
+        ends.filter(|&end| end > now).min()
     }
 
     /// Takes an input that concerns a connection; others are left alone.

@@ -23,10 +23,14 @@ use super::{Admin, Consumer, Producer};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::vocab::step::{Closed, Effect, Input};
-use crate::vocab::{Clock, ConnId, NodeId, Roster, Time, TimerId};
+use crate::vocab::{Clock, ConnId, NodeId, Roster, Time, TimerId, Zxid};
 use crate::wire::frames::Frames;
+use crate::wire::jute::Reader;
 use crate::wire::kafka::{MAX_FRAME_BYTES, RequestFrame, decode_request, encode_response};
 use crate::wire::records::{Batch, BatchBuilder};
+use crate::wire::zookeeper::{
+    Code, ConnectRequest, ConnectResponse, Reply, Request, RequestHeader, Stat,
+};
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const TOPIC: &str = "orders";
@@ -115,7 +119,7 @@ impl Partition {
 enum Event {
     ToClient(Input),
     ToBroker(ConnId, Bytes),
-    Timer(TimerId),
+    Timer(TimerId, u64),
 }
 
 /// The brokers 1, 2, … (nodes 0, 1, …) and the client under test.
@@ -134,6 +138,10 @@ pub struct World<R> {
     pub observed: Vec<(Time, ClientObservation)>,
     pub exited: bool,
     pub brokers: i32,
+    /// What was read from the coordinator.
+    pub reads: Vec<String>,
+    /// Connections on which a session was made.
+    greeted: BTreeSet<ConnId>,
     effects: Effects,
     queue: BTreeMap<(Time, u64), Event>,
     timers: BTreeMap<TimerId, (Time, u64)>,
@@ -141,11 +149,13 @@ pub struct World<R> {
     order: u64,
 }
 
+/// The brokers 1, 2, … and after them the one server of the coordinator.
 pub fn roster(brokers: i32) -> Arc<Roster> {
     let mut roster = Roster::default();
     for id in 1..=brokers {
         roster.add(&format!("b{id}"));
     }
+    roster.add("z1");
     Arc::new(roster)
 }
 
@@ -171,6 +181,8 @@ impl<R: Role> World<R> {
             observed: Vec::new(),
             exited: false,
             brokers,
+            reads: Vec::new(),
+            greeted: BTreeSet::new(),
             effects: Effects::default(),
             queue: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -218,9 +230,9 @@ impl<R: Role> World<R> {
             Effect::Close(conn) => {
                 self.conns.remove(&conn);
             }
-            Effect::SetTimer { id, at, .. } => {
+            Effect::SetTimer { id, at, token } => {
                 assert!(at >= self.now, "a timer in the past");
-                let key = self.at(at, Event::Timer(id));
+                let key = self.at(at, Event::Timer(id, token));
                 self.timers.insert(id, key);
             }
             Effect::CancelTimer(id) => {
@@ -252,9 +264,9 @@ impl<R: Role> World<R> {
                     }
                 }
                 Event::ToBroker(conn, bytes) => self.serve(conn, bytes),
-                Event::Timer(id) => {
+                Event::Timer(id, token) => {
                     self.timers.remove(&id);
-                    self.input(Input::Timer { id, token: 0 });
+                    self.input(Input::Timer { id, token });
                 }
             }
         }
@@ -267,7 +279,7 @@ impl<R: Role> World<R> {
         let later = self.queue.split_off(&(end, 0));
         let due = std::mem::replace(&mut self.queue, later);
         for ((_, order), event) in due {
-            if let Event::Timer(id) = event {
+            if let Event::Timer(id, _) = event {
                 self.timers.insert(id, (end, order));
             }
             self.queue.insert((end, order), event);
@@ -304,6 +316,12 @@ impl<R: Role> World<R> {
             payloads.push(payload);
         }
         for payload in payloads {
+            if id > self.brokers {
+                let reply = self.coordinate(conn, payload);
+                let input = Input::Received { conn, bytes: reply };
+                self.at(self.now + MS, Event::ToClient(input));
+                continue;
+            }
             let request = decode_request(payload).unwrap();
             self.requests.push((self.now, id, request.clone()));
             let answer = (self.script)(self.now, id, &request);
@@ -324,6 +342,55 @@ impl<R: Role> World<R> {
                 let input = Input::Received { conn, bytes };
                 self.at(self.now + MS + delay, Event::ToClient(input));
             }
+        }
+    }
+
+    /// What a coordinator with the brokers' and partitions' znodes answers.
+    fn coordinate(&mut self, conn: ConnId, payload: Bytes) -> Bytes {
+        if self.greeted.insert(conn) {
+            let request = ConnectRequest::decode(payload).unwrap();
+            return ConnectResponse {
+                protocol_version: 0,
+                timeout_ms: request.timeout_ms,
+                session: 7,
+                password: request.password,
+                read_only: Some(false),
+            }
+            .encode();
+        }
+        let mut reader = Reader::new(payload);
+        let header = RequestHeader::decode(&mut reader).unwrap();
+        let request = Request::decode(header, &mut reader).unwrap();
+        let reply = match &request {
+            Request::Ping => Ok(Reply::Empty),
+            Request::GetChildren { path, .. } | Request::GetData { path, .. } => self.znode(path),
+            other => panic!("no reply to {other:?}"),
+        };
+        self.reads.push(format!("{request:?}"));
+        Reply::encode(reply.as_ref().map_err(|code| *code), header.xid, Zxid(1))
+    }
+
+    fn znode(&self, path: &str) -> Result<Reply, Code> {
+        let data = |text: String| Reply::Data { data: Some(text.into()), stat: Stat::default() };
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        match parts[..] {
+            ["brokers", "ids"] => {
+                let live = (1..=self.brokers).filter(|id| !self.down.contains(id));
+                Ok(Reply::Children(live.map(|id| id.to_string().into()).collect()))
+            }
+            ["brokers", "ids", id] => {
+                Ok(data(format!(r#"{{"version":4,"host":"b{id}","port":9092}}"#)))
+            }
+            ["brokers", "topics", TOPIC, "partitions"] => {
+                let names = (0..self.partitions.len()).map(|index| index.to_string().into());
+                Ok(Reply::Children(names.collect()))
+            }
+            ["brokers", "topics", TOPIC, "partitions", index, "state"] => {
+                let partition = &self.partitions[index.parse::<usize>().unwrap()];
+                let Partition { leader, epoch, .. } = partition;
+                Ok(data(format!(r#"{{"leader":{leader},"leader_epoch":{epoch},"isr":[1]}}"#)))
+            }
+            _ => Err(Code::NO_NODE),
         }
     }
 

@@ -161,7 +161,7 @@ impl Metadata {
     }
 
     /// When the next request is due; `None` while one is in flight.
-    fn due(&self) -> Option<Time> {
+    pub fn due(&self) -> Option<Time> {
         if self.asked {
             return None;
         }
@@ -196,20 +196,25 @@ impl Metadata {
             return Some(due);
         }
         let Some(node) = net.least_loaded(now, &self.nodes) else {
-            return net.backoff_ends(&self.nodes).filter(|&end| end > now);
+            return net.backoff_ends(now, &self.nodes);
         };
         match net.prepare(now, node, effects) {
             Readiness::Ready => {
                 let request = self.request();
                 let request = (ApiKey::Metadata, self.version, &request);
                 net.send(now, node, effects, request, METADATA_TAG);
-                self.asked = true;
-                self.last_attempt = Some(now);
+                self.begin(now);
                 None
             }
             Readiness::Wait => None,
             Readiness::Backoff(until) => Some(until),
         }
+    }
+
+    /// A request for what is to be known goes out now.
+    pub fn begin(&mut self, now: Time) {
+        self.asked = true;
+        self.last_attempt = Some(now);
     }
 
     /// The request in flight will have no answer.
@@ -222,9 +227,14 @@ impl Metadata {
     pub fn answered(&mut self, now: Time, response: &MetadataResponse) {
         self.asked = false;
         if self.update(response) {
-            self.wanted = false;
-            self.last_success = Some(now);
+            self.satisfied(now);
         }
+    }
+
+    fn satisfied(&mut self, now: Time) {
+        self.asked = false;
+        self.wanted = false;
+        self.last_success = Some(now);
     }
 
     /// Takes an answer, whoever asked. Returns whether it was of use: one without brokers is not.
@@ -280,23 +290,29 @@ impl Metadata {
         *known = Partition { leader, epoch: answer.leader_epoch };
     }
 
-    /// Sets a partition's leader from elsewhere than a Metadata answer; adds the partition when it is new.
-    pub fn set_leader(
+    /// Takes what the coordinator says in place of a Metadata answer: hosts of the live brokers, and for each
+    /// topic its partitions' leaders with their epochs.
+    pub fn read_from_coordinator(
         &mut self,
-        topic: usize,
-        partition: usize,
-        leader: Option<(BrokerId, NodeId)>,
-        epoch: LeaderEpoch,
+        now: Time,
+        hosts: &[(BrokerId, String)],
+        topics: &[Vec<(Option<BrokerId>, LeaderEpoch)>],
     ) {
-        let topic = &mut self.topics[topic];
-        topic.present = true;
-        if topic.partitions.len() <= partition {
-            topic.partitions.resize(partition + 1, Partition { leader: None, epoch: -1 });
+        let node = |(id, host): &(BrokerId, String)| Some((*id, self.roster.find(host)?));
+        self.brokers = hosts.iter().filter_map(node).collect();
+        for (topic, leaders) in self.topics.iter_mut().zip(topics) {
+            topic.present = !leaders.is_empty();
+            let unknown = Partition { leader: None, epoch: -1 };
+            topic.partitions.resize(topic.partitions.len().max(leaders.len()), unknown);
+            for (known, &(leader, epoch)) in topic.partitions.iter_mut().zip(leaders) {
+                if epoch >= known.epoch {
+                    let live = |(id, _): &&(BrokerId, NodeId)| Some(*id) == leader;
+                    let leader = self.brokers.iter().find(live).copied();
+                    *known = Partition { leader, epoch };
+                }
+            }
         }
-        let known = &mut topic.partitions[partition];
-        if epoch >= known.epoch {
-            *known = Partition { leader, epoch };
-        }
+        self.satisfied(now);
     }
 }
 

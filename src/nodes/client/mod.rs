@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod connections;
 pub mod consumer;
+pub mod discovery;
 #[cfg(test)]
 mod fake;
 pub mod metadata;

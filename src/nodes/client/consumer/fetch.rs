@@ -34,6 +34,11 @@ impl Consumer {
         body: &FetchResponse,
         effects: &mut Effects,
     ) {
+        if body.error_code != code::NONE {
+            for &slot in &sent.slots {
+                self.refused(clock, slot, body.error_code);
+            }
+        }
         for topic in &body.responses {
             for data in &topic.partitions {
                 let Some(slot) = self.asked(sent, topic.topic.as_str(), data.partition_index)

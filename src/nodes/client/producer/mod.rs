@@ -22,6 +22,7 @@ use self::accumulator::{Accumulator, NewRecord, NoRoom, ProducerBatch};
 pub use self::config::{Acks, Discover, ProducerConfig, Workload};
 use self::partitioner::Partitioner;
 use super::connections::{Connections, Happenings};
+use super::discovery::Discovery;
 use super::metadata::{METADATA_TAG, Metadata, MetadataConfig};
 use super::protocol::ApiVersions;
 use super::wake::{Wake, earlier};
@@ -61,6 +62,8 @@ pub struct Producer {
     net: Connections,
     happened: Happenings,
     metadata: Metadata,
+    /// The session, when leaders are read from the coordinator.
+    discovery: Option<Discovery>,
     partitioners: Vec<Partitioner>,
     keys: Vec<(Bytes, u32)>,
     accumulator: Accumulator,
@@ -92,6 +95,12 @@ impl Producer {
             Metadata::new(metadata_config, versions.metadata, roster, &config.bootstrap, topics);
         let partitioners =
             topics.iter().map(|_| Partitioner::new(config.version, &mut stream)).collect();
+        let discovery = match &config.discover {
+            Discover::Metadata => None,
+            Discover::Coordinator { servers, session_timeout } => {
+                Some(Discovery::new(servers.clone(), *session_timeout))
+            }
+        };
         let key = |n: u32| {
             let key = Bytes::from(format!("key-{n}").into_bytes());
             let hash = partitioner::murmur2(&key);
@@ -102,6 +111,7 @@ impl Producer {
             net: Connections::new(&config.name, config.connection.clone(), stream),
             happened: Happenings::default(),
             metadata,
+            discovery,
             partitioners,
             keys: (0..config.workload.keys).map(key).collect(),
             accumulator: Accumulator::new(&config),
@@ -120,19 +130,26 @@ impl Producer {
 
     /// Takes one input.
     pub fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        let input = match &mut self.discovery {
+            Some(discovery) => discovery.handle(clock, input, &mut self.metadata, effects),
+            None => Some(input),
+        };
         match input {
-            Input::Timer { id, .. } => {
-                if !self.wake.fired(id) {
-                    return;
-                }
-            }
-            Input::Shutdown => self.closing = true,
-            other => self.network(clock, other, effects),
+            Some(Input::Timer { id, .. }) if !self.wake.fired(id) => return,
+            Some(Input::Shutdown) => self.closing = true,
+            // A timer of its own has nothing to say but that it is time to look around.
+            None | Some(Input::Timer { .. }) => {}
+            Some(other) => self.network(clock, other, effects),
         }
         self.expire(clock, effects);
         self.hand_over(clock, effects);
         let sender = self.send_ready(clock, effects);
-        let metadata = self.metadata.refresh(clock.now, &mut self.net, effects);
+        let metadata = match &mut self.discovery {
+            // A topic is asked for when a record for it comes: asking earlier could create it.
+            _ if clock.now < self.config.workload.start => None,
+            Some(discovery) => discovery.refresh(clock, &mut self.metadata, effects),
+            None => self.metadata.refresh(clock.now, &mut self.net, effects),
+        };
         if self.closing && self.is_idle() {
             effects.exit();
             return;

@@ -1,0 +1,217 @@
+//! Who leads, read from the coordinator: `/brokers/ids/N` and `/brokers/topics/T/partitions/P/state`.
+//!
+//! This is how textbooks let a producer find the leader ("the producer asks ZooKeeper who leads"). Kafka's own
+//! producers have asked brokers since 0.8. Nothing is watched: the znodes are read again when a Metadata request
+//! would be sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use tracing::debug;
+
+use super::metadata::Metadata;
+use crate::nodes::Effects;
+use crate::nodes::session::{Session, SessionConfig, SessionEvent};
+use crate::vocab::step::Input;
+use crate::vocab::{BrokerId, Clock, LeaderEpoch, NodeId, Time};
+use crate::wire::zookeeper::{Code, Reply, Request};
+
+/// Token of the session's timers; the client's own have another.
+pub const SESSION_TOKEN: u64 = 1;
+
+/// What a request of a round reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// Children of `/brokers/ids`.
+    Ids,
+    /// `/brokers/ids/N`
+    Broker(BrokerId),
+    /// Children of `/brokers/topics/T/partitions`.
+    Partitions(usize),
+    /// `/brokers/topics/T/partitions/P/state`
+    State(usize, usize),
+}
+
+/// One reading of all that matters.
+#[derive(Debug, Default)]
+struct Round {
+    pending: BTreeMap<u64, Read>,
+    hosts: Vec<(BrokerId, String)>,
+    topics: Vec<Vec<(Option<BrokerId>, LeaderEpoch)>>,
+}
+
+/// A client's session at the coordinator, and what it reads there.
+#[derive(Debug)]
+pub struct Discovery {
+    session: Session,
+    round: Option<Round>,
+    next_tag: u64,
+}
+
+impl Discovery {
+    /// A session with these servers, not begun yet.
+    pub fn new(servers: Vec<NodeId>, session_timeout: Duration) -> Self {
+        let timeout_ms = i32::try_from(session_timeout.as_millis()).unwrap_or(i32::MAX);
+        let session = Session::new(SessionConfig::new(servers, timeout_ms, SESSION_TOKEN));
+        Self { session, round: None, next_tag: 0 }
+    }
+
+    /// Takes an input if it is the session's. Gives it back otherwise.
+    pub fn handle(
+        &mut self,
+        clock: Clock,
+        input: Input,
+        metadata: &mut Metadata,
+        effects: &mut Effects,
+    ) -> Option<Input> {
+        let session = &mut self.session;
+        match input {
+            Input::Start(disk) => {
+                session.start(clock, effects);
+                return Some(Input::Start(disk));
+            }
+            Input::Timer { id, token: SESSION_TOKEN } => session.on_timer(clock, effects, id),
+            Input::Opened(conn) if session.owns(conn) => session.on_opened(clock, effects, conn),
+            Input::Received { conn, bytes } if session.owns(conn) => {
+                session.on_received(clock, effects, conn, bytes);
+            }
+            Input::Closed { conn, why } if session.owns(conn) => {
+                session.on_closed(clock, effects, conn, why);
+            }
+            other => return Some(other),
+        }
+        self.digest(clock, metadata, effects);
+        None
+    }
+
+    /// Begins a round when one is due. Returns when to come back.
+    pub fn refresh(
+        &mut self,
+        clock: Clock,
+        metadata: &mut Metadata,
+        effects: &mut Effects,
+    ) -> Option<Time> {
+        let due = metadata.due()?;
+        if due > clock.now {
+            return Some(due);
+        }
+        if !self.session.is_connected() {
+            // The next input is the session's.
+            return None;
+        }
+        metadata.begin(clock.now);
+        self.round =
+            Some(Round { topics: vec![Vec::new(); metadata.topics()], ..Round::default() });
+        self.ask(clock, Read::Ids, metadata, effects);
+        for topic in 0..metadata.topics() {
+            self.ask(clock, Read::Partitions(topic), metadata, effects);
+        }
+        None
+    }
+
+    fn ask(&mut self, clock: Clock, read: Read, metadata: &Metadata, effects: &mut Effects) {
+        let Some(round) = &mut self.round else { return };
+        let request = match read {
+            Read::Ids => Request::GetChildren { path: "/brokers/ids".into(), watch: false },
+            Read::Broker(id) => {
+                Request::GetData { path: format!("/brokers/ids/{id}").into(), watch: false }
+            }
+            Read::Partitions(topic) => {
+                let path = format!("/brokers/topics/{}/partitions", metadata.name(topic));
+                Request::GetChildren { path: path.into(), watch: false }
+            }
+            Read::State(topic, partition) => {
+                let topic = metadata.name(topic);
+                let path = format!("/brokers/topics/{topic}/partitions/{partition}/state");
+                Request::GetData { path: path.into(), watch: false }
+            }
+        };
+        round.pending.insert(self.next_tag, read);
+        self.session.request(clock, effects, request, self.next_tag);
+        self.next_tag += 1;
+    }
+
+    fn digest(&mut self, clock: Clock, metadata: &mut Metadata, effects: &mut Effects) {
+        while let Some(event) = self.session.poll() {
+            match event {
+                SessionEvent::Reply { tag, result, .. } => {
+                    self.read(clock, tag, result, metadata, effects);
+                }
+                SessionEvent::Expired => self.session.renew(clock, effects),
+                SessionEvent::Watch(_)
+                | SessionEvent::Connected
+                | SessionEvent::Disconnected
+                | SessionEvent::Closed => {}
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        clock: Clock,
+        tag: u64,
+        result: Result<Reply, Code>,
+        metadata: &mut Metadata,
+        effects: &mut Effects,
+    ) {
+        let Some(round) = &mut self.round else { return };
+        let Some(read) = round.pending.remove(&tag) else { return };
+        match (read, result) {
+            (Read::Ids, Ok(Reply::Children(ids))) => {
+                let mut ids: Vec<i32> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+                ids.sort_unstable();
+                for id in ids {
+                    self.ask(clock, Read::Broker(BrokerId(id)), metadata, effects);
+                }
+            }
+            (Read::Partitions(topic), Ok(Reply::Children(partitions))) => {
+                let count = partitions.len();
+                round.topics[topic] = vec![(None, -1); count];
+                for partition in 0..count {
+                    self.ask(clock, Read::State(topic, partition), metadata, effects);
+                }
+            }
+            (Read::Broker(id), Ok(Reply::Data { data, .. })) => {
+                if let Some(host) = host_of(data.as_deref()) {
+                    round.hosts.push((id, host));
+                }
+            }
+            (Read::State(topic, partition), Ok(Reply::Data { data, .. })) => {
+                if let Some(state) = leader_of(data.as_deref()) {
+                    round.topics[topic][partition] = state;
+                }
+            }
+            // Gone, or not there yet.
+            (_, Err(Code::NO_NODE)) => {}
+            (read, other) => {
+                debug!(?read, ?other, "the coordinator could not be read");
+                self.round = None;
+                metadata.lost();
+                return;
+            }
+        }
+        let finished = |round: &&Round| round.pending.is_empty();
+        if let Some(round) = self.round.as_ref().filter(finished) {
+            metadata.read_from_coordinator(clock.now, &round.hosts, &round.topics);
+            self.round = None;
+        }
+    }
+}
+
+fn json(data: Option<&[u8]>) -> Option<Value> {
+    serde_json::from_slice(data?).ok()
+}
+
+/// The host of a broker's registration; without a plaintext listener there is none.
+fn host_of(data: Option<&[u8]>) -> Option<String> {
+    json(data)?.get("host")?.as_str().map(str::to_owned)
+}
+
+/// Leader and leader epoch of a partition's state.
+fn leader_of(data: Option<&[u8]>) -> Option<(Option<BrokerId>, LeaderEpoch)> {
+    let state = json(data)?;
+    let number = |name| i32::try_from(state.get(name)?.as_i64()?).ok();
+    let leader = number("leader")?;
+    Some(((leader >= 0).then_some(BrokerId(leader)), number("leader_epoch")?))
+}
