@@ -140,7 +140,9 @@ impl Ledger {
             ClientObservation::Completed { op, outcome } => {
                 self.completed(time, producer, *op, outcome);
             }
-            ClientObservation::Consumed { .. } | ClientObservation::PositionReset { .. } => {}
+            ClientObservation::Consumed { .. }
+            | ClientObservation::PositionReset { .. }
+            | ClientObservation::ProtocolError { .. } => {}
         }
     }
 

@@ -149,7 +149,9 @@ impl Reading {
                 }
             }
             ClientObservation::PositionReset { at, to, .. } => reader.advance(at, *to),
-            ClientObservation::Invoked { .. } | ClientObservation::Completed { .. } => {}
+            ClientObservation::Invoked { .. }
+            | ClientObservation::Completed { .. }
+            | ClientObservation::ProtocolError { .. } => {}
         }
     }
 

@@ -34,11 +34,6 @@ impl View {
         self.partitions.get(at)
     }
 
-    /// All partitions.
-    pub fn partitions(&self) -> impl Iterator<Item = (&TopicPartition, &PartitionView)> {
-        self.partitions.iter()
-    }
-
     /// Takes in what `node` observed.
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
         let Observation::Broker(observation) = observation else { return };

@@ -14,9 +14,10 @@ pub struct Watch<S> {
 
 impl<S: Subscriber> Observer<Observation> for Watch<S> {
     fn event(&mut self, event: &WorldEvent<'_, Observation>) {
-        let &WorldEvent { time, node, what } = event;
+        let WorldEvent { time, node, what } = event;
+        let (time, node) = (*time, *node);
         let recorder = &mut self.recorder;
-        match what {
+        match *what {
             What::Delivered { conn, from, bytes } => {
                 recorder.delivered(time, node, conn, from, bytes);
             }

@@ -45,6 +45,7 @@ impl fmt::Display for ClientObservation {
             Self::PositionReset { at, from: None, to } => {
                 write!(f, "position of {at} set to {to}")
             }
+            Self::ProtocolError { at, why } => write!(f, "protocol broken for {at}: {why}"),
         }
     }
 }
@@ -130,6 +131,7 @@ impl fmt::Display for CoordinatorObservation {
             }
             Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
             Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
+            Self::Halted { why } => write!(f, "halted: {why}"),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 mod config;
 pub mod context;
+pub mod controller;
 pub mod log;
 pub mod replica;
-pub mod controller;
+mod shell;
 pub mod zookeeper;
 
 pub use config::{Config, TopicOverrides};
+pub use shell::{Broker, PORT};

@@ -1,0 +1,32 @@
+//! `sim check`.
+
+use std::path::PathBuf;
+
+use super::{Engine, Exit, Failure, Streams};
+
+/// Read scenarios without running them, and say what is wrong with each.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The scenarios to read.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+pub(super) fn check(
+    args: &Args,
+    engine: Engine,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Held;
+    for file in &args.files {
+        match (engine.check)(file) {
+            Ok(()) => writeln!(streams.out, "{}: ok", file.display())?,
+            Err(error) => {
+                let failure = Failure::from(error);
+                writeln!(streams.err, "{}", failure.to_string().trim_end())?;
+                exit = failure.exit();
+            }
+        }
+    }
+    Ok(exit)
+}
