@@ -527,8 +527,12 @@ fn log_errors(broker: BrokerId, response: &ResponseKind) {
     };
     if error == ResponseError::StaleControllerEpoch.code() {
         tracing::warn!(%broker, "knows a later controller");
-    } else if error != 0 || in_partitions != 0 {
-        tracing::warn!(%broker, error, in_partitions, "refused a control request");
+    } else if error != 0 {
+        tracing::warn!(%broker, error, "refused a control request");
+    } else if in_partitions != 0 {
+        // Mostly a state that the broker has already: it is told again when an election and the end of a
+        // replica concern the same partition.
+        tracing::debug!(%broker, in_partitions, "refused a part of a control request");
     }
 }
 
