@@ -21,8 +21,17 @@ use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply, Request};
 
+/// Codes that do not tell how a request ended, or that mean that it was not looked at.
+const UNDECIDED: [Code; 5] = [
+    Code::CONNECTION_LOSS,
+    Code::SESSION_EXPIRED,
+    Code::SESSION_MOVED,
+    Code::REQUEST_TIMEOUT,
+    Code::THROTTLED,
+];
+
 /// What the controller reacts to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Event {
     /// The session stands anew, or `/controller` was deleted: see who is the controller, or become it.
     Reelect,
@@ -52,6 +61,19 @@ pub enum Event {
     ControlledShutdown(ReplyTo, ControlledShutdownRequest),
     /// A request.
     ElectLeaders(ReplyTo, ElectLeadersRequest),
+}
+
+impl Event {
+    /// Whether somebody waits for an answer.
+    pub fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateTopics(..)
+                | Self::AlterPartition(..)
+                | Self::ControlledShutdown(..)
+                | Self::ElectLeaders(..)
+        )
+    }
 }
 
 /// A part of the work on an event.
@@ -183,6 +205,11 @@ impl Agenda {
         }
     }
 
+    /// Whether answers of the coordinator are waited for.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Gives up the event that is worked on.
     pub fn abandon(&mut self) {
         self.steps.clear();
@@ -233,7 +260,7 @@ impl Agenda {
     pub fn replied(&mut self, number: u64, result: Result<Reply, Code>) -> Progress {
         let Some(index) = self.in_flight.remove(&number) else { return Progress::Stale };
         let waiting = self.waiting.as_mut().expect("calls are in flight only while it waits");
-        if let Err(Code::CONNECTION_LOSS | Code::SESSION_EXPIRED | Code::SESSION_MOVED) = result {
+        if result.as_ref().is_err_and(|code| UNDECIDED.contains(code)) {
             let is_first = self.lost.is_empty();
             self.lost.push(index);
             return if is_first { Progress::Lost } else { Progress::Waiting };

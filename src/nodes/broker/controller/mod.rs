@@ -76,6 +76,8 @@ pub struct Controller {
     roster: Arc<Roster>,
     stream: Stream,
     agenda: Agenda,
+    /// The request that is worked on; answered even if the work is given up.
+    answering: Option<Event>,
     controller_id: Option<BrokerId>,
     term: Option<Term>,
     known: ControllerContext,
@@ -97,6 +99,7 @@ impl Controller {
             roster,
             stream,
             agenda: Agenda::default(),
+            answering: None,
             controller_id: None,
             term: None,
             known: ControllerContext::default(),
@@ -178,8 +181,14 @@ impl Controller {
         while let Some(next) = self.agenda.next() {
             match next {
                 Ok(step) => self.take_step(cx, step),
-                Err(event) => self.begin(cx, event),
+                Err(event) => {
+                    self.answering = event.is_request().then(|| event.clone());
+                    self.begin(cx, event);
+                }
             }
+        }
+        if !self.agenda.is_waiting() {
+            self.answering = None;
         }
     }
 
@@ -258,6 +267,7 @@ impl Controller {
             Progress::Moved => {
                 tracing::info!(broker = %self.config.id, "a write was fenced: the controller moved");
                 self.agenda.abandon();
+                self.refuse_current(cx);
                 self.agenda.first([Step::ReadController { elect: false }]);
                 self.work(cx);
             }
@@ -275,11 +285,26 @@ impl Controller {
             // as a zombie until the new session stands.
             return;
         }
-        for event in self.agenda.clear() {
+        self.stop(cx);
+    }
+
+    /// Gives up all work, and the office.
+    fn stop(&mut self, cx: &mut Context<'_>) {
+        let events = self.agenda.clear();
+        self.refuse_current(cx);
+        for event in events {
             refuse(cx, &event);
         }
         self.controller_id = None;
         self.resign(cx);
+    }
+
+    /// Answers the request whose work was given up. No request waits for the coordinator once it is
+    /// answered, so none is answered twice.
+    fn refuse_current(&mut self, cx: &mut Context<'_>) {
+        if let Some(event) = self.answering.take() {
+            refuse(cx, &event);
+        }
     }
 
     fn watched(&mut self, cx: &mut Context<'_>, event: &WatchedEvent) {
@@ -368,6 +393,11 @@ impl Controller {
     /// The session expired: resigns (up to 1.0: only once the new session stands).
     pub fn session_expired(&mut self, cx: &mut Context<'_>) {
         self.expired(cx);
+    }
+
+    /// The broker shuts down: resigns, in every version.
+    pub fn shutdown(&mut self, cx: &mut Context<'_>) {
+        self.stop(cx);
     }
 
     /// A reply of the coordinator to request `number`, without the part's mark.
@@ -497,8 +527,12 @@ fn log_errors(broker: BrokerId, response: &ResponseKind) {
     };
     if error == ResponseError::StaleControllerEpoch.code() {
         tracing::warn!(%broker, "knows a later controller");
-    } else if error != 0 || in_partitions != 0 {
-        tracing::warn!(%broker, error, in_partitions, "refused a control request");
+    } else if error != 0 {
+        tracing::warn!(%broker, error, "refused a control request");
+    } else if in_partitions != 0 {
+        // Mostly a state that the broker has already: it is told again when an election and the end of a
+        // replica concern the same partition.
+        tracing::debug!(%broker, in_partitions, "refused a part of a control request");
     }
 }
 

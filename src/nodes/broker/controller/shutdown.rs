@@ -52,10 +52,13 @@ impl Controller {
                 followed.push((at.clone(), id));
             }
         }
+        // Goes out with the elections: it stops fetching before it leaves the in-sync replicas.
+        for (at, _) in &followed {
+            self.batch.stop_replica(id, at, false);
+        }
         self.agenda.first([
             Step::Elect(led, Strategy::ControlledShutdown),
             Step::Flush,
-            // Kafka sends StopReplica first and queues it again here; once is the same to the broker.
             Step::ReplicasOffline(followed),
             Step::Flush,
             Step::AnswerControlledShutdown(to, id),

@@ -195,8 +195,8 @@ const ALTER: Alter = Alter {
     topic: "t",
 };
 
-/// Sends an AlterPartition; returns the error of the whole and of the partition.
-fn alter(world: &mut World, version: i16, alter: &Alter) -> (i16, Option<i16>) {
+/// Hands an AlterPartition to broker 1.
+fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) {
     let epoch = world.controller(1).known.brokers[&BrokerId(alter.broker)].epoch;
     let partition = PartitionData::default()
         .with_leader_epoch(alter.leader_epoch)
@@ -211,7 +211,16 @@ fn alter(world: &mut World, version: i16, alter: &Alter) -> (i16, Option<i16>) {
         .with_topics(vec![topic]);
     let event = Event::AlterPartition(to(ApiKey::AlterPartition, version), request);
     world.act(1, |controller, cx| controller.requested(cx, event));
+}
+
+/// Sends an AlterPartition; returns the error of the whole and of the partition.
+fn alter(world: &mut World, version: i16, alter: &Alter) -> (i16, Option<i16>) {
+    ask_to_alter(world, version, alter);
     world.run();
+    altered(world)
+}
+
+fn altered(world: &World) -> (i16, Option<i16>) {
     match &world.replies.last().unwrap().1 {
         ResponseKind::AlterPartition(response) => {
             let partition = response.topics.first().map(|topic| topic.partitions[0].error_code);
@@ -295,4 +304,34 @@ fn who_is_not_the_controller_refuses() {
         panic!("{:?}", world.replies)
     };
     assert_eq!(response.error_code, 41);
+}
+
+#[test]
+fn a_request_whose_work_is_given_up_is_answered_once() {
+    // Fenced: another controller was elected, and 1 does not know it.
+    let mut world = led_by_2(V2_8);
+    world.deaf.insert(BrokerId(1));
+    world.remove(paths::CONTROLLER);
+    world.run();
+    assert_eq!(alter(&mut world, 0, &ALTER), (41, None));
+    assert_eq!((world.replies.len(), world.active()), (1, vec![2]));
+
+    // The session expires while one request is worked on and another waits.
+    let mut world = led_by_2(V2_8);
+    ask_to_alter(&mut world, 0, &ALTER);
+    ask_to_alter(&mut world, 0, &ALTER);
+    world.act(1, |controller, cx| controller.expired(cx));
+    assert_eq!(altered(&world), (41, None));
+    assert_eq!(world.replies.len(), 2);
+    world.run();
+    assert_eq!(world.replies.len(), 2, "answers that come late change nothing");
+}
+
+#[test]
+fn a_controller_that_shuts_down_resigns_in_every_release() {
+    for version in [KafkaVersion::new(1, 0), V3_8] {
+        let mut world = led_by_2(version);
+        world.act(1, |controller, cx| controller.stop(cx));
+        assert!(!world.controller(1).is_active(), "{version}");
+    }
 }

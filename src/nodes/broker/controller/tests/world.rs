@@ -85,7 +85,6 @@ enum Delivery {
 /// What was told to a broker.
 #[derive(Debug)]
 pub struct Told {
-    pub by: BrokerId,
     pub to: BrokerId,
     pub body: RequestKind,
 }
@@ -295,7 +294,7 @@ impl World {
             }
             other => panic!("{other:?}"),
         };
-        self.told.push(Told { by, to, body: request.body });
+        self.told.push(Told { to, body: request.body });
         let response = encode_response(request.api, request.version, request.correlation_id, &body);
         self.deliveries.push_back((by, Delivery::Bytes(conn, response)));
     }
