@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::Cluster;
 use super::config::{self, Names};
 use super::role::Role;
 use super::timeline::Timeline;
 use super::view::View;
 use super::watch::Watch;
-use super::Cluster;
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
 use crate::nodes::client::{Admin, Consumer, Producer};

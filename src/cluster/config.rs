@@ -210,12 +210,8 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
 pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> ConsumerConfig {
     let p = &consumer.properties;
     let topics = shared(&consumer.topics);
-    let defaults = ConsumerConfig::new(
-        consumer.name.as_str(),
-        plan.kafka,
-        names.brokers.clone(),
-        topics,
-    );
+    let defaults =
+        ConsumerConfig::new(consumer.name.as_str(), plan.kafka, names.brokers.clone(), topics);
     ConsumerConfig {
         start: consumer.start,
         from: match consumer.from {

@@ -112,13 +112,15 @@ impl<S: Subscriber> Cluster<'_, S> {
     /// Who leads a partition, by what the running brokers say themselves: of several that think so, the one
     /// of the newest epoch.
     fn leader(&self, at: &TopicPartition) -> Option<(BrokerId, PartitionStatus)> {
-        let statuses = self.plan.brokers.iter().zip(&self.names.brokers).filter_map(|(plan, &node)| {
-            match self.world.process(node) {
+        let statuses = self.plan.brokers.iter().zip(&self.names.brokers).filter_map(
+            |(plan, &node)| match self.world.process(node) {
                 Some(Role::Broker(broker)) => Some((plan.id, broker.replicas().status(at)?)),
                 _ => None,
-            }
-        });
-        statuses.filter(|(_, status)| status.is_leader).max_by_key(|(_, status)| status.leader_epoch)
+            },
+        );
+        statuses
+            .filter(|(_, status)| status.is_leader)
+            .max_by_key(|(_, status)| status.leader_epoch)
     }
 
     /// Tells the recorder what the final leaders' logs hold.

@@ -10,7 +10,8 @@ impl<S: Subscriber> Cluster<'_, S> {
     /// Fires the plan's fault of that index.
     pub fn fire(&mut self, index: usize) {
         let fault = &self.plan.faults[index];
-        let named = fault.targets.iter().chain(timeline::others(&fault.action).into_iter().flatten());
+        let named =
+            fault.targets.iter().chain(timeline::others(&fault.action).into_iter().flatten());
         let resolved: Vec<(Target, String)> =
             named.map(|target| (target.clone(), self.name_all(target))).collect();
         let nodes = self.resolve_all(&fault.targets);

@@ -105,8 +105,10 @@ impl<S: Subscriber> Cluster<'_, S> {
         }
         self.is_ready = true;
         let now = self.world.now();
-        let producers = self.names.producers.iter().zip(self.plan.producers.iter().map(|p| p.start));
-        let consumers = self.names.consumers.iter().zip(self.plan.consumers.iter().map(|c| c.start));
+        let producers =
+            self.names.producers.iter().zip(self.plan.producers.iter().map(|p| p.start));
+        let consumers =
+            self.names.consumers.iter().zip(self.plan.consumers.iter().map(|c| c.start));
         for (&node, start) in consumers.chain(producers) {
             self.timeline.add(start.max(now), Due::Start(node));
         }

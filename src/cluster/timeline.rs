@@ -50,11 +50,7 @@ impl Timeline {
 }
 
 /// Directed links, from sender to receiver, that a fault of links touches.
-pub fn links(
-    action: &Action,
-    nodes: &[NodeId],
-    others: &[NodeId],
-) -> Vec<(NodeId, NodeId)> {
+pub fn links(action: &Action, nodes: &[NodeId], others: &[NodeId]) -> Vec<(NodeId, NodeId)> {
     let (out, back) = match action {
         Action::Partition { direction: Direction::In, .. } => (false, true),
         Action::Partition { direction: Direction::Out, .. } | Action::Cut { .. } => (true, false),

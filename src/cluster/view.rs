@@ -101,8 +101,7 @@ mod tests {
     #[test]
     fn a_deposed_controller_does_not_count_again() {
         let mut view = View::default();
-        let elected =
-            |epoch| Observation::Broker(BrokerObservation::ControllerElected { epoch });
+        let elected = |epoch| Observation::Broker(BrokerObservation::ControllerElected { epoch });
         view.observe(NodeId(1), &elected(1));
         view.observe(NodeId(2), &elected(2));
         view.observe(NodeId(1), &elected(1));

@@ -181,8 +181,8 @@ impl Harness {
 
     fn frames(&mut self, conn: ConnId) -> Vec<Bytes> {
         let mut frames = Frames::new(MAX_FRAME);
-        frames.push(self.arrived.remove(&conn).unwrap_or_default()).unwrap();
-        std::iter::from_fn(|| frames.next()).collect()
+        frames.push(self.arrived.remove(&conn).unwrap_or_default());
+        std::iter::from_fn(|| frames.pop().unwrap()).collect()
     }
 
     /// What arrived: events by kind and path, replies by xid and code.
