@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, FetchRequest, MetadataRequest,
-    MetadataResponse, ProduceRequest, RequestKind, ResponseKind, TopicName,
+    ApiKey, ApiVersionsRequest, BrokerId as WireBrokerId, CreateTopicsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
+    MetadataRequest, MetadataResponse, ProduceRequest, RequestKind, ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -333,5 +335,67 @@ fn a_leader_whose_session_expires_is_replaced_and_follows_when_it_is_back() {
             (1..=3).filter(|id| world.broker(BrokerId(*id)).unwrap().is_controller()).count(),
             1
         );
+    }
+}
+
+fn resource(kind: i8, name: &str) -> DescribeConfigsResource {
+    DescribeConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(StrBytes::from_string(name.to_owned()))
+        .with_configuration_keys(None)
+}
+
+#[test]
+fn every_advertised_version_of_the_shells_apis_is_answered() {
+    let (mut world, replicas) = with_topic(KafkaVersion::new(2, 8));
+    let controller = world.controller().unwrap();
+    let asked = replicas.iter().copied().find(|id| *id != controller).unwrap();
+    let new = CreatableTopic::default().with_name(topic());
+    let resources = vec![resource(2, "orders"), resource(4, &asked.to_string()), resource(2, "x")];
+    let bodies = [
+        RequestKind::ApiVersions(ApiVersionsRequest::default()),
+        RequestKind::Metadata(MetadataRequest::default().with_topics(Some(vec![
+            MetadataRequestTopic::default().with_name(Some(topic())),
+            MetadataRequestTopic::default().with_name(Some(TopicName("a b".into()))),
+        ]))),
+        RequestKind::FindCoordinator(FindCoordinatorRequest::default()),
+        RequestKind::CreateTopics(CreateTopicsRequest::default().with_topics(vec![new])),
+        RequestKind::DescribeConfigs(DescribeConfigsRequest::default().with_resources(resources)),
+        RequestKind::DescribeCluster(DescribeClusterRequest::default()),
+    ];
+    for body in bodies {
+        let api = match &body {
+            RequestKind::ApiVersions(_) => ApiKey::ApiVersions,
+            RequestKind::Metadata(_) => ApiKey::Metadata,
+            RequestKind::FindCoordinator(_) => ApiKey::FindCoordinator,
+            RequestKind::CreateTopics(_) => ApiKey::CreateTopics,
+            RequestKind::DescribeConfigs(_) => ApiKey::DescribeConfigs,
+            _ => ApiKey::DescribeCluster,
+        };
+        for version in 0..=version(&world, api) {
+            let answer = world.call(asked, api, version, &body);
+            match answer.unwrap_or_else(|| panic!("{api:?} v{version} is not answered")) {
+                ResponseKind::ApiVersions(table) => assert!(table.api_keys.len() > 10),
+                ResponseKind::Metadata(told) => {
+                    let codes: Vec<_> = told.topics.iter().map(|topic| topic.error_code).collect();
+                    assert_eq!(codes, [0, 17]);
+                    assert_eq!(told.brokers.len(), 3);
+                    assert_eq!(told.cluster_id.is_some(), version >= 2);
+                }
+                ResponseKind::FindCoordinator(told) => assert_eq!(told.error_code, 15),
+                ResponseKind::CreateTopics(told) => assert_eq!(told.topics[0].error_code, 41),
+                ResponseKind::DescribeConfigs(told) => {
+                    let codes: Vec<_> = told.results.iter().map(|one| one.error_code).collect();
+                    assert_eq!(codes, [0, 0, 3]);
+                    let isr =
+                        told.results[0].configs.iter().find(|c| &*c.name == "min.insync.replicas");
+                    assert_eq!(isr.unwrap().value.as_deref(), Some("1"));
+                }
+                ResponseKind::DescribeCluster(told) => {
+                    assert_eq!((told.brokers.len(), told.controller_id.0), (3, controller.0));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
