@@ -7,11 +7,13 @@ use crate::vocab::Time;
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "acknowledged-is-in-the-final-log",
-    statement: "every record acknowledged to a producer is in the log of its partition's leader at the end",
-    source: "Kafka documentation, 4.7 Replication: a committed message will not be lost, as long as at \
-             least one in sync replica is alive; Jepsen's Kafka checker: lost write",
-    leaves_out: "records deleted by retention; records sent with acks=0, which nobody acknowledged, are \
-                 counted apart; the partition a record was acknowledged in, as long as its topic holds it",
+    statement: "every record acknowledged to a producer is in the log of its partition's leader \
+                at the end",
+    source: "Kafka documentation, 4.7 Replication: a committed message will not be lost, as long \
+             as at least one in sync replica is alive; Jepsen's Kafka checker: lost write",
+    leaves_out: "records deleted by retention; records sent with acks=0, which nobody \
+                 acknowledged, are counted apart; the partition a record was acknowledged in, as \
+                 long as its topic holds it",
     class: Class::Safety,
 };
 

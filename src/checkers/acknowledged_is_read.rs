@@ -8,10 +8,11 @@ use super::{Class, Evidence, Property, Verdict};
 pub const PROPERTY: Property = Property {
     name: "acknowledged-is-read",
     statement: "a reader that goes past an acknowledged record of the final log was handed it",
-    source: "Kafka documentation, 4.6 Message Delivery Semantics; Jepsen's Kafka checker: skipped and \
-             unseen records",
-    leaves_out: "records that are not in the final log, which are lost rather than unread; readers that do \
-                 not read from the beginning; records that a reader has not come to, see consumers-catch-up",
+    source: "Kafka documentation, 4.6 Message Delivery Semantics; Jepsen's Kafka checker: skipped \
+             and unseen records",
+    leaves_out: "records that are not in the final log, which are lost rather than unread; \
+                 readers that do not read from the beginning; records that a reader has not come \
+                 to, see consumers-catch-up",
     class: Class::Safety,
 };
 

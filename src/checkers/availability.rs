@@ -9,10 +9,11 @@ use crate::vocab::Time;
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "availability",
-    statement: "no producer is without an acknowledgement for longer than the scenario allows, from its \
-                first record until its last one has ended",
+    statement: "no producer is without an acknowledgement for longer than the scenario allows, \
+                from its first record until its last one has ended",
     source: "the scenario: there is no limit unless it sets one",
-    leaves_out: "a producer that had nothing to send in the meantime looks the same as one that could not",
+    leaves_out: "a producer that had nothing to send in the meantime looks the same as one that \
+                 could not",
     class: Class::Liveness,
 };
 

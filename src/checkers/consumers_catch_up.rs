@@ -7,7 +7,8 @@ use super::{Class, Evidence, Property, Verdict};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "consumers-catch-up",
-    statement: "when a run ends, every reader has come to every acknowledged record of the final log",
+    statement: "when a run ends, every reader has come to every acknowledged record of the final \
+                log",
     source: "Jepsen's Kafka checker: final polls; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "how long it took; readers that do not read from the beginning",
     class: Class::Liveness,

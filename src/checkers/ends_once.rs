@@ -7,7 +7,8 @@ use super::{Class, Evidence, Property, Verdict};
 pub const PROPERTY: Property = Property {
     name: "ends-once",
     statement: "a client operation ends once: ok, failed or unknown, after it began",
-    source: "Kafka's Producer: the callback of a record is executed once; Jepsen: an operation completes once",
+    source: "Kafka's Producer: the callback of a record is executed once; Jepsen: an operation \
+             completes once",
     leaves_out: "whether the end is the right one",
     class: Class::Safety,
 };

@@ -186,38 +186,43 @@ impl Evidence {
     }
 }
 
+impl Evidence {
+    /// The sentence about a loss; about anything else, nothing.
+    fn lost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Lost { producer, acks, topic, record, acknowledged, gone, .. } = self else {
+            return Ok(());
+        };
+        match acknowledged {
+            Some(Acknowledged { at, offset, time }) => write!(
+                f,
+                "{at}@{offset}, record {record} of {producer}, was acked (acks={acks}) at {time:.3}"
+            )?,
+            None => write!(f, "record {record} of {producer} to {topic} was acked (acks={acks})")?,
+        }
+        match gone {
+            Some(gone) => write!(f, " and is gone at {:.3}", gone.time),
+            None => f.write_str(" and is not in the final log"),
+        }
+    }
+}
+
 impl Display for Evidence {
     /// One sentence about the first case, without a full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost { producer, acks, topic, record, acknowledged, gone, .. } => {
-                match acknowledged {
-                    Some(Acknowledged { at, offset, time }) => write!(
-                        f,
-                        "{at}@{offset}, record {record} of {producer}, was acked (acks={acks}) at {time:.3}"
-                    )?,
-                    None => {
-                        write!(
-                            f,
-                            "record {record} of {producer} to {topic} was acked (acks={acks})"
-                        )?;
-                    }
-                }
-                match gone {
-                    Some(gone) => write!(f, " and is gone at {:.3}", gone.time),
-                    None => f.write_str(" and is not in the final log"),
-                }
-            }
+            Self::Lost { .. } => self.lost(f),
             Self::Skipped { reader, producer, record, at, offset, position, .. } => write!(
                 f,
-                "{reader} went on to {at}@{position} without record {record} of {producer} at {offset}"
+                "{reader} went on to {at}@{position} \
+                 without record {record} of {producer} at {offset}"
             ),
             Self::Behind { reader, producer, record, at, offset, .. } => {
                 write!(f, "{reader} has not come to record {record} of {producer} at {at}@{offset}")
             }
             Self::ReadAndGone { reader, producer, topic, record, .. } => write!(
                 f,
-                "{reader} was handed record {record} of {producer} that the final log of {topic} lacks"
+                "{reader} was handed record {record} of {producer} \
+                 that the final log of {topic} lacks"
             ),
             Self::Duplicated { producer, record, at, offset, .. } => {
                 write!(f, "{at}@{offset} holds record {record} of {producer} once more")
@@ -230,7 +235,8 @@ impl Display for Evidence {
             }
             Self::LeaderOutsideIsr { at, leader, leader_epoch, isr, time } => write!(
                 f,
-                "{leader} was made leader of {at} in epoch {leader_epoch} at {time:.3}, in sync: {}",
+                "{leader} was made leader of {at} in epoch {leader_epoch} \
+                 at {time:.3}, in sync: {}",
                 isr.join(" ")
             ),
             Self::EndedWrongly { client, op, time, .. } => {
@@ -249,7 +255,8 @@ impl Display for Evidence {
             Self::Unavailable { producer, from, to, limit } => {
                 write!(
                     f,
-                    "{producer} had no acknowledgement from {from:.3} to {to:.3}, longer than {limit:.3}"
+                    "{producer} had no acknowledgement from {from:.3} to {to:.3}, \
+                     longer than {limit:.3}"
                 )
             }
         }

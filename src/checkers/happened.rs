@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Status;
 use crate::history::{BrokerObservation, ClientObservation, Election, Observation, Outcome};
-use crate::vocab::{BrokerId, Happening, NodeId, Time};
+use crate::vocab::{BrokerId, Happening, NodeId, Time, TopicPartition};
 
 /// How often something happened, and when first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +59,8 @@ pub struct Happened {
     seen: BTreeMap<Happening, Seen>,
     had_controller: bool,
     registered: BTreeSet<NodeId>,
+    /// The in-sync replicas of each partition, as last written.
+    in_sync: BTreeMap<TopicPartition, Vec<BrokerId>>,
 }
 
 impl Happened {
@@ -89,19 +91,26 @@ impl Happened {
 
     fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
         match observation {
-            BrokerObservation::LeaderElected { election, .. } => self.elected(time, *election),
-            BrokerObservation::LeaderLost { .. } => self.add(Happening::LeaderLost, time, 1),
-            BrokerObservation::IsrChanged { from, to, .. } => self.isr_changed(time, from, to),
+            BrokerObservation::LeaderElected { at, election, isr, .. } => {
+                self.in_sync_after_election(time, at, isr);
+                self.elected(time, *election);
+            }
+            BrokerObservation::LeaderLost { at, isr, .. } => {
+                self.in_sync_after_election(time, at, isr);
+                self.add(Happening::LeaderLost, time, 1);
+            }
+            BrokerObservation::IsrChanged { at, from, to, .. } => {
+                self.isr_changed(time, from, to);
+                self.in_sync.insert(at.clone(), to.clone());
+            }
             BrokerObservation::ControllerElected { .. } => {
-                if std::mem::replace(&mut self.had_controller, true) {
-                    self.add(Happening::ControllerElected, time, 1);
-                }
+                let again = std::mem::replace(&mut self.had_controller, true);
+                self.add(Happening::ControllerElected, time, u64::from(again));
             }
             BrokerObservation::SessionExpired => self.add(Happening::SessionExpired, time, 1),
             BrokerObservation::Registered { .. } => {
-                if !self.registered.insert(node) {
-                    self.add(Happening::BrokerRegisteredAgain, time, 1);
-                }
+                let again = !self.registered.insert(node);
+                self.add(Happening::BrokerRegisteredAgain, time, u64::from(again));
             }
             BrokerObservation::Recovered { clean: false, .. } => {
                 self.add(Happening::UncleanShutdownRecovered, time, 1);
@@ -122,6 +131,13 @@ impl Happened {
             Election::Offline | Election::ControlledShutdown => {}
         }
         self.add(Happening::LeaderElected, time, 1);
+    }
+
+    /// An election writes the in-sync replicas anew, without those that are gone: a shrink as well.
+    fn in_sync_after_election(&mut self, time: Time, at: &TopicPartition, isr: &[BrokerId]) {
+        if let Some(before) = self.in_sync.insert(at.clone(), isr.to_vec()) {
+            self.isr_changed(time, &before, isr);
+        }
     }
 
     fn isr_changed(&mut self, time: Time, from: &[BrokerId], to: &[BrokerId]) {
@@ -171,6 +187,7 @@ mod tests {
             [
                 "leader-elected",
                 "unclean-leader-elected",
+                "isr-shrunk",
                 "controller-elected",
                 "broker-registered-again"
             ]

@@ -6,7 +6,8 @@ use crate::vocab::{BrokerId, LeaderEpoch, Time, TopicPartition};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "leader-in-isr",
-    statement: "whoever is made leader of a partition is one of the in-sync replicas written with it",
+    statement: "whoever is made leader of a partition is one of the in-sync replicas written with \
+                it",
     source: "kafka-specification: LeaderInIsr",
     leaves_out: "what happens to the in-sync replicas between elections",
     class: Class::Safety,

@@ -9,8 +9,8 @@ pub const PROPERTY: Property = Property {
     name: "no-duplicates",
     statement: "the final logs of a topic hold each record of a producer at most once",
     source: "KIP-98: idempotent producer; without one, retries may write a record again",
-    leaves_out: "copies that were truncated again; what readers were handed more than once, which is \
-                 counted for each reader",
+    leaves_out: "copies that were truncated again; what readers were handed more than once, which \
+                 is counted for each reader",
     class: Class::Safety,
 };
 

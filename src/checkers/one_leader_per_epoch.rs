@@ -9,10 +9,10 @@ use crate::vocab::{LeaderEpoch, NodeId, Time, TopicPartition};
 pub const PROPERTY: Property = Property {
     name: "one-leader-per-epoch",
     statement: "no two brokers take the lead of a partition in the same leader epoch",
-    source: "KIP-101: the leader epoch is increased at every election; kafka-specification: leader and \
-             epoch are written together",
-    leaves_out: "leaders of different epochs at one time, which fencing has to handle; epochs longer ago \
-                 than the last few hundred of a partition",
+    source: "KIP-101: the leader epoch is increased at every election; kafka-specification: \
+             leader and epoch are written together",
+    leaves_out: "leaders of different epochs at one time, which fencing has to handle; epochs \
+                 longer ago than the last few hundred of a partition",
     class: Class::Safety,
 };
 

@@ -9,11 +9,13 @@ use crate::vocab::{Offset, TopicPartition};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "order",
-    statement: "within a partition, the first copies of a producer's records are in the order of their \
-                numbers",
-    source: "Kafka documentation, 4.6: messages sent by a producer to a particular topic partition will be \
-             appended in the order they are sent; max.in.flight.requests.per.connection",
-    leaves_out: "copies beyond the first; the order between partitions, which Kafka does not promise",
+    statement: "within a partition, the first copies of a producer's records are in the order of \
+                their numbers",
+    source: "Kafka documentation, 4.6: messages sent by a producer to a particular topic \
+             partition will be appended in the order they are sent; \
+             max.in.flight.requests.per.connection",
+    leaves_out: "copies beyond the first; the order between partitions, which Kafka does not \
+                 promise",
     class: Class::Safety,
 };
 

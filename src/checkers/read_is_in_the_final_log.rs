@@ -8,8 +8,8 @@ use super::{Class, Evidence, Property, Verdict};
 pub const PROPERTY: Property = Property {
     name: "read-is-in-the-final-log",
     statement: "every record that a reader was handed is in the final log of its topic",
-    source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to the \
-             consumer; KIP-101: log divergence after reading",
+    source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
+             the consumer; KIP-101: log divergence after reading",
     leaves_out: "records that no workload wrote; records deleted by retention",
     class: Class::Safety,
 };

@@ -7,7 +7,8 @@ use super::{Class, Evidence, Property, Verdict};
 pub const PROPERTY: Property = Property {
     name: "workload-completes",
     statement: "when a run ends, every operation that began has ended",
-    source: "Kafka's delivery.timeout.ms: an upper bound on the time to report success or failure (KIP-91)",
+    source: "Kafka's delivery.timeout.ms: an upper bound on the time to report success or failure \
+             (KIP-91)",
     leaves_out: "whether operations ended well",
     class: Class::Liveness,
 };

@@ -59,43 +59,97 @@ impl Drop for Run {
     }
 }
 
+/// Compares line by line until both end: how many lines were the same, or what is to be said of the first
+/// difference.
+fn compare<E>(
+    mut first: impl FnMut() -> Result<Option<String>, E>,
+    mut second: impl FnMut() -> Result<Option<String>, E>,
+) -> Result<Result<u64, String>, E> {
+    let mut same = 0;
+    loop {
+        let lines = (first()?, second()?);
+        match &lines {
+            (None, None) => return Ok(Ok(same)),
+            (Some(first), Some(second)) if first == second => same += 1,
+            (first, second) => {
+                let shown = |line: &Option<String>| line.clone().unwrap_or("(it has ended)".into());
+                return Ok(Err(format!(
+                    "line {} differs\n  first   {}\n  second  {}",
+                    same + 1,
+                    shown(first),
+                    shown(second)
+                )));
+            }
+        }
+    }
+}
+
+/// What two runs come to that said the same and ended with these codes (none: by a signal).
+fn compare_codes(codes: [Option<i32>; 2]) -> Result<Exit, String> {
+    if codes[0] != codes[1] {
+        let shown = |code: Option<i32>| code.map_or("a signal".into(), |code| code.to_string());
+        let [first, second] = codes.map(shown);
+        return Err(format!("the first ended with {first}, the second with {second}"));
+    }
+    let Some(code) = codes[0] else { return Ok(Exit::Bug) };
+    // A run that came to any outcome is comparable; a file or a build that is wrong is not.
+    let failed = [Exit::Usage, Exit::BadFile, Exit::Bug];
+    let failure = failed.into_iter().find(|&exit| i32::from(exit as u8) == code);
+    Ok(failure.unwrap_or(Exit::Held))
+}
+
 pub(super) fn determinism(args: &Args, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     // Both write the same errors; one of them is enough.
     let mut first = Run::start(args, Stdio::inherit())?;
     let mut second = Run::start(args, Stdio::null())?;
-    let mut compared = 0u64;
-    loop {
-        let lines = [first.next_line()?, second.next_line()?];
-        if lines[0] != lines[1] {
-            writeln!(streams.out, "not deterministic: line {} differs", compared + 1)?;
-            for (run, line) in ["first ", "second"].into_iter().zip(&lines) {
-                let line = line.as_deref().unwrap_or("(it has ended)");
-                writeln!(streams.out, "  {run}  {line}")?;
-            }
-            return Ok(Exit::NotDeterministic);
+    let compared = match compare(|| first.next_line(), || second.next_line())? {
+        Ok(same) => compare_codes([first.wait()?, second.wait()?]).map(|exit| (exit, same)),
+        Err(difference) => Err(difference),
+    };
+    match compared {
+        Ok((Exit::Held, same)) => {
+            writeln!(streams.out, "deterministic: {same} lines are the same in both runs")?;
+            Ok(Exit::Held)
         }
-        if lines[0].is_none() {
-            break;
+        Ok((failure, _)) => Ok(failure),
+        Err(difference) => {
+            writeln!(streams.out, "not deterministic: {difference}")?;
+            Ok(Exit::NotDeterministic)
         }
-        compared += 1;
     }
-    let codes = [first.wait()?, second.wait()?];
-    if codes[0] != codes[1] {
-        let [first, second] = codes.map(|code| code.map_or("a signal".into(), |c| c.to_string()));
-        writeln!(
-            streams.out,
-            "not deterministic: one ended with {first}, the other with {second}"
-        )?;
-        return Ok(Exit::NotDeterministic);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn compared(first: &[&str], second: &[&str]) -> Result<u64, String> {
+        let mut first = first.iter().map(|line| line.to_string());
+        let mut second = second.iter().map(|line| line.to_string());
+        let Ok(compared) = compare::<Infallible>(|| Ok(first.next()), || Ok(second.next()));
+        compared
     }
-    // A run that came to any outcome is comparable; a file or a build that is wrong is not.
-    let failed = [Exit::Usage, Exit::BadFile, Exit::Bug];
-    if let Some(&exit) = failed.iter().find(|&&exit| codes[0] == Some(i32::from(exit as u8))) {
-        return Ok(exit);
+
+    #[test]
+    fn the_first_difference_is_shown_from_both_sides() {
+        assert_eq!(compared(&["a", "b"], &["a", "b"]), Ok(2));
+        let differs = "line 2 differs\n  first   b\n  second  c".to_owned();
+        assert_eq!(compared(&["a", "b", "d"], &["a", "c", "d"]), Err(differs));
+        let ended = "line 2 differs\n  first   (it has ended)\n  second  b".to_owned();
+        assert_eq!(compared(&["a"], &["a", "b"]), Err(ended));
     }
-    if codes[0].is_none() {
-        return Ok(Exit::Bug);
+
+    #[test]
+    fn any_outcome_is_comparable_and_a_failure_is_passed_on() {
+        for code in [0, 1, 3, 4] {
+            assert_eq!(compare_codes([Some(code); 2]), Ok(Exit::Held));
+        }
+        assert_eq!(compare_codes([Some(6); 2]), Ok(Exit::BadFile));
+        assert_eq!(compare_codes([Some(70); 2]), Ok(Exit::Bug));
+        assert_eq!(compare_codes([None; 2]), Ok(Exit::Bug));
+        let differs = "the first ended with 0, the second with a signal".to_owned();
+        assert_eq!(compare_codes([Some(0), None]), Err(differs));
     }
-    writeln!(streams.out, "deterministic: {compared} lines are the same in both runs")?;
-    Ok(Exit::Held)
 }

@@ -127,7 +127,8 @@ impl Failure {
 pub fn main(engine: Engine) -> ExitCode {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let out_is_terminal = stdout.is_terminal();
-    let (mut out, mut err) = (stdout.lock(), stderr.lock());
+    // Not locked: a run writes its event log to stdout from a thread of its own.
+    let (mut out, mut err) = (stdout, stderr);
     let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal };
     ExitCode::from(main_with(std::env::args_os(), engine, &mut streams) as u8)
 }

@@ -68,7 +68,7 @@ fn replay(args: &Args) -> String {
     format!("sim run {}{seed}", args.scenario.display())
 }
 
-fn events(args: &Args) -> Result<Option<Box<dyn Write>>, Failure> {
+fn events(args: &Args) -> Result<Option<Box<dyn Write + Send>>, Failure> {
     let Some(path) = &args.events else { return Ok(None) };
     if path.as_os_str() == "-" {
         return Ok(Some(Box::new(BufWriter::with_capacity(1 << 16, io::stdout()))));

@@ -179,7 +179,7 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
         },
         workload: Workload {
             topics: shared(std::slice::from_ref(&producer.topic)),
-            interval: producer.rate.due(1),
+            interval: producer.rate.interval(),
             burst: 1,
             start: producer.start,
             stop: Some(producer.stop),

@@ -20,7 +20,7 @@ use crate::history::{Recorder, Subscriber};
 use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::{NodeId, Time};
-use config::Names;
+pub use config::Names;
 pub use convergence::Unconverged;
 use role::Role;
 use timeline::{Due, Timeline};

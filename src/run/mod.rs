@@ -1,13 +1,17 @@
 //! One seed: what a run is asked for, and how it can fail to be one.
 
+mod single;
+
 use std::fmt;
 use std::io::{self, Write};
+
+pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
 
 /// What is asked of a run, besides its scenario and seed.
 #[derive(Default)]
 pub struct RunOptions {
     /// Where every event is written as a line, if anywhere. Should be buffered.
-    pub events: Option<Box<dyn Write>>,
+    pub events: Option<Box<dyn Write + Send>>,
 }
 
 impl fmt::Debug for RunOptions {

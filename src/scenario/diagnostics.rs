@@ -1,4 +1,5 @@
-//! What is wrong with a file, and where: `file:line:col`, the line, a caret, one sentence, one hint.
+//! What is wrong with a file, and where: `file:line:col`, the line, a caret, one sentence, one
+//! hint.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -164,10 +165,15 @@ pub(super) fn did_you_mean<'a>(
     }
 }
 
-/// The valid name that `written` is most likely meant to be, if any is near.
+/// The valid name that `written` is most likely meant to be, if one is near and no other is as
+/// near.
 pub(super) fn nearest<'a>(written: &str, valid: &[&'a str]) -> Option<&'a str> {
-    let near = |name: &&&str| edits(written, name) <= (name.chars().count() / 3).max(1);
-    valid.iter().filter(near).min_by_key(|name| edits(written, name)).copied()
+    let mut ranked: Vec<(usize, &str)> =
+        valid.iter().map(|name| (edits(written, name), *name)).collect();
+    ranked.sort_unstable();
+    let (edits, name) = *ranked.first()?;
+    let unique = ranked.get(1).is_none_or(|second| second.0 > edits);
+    (unique && edits <= (name.chars().count() / 3).max(1)).then_some(name)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
@@ -205,6 +211,7 @@ mod tests {
     fn a_far_name_is_not_suggested() {
         assert_eq!(nearest("explode", &["crash", "pause"]), None);
         assert_eq!(nearest("puase", &["crash", "pause"]), Some("pause"));
+        assert_eq!(nearest("b4", &["b1", "b2"]), None);
     }
 
     #[test]

@@ -157,8 +157,8 @@ impl Scenario {
     }
 }
 
-/// Kafka's rack-unaware assignment (`AdminUtils.assignReplicasToBrokers`): the first replicas go round the
-/// brokers, the others follow at a distance that grows with each round.
+/// Kafka's rack-unaware assignment (`AdminUtils.assignReplicasToBrokers`): the first replicas go
+/// round the brokers, the others follow at a distance that grows with each round.
 fn assign(
     brokers: &[BrokerId],
     partitions: usize,

@@ -15,9 +15,11 @@ pub struct Fault {
     pub at: Time,
     /// What is done.
     pub action: Action,
-    /// To whom; roles are resolved when the fault fires. A role that nobody has at that moment is skipped.
+    /// To whom; roles are resolved when the fault fires. A role that nobody has at that moment is
+    /// skipped.
     pub targets: Vec<Target>,
-    /// How long after `at` it is undone, for the nodes and links that it was done to; `None` is never.
+    /// How long after `at` it is undone, for the nodes and links that it was done to; `None` is
+    /// never.
     pub undo_after: Option<Duration>,
     /// The line of the scenario file where its table starts.
     pub line: usize,
@@ -28,7 +30,8 @@ pub struct Fault {
 pub enum Action {
     /// The process dies; the page cache stays, peers see a reset. Undone by a restart.
     Crash,
-    /// The host loses power; what was not fsynced may be gone, peers see nothing. Undone by a restart.
+    /// The host loses power; what was not fsynced may be gone, peers see nothing. Undone by a
+    /// restart.
     PowerLoss,
     /// The process is asked to end, and does so in an orderly way. Undone by a restart.
     Shutdown,

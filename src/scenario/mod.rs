@@ -37,8 +37,9 @@
 //! happened = ["leader-elected", "isr-shrunk", "isr-expanded"]
 //! ```
 //!
-//! **Quantities.** A *duration* is `"250ms"` (us, ms, s, m, h). Where a *range* is allowed, `"6s..10s"` is
-//! drawn from the seed, by a stream of its own: one more fault at the end moves none of the others. A
+//! **Quantities.** A *duration* is `"250ms"` (us, ms, s, m, h). Where a *range* is allowed,
+//! `"6s..10s"` is drawn from the seed, by a stream of its own: one more fault at the end moves none
+//! of the others. A
 //! *rate* is `"200/s"` or `"1/2s"`, a *ratio* `"1/1000"`, a *size* `100` or `"1KiB"`.
 //!
 //! | table | key | value | default |
@@ -77,8 +78,8 @@
 //! | | `acknowledged-loss` | `"forbidden"`, or `"permitted"`: counted, but no failure | `"forbidden"` |
 //! | | `converge-within` | duration that the healed cluster may take | `"60s"` |
 //!
-//! **Faults.** A `[[fault]]` has `at` (range), may be repeated (`times = 3` with `every = "5s"`), and does
-//! one thing:
+//! **Faults.** A `[[fault]]` has `at` (range), may be repeated (`times = 3` with `every = "5s"`),
+//! and does one thing:
 //!
 //! | fault | what is done | beside it |
 //! |---|---|---|
@@ -94,19 +95,21 @@
 //! | `slow-disk` | disk operations take so long | `write`, `fsync`, `heal-after` |
 //! | `clock` | the wall clock is stepped | `step` = `"-5s"` |
 //!
-//! What is not undone by the end of `duration` is healed then. Targets are one or a list of: a node by
-//! name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"coordinators"`; a role, resolved when the fault fires:
-//! `"leader(orders-0)"`, `"follower(orders-0, 2)"` (the second replica in the order of the assignment,
-//! leaving out the leader), `"controller"`.
+//! What is not undone by the end of `duration` is healed then. Targets are one or a list of: a node
+//! by name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"coordinators"`; a role, resolved when the fault
+//! fires:
+//! `"leader(orders-0)"`, `"follower(orders-0, 2)"` (the second replica in the order of the
+//! assignment, leaving out the leader), `"controller"`.
 //!
-//! **Nothing is ignored.** An unknown key, a property that the simulation does not obey, a value out of
-//! range, a name that nobody has, a fault that can never fire: each is an error with its place.
+//! **Nothing is ignored.** An unknown key, a property that the simulation does not obey, a value
+//! out of range, a name that nobody has, a fault that can never fire: each is an error with its
+//! place.
 //!
 //! # What is not simulated yet
 //!
-//! Consumer groups (`group` is an error), idempotent producers (`enable.idempotence = true` is an error,
-//! and producers of 3.0 and later run *without* it, though Kafka's default there is on), transactions,
-//! retention and compaction.
+//! Consumer groups (`group` is an error), idempotent producers (`enable.idempotence = true` is an
+//! error, and producers of 3.0 and later run *without* it, though Kafka's default there is on),
+//! transactions, retention and compaction.
 
 mod diagnostics;
 mod draw;

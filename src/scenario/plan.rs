@@ -11,8 +11,8 @@ use super::properties::Properties;
 use super::quantity::{Latency, Rate};
 use crate::vocab::{BrokerId, Happening, KafkaVersion, Ratio, Seed, Time};
 
-/// Everything that a run needs besides the code: what the cluster is, what clients do, what goes wrong
-/// when. Can be stored, edited, shrunk and replayed.
+/// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
+/// wrong when. Can be stored, edited, shrunk and replayed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The scenario's file name, as it was given.
@@ -21,7 +21,8 @@ pub struct Plan {
     pub seed: Seed,
     /// The release that brokers and clients behave like.
     pub kafka: KafkaVersion,
-    /// How long clients write and faults happen. Healing, convergence and the final look come after it.
+    /// How long clients write and faults happen. Healing, convergence and the final look come after
+    /// it.
     pub duration: Duration,
     /// The coordinator's servers.
     pub coordinators: Vec<CoordinatorPlan>,
@@ -68,8 +69,8 @@ pub struct BrokerPlan {
 pub struct TopicPlan {
     /// Its name.
     pub name: String,
-    /// Replicas of each partition, preferred leader first; written in the scenario, or drawn from the
-    /// seed by Kafka's own rule.
+    /// Replicas of each partition, preferred leader first; written in the scenario, or drawn from
+    /// the seed by Kafka's own rule.
     pub assignment: Vec<Vec<BrokerId>>,
     /// What it sets itself, as `/config/topics/T` holds it: Kafka's property name to value.
     pub overrides: BTreeMap<String, String>,
@@ -194,11 +195,11 @@ pub struct Expect {
     /// What must not have happened; a run with it fails.
     #[serde(with = "happenings")]
     pub never: Vec<Happening>,
-    /// Whether acknowledged records may be missing in the end: what this configuration allows is counted
-    /// and shown, but fails no run.
+    /// Whether acknowledged records may be missing in the end: what this configuration allows is
+    /// counted and shown, but fails no run.
     pub acknowledged_loss_permitted: bool,
-    /// How long the healed cluster may take, after `duration`, to have leaders and full in-sync replicas
-    /// everywhere.
+    /// How long the healed cluster may take, after `duration`, to have leaders and full in-sync
+    /// replicas everywhere.
     pub converge_within: Duration,
 }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::vocab::{Ratio, Stream};
 
-/// A duration that is fixed, or drawn once from the seed, all microseconds of the range equally likely.
+/// A duration that is fixed, or drawn once from the seed, all microseconds of the range equally
+/// likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DurationRange {
     /// The shortest.
@@ -48,10 +49,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// When the `n`-th (from 0) is due, counted from the first; exact to the nanosecond however large `n` is.
-    pub fn due(self, n: u64) -> Duration {
-        let nanos = self.per.as_nanos() * u128::from(n) / u128::from(self.count);
-        Duration::from_nanos(u64::try_from(nanos).expect("a run is shorter than 584 years"))
+    /// From one to the next, rounded down to nanoseconds.
+    pub fn interval(self) -> Duration {
+        let nanos = self.per.as_nanos() / u128::from(self.count);
+        Duration::from_nanos(u64::try_from(nanos).expect("a rate's time is at most a year"))
     }
 }
 
@@ -92,7 +93,7 @@ impl QuantityError {
                 "a whole or decimal number and a unit (us, ms, s, m, h), as in \"250ms\""
             }
             Self::Range(_) | Self::Reversed(_) => {
-                "one duration or two with `..` between, as in \"5s\" or \"6s..10s\"; units: us, ms, s, m, h"
+                "one duration, as in \"5s\", or a range, as in \"6s..10s\"; units: us, ms, s, m, h"
             }
             Self::Rate(_) => "records per duration, as in \"200/s\" or \"1/2s\"",
             Self::Ratio(_) => "a numerator and a denominator, as in \"1/1000\"; \"0\" for never",
@@ -230,7 +231,7 @@ pub fn bandwidth(text: &str) -> Result<u64, QuantityError> {
 /// A duration in the largest unit that shows it exactly: `5s`, `1500ms`, `2m`.
 pub fn show(span: Duration) -> impl fmt::Display {
     let micros = micros(span);
-    let fits = |(_, scale): &&(&str, u64)| micros > 0 && micros % scale == 0;
+    let fits = |(_, scale): &&(&str, u64)| micros > 0 && micros.is_multiple_of(*scale);
     match TIME_UNITS.iter().rev().find(fits) {
         Some((unit, scale)) => format!("{}{unit}", micros / scale),
         None => "0s".to_owned(),
@@ -287,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn rates_do_not_drift() {
-        let thirds = rate("3/s").unwrap();
-        assert_eq!(thirds.due(3_000_000_000), Duration::from_secs(1_000_000_000));
-        assert_eq!(rate("1/2s").unwrap().due(1), Duration::from_secs(2));
+    fn rates_are_evenly_spaced() {
+        assert_eq!(rate("200/s").map(Rate::interval), Ok(Duration::from_millis(5)));
+        assert_eq!(rate("1/2s").map(Rate::interval), Ok(Duration::from_secs(2)));
+        assert_eq!(rate("3/s").map(Rate::interval), Ok(Duration::from_nanos(333_333_333)));
         for text in ["0/s", "200", "/s", "200/", "1/0s", "2000001/s"] {
             assert!(rate(text).is_err(), "{text}");
         }

@@ -66,7 +66,7 @@ fn the_example_becomes_the_plan_it_describes() {
     let producer = &plan.producers[0];
     assert_eq!((producer.acks, producer.discover), (Acks::All, Discovery::Broker));
     assert_eq!((producer.start, producer.stop), (Time::ZERO, Time::from_millis(30_000)));
-    assert_eq!(producer.rate.due(200), Duration::from_secs(1));
+    assert_eq!(producer.rate.interval(), Duration::from_millis(5));
     assert_eq!(plan.consumers[0].from, ReadFrom::Beginning);
     assert_eq!(plan.network.latency.to_string(), "1ms..5ms");
     let fault = Fault {
@@ -145,9 +145,8 @@ fn one_more_fault_or_client_or_topic_moves_nothing_else() {
     let two = two.replacen("pause = \"b2\"", "pause = \"b1\"", 1);
     let (first, second) = two.split_at(DRAWN.len());
     let second = second.replace("resume-after = \"1s..9s\"\n", "");
-    let more = scenario(&format!(
-        "{EXAMPLE}{topic}{first}{second}\n[[consumer]]\nname = \"c1\"\ntopics = \"orders\"\nstart = \"1s..2s\"{client}"
-    ));
+    let reader = "\n[[consumer]]\nname = \"c1\"\ntopics = \"orders\"\nstart = \"1s..2s\"\n";
+    let more = scenario(&format!("{EXAMPLE}{topic}{first}{second}{reader}{client}"));
     for seed in (0..20).map(Seed) {
         let (less, more) = (less.plan(seed), more.plan(seed));
         assert_eq!(less.topics[0], more.topics[0]);
@@ -224,5 +223,30 @@ fn a_plan_survives_being_stored() {
         assert_eq!(serde_json::from_str::<Plan>(&json).ok().as_ref(), Some(&plan), "{name}");
         let bytes = postcard::to_stdvec(&plan).expect("a plan is bytes");
         assert_eq!(postcard::from_bytes::<Plan>(&bytes).ok().as_ref(), Some(&plan), "{name}");
+    }
+}
+
+#[test]
+fn no_damaged_file_panics_the_reader_or_goes_wrong_without_a_word() {
+    for (name, text) in SCENARIOS {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut wrong = 0;
+        for index in 0..lines.len() {
+            let (before, after) = (&lines[..index], &lines[index + 1..]);
+            let line = lines[index];
+            let half = line.get(..line.len() / 2).unwrap_or_default();
+            let damaged = ["", half, "é = [[[", "x.y.z = {}", "fault = 1", "[[expect]]"];
+            for middle in damaged.iter().map(|d| (*d).to_owned()).chain([line.replace('"', "")]) {
+                let text = [before, &[middle.as_str()], after].concat().join("\n");
+                match parse(name, &text) {
+                    Ok(scenario) => drop(scenario.plan(Seed(1))),
+                    Err(found) => {
+                        wrong += 1;
+                        assert!(found.render().starts_with(&format!("{name}:")), "{found}");
+                    }
+                }
+            }
+        }
+        assert!(wrong > lines.len(), "{name}: hardly any damage was noticed");
     }
 }

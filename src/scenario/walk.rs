@@ -1,7 +1,7 @@
 //! Walking a TOML document by hand: each key is taken once, and what nobody took is reported.
 //!
-//! Nothing here stops at the first mistake: a reader that fails reports it, gives `None`, and lets the
-//! caller go on.
+//! Nothing here stops at the first mistake: a reader that fails reports it, gives `None`, and lets
+//! the caller go on.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -196,9 +196,13 @@ impl<'s, 'i> Item<'s, 'i> {
         None
     }
 
-    /// Whether it is a number without quotes.
-    pub fn is_number(&self) -> bool {
-        self.value.is_float() || self.value.is_integer()
+    /// The text of a number that stands without quotes.
+    pub fn number_text(&self) -> Option<String> {
+        match self.value {
+            DeValue::Integer(integer) => Some(integer.to_string()),
+            DeValue::Float(float) => Some(float.to_string()),
+            _ => None,
+        }
     }
 
     /// Whether it is a table.
@@ -230,8 +234,13 @@ impl<'s, 'i> Item<'s, 'i> {
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         let found = number.filter(|number| range.contains(number));
         if found.is_none() {
-            let (low, high) = (range.start(), range.end());
-            let message = format!("`{}` must be from {low} to {high}, not {integer}", self.key);
+            // What does not fit into 64 bits is too large, or with its sign too small.
+            let small = number.map_or(integer.as_str().starts_with('-'), |n| n < *range.start());
+            let limit = match small {
+                true => format!("at least {}", range.start()),
+                false => format!("at most {}", range.end()),
+            };
+            let message = format!("`{}` must be {limit}, not {integer}", self.key);
             self.sink.error(&self.span, message);
         }
         found
@@ -293,7 +302,11 @@ impl<'s, 'i> Item<'s, 'i> {
 
     /// One of some words.
     pub fn word<T: Copy>(&self, things: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text()?;
+        self.word_of(self.text()?, things, words)
+    }
+
+    /// One of some words, of which this was written.
+    pub fn word_of<T: Copy>(&self, text: &str, things: &str, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let hint = did_you_mean(text, things, words.iter().map(|(word, _)| *word));
@@ -327,12 +340,12 @@ impl<'s, 'i> Item<'s, 'i> {
             return into.push((name.to_owned(), self.key_span.clone()));
         };
         for (key, value) in table.iter() {
-            let inner = Item {
-                key_span: self.key_span.start.min(key.span().start)..key.span().end,
-                value: value.get_ref(),
-                ..self.clone()
-            };
-            inner.leaves(&format!("{name}.{}", key.get_ref()), into);
+            let name = format!("{name}.{}", key.get_ref());
+            // The key's own place is that of its last part; the whole name stands before it.
+            let end = key.span().end;
+            let key_span = end.saturating_sub(name.len())..end;
+            let inner = Item { key_span, value: value.get_ref(), ..self.clone() };
+            inner.leaves(&name, into);
         }
     }
 }

@@ -1,1 +1,54 @@
-fn main() {}
+//! The same seed gives the same run, in another process, event by event. This runs before any other test:
+//! while it fails, no seed means anything.
+#![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Seeds besides the scenario's own.
+const SEEDS: [u64; 2] = [1, 7];
+
+fn scenarios() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let entries = std::fs::read_dir(folder).expect("there is a folder of scenarios");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    assert!(!paths.is_empty(), "there is a scenario to compare runs of");
+    paths
+}
+
+fn sim(args: &[&str], scenario: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.arg(args[0]).arg(scenario).args(&args[1..]).stdin(Stdio::null());
+    let said = command.output().expect("the binary starts");
+    let text = [said.stdout, said.stderr].concat();
+    (said.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn every_scenario_runs_the_same_twice() {
+    for scenario in scenarios() {
+        let seeds = SEEDS.map(|seed| seed.to_string());
+        let with_seeds = seeds.iter().map(|seed| vec!["determinism", "--seed", seed]);
+        for args in [vec!["determinism"]].into_iter().chain(with_seeds) {
+            let (code, text) = sim(&args, &scenario);
+            assert_eq!(code, Some(0), "{} {args:?}\n{text}", scenario.display());
+            assert!(text.starts_with("deterministic: "), "{text}");
+        }
+    }
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let fingerprint = |seed: u64, scenario: &Path| {
+        let (_, text) = sim(&["run", "--seed", &seed.to_string()], scenario);
+        let line = text.lines().find(|line| line.starts_with("fingerprint"));
+        line.unwrap_or_else(|| panic!("{} has no fingerprint\n{text}", scenario.display()))
+            .to_owned()
+    };
+    for scenario in scenarios() {
+        let [first, second] = SEEDS.map(|seed| fingerprint(seed, &scenario));
+        assert_ne!(first, second, "{}", scenario.display());
+    }
+}

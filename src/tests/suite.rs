@@ -1,3 +1,9 @@
-//! Tests of whole parts through their public faces.
+//! What is checked of the whole: structure, style, command line, README, conformance.
+#![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
+mod cli;
+mod layers;
+mod readme;
+mod source;
+mod tidy;
 mod zookeeper_vectors;

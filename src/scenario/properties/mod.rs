@@ -29,7 +29,8 @@ pub enum Unit {
 /// What a property's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept nonsense.
+    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept
+    /// nonsense.
     Number {
         /// What it counts.
         unit: Unit,
@@ -55,8 +56,6 @@ pub enum DefaultValue {
     Off,
     /// A word.
     Text(&'static str),
-    /// Whatever another property of the same table is, times a number.
-    As(&'static str, i64),
     /// Nothing; Kafka's `null`.
     Unset,
 }
@@ -111,8 +110,8 @@ impl std::fmt::Display for Value {
 
 /// Every property of one node or topic, set or by default: nothing is left open.
 ///
-/// The getters are for names that stand in the code: a name that is not a property of this kind of node, or
-/// that has another type, is a mistake of the programmer and panics.
+/// The getters are for names that stand in the code: a name that is not a property of this kind of
+/// node, or that has another type, is a mistake of the programmer and panics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Properties(BTreeMap<String, Value>);
 
@@ -128,17 +127,10 @@ impl Properties {
     ) -> Self {
         let mut all = BTreeMap::new();
         for property in table {
-            // A property that came later is there, but unset: code asks for it by the `optional_` getters.
-            let mut default = property.default_in(version).unwrap_or(DefaultValue::Unset);
-            let mut factor = 1;
-            let mut value = set.get(property.name).cloned();
-            while let (None, DefaultValue::As(other, times)) = (&value, default) {
-                factor *= times;
-                value = set.get(other).map(|value| scale(value, factor));
-                let row = table.iter().find(|p| p.name == other).expect("a default names a row");
-                default = row.default_in(version).unwrap_or(DefaultValue::Unset);
-            }
-            let value = value.unwrap_or_else(|| scale(&plain(default), factor));
+            // A property that came later is there, but unset: code asks for it by the `optional_`
+            // getters.
+            let default = property.default_in(version).unwrap_or(DefaultValue::Unset);
+            let value = set.get(property.name).cloned().unwrap_or_else(|| plain(default));
             all.insert(property.name.to_owned(), value);
         }
         let stray = set.keys().find(|name| !all.contains_key(*name));
@@ -191,7 +183,8 @@ impl Properties {
         self.optional_ms(name).unwrap_or_else(|| panic!("the property `{name}` is unset"))
     }
 
-    /// A number of milliseconds; `None` when unset, younger than the version, or `Long.MAX_VALUE`'s "never".
+    /// A number of milliseconds; `None` when unset, younger than the version, or `Long.MAX_VALUE`'s
+    /// "never".
     ///
     /// # Panics
     /// When there is no such property, it is no number, or negative.
@@ -240,14 +233,7 @@ fn plain(default: DefaultValue) -> Value {
         DefaultValue::On => Value::Flag(true),
         DefaultValue::Off => Value::Flag(false),
         DefaultValue::Text(text) => Value::Text(text.to_owned()),
-        DefaultValue::As(..) | DefaultValue::Unset => Value::Unset,
-    }
-}
-
-fn scale(value: &Value, factor: i64) -> Value {
-    match value {
-        Value::Number(number) => Value::Number(number.saturating_mul(factor)),
-        other => other.clone(),
+        DefaultValue::Unset => Value::Unset,
     }
 }
 

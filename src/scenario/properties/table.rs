@@ -1,12 +1,13 @@
 //! The properties that a scenario may set, with each version's defaults.
 //!
-//! Source: `KafkaConfig`, `ProducerConfig` and `ConsumerConfig` at the tags 0.10.2.0 … 3.8.0, and
-//! `zoo.cfg` as ZooKeeper reads it. A row whose `from` is later than a version does not exist in it.
+//! Source: `KafkaConfig`, `ProducerConfig` and `ConsumerConfig` at the tags 0.10.2.0 … 3.9.0-rc3,
+//! and `zoo.cfg` as ZooKeeper reads it. A version before a row's first default does not have it.
 //!
-//! **A property stands here only if the simulation obeys it.** What is Kafka's but not obeyed stands in
-//! [`NOT_SIMULATED`] and is an error: a setting that silently does nothing is worse than none.
+//! **A property stands here only if the simulation obeys it.** What is Kafka's but not obeyed
+//! stands in [`NOT_SIMULATED`] and is an error: a setting that silently does nothing is worse than
+//! none.
 
-use super::DefaultValue::{As, Is, Off, On, Text, Unset};
+use super::DefaultValue::{Is, Off, On, Text, Unset};
 use super::{DefaultValue, Kind, Property, Unit};
 use crate::vocab::KafkaVersion;
 
@@ -45,7 +46,7 @@ const fn flag(name: &'static str, defaults: Since) -> Property {
     Property { name, kind: Kind::Flag, defaults }
 }
 
-/// `[broker]`: properties of every broker; the broker's `Config` reads each of them.
+/// `[broker]`: properties of every broker; its `Config` has a field for each.
 pub const BROKER: &[Property] = &[
     // The session at the coordinator.
     ms("zookeeper.session.timeout.ms", 1, INT, &[(V0_10, Is(6_000)), (V2_5, Is(18_000))]),
@@ -121,7 +122,6 @@ pub const CONSUMER: &[Property] = &[
     bytes("max.partition.fetch.bytes", 0, &[(V0_10, Is(MIB))]),
     ms("request.timeout.ms", 1, INT, &[(V0_10, Is(305_000)), (V2_0, Is(30_000))]),
     ms("retry.backoff.ms", 0, LONG, &[(V0_10, Is(100))]),
-    ms("retry.backoff.max.ms", 0, LONG, &[(V3_7, Is(1_000))]),
     ms("reconnect.backoff.ms", 0, LONG, &[(V0_10, Is(50))]),
     ms("reconnect.backoff.max.ms", 0, LONG, &[(V0_11, Is(1_000))]),
     ms("metadata.max.age.ms", 0, LONG, &[(V0_10, Is(300_000))]),
@@ -132,11 +132,11 @@ pub const CONSUMER: &[Property] = &[
     },
 ];
 
-/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`; all in milliseconds.
+/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`. Sessions last from 2 to
+/// 20 ticks and expire on a tick, so `tickTime` (milliseconds) bounds `zookeeper.session.timeout.ms`.
 pub const COORDINATOR: &[Property] = &[
     ms("tickTime", 1, INT, &[(V0_10, Is(3_000))]),
-    ms("minSessionTimeout", 1, INT, &[(V0_10, As("tickTime", 2))]),
-    ms("maxSessionTimeout", 1, INT, &[(V0_10, As("tickTime", 20))]),
+    count("snapCount", 2, INT, &[(V0_10, Is(100_000))]),
 ];
 
 /// Properties of Kafka and ZooKeeper that people set often and that the simulation does not obey.
@@ -206,7 +206,8 @@ pub const NOT_SIMULATED: &[&str] = &[
     "forceSync",
     "initLimit",
     "maxClientCnxns",
+    "maxSessionTimeout",
+    "minSessionTimeout",
     "preAllocSize",
-    "snapCount",
     "syncLimit",
 ];

@@ -41,15 +41,6 @@ fn client_defaults_follow_the_version() {
 }
 
 #[test]
-fn a_default_can_follow_another_property() {
-    let set = BTreeMap::from([("tickTime".to_owned(), Value::Number(500))]);
-    let coordinator = Properties::resolve(COORDINATOR, version("2.8"), &set);
-    assert_eq!(coordinator.int("minSessionTimeout"), 1_000);
-    assert_eq!(coordinator.int("maxSessionTimeout"), 10_000);
-    assert_eq!(defaults(COORDINATOR, "2.8").int("maxSessionTimeout"), 60_000);
-}
-
-#[test]
 fn a_topic_takes_what_it_does_not_set_from_its_broker() {
     let set = BTreeMap::from([("min.insync.replicas".to_owned(), Value::Number(2))]);
     let topic = Properties::of_topic(&defaults(BROKER, "0.10"), &set);
@@ -82,7 +73,7 @@ fn tables_are_sound() {
             for (_, default) in property.defaults {
                 let fits = match (property.kind, default) {
                     (Kind::Number { min, max, .. }, DefaultValue::Is(n)) => (min..=max).contains(n),
-                    (Kind::Number { .. }, DefaultValue::As(..) | DefaultValue::Unset) => true,
+                    (Kind::Number { .. }, DefaultValue::Unset) => true,
                     (Kind::Flag, DefaultValue::On | DefaultValue::Off) => true,
                     (Kind::Choice(words), DefaultValue::Text(word)) => words.contains(word),
                     _ => false,

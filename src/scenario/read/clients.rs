@@ -1,5 +1,7 @@
 //! `[[producer]]` and `[[consumer]]`.
 
+use std::time::Duration;
+
 use super::super::diagnostics::{Sink, did_you_mean};
 use super::super::draw::ClientSpec;
 use super::super::plan::{Acks, ConsumerPlan, Discovery, ProducerPlan, ReadFrom};
@@ -7,7 +9,7 @@ use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, i
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::{Context, NodeKind};
-use crate::vocab::Time;
+use crate::vocab::{KafkaVersion, Time};
 
 const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
@@ -29,7 +31,6 @@ pub(super) fn producers(
         let names = names(context, &section, "p0");
         let topic = section.need("topic", "\"orders\"").and_then(|item| topic(context, &item));
         let acks = section.take("acks").map(|item| acks(&item));
-        let default = in_force(ACKS, context.version).expect("every version has a default");
         let rate = section.need("rate", "\"200/s\"").and_then(|i| i.quantity(quantity::rate));
         let size = section.take("record-size").and_then(|item| item.size(0..=RECORD_SIZE_MAX));
         let discover = section.take("discover").and_then(|item| {
@@ -44,8 +45,8 @@ pub(super) fn producers(
         let plan = ProducerPlan {
             name: String::new(),
             topic: topic.unwrap_or_default(),
-            acks: acks.flatten().or_else(|| word_of(default)).unwrap_or(Acks::All),
-            rate: rate.unwrap_or(Rate { count: 1, per: std::time::Duration::from_secs(1) }),
+            acks: acks.flatten().unwrap_or_else(|| default_acks(context.version)),
+            rate: rate.unwrap_or(Rate { count: 1, per: Duration::from_secs(1) }),
             record_size: size.unwrap_or(RECORD_SIZE),
             start: Time::ZERO,
             stop: Time::ZERO,
@@ -148,16 +149,17 @@ fn topic(context: &Context<'_>, item: &Item<'_, '_>) -> Option<String> {
     item.error(format!("there is no topic `{name}`"), hint)
 }
 
-fn word_of(word: &str) -> Option<Acks> {
-    ACKS_WORDS.iter().find(|(written, _)| *written == word).map(|(_, acks)| *acks)
+fn acks(item: &Item<'_, '_>) -> Option<Acks> {
+    match item.number_text() {
+        Some(number) => item.word_of(&number, "values", &ACKS_WORDS),
+        None => item.word("values", &ACKS_WORDS),
+    }
 }
 
-fn acks(item: &Item<'_, '_>) -> Option<Acks> {
-    if !item.is_number() {
-        return item.word("values", &ACKS_WORDS);
-    }
-    let number = item.integer(-1..=1)?;
-    word_of(&number.to_string())
+fn default_acks(version: KafkaVersion) -> Acks {
+    let word = in_force(ACKS, version).expect("every version has a default");
+    let found = ACKS_WORDS.iter().find(|(written, _)| *written == word);
+    found.expect("a default can be written").1
 }
 
 /// When the client starts, and when it is handed its last record.
@@ -169,7 +171,7 @@ fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, Du
         _ => None,
     };
     let stop = stop.and_then(|item| Some((item.duration_range()?, item)));
-    let zero = DurationRange::fixed(std::time::Duration::ZERO);
+    let zero = DurationRange::fixed(Duration::ZERO);
     let from = start.as_ref().map_or(zero, |(range, _)| *range);
     let until = stop.as_ref().map_or(end.unwrap_or(from), |(range, _)| *range);
     if let (Some(end), Some((_, item))) = (end, &start)
@@ -196,8 +198,8 @@ fn idempotence(sink: &Sink, section: &Section<'_, '_>) {
     }
 }
 
-/// `delivery.timeout.ms` is at least `linger.ms` + `request.timeout.ms`: an error when set otherwise, else
-/// raised (`KafkaProducer.configureDeliveryTimeout`).
+/// `delivery.timeout.ms` is at least `linger.ms` + `request.timeout.ms`: an error when set
+/// otherwise, else raised (`KafkaProducer.configureDeliveryTimeout`).
 fn delivery_timeout(section: &Section<'_, '_>, properties: &mut Properties) {
     let name = "delivery.timeout.ms";
     let Some(timeout) = properties.optional_int(name) else { return };

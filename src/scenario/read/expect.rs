@@ -8,8 +8,8 @@ use super::super::quantity;
 use super::super::walk::Section;
 use crate::vocab::Happening;
 
-/// How long a healed cluster may take unless the scenario says otherwise: three of the longest default
-/// session timeouts, so that a slow coordinator alone is no failure.
+/// How long a healed cluster may take unless the scenario says otherwise: three of the longest
+/// default session timeouts, so that a slow coordinator alone is no failure.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads `[expect]`.

@@ -1,7 +1,7 @@
 //! From the text to a [`Scenario`]: one reader per part of the file.
 //!
-//! A reader that meets a mistake reports it and goes on with a stand-in, so that one pass finds as many
-//! mistakes as it can; what depends on the mistaken value is then not judged.
+//! A reader that meets a mistake reports it and goes on with a stand-in, so that one pass finds as
+//! many mistakes as it can; what depends on the mistaken value is then not judged.
 
 mod clients;
 mod cluster;

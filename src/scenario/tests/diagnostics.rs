@@ -58,10 +58,9 @@ fn wrong_values() {
 #[test]
 fn wrong_names() {
     check("duplicate_clients", &changed("name = \"c0\"", "name = \"p0\""));
-    let topics = format!(
-        "{EXAMPLE}\n[[topic]]\nname = \"orders\"\n[[producer]]\nname = \"b1\"\ntopic = \"order\"\nrate = \"1/s\"\n"
-    );
-    check("duplicate_topic_and_taken_name", &topics);
+    let topic = "[[topic]]\nname = \"orders\"\n";
+    let producer = "[[producer]]\nname = \"b1\"\ntopic = \"order\"\nrate = \"1/s\"\n";
+    check("duplicate_topic_and_taken_name", &format!("{EXAMPLE}\n{topic}{producer}"));
     check("group", &changed("topics = [\"orders\"]", "topics = [\"orders\"]\ngroup = \"g\""));
     check("idempotence", &changed("acks = \"all\"", "\"enable.idempotence\" = true"));
     check("unknown_happening", &changed("\"isr-shrunk\"", "\"isr-shrank\""));

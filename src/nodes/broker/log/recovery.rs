@@ -33,25 +33,25 @@ pub struct Loaded {
 }
 
 /// Batches out of pieces; a piece is a batch as it was written, unless something tore it.
-struct Pieces {
+struct Pieces<'a> {
     current: Bytes,
-    rest: std::vec::IntoIter<Bytes>,
+    rest: std::slice::Iter<'a, Bytes>,
 }
 
-impl Pieces {
-    fn new(pieces: &[Bytes]) -> Self {
-        Self { current: Bytes::new(), rest: pieces.to_vec().into_iter() }
+impl<'a> Pieces<'a> {
+    fn new(pieces: &'a [Bytes]) -> Self {
+        Self { current: Bytes::new(), rest: pieces.iter() }
     }
 
     fn next(&mut self) -> Option<Result<Batch, BatchError>> {
         while self.current.is_empty() {
-            self.current = self.rest.next()?;
+            self.current = self.rest.next()?.clone();
         }
         let mut batch = Batch::first(&self.current);
         if batch == Err(BatchError::Incomplete) && self.rest.len() > 0 {
             let mut whole = self.current.to_vec();
             for piece in self.rest.by_ref() {
-                whole.extend_from_slice(&piece);
+                whole.extend_from_slice(piece);
             }
             self.current = whole.into();
             batch = Batch::first(&self.current);

@@ -17,11 +17,13 @@ pub struct Alarm<D> {
     entries: BTreeMap<Deadline, D>,
     next: u64,
     armed: Option<(Time, TimerId)>,
+    /// While what is due is being taken out, the timer is not armed.
+    firing: bool,
 }
 
 impl<D> Default for Alarm<D> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), next: 0, armed: None }
+        Self { entries: BTreeMap::new(), next: 0, armed: None, firing: false }
     }
 }
 
@@ -43,6 +45,9 @@ impl<D> Alarm<D> {
     /// Sees to it that the world's timer is due no later than the first deadline.
     fn arm(&mut self, cx: &mut Context<'_>) {
         let Some((&(first, _), _)) = self.entries.first_key_value() else { return };
+        if self.firing {
+            return;
+        }
         if let Some((armed, timer)) = self.armed {
             if armed <= first {
                 return;
@@ -55,15 +60,18 @@ impl<D> Alarm<D> {
     /// The world's timer is due: call [`Alarm::pop`] until it gives nothing.
     pub fn fired(&mut self) {
         self.armed = None;
+        self.firing = true;
     }
 
     /// The next thing that is due, in the order of deadlines; when there is none, arms the timer again.
     pub fn pop(&mut self, cx: &mut Context<'_>) -> Option<D> {
-        let (&deadline, _) = self.entries.first_key_value()?;
-        if deadline.0 <= cx.clock.now {
-            return self.entries.remove(&deadline);
+        match self.entries.first_key_value() {
+            Some((&deadline, _)) if deadline.0 <= cx.clock.now => self.entries.remove(&deadline),
+            _ => {
+                self.firing = false;
+                self.arm(cx);
+                None
+            }
         }
-        self.arm(cx);
-        None
     }
 }

@@ -79,6 +79,8 @@ impl ReplicaManager {
         }
         manager.load_meta(cx, &image);
         let truncated_bytes = manager.load_logs(cx, &image, clean);
+        // A first start has nothing that a shutdown could have left in disorder.
+        let clean = clean || image.is_empty();
         cx.effects
             .observe(Observation::Broker(BrokerObservation::Recovered { clean, truncated_bytes }));
         manager
@@ -144,10 +146,10 @@ impl ReplicaManager {
                 Disk { effects: &mut *cx.effects, files: &mut files, flushing: &mut flushing };
             let high_watermark = high_watermarks.get(&at).copied().unwrap_or(0);
             let name = at.clone();
-            let make = |slot, settings| {
+            let make = |slot, of_topic| {
                 let loaded = Log::load(&mut disk, slot, directory.into(), image, known);
                 truncated_bytes += loaded.truncated_bytes;
-                Partition::new(name, loaded.log, high_watermark, settings)
+                Partition::new(name, loaded.log, high_watermark, of_topic)
             };
             self.insert(make, at);
             self.files = files;

@@ -61,8 +61,7 @@ fn stage_now(partition: &Partition, now: Time) -> Result<Stage, Option<Time>> {
     let Role::Follower(Follower { stage, delayed_until, .. }) = partition.role else {
         return Err(None);
     };
-    if stage == Stage::Parked || partition.log.settled_end() < partition.log.end() {
-        // Whatever ends this drives the fetcher.
+    if stage == Stage::Parked {
         return Err(None);
     }
     if delayed_until > now { Err(Some(delayed_until)) } else { Ok(stage) }

@@ -167,14 +167,10 @@ impl ReplicaManager {
         self.find(&at.topic, at.partition)
     }
 
-    fn topic_name(&self, slot: Slot) -> TopicName {
-        self.topics[&self.at(slot).at.topic].name.clone()
-    }
-
     /// Gives a partition its slot.
     fn insert(
         &mut self,
-        make: impl FnOnce(Slot, TopicSettings) -> Partition,
+        make: impl FnOnce(Slot, (TopicName, TopicSettings)) -> Partition,
         at: TopicPartition,
     ) -> Slot {
         let slot = self.partitions.len();
@@ -188,8 +184,8 @@ impl ReplicaManager {
             partitions: BTreeMap::new(),
         });
         topic.partitions.insert(at.partition, slot);
-        let settings = topic.settings;
-        self.partitions.push(Some(make(slot, settings)));
+        let of_topic = (topic.name.clone(), topic.settings);
+        self.partitions.push(Some(make(slot, of_topic)));
         slot
     }
 
@@ -203,9 +199,9 @@ impl ReplicaManager {
         let mut disk =
             Disk { effects: &mut *cx.effects, files: &mut files, flushing: &mut flushing };
         let name = at.clone();
-        let make = |slot, settings| {
+        let make = |slot, of_topic| {
             let log = Log::create(&mut disk, slot, &name);
-            Partition::new(name.clone(), log, 0, settings)
+            Partition::new(name.clone(), log, 0, of_topic)
         };
         let slot = self.insert(make, at);
         (self.files, self.flushing) = (files, flushing);

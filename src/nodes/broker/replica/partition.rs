@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TopicName;
 
 use super::isr::Isr;
 use super::settings::TopicSettings;
@@ -115,6 +116,8 @@ pub enum Role {
 pub struct Partition {
     /// Which.
     pub at: TopicPartition,
+    /// Its topic's name, as messages want it.
+    pub topic: TopicName,
     /// Its log.
     pub log: Log,
     /// First offset that is not known to be committed.
@@ -145,11 +148,12 @@ impl Partition {
         at: TopicPartition,
         log: Log,
         high_watermark: Offset,
-        settings: TopicSettings,
+        (topic, settings): (TopicName, TopicSettings),
     ) -> Self {
         let high_watermark = high_watermark.clamp(log.start(), log.end());
         Self {
             at,
+            topic,
             log,
             high_watermark,
             leader_epoch: -1,
@@ -204,7 +208,7 @@ impl Partition {
     /// # Errors
     /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
     pub fn leader_at(&self, current_leader_epoch: LeaderEpoch) -> Result<&Leader, ResponseError> {
-        if current_leader_epoch >= 0 {
+        if current_leader_epoch >= 0 && !matches!(self.role, Role::Offline) {
             if current_leader_epoch < self.leader_epoch {
                 return Err(ResponseError::FencedLeaderEpoch);
             }

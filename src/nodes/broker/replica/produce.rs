@@ -5,6 +5,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
 
+use super::durability::Shutdown;
 use super::partition::Partition;
 use super::purgatory::{DelayedProduce, Unsettled};
 use super::{Due, ReplicaManager, Slot};
@@ -64,6 +65,10 @@ impl ReplicaManager {
         records: Option<&Bytes>,
     ) -> Result<(Offset, Offset), ResponseError> {
         let version = self.config.version;
+        if self.shutdown != Shutdown::No {
+            // Nothing may follow the last flush.
+            return Err(ResponseError::NotLeaderOrFollower);
+        }
         let (partition, mut disk) = self.with_disk(cx, slot);
         check_leader(partition, acks, version)?;
         let batch = validate(records, partition.settings.max_message_bytes, version)?;

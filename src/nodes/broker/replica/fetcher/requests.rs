@@ -53,16 +53,16 @@ fn list_offsets_version(version: KafkaVersion) -> i16 {
     }
 }
 
-/// Appends to the last topic of a request, or begins the next: `same` asks whether it is still that topic.
+/// Sees to it that the last topic of a request is the one of that name.
 fn group<T>(
     topics: &mut Vec<T>,
     last: &mut Option<TopicName>,
-    name: TopicName,
+    name: &TopicName,
     begin: impl FnOnce(TopicName) -> T,
 ) {
-    if last.as_ref() != Some(&name) {
+    if last.as_ref() != Some(name) {
         topics.push(begin(name.clone()));
-        *last = Some(name);
+        *last = Some(name.clone());
     }
 }
 
@@ -79,6 +79,11 @@ impl ReplicaManager {
         let rotated =
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
         for &slot in rotated {
+            let log = &self.at(slot).log;
+            if log.settled_end() < log.end() {
+                // An append waits for its fsync, and with it, as it is one thread, the whole fetcher.
+                return (None, None);
+            }
             match stage_now(self.at(slot), now) {
                 Ok(Stage::Truncating) => truncating.push(slot),
                 Ok(Stage::AskingEnd | Stage::AskingStart) => lost.push(slot),
@@ -116,7 +121,7 @@ impl ReplicaManager {
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
             let partition = self.at(slot);
-            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+            group(&mut topics, &mut last, &partition.topic, |name| {
                 FetchTopic::default().with_topic(name)
             });
             let offset = partition.log.end();
@@ -146,7 +151,7 @@ impl ReplicaManager {
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
             let partition = self.at(slot);
-            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+            group(&mut topics, &mut last, &partition.topic, |name| {
                 OffsetForLeaderTopic::default().with_topic(name)
             });
             let epoch = self.latest_epoch(slot);
@@ -171,7 +176,7 @@ impl ReplicaManager {
         for &slot in slots {
             let partition = self.at(slot);
             let super::Role::Follower(follower) = &partition.role else { continue };
-            group(&mut topics, &mut last, self.topic_name(slot), |name| {
+            group(&mut topics, &mut last, &partition.topic, |name| {
                 ListOffsetsTopic::default().with_name(name)
             });
             let timestamp = if follower.stage == Stage::AskingStart { EARLIEST } else { LATEST };

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_response::PartitionData;
-use kafka_protocol::messages::{FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse};
+use kafka_protocol::messages::{
+    FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse, TopicName,
+};
 
 use super::Question;
 use crate::history::{BrokerObservation, Observation};
@@ -23,23 +25,27 @@ enum AppendError {
     DoesNotFollow(Offset, Offset),
 }
 
-/// Finds the question that an answer belongs to: nearly always the next one.
-fn find<T: Copy>(
-    asked: &[Question<T>],
-    next: &mut usize,
-    slot: Option<Slot>,
-) -> Option<Question<T>> {
-    let slot = slot?;
-    let hit = |question: &&Question<T>| question.slot == slot;
-    let n = match asked.get(*next).as_ref().filter(|question| hit(question)) {
-        Some(_) => *next,
-        None => asked.iter().position(|question| question.slot == slot)?,
-    };
-    *next = n + 1;
-    Some(asked[n])
-}
-
 impl ReplicaManager {
+    /// Finds the question that an answer belongs to: nearly always the next one.
+    fn question<T: Copy>(
+        &self,
+        asked: &[Question<T>],
+        next: &mut usize,
+        topic: &TopicName,
+        index: i32,
+    ) -> Option<Question<T>> {
+        let hit = |question: &Question<T>| {
+            let partition = self.partitions[question.slot].as_ref();
+            partition.is_some_and(|p| p.at.partition == index && p.topic == *topic)
+        };
+        let n = match asked.get(*next) {
+            Some(question) if hit(question) => *next,
+            _ => asked.iter().position(hit)?,
+        };
+        *next = n + 1;
+        Some(asked[n])
+    }
+
     /// Whether a partition still waits for an answer of `leader` that was asked for under epoch `current`.
     ///
     /// Before 2.1 requests did not carry the epoch, and an answer to an older one was taken.
@@ -87,8 +93,8 @@ impl ReplicaManager {
         let (mut next, mut last_with_data) = (0, None);
         for topic in response.responses {
             for data in topic.partitions {
-                let slot = self.find(&topic.topic, data.partition_index);
-                let Some(question) = find(asked, &mut next, slot) else { continue };
+                let question = self.question(asked, &mut next, &topic.topic, data.partition_index);
+                let Some(question) = question else { continue };
                 if data.records.as_ref().is_some_and(|records| !records.is_empty()) {
                     last_with_data = Some(question.slot);
                 }
@@ -181,8 +187,8 @@ impl ReplicaManager {
         let mut next = 0;
         for topic in response.topics {
             for told in topic.partitions {
-                let slot = self.find(&topic.topic, told.partition);
-                let Some(question) = find(asked, &mut next, slot) else { continue };
+                let question = self.question(asked, &mut next, &topic.topic, told.partition);
+                let Some(question) = question else { continue };
                 let slot = question.slot;
                 if !self.awaits(slot, leader, question.current, Stage::Truncating) {
                     continue;
@@ -209,8 +215,8 @@ impl ReplicaManager {
         let mut next = 0;
         for topic in response.topics {
             for told in topic.partitions {
-                let slot = self.find(&topic.name, told.partition_index);
-                let Some(question) = find(asked, &mut next, slot) else { continue };
+                let question = self.question(asked, &mut next, &topic.name, told.partition_index);
+                let Some(question) = question else { continue };
                 let slot = question.slot;
                 if !self.awaits(slot, leader, question.current, question.what) {
                     continue;

@@ -1,0 +1,175 @@
+//! What acknowledgements wait for.
+
+use super::*;
+
+#[test]
+fn acks_all_waits_for_every_in_sync_replica() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = Cluster::new(*version);
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.hold(3);
+        let conn = cluster.produce(1, -1, "a");
+        assert_eq!(cluster.produced(conn), None, "{version}: b3 has not fetched it");
+        assert_eq!(cluster.status(1).hw, 0);
+        assert_eq!(cluster.values(2), ["a"]);
+        cluster.release(3);
+        assert_eq!(cluster.produced(conn), Some((0, 0)), "{version}");
+        assert_eq!(cluster.status(1).hw, 1);
+        cluster.assert_logs_match();
+    }
+}
+
+#[test]
+fn followers_learn_the_high_watermark_one_round_later() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.produce(1, -1, "a");
+    assert_eq!((cluster.status(1).hw, cluster.status(2).hw), (1, 0));
+    cluster.advance(600);
+    assert_eq!(cluster.status(2).hw, 1);
+    assert_eq!(cluster.consume(1, 0), (0, vec!["a".to_owned()]));
+}
+
+#[test]
+fn acks_one_is_answered_at_once_and_not_readable_before_it_is_committed() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.hold(2);
+    let conn = cluster.produce(1, 1, "a");
+    assert_eq!(cluster.produced(conn), Some((0, 0)));
+    assert_eq!(cluster.consume(1, 0), (0, vec![]));
+    assert_eq!(cluster.consume(1, 1), (0, vec![]), "between high watermark and log end");
+    cluster.release(2);
+    assert_eq!(cluster.consume(1, 0).1, ["a"]);
+}
+
+#[test]
+fn acks_zero_has_no_answer_and_an_error_closes_the_connection() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    let good = cluster.produce(1, 0, "a");
+    let bad = cluster.produce(2, 0, "b");
+    assert_eq!(cluster.released_clients, [good]);
+    assert_eq!(cluster.closed_clients, [bad]);
+    assert!(cluster.replies.is_empty());
+    assert_eq!(cluster.values(1), ["a"]);
+}
+
+#[test]
+fn errors_before_the_append_write_nothing() {
+    let mut cluster = Cluster::tuned(NEWEST, |config| {
+        config.min_insync_replicas = 2;
+        config.message_max_bytes = 100;
+    });
+    cluster.elect(1, 1, &[1]);
+    let refused = |cluster: &mut Cluster, broker, acks, bytes| {
+        let conn = cluster.produce_bytes(broker, acks, bytes);
+        cluster.produced(conn).expect("it is refused at once").0
+    };
+    let good = batch("a").bytes;
+    assert_eq!(refused(&mut cluster, 1, -1, good.clone()), 19, "NOT_ENOUGH_REPLICAS");
+    assert_eq!(refused(&mut cluster, 2, -1, good.clone()), 6, "NOT_LEADER_OR_FOLLOWER");
+    assert_eq!(refused(&mut cluster, 1, 2, good.clone()), 21, "INVALID_REQUIRED_ACKS");
+    assert_eq!(refused(&mut cluster, 1, 1, batch(&"x".repeat(99)).bytes), 10, "too large");
+    let mut damaged = good.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_eq!(refused(&mut cluster, 1, 1, damaged.into()), 2, "CORRUPT_MESSAGE");
+    let mut old = good.to_vec();
+    old[16] = 1;
+    assert_eq!(refused(&mut cluster, 1, 1, old.into()), 43, "older message format");
+    assert_eq!(refused(&mut cluster, 1, 1, good.slice(..20)), 2, "not a batch");
+    assert_eq!(refused(&mut cluster, 1, 1, [&good[..], &good[..]].concat().into()), 87, "two");
+    assert_eq!(refused(&mut cluster, 1, 1, Bytes::new()), 87, "none");
+    assert_eq!(cluster.status(1).leo, 0);
+    let conn = cluster.produce(1, 1, "a");
+    assert_eq!(cluster.produced(conn), Some((0, 0)), "acks=1 does not ask for the ISR");
+}
+
+#[test]
+fn too_few_in_sync_replicas_after_the_append_is_an_error_but_the_record_stays() {
+    let mut cluster = Cluster::tuned(KafkaVersion::new(2, 8), |config| {
+        config.min_insync_replicas = 2;
+    });
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.crash(2);
+    let conn = cluster.produce(1, -1, "a");
+    cluster.advance(16_000);
+    assert_eq!(cluster.commit_isr(), ids(&[1]));
+    assert_eq!(cluster.produced(conn), Some((20, 0)), "NOT_ENOUGH_REPLICAS_AFTER_APPEND");
+    assert_eq!(cluster.values(1), ["a"]);
+    assert_eq!(cluster.status(1).hw, 1, "before 3.7 the high watermark moves all the same");
+}
+
+#[test]
+fn since_3_7_the_high_watermark_stands_while_the_isr_is_too_small() {
+    let mut cluster = Cluster::tuned(NEWEST, |config| config.min_insync_replicas = 2);
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.crash(2);
+    let conn = cluster.produce(1, -1, "a");
+    cluster.advance(16_000);
+    cluster.commit_isr();
+    assert_eq!((cluster.produced(conn), cluster.status(1).hw), (None, 0));
+    cluster.advance(15_000);
+    assert_eq!(cluster.produced(conn), Some((7, 0)), "REQUEST_TIMED_OUT");
+}
+
+#[test]
+fn a_produce_request_times_out_and_may_still_be_committed() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.hold(3);
+    let conn = cluster.produce(1, -1, "a");
+    cluster.advance(29_999);
+    assert_eq!(cluster.produced(conn), None);
+    cluster.advance(1);
+    assert_eq!(cluster.produced(conn), Some((7, 0)), "REQUEST_TIMED_OUT");
+    assert!(cluster.managers[&1].produces.is_empty());
+    cluster.isr_changes.clear();
+    cluster.release(3);
+    cluster.advance(2_000);
+    assert_eq!(cluster.status(1).hw, 1);
+}
+
+#[test]
+fn lost_leadership_fails_what_waits() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.hold(3);
+    let produce = cluster.produce(1, -1, "a");
+    let request = Cluster::fetch_request(0, 10_000);
+    let fetch = cluster.request(1, 11, RequestKind::Fetch(request));
+    assert_eq!(cluster.fetched(fetch), None);
+    cluster.elect(2, 2, &[2, 3]);
+    assert_eq!(cluster.produced(produce), Some((6, 0)), "NOT_LEADER_OR_FOLLOWER");
+    assert_eq!(cluster.fetched(fetch), Some((6, vec![])));
+}
+
+#[test]
+fn a_client_that_is_gone_leaves_nothing_behind() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.hold(3);
+    let produce = cluster.produce(1, -1, "a");
+    let fetch = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(0, 10_000)));
+    for conn in [produce, fetch] {
+        cluster.with(1, |manager, _| manager.client_gone(conn));
+    }
+    cluster.release(3);
+    assert!(!cluster.replies.contains_key(&produce) && !cluster.replies.contains_key(&fetch));
+    let manager = &cluster.managers[&1];
+    assert!(manager.produces.is_empty() && manager.waiting_clients.len() == 2, "two fetchers");
+    assert_eq!(cluster.status(1).hw, 1);
+}
+
+#[test]
+fn requests_are_settled_in_the_order_of_their_offsets() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.hold(3);
+    let conns: Vec<_> = ["a", "b", "c"].map(|value| cluster.produce(1, -1, value)).into();
+    cluster.release(3);
+    let answers: Vec<_> = conns.iter().map(|conn| cluster.produced(*conn)).collect();
+    assert_eq!(answers, [Some((0, 0)), Some((0, 1)), Some((0, 2))]);
+}

@@ -1,0 +1,191 @@
+//! Shrinking and expanding the ISR, and what the high watermark makes of it.
+
+use super::*;
+
+const OLD: KafkaVersion = KafkaVersion::new(1, 0);
+
+#[test]
+fn a_silent_follower_is_dropped_between_one_and_one_and_a_half_lags() {
+    for silent_after_ms in [0, 1_000, 2_500, 4_900] {
+        let mut cluster = Cluster::new(NEWEST);
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.advance(silent_after_ms);
+        cluster.crash(3);
+        let stopped = cluster.now;
+        cluster.produce(1, -1, "a");
+        while cluster.isr_changes.is_empty() {
+            cluster.advance(10);
+        }
+        let lag = cluster.now.since(stopped).as_millis();
+        assert!((9_500..=15_010).contains(&lag), "{lag} ms");
+        assert_eq!(cluster.isr_changes[0].1.isr, ids(&[1, 2]));
+    }
+}
+
+#[test]
+fn a_follower_at_the_log_end_is_not_dropped_however_silent() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.produce(1, -1, "a");
+    cluster.crash(3);
+    cluster.advance(60_000);
+    assert_eq!(cluster.isr_changes.len(), 0);
+}
+
+#[test]
+fn a_pending_shrink_does_not_let_the_high_watermark_pass() {
+    for version in [KafkaVersion::new(2, 6), NEWEST] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.crash(3);
+        let conn = cluster.produce(1, -1, "a");
+        cluster.advance(16_000);
+        assert_eq!(cluster.isr_changes.len(), 1);
+        cluster.advance(8_000);
+        assert_eq!(cluster.isr_changes.len(), 1, "one change at a time");
+        assert_eq!((cluster.status(1).hw, cluster.produced(conn)), (0, None));
+        assert_eq!(cluster.status(1).isr, ids(&[1, 2, 3]));
+        cluster.commit_isr();
+        assert_eq!(cluster.status(1).isr, ids(&[1, 2]));
+        assert_eq!((cluster.status(1).hw, cluster.produced(conn)), (1, Some((0, 0))));
+    }
+}
+
+#[test]
+fn a_refused_change_is_proposed_again_and_a_superseded_one_waits_for_the_controller() {
+    let mut cluster = Cluster::new(OLD);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.crash(3);
+    cluster.produce(1, 1, "a");
+    cluster.advance(16_000);
+    let (_, change) = cluster.isr_changes.remove(0);
+    assert_eq!((change.partition_epoch, change.controller_epoch), (1, 1));
+    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
+    cluster.advance(5_000);
+    assert_eq!(cluster.isr_changes.remove(0).1, change, "with the same version: KAFKA-2729");
+    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Superseded));
+    cluster.advance(20_000);
+    assert_eq!(cluster.isr_changes.len(), 0);
+    cluster.elect(1, 2, &[1, 2, 3]);
+    cluster.advance(16_000);
+    assert_eq!(cluster.isr_changes.remove(0).1.leader_epoch, 2);
+}
+
+#[test]
+fn stale_outcomes_are_passed_over() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2]);
+    assert_eq!(cluster.isr_changes.len(), 1, "b3 fetched and is to be admitted");
+    let outcome = |leader_epoch, partition_epoch| IsrOutcome::Committed {
+        isr: ids(&[1]),
+        leader_epoch,
+        partition_epoch,
+    };
+    for stale in [outcome(0, 9), outcome(2, 9), outcome(1, 0)] {
+        cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), stale));
+        assert_eq!(cluster.status(1).isr, ids(&[1, 2]));
+    }
+    cluster.commit_isr();
+    assert_eq!(cluster.status(1).isr, ids(&[1, 2, 3]));
+}
+
+#[test]
+fn only_the_coordinator_path_observes_the_change_at_the_leader() {
+    for (version, observed) in [(KafkaVersion::new(2, 6), 1), (KafkaVersion::new(2, 7), 0)] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2]);
+        cluster.commit_isr();
+        let changes = cluster.observations.iter().filter(|(broker, what)| {
+            *broker == 1 && matches!(what, BrokerObservation::IsrChanged { .. })
+        });
+        assert_eq!(changes.count(), observed, "{version}");
+    }
+}
+
+#[test]
+fn a_pending_expansion_counts_for_the_high_watermark() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2]);
+    assert_eq!(cluster.isr_changes[0].1.isr, ids(&[1, 2, 3]));
+    cluster.hold(3);
+    let conn = cluster.produce(1, -1, "a");
+    assert_eq!(cluster.produced(conn), None, "b3 may be electable already");
+    cluster.advance(11_000);
+    assert_eq!(cluster.produced(conn), None);
+    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
+    assert_eq!(cluster.produced(conn), Some((0, 0)));
+}
+
+/// A leader of three whose high watermark is one behind the start of its epoch, and a fetch of `offset` by
+/// the broker that is not in the ISR.
+fn fetch_of_outsider(version: KafkaVersion, offset: Offset) -> Vec<BrokerId> {
+    let mut cluster = Cluster::new(version);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
+    cluster.crash(3);
+    cluster.advance(11_000);
+    cluster.produce(1, 1, "a");
+    cluster.advance(600);
+    cluster.produce(1, 1, "b");
+    assert_eq!((cluster.status(2).leo, cluster.status(2).hw), (2, 1));
+    cluster.isr_changes.clear();
+    cluster.hold(1);
+    cluster.elect(2, 2, &[1, 2]);
+    assert_eq!(cluster.status(2).hw, 1, "b1 has not fetched");
+    let request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(3));
+    cluster.request(2, 6, RequestKind::Fetch(request));
+    cluster.isr_changes.first().map_or_else(Vec::new, |(_, change)| change.isr.clone())
+}
+
+#[test]
+fn a_stale_high_watermark_admits_nobody_since_2_1() {
+    let all = ids(&[1, 2, 3]);
+    for (version, offset, admitted) in [
+        (OLD, 0, false),
+        (OLD, 1, true),
+        (KafkaVersion::new(2, 0), 1, true),
+        (KafkaVersion::new(2, 1), 1, false),
+        (KafkaVersion::new(2, 1), 2, true),
+        (NEWEST, 1, false),
+        (NEWEST, 2, true),
+    ] {
+        let isr = fetch_of_outsider(version, offset);
+        assert_eq!(isr == all, admitted, "{version}, offset {offset}: {isr:?}");
+    }
+}
+
+#[test]
+fn since_3_3_only_live_brokers_are_admitted() {
+    for (version, admitted) in [(KafkaVersion::new(3, 2), 1), (KafkaVersion::new(3, 3), 0)] {
+        let mut cluster = Cluster::new(version);
+        cluster.with(1, |m, _| m.set_live_brokers(ids(&[1, 2]).into_iter().collect()));
+        cluster.elect(1, 1, &[1, 2]);
+        assert_eq!(cluster.isr_changes.len(), admitted, "{version}");
+    }
+}
+
+#[test]
+fn a_caught_up_follower_holds_the_high_watermark_though_it_is_not_in_sync() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
+    cluster.hold(3);
+    let conn = cluster.produce(1, -1, "a");
+    assert_eq!(cluster.produced(conn), None, "b3 was caught up a moment ago");
+    cluster.advance(10_001);
+    cluster.produce(1, 1, "b");
+    assert_eq!(cluster.produced(conn), Some((0, 0)), "it is not any more");
+}
+
+#[test]
+fn a_topic_setting_overrides_the_brokers() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1]);
+    let overrides = BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]);
+    cluster.with(1, |m, cx| m.set_topic_overrides(cx, "orders", &overrides));
+    let conn = cluster.produce(1, -1, "a");
+    assert_eq!(cluster.produced(conn).unwrap().0, 19);
+    cluster.with(1, |m, cx| m.set_topic_overrides(cx, "orders", &BTreeMap::new()));
+    let conn = cluster.produce(1, -1, "a");
+    assert_eq!(cluster.produced(conn), Some((0, 0)));
+}

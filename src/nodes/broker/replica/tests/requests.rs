@@ -1,0 +1,276 @@
+//! Fetch, ListOffsets, OffsetForLeaderEpoch, LeaderAndIsr, StopReplica at their edges.
+
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
+use kafka_protocol::messages::stop_replica_request::{
+    StopReplicaPartitionState, StopReplicaTopicState, StopReplicaTopicV1,
+};
+use kafka_protocol::messages::{
+    ListOffsetsRequest, OffsetForLeaderEpochRequest, StopReplicaRequest,
+};
+
+use super::*;
+
+fn filled(version: KafkaVersion) -> Cluster {
+    let mut cluster = Cluster::new(version);
+    cluster.elect(1, 2, &[1, 2, 3]);
+    for value in ["a", "b", "c"] {
+        cluster.produce(1, -1, value);
+    }
+    cluster.advance(600);
+    cluster
+}
+
+#[test]
+fn a_fetch_waits_for_data_or_its_longest_wait() {
+    let mut cluster = filled(NEWEST);
+    let long = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
+    assert_eq!(cluster.fetched(long), None);
+    cluster.advance(499);
+    assert_eq!(cluster.fetched(long), None);
+    cluster.advance(1);
+    assert_eq!(cluster.fetched(long), Some((0, vec![])));
+    let woken = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
+    cluster.produce(1, -1, "d");
+    assert_eq!(cluster.fetched(woken), Some((0, vec!["d".to_owned()])));
+    assert_eq!(cluster.managers[&1].fetches.len(), 2, "those of the followers");
+}
+
+#[test]
+fn a_fetch_waits_for_as_many_bytes_as_it_asks_for() {
+    let mut cluster = filled(NEWEST);
+    let size = batch("x").bytes.len() as i32;
+    let request = Cluster::fetch_request(3, 5_000).with_min_bytes(2 * size);
+    let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+    cluster.produce(1, -1, "d");
+    assert_eq!(cluster.fetched(conn), None);
+    cluster.produce(1, -1, "e");
+    assert_eq!(cluster.fetched(conn).unwrap().1, ["d", "e"]);
+}
+
+#[test]
+fn limits_cut_a_fetch_but_one_batch_always_comes() {
+    let mut cluster = filled(NEWEST);
+    let size = batch("x").bytes.len() as i32;
+    for (max_bytes, partition_max, got) in [
+        (1 << 20, 1 << 20, 3),
+        (2 * size, 1 << 20, 2),
+        (1 << 20, 2 * size + 1, 2),
+        (1, 1 << 20, 1),
+        (1 << 20, 0, 1),
+    ] {
+        let mut request = Cluster::fetch_request(0, 0).with_max_bytes(max_bytes);
+        request.topics[0].partitions[0].partition_max_bytes = partition_max;
+        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        assert_eq!(cluster.fetched(conn).unwrap().1.len(), got, "{max_bytes} {partition_max}");
+    }
+    let hard = Cluster::fetch_request(0, 0).with_max_bytes(1);
+    let conn = cluster.request(1, 2, RequestKind::Fetch(hard));
+    assert_eq!(cluster.fetched(conn).unwrap().1.len(), 0, "before v3 limits are hard");
+}
+
+#[test]
+fn a_fetch_out_of_range_or_of_something_unknown_is_an_error_at_once() {
+    let mut cluster = filled(NEWEST);
+    assert_eq!(cluster.consume(1, 4).0, 1, "OFFSET_OUT_OF_RANGE");
+    assert_eq!(cluster.consume(1, -1).0, 1);
+    assert_eq!(cluster.consume(1, 3), (0, vec![]));
+    assert_eq!(cluster.consume(2, 0).0, 6, "NOT_LEADER_OR_FOLLOWER");
+    let mut request = Cluster::fetch_request(0, 5_000);
+    request.topics[0].partitions[0].partition = 7;
+    let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+    assert_eq!(cluster.fetched(conn), Some((3, vec![])), "UNKNOWN_TOPIC_OR_PARTITION");
+    let request = Cluster::fetch_request(0, 0).with_session_id(5).with_session_epoch(1);
+    let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+    let ResponseKind::Fetch(response) = &cluster.replies[&conn] else { panic!("not a fetch") };
+    assert_eq!(response.error_code, 70, "FETCH_SESSION_ID_NOT_FOUND");
+}
+
+#[test]
+fn another_leader_epoch_is_fenced_or_unknown() {
+    let mut cluster = filled(NEWEST);
+    for (epoch, code) in [(-1, 0), (1, 74), (2, 0), (3, 75)] {
+        let mut request = Cluster::fetch_request(0, 0);
+        request.topics[0].partitions[0].current_leader_epoch = epoch;
+        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        assert_eq!(cluster.fetched(conn).unwrap().0, code, "epoch {epoch}");
+    }
+}
+
+#[test]
+fn divergence_is_told_in_the_fetch_response() {
+    let mut cluster = filled(NEWEST);
+    cluster.elect(1, 5, &[1, 2, 3]);
+    cluster.produce(1, -1, "d");
+    // Epoch 2 at 0, epoch 5 at 3; log end 4.
+    for (offset, last, expected) in [
+        (4, 5, (0, -1, -1)),
+        (3, 2, (0, -1, -1)),
+        (4, 2, (0, 2, 3)),
+        (4, 4, (0, 2, 3)),
+        (4, 6, (1, -1, -1)),
+        (2, -1, (0, -1, -1)),
+    ] {
+        let mut request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(2));
+        request.topics[0].partitions[0].last_fetched_epoch = last;
+        let conn = cluster.request(1, 12, RequestKind::Fetch(request));
+        let ResponseKind::Fetch(response) = &cluster.replies[&conn] else { panic!("not a fetch") };
+        let part = &response.responses[0].partitions[0];
+        let diverging = &part.diverging_epoch;
+        let got = (part.error_code, diverging.epoch, diverging.end_offset);
+        assert_eq!(got, expected, "offset {offset}, last epoch {last}");
+        assert!(expected.1 < 0 || part.records.as_ref().is_none_or(Bytes::is_empty));
+    }
+}
+
+/// Error, offset, leader epoch.
+fn listed(cluster: &mut Cluster, version: i16, timestamp: i64) -> (i16, Offset, LeaderEpoch) {
+    let part = ListOffsetsPartition::default().with_timestamp(timestamp);
+    let topic = ListOffsetsTopic::default().with_name(topic()).with_partitions(vec![part]);
+    let request =
+        ListOffsetsRequest::default().with_replica_id(WireBrokerId(-1)).with_topics(vec![topic]);
+    let leader = if cluster.status(1).is_leader { 1 } else { 2 };
+    let conn = cluster.request(leader, version, RequestKind::ListOffsets(request));
+    let ResponseKind::ListOffsets(response) = &cluster.replies[&conn] else { panic!("other") };
+    let part = &response.topics[0].partitions[0];
+    (part.error_code, part.offset, part.leader_epoch)
+}
+
+#[test]
+fn offsets_are_listed_by_name_and_by_timestamp() {
+    let mut cluster = filled(NEWEST);
+    assert_eq!(listed(&mut cluster, 6, -1), (0, 3, 2));
+    assert_eq!(listed(&mut cluster, 6, -2), (0, 0, 2));
+    assert_eq!(listed(&mut cluster, 1, -1), (0, 3, -1));
+    assert_eq!(listed(&mut cluster, 6, 1_000), (0, 0, 2));
+    assert_eq!(listed(&mut cluster, 6, 1_001), (0, -1, -1));
+}
+
+#[test]
+fn a_new_leader_does_not_list_an_end_that_goes_back() {
+    for (version, request, code) in [("2.1", 5, 0), ("2.2", 5, 78), ("2.2", 4, 5), ("3.9", 6, 78)] {
+        let mut cluster = Cluster::new(version.parse().unwrap());
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.produce(1, -1, "a");
+        assert_eq!(cluster.status(2).hw, 0, "one round behind");
+        cluster.crash(1);
+        cluster.hold(3);
+        cluster.managers.remove(&1);
+        cluster.elect(2, 2, &[2, 3]);
+        let part = ListOffsetsPartition::default().with_timestamp(-1);
+        let topic = ListOffsetsTopic::default().with_name(topic()).with_partitions(vec![part]);
+        let body = ListOffsetsRequest::default()
+            .with_replica_id(WireBrokerId(-1))
+            .with_topics(vec![topic]);
+        let conn = cluster.request(2, request, RequestKind::ListOffsets(body.clone()));
+        let error = |cluster: &Cluster, conn| {
+            let ResponseKind::ListOffsets(response) = &cluster.replies[&conn] else { panic!() };
+            response.topics[0].partitions[0].error_code
+        };
+        assert_eq!(error(&cluster, conn), code, "{version}");
+        cluster.release(3);
+        cluster.advance(600);
+        let conn = cluster.request(2, request, RequestKind::ListOffsets(body));
+        assert_eq!(error(&cluster, conn), 0, "{version}: the follower has fetched");
+    }
+}
+
+#[test]
+fn ends_of_epochs_follow_the_rule_of_the_version() {
+    for (version, asked, expected) in [
+        ("1.0", 2, 3),
+        ("1.0", 3, 3),
+        ("1.0", 0, -1),
+        ("1.0", 9, -1),
+        ("2.0", 0, 0),
+        ("2.0", 3, 3),
+        ("2.0", 9, -1),
+        ("3.9", 5, 4),
+    ] {
+        let mut cluster = filled(version.parse().unwrap());
+        cluster.elect(1, 5, &[1, 2, 3]);
+        cluster.produce(1, -1, "d");
+        let part = OffsetForLeaderPartition::default().with_leader_epoch(asked);
+        let topic = OffsetForLeaderTopic::default().with_topic(topic()).with_partitions(vec![part]);
+        let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+        let conn = cluster.request(1, 0, RequestKind::OffsetForLeaderEpoch(request));
+        let ResponseKind::OffsetForLeaderEpoch(response) = &cluster.replies[&conn] else {
+            panic!("other")
+        };
+        let part = &response.topics[0].partitions[0];
+        assert_eq!((part.error_code, part.end_offset), (0, expected), "{version}, epoch {asked}");
+    }
+}
+
+#[test]
+fn leader_and_isr_states_that_are_no_news_are_refused() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 3, &[1, 2, 3]);
+    let code = |response: LeaderAndIsrResponse| response.partition_errors[0].error_code;
+    let equal = cluster.tell(1, 2, 3, &[1, 2, 3]);
+    assert_eq!(code(equal), 11);
+    let lower = cluster.tell(1, 2, 2, &[1, 2, 3]);
+    assert_eq!(code(lower), 11);
+    assert!(cluster.status(1).is_leader);
+    let news = cluster.tell(1, 2, 4, &[1, 2, 3]);
+    assert_eq!(code(news), 0);
+    assert!(!cluster.status(1).is_leader);
+}
+
+#[test]
+fn a_leaderless_state_is_not_adopted() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.tell(2, usize::MAX, 2, &[1]);
+    assert_eq!(cluster.status(2).leader_epoch, 1);
+    cluster.produce(1, 1, "a");
+    assert_eq!(cluster.values(2), ["a"], "it goes on following");
+}
+
+#[test]
+fn a_replica_is_stopped_and_deleted() {
+    let mut cluster = filled(NEWEST);
+    let state = |epoch, delete| {
+        let state = StopReplicaPartitionState::default()
+            .with_leader_epoch(epoch)
+            .with_delete_partition(delete);
+        let topic = StopReplicaTopicState::default()
+            .with_topic_name(topic())
+            .with_partition_states(vec![state]);
+        StopReplicaRequest::default().with_topic_states(vec![topic])
+    };
+    let fenced = cluster.with(2, |m, cx| m.stop_replica(cx, state(2, true), 3));
+    assert_eq!(fenced.partition_errors[0].error_code, 74);
+    cluster.with(2, |m, cx| m.stop_replica(cx, state(3, false), 3));
+    cluster.produce(1, 1, "d");
+    assert_eq!(cluster.values(2).len(), 3, "it follows no more");
+    let old = StopReplicaTopicV1::default().with_name(topic()).with_partition_indexes(vec![0]);
+    let old = StopReplicaRequest::default().with_topics(vec![old]).with_delete_partitions(true);
+    let waiting = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 9_000)));
+    for broker in [1, 2] {
+        cluster.with(broker, |m, cx| m.stop_replica(cx, old.clone(), 1));
+        assert_eq!(cluster.managers[&broker].status(&at()), None);
+        let left = cluster.disks[&broker].keys().filter(|file| file.starts_with("orders"));
+        assert_eq!(left.count(), 0);
+    }
+    assert_eq!(cluster.fetched(waiting).unwrap().0, 6);
+    cluster.advance(70_000);
+    assert_eq!(cluster.consume(1, 0).0, 3);
+    cluster.elect(1, 9, &[1, 2, 3]);
+    assert_eq!(cluster.status(1).leo, 0, "a new life");
+}
+
+#[test]
+fn a_replica_that_was_told_nothing_yet_leads_nothing() {
+    let mut cluster = filled(NEWEST);
+    cluster.crash(1);
+    cluster.start(1);
+    for epoch in [-1, 2] {
+        let mut request = Cluster::fetch_request(0, 0);
+        request.topics[0].partitions[0].current_leader_epoch = epoch;
+        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        assert_eq!(cluster.fetched(conn).unwrap().0, 6);
+    }
+}

@@ -1,0 +1,218 @@
+//! How followers cut their logs, on the histories that told the protocols apart.
+
+use super::*;
+
+fn version(text: &str) -> KafkaVersion {
+    text.parse().expect("a version")
+}
+
+/// b1 and b2; b3 is down.
+fn pair(version: KafkaVersion) -> Cluster {
+    let mut cluster = Cluster::new(version);
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.produce(1, -1, "a");
+    cluster.advance(600);
+    cluster
+}
+
+#[test]
+fn kip_101_a_restarted_follower_keeps_what_is_committed() {
+    for (text, kept) in [("0.10", 1), ("0.11", 2), ("1.1", 2), ("2.0", 2), ("2.6", 2), ("3.9", 2)] {
+        let mut cluster = pair(version(text));
+        cluster.advance(6_000);
+        cluster.produce(1, -1, "b");
+        assert_eq!((cluster.status(1).hw, cluster.status(2).hw), (2, 1), "{text}");
+        cluster.crash(2);
+        cluster.start(2);
+        cluster.hold(2);
+        cluster.tell(2, 1, 1, &[1, 2]);
+        assert_eq!(cluster.status(2).leo, kept, "{text}");
+        cluster.crash(1);
+        cluster.release(2);
+        cluster.elect(2, 2, &[2]);
+        assert_eq!(cluster.values(2), &["a", "b"][..kept as usize], "{text}: loses below 0.11");
+    }
+}
+
+#[test]
+fn an_unreplicated_tail_gives_way_to_the_new_leaders_records() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = pair(*version);
+        cluster.hold(2);
+        cluster.produce(1, 1, "lost");
+        cluster.crash(1);
+        cluster.release(2);
+        cluster.elect(2, 2, &[2]);
+        cluster.produce(2, 1, "c");
+        cluster.start(1);
+        cluster.tell(1, 2, 2, &[2]);
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(1), ["a", "c"], "{version}");
+        cluster.assert_logs_match();
+    }
+}
+
+/// KIP-279: b2's last epoch is one that b1 never had.
+fn rapid_elections(version: KafkaVersion, writes: bool) -> Cluster {
+    let mut cluster = pair(version);
+    cluster.hold(2);
+    cluster.produce(1, 1, "b");
+    cluster.crash(1);
+    cluster.release(2);
+    cluster.elect(2, 2, &[2]);
+    cluster.produce(2, 1, "c");
+    cluster.advance(11_000);
+    assert_eq!(cluster.status(2).hw, 2);
+    cluster.crash(2);
+    cluster.start(1);
+    cluster.elect(1, 3, &[1]);
+    if writes {
+        cluster.produce(1, 1, "d");
+    }
+    cluster.start(2);
+    cluster.tell(2, 1, 3, &[1]);
+    cluster.advance(3_000);
+    cluster
+}
+
+#[test]
+fn kip_279_epochs_are_compared_until_they_agree() {
+    for (text, same) in
+        [("0.11", false), ("1.1", false), ("2.0", true), ("2.1", true), ("2.7", true)]
+    {
+        let cluster = rapid_elections(version(text), true);
+        assert_eq!(cluster.values(1), ["a", "b", "d"]);
+        assert_eq!(cluster.values(2) == cluster.values(1), same, "{text}");
+    }
+}
+
+#[test]
+fn kafka_7415_an_epoch_without_records_has_to_be_known_too() {
+    for (text, same) in
+        [("1.1", false), ("2.0", false), ("2.1", true), ("2.7", true), ("3.9", true)]
+    {
+        let cluster = rapid_elections(version(text), false);
+        assert_eq!(cluster.values(1), ["a", "b"]);
+        assert_eq!(cluster.values(2) == cluster.values(1), same, "{text}");
+    }
+}
+
+#[test]
+fn kafka_6880_a_follower_that_missed_elections_truncates_since_2_1() {
+    for (text, same) in
+        [("1.0", false), ("2.0", false), ("2.1", true), ("2.8", true), ("3.9", true)]
+    {
+        let mut cluster = Cluster::new(version(text));
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.produce(1, -1, "a");
+        cluster.advance(600);
+        cluster.hold(3);
+        cluster.produce(1, 1, "b");
+        assert_eq!(cluster.values(2), ["a", "b"]);
+        cluster.hold(2);
+        // What b3 was about to hear of b1 is lost.
+        cluster.mail.retain(|(to, _)| *to != 3);
+        cluster.release(3);
+        cluster.partition_epoch += 1;
+        for broker in [3, 1] {
+            cluster.tell(broker, 3, 2, &[1, 3]);
+        }
+        cluster.produce(3, 1, "c");
+        cluster.produce(3, 1, "d");
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(1), ["a", "c", "d"], "{text}");
+        cluster.partition_epoch += 1;
+        cluster.release(2);
+        for broker in 1..=3 {
+            cluster.tell(broker, 1, 3, &[1, 3]);
+        }
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(2) == cluster.values(1), same, "{text}");
+        cluster.managers.remove(&2);
+        cluster.assert_logs_match();
+    }
+}
+
+#[test]
+fn a_follower_of_an_older_epoch_is_fenced_until_the_controller_tells_it() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.partition_epoch += 1;
+    cluster.tell(1, 1, 2, &[1, 2, 3]);
+    cluster.advance(2_000);
+    let conn = cluster.produce(1, -1, "a");
+    cluster.advance(5_000);
+    assert_eq!(cluster.produced(conn), None);
+    assert!(cluster.values(2).is_empty() && cluster.values(3).is_empty());
+    for broker in [2, 3] {
+        cluster.tell(broker, 1, 2, &[1, 2, 3]);
+    }
+    assert_eq!(cluster.produced(conn), Some((0, 0)));
+}
+
+#[test]
+fn a_follower_ahead_of_its_leader_asks_again_later() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    cluster.partition_epoch += 1;
+    cluster.tell(2, 1, 2, &[1, 2, 3]);
+    cluster.produce(1, 1, "a");
+    assert!(cluster.values(2).is_empty(), "UNKNOWN_LEADER_EPOCH");
+    cluster.tell(1, 1, 2, &[1, 2, 3]);
+    cluster.advance(1_100);
+    assert_eq!(cluster.values(2), ["a"]);
+}
+
+#[test]
+fn a_follower_longer_than_its_leader_is_cut_to_the_leaders_end() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = pair(*version);
+        cluster.produce(1, -1, "b");
+        cluster.advance(6_000);
+        cluster.crash(1);
+        cluster.disks.remove(&1);
+        cluster.start(1);
+        cluster.elect(1, 2, &[1]);
+        cluster.advance(3_000);
+        cluster.produce(1, 1, "c");
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(2), ["c"], "{version}");
+        cluster.assert_logs_match();
+    }
+}
+
+#[test]
+fn a_follower_that_ends_before_its_leaders_log_starts_begins_anew_there() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = Cluster::new(*version);
+        cluster.crash(3);
+        cluster.crash(1);
+        let disk = cluster.disks.get_mut(&1).unwrap();
+        disk.insert("orders-0/00000000000000000000.log".into(), vec![]);
+        let text = Bytes::from_static(b"0\n1\norders 0 100\n");
+        disk.insert("log-start-offset-checkpoint".into(), vec![text]);
+        cluster.start(1);
+        assert_eq!(cluster.status(1).leo, 100);
+        cluster.elect(1, 1, &[1, 2]);
+        cluster.produce(1, 1, "a");
+        cluster.advance(3_000);
+        assert_eq!((cluster.status(2).leo, cluster.values(2)), (101, vec!["a".to_owned()]));
+    }
+}
+
+#[test]
+fn truncation_never_takes_the_high_watermark_past_the_log() {
+    let mut cluster = pair(NEWEST);
+    cluster.produce(1, -1, "b");
+    cluster.advance(600);
+    assert_eq!(cluster.status(2).hw, 2);
+    cluster.crash(1);
+    cluster.disks.remove(&1);
+    cluster.start(1);
+    cluster.elect(1, 2, &[1]);
+    cluster.advance(3_000);
+    assert_eq!((cluster.status(2).leo, cluster.status(2).hw), (0, 0));
+    let truncated = BrokerObservation::Truncated { at: at(), from: 2, to: 0 };
+    assert!(cluster.observations.contains(&(2, truncated)));
+}
