@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, FetchRequest, MetadataRequest,
-    MetadataResponse, ProduceRequest, RequestKind, ResponseKind, TopicName,
+    ApiKey, ApiVersionsRequest, BrokerId as WireBrokerId, CreateTopicsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
+    MetadataRequest, MetadataResponse, ProduceRequest, RequestKind, ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -117,7 +119,8 @@ fn produce(world: &mut World, leader: BrokerId, from: u64, to: u64) -> i64 {
     let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
     let request = ProduceRequest::default()
         .with_acks(-1)
-        .with_timeout_ms(30_000)
+        // Longer than a follower may lag.
+        .with_timeout_ms(60_000)
         .with_topic_data(vec![topic]);
     let api = version(world, ApiKey::Produce);
     match world.call(leader, ApiKey::Produce, api, &RequestKind::Produce(request)) {
@@ -259,6 +262,140 @@ fn a_topic_that_a_client_asks_for_is_created() {
             let then = ask(&mut world);
             assert_eq!((then.error_code, then.partitions.len()), (0, 1), "{version}");
             assert_eq!(then.partitions[0].error_code, 0, "{version}");
+        }
+    }
+}
+
+/// A cluster with a topic: its replicas, the leader first.
+fn with_topic(version: KafkaVersion) -> (World, Vec<BrokerId>) {
+    let mut world = World::new(version, 3);
+    let controller = await_cluster(&mut world);
+    create_topic(&mut world, controller);
+    let within = Duration::from_secs(10);
+    let born = await_partition(&mut world, BrokerId(1), within, "a leader", |partition| {
+        partition.error_code == 0 && partition.isr_nodes.len() == 3
+    });
+    let replicas = ids(&born.replica_nodes).into_iter().map(BrokerId).collect();
+    (world, replicas)
+}
+
+#[test]
+fn a_follower_that_does_not_keep_up_leaves_the_isr_and_comes_back() {
+    for version in VERSIONS {
+        let (mut world, replicas) = with_topic(version);
+        let leader = replicas[0];
+        produce(&mut world, leader, 0, 5);
+        // Cut off from the controller, a leader of 2.7 and later could change nothing.
+        let controller = world.controller().unwrap();
+        let slow = replicas[1..].iter().copied().find(|id| *id != controller).unwrap();
+        world.cut(leader, slow, true);
+        let cut = world.now;
+        assert_eq!(produce(&mut world, leader, 5, 6), 5, "{version}");
+        let stalled = world.now.since(cut);
+        let lag = Duration::from_secs(if version.at_least(2, 5) { 30 } else { 10 });
+        assert!(stalled > lag / 2 && stalled < lag * 2, "{stalled:?} with {version}");
+        // Up to 2.6 others hear of it only when the leader notifies the controller.
+        let within = Duration::from_secs(15);
+        await_partition(&mut world, leader, within, "two in sync", |partition| {
+            partition.isr_nodes.len() == 2
+        });
+        world.cut(leader, slow, false);
+        let within = Duration::from_secs(90);
+        await_partition(&mut world, leader, within, "three in sync", |partition| {
+            partition.isr_nodes.len() == 3
+        });
+        assert_eq!(consume(&mut world, leader), (0..6).collect::<Vec<_>>(), "{version}");
+        let kept = world.broker(slow).unwrap().replicas();
+        let at = crate::vocab::TopicPartition::new("orders", 0);
+        assert_eq!(kept.status(&at).unwrap().leo, 6, "{version}");
+    }
+}
+
+#[test]
+fn a_leader_whose_session_expires_is_replaced_and_follows_when_it_is_back() {
+    for version in VERSIONS {
+        let (mut world, replicas) = with_topic(version);
+        let (old, new) = (replicas[0], replicas[1]);
+        produce(&mut world, old, 0, 5);
+        world.cut_off(old, true);
+        let within = Duration::from_secs(60);
+        await_partition(&mut world, new, within, "a new leader", |partition| {
+            partition.error_code == 0 && partition.leader_id.0 == new.0
+        });
+        world.cut_off(old, false);
+        await_partition(&mut world, new, within, "three in sync", |partition| {
+            partition.leader_id.0 == new.0 && partition.isr_nodes.len() == 3
+        });
+        assert_eq!(produce(&mut world, new, 5, 8), 5, "{version}");
+        assert_eq!(consume(&mut world, new), (0..8).collect::<Vec<_>>(), "{version}");
+        await_partition(&mut world, old, within, "the news", |partition| {
+            partition.leader_id.0 == new.0
+        });
+        assert_eq!(
+            (1..=3).filter(|id| world.broker(BrokerId(*id)).unwrap().is_controller()).count(),
+            1
+        );
+    }
+}
+
+fn resource(kind: i8, name: &str) -> DescribeConfigsResource {
+    DescribeConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(StrBytes::from_string(name.to_owned()))
+        .with_configuration_keys(None)
+}
+
+#[test]
+fn every_advertised_version_of_the_shells_apis_is_answered() {
+    let (mut world, replicas) = with_topic(KafkaVersion::new(2, 8));
+    let controller = world.controller().unwrap();
+    let asked = replicas.iter().copied().find(|id| *id != controller).unwrap();
+    let new = CreatableTopic::default().with_name(topic());
+    let resources = vec![resource(2, "orders"), resource(4, &asked.to_string()), resource(2, "x")];
+    let bodies = [
+        RequestKind::ApiVersions(ApiVersionsRequest::default()),
+        RequestKind::Metadata(MetadataRequest::default().with_topics(Some(vec![
+            MetadataRequestTopic::default().with_name(Some(topic())),
+            MetadataRequestTopic::default().with_name(Some(TopicName("a b".into()))),
+        ]))),
+        RequestKind::FindCoordinator(FindCoordinatorRequest::default()),
+        RequestKind::CreateTopics(CreateTopicsRequest::default().with_topics(vec![new])),
+        RequestKind::DescribeConfigs(DescribeConfigsRequest::default().with_resources(resources)),
+        RequestKind::DescribeCluster(DescribeClusterRequest::default()),
+    ];
+    for body in bodies {
+        let api = match &body {
+            RequestKind::ApiVersions(_) => ApiKey::ApiVersions,
+            RequestKind::Metadata(_) => ApiKey::Metadata,
+            RequestKind::FindCoordinator(_) => ApiKey::FindCoordinator,
+            RequestKind::CreateTopics(_) => ApiKey::CreateTopics,
+            RequestKind::DescribeConfigs(_) => ApiKey::DescribeConfigs,
+            _ => ApiKey::DescribeCluster,
+        };
+        for version in 0..=version(&world, api) {
+            let answer = world.call(asked, api, version, &body);
+            match answer.unwrap_or_else(|| panic!("{api:?} v{version} is not answered")) {
+                ResponseKind::ApiVersions(table) => assert!(table.api_keys.len() > 10),
+                ResponseKind::Metadata(told) => {
+                    let codes: Vec<_> = told.topics.iter().map(|topic| topic.error_code).collect();
+                    assert_eq!(codes, [0, 17]);
+                    assert_eq!(told.brokers.len(), 3);
+                    assert_eq!(told.cluster_id.is_some(), version >= 2);
+                }
+                ResponseKind::FindCoordinator(told) => assert_eq!(told.error_code, 15),
+                ResponseKind::CreateTopics(told) => assert_eq!(told.topics[0].error_code, 41),
+                ResponseKind::DescribeConfigs(told) => {
+                    let codes: Vec<_> = told.results.iter().map(|one| one.error_code).collect();
+                    assert_eq!(codes, [0, 0, 3]);
+                    let isr =
+                        told.results[0].configs.iter().find(|c| &*c.name == "min.insync.replicas");
+                    assert_eq!(isr.unwrap().value.as_deref(), Some("1"));
+                }
+                ResponseKind::DescribeCluster(told) => {
+                    assert_eq!((told.brokers.len(), told.controller_id.0), (3, controller.0));
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

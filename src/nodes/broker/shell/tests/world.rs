@@ -66,8 +66,10 @@ pub struct World {
     channels: BTreeMap<BrokerId, Channel>,
     answers: VecDeque<(u64, Option<ResponseKind>)>,
     next_call: u64,
-    /// Brokers that the network keeps from the coordinator.
-    cut_off: BTreeSet<NodeId>,
+    /// Pairs between which nothing gets through, the lower id first.
+    cuts: BTreeSet<(NodeId, NodeId)>,
+    /// What waits for a cut to heal, as a stream's bytes do: from whom, and what.
+    held: Vec<(NodeId, Event)>,
     /// When set, the next bytes for the client are kept here as they are.
     raw: Option<Option<Bytes>>,
     /// What the brokers told, with when.
@@ -137,7 +139,8 @@ impl World {
             channels: BTreeMap::new(),
             answers: VecDeque::new(),
             next_call: 0,
-            cut_off: BTreeSet::new(),
+            cuts: BTreeSet::new(),
+            held: Vec::new(),
             raw: None,
             told: Vec::new(),
         };
@@ -189,20 +192,43 @@ impl World {
         self.post(Duration::ZERO, self.brokers[&id], None, Input::Shutdown);
     }
 
-    /// Has the network swallow everything between a broker and the coordinator, or not any more.
+    /// Lets nothing get through between a broker and the coordinator, or all again.
     pub fn cut_off(&mut self, id: BrokerId, is_cut: bool) {
-        let node = self.brokers[&id];
+        self.cut_nodes(NodeId(0), self.brokers[&id], is_cut);
+    }
+
+    /// Lets nothing get through between two brokers, or all again.
+    pub fn cut(&mut self, one: BrokerId, other: BrokerId, is_cut: bool) {
+        self.cut_nodes(self.brokers[&one], self.brokers[&other], is_cut);
+    }
+
+    fn cut_nodes(&mut self, one: NodeId, other: NodeId, is_cut: bool) {
+        let pair = (one.min(other), one.max(other));
         if is_cut {
-            self.cut_off.insert(node);
-        } else {
-            self.cut_off.remove(&node);
+            self.cuts.insert(pair);
+            return;
+        }
+        self.cuts.remove(&pair);
+        for (from, event) in std::mem::take(&mut self.held) {
+            if self.is_cut(from, event.to) {
+                self.held.push((from, event));
+            } else {
+                self.post(LATENCY, event.to, event.life, event.input);
+            }
         }
     }
 
     fn is_cut(&self, one: NodeId, other: NodeId) -> bool {
-        let coordinator = NodeId(0);
-        (one == coordinator && self.cut_off.contains(&other))
-            || (other == coordinator && self.cut_off.contains(&one))
+        self.cuts.contains(&(one.min(other), one.max(other)))
+    }
+
+    /// Sends something over the network.
+    fn travel(&mut self, from: NodeId, to: NodeId, life: u32, input: Input) {
+        if self.is_cut(from, to) {
+            self.held.push((from, Event { to, life: Some(life), input }));
+        } else {
+            self.post(LATENCY, to, Some(life), input);
+        }
     }
 
     /// The broker, if its process runs.
@@ -249,10 +275,10 @@ impl World {
         let (own, other) = if is_client { (own, other) } else { (other, own) };
         *own = false;
         let peer = if is_client { conn.server } else { conn.client };
-        if *other && !self.is_cut(node, peer) {
+        if *other {
             let life = self.slot(peer).life;
             let conn = self.end(base, !is_client);
-            self.post(LATENCY, peer, Some(life), Input::Closed { conn, why });
+            self.travel(node, peer, life, Input::Closed { conn, why });
         }
     }
 
@@ -322,12 +348,9 @@ impl World {
                     if let Some((base, is_client)) = self.of_end(conn, from) {
                         let peer = &self.conns[&base];
                         let peer = if is_client { peer.server } else { peer.client };
-                        if self.is_cut(from, peer) {
-                            continue;
-                        }
                         let life = self.slot(peer).life;
                         let conn = self.end(base, !is_client);
-                        self.post(LATENCY, peer, Some(life), Input::Received { conn, bytes });
+                        self.travel(from, peer, life, Input::Received { conn, bytes });
                     }
                 }
                 Effect::Close(conn) => self.close_end(conn, from, Closed::Eof),
@@ -428,7 +451,7 @@ impl World {
     }
 
     /// Sends a request of the client to a broker and waits for the answer; `None` when the connection ends
-    /// first or a minute passes.
+    /// first or 90 seconds pass.
     pub fn call(
         &mut self,
         to: BrokerId,
@@ -446,7 +469,7 @@ impl World {
         self.apply(self.client, &mut effects);
         self.effects = effects;
         let is_answer = move |world: &mut Self| world.answers.iter().any(|answer| answer.0 == tag);
-        self.run(Duration::from_secs(60), is_answer);
+        self.run(Duration::from_secs(90), is_answer);
         let at = self.answers.iter().position(|answer| answer.0 == tag)?;
         self.answers.remove(at)?.1
     }
