@@ -79,8 +79,9 @@ pub fn coordinator(index: usize, plan: &CoordinatorPlan) -> coordinator::Config 
     coordinator::Config {
         server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
         tick_ms: millis(properties.ms("tickTime")),
-        min_session_timeout_ms: Some(millis(properties.ms("minSessionTimeout"))),
-        max_session_timeout_ms: Some(millis(properties.ms("maxSessionTimeout"))),
+        min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
+        max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
+        snapshot_every: narrow(properties.int("snapCount")),
         ..coordinator::Config::default()
     }
 }

@@ -132,10 +132,12 @@ pub const CONSUMER: &[Property] = &[
     },
 ];
 
-/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`. Sessions last from 2 to
-/// 20 ticks and expire on a tick, so `tickTime` (milliseconds) bounds `zookeeper.session.timeout.ms`.
+/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`. Sessions expire on a tick, and
+/// `zookeeper.session.timeout.ms` is brought between the two limits: 2 and 20 ticks where they are unset.
 pub const COORDINATOR: &[Property] = &[
     ms("tickTime", 1, INT, &[(V0_10, Is(3_000))]),
+    ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
+    ms("maxSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     count("snapCount", 2, INT, &[(V0_10, Is(100_000))]),
 ];
 
@@ -206,8 +208,6 @@ pub const NOT_SIMULATED: &[&str] = &[
     "forceSync",
     "initLimit",
     "maxClientCnxns",
-    "maxSessionTimeout",
-    "minSessionTimeout",
     "preAllocSize",
     "syncLimit",
 ];

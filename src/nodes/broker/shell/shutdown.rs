@@ -141,7 +141,7 @@ impl Broker {
         for conn in self.clients.conns() {
             self.drop_client(cx, conn);
         }
-        self.controller.session_expired(cx);
+        self.controller.shutdown(cx);
         self.replicas_mut().begin_shutdown(cx);
     }
 
