@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{RunError, RunOptions};
-use crate::checkers::{
-    Acks, ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms,
-};
+use crate::checkers::{Acks, ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
 use crate::cluster::{self, Names};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};

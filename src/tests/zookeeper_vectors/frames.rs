@@ -80,8 +80,8 @@ struct Conversation {
 impl Conversation {
     fn take(&mut self, conn: ConnId) -> Vec<Bytes> {
         let mut frames = Frames::new(MAX_FRAME);
-        frames.push(self.world.take(conn)).expect("frames");
-        std::iter::from_fn(|| frames.next()).collect()
+        frames.push(self.world.take(conn));
+        std::iter::from_fn(|| frames.pop().expect("frames")).collect()
     }
 
     fn connect(&mut self, request: Bytes, expected: Bytes) {

@@ -158,8 +158,8 @@ impl Raw {
         }
         self.world.send(conn, to.frame());
         let mut frames = Frames::new(MAX_FRAME);
-        frames.push(self.world.take(conn)).expect("frames");
-        let payload = frames.next().ok_or(Gone)?;
+        frames.push(self.world.take(conn));
+        let payload = frames.pop().expect("frames").ok_or(Gone)?;
         Ok((conn, ConnectResponse::decode(payload).expect("a response")))
     }
 
@@ -231,10 +231,10 @@ impl Raw {
     fn receive(&mut self, name: &str) -> Vec<Answer> {
         let bytes = self.world.take(self.peers[name].conn);
         let mut frames = Frames::new(MAX_FRAME);
-        frames.push(bytes).expect("frames");
+        frames.push(bytes);
         let peer = self.peer(name);
         let (mut answers, mut events_before) = (Vec::new(), 0);
-        while let Some(payload) = frames.next() {
+        while let Some(payload) = frames.pop().expect("frames") {
             let mut from = Reader::new(payload);
             let header = ReplyHeader::decode(&mut from).expect("a header");
             if header.xid == xid::EVENT {
