@@ -564,11 +564,19 @@ mod tests {
         };
         assert_eq!(
             text(&broker.encode(V(1, 0))),
-            r#"{"listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"endpoints":["PLAINTEXT://h:9092"],"jmx_port":-1,"host":"h","timestamp":"1614570663881","port":9092,"version":4}"#
+            concat!(
+                r#"{"listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"#,
+                r#""endpoints":["PLAINTEXT://h:9092"],"jmx_port":-1,"host":"h","#,
+                r#""timestamp":"1614570663881","port":9092,"version":4}"#,
+            )
         );
         assert_eq!(
             text(&broker.encode(V(2, 8))),
-            r#"{"features":{},"listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"endpoints":["PLAINTEXT://h:9092"],"jmx_port":-1,"port":9092,"host":"h","version":5,"timestamp":"1614570663881"}"#
+            concat!(
+                r#"{"features":{},"listener_security_protocol_map":{"PLAINTEXT":"PLAINTEXT"},"#,
+                r#""endpoints":["PLAINTEXT://h:9092"],"jmx_port":-1,"port":9092,"host":"h","#,
+                r#""version":5,"timestamp":"1614570663881"}"#,
+            )
         );
         for &version in KafkaVersion::ALL {
             assert_eq!(BrokerRegistration::decode(&broker.encode(version)), Ok(broker.clone()));
@@ -588,7 +596,10 @@ mod tests {
         );
         assert_eq!(
             text(&topic.encode(V(2, 4))),
-            r#"{"version":2,"partitions":{"0":[1,2],"2":[2],"10":[3]},"adding_replicas":{},"removing_replicas":{}}"#
+            concat!(
+                r#"{"version":2,"partitions":{"0":[1,2],"2":[2],"10":[3]},"adding_replicas":{},"#,
+                r#""removing_replicas":{}}"#,
+            )
         );
         assert!(text(&topic.encode(V(2, 8))).ends_with(r#""removing_replicas":{},"version":3}"#));
         assert_eq!(TopicAssignment::decode(&topic.encode(V(2, 8))), Ok(topic.clone()));
