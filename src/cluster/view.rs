@@ -38,10 +38,10 @@ impl View {
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
         let Observation::Broker(observation) = observation else { return };
         match observation {
-            BrokerObservation::ControllerElected { epoch } => {
-                if self.controller.is_none_or(|(_, known)| *epoch > known) {
-                    self.controller = Some((node, *epoch));
-                }
+            BrokerObservation::ControllerElected { epoch }
+                if self.controller.is_none_or(|(_, known)| *epoch > known) =>
+            {
+                self.controller = Some((node, *epoch));
             }
             BrokerObservation::TopicCreated { topic, assignment } => {
                 for (partition, replicas) in (0..).zip(assignment) {

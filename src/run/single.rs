@@ -71,7 +71,6 @@ pub fn run_one(
 ///
 /// # Panics
 /// Passes on a panic of the simulation.
-#[expect(clippy::disallowed_methods, reason = "`run` is where a seed gets its thread")]
 pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", plan.seed.0))

@@ -219,6 +219,9 @@ fn recovery_makes_sure_of_what_it_read_before_it_is_ready() {
     disk.requests.clear();
     disk.play();
     assert!(!log.is_ready());
-    let fsync = |request: &DiskRequest| matches!(request, DiskRequest::Fsync { file } if &**file == "log.1");
+    let fsync = |request: &DiskRequest| {
+        let DiskRequest::Fsync { file } = request else { return false };
+        &**file == "log.1"
+    };
     assert!(disk.requests.iter().any(fsync));
 }

@@ -1,3 +1,5 @@
+//! The property tables, and how a plan's properties are resolved from them.
+
 use super::*;
 
 fn version(text: &str) -> KafkaVersion {

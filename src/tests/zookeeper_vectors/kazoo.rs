@@ -89,7 +89,11 @@ impl Client {
         self.next_tag += 1;
         self.session.request(world.clock(), &mut self.fx, request, self.next_tag);
         self.play(world);
-        let ours = |event: &SessionEvent| matches!(event, SessionEvent::Reply { tag, .. } if *tag == self.next_tag);
+        let wanted = self.next_tag;
+        let ours = |event: &SessionEvent| match event {
+            SessionEvent::Reply { tag, .. } => *tag == wanted,
+            _ => false,
+        };
         let at = self.events.iter().position(ours).expect("an answer");
         match self.events.remove(at) {
             SessionEvent::Reply { result, .. } => result,

@@ -166,7 +166,7 @@ impl Controller {
             return Some(Err(ResponseError::InvalidUpdateVersion));
         }
         if is_strict && !wish.isr.iter().all(|&id| self.known.is_live(id)) {
-            tracing::info!(partition = %at, isr = ?wish.isr, "a replica that is not live cannot join");
+            tracing::info!(%at, isr = ?wish.isr, "a replica that is not live cannot join");
             let error = if request_version > 1 {
                 INELIGIBLE_REPLICA
             } else {

@@ -265,7 +265,7 @@ impl Controller {
             Progress::Stale | Progress::Waiting => {}
             Progress::Lost => self.set_timer(cx, RETRY_PAUSE, Tick::Retry),
             Progress::Moved => {
-                tracing::info!(broker = %self.config.id, "a write was fenced: the controller moved");
+                tracing::info!("a write was fenced: the controller moved");
                 self.agenda.abandon();
                 self.refuse_current(cx);
                 self.agenda.first([Step::ReadController { elect: false }]);

@@ -52,7 +52,8 @@ impl Controller {
         let mut candidates = Vec::new();
         for (broker, (total, elsewhere)) in by_preferred {
             if elsewhere.len() * 100 > total * percentage {
-                tracing::info!(%broker, total, elsewhere = elsewhere.len(), "leaders are imbalanced");
+                let elsewhere_count = elsewhere.len();
+                tracing::info!(%broker, total, elsewhere_count, "leaders are imbalanced");
                 let can = |at: &TopicPartition| {
                     self.known
                         .partitions

@@ -1,3 +1,5 @@
+//! The log as a whole: appends, truncation, recovery, epochs, checkpoints.
+
 use super::*;
 use crate::vocab::step::{DiskImage, Effect};
 use crate::wire::records::BatchBuilder;

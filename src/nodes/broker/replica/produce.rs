@@ -113,7 +113,8 @@ impl ReplicaManager {
                         unsettled.push(Unsettled { place: (topic, n), slot, required });
                     }
                     Err(error) => {
-                        tracing::debug!(topic = %data.name.0, partition = part.index, %error, "produce refused");
+                        let topic = &data.name.0;
+                        tracing::debug!(%topic, partition = part.index, %error, "refused");
                         failed = true;
                         response.base_offset = -1;
                         response.error_code = error.code();

@@ -1,3 +1,5 @@
+//! The consumer against brokers that answer as a script says.
+
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};

@@ -207,7 +207,8 @@ impl Producer {
             self.happened = happened;
         }
         for (slot, batch) in self.accumulator.expire(clock.now, &self.config) {
-            tracing::debug!(at = %self.accumulator.queue(slot).at, "batch expires in the accumulator");
+            let at = &self.accumulator.queue(slot).at;
+            tracing::debug!(%at, "a batch expires in the accumulator");
             self.give_up(batch, reason::EXPIRED, effects);
         }
         self.expire_in_flight(clock, effects);

@@ -1,3 +1,5 @@
+//! The producer against brokers that answer as a script says.
+
 use std::time::Duration;
 
 use kafka_protocol::messages::{ApiKey, RequestKind};
