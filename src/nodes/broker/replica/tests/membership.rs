@@ -23,13 +23,18 @@ fn a_silent_follower_is_dropped_between_one_and_one_and_a_half_lags() {
 }
 
 #[test]
-fn a_follower_at_the_log_end_is_not_dropped_however_silent() {
-    let mut cluster = Cluster::new(NEWEST);
-    cluster.elect(1, 1, &[1, 2, 3]);
-    cluster.produce(1, -1, "a");
-    cluster.crash(3);
-    cluster.advance(60_000);
-    assert_eq!(cluster.isr_changes.len(), 0);
+fn a_silent_follower_at_the_log_end_is_not_dropped_since_2_1() {
+    for (version, dropped) in
+        [(OLD, true), (KafkaVersion::new(2, 0), true), (KafkaVersion::new(2, 1), false), (NEWEST, false)]
+    {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.produce(1, -1, "a");
+        cluster.crash(3);
+        cluster.advance(60_000);
+        let proposed = cluster.isr_changes.first().map(|(_, change)| change.isr.clone());
+        assert_eq!(proposed, dropped.then(|| ids(&[1, 2])), "{version}");
+    }
 }
 
 #[test]
