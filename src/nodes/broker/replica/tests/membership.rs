@@ -24,9 +24,12 @@ fn a_silent_follower_is_dropped_between_one_and_one_and_a_half_lags() {
 
 #[test]
 fn a_silent_follower_at_the_log_end_is_not_dropped_since_2_1() {
-    for (version, dropped) in
-        [(OLD, true), (KafkaVersion::new(2, 0), true), (KafkaVersion::new(2, 1), false), (NEWEST, false)]
-    {
+    for (version, dropped) in [
+        (OLD, true),
+        (KafkaVersion::new(2, 0), true),
+        (KafkaVersion::new(2, 1), false),
+        (NEWEST, false),
+    ] {
         let mut cluster = Cluster::new(version);
         cluster.elect(1, 1, &[1, 2, 3]);
         cluster.produce(1, -1, "a");
@@ -171,15 +174,24 @@ fn since_3_3_only_live_brokers_are_admitted() {
 
 #[test]
 fn a_caught_up_follower_holds_the_high_watermark_though_it_is_not_in_sync() {
-    let mut cluster = Cluster::new(NEWEST);
-    cluster.elect(1, 1, &[1, 2]);
-    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
-    cluster.hold(3);
-    let conn = cluster.produce(1, -1, "a");
-    assert_eq!(cluster.produced(conn), None, "b3 was caught up a moment ago");
-    cluster.advance(10_001);
-    cluster.produce(1, 1, "b");
-    assert_eq!(cluster.produced(conn), Some((0, 0)), "it is not any more");
+    for (version, any_fetch_looks) in [
+        (OLD, true),
+        (KafkaVersion::new(2, 3), true),
+        (KafkaVersion::new(2, 4), false),
+        (NEWEST, false),
+    ] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2]);
+        cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
+        cluster.hold(3);
+        let conn = cluster.produce(1, -1, "a");
+        assert_eq!(cluster.produced(conn), None, "{version}: b3 was caught up a moment ago");
+        cluster.advance(10_600);
+        let seen = cluster.produced(conn).is_some();
+        assert_eq!(seen, any_fetch_looks, "{version}: b2 fetches, but has not moved");
+        cluster.produce(1, 1, "b");
+        assert_eq!(cluster.produced(conn), Some((0, 0)), "{version}: b3 is not any more");
+    }
 }
 
 #[test]
