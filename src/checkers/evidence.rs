@@ -100,6 +100,16 @@ pub enum Evidence {
     },
     /// A reader was handed a record that is not in the final log.
     ReadAndGone { reader: Arc<str>, producer: Arc<str>, topic: Arc<str>, record: u64, count: u64 },
+    /// A consumer was sent what no leader may send.
+    UnsoundAnswer {
+        consumer: Arc<str>,
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        why: Arc<str>,
+        #[serde(rename = "time_ns")]
+        time: Time,
+        count: u64,
+    },
     /// The final log holds a record more than once; `offset` is of the second copy.
     Duplicated {
         producer: Arc<str>,
@@ -178,6 +188,7 @@ impl Evidence {
             | Self::Skipped { count, .. }
             | Self::Behind { count, .. }
             | Self::ReadAndGone { count, .. }
+            | Self::UnsoundAnswer { count, .. }
             | Self::Duplicated { count, .. }
             | Self::Reordered { count, .. }
             | Self::EndedWrongly { count, .. }
@@ -226,6 +237,9 @@ impl Display for Evidence {
                 "{reader} was handed record {record} of {producer} \
                  that the final log of {topic} lacks"
             ),
+            Self::UnsoundAnswer { consumer, at, why, time, .. } => {
+                write!(f, "{consumer} was sent what no leader may send of {at} at {time:.3}: {why}")
+            }
             Self::Duplicated { producer, record, at, offset, .. } => {
                 write!(f, "{at}@{offset} holds record {record} of {producer} once more")
             }

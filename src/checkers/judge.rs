@@ -1,5 +1,6 @@
 //! The judge: listens to a run, feeds every checker, and comes to a judgement.
 
+use super::answers_are_sound::{self, AnswersAreSound};
 use super::availability::{self, Availability};
 use super::happened::{Expectation, Expected, Happened};
 use super::judgement::{ConsumerSummary, Judged, ProducerSummary};
@@ -28,6 +29,7 @@ pub struct Judge {
     ledger: Ledger,
     window: AckWindow,
     reading: Reading,
+    answers: AnswersAreSound,
     no_duplicates: NoDuplicates,
     order: Order,
     availability: Availability,
@@ -46,6 +48,7 @@ impl Judge {
         Self {
             window: AckWindow::default(),
             reading: Reading::new(&terms),
+            answers: AnswersAreSound::default(),
             no_duplicates: NoDuplicates::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
@@ -91,6 +94,7 @@ impl Judge {
             self.ledger.observe(time, node, observation);
         }
         self.reading.observe(&self.ledger, node, observation);
+        self.answers.observe(&self.terms, time, node, observation);
     }
 
     fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
@@ -180,6 +184,7 @@ impl Judge {
                 &read_is_in_the_final_log::PROPERTY,
                 read_is_in_the_final_log::judge(ledger, reading),
             ),
+            forbidden(&answers_are_sound::PROPERTY, self.answers.judge()),
             given(&no_duplicates::PROPERTY, self.no_duplicates.judge(ledger)),
             given(&order::PROPERTY, self.order.judge(ledger)),
             forbidden(&one_leader_per_epoch::PROPERTY, self.one_leader_per_epoch.judge()),

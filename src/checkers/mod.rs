@@ -15,6 +15,7 @@
 mod ack_window;
 pub mod acknowledged_is_in_the_final_log;
 pub mod acknowledged_is_read;
+pub mod answers_are_sound;
 pub mod availability;
 pub mod consumers_catch_up;
 pub mod ends_once;
@@ -51,6 +52,7 @@ pub const PROPERTIES: &[&Property] = &[
     &acknowledged_is_in_the_final_log::PROPERTY,
     &acknowledged_is_read::PROPERTY,
     &read_is_in_the_final_log::PROPERTY,
+    &answers_are_sound::PROPERTY,
     &no_duplicates::PROPERTY,
     &order::PROPERTY,
     &one_leader_per_epoch::PROPERTY,

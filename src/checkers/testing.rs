@@ -147,6 +147,12 @@ impl Story {
         self.observed(Self::C0, Observation::Client(consumed))
     }
 
+    /// A node was sent what no leader may send.
+    pub fn wrong_answer(&mut self, node: NodeId, why: &str) -> &mut Self {
+        let wrong = ClientObservation::ProtocolError { at: orders(), why: why.into() };
+        self.observed(node, Observation::Client(wrong))
+    }
+
     /// c0 was put elsewhere.
     pub fn position_reset(&mut self, to: Offset) -> &mut Self {
         let reset = ClientObservation::PositionReset { at: orders(), from: Some(0), to };

@@ -76,10 +76,10 @@ impl<S: Subscriber> Cluster<'_, S> {
             if let Some(id) = assignment.iter().find(|id| runs(id) && !status.isr.contains(id)) {
                 return Some(Unconverged::NotInSync(at, *id));
             }
-            if status.hw < status.leo {
+            if status.high_watermark < status.log_end_offset {
                 return Some(Unconverged::Uncommitted(at));
             }
-            if let Some(consumer) = self.lagging(&at, status.hw) {
+            if let Some(consumer) = self.lagging(&at, status.high_watermark) {
                 return Some(Unconverged::Unread(names.roster.name(consumer).to_string(), at));
             }
         }
@@ -129,7 +129,7 @@ impl<S: Subscriber> Cluster<'_, S> {
         let partitions: Vec<TopicPartition> = self.partitions().map(|(at, _)| at).collect();
         for at in partitions {
             let leader = self.leader(&at);
-            let end = leader.as_ref().map_or(0, |(_, status)| status.leo);
+            let end = leader.as_ref().map_or(0, |(_, status)| status.log_end_offset);
             let id = leader.map(|(id, _)| id);
             self.world.observer_mut().recorder.final_log(now, &at, id, end);
             let node = id.and_then(|id| self.broker_node(id));

@@ -10,6 +10,11 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 /// Largest frame that is accepted, in bytes (`socket.request.max.bytes`).
 pub const MAX_FRAME_BYTES: usize = 100 * 1024 * 1024;
 
+/// The timestamp in ListOffsets that asks for a log's end.
+pub const LATEST_TIMESTAMP: i64 = -1;
+/// The timestamp in ListOffsets that asks for a log's start.
+pub const EARLIEST_TIMESTAMP: i64 = -2;
+
 /// Bytes that are no Kafka message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KafkaWireError {

@@ -161,7 +161,8 @@ pub struct ApiVersions {
     pub list_offsets: i16,
     /// Metadata
     pub metadata: i16,
-    /// OffsetForLeaderEpoch; `None` before 2.1, where consumers do not ask
+    /// OffsetForLeaderEpoch; `None` before 2.3 (KAFKA-7747), where consumers neither ask for the end of an
+    /// epoch nor tell the one they know
     pub offset_for_leader_epoch: Option<i16>,
     /// CreateTopics
     pub create_topics: i16,
@@ -209,8 +210,8 @@ impl ApiVersions {
                 ((2, 8), 11),
             ]),
             offset_for_leader_epoch: version
-                .at_least(2, 1)
-                .then(|| newest(&[((2, 1), 2), ((2, 3), 3), ((2, 8), 4)])),
+                .at_least(2, 3)
+                .then(|| newest(&[((2, 3), 3), ((2, 8), 4)])),
             create_topics: newest(&[((0, 0), 2), ((2, 0), 3), ((2, 4), 5), ((2, 8), 7)]),
         }
     }
@@ -245,7 +246,8 @@ mod tests {
             (of(1, 0).fetch, of(2, 0).fetch, of(2, 1).fetch, of(2, 8).fetch),
             (6, 8, 10, 12)
         );
-        assert_eq!(of(2, 0).offset_for_leader_epoch, None);
+        assert_eq!(of(2, 2).offset_for_leader_epoch, None);
+        assert_eq!(of(2, 3).offset_for_leader_epoch, Some(3));
     }
 
     #[test]

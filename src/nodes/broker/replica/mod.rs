@@ -85,9 +85,9 @@ enum Due {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionStatus {
     /// Log end offset.
-    pub leo: Offset,
+    pub log_end_offset: Offset,
     /// High watermark.
-    pub hw: Offset,
+    pub high_watermark: Offset,
     /// Leader epoch; −1 before the first LeaderAndIsr request.
     pub leader_epoch: LeaderEpoch,
     /// Whether this broker believes that it leads.
@@ -259,8 +259,8 @@ impl ReplicaManager {
     pub fn status(&self, at: &TopicPartition) -> Option<PartitionStatus> {
         let partition = self.at(self.find_at(at)?);
         Some(PartitionStatus {
-            leo: partition.log.end(),
-            hw: partition.high_watermark,
+            log_end_offset: partition.log.end(),
+            high_watermark: partition.high_watermark,
             leader_epoch: partition.leader_epoch,
             is_leader: partition.leader().is_some(),
             isr: partition.leader().map_or_else(Vec::new, |leader| leader.isr.committed().to_vec()),

@@ -19,11 +19,7 @@ use super::{ReplicaManager, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::{EpochEnd, epochs};
 use crate::vocab::{KafkaVersion, LeaderEpoch, Offset};
-
-/// Asks for the end, as a ListOffsets timestamp.
-pub(super) const LATEST: i64 = -1;
-/// Asks for the beginning, as a ListOffsets timestamp.
-pub(super) const EARLIEST: i64 = -2;
+use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 struct Listed {
     timestamp_ms: i64,
@@ -47,9 +43,9 @@ fn list(
         !from_follower && version.at_least(2, 2) && partition.high_watermark < leader.epoch_start;
     let plain = |offset, leader_epoch| Listed { timestamp_ms: -1, offset, leader_epoch };
     match asked.timestamp {
-        LATEST if lags => Err(ResponseError::OffsetNotAvailable),
-        LATEST => Ok(plain(end, partition.leader_epoch)),
-        EARLIEST => {
+        LATEST_TIMESTAMP if lags => Err(ResponseError::OffsetNotAvailable),
+        LATEST_TIMESTAMP => Ok(plain(end, partition.leader_epoch)),
+        EARLIEST_TIMESTAMP => {
             let first = log.batches().find(|batch| batch.last_offset >= log.start());
             Ok(plain(log.start(), first.map_or(-1, |batch| batch.leader_epoch)))
         }

@@ -1,7 +1,7 @@
 //! A consumer without a group, as the Java client's behaves with `assign`: it reads every partition of its
 //! topics, from the leader, without fetch sessions, and keeps its positions in memory only.
 //!
-//! From 2.1 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
+//! From 2.3 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
 //! a log that was cut only when its position is out of range.
 
 mod config;
@@ -25,11 +25,7 @@ use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::vocab::step::Input;
 use crate::vocab::{Clock, LeaderEpoch, NodeId, Offset, Roster, Stream, Time, TopicPartition};
-
-/// ListOffsets for the log's end.
-const LATEST: i64 = -1;
-/// ListOffsets for the log's start.
-const EARLIEST: i64 = -2;
+use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 /// What a partition needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +180,8 @@ impl Consumer {
             for partition in known..self.metadata.partitions(topic) {
                 let at = TopicPartition::new(self.metadata.name(topic).clone(), partition as i32);
                 let timestamp = match self.config.from {
-                    StartFrom::Beginning => EARLIEST,
-                    StartFrom::End => LATEST,
+                    StartFrom::Beginning => EARLIEST_TIMESTAMP,
+                    StartFrom::End => LATEST_TIMESTAMP,
                 };
                 self.assigned.push(Assigned {
                     topic,
@@ -261,8 +257,8 @@ impl Consumer {
     fn lose_position(&mut self, slot: usize) {
         let assigned = &mut self.assigned[slot];
         assigned.phase = match self.config.auto_offset_reset {
-            ResetPolicy::Earliest => Phase::Unpositioned(EARLIEST),
-            ResetPolicy::Latest => Phase::Unpositioned(LATEST),
+            ResetPolicy::Earliest => Phase::Unpositioned(EARLIEST_TIMESTAMP),
+            ResetPolicy::Latest => Phase::Unpositioned(LATEST_TIMESTAMP),
             ResetPolicy::None => {
                 tracing::warn!(at = %assigned.at, position = assigned.position, "position is lost");
                 Phase::Stuck

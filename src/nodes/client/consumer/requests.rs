@@ -9,9 +9,10 @@ use kafka_protocol::messages::{
     ApiKey, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, RequestKind, TopicName,
 };
 
-use super::{Assigned, Consumer, LATEST, Phase};
+use super::{Assigned, Consumer, Phase};
 use crate::nodes::Effects;
-use crate::vocab::{Clock, NodeId};
+use crate::vocab::{Clock, LeaderEpoch, NodeId};
+use crate::wire::kafka::LATEST_TIMESTAMP;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Consumer {
         let partition = |assigned: &Assigned| {
             FetchPartition::default()
                 .with_partition(assigned.at.partition)
-                .with_current_leader_epoch(epoch(assigned))
+                .with_current_leader_epoch(self.epoch(assigned))
                 .with_fetch_offset(assigned.position.expect("a partition is fetched by position"))
                 .with_partition_max_bytes(self.config.max_partition_fetch_bytes)
         };
@@ -116,11 +117,11 @@ impl Consumer {
         let partition = |assigned: &Assigned| {
             let timestamp = match assigned.phase {
                 Phase::Unpositioned(timestamp) => timestamp,
-                _ => LATEST,
+                _ => LATEST_TIMESTAMP,
             };
             ListOffsetsPartition::default()
                 .with_partition_index(assigned.at.partition)
-                .with_current_leader_epoch(epoch(assigned))
+                .with_current_leader_epoch(self.epoch(assigned))
                 .with_timestamp(timestamp)
         };
         let topics = self.by_topic(slots, partition);
@@ -135,7 +136,7 @@ impl Consumer {
         let partition = |assigned: &Assigned| {
             OffsetForLeaderPartition::default()
                 .with_partition(assigned.at.partition)
-                .with_current_leader_epoch(epoch(assigned))
+                .with_current_leader_epoch(self.epoch(assigned))
                 .with_leader_epoch(assigned.last_epoch)
         };
         let topics = self.by_topic(slots, partition);
@@ -148,9 +149,10 @@ impl Consumer {
         }
         RequestKind::OffsetForLeaderEpoch(request)
     }
-}
-
-/// The leader epoch that the leader should have; it fences or refuses others (KIP-320).
-fn epoch(assigned: &Assigned) -> i32 {
-    assigned.leader.map_or(-1, |leader| leader.epoch)
+    /// The leader epoch that the leader should have: it fences or refuses others (KIP-320). −1, which fences
+    /// nobody, before consumers had a use for it.
+    fn epoch(&self, assigned: &Assigned) -> LeaderEpoch {
+        let tells = self.versions.offset_for_leader_epoch.is_some();
+        assigned.leader.filter(|_| tells).map_or(-1, |leader| leader.epoch)
+    }
 }

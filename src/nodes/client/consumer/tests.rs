@@ -18,6 +18,7 @@ use crate::vocab::{KafkaVersion, Seed};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);
+const V2_3: KafkaVersion = KafkaVersion::new(2, 3);
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
 
 fn world(
@@ -178,7 +179,7 @@ fn end_of_epoch(epoch: i32, end: i64) -> Answer {
 /// A consumer that has read three records of epoch 0, and whose partition then gets the leader 2 in epoch 1,
 /// which answers for epoch 0 as given.
 fn after_an_election(policy: ResetPolicy, epoch: i32, end: i64) -> World<Consumer> {
-    let mut world = world(V2_1, &[1], |config| config.auto_offset_reset = policy);
+    let mut world = world(V2_3, &[1], |config| config.auto_offset_reset = policy);
     world.partitions[0].append_records("p0", 0..3);
     world.script = Box::new(move |_, _, request| {
         (request.api == ApiKey::OffsetForLeaderEpoch).then(|| end_of_epoch(epoch, end))
@@ -218,14 +219,21 @@ fn a_log_that_was_cut_moves_the_position_to_where_it_parted() {
 }
 
 #[test]
-fn before_2_1_a_new_leader_is_not_asked() {
-    let mut world = world(V1_0, &[1], |_| {});
-    world.partitions[0].append_records("p0", 0..3);
-    world.start();
-    world.run_to(300);
-    world.partitions[0].leader = 2;
-    world.run_to(2_000);
-    assert!(world.seen(ApiKey::OffsetForLeaderEpoch).is_empty());
+fn before_2_3_a_new_leader_is_not_asked_and_not_told_its_epoch() {
+    for version in [V1_0, V2_1, KafkaVersion::new(2, 2)] {
+        let mut world = world(version, &[1], |_| {});
+        world.partitions[0].append_records("p0", 0..3);
+        world.start();
+        world.run_to(300);
+        (world.partitions[0].leader, world.partitions[0].epoch) = (2, 1);
+        world.run_to(2_000);
+        assert!(world.seen(ApiKey::OffsetForLeaderEpoch).is_empty(), "{version}");
+        let fetches = world.seen(ApiKey::Fetch);
+        let last = fetches.last().expect("it goes on reading");
+        let RequestKind::Fetch(fetch) = &last.2.body else { panic!("not Fetch") };
+        let epoch = fetch.topics[0].partitions[0].current_leader_epoch;
+        assert_eq!((last.1, epoch), (2, -1), "{version}");
+    }
 }
 
 fn fetch_answer(records: Bytes, high_watermark: i64) -> Answer {

@@ -11,10 +11,10 @@ use kafka_protocol::messages::{
 };
 
 use super::{Asked, Fetcher, Question, stage_now};
-use crate::nodes::broker::replica::offsets::{EARLIEST, LATEST};
 use crate::nodes::broker::replica::partition::Stage;
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
 use crate::vocab::{KafkaVersion, LeaderEpoch, Time, Truncation};
+use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 type Request = (ApiKey, i16, RequestKind, Asked);
 
@@ -179,7 +179,8 @@ impl ReplicaManager {
             group(&mut topics, &mut last, &partition.topic, |name| {
                 ListOffsetsTopic::default().with_name(name)
             });
-            let timestamp = if follower.stage == Stage::AskingStart { EARLIEST } else { LATEST };
+            let asks_start = follower.stage == Stage::AskingStart;
+            let timestamp = if asks_start { EARLIEST_TIMESTAMP } else { LATEST_TIMESTAMP };
             let question = ListOffsetsPartition::default()
                 .with_partition_index(partition.at.partition)
                 .with_current_leader_epoch(partition.leader_epoch)

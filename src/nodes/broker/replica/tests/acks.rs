@@ -10,11 +10,11 @@ fn acks_all_waits_for_every_in_sync_replica() {
         cluster.hold(3);
         let conn = cluster.produce(1, -1, "a");
         assert_eq!(cluster.produced(conn), None, "{version}: b3 has not fetched it");
-        assert_eq!(cluster.status(1).hw, 0);
+        assert_eq!(cluster.status(1).high_watermark, 0);
         assert_eq!(cluster.values(2), ["a"]);
         cluster.release(3);
         assert_eq!(cluster.produced(conn), Some((0, 0)), "{version}");
-        assert_eq!(cluster.status(1).hw, 1);
+        assert_eq!(cluster.status(1).high_watermark, 1);
         cluster.assert_logs_match();
     }
 }
@@ -24,9 +24,9 @@ fn followers_learn_the_high_watermark_one_round_later() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.produce(1, -1, "a");
-    assert_eq!((cluster.status(1).hw, cluster.status(2).hw), (1, 0));
+    assert_eq!((cluster.status(1).high_watermark, cluster.status(2).high_watermark), (1, 0));
     cluster.advance(600);
-    assert_eq!(cluster.status(2).hw, 1);
+    assert_eq!(cluster.status(2).high_watermark, 1);
     assert_eq!(cluster.consume(1, 0), (0, vec!["a".to_owned()]));
 }
 
@@ -80,7 +80,7 @@ fn errors_before_the_append_write_nothing() {
     assert_eq!(refused(&mut cluster, 1, 1, good.slice(..20)), 2, "not a batch");
     assert_eq!(refused(&mut cluster, 1, 1, [&good[..], &good[..]].concat().into()), 87, "two");
     assert_eq!(refused(&mut cluster, 1, 1, Bytes::new()), 87, "none");
-    assert_eq!(cluster.status(1).leo, 0);
+    assert_eq!(cluster.status(1).log_end_offset, 0);
     let conn = cluster.produce(1, 1, "a");
     assert_eq!(cluster.produced(conn), Some((0, 0)), "acks=1 does not ask for the ISR");
 }
@@ -98,7 +98,11 @@ fn too_few_in_sync_replicas_after_the_append_is_an_error_but_the_record_stays() 
     assert_eq!(cluster.commit_isr(), ids(&[1]));
     assert_eq!(cluster.produced(conn), Some((20, 0)), "NOT_ENOUGH_REPLICAS_AFTER_APPEND");
     assert_eq!(cluster.values(1), ["a"]);
-    assert_eq!(cluster.status(1).hw, 1, "before 3.7 the high watermark moves all the same");
+    assert_eq!(
+        cluster.status(1).high_watermark,
+        1,
+        "before 3.7 the high watermark moves all the same"
+    );
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn since_3_7_the_high_watermark_stands_while_the_isr_is_too_small() {
     let conn = cluster.produce(1, -1, "a");
     cluster.advance(16_000);
     cluster.commit_isr();
-    assert_eq!((cluster.produced(conn), cluster.status(1).hw), (None, 0));
+    assert_eq!((cluster.produced(conn), cluster.status(1).high_watermark), (None, 0));
     cluster.advance(15_000);
     assert_eq!(cluster.produced(conn), Some((7, 0)), "REQUEST_TIMED_OUT");
 }
@@ -129,7 +133,7 @@ fn a_produce_request_times_out_and_may_still_be_committed() {
     cluster.isr_changes.clear();
     cluster.release(3);
     cluster.advance(2_000);
-    assert_eq!(cluster.status(1).hw, 1);
+    assert_eq!(cluster.status(1).high_watermark, 1);
 }
 
 #[test]
@@ -160,7 +164,7 @@ fn a_client_that_is_gone_leaves_nothing_behind() {
     assert!(!cluster.replies.contains_key(&produce) && !cluster.replies.contains_key(&fetch));
     let manager = &cluster.managers[&1];
     assert!(manager.produces.is_empty() && manager.waiting_clients.len() == 2, "two fetchers");
-    assert_eq!(cluster.status(1).hw, 1);
+    assert_eq!(cluster.status(1).high_watermark, 1);
 }
 
 #[test]

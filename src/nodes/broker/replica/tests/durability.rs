@@ -22,11 +22,11 @@ fn a_replica_is_after_a_crash_what_it_was_before() {
         cluster.produce(1, -1, &format!("value {n}"));
     }
     cluster.advance(6_000);
-    let before = (cluster.values(2), cluster.status(2).hw);
+    let before = (cluster.values(2), cluster.status(2).high_watermark);
     cluster.crash(2);
     cluster.start(2);
     assert_eq!(recovered(&cluster), (false, 0));
-    assert_eq!((cluster.values(2), cluster.status(2).hw), before);
+    assert_eq!((cluster.values(2), cluster.status(2).high_watermark), before);
     assert_eq!(before.1, 20);
     cluster.tell(2, 1, 1, &[1, 2, 3]);
     cluster.produce(1, -1, "more");
@@ -65,7 +65,7 @@ fn the_high_watermark_is_checkpointed_and_never_beyond_the_log() {
     cluster.crash(2);
     cluster.disks.get_mut(&2).unwrap().remove("orders-0/00000000000000000000.log");
     cluster.start(2);
-    assert_eq!(cluster.managers[&2].status(&at()).unwrap().hw, 0);
+    assert_eq!(cluster.managers[&2].status(&at()).unwrap().high_watermark, 0);
 }
 
 #[test]
@@ -174,5 +174,5 @@ fn nothing_is_appended_behind_the_last_flush() {
     cluster.with(1, |m, cx| m.begin_shutdown(cx));
     let conn = cluster.produce(1, 1, "a");
     assert_eq!(cluster.produced(conn), Some((6, -1)));
-    assert_eq!(cluster.status(1).leo, 0);
+    assert_eq!(cluster.status(1).log_end_offset, 0);
 }

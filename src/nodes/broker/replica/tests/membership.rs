@@ -51,11 +51,11 @@ fn a_pending_shrink_does_not_let_the_high_watermark_pass() {
         assert_eq!(cluster.isr_changes.len(), 1);
         cluster.advance(8_000);
         assert_eq!(cluster.isr_changes.len(), 1, "one change at a time");
-        assert_eq!((cluster.status(1).hw, cluster.produced(conn)), (0, None));
+        assert_eq!((cluster.status(1).high_watermark, cluster.produced(conn)), (0, None));
         assert_eq!(cluster.status(1).isr, ids(&[1, 2, 3]));
         cluster.commit_isr();
         assert_eq!(cluster.status(1).isr, ids(&[1, 2]));
-        assert_eq!((cluster.status(1).hw, cluster.produced(conn)), (1, Some((0, 0))));
+        assert_eq!((cluster.status(1).high_watermark, cluster.produced(conn)), (1, Some((0, 0))));
     }
 }
 
@@ -135,11 +135,11 @@ fn fetch_of_outsider(version: KafkaVersion, offset: Offset) -> Vec<BrokerId> {
     cluster.produce(1, 1, "a");
     cluster.advance(600);
     cluster.produce(1, 1, "b");
-    assert_eq!((cluster.status(2).leo, cluster.status(2).hw), (2, 1));
+    assert_eq!((cluster.status(2).log_end_offset, cluster.status(2).high_watermark), (2, 1));
     cluster.isr_changes.clear();
     cluster.hold(1);
     cluster.elect(2, 2, &[1, 2]);
-    assert_eq!(cluster.status(2).hw, 1, "b1 has not fetched");
+    assert_eq!(cluster.status(2).high_watermark, 1, "b1 has not fetched");
     let request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(3));
     cluster.request(2, 6, RequestKind::Fetch(request));
     cluster.isr_changes.first().map_or_else(Vec::new, |(_, change)| change.isr.clone())

@@ -154,7 +154,7 @@ fn a_new_leader_does_not_list_an_end_that_goes_back() {
         let mut cluster = Cluster::new(version.parse().unwrap());
         cluster.elect(1, 1, &[1, 2, 3]);
         cluster.produce(1, -1, "a");
-        assert_eq!(cluster.status(2).hw, 0, "one round behind");
+        assert_eq!(cluster.status(2).high_watermark, 0, "one round behind");
         cluster.crash(1);
         cluster.hold(3);
         cluster.managers.remove(&1);
@@ -259,7 +259,7 @@ fn a_replica_is_stopped_and_deleted() {
     cluster.advance(70_000);
     assert_eq!(cluster.consume(1, 0).0, 3);
     cluster.elect(1, 9, &[1, 2, 3]);
-    assert_eq!(cluster.status(1).leo, 0, "a new life");
+    assert_eq!(cluster.status(1).log_end_offset, 0, "a new life");
 }
 
 #[test]

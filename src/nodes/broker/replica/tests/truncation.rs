@@ -22,12 +22,16 @@ fn kip_101_a_restarted_follower_keeps_what_is_committed() {
         let mut cluster = pair(version(text));
         cluster.advance(6_000);
         cluster.produce(1, -1, "b");
-        assert_eq!((cluster.status(1).hw, cluster.status(2).hw), (2, 1), "{text}");
+        assert_eq!(
+            (cluster.status(1).high_watermark, cluster.status(2).high_watermark),
+            (2, 1),
+            "{text}"
+        );
         cluster.crash(2);
         cluster.start(2);
         cluster.hold(2);
         cluster.tell(2, 1, 1, &[1, 2]);
-        assert_eq!(cluster.status(2).leo, kept, "{text}");
+        assert_eq!(cluster.status(2).log_end_offset, kept, "{text}");
         cluster.crash(1);
         cluster.release(2);
         cluster.elect(2, 2, &[2]);
@@ -63,7 +67,7 @@ fn rapid_elections(version: KafkaVersion, writes: bool) -> Cluster {
     cluster.elect(2, 2, &[2]);
     cluster.produce(2, 1, "c");
     cluster.advance(11_000);
-    assert_eq!(cluster.status(2).hw, 2);
+    assert_eq!(cluster.status(2).high_watermark, 2);
     cluster.crash(2);
     cluster.start(1);
     cluster.elect(1, 3, &[1]);
@@ -217,11 +221,14 @@ fn a_follower_that_ends_before_its_leaders_log_starts_begins_anew_there() {
         let text = Bytes::from_static(b"0\n1\norders 0 100\n");
         disk.insert("log-start-offset-checkpoint".into(), vec![text]);
         cluster.start(1);
-        assert_eq!(cluster.status(1).leo, 100);
+        assert_eq!(cluster.status(1).log_end_offset, 100);
         cluster.elect(1, 1, &[1, 2]);
         cluster.produce(1, 1, "a");
         cluster.advance(3_000);
-        assert_eq!((cluster.status(2).leo, cluster.values(2)), (101, vec!["a".to_owned()]));
+        assert_eq!(
+            (cluster.status(2).log_end_offset, cluster.values(2)),
+            (101, vec!["a".to_owned()])
+        );
     }
 }
 
@@ -230,13 +237,13 @@ fn truncation_never_takes_the_high_watermark_past_the_log() {
     let mut cluster = pair(NEWEST);
     cluster.produce(1, -1, "b");
     cluster.advance(600);
-    assert_eq!(cluster.status(2).hw, 2);
+    assert_eq!(cluster.status(2).high_watermark, 2);
     cluster.crash(1);
     cluster.disks.remove(&1);
     cluster.start(1);
     cluster.elect(1, 2, &[1]);
     cluster.advance(3_000);
-    assert_eq!((cluster.status(2).leo, cluster.status(2).hw), (0, 0));
+    assert_eq!((cluster.status(2).log_end_offset, cluster.status(2).high_watermark), (0, 0));
     let truncated = BrokerObservation::Truncated { at: at(), from: 2, to: 0 };
     assert!(cluster.observations.contains(&(2, truncated)));
 }

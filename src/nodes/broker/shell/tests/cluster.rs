@@ -307,7 +307,7 @@ fn a_follower_that_does_not_keep_up_leaves_the_isr_and_comes_back() {
         assert_eq!(consume(&mut world, leader), (0..6).collect::<Vec<_>>(), "{version}");
         let kept = world.broker(slow).unwrap().replicas();
         let at = crate::vocab::TopicPartition::new("orders", 0);
-        assert_eq!(kept.status(&at).unwrap().leo, 6, "{version}");
+        assert_eq!(kept.status(&at).unwrap().log_end_offset, 6, "{version}");
     }
 }
 
