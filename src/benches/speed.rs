@@ -6,22 +6,23 @@
 mod parts;
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use kafka_sim::checkers::RunOutcome;
 use kafka_sim::run::{self, RunOptions};
-use kafka_sim::scenario::{Plan, Scenario};
+use kafka_sim::scenario::{self, Plan, Scenario};
 use kafka_sim::substrate;
 use kafka_sim::vocab::Seed;
 use parts::{Counts, Parts};
 
-const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/leader_crash.toml");
+const SCENARIO: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/leader_crash.toml"));
 const SEEDS: std::ops::Range<u64> = 0..8;
 /// Each measurement is the best of so many: what disturbs a run only ever slows it down.
 const ROUNDS: usize = 5;
 const FLOOR_EVENTS: u64 = 1_000_000;
-const LONGER: u32 = 10;
+/// What the scenario says of its length, and ten times that.
+const DURATIONS: [&str; 2] = ["duration = \"30s\"", "duration = \"300s\""];
 
 /// Wall time of `work` in seconds, the best of [`ROUNDS`].
 #[expect(
@@ -45,8 +46,14 @@ fn seconds<R>(mut work: impl FnMut() -> R) -> (f64, R) {
     best
 }
 
-fn plan(scenario: &Scenario, seed: u64) -> Plan {
-    scenario.plan(Seed(seed))
+/// leader_crash, of the length that `duration` says.
+fn scenario(duration: &str) -> Scenario {
+    assert!(SCENARIO.contains(DURATIONS[0]), "leader_crash has another length now");
+    let text = SCENARIO.replacen(DURATIONS[0], duration, 1);
+    match scenario::parse("leader_crash.toml", &text) {
+        Ok(scenario) => scenario,
+        Err(wrong) => panic!("{}", wrong.render()),
+    }
 }
 
 fn outcome(plan: Plan, options: RunOptions) -> RunOutcome {
@@ -86,12 +93,11 @@ fn counts(plan: Plan) -> Counts {
 }
 
 /// Peak memory after a run, and after one of ten times its length: in this order, as a peak never falls.
-fn memory(out: &mut impl Write, scenario: &Scenario) -> io::Result<()> {
+fn memory(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "peak memory                MiB   records   bytes per record and replica")?;
     let mut before: Option<(u64, u64)> = None;
-    for factor in [1, LONGER] {
-        let mut plan = plan(scenario, 42);
-        plan.duration *= factor;
+    for duration in DURATIONS {
+        let plan = scenario(duration).plan(Seed(42));
         let (duration, replicas) = (plan.duration, plan.brokers.len() as u64);
         let records: u64 =
             outcome(plan, RunOptions::default()).judgement.producers.iter().map(|p| p.sent).sum();
@@ -119,7 +125,7 @@ fn rates(out: &mut impl Write, scenario: &Scenario) -> io::Result<(f64, f64)> {
     let floor_rate = events as f64 / floor_s;
     let (mut wall_s, mut world, mut history, mut simulated_s) = (0.0, 0, 0, 0.0);
     for seed in SEEDS {
-        let (took, run) = seconds(|| outcome(plan(scenario, seed), RunOptions::default()));
+        let (took, run) = seconds(|| outcome(scenario.plan(Seed(seed)), RunOptions::default()));
         wall_s += took;
         world += run.world_events;
         history += run.events;
@@ -158,9 +164,9 @@ fn shares(out: &mut impl Write, parts: &Parts, floor_ns: f64, event_ns: f64) -> 
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let scenario = run::load(Path::new(SCENARIO)).map_err(io::Error::other)?;
-    memory(&mut out, &scenario)?;
+    memory(&mut out)?;
+    let scenario = scenario(DURATIONS[0]);
     let (floor_ns, event_ns) = rates(&mut out, &scenario)?;
-    let parts = Parts::measure(&counts(plan(&scenario, 42)));
+    let parts = Parts::measure(&counts(scenario.plan(Seed(42))));
     shares(&mut out, &parts, floor_ns, event_ns)
 }
