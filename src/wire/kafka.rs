@@ -61,6 +61,9 @@ pub struct RequestFrame {
     pub body: RequestKind,
 }
 
+/// Room that a frame begins with, in bytes: enough for most that carry a record of the default size.
+const FRAME_ROOM_BYTES: usize = 320;
+
 fn framed(buffer: BytesMut) -> Bytes {
     let mut buffer = buffer;
     let length = i32::try_from(buffer.len() - 4).expect("a frame below 2 GiB");
@@ -79,7 +82,7 @@ pub fn encode_request(
     client_id: &StrBytes,
     body: &RequestKind,
 ) -> Bytes {
-    let mut buffer = BytesMut::with_capacity(128);
+    let mut buffer = BytesMut::with_capacity(FRAME_ROOM_BYTES);
     buffer.extend_from_slice(&[0; 4]);
     RequestHeader::default()
         .with_request_api_key(api as i16)
@@ -123,7 +126,7 @@ pub fn encode_response(
     correlation_id: i32,
     body: &ResponseKind,
 ) -> Bytes {
-    let mut buffer = BytesMut::with_capacity(128);
+    let mut buffer = BytesMut::with_capacity(FRAME_ROOM_BYTES);
     buffer.extend_from_slice(&[0; 4]);
     ResponseHeader::default()
         .with_correlation_id(correlation_id)

@@ -26,6 +26,9 @@ use crate::wire::records::Batch;
 /// and, as part of the frame that brought it, the rest of the frame.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// So many batches at the end of a log are looked at before all others.
+const NEAR_BATCHES: usize = 16;
+
 /// The disk as logs use it.
 #[derive(Debug)]
 pub struct Disk<'a> {
@@ -110,6 +113,14 @@ pub fn partition_of(directory: &str) -> Option<TopicPartition> {
 
 fn segment_file(directory: &str, base: Offset) -> FileName {
     format!("{directory}/{base:020}.log").into()
+}
+
+/// The place of the first batch that does not end before `from`. Readers are nearly always close behind the
+/// writer: what is looked at last is looked at first, as the rest has long left the processor's caches.
+fn first_reaching(batches: &[Batch], from: Offset) -> usize {
+    let near = batches.len().saturating_sub(NEAR_BATCHES);
+    let begin = batches.get(near).filter(|batch| batch.base_offset <= from).map_or(0, |_| near);
+    begin + batches[begin..].partition_point(|batch| batch.last_offset < from)
 }
 
 impl Segment {
@@ -354,7 +365,7 @@ impl Log {
     fn batches_from(&self, from: Offset, up_to: Offset) -> impl Iterator<Item = &Batch> {
         let segment = self.segments.partition_point(|segment| segment.base <= from).max(1) - 1;
         let batches = &self.segments[segment].batches;
-        let first = batches.partition_point(|batch| batch.last_offset < from);
+        let first = first_reaching(batches, from);
         let later = self.segments[segment + 1..].iter().flat_map(|segment| &segment.batches);
         batches[first..].iter().chain(later).take_while(move |batch| batch.last_offset < up_to)
     }
