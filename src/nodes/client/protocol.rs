@@ -176,7 +176,8 @@ impl ApiVersions {
         };
         Self {
             produce: newest(&[
-                ((0, 0), 3),
+                ((0, 0), 2),
+                ((0, 11), 3),
                 ((1, 0), 5),
                 ((2, 0), 6),
                 ((2, 1), 7),
@@ -184,7 +185,8 @@ impl ApiVersions {
                 ((2, 8), 9),
             ]),
             fetch: newest(&[
-                ((0, 0), 5),
+                ((0, 0), 3),
+                ((0, 11), 5),
                 ((1, 0), 6),
                 ((1, 1), 7),
                 ((2, 0), 8),
@@ -193,14 +195,16 @@ impl ApiVersions {
                 ((2, 7), 12),
             ]),
             list_offsets: newest(&[
-                ((0, 0), 2),
+                ((0, 0), 1),
+                ((0, 11), 2),
                 ((2, 0), 3),
                 ((2, 1), 4),
                 ((2, 2), 5),
                 ((2, 8), 6),
             ]),
             metadata: newest(&[
-                ((0, 0), 4),
+                ((0, 0), 2),
+                ((0, 11), 4),
                 ((1, 0), 5),
                 ((2, 0), 6),
                 ((2, 1), 7),
@@ -211,7 +215,13 @@ impl ApiVersions {
             offset_for_leader_epoch: version
                 .at_least(2, 1)
                 .then(|| newest(&[((2, 1), 2), ((2, 3), 3), ((2, 8), 4)])),
-            create_topics: newest(&[((0, 0), 2), ((2, 0), 3), ((2, 4), 5), ((2, 8), 7)]),
+            create_topics: newest(&[
+                ((0, 0), 1),
+                ((0, 11), 2),
+                ((2, 0), 3),
+                ((2, 4), 5),
+                ((2, 8), 7),
+            ]),
         }
     }
 }
@@ -246,6 +256,10 @@ mod tests {
             (6, 8, 10, 12)
         );
         assert_eq!(of(2, 0).offset_for_leader_epoch, None);
+        // What a 0.10.2 broker serves; one version more, and it closes the connection.
+        let oldest = of(0, 10);
+        assert_eq!((oldest.produce, oldest.fetch, oldest.list_offsets), (2, 3, 1));
+        assert_eq!((oldest.metadata, oldest.create_topics), (2, 1));
     }
 
     #[test]
