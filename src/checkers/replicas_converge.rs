@@ -9,8 +9,8 @@ use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "replicas-converge",
-    statement: "when a run ends, every partition has a leader and all of its replicas whose brokers \
-                run are in sync",
+    statement: "when a run ends, every partition has a leader and all of its replicas whose \
+                brokers run are in sync",
     source: "kafka-specification: StrongIsr in the end; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "topics that were not created during the run; how long it took; partitions whose \
                  in-sync replicas were all stopped for good",
