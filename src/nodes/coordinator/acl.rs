@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::sha1::sha1_base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
 use crate::vocab::NodeId;
 use crate::wire::zookeeper::{Acl, Identity};
 
@@ -26,7 +29,7 @@ impl AuthId {
     /// What proves itself with `user:password` (`DigestAuthenticationProvider`).
     pub fn of_digest(credentials: &str) -> Self {
         let user = credentials.split(':').next().unwrap_or_default();
-        let hash = sha1_base64(credentials.as_bytes());
+        let hash = STANDARD.encode(Sha1::digest(credentials));
         Self { scheme: "digest".into(), id: format!("{user}:{hash}").into() }
     }
 

@@ -14,7 +14,6 @@ mod path;
 mod prepare;
 mod reads;
 mod sessions;
-mod sha1;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ use super::Config;
 use super::context::{Ask, Context, Outbox, Part, ReplyTo};
 use super::controller::Controller;
 use super::replica::ReplicaManager;
+use super::zookeeper::{paths, payload};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
@@ -91,8 +92,7 @@ impl Broker {
     /// first of its cluster, and the controller's assignments.
     pub fn new(config: Config, roster: Arc<Roster>, mut stream: Stream) -> Self {
         let config = Arc::new(config);
-        let mut cluster_id = [0; 16];
-        stream.fill(&mut cluster_id);
+        let cluster_id = payload::random_uuid(&mut stream);
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let session = Session::new(SessionConfig::new(
             config.coordinators.clone(),
@@ -321,7 +321,7 @@ impl Broker {
             SessionEvent::Expired => self.session_expired(cx),
             SessionEvent::Closed => self.session_closed(cx),
             SessionEvent::Watch(event) => {
-                if &*event.path == super::zookeeper::paths::CONFIG_CHANGES {
+                if &*event.path == paths::CONFIG_CHANGES {
                     self.ask_coordinator(cx, Op::ListConfigChanges);
                 } else {
                     self.controller.on_watch(cx, &mut self.session, &event);

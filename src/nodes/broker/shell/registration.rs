@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::asking::{Op, data};
 use super::{Broker, TimerFor};
@@ -43,7 +44,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Registration {
     phase: Phase,
-    drawn_cluster_id: [u8; 16],
+    drawn_cluster_id: Uuid,
     cluster_id: Option<String>,
     epoch: Option<BrokerEpoch>,
     /// The session that stands, or stood last.
@@ -54,7 +55,7 @@ pub struct Registration {
 
 impl Registration {
     /// A broker that has not begun. Its cluster gets `drawn_cluster_id` when it has none.
-    pub fn new(drawn_cluster_id: [u8; 16]) -> Self {
+    pub fn new(drawn_cluster_id: Uuid) -> Self {
         Self {
             phase: Phase::New,
             drawn_cluster_id,
@@ -67,7 +68,7 @@ impl Registration {
 
     /// The id that the cluster gets when it has none.
     pub fn drawn_cluster_id(&self) -> String {
-        payload::base64_uuid(self.drawn_cluster_id)
+        payload::encode_uuid(self.drawn_cluster_id)
     }
 
     /// The cluster's id, once it is known.

@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, LeaderEpoch, TopicPartition};
+use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, LeaderEpoch, Stream, TopicPartition};
 
 /// Data of a znode that is not what Kafka writes there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,8 +145,8 @@ pub struct TopicAssignment {
     pub adding_replicas: BTreeMap<i32, Vec<BrokerId>>,
     /// Replicas being removed, of partitions that are reassigned.
     pub removing_replicas: BTreeMap<i32, Vec<BrokerId>>,
-    /// 22 characters of URL-safe base64 (2.8+).
-    pub topic_id: Option<String>,
+    /// The topic's id (2.8+).
+    pub topic_id: Option<Uuid>,
 }
 
 type Replicas = BTreeMap<String, Vec<i32>>;
@@ -177,7 +180,7 @@ struct TopicV2<'a> {
 struct TopicV3<'a> {
     partitions: InOrder<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    topic_id: Option<&'a str>,
+    topic_id: Option<String>,
     adding_replicas: InOrder<'a>,
     removing_replicas: InOrder<'a>,
     version: i32,
@@ -200,7 +203,7 @@ impl TopicAssignment {
         let adding_replicas = InOrder(&self.adding_replicas);
         let removing_replicas = InOrder(&self.removing_replicas);
         if version.at_least(2, 8) {
-            let topic_id = self.topic_id.as_deref();
+            let topic_id = self.topic_id.map(encode_uuid);
             write(&TopicV3 { partitions, topic_id, adding_replicas, removing_replicas, version: 3 })
         } else if version.at_least(2, 4) {
             write(&TopicV2 { version: 2, partitions, adding_replicas, removing_replicas })
@@ -230,7 +233,7 @@ impl TopicAssignment {
             partitions: by_partition(read.partitions)?,
             adding_replicas: by_partition(read.adding_replicas)?,
             removing_replicas: by_partition(read.removing_replicas)?,
-            topic_id: read.topic_id,
+            topic_id: read.topic_id.as_deref().map(decode_uuid).transpose()?,
         })
     }
 }
@@ -507,42 +510,32 @@ pub fn encode_feature(version: KafkaVersion) -> Bytes {
     format!(r#"{{"features":{{}},"version":{layout},"status":1}}"#).into()
 }
 
-/// 16 bytes as Kafka prints a uuid: URL-safe base64 without padding, 22 characters.
-pub fn base64_uuid(bytes: [u8; 16]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = u128::from_be_bytes(bytes);
-    let digit = |shift: u32| char::from(ALPHABET[(number >> shift & 63) as usize]);
-    let last = char::from(ALPHABET[((number & 3) << 4) as usize]);
-    (0..21).map(|index| digit(122 - 6 * index)).chain([last]).collect()
+/// A uuid as Kafka prints it: URL-safe base64 without padding, 22 characters.
+pub fn encode_uuid(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
 }
 
-/// The 16 bytes of a uuid as Kafka prints it; `None` when it is none.
-pub fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 22 {
-        return None;
-    }
-    let mut number = 0u128;
-    for (index, byte) in text.bytes().enumerate() {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        number = if index < 21 {
-            number << 6 | u128::from(digit)
-        } else {
-            number << 2 | u128::from(digit >> 4)
-        };
-    }
-    Some(number.to_be_bytes())
+/// The uuid that Kafka prints so.
+///
+/// # Errors
+/// When it is something else.
+pub fn decode_uuid(text: &str) -> Result<Uuid, PayloadError> {
+    let error = |why: String| PayloadError { what: "uuid", why };
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|why| error(why.to_string()))?;
+    Uuid::from_slice(&bytes).map_err(|why| error(why.to_string()))
+}
+
+/// A random uuid, as Java's `UUID.randomUUID` makes it (version 4).
+pub fn random_uuid(stream: &mut Stream) -> Uuid {
+    let mut bytes = [0; 16];
+    stream.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::Seed;
 
     const V: fn(u8, u8) -> KafkaVersion = KafkaVersion::new;
 
@@ -587,7 +580,7 @@ mod tests {
     fn assignments_are_written_as_the_release_writes_them() {
         let topic = TopicAssignment {
             partitions: BTreeMap::from([(0, ids(&[1, 2])), (10, ids(&[3])), (2, ids(&[2]))]),
-            topic_id: Some(base64_uuid([7; 16])),
+            topic_id: Some(Uuid::from_bytes([7; 16])),
             ..TopicAssignment::default()
         };
         assert_eq!(
@@ -659,11 +652,13 @@ mod tests {
 
     #[test]
     fn uuids_print_as_in_java() {
-        assert_eq!(base64_uuid([0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
-        assert_eq!(base64_uuid([255; 16]), "_____________________w");
-        let bytes = std::array::from_fn(|index| (index * 17) as u8);
-        assert_eq!(uuid_bytes(&base64_uuid(bytes)), Some(bytes));
-        assert_eq!(uuid_bytes("short"), None);
+        assert_eq!(encode_uuid(Uuid::nil()), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(encode_uuid(Uuid::max()), "_____________________w");
+        let id = random_uuid(&mut Seed(1).stream("test"));
+        assert_eq!((id.get_version_num(), decode_uuid(&encode_uuid(id))), (4, Ok(id)));
+        for text in ["short", "AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAA+/"] {
+            assert!(decode_uuid(text).is_err(), "{text}");
+        }
     }
 
     #[test]
