@@ -74,11 +74,6 @@ impl Judge {
         accounts.map(|account| account.invoked.len() - account.ended.len()).sum::<u64>() == 0
     }
 
-    /// Whether every partition has a leader and all of its replicas in sync, so far.
-    pub fn replicas_have_converged(&self) -> bool {
-        self.replicas.first_not_converged().is_none()
-    }
-
     fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
         if let Some(producer) = self.ledger.at_node(node) {
             match observation {
@@ -261,6 +256,7 @@ impl Subscriber for Judge {
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        self.replicas.life(node, life);
         self.timeline.life(&self.terms, time, node, life);
     }
 

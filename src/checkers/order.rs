@@ -15,7 +15,8 @@ pub const PROPERTY: Property = Property {
              partition will be appended in the order they are sent; \
              max.in.flight.requests.per.connection",
     leaves_out: "copies beyond the first; the order between partitions, which Kafka does not \
-                 promise",
+                 promise; without idempotence, records that were not acknowledged: the bytes of a \
+                 request that the producer gave up may still arrive",
     class: Class::Safety,
 };
 
@@ -33,14 +34,22 @@ struct Case {
 pub struct Order {
     highest: BTreeMap<TopicPartition, BTreeMap<Producer, u64>>,
     reordered: BTreeMap<Producer, u64>,
-    permitted: Option<Case>,
-    forbidden: Option<Case>,
+    permitted: Option<(Case, u64)>,
+    forbidden: Option<(Case, u64)>,
+}
+
+/// Whether the place of a record was promised. Without sequence numbers a broker appends whatever arrives: what
+/// a producer gave up (it timed out, it lost the connection) can arrive long after what it sent next.
+fn is_promised(ledger: &Ledger, record: &FinalRecord<'_>) -> bool {
+    let FinalRecord { at, producer, record, .. } = *record;
+    let terms = &ledger.accounts()[producer].terms;
+    terms.ordered && (terms.idempotent || ledger.is_acknowledged(producer, &at.topic, record))
 }
 
 impl Order {
     /// The first copy of a record in the final logs of a topic.
-    pub fn first_copy(&mut self, ledger: &Ledger, record: &FinalRecord<'_>) {
-        let FinalRecord { at, offset, producer, record } = *record;
+    pub fn first_copy(&mut self, ledger: &Ledger, copy: &FinalRecord<'_>) {
+        let FinalRecord { at, offset, producer, record } = *copy;
         if !self.highest.contains_key(at) {
             self.highest.insert(at.clone(), BTreeMap::new());
         }
@@ -52,9 +61,10 @@ impl Order {
         }
         let after = *highest;
         *self.reordered.entry(producer).or_default() += 1;
-        let ordered = ledger.accounts()[producer].terms.ordered;
-        let first = if ordered { &mut self.forbidden } else { &mut self.permitted };
-        first.get_or_insert_with(|| Case { at: at.clone(), offset, producer, record, after });
+        let promised = is_promised(ledger, copy);
+        let cases = if promised { &mut self.forbidden } else { &mut self.permitted };
+        let case = || (Case { at: at.clone(), offset, producer, record, after }, 0);
+        cases.get_or_insert_with(case).1 += 1;
     }
 
     /// How many records of a producer stand behind later ones.
@@ -62,25 +72,20 @@ impl Order {
         self.reordered.get(&producer).copied().unwrap_or(0)
     }
 
-    /// Judges all producers. Another order is forbidden to those that promise one.
+    /// Judges all producers. Another order is forbidden where one was promised.
     pub fn judge(&self, ledger: &Ledger) -> (Permission, Verdict) {
         let permission = match self.forbidden {
             None if self.permitted.is_some() => Permission::Permitted,
             _ => Permission::Forbidden,
         };
-        let counted = self.reordered.iter().filter(|(producer, _)| {
-            let ordered = ledger.accounts()[**producer].terms.ordered;
-            ordered == (permission == Permission::Forbidden)
-        });
-        let count = counted.map(|(_, count)| count).sum();
         let first = self.forbidden.as_ref().or(self.permitted.as_ref());
-        let evidence = first.map(|case| Evidence::Reordered {
+        let evidence = first.map(|(case, count)| Evidence::Reordered {
             producer: ledger.accounts()[case.producer].name.clone(),
             record: case.record,
             after: case.after,
             at: case.at.clone(),
             offset: case.offset,
-            count,
+            count: *count,
         });
         (permission, Verdict::from_evidence(evidence))
     }
@@ -114,5 +119,29 @@ mod tests {
         assert_eq!(evidence.to_string(), "orders-0@2 holds record 1 of p0 behind record 2");
         assert_eq!(evidence.count(), 1);
         assert_eq!(judged.permission, Permission::Permitted);
+    }
+
+    #[test]
+    fn an_ordered_producer_is_held_to_what_was_acknowledged() {
+        // Soup 1.1, seed 5: a request given up after its timeout reached the leader when the network healed,
+        // 3,000 records later, on a connection that the producer had long closed.
+        let judged = |idempotent: bool, acknowledged: bool| {
+            let mut story = with_log(&[2, 1]);
+            story.terms.producers[0].ordered = true;
+            story.terms.producers[0].idempotent = idempotent;
+            story.acknowledged(2, 0).sent(1);
+            if acknowledged {
+                story.acknowledged(1, 1);
+            } else {
+                story.unknown(1);
+            }
+            let judgement = story.judgement();
+            let judged = judgement.judged(&PROPERTY);
+            assert!(matches!(judged.verdict, Verdict::Violated(_)), "it is shown either way");
+            judged.permission
+        };
+        assert_eq!(judged(false, false), Permission::Permitted);
+        assert_eq!(judged(false, true), Permission::Forbidden);
+        assert_eq!(judged(true, false), Permission::Forbidden, "sequence numbers keep it out");
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Acks, ConsumerTerms, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
 };
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, Election, Observation, Outcome, Recorder,
+    BrokerObservation, Call, ClientObservation, Election, Life, Observation, Outcome, Recorder,
 };
 use crate::vocab::{BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
 
@@ -16,6 +16,7 @@ enum Told {
     Observed(NodeId, Observation),
     Fault(String),
     Undone(String),
+    Life(NodeId, Life),
 }
 
 /// A history in the making.
@@ -198,6 +199,27 @@ impl Story {
         self.broker(1, changed)
     }
 
+    /// b1, as new controller, found the partition in this state.
+    pub fn state_found(
+        &mut self,
+        leader: i32,
+        leader_epoch: i32,
+        isr: &[i32],
+        partition_epoch: i32,
+    ) -> &mut Self {
+        let (at, leader, isr) = (orders(), Some(BrokerId(leader)), broker_ids(isr));
+        let found =
+            BrokerObservation::StateFound { at, leader, leader_epoch, isr, partition_epoch };
+        self.broker(1, found)
+    }
+
+    /// A turn in the life of a broker's process.
+    pub fn life(&mut self, broker: i32, life: Life) -> &mut Self {
+        let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;
+        self.told.push((self.now, Told::Life(node, life)));
+        self
+    }
+
     /// A broker became the controller.
     pub fn controller(&mut self, broker: i32, epoch: i32) -> &mut Self {
         self.broker(broker, BrokerObservation::ControllerElected { epoch })
@@ -253,6 +275,7 @@ impl Story {
             match told {
                 Told::Observed(node, observation) => recorder.observed(*time, *node, observation),
                 Told::Fault(text) => recorder.fault(*time, text, &[]),
+                Told::Life(node, life) => recorder.life(*time, *node, *life),
                 Told::Undone(text) => recorder.undone(*time, text, &[]),
             }
         }

@@ -73,7 +73,12 @@ impl<S: Subscriber> Cluster<'_, S> {
             let runs = |id: &BrokerId| {
                 self.broker_node(*id).is_some_and(|node| self.world.is_running(node))
             };
-            if let Some(id) = assignment.iter().find(|id| runs(id) && !status.isr.contains(id)) {
+            // In the leader's eyes and as it was last written: each may be ahead of the other.
+            let written = self.world.observer().view.partition(&at);
+            let is_in_sync = |id: &BrokerId| {
+                status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
+            };
+            if let Some(id) = assignment.iter().find(|id| runs(id) && !is_in_sync(id)) {
                 return Some(Unconverged::NotInSync(at, *id));
             }
             if status.high_watermark < status.log_end_offset {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{BrokerObservation, Observation};
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition};
 
 /// One partition, as its controllers last wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct PartitionView {
     pub leader: Option<BrokerId>,
     /// The epoch of the newest election that was seen.
     pub leader_epoch: LeaderEpoch,
+    /// The in-sync replicas.
+    pub isr: Vec<BrokerId>,
+    /// dataVersion of the state that `isr` was last seen in; −1 when that was not told.
+    partition_epoch: PartitionEpoch,
 }
 
 /// The cluster as its observations show it.
@@ -49,13 +53,47 @@ impl View {
                     self.partitions.entry(at).or_default().assignment.clone_from(replicas);
                 }
             }
-            BrokerObservation::LeaderElected { at, leader, leader_epoch, .. } => {
+            BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, .. } => {
                 self.led(at, Some(*leader), *leader_epoch);
+                self.in_sync(at, isr, -1);
             }
-            BrokerObservation::LeaderLost { at, leader_epoch, .. } => {
+            BrokerObservation::LeaderLost { at, leader_epoch, isr } => {
                 self.led(at, None, *leader_epoch);
+                self.in_sync(at, isr, -1);
+            }
+            BrokerObservation::IsrChanged { at, to, partition_epoch, .. } => {
+                self.in_sync(at, to, *partition_epoch);
+            }
+            BrokerObservation::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
+                self.found(at, *leader, *leader_epoch, isr, *partition_epoch);
             }
             _ => {}
+        }
+    }
+
+    /// A state that a new controller read: no news if somebody wrote, and told, a newer one meanwhile.
+    fn found(
+        &mut self,
+        at: &TopicPartition,
+        leader: Option<BrokerId>,
+        leader_epoch: LeaderEpoch,
+        isr: &[BrokerId],
+        partition_epoch: PartitionEpoch,
+    ) {
+        let known = self.partitions.get(at);
+        let is_news = known.is_none_or(|known| {
+            leader_epoch >= known.leader_epoch && partition_epoch >= known.partition_epoch
+        });
+        if is_news {
+            self.led(at, leader, leader_epoch);
+            self.in_sync(at, isr, partition_epoch);
+        }
+    }
+
+    fn in_sync(&mut self, at: &TopicPartition, isr: &[BrokerId], partition_epoch: PartitionEpoch) {
+        if let Some(view) = self.partitions.get_mut(at) {
+            view.isr = isr.to_vec();
+            view.partition_epoch = partition_epoch;
         }
     }
 
@@ -96,6 +134,36 @@ mod tests {
         let lost = BrokerObservation::LeaderLost { at: at.clone(), leader_epoch: 6, isr: vec![] };
         view.observe(NodeId(1), &Observation::Broker(lost));
         assert_eq!(view.partition(&at).unwrap().leader, None);
+    }
+
+    #[test]
+    fn a_state_that_a_new_controller_found_counts_unless_a_newer_one_was_told() {
+        let at = TopicPartition::new("t", 0);
+        let found = |leader: i32, leader_epoch, isr: &[i32], partition_epoch| {
+            Observation::Broker(BrokerObservation::StateFound {
+                at: TopicPartition::new("t", 0),
+                leader: Some(BrokerId(leader)),
+                leader_epoch,
+                isr: isr.iter().copied().map(BrokerId).collect(),
+                partition_epoch,
+            })
+        };
+        let mut view = View::default();
+        // The controller that elected 2 died before it heard that it had.
+        view.observe(NodeId(1), &found(2, 0, &[2, 3], 0));
+        assert_eq!(view.partition(&at).unwrap().leader, Some(BrokerId(2)));
+        let grown = BrokerObservation::IsrChanged {
+            at: at.clone(),
+            from: vec![BrokerId(2), BrokerId(3)],
+            to: vec![BrokerId(2), BrokerId(3), BrokerId(1)],
+            partition_epoch: 1,
+        };
+        view.observe(NodeId(2), &Observation::Broker(grown));
+        view.observe(NodeId(1), &found(2, 0, &[2, 3], 0));
+        assert_eq!(view.partition(&at).unwrap().isr.len(), 3, "read before it was written");
+        view.observe(NodeId(1), &elected(3, 2));
+        view.observe(NodeId(1), &found(2, 1, &[2, 3], 9));
+        assert_eq!(view.partition(&at).unwrap().leader, Some(BrokerId(3)));
     }
 
     #[test]

@@ -118,6 +118,17 @@ impl fmt::Display for BrokerObservation {
             Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
             Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
             Self::Halted { why } => write!(f, "halted: {why}"),
+            Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
+                match leader {
+                    Some(leader) => write!(f, "found {at} led by {leader}")?,
+                    None => write!(f, "found {at} led by nobody")?,
+                }
+                write!(
+                    f,
+                    " in epoch {leader_epoch}, isr {}, partition epoch {partition_epoch}",
+                    Brokers(isr)
+                )
+            }
         }
     }
 }

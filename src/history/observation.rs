@@ -238,6 +238,20 @@ pub enum BrokerObservation {
         /// One sentence.
         why: Arc<str>,
     },
+    /// As new controller: a partition's state as it was found at the coordinator. Whoever wrote it last may
+    /// have died before it heard, and told, that it did.
+    StateFound {
+        /// The partition.
+        at: TopicPartition,
+        /// Who leads, if anybody.
+        leader: Option<BrokerId>,
+        /// The leader epoch.
+        leader_epoch: LeaderEpoch,
+        /// The in-sync replicas.
+        isr: Vec<BrokerId>,
+        /// dataVersion of the state znode.
+        partition_epoch: PartitionEpoch,
+    },
 }
 
 /// A coordinator server.

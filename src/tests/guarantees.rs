@@ -103,3 +103,28 @@ fn the_report_of_leader_crash_is_pinned() {
         insta::assert_snapshot!("leader_crash-42", report);
     });
 }
+
+/// Whether the consumer of `power_loss_all` on Kafka `version` comes to the end of the log in `within`.
+fn catches_up(version: &str, within: &str) -> bool {
+    let text = text("power_loss_all.toml")
+        .replace("kafka = \"2.8\"", &format!("kafka = \"{version}\""))
+        .replace("[expect]\n", &format!("[expect]\nconverge-within = \"{within}\"\n"));
+    outcome(&parsed(&text), 2).judgement.status() == Status::Held
+}
+
+#[test]
+fn before_2_0_a_consumer_waits_five_minutes_for_a_broker_that_forgot_its_connection() {
+    // A host that lost its power resets nothing, and the fetch that it never saw is answered by nobody. The
+    // consumer gives up after request.timeout.ms: 305 s, and 30 s since 2.0 (KIP-266).
+    assert!(!catches_up("1.0", "60s"));
+    assert!(catches_up("1.0", "330s"));
+    assert!(catches_up("2.0", "60s"));
+}
+
+#[test]
+fn clients_of_the_oldest_release_create_topics_and_are_served() {
+    let text = text("leader_crash.toml").replace("kafka = \"2.8\"", "kafka = \"0.10\"");
+    let outcome = outcome(&parsed(&text), 0);
+    assert_eq!(outcome.judgement.status(), Status::Held, "{}", outcome.replay());
+    assert!(outcome.judgement.producers[0].acknowledged > 1_000);
+}

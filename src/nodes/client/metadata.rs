@@ -171,8 +171,12 @@ impl Metadata {
         Some(if self.wanted { after_attempt } else { after_attempt.max(aged) })
     }
 
-    /// The request for this client's topics.
+    /// The request for this client's topics. Before v4 (0.11) naming a topic may create it, so a client that
+    /// does not want that asks for all that there are.
     pub fn request(&self) -> RequestKind {
+        if self.version < 4 && !self.config.allow_auto_create {
+            return RequestKind::Metadata(MetadataRequest::default().with_topics(None));
+        }
         let topics = self.topics.iter();
         let topics = topics
             .map(|t| MetadataRequestTopic::default().with_name(Some(t.wire_name.clone())))

@@ -177,7 +177,8 @@ impl ApiVersions {
         };
         Self {
             produce: newest(&[
-                ((0, 0), 3),
+                ((0, 0), 2),
+                ((0, 11), 3),
                 ((1, 0), 5),
                 ((2, 0), 6),
                 ((2, 1), 7),
@@ -185,7 +186,8 @@ impl ApiVersions {
                 ((2, 8), 9),
             ]),
             fetch: newest(&[
-                ((0, 0), 5),
+                ((0, 0), 3),
+                ((0, 11), 5),
                 ((1, 0), 6),
                 ((1, 1), 7),
                 ((2, 0), 8),
@@ -194,14 +196,16 @@ impl ApiVersions {
                 ((2, 7), 12),
             ]),
             list_offsets: newest(&[
-                ((0, 0), 2),
+                ((0, 0), 1),
+                ((0, 11), 2),
                 ((2, 0), 3),
                 ((2, 1), 4),
                 ((2, 2), 5),
                 ((2, 8), 6),
             ]),
             metadata: newest(&[
-                ((0, 0), 4),
+                ((0, 0), 2),
+                ((0, 11), 4),
                 ((1, 0), 5),
                 ((2, 0), 6),
                 ((2, 1), 7),
@@ -212,7 +216,13 @@ impl ApiVersions {
             offset_for_leader_epoch: version
                 .at_least(2, 3)
                 .then(|| newest(&[((2, 3), 3), ((2, 8), 4)])),
-            create_topics: newest(&[((0, 0), 2), ((2, 0), 3), ((2, 4), 5), ((2, 8), 7)]),
+            create_topics: newest(&[
+                ((0, 0), 1),
+                ((0, 11), 2),
+                ((2, 0), 3),
+                ((2, 4), 5),
+                ((2, 8), 7),
+            ]),
         }
     }
 }
@@ -248,6 +258,10 @@ mod tests {
         );
         assert_eq!(of(2, 2).offset_for_leader_epoch, None);
         assert_eq!(of(2, 3).offset_for_leader_epoch, Some(3));
+        // What a 0.10.2 broker serves; one version more, and it closes the connection.
+        let oldest = of(0, 10);
+        assert_eq!((oldest.produce, oldest.fetch, oldest.list_offsets), (2, 3, 1));
+        assert_eq!((oldest.metadata, oldest.create_topics), (2, 1));
     }
 
     #[test]

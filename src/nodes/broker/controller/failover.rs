@@ -7,6 +7,7 @@ use super::agenda::{Event, Step};
 use super::calls::{Answer, Call};
 use super::context::{Partition, PartitionStage, ReplicaStage};
 use super::{Controller, Tick};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::paths;
 use crate::nodes::broker::zookeeper::payload::{PartitionState, TopicAssignment};
@@ -73,7 +74,20 @@ impl Controller {
 
     fn read_all_states(&mut self, cx: &mut Context<'_>) {
         let all: Vec<_> = self.known.partitions.keys().cloned().collect();
-        self.read_states(cx, all, |_, _| {});
+        self.read_states(cx, all, |this, cx| {
+            let partitions = this.known.partitions.iter();
+            for (at, partition) in partitions {
+                let leader = partition.leader();
+                let Some(known) = &partition.leadership else { continue };
+                cx.effects.observe(Observation::Broker(BrokerObservation::StateFound {
+                    at: at.clone(),
+                    leader,
+                    leader_epoch: known.state.leader_epoch,
+                    isr: known.state.isr.clone(),
+                    partition_epoch: known.partition_epoch,
+                }));
+            }
+        });
     }
 
     /// Reads states into memory.
