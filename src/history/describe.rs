@@ -118,6 +118,9 @@ impl fmt::Display for BrokerObservation {
             Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
             Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
             Self::Halted { why } => write!(f, "halted: {why}"),
+            Self::RegistrationBlocked { session } => {
+                write!(f, "cannot register while session {session:#x} lives")
+            }
         }
     }
 }

@@ -238,6 +238,11 @@ pub enum BrokerObservation {
         /// One sentence.
         why: Arc<str>,
     },
+    /// It cannot register: the registration of its former process stands until that one's session expires.
+    RegistrationBlocked {
+        /// The session that owns the registration.
+        session: i64,
+    },
 }
 
 /// A coordinator server.
