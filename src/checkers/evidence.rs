@@ -51,6 +51,8 @@ pub struct Fired {
     pub time: Time,
     /// What, with every role resolved to a node.
     pub text: Arc<str>,
+    /// Whether it is the end of an earlier fault: a heal, a resume, a restart.
+    pub undoes: bool,
 }
 
 /// The first case of a violation, and how many there are.
@@ -71,7 +73,7 @@ pub enum Evidence {
         acknowledged: Option<Acknowledged>,
         /// `None` when no leader's log was seen to begin before it.
         gone: Option<Gone>,
-        /// The last faults before it was gone.
+        /// The last faults before it was gone; ends of faults are left out.
         faults: Vec<Fired>,
         count: u64,
     },

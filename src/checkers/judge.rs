@@ -227,6 +227,15 @@ impl Judge {
     }
 }
 
+impl Judge {
+    fn fired(&mut self, fired: Fired) {
+        self.timeline.push(fired.time, Turn::Fault { text: fired.text.clone() });
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fired);
+        }
+    }
+}
+
 impl Subscriber for Judge {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
         match observation {
@@ -239,10 +248,11 @@ impl Subscriber for Judge {
     }
 
     fn fault(&mut self, time: Time, text: &str, _: &[NodeId]) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(Fired { time, text: text.into() });
-        }
-        self.timeline.push(time, Turn::Fault { text: text.into() });
+        self.fired(Fired { time, text: text.into(), undoes: false });
+    }
+
+    fn undone(&mut self, time: Time, text: &str, _: &[NodeId]) {
+        self.fired(Fired { time, text: text.into(), undoes: true });
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {

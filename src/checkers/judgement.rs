@@ -151,6 +151,10 @@ pub struct RunOutcome {
     /// Virtual time at the end.
     #[serde(rename = "simulated_ns")]
     pub simulated: Time,
+    /// Events of the world: arrivals, timers, disk completions. Not reported: a measure of the simulator, not
+    /// of what it simulates.
+    #[serde(skip)]
+    pub world_events: u64,
     /// Events of the history.
     pub events: u64,
     /// The hash over all of them.

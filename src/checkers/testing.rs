@@ -15,6 +15,7 @@ use crate::vocab::{BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
 enum Told {
     Observed(NodeId, Observation),
     Fault(String),
+    Undone(String),
 }
 
 /// A history in the making.
@@ -207,6 +208,12 @@ impl Story {
         self
     }
 
+    /// A fault was undone.
+    pub fn undone(&mut self, text: &str) -> &mut Self {
+        self.told.push((self.now, Told::Undone(text.into())));
+        self
+    }
+
     /// b1 leads at the end, and its log holds p0's records of these numbers at offsets of the same number.
     pub fn final_log(&mut self, records: Range<u64>) -> &mut Self {
         self.final_log = Some(Some(BrokerId(1)));
@@ -240,6 +247,7 @@ impl Story {
             match told {
                 Told::Observed(node, observation) => recorder.observed(*time, *node, observation),
                 Told::Fault(text) => recorder.fault(*time, text, &[]),
+                Told::Undone(text) => recorder.undone(*time, text, &[]),
             }
         }
         if let Some(leader) = self.final_log {

@@ -53,7 +53,14 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             let boot = move || Consumer::new(config.clone(), roster.clone(), streams.next());
             add(&mut world, &consumer.name, boot, |role| Role::Consumer(Box::new(role)));
         }
-        Self { plan, names, world, timeline: Timeline::default(), is_ready: false }
+        Self {
+            plan,
+            names,
+            world,
+            timeline: Timeline::default(),
+            wall_offsets_ms: std::collections::BTreeMap::new(),
+            is_ready: false,
+        }
     }
 }
 

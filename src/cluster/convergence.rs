@@ -132,18 +132,16 @@ impl<S: Subscriber> Cluster<'_, S> {
             let end = leader.as_ref().map_or(0, |(_, status)| status.leo);
             let id = leader.map(|(id, _)| id);
             self.world.observer_mut().recorder.final_log(now, &at, id, end);
-            let node = id.and_then(|id| self.broker_node(id));
-            let Some(node) = node else { continue };
-            for (offset, producer, record) in self.workload_records(node, &at) {
-                let recorder = &mut self.world.observer_mut().recorder;
-                recorder.final_record(now, &at, offset, &producer, record);
+            if let Some(node) = id.and_then(|id| self.broker_node(id)) {
+                self.read_final_records(node, &at);
             }
         }
     }
 
-    fn workload_records(&self, node: NodeId, at: &TopicPartition) -> Vec<(i64, Arc<str>, u64)> {
-        let Some(Role::Broker(broker)) = self.world.process(node) else { return Vec::new() };
-        let mut found = Vec::new();
+    fn read_final_records(&mut self, node: NodeId, at: &TopicPartition) {
+        let now = self.world.now();
+        let (role, observer) = self.world.process_and_observer(node);
+        let Some(Role::Broker(broker)) = role else { return };
         let mut last: Arc<str> = "".into();
         for batch in broker.replicas().records(at) {
             // A batch that does not decode holds no record that a client could be handed.
@@ -153,9 +151,8 @@ impl<S: Subscriber> Cluster<'_, S> {
                 if *last != *producer {
                     last = producer.into();
                 }
-                found.push((record.offset, last.clone(), number));
+                observer.recorder.final_record(now, at, record.offset, &last, number);
             }
         }
-        found
     }
 }

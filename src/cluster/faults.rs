@@ -21,7 +21,8 @@ impl<S: Subscriber> Cluster<'_, S> {
         };
         let others: Vec<NodeId> = others.into_iter().filter(|node| !nodes.contains(node)).collect();
         let text = timeline::describe(fault, &resolved);
-        self.record(&text, &nodes);
+        let now = self.world.now();
+        self.world.observer_mut().recorder.fault(now, &text, &nodes);
         let links = timeline::links(&fault.action, &nodes, &others);
         self.inject(&fault.action, &nodes, &others, &links);
         if let Some(after) = fault.undo_after {
@@ -35,7 +36,8 @@ impl<S: Subscriber> Cluster<'_, S> {
         let fault = &self.plan.faults[done.fault];
         let Some(verb) = fault.action.undone_by() else { return };
         let names = self.list(&done.nodes);
-        self.record(&format!("{verb} {names}"), &done.nodes);
+        let (now, text) = (self.world.now(), format!("{verb} {names}"));
+        self.world.observer_mut().recorder.undone(now, &text, &done.nodes);
         for &(from, to) in &done.links {
             match fault.action {
                 Action::Slow { .. } => self.world.slow(from, to, std::time::Duration::ZERO),
@@ -85,6 +87,9 @@ impl<S: Subscriber> Cluster<'_, S> {
         others: &[NodeId],
         links: &[(NodeId, NodeId)],
     ) {
+        if let Action::Clock { step_ms } = action {
+            return self.step_clocks(nodes, *step_ms);
+        }
         let world = &mut self.world;
         for &(from, to) in links {
             match action {
@@ -120,8 +125,8 @@ impl<S: Subscriber> Cluster<'_, S> {
                         world.set_fsync(node, fsync.low..=fsync.high);
                     }
                 }
-                Action::Clock { step_ms } => world.set_wall(node, *step_ms),
                 Action::Restart
+                | Action::Clock { .. }
                 | Action::Partition { .. }
                 | Action::Cut { .. }
                 | Action::Slow { .. } => {}
@@ -129,9 +134,13 @@ impl<S: Subscriber> Cluster<'_, S> {
         }
     }
 
-    fn record(&mut self, text: &str, nodes: &[NodeId]) {
-        let now = self.world.now();
-        self.world.observer_mut().recorder.fault(now, text, nodes);
+    /// Steps wall clocks from where they stand: steps add up.
+    fn step_clocks(&mut self, nodes: &[NodeId], step_ms: i64) {
+        for &node in nodes {
+            let offset = self.wall_offsets_ms.entry(node).or_default();
+            *offset = offset.saturating_add(step_ms);
+            self.world.set_wall(node, *offset);
+        }
     }
 
     fn list(&self, nodes: &[NodeId]) -> String {

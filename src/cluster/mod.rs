@@ -14,6 +14,7 @@ mod timeline;
 mod view;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::history::{Recorder, Subscriber};
@@ -47,6 +48,8 @@ struct Cluster<'p, S: Subscriber> {
     names: Names,
     world: World<Role, Watch<S>>,
     timeline: Timeline,
+    /// How far faults have stepped wall clocks.
+    wall_offsets_ms: BTreeMap<NodeId, i64>,
     /// Whether the topics stand and the clients are on the timeline.
     is_ready: bool,
 }

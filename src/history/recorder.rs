@@ -12,8 +12,10 @@ use crate::vocab::{BrokerId, ConnId, DiskOpId, NodeId, Offset, Roster, Time, Top
 pub trait Subscriber {
     /// A node told something about itself.
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation);
-    /// A fault was injected or healed.
+    /// A fault was injected.
     fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]);
+    /// A fault was undone: healed, resumed, restarted.
+    fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]);
     /// A process began, ended or stopped running.
     fn life(&mut self, time: Time, node: NodeId, life: Life);
     /// Something was read off the cluster after the run ended.
@@ -24,6 +26,7 @@ pub trait Subscriber {
 impl Subscriber for () {
     fn observed(&mut self, _: Time, _: NodeId, _: &Observation) {}
     fn fault(&mut self, _: Time, _: &str, _: &[NodeId]) {}
+    fn undone(&mut self, _: Time, _: &str, _: &[NodeId]) {}
     fn life(&mut self, _: Time, _: NodeId, _: Life) {}
     fn fact(&mut self, _: Time, _: &Fact) {}
 }
@@ -72,6 +75,12 @@ impl<S: Subscriber> Recorder<S> {
     pub fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
         self.record(time, None, EventKind::Fault { text, targets });
         self.subscriber.fault(time, text, targets);
+    }
+
+    /// A fault was undone: `restart b2`.
+    pub fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        self.record(time, None, EventKind::Fault { text, targets });
+        self.subscriber.undone(time, text, targets);
     }
 
     /// `node` asked for a connection.
@@ -324,6 +333,7 @@ mod tests {
         fn fault(&mut self, _: Time, _: &str, _: &[NodeId]) {
             self.faults += 1;
         }
+        fn undone(&mut self, _: Time, _: &str, _: &[NodeId]) {}
         fn life(&mut self, _: Time, _: NodeId, _: Life) {
             self.lives += 1;
         }

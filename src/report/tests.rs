@@ -14,6 +14,7 @@ fn outcome(scenario: &str, judgement: Judgement) -> RunOutcome {
         seed: Seed(42),
         kafka: KafkaVersion::new(2, 8),
         simulated: Time::from_millis(30_000),
+        world_events: 654_321,
         events: 1_234_567,
         fingerprint: Fingerprint(0x5f0c_2e9a_11d0_4477),
         judgement,

@@ -99,6 +99,7 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         seed: plan.seed,
         kafka: plan.kafka,
         simulated: played.ended,
+        world_events: played.world_events,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
         judgement: recorded.subscriber.finish(played.ended),

@@ -426,6 +426,12 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         &mut self.kernel.observer
     }
 
+    /// The process, if it runs, and who watches: for telling the one what the other holds.
+    pub fn process_and_observer(&mut self, node: NodeId) -> (Option<&P>, &mut W) {
+        let process = self.programs[usize::from(node.0)].process.as_ref();
+        (process, &mut self.kernel.observer)
+    }
+
     /// Ends the world and gives back who watched.
     pub fn into_observer(self) -> W {
         self.kernel.observer

@@ -83,3 +83,13 @@ fn a_reader_that_stops_reading_is_no_failure() {
     drop(stdout);
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn a_wrong_scenario_is_pointed_at() {
+    for verb in ["run", "check"] {
+        let said = output(&[verb, "src/tests/wrong/typo.toml"]);
+        assert_eq!(said.status.code(), Some(6), "{verb}");
+        assert!(said.stdout.is_empty(), "{verb}");
+        pin("wrong-scenario", &said.stderr);
+    }
+}

@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kafka_sim::run::{self, RunOptions};
+use kafka_sim::vocab::Seed;
+
 /// Seeds besides the scenario's own.
 const SEEDS: [u64; 2] = [1, 7];
 
@@ -41,14 +44,39 @@ fn every_scenario_runs_the_same_twice() {
 
 #[test]
 fn another_seed_is_another_run() {
-    let fingerprint = |seed: u64, scenario: &Path| {
-        let (_, text) = sim(&["run", "--seed", &seed.to_string()], scenario);
-        let line = text.lines().find(|line| line.starts_with("fingerprint"));
-        line.unwrap_or_else(|| panic!("{} has no fingerprint\n{text}", scenario.display()))
-            .to_owned()
-    };
     for scenario in scenarios() {
-        let [first, second] = SEEDS.map(|seed| fingerprint(seed, &scenario));
+        let [first, second] = SEEDS.map(|seed| fingerprint_elsewhere(seed, &scenario));
         assert_ne!(first, second, "{}", scenario.display());
+    }
+}
+
+/// The fingerprint of a run in a process of its own.
+fn fingerprint_elsewhere(seed: u64, scenario: &Path) -> String {
+    let (_, text) = sim(&["run", "--seed", &seed.to_string()], scenario);
+    let line = text.lines().find_map(|line| line.strip_prefix("fingerprint"));
+    line.unwrap_or_else(|| panic!("{} has no fingerprint\n{text}", scenario.display()))
+        .trim()
+        .to_owned()
+}
+
+/// The fingerprint of a run in this process, which has run others before.
+fn fingerprint_here(seed: u64, scenario: &Path) -> String {
+    let outcome = run::run_one(scenario, Some(Seed(seed)), RunOptions::default());
+    outcome.expect("the scenario runs").fingerprint.to_string()
+}
+
+#[test]
+fn a_run_does_not_depend_on_what_ran_before_it_or_beside_it() {
+    for scenario in scenarios() {
+        let here = SEEDS.map(|seed| fingerprint_here(seed, &scenario));
+        assert_eq!(here, SEEDS.map(|seed| fingerprint_elsewhere(seed, &scenario)));
+        let beside = std::thread::scope(|scope| {
+            let threads = SEEDS.map(|seed| {
+                let scenario = &scenario;
+                scope.spawn(move || fingerprint_here(seed, scenario))
+            });
+            threads.map(|thread| thread.join().expect("the run ends"))
+        });
+        assert_eq!(here, beside, "{}", scenario.display());
     }
 }

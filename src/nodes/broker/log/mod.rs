@@ -1,7 +1,7 @@
 //! A partition's log: record batches in segment files on the node's disk, and the same bytes in memory.
 //!
-//! Memory is the page cache of the process: every batch is one `Bytes`, handed to the disk and to readers
-//! without a copy. Steady state has no fsync (`log.flush.interval.messages` is "never" by default); a segment
+//! Memory is the page cache of the process: every batch is copied once, into a chunk that it shares with its
+//! neighbours, and from there handed to the disk and to readers without a copy. Steady state has no fsync (`log.flush.interval.messages` is "never" by default); a segment
 //! that is full is flushed behind the back of the writer.
 
 pub mod checkpoint;
@@ -21,6 +21,10 @@ use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
 use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
 use crate::wire::records::Batch;
+
+/// Memory is taken in chunks of so many bytes: a batch for itself would cost its log the allocator's overhead,
+/// and, as part of the frame that brought it, the rest of the frame.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The disk as logs use it.
 #[derive(Debug)]
@@ -76,6 +80,8 @@ pub struct Log {
     unflushed_records: i64,
     flushes: VecDeque<Flush>,
     epochs: EpochCache,
+    /// What is left of the chunk that is being filled.
+    chunk: BytesMut,
 }
 
 /// A record found by its timestamp.
@@ -136,6 +142,7 @@ impl Log {
             unflushed_records: 0,
             flushes: VecDeque::new(),
             epochs: EpochCache::default(),
+            chunk: BytesMut::new(),
         }
     }
 
@@ -191,11 +198,20 @@ impl Log {
         self.segments.push(next);
     }
 
-    /// Adds a batch at the end.
+    /// A copy of `bytes` in the chunk.
+    fn keep(&mut self, bytes: &[u8]) -> Bytes {
+        if self.chunk.capacity() < bytes.len() {
+            self.chunk = BytesMut::with_capacity(CHUNK_BYTES.max(bytes.len()));
+        }
+        self.chunk.extend_from_slice(bytes);
+        self.chunk.split().freeze()
+    }
+
+    /// Adds a batch at the end. Keeps a copy of its bytes: they may be a slice of something larger.
     ///
     /// # Panics
     /// When the batch does not begin at the log's end: whoever appends has to look.
-    pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, batch: Batch) {
+    pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, mut batch: Batch) {
         assert_eq!(batch.base_offset, self.end, "{}: append with a gap or overlap", self.directory);
         let size = batch.bytes.len() as u64;
         let active = self.active();
@@ -208,6 +224,7 @@ impl Log {
         let before = self.end;
         self.end = batch.last_offset + 1;
         self.unflushed_records = self.unflushed_records.saturating_add(self.end - before);
+        batch.bytes = self.keep(&batch.bytes);
         let active = self.active();
         active.bytes += size;
         let (file, bytes) = (active.file.clone(), batch.bytes.clone());

@@ -154,6 +154,7 @@ impl ReplicaManager {
     /// of the ISR and the high watermark is not in the response that was just read.
     fn record(&mut self, cx: &mut Context<'_>, replica: BrokerId, position: &Position) {
         let now = cx.clock.now;
+        let looks_at_every_fetch = !self.config.version.at_least(2, 4);
         let partition = self.at_mut(position.slot);
         let Some(leader) = partition.leader_mut() else { return };
         let state = leader.followers.iter_mut().find(|(id, _)| *id == replica);
@@ -166,7 +167,9 @@ impl ReplicaManager {
         if !leader.isr.maximal().contains(&replica) {
             self.maybe_expand(cx, position.slot, replica);
         }
-        if before != Some(position.offset) {
+        // The high watermark can move without the follower having moved: when another one, outside the ISR,
+        // counts as caught up no longer. Since 2.4 that has to wait for somebody who moves.
+        if before != Some(position.offset) || looks_at_every_fetch {
             self.progress(cx, position.slot);
         }
     }

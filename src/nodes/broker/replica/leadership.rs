@@ -163,9 +163,12 @@ impl ReplicaManager {
         let start = partition.log.end();
         let before = partition.leader();
         let follower = |id: BrokerId| {
-            // Of a leadership that goes on, positions are known; of a new one, not until each has fetched.
-            let end = before.and_then(|leader| leader.follower(id)).and_then(|state| state.end);
-            (id, FollowerState::new(end, isr.contains(&id), start, now))
+            let in_sync = isr.contains(&id);
+            let state = match before.and_then(|leader| leader.follower(id)) {
+                Some(known) => known.in_next_epoch(in_sync, start, now),
+                None => FollowerState::unknown(in_sync, now),
+            };
+            (id, state)
         };
         let replicas = brokers(&state.replicas);
         let followers = replicas.iter().filter(|id| **id != me).map(|id| follower(*id)).collect();

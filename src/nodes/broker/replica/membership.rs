@@ -28,8 +28,11 @@ impl ReplicaManager {
         self.alarm.set(cx, at, Due::ShrinkIsr);
     }
 
+    /// Since 2.1 a follower that has everything is in sync however silent it is; before, even that one had to
+    /// fetch now and then.
     fn maybe_shrink(&mut self, cx: &mut Context<'_>, slot: Slot) {
         let (me, lag_max, now) = (self.me(), self.config.replica_lag_time_max, cx.clock.now);
+        let spares_whoever_has_all = self.config.version.at_least(2, 1);
         let partition = self.at_mut(slot);
         let leader_end = partition.log.settled_end();
         let Some(leader) = partition.leader_mut() else { return };
@@ -42,7 +45,8 @@ impl ReplicaManager {
             // An id outside the assignment stays: only the controller removes it.
             id == me
                 || state.is_none_or(|state| {
-                    state.end == Some(leader_end) || state.is_caught_up(lag_max, now)
+                    let has_all = spares_whoever_has_all && state.end == Some(leader_end);
+                    has_all || state.is_caught_up(lag_max, now)
                 })
         };
         if let Some(isr) = leader.isr.propose_only(in_sync) {

@@ -21,19 +21,25 @@ pub struct FollowerState {
     pub end: Option<Offset>,
     /// When it had last fetched everything there was; `None` is "never".
     pub last_caught_up: Option<Time>,
-    /// The leader's log end offset when it fetched last.
-    leader_end_at_last_fetch: Offset,
-    last_fetch: Time,
+    /// The leader's log end offset when it fetched last, and when that was. `None` at the beginning of a
+    /// leadership: what a follower did under another leader says nothing of how far it is with this one.
+    last_fetch: Option<(Offset, Time)>,
 }
 
 impl FollowerState {
-    /// At the beginning of a leader epoch: in-sync replicas are granted that they are caught up now.
-    pub fn new(end: Option<Offset>, in_sync: bool, leader_end: Offset, now: Time) -> Self {
+    /// At the beginning of a leadership: nothing is known, but in-sync replicas are granted that they are
+    /// caught up now.
+    pub fn unknown(in_sync: bool, now: Time) -> Self {
+        Self { end: None, last_caught_up: in_sync.then_some(now), last_fetch: None }
+    }
+
+    /// At the beginning of another leader epoch of a leadership that goes on: where the follower is stays
+    /// known, and it counts as if it had fetched just now.
+    pub fn in_next_epoch(&self, in_sync: bool, leader_end: Offset, now: Time) -> Self {
         Self {
-            end,
+            end: self.end,
             last_caught_up: in_sync.then_some(now),
-            leader_end_at_last_fetch: leader_end,
-            last_fetch: now,
+            last_fetch: Some((leader_end, now)),
         }
     }
 
@@ -42,12 +48,13 @@ impl FollowerState {
     pub fn fetched(&mut self, offset: Offset, leader_end: Offset, now: Time) {
         if offset >= leader_end {
             self.last_caught_up = self.last_caught_up.max(Some(now));
-        } else if offset >= self.leader_end_at_last_fetch {
-            self.last_caught_up = self.last_caught_up.max(Some(self.last_fetch));
+        } else if let Some((end_then, then)) = self.last_fetch
+            && offset >= end_then
+        {
+            self.last_caught_up = self.last_caught_up.max(Some(then));
         }
         self.end = Some(offset);
-        self.leader_end_at_last_fetch = leader_end;
-        self.last_fetch = now;
+        self.last_fetch = Some((leader_end, now));
     }
 
     /// Whether it was caught up within the last `lag_max`.
@@ -232,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_follower_is_caught_up_by_what_the_log_was_at_its_previous_fetch() {
-        let mut follower = FollowerState::new(None, false, 10, at(0));
+        let mut follower = FollowerState::unknown(false, at(0));
         assert!(!follower.is_caught_up(LAG, at(0)), "never caught up, however early it is");
         follower.fetched(5, 10, at(100));
         assert_eq!(follower.last_caught_up, None);
@@ -244,5 +251,16 @@ mod tests {
         assert_eq!(follower.last_caught_up, Some(at(400)));
         assert!(follower.is_caught_up(LAG, at(1_400)));
         assert!(!follower.is_caught_up(LAG, at(1_401)));
+    }
+
+    #[test]
+    fn the_first_fetch_of_a_leadership_says_nothing_of_the_time_before() {
+        let mut follower = FollowerState::unknown(false, at(0));
+        follower.fetched(10, 20, at(100));
+        assert_eq!(follower.last_caught_up, None, "there was no previous fetch");
+        let mut follower = follower.in_next_epoch(false, 20, at(200));
+        assert_eq!((follower.end, follower.last_caught_up), (Some(10), None));
+        follower.fetched(20, 30, at(300));
+        assert_eq!(follower.last_caught_up, Some(at(200)), "the epoch began with a log of 20");
     }
 }

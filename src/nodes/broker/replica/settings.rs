@@ -12,6 +12,8 @@ pub struct TopicSettings {
     pub min_insync_replicas: i32,
     /// `max.message.bytes`
     pub max_message_bytes: i32,
+    /// `unclean.leader.election.enable`
+    pub unclean_leader_election: bool,
     /// What appends obey.
     pub log: LogSettings,
 }
@@ -19,7 +21,7 @@ pub struct TopicSettings {
 fn overridden<T: FromStr>(overrides: &TopicOverrides, name: &str, default: T) -> T {
     let Some(text) = overrides.get(name) else { return default };
     text.parse().unwrap_or_else(|_| {
-        tracing::warn!("topic setting {name}={text} is no number; the broker's stays");
+        tracing::warn!("topic setting {name}={text} cannot be read; the broker's stays");
         default
     })
 }
@@ -42,6 +44,11 @@ impl TopicSettings {
                 config.min_insync_replicas,
             ),
             max_message_bytes: overridden(overrides, "max.message.bytes", config.message_max_bytes),
+            unclean_leader_election: overridden(
+                overrides,
+                "unclean.leader.election.enable",
+                config.unclean_leader_election,
+            ),
             log,
         }
     }

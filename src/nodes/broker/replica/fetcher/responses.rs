@@ -9,7 +9,7 @@ use kafka_protocol::messages::{
 
 use super::Question;
 use crate::history::{BrokerObservation, Observation};
-use crate::nodes::broker::context::Context;
+use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
 use crate::nodes::broker::replica::partition::{Follower, Role, Stage};
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
@@ -232,9 +232,22 @@ impl ReplicaManager {
         }
     }
 
-    /// The leader's log ends at `offset`. If that is below the own end, the rest goes.
+    /// The leader's log ends at `offset`. If that is below the own end, the rest goes. Before 2.1 (KAFKA-7414)
+    /// a broker without unclean elections rather ended itself than drop what it took for committed.
     fn told_end(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
-        if offset < self.at(slot).log.end() {
+        let may_exit = !self.config.version.at_least(2, 1);
+        let partition = self.at(slot);
+        let end = partition.log.end();
+        if offset < end {
+            if may_exit && !partition.settings.unclean_leader_election {
+                cx.ask(Ask::Halt(format!(
+                    "Exiting because log truncation is not allowed for partition {}, current \
+                     leader's latest offset {offset} is less than replica's latest offset {end}",
+                    partition.at
+                )));
+                self.follower(slot).stage = Stage::Parked;
+                return;
+            }
             self.truncate(cx, slot, offset);
             self.follower(slot).stage = Stage::Fetching;
         } else {

@@ -23,13 +23,21 @@ fn a_silent_follower_is_dropped_between_one_and_one_and_a_half_lags() {
 }
 
 #[test]
-fn a_follower_at_the_log_end_is_not_dropped_however_silent() {
-    let mut cluster = Cluster::new(NEWEST);
-    cluster.elect(1, 1, &[1, 2, 3]);
-    cluster.produce(1, -1, "a");
-    cluster.crash(3);
-    cluster.advance(60_000);
-    assert_eq!(cluster.isr_changes.len(), 0);
+fn a_silent_follower_at_the_log_end_is_not_dropped_since_2_1() {
+    for (version, dropped) in [
+        (OLD, true),
+        (KafkaVersion::new(2, 0), true),
+        (KafkaVersion::new(2, 1), false),
+        (NEWEST, false),
+    ] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.produce(1, -1, "a");
+        cluster.crash(3);
+        cluster.advance(60_000);
+        let proposed = cluster.isr_changes.first().map(|(_, change)| change.isr.clone());
+        assert_eq!(proposed, dropped.then(|| ids(&[1, 2])), "{version}");
+    }
 }
 
 #[test]
@@ -166,15 +174,24 @@ fn since_3_3_only_live_brokers_are_admitted() {
 
 #[test]
 fn a_caught_up_follower_holds_the_high_watermark_though_it_is_not_in_sync() {
-    let mut cluster = Cluster::new(NEWEST);
-    cluster.elect(1, 1, &[1, 2]);
-    cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
-    cluster.hold(3);
-    let conn = cluster.produce(1, -1, "a");
-    assert_eq!(cluster.produced(conn), None, "b3 was caught up a moment ago");
-    cluster.advance(10_001);
-    cluster.produce(1, 1, "b");
-    assert_eq!(cluster.produced(conn), Some((0, 0)), "it is not any more");
+    for (version, any_fetch_looks) in [
+        (OLD, true),
+        (KafkaVersion::new(2, 3), true),
+        (KafkaVersion::new(2, 4), false),
+        (NEWEST, false),
+    ] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2]);
+        cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
+        cluster.hold(3);
+        let conn = cluster.produce(1, -1, "a");
+        assert_eq!(cluster.produced(conn), None, "{version}: b3 was caught up a moment ago");
+        cluster.advance(10_600);
+        let seen = cluster.produced(conn).is_some();
+        assert_eq!(seen, any_fetch_looks, "{version}: b2 fetches, but has not moved");
+        cluster.produce(1, 1, "b");
+        assert_eq!(cluster.produced(conn), Some((0, 0)), "{version}: b3 is not any more");
+    }
 }
 
 #[test]

@@ -167,18 +167,42 @@ fn a_follower_ahead_of_its_leader_asks_again_later() {
 #[test]
 fn a_follower_longer_than_its_leader_is_cut_to_the_leaders_end() {
     for version in KafkaVersion::ALL {
-        let mut cluster = pair(*version);
-        cluster.produce(1, -1, "b");
-        cluster.advance(6_000);
-        cluster.crash(1);
-        cluster.disks.remove(&1);
-        cluster.start(1);
-        cluster.elect(1, 2, &[1]);
-        cluster.advance(3_000);
-        cluster.produce(1, 1, "c");
-        cluster.advance(3_000);
+        let cluster = shorter_leader(*version, true);
         assert_eq!(cluster.values(2), ["c"], "{version}");
+        assert!(cluster.halted.is_empty(), "{version}");
         cluster.assert_logs_match();
+    }
+}
+
+/// b1 lost its disk and leads all the same; b2 has more than it.
+fn shorter_leader(version: KafkaVersion, unclean: bool) -> Cluster {
+    let mut cluster = Cluster::new(version);
+    let overrides =
+        BTreeMap::from([("unclean.leader.election.enable".to_owned(), unclean.to_string())]);
+    cluster.with(2, |m, cx| m.set_topic_overrides(cx, "orders", &overrides));
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    for value in ["a", "b"] {
+        cluster.produce(1, -1, value);
+        cluster.advance(6_000);
+    }
+    cluster.crash(1);
+    cluster.disks.remove(&1);
+    cluster.start(1);
+    cluster.elect(1, 2, &[1]);
+    cluster.advance(3_000);
+    cluster.produce(1, 1, "c");
+    cluster.advance(3_000);
+    cluster
+}
+
+#[test]
+fn kafka_7414_before_2_1_a_broker_ends_itself_rather_than_drop_what_no_unclean_election_explains() {
+    for version in KafkaVersion::ALL {
+        let cluster = shorter_leader(*version, false);
+        let exits = !version.at_least(2, 1);
+        assert_eq!(!cluster.halted.is_empty(), exits, "{version}");
+        assert_eq!(cluster.values(2) == ["a", "b"], exits, "{version}");
     }
 }
 

@@ -1,0 +1,105 @@
+//! What `acks` promises, over many seeds: the table that the simulator exists for.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kafka_sim::checkers::{RunOutcome, Status};
+use kafka_sim::run::{self, RunOptions};
+use kafka_sim::scenario::{self, Scenario};
+use kafka_sim::vocab::{Happening, Seed, Time};
+
+use crate::source::root;
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(root().join("scenarios").join(name)).expect("the scenario is there")
+}
+
+fn parsed(text: &str) -> Scenario {
+    scenario::parse("scenarios/leader_crash.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn outcome(scenario: &Scenario, seed: u64) -> RunOutcome {
+    run::run_plan(scenario.plan(Seed(seed)), RunOptions::default()).expect("a run without files")
+}
+
+/// Runs every seed of `seeds`, two at a time: each run has a thread of its own, and shares nothing.
+fn sweep(scenario: &Scenario, seeds: std::ops::RangeInclusive<u64>) -> Vec<RunOutcome> {
+    let next = AtomicU64::new(*seeds.start());
+    let outcomes = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > *seeds.end() {
+                        return;
+                    }
+                    let outcome = outcome(scenario, seed);
+                    outcomes.lock().expect("nobody panics with it").push(outcome);
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().expect("nobody panicked with it");
+    outcomes.sort_by_key(|outcome| outcome.seed);
+    outcomes
+}
+
+fn lost(outcome: &RunOutcome) -> u64 {
+    outcome.judgement.producers.iter().filter_map(|producer| producer.lost).sum()
+}
+
+#[test]
+fn all_in_sync_replicas_lose_nothing_and_one_loses_what_only_it_had() {
+    let scenario = parsed(&text("leader_crash.toml"));
+    for outcome in sweep(&scenario, 1..=100) {
+        assert_eq!(outcome.judgement.status(), Status::Held, "{}", outcome.replay());
+        assert_eq!(lost(&outcome), 0, "{}", outcome.replay());
+    }
+    let with_acks_1 = parsed(&text("leader_crash_acks_1.toml"));
+    let outcomes = sweep(&with_acks_1, 1..=100);
+    let losing = outcomes.iter().filter(|outcome| lost(outcome) > 0).count();
+    assert!((1..100).contains(&losing), "{losing} of 100 seeds lose acknowledged records");
+    for outcome in &outcomes {
+        // The loss needs no replica to fall behind: all are in sync until the leader dies.
+        let happened = &outcome.judgement.happened;
+        let crash = outcome.judgement.faults[0].time;
+        let shrunk = happened.get(&Happening::IsrShrunk).expect("the election drops the leader");
+        assert!(shrunk.first > crash, "{}", outcome.replay());
+        assert_eq!(outcome.judgement.status(), Status::Held, "{}", outcome.replay());
+    }
+}
+
+/// How long the producer is without an acknowledgement when the leader dies, with the version's own timings.
+fn outage(version: &str) -> std::time::Duration {
+    let text = text("leader_crash.toml")
+        .replace("kafka = \"2.8\"", &format!("kafka = \"{version}\""))
+        .replace("\"zookeeper.session.timeout.ms\" = 6000\n", "")
+        .replace("duration = \"30s\"", "duration = \"60s\"")
+        .replace("restart-after = \"5s\"", "restart-after = \"40s\"");
+    let outcome = outcome(&parsed(&text), 42);
+    let gap = outcome.judgement.producers[0].longest_gap.expect("it sent");
+    assert!(gap.from > Time::from_millis(7_900), "the gap is the crash's: {gap:?}");
+    gap.to.since(gap.from)
+}
+
+#[test]
+fn the_outage_of_a_dead_leader_is_the_version_s_session_timeout() {
+    // Sessions end 6 s (until 2.4) or 18 s after they were last heard of, on the next tick of 3 s.
+    let (old, new) = (outage("1.0").as_secs_f64(), outage("2.8").as_secs_f64());
+    assert!((6.0..11.0).contains(&old), "1.0 is without a leader for {old} s");
+    assert!((18.0..23.0).contains(&new), "2.8 is without a leader for {new} s");
+}
+
+#[test]
+fn the_report_of_leader_crash_is_pinned() {
+    let path = root().join("scenarios/leader_crash.toml");
+    let mut outcome = run::run_one(&path, Some(Seed(42)), RunOptions::default()).expect("it runs");
+    outcome.path = "scenarios/leader_crash.toml".to_owned();
+    let report = kafka_sim::report::text(&outcome, kafka_sim::report::Style::Plain);
+    insta::with_settings!({
+        snapshot_path => "../../snapshots", prepend_module_to_snapshot => false
+    }, {
+        insta::assert_snapshot!("leader_crash-42", report);
+    });
+}
