@@ -64,6 +64,8 @@ pub enum Turn {
     ControllerElected { broker: Arc<str>, controller_epoch: ControllerEpoch },
     /// A broker's session expired.
     SessionExpired { broker: Arc<str> },
+    /// A broker that came back cannot register while its former session lives.
+    RegistrationBlocked { broker: Arc<str> },
     /// A replica cut its log.
     Truncated {
         #[serde(serialize_with = "as_text")]
@@ -132,6 +134,9 @@ impl Timeline {
                 Turn::ControllerElected { broker: broker(), controller_epoch: *epoch }
             }
             BrokerObservation::SessionExpired => Turn::SessionExpired { broker: broker() },
+            BrokerObservation::RegistrationBlocked { .. } => {
+                Turn::RegistrationBlocked { broker: broker() }
+            }
             BrokerObservation::Truncated { at, from, to } if to < from => {
                 Turn::Truncated { at: at.clone(), broker: broker(), from: *from, to: *to }
             }

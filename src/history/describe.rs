@@ -129,6 +129,9 @@ impl fmt::Display for BrokerObservation {
                     Brokers(isr)
                 )
             }
+            Self::RegistrationBlocked { session } => {
+                write!(f, "cannot register while session {session:#x} lives")
+            }
         }
     }
 }

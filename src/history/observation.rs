@@ -252,6 +252,11 @@ pub enum BrokerObservation {
         /// dataVersion of the state znode.
         partition_epoch: PartitionEpoch,
     },
+    /// It cannot register: the registration of its former process stands until that one's session expires.
+    RegistrationBlocked {
+        /// The session that owns the registration.
+        session: i64,
+    },
 }
 
 /// A coordinator server.

@@ -32,6 +32,9 @@ pub fn subject_and_text(turn: &Turn) -> (String, String) {
         Turn::SessionExpired { broker } => {
             (broker.to_string(), "lost its session at the coordinator".into())
         }
+        Turn::RegistrationBlocked { broker } => {
+            (broker.to_string(), "cannot register while its former session lives".into())
+        }
         Turn::Truncated { at, broker, from, to } => {
             (at.to_string(), format!("{broker} truncates its log from {from} to {to}"))
         }

@@ -31,6 +31,15 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The stream called `name` below this one, from its beginning; draws nothing from this one.
+    pub fn below_name(&self, name: &str) -> Self {
+        let mut rng = self.rng.clone();
+        let path = [&self.rng.get_stream().to_be_bytes()[..], name.as_bytes()].concat();
+        rng.set_stream(xxh3_64(&path));
+        rng.set_word_pos(0);
+        Self { rng }
+    }
+
     /// 32 random bits.
     pub fn bits32(&mut self) -> u32 {
         self.rng.next_u32()
@@ -119,6 +128,16 @@ mod tests {
     #[test]
     fn streams_of_other_names_differ() {
         assert_ne!(Seed(1).stream("a").bits(), Seed(1).stream("b").bits());
+    }
+
+    #[test]
+    fn a_stream_below_another_depends_on_its_name_and_on_nothing_that_was_drawn() {
+        let mut above = Seed(1).stream("a");
+        let first = above.below_name("b").bits();
+        above.bits();
+        assert_eq!(above.below_name("b").bits(), first);
+        assert_ne!(above.below_name("c").bits(), first);
+        assert_ne!(Seed(1).stream("x").below_name("b").bits(), first);
     }
 
     #[test]

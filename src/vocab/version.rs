@@ -104,15 +104,24 @@ impl KafkaVersion {
         self.at_least(2, 1)
     }
 
-    /// Whether the controller is elected and fenced by `multi` on `/controller_epoch` (2.2+; the election
-    /// itself since 2.1).
+    /// Whether the controller is elected and fenced by `multi` on `/controller_epoch` (KAFKA-6082, 2.1).
     pub const fn fences_controller(self) -> bool {
-        self.at_least(2, 2)
+        self.at_least(2, 1)
     }
 
     /// Whether brokers have epochs (KIP-380).
     pub const fn has_broker_epochs(self) -> bool {
         self.at_least(2, 2)
+    }
+
+    /// Whether the controller keeps finalized features in `/feature` (KIP-584, 2.7+).
+    pub const fn has_features(self) -> bool {
+        self.at_least(2, 7)
+    }
+
+    /// Whether topics have ids (KIP-516, 2.8+).
+    pub const fn has_topic_ids(self) -> bool {
+        self.at_least(2, 8)
     }
 
     /// Whether the high watermark stands still while the ISR is below `min.insync.replicas` (KAFKA-15583).

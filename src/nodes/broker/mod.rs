@@ -6,6 +6,7 @@ pub mod controller;
 pub mod log;
 pub mod replica;
 mod shell;
+mod versions;
 pub mod zookeeper;
 
 pub use config::{Config, TopicOverrides};

@@ -87,6 +87,8 @@ pub enum Step {
     },
     /// Reads and counts up the epoch, and becomes the controller.
     TakeOffice,
+    /// Makes sure of `/feature`.
+    FailoverFeatures,
     /// Watches what a controller watches, and removes old notifications.
     FailoverWatch,
     /// Reads who is registered.

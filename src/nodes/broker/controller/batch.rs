@@ -20,9 +20,11 @@ use kafka_protocol::messages::{
     TopicName, UpdateMetadataRequest,
 };
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 use super::channels::Control;
 use super::context::{ControllerContext, Leadership, Partition};
+use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::zookeeper::payload::PartitionState;
 use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, TopicPartition};
 
@@ -77,38 +79,9 @@ fn by_topic<T>(pairs: impl IntoIterator<Item = (TopicPartition, T)>) -> Vec<(Arc
 }
 
 impl Sender {
-    fn leader_and_isr_version(self) -> i16 {
-        match self.version {
-            v if v.at_least(3, 4) => 7,
-            v if v.at_least(3, 2) => 6,
-            v if v.at_least(2, 8) => 5,
-            v if v.at_least(2, 4) => 4,
-            v if v.at_least(2, 2) => 2,
-            v if v.at_least(1, 0) => 1,
-            _ => 0,
-        }
-    }
-
-    fn update_metadata_version(self) -> i16 {
-        match self.version {
-            v if v.at_least(3, 4) => 8,
-            v if v.at_least(2, 8) => 7,
-            v if v.at_least(2, 4) => 6,
-            v if v.at_least(2, 2) => 5,
-            v if v.at_least(1, 0) => 4,
-            v if v.at_least(0, 11) => 3,
-            _ => 2,
-        }
-    }
-
-    fn stop_replica_version(self) -> i16 {
-        match self.version {
-            v if v.at_least(3, 4) => 4,
-            v if v.at_least(2, 6) => 3,
-            v if v.at_least(2, 4) => 2,
-            v if v.at_least(2, 2) => 1,
-            _ => 0,
-        }
+    /// Controllers send the newest version that their release speaks.
+    fn request_version(self, api: ApiKey) -> i16 {
+        highest(self.version, api).expect("every release speaks the control APIs")
     }
 
     fn broker_epoch(self, known: &ControllerContext, to: BrokerId) -> i64 {
@@ -203,7 +176,7 @@ fn leader_and_isr(
     to: BrokerId,
     partitions: &BTreeMap<TopicPartition, bool>,
 ) -> Control {
-    let version = sender.leader_and_isr_version();
+    let version = sender.request_version(ApiKey::LeaderAndIsr);
     let mut leaders = BTreeSet::new();
     let mut states = Vec::new();
     for (at, &is_new) in partitions {
@@ -228,6 +201,7 @@ fn leader_and_isr(
         let topics = by_topic(states).into_iter().map(|(topic, states)| {
             LeaderAndIsrTopicState::default()
                 .with_topic_name(topic_name(&topic))
+                .with_topic_id(if version >= 5 { known.topic_id(&topic) } else { Uuid::nil() })
                 .with_partition_states(states)
         });
         request.topic_states = topics.collect();
@@ -268,7 +242,7 @@ fn update_metadata(
     to: BrokerId,
     states: &[(TopicPartition, UpdateMetadataPartitionState)],
 ) -> Control {
-    let version = sender.update_metadata_version();
+    let version = sender.request_version(ApiKey::UpdateMetadata);
     let brokers = known.brokers.iter().map(|(&id, broker)| {
         let mut endpoint = UpdateMetadataEndpoint::default()
             .with_port(broker.port)
@@ -297,6 +271,7 @@ fn update_metadata(
         let topics = by_topic(states).into_iter().map(|(topic, states)| {
             UpdateMetadataTopicState::default()
                 .with_topic_name(topic_name(&topic))
+                .with_topic_id(if version >= 7 { known.topic_id(&topic) } else { Uuid::nil() })
                 .with_partition_states(states)
         });
         request.topic_states = topics.collect();
@@ -316,7 +291,7 @@ fn stop_replica(
     to: BrokerId,
     partitions: &BTreeMap<TopicPartition, bool>,
 ) -> Vec<Control> {
-    let version = sender.stop_replica_version();
+    let version = sender.request_version(ApiKey::StopReplica);
     let base = |delete: bool| {
         let mut request = StopReplicaRequest::default()
             .with_controller_id(wire(sender.id))

@@ -1,6 +1,6 @@
 //! What the controller asks of the coordinator, and how the answers read.
 //!
-//! Fencing stands here, in one place: since 2.2 every create, set and delete of a controller is a multi
+//! Fencing stands here, in one place: since 2.1 every create, set and delete of a controller is a multi
 //! whose first operation checks the version of `/controller_epoch` (KAFKA-6082), so that a controller which
 //! was replaced without noticing changes nothing. Before, its writes went through.
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_are_fenced_since_2_2_and_reads_never() {
+    fn writes_are_fenced_since_2_1_and_reads_never() {
         let set = Call::set("/a", Bytes::from_static(b"x"), 3);
         let Request::Multi(ops) = set.request(Some(7)) else { panic!("not fenced") };
         let [MultiOp::Check(check), MultiOp::SetData(inner)] = &ops[..] else { panic!("{ops:?}") };

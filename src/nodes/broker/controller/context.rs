@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::nodes::broker::zookeeper::payload::PartitionState;
 use crate::vocab::{BrokerEpoch, BrokerId, PartitionEpoch, TopicPartition};
 
@@ -81,6 +83,8 @@ pub struct ControllerContext {
     pub shutting_down: BTreeSet<BrokerId>,
     /// Topics, also those whose partitions are not known yet.
     pub topics: BTreeSet<Arc<str>>,
+    /// Ids of topics (2.8+).
+    pub topic_ids: BTreeMap<Arc<str>, Uuid>,
     /// Topics that are to be deleted.
     pub doomed: BTreeSet<Arc<str>>,
     /// The partitions.
@@ -109,6 +113,11 @@ impl ControllerContext {
     /// Whether a broker is registered and not shutting down: what elections call live.
     pub fn is_live(&self, id: BrokerId) -> bool {
         self.brokers.contains_key(&id) && !self.shutting_down.contains(&id)
+    }
+
+    /// The id of a topic; zeroes when it has none.
+    pub fn topic_id(&self, topic: &str) -> Uuid {
+        self.topic_ids.get(topic).copied().unwrap_or_default()
     }
 
     /// All registered brokers, those that are shutting down among them.

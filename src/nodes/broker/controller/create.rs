@@ -11,6 +11,7 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 use super::assignment::assign;
 use super::calls::{Answer, Call};
@@ -34,6 +35,8 @@ type Outcome = (StrBytes, Result<NewTopic, Refusal>);
 #[derive(Clone, Debug)]
 struct NewTopic {
     name: Arc<str>,
+    /// Since 2.8.
+    id: Option<Uuid>,
     assignment: Vec<Vec<BrokerId>>,
     config: TopicOverrides,
 }
@@ -154,7 +157,7 @@ impl Controller {
                 return Err((ResponseError::InvalidRequest, why.to_owned()));
             }
             let assignment = chosen_assignment(topic, &brokers)?;
-            return Ok(NewTopic { name, assignment, config });
+            return Ok(self.new_topic(name, assignment, config));
         }
         let or_default = |value: i32, default: i32| if value == -1 { default } else { value };
         let partitions = or_default(topic.num_partitions, self.config.num_partitions);
@@ -174,7 +177,18 @@ impl Controller {
             return Err((ResponseError::InvalidReplicationFactor, why));
         }
         let assignment = assign(&brokers, partitions as usize, factor as usize, &mut self.stream);
-        Ok(NewTopic { name, assignment, config })
+        Ok(self.new_topic(name, assignment, config))
+    }
+
+    fn new_topic(
+        &mut self,
+        name: Arc<str>,
+        assignment: Vec<Vec<BrokerId>>,
+        config: TopicOverrides,
+    ) -> NewTopic {
+        let has_id = self.config.version.has_topic_ids();
+        let id = has_id.then(|| payload::random_uuid(&mut self.topic_ids));
+        NewTopic { name, id, assignment, config }
     }
 
     fn write_configs(
@@ -215,7 +229,8 @@ impl Controller {
         let version = self.config.version;
         let create = |topic: &NewTopic| {
             let partitions = (0..).zip(topic.assignment.iter().cloned()).collect();
-            let assignment = TopicAssignment { partitions, ..TopicAssignment::default() };
+            let topic_id = topic.id;
+            let assignment = TopicAssignment { partitions, topic_id, ..TopicAssignment::default() };
             Call::create(paths::topic(&topic.name), Some(assignment.encode(version))).unfenced()
         };
         let calls = planned(&outcomes).map(create).collect();
@@ -307,6 +322,9 @@ fn reply(cx: &mut Context<'_>, to: ReplyTo, outcomes: &[Outcome]) {
             .with_name(kafka_protocol::messages::TopicName(name.clone()));
         match outcome {
             Ok(topic) if to.version >= 5 => {
+                if to.version >= 7 {
+                    result.topic_id = topic.id.unwrap_or_default();
+                }
                 result.num_partitions = topic.assignment.len() as i32;
                 result.replication_factor = topic.assignment[0].len() as i16;
                 result.configs = Some(Vec::new());

@@ -116,6 +116,7 @@ impl Controller {
                 tracing::info!(%topic, "is deleted");
                 this.known.partitions.retain(|at, _| at.topic != topic);
                 this.known.topics.remove(&topic);
+                this.known.topic_ids.remove(&topic);
                 this.known.doomed.remove(&topic);
             }
         });

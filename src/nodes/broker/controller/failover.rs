@@ -10,13 +10,27 @@ use super::{Controller, Tick};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{PartitionState, TopicAssignment};
+use crate::nodes::broker::zookeeper::payload::{self, PartitionState, TopicAssignment};
 use crate::vocab::TopicPartition;
+use crate::wire::zookeeper::Code;
 
 /// When leaders are first looked at whether they are the preferred ones.
 const FIRST_REBALANCE: Duration = Duration::from_secs(5);
 
 impl Controller {
+    /// Creates `/feature` when it is missing (2.7+). What stands there stays: no feature can be changed here.
+    pub(super) fn failover_features(&mut self, cx: &mut Context<'_>) {
+        if !self.config.version.has_features() {
+            return;
+        }
+        self.ask(cx, vec![Call::exists(paths::FEATURE, false)], |this, cx, answers| {
+            if answers[0] == Answer::Failed(Code::NO_NODE) {
+                let none = payload::encode_feature(this.config.version);
+                this.ask(cx, vec![Call::create(paths::FEATURE, Some(none))], |_, _, _| {});
+            }
+        });
+    }
+
     /// Watches for wishes of operators, and removes notifications that are older than the reading to come.
     pub(super) fn failover_watch(&mut self, cx: &mut Context<'_>) {
         let calls = vec![
@@ -60,14 +74,18 @@ impl Controller {
             let topics: Vec<_> = this.known.topics.iter().cloned().collect();
             let calls = topics.iter().map(|topic| Call::get(paths::topic(topic), true)).collect();
             this.ask(cx, calls, move |this, cx, answers| {
-                for (topic, answer) in topics.iter().zip(&answers) {
-                    let Some(assignment) = read_assignment(answer) else { continue };
+                let read = topics.into_iter().zip(&answers);
+                let mut assignments: Vec<_> = read
+                    .filter_map(|(topic, answer)| Some((topic, read_assignment(answer)?)))
+                    .collect();
+                let calls = this.identify_topics(&mut assignments);
+                for (topic, assignment) in assignments {
                     for (index, replicas) in assignment.partitions {
                         let at = TopicPartition::new(topic.clone(), index);
                         this.known.partitions.insert(at, Partition::new(replicas));
                     }
                 }
-                this.read_all_states(cx);
+                this.ask(cx, calls, |this, cx, _| this.read_all_states(cx));
             });
         });
     }

@@ -75,6 +75,8 @@ pub struct Controller {
     config: Arc<Config>,
     roster: Arc<Roster>,
     stream: Stream,
+    /// Topic ids come from here.
+    topic_ids: Stream,
     agenda: Agenda,
     /// The request that is worked on; answered even if the work is given up.
     answering: Option<Event>,
@@ -90,13 +92,15 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller that is not elected. `stream` decides on the assignment of new topics.
+    /// A controller that is not elected. `stream` decides on the assignment of new topics, and a stream
+    /// below it on their ids.
     pub fn new(config: Arc<Config>, roster: Arc<Roster>, stream: Stream) -> Self {
         let client_id = StrBytes::from_string(config.id.to_string());
         let peers = Peers::new(client_id, config.controller_socket_timeout);
         Self {
             config,
             roster,
+            topic_ids: stream.below_name("topic-ids"),
             stream,
             agenda: Agenda::default(),
             answering: None,
@@ -127,7 +131,7 @@ impl Controller {
         self.term.map_or(0, |term| term.epoch)
     }
 
-    /// On what writes are fenced: nothing before 2.2.
+    /// On what writes are fenced: nothing before 2.1.
     fn fence(&self) -> Option<i32> {
         let term = self.term.filter(|_| self.config.version.fences_controller());
         term.map(|term| term.epoch_version)
@@ -220,6 +224,7 @@ impl Controller {
         match step {
             Step::ReadController { elect } => self.read_controller(cx, elect),
             Step::TakeOffice => self.take_office(cx),
+            Step::FailoverFeatures => self.failover_features(cx),
             Step::FailoverWatch => self.failover_watch(cx),
             Step::FailoverBrokers => self.failover_brokers(cx),
             Step::FailoverTopics => self.failover_topics(cx),

@@ -65,7 +65,7 @@ impl Controller {
     }
 
     fn stand_for_election(&mut self, cx: &mut Context<'_>) {
-        if self.config.version.at_least(2, 1) {
+        if self.config.version.fences_controller() {
             self.elect_by_multi(cx);
         } else {
             self.elect_by_create(cx);
@@ -176,6 +176,7 @@ impl Controller {
         let elected = BrokerObservation::ControllerElected { epoch };
         cx.effects.observe(Observation::Broker(elected));
         self.agenda.first([
+            Step::FailoverFeatures,
             Step::FailoverWatch,
             Step::FailoverBrokers,
             Step::FailoverTopics,

@@ -12,7 +12,7 @@ use super::failover::read_assignment;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::TopicAssignment;
+use crate::nodes::broker::zookeeper::payload::{self, TopicAssignment};
 use crate::vocab::TopicPartition;
 
 impl Controller {
@@ -24,19 +24,52 @@ impl Controller {
             let known = std::mem::replace(&mut this.known.topics, now.clone());
             for gone in known.difference(&now) {
                 this.known.partitions.retain(|at, _| at.topic != *gone);
+                this.known.topic_ids.remove(gone);
             }
             let new: Vec<_> = now.difference(&known).cloned().collect();
             let calls = new.iter().map(|topic| Call::get(paths::topic(topic), true)).collect();
             this.ask(cx, calls, move |this, cx, answers| {
-                let mut appeared = Vec::new();
-                for (topic, answer) in new.into_iter().zip(&answers) {
-                    let Some(assignment) = read_assignment(answer) else { continue };
-                    observe_topic(cx, &topic, &assignment);
-                    appeared.extend(this.take_assignment(&topic, assignment));
-                }
-                this.partitions_appeared(appeared);
+                let read = new.into_iter().zip(&answers);
+                let mut assignments: Vec<_> = read
+                    .filter_map(|(topic, answer)| Some((topic, read_assignment(answer)?)))
+                    .collect();
+                let calls = this.identify_topics(&mut assignments);
+                this.ask(cx, calls, move |this, cx, _| {
+                    let mut appeared = Vec::new();
+                    for (topic, assignment) in assignments {
+                        observe_topic(cx, &topic, &assignment);
+                        appeared.extend(this.take_assignment(&topic, assignment));
+                    }
+                    this.partitions_appeared(appeared);
+                });
             });
         });
+    }
+
+    /// Remembers the ids of topics. Those that have none, of an older tool or release, get one (2.8+,
+    /// `processTopicIds`): returns what has to be written.
+    pub(super) fn identify_topics(
+        &mut self,
+        assignments: &mut [(Arc<str>, TopicAssignment)],
+    ) -> Vec<Call> {
+        let version = self.config.version;
+        let mut calls = Vec::new();
+        if !version.has_topic_ids() {
+            return calls;
+        }
+        for (topic, assignment) in assignments {
+            let id = match assignment.topic_id {
+                Some(id) => id,
+                None => {
+                    let id = payload::random_uuid(&mut self.topic_ids);
+                    assignment.topic_id = Some(id);
+                    calls.push(Call::set(paths::topic(topic), assignment.encode(version), -1));
+                    id
+                }
+            };
+            self.known.topic_ids.insert(topic.clone(), id);
+        }
+        calls
     }
 
     /// `PartitionChange`: a topic got more partitions.

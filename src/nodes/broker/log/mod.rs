@@ -1,8 +1,9 @@
 //! A partition's log: record batches in segment files on the node's disk, and the same bytes in memory.
 //!
 //! Memory is the page cache of the process: every batch is copied once, into a chunk that it shares with its
-//! neighbours, and from there handed to the disk and to readers without a copy. Steady state has no fsync (`log.flush.interval.messages` is "never" by default); a segment
-//! that is full is flushed behind the back of the writer.
+//! neighbours, and from there handed to the disk and to readers without a copy. Steady state has no fsync
+//! (`log.flush.interval.messages` is "never" by default); a segment that is full is flushed behind the back
+//! of the writer.
 
 pub mod checkpoint;
 pub mod epochs;

@@ -21,9 +21,9 @@ use tracing::{debug, info};
 
 use super::asking::{Op, data};
 use super::calls::Purpose;
-use super::versions::highest;
 use super::{Broker, TimerFor};
 use crate::nodes::broker::context::{Context, IsrChange, IsrOutcome, Part};
+use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::zookeeper::payload::PartitionState;
 use crate::vocab::{BrokerId, IsrPath, PartitionEpoch, Time, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply};

@@ -18,7 +18,6 @@ mod requests;
 mod shutdown;
 #[cfg(test)]
 mod tests;
-mod versions;
 
 use std::sync::Arc;
 
@@ -33,11 +32,11 @@ use self::isr::IsrChanges;
 use self::metadata::MetadataCache;
 use self::registration::Registration;
 use self::shutdown::Shutdown;
-use self::versions::Versions;
 use super::Config;
 use super::context::{Ask, Context, Outbox, Part, ReplyTo};
 use super::controller::Controller;
 use super::replica::ReplicaManager;
+use super::versions::Versions;
 use super::zookeeper::{paths, payload};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;

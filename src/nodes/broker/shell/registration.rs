@@ -5,8 +5,11 @@
 //! taken last; before, they wait in the sockets.
 //!
 //! A registration that stands in the way, of a process that crashed and whose session lives on, makes a
-//! real broker end with `NodeExistsException`, and whoever supervises it starts it again. Here the broker
-//! itself tries again each second until the old session has expired.
+//! real broker end with `NodeExistsException` (before 1.1 with a `RuntimeException` of the same meaning), and
+//! whoever supervises it starts it again. Here the broker itself tries again each second until the old
+//! session has expired: to the rest of the cluster that is the same, as a broker that is not registered leads
+//! nothing and follows nobody. That it has to wait is told once, as
+//! [`BrokerObservation::RegistrationBlocked`].
 
 use std::time::Duration;
 
@@ -51,6 +54,8 @@ pub struct Registration {
     session: i64,
     /// Sessions of this process that expired.
     old_sessions: Vec<i64>,
+    /// The foreign session that stands in the way; told already.
+    blocked_by: Option<i64>,
 }
 
 impl Registration {
@@ -63,6 +68,7 @@ impl Registration {
             epoch: None,
             session: 0,
             old_sessions: Vec::new(),
+            blocked_by: None,
         }
     }
 
@@ -218,12 +224,21 @@ impl Broker {
         } else if self.registration.old_sessions.contains(&stat.ephemeral_owner) {
             self.ask_coordinator(cx, Op::Unregister);
         } else {
-            warn!(
-                broker = %self.config.id, session = stat.ephemeral_owner,
-                "is registered already, by a session that lives on; tries again"
-            );
+            self.registration_blocked(cx, stat.ephemeral_owner);
             self.register_later(cx);
         }
+    }
+
+    fn registration_blocked(&mut self, cx: &mut Context<'_>, session: i64) {
+        if self.registration.blocked_by.replace(session) == Some(session) {
+            return;
+        }
+        warn!(
+            broker = %self.config.id, session = format!("{session:#x}"),
+            "is registered already, by a session that lives on; tries again each second"
+        );
+        let blocked = BrokerObservation::RegistrationBlocked { session };
+        cx.effects.observe(Observation::Broker(blocked));
     }
 
     fn registered(&mut self, cx: &mut Context<'_>, czxid: Zxid) {

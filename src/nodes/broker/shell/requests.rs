@@ -19,8 +19,8 @@ use tracing::{debug, info};
 use super::Broker;
 use super::calls::Purpose;
 use super::metadata::{INTERNAL_TOPICS, is_valid_topic};
-use super::versions::{highest, table, unsupported};
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::versions::{highest, table, unsupported};
 use crate::vocab::ConnId;
 use crate::wire::kafka::{KafkaWireError, decode_request, encode_response};
 

@@ -12,9 +12,9 @@ use tracing::{info, warn};
 
 use super::asking::{Op, data};
 use super::calls::Purpose;
-use super::versions::highest;
 use super::{Broker, TimerFor};
 use crate::nodes::broker::context::{Context, Part};
+use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::zookeeper::payload;
 use crate::vocab::BrokerId;
 use crate::wire::zookeeper::{Code, Reply};

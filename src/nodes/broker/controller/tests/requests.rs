@@ -6,6 +6,7 @@ use kafka_protocol::messages::alter_partition_request::{PartitionData, TopicData
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
+use kafka_protocol::messages::update_metadata_request::UpdateMetadataTopicState;
 use kafka_protocol::messages::{
     AlterPartitionRequest, ApiKey, BrokerId as WireBrokerId, ControlledShutdownRequest,
     CreateTopicsRequest, RequestKind, ResponseKind,
@@ -48,6 +49,30 @@ fn created(world: &World) -> Vec<i16> {
             response.topics.iter().map(|topic| topic.error_code).collect()
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn topics_have_an_id_since_2_8_and_those_without_one_get_it() {
+    for (version, has_id) in [(KafkaVersion::new(2, 7), false), (V2_8, true)] {
+        let mut world = World::new(version, 3);
+        world.start(&[1, 2, 3]);
+        create(&mut world, 1, vec![creatable("t", 1, 3)]);
+        world.write_topic("of-an-older-tool", &[&[1, 2, 3]]);
+        for topic in ["t", "of-an-older-tool"] {
+            let data = world.data(&paths::topic(topic)).unwrap();
+            let id = payload::TopicAssignment::decode(data).unwrap().topic_id;
+            assert_eq!(id.is_some(), has_id, "{topic} in {version}");
+            let told = world.told.iter().rev().find_map(|told| match &told.body {
+                RequestKind::UpdateMetadata(request) => {
+                    let of_it =
+                        |one: &&UpdateMetadataTopicState| *one.topic_name == *topic_name(topic);
+                    request.topic_states.iter().find(of_it).map(|one| one.topic_id)
+                }
+                _ => None,
+            });
+            assert_eq!(told, Some(id.unwrap_or_default()), "{topic} in {version}");
+        }
     }
 }
 

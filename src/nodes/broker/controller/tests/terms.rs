@@ -89,8 +89,8 @@ fn replaced(version: KafkaVersion) -> World {
 }
 
 #[test]
-fn since_2_2_a_replaced_controller_is_fenced_and_resigns() {
-    let mut world = replaced(KafkaVersion::new(2, 2));
+fn since_2_1_a_replaced_controller_is_fenced_and_resigns() {
+    let mut world = replaced(KafkaVersion::new(2, 1));
     let before = world.state("t", 0);
     world.act(1, |controller, cx| {
         controller.batch = Default::default();
@@ -108,8 +108,8 @@ fn since_2_2_a_replaced_controller_is_fenced_and_resigns() {
 }
 
 #[test]
-fn before_2_2_a_replaced_controller_still_writes() {
-    let mut world = replaced(KafkaVersion::new(2, 1));
+fn before_2_1_a_replaced_controller_still_writes() {
+    let mut world = replaced(KafkaVersion::new(2, 0));
     // The new controller did not touch this topic since, so the old epoch stands in its state.
     world.act(1, |controller, cx| {
         let at = crate::vocab::TopicPartition::new("t", 0);
@@ -123,8 +123,8 @@ fn before_2_2_a_replaced_controller_still_writes() {
 }
 
 #[test]
-fn before_2_2_a_state_of_a_later_controller_is_left_alone() {
-    let mut world = replaced(KafkaVersion::new(2, 1));
+fn before_2_1_a_state_of_a_later_controller_is_left_alone() {
+    let mut world = replaced(KafkaVersion::new(2, 0));
     world.write_state("t", 2, (3, 5, &[3, 2]));
     world.act(1, |controller, cx| {
         let at = crate::vocab::TopicPartition::new("t", 0);

@@ -16,9 +16,9 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::super::versions::highest;
 use super::world::World;
 use crate::history::{BrokerObservation, Election};
+use crate::nodes::broker::versions::highest;
 use crate::vocab::{BrokerId, KafkaVersion};
 use crate::wire::records::{Batch, BatchBuilder};
 use crate::wire::workload;
@@ -80,7 +80,7 @@ fn await_partition(
     panic!("{what} did not come in {within:?} with {}: {last:?}", world.version);
 }
 
-fn await_cluster(world: &mut World) -> BrokerId {
+pub fn await_cluster(world: &mut World) -> BrokerId {
     let is_up = |world: &mut World| world.controller().is_some();
     assert!(world.run(Duration::from_secs(30), is_up), "no controller with {}", world.version);
     for id in [1, 2, 3] {
@@ -93,7 +93,7 @@ fn await_cluster(world: &mut World) -> BrokerId {
     world.controller().unwrap()
 }
 
-fn create_topic(world: &mut World, controller: BrokerId) {
+pub fn create_topic(world: &mut World, controller: BrokerId) {
     let new = CreatableTopic::default()
         .with_name(topic())
         .with_num_partitions(1)

@@ -56,6 +56,11 @@ fn a_broker_that_comes_back_waits_for_its_old_session_to_expire() {
         let session = if version == OLD { 6 } else { 18 };
         assert!(waited > Duration::from_secs(session / 2), "{waited:?}");
         assert!(waited < Duration::from_secs(session + 3 + 2), "{waited:?}");
+        let is_blocked = |told: &BrokerObservation| {
+            matches!(told, BrokerObservation::RegistrationBlocked { .. })
+        };
+        let blocked = world.told.iter().filter(|(_, _, told)| is_blocked(told));
+        assert_eq!(blocked.count(), 1, "it is told once, however often it is tried");
     }
 }
 

@@ -3,3 +3,4 @@
 mod cluster;
 mod front;
 mod world;
+mod znodes;

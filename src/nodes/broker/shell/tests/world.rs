@@ -13,7 +13,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::broker::{Broker, Config};
 use crate::nodes::channel::Channel;
-use crate::nodes::coordinator::{self, Coordinator};
+use crate::nodes::coordinator::{self, Coordinator, Tree};
 use crate::vocab::step::{Closed, DiskRequest, Effect, FileName, Input};
 use crate::vocab::{BrokerId, Clock, ConnId, KafkaVersion, NodeId, Roster, Seed, Time, TimerId};
 
@@ -236,6 +236,14 @@ impl World {
         match &self.slots[usize::from(self.brokers[&id].0)].node {
             Node::Broker(broker) => Some(broker),
             _ => None,
+        }
+    }
+
+    /// The coordinator's znodes.
+    pub fn tree(&self) -> &Tree {
+        match &self.slots[0].node {
+            Node::Coordinator(server) => &server.state().expect("it has started").tree,
+            _ => unreachable!("the first node is the coordinator"),
         }
     }
 
