@@ -65,6 +65,11 @@ fn name_refusal(name: &str) -> Option<Refusal> {
     Some((ResponseError::InvalidTopicException, why.to_owned()))
 }
 
+/// Whether a topic may have this name.
+pub fn is_valid_topic(name: &str) -> bool {
+    name_refusal(name).is_none()
+}
+
 /// The replicas that a request chose itself.
 fn chosen_assignment(
     topic: &CreatableTopic,
@@ -349,4 +354,19 @@ pub fn refuse_all(cx: &mut Context<'_>, to: ReplyTo, request: &CreateTopicsReque
     let refused = |topic: &CreatableTopic| (topic.name.0.clone(), Err(refusal.clone()));
     let outcomes: Vec<Outcome> = request.topics.iter().map(refused).collect();
     reply(cx, to, &outcomes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_topics_are_checked() {
+        for name in ["orders", "a.b_c-D9", &"x".repeat(249)] {
+            assert!(is_valid_topic(name), "{name}");
+        }
+        for name in ["", ".", "..", "a b", "ä", &"x".repeat(250)] {
+            assert!(!is_valid_topic(name), "{name}");
+        }
+    }
 }

@@ -45,12 +45,13 @@ use self::calls::{Answer, Call};
 use self::channels::{Alarm, Control, Peers};
 use self::context::ControllerContext;
 use self::create::Creation;
+pub use self::create::is_valid_topic;
 use self::office::Term;
 use super::config::Config;
 use super::context::{Context, Part, ReplyTo};
 use super::zookeeper::paths;
 use crate::nodes::session::Session;
-use crate::vocab::{BrokerEpoch, BrokerId, ConnId, ControllerEpoch, Roster, Stream};
+use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Roster, Stream};
 use crate::wire::zookeeper::{Code, EventKind, Reply, WatchedEvent};
 
 /// Pause before what was lost with the coordinator's connection is asked again.
@@ -389,8 +390,7 @@ impl Controller {
     }
 
     /// The broker registered, in a new session: sees who is the controller, or becomes it, and watches.
-    /// The broker's epoch is read from the coordinator like everybody's.
-    pub fn session_ready(&mut self, cx: &mut Context<'_>, zk: &mut Session, _epoch: BrokerEpoch) {
+    pub fn session_ready(&mut self, cx: &mut Context<'_>, zk: &mut Session) {
         self.happened(cx, Event::Reelect);
         self.forward(cx, zk);
     }
@@ -435,12 +435,12 @@ impl Controller {
     }
 
     /// A connection stands.
-    pub fn opened(&mut self, cx: &mut Context<'_>, _zk: &mut Session, conn: ConnId) {
+    pub fn opened(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         self.peers.opened(cx.effects, conn);
     }
 
     /// A connection is gone.
-    pub fn closed(&mut self, cx: &mut Context<'_>, _zk: &mut Session, conn: ConnId) {
+    pub fn closed(&mut self, cx: &mut Context<'_>, conn: ConnId) {
         self.connection_closed(cx, conn);
     }
 

@@ -40,6 +40,8 @@ const ALTER_RETRY: Duration = Duration::from_millis(50);
 /// Changes under way.
 #[derive(Debug, Default)]
 pub struct IsrChanges {
+    /// When the process began: the beat of the checks counts from there.
+    started: Time,
     /// Changed in the coordinator, and the controller not told yet.
     unnotified: BTreeSet<TopicPartition>,
     last_change: Time,
@@ -53,6 +55,12 @@ pub struct IsrChanges {
 }
 
 impl IsrChanges {
+    /// No changes; the process begins `now`, which counts as its last notification
+    /// (`ReplicaManager.lastIsrPropagationMs`).
+    pub fn starting(now: Time) -> Self {
+        Self { started: now, last_notification: now, ..Self::default() }
+    }
+
     /// A notification could not be written; its partitions stay to be told.
     pub fn notification_failed(&mut self, partitions: Vec<TopicPartition>) {
         self.unnotified.extend(partitions);
@@ -144,7 +152,8 @@ impl Broker {
         }
         self.isr.notification_due = true;
         let beat = u64::try_from(NOTIFICATION_CHECK.as_nanos()).expect("a short span");
-        let next = Time((cx.clock.now.0 / beat + 1) * beat);
+        let started = self.isr.started.0;
+        let next = Time(started + ((cx.clock.now.0 - started) / beat + 1) * beat);
         cx.timer(Part::Shell, next, TimerFor::IsrNotification as u64);
     }
 
@@ -283,6 +292,13 @@ fn outcome(answer: &Altered) -> Option<IsrOutcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_begins_late_does_not_owe_a_notification() {
+        let now = Time::from_millis(100_000);
+        let changes = IsrChanges::starting(now);
+        assert_eq!((changes.started, changes.last_notification), (now, now));
+    }
 
     #[test]
     fn answers_of_the_controller_mean_what_kafka_takes_them_for() {

@@ -189,12 +189,6 @@ fn live_broker(
     Some((id, LiveBroker { host, port, rack: broker.rack }))
 }
 
-/// Whether a topic may have this name (`Topic.validate`).
-pub fn is_valid_topic(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    !name.is_empty() && name != "." && name != ".." && name.len() <= 249 && name.chars().all(legal)
-}
-
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::TopicName;
@@ -286,15 +280,5 @@ mod tests {
         assert_eq!(partition.replica_nodes, [WireBrokerId(1)]);
         let partition = &cache.response_topic("t", 1).unwrap().partitions[0];
         assert_eq!((partition.error_code, partition.replica_nodes.len()), (0, 2));
-    }
-
-    #[test]
-    fn names_of_topics_are_checked() {
-        for name in ["orders", "a.b_c-D9", &"x".repeat(249)] {
-            assert!(is_valid_topic(name), "{name}");
-        }
-        for name in ["", ".", "..", "a b", "ä", &"x".repeat(250)] {
-            assert!(!is_valid_topic(name), "{name}");
-        }
     }
 }

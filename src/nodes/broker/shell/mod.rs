@@ -153,6 +153,7 @@ impl Broker {
                 let replicas =
                     ReplicaManager::load(self.config.clone(), self.roster.clone(), image, cx);
                 self.replicas = Some(replicas);
+                self.isr = IsrChanges::starting(cx.clock.now);
                 self.session.start(cx.clock, cx.effects);
             }
             Input::Accepted { conn, .. } => {
@@ -192,7 +193,7 @@ impl Broker {
         } else if self.session.owns(conn) {
             self.session.on_opened(cx.clock, cx.effects, conn);
         } else if self.controller.owns(conn) {
-            self.controller.opened(cx, &mut self.session, conn);
+            self.controller.opened(cx, conn);
         } else {
             self.calls.opened(cx, conn);
         }
@@ -206,7 +207,7 @@ impl Broker {
         } else if self.session.owns(conn) {
             self.session.on_closed(cx.clock, cx.effects, conn, why);
         } else if self.controller.owns(conn) {
-            self.controller.closed(cx, &mut self.session, conn);
+            self.controller.closed(cx, conn);
         } else {
             self.call_closed(cx, conn);
         }

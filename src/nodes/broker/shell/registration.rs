@@ -166,8 +166,7 @@ impl Broker {
     fn begin_to_register(&mut self, cx: &mut Context<'_>) {
         self.registration.phase = Phase::Registering;
         if !self.registers_before_controller() {
-            let epoch = self.registration.epoch.unwrap_or(-1);
-            self.controller.session_ready(cx, &mut self.session, epoch);
+            self.controller.session_ready(cx, &mut self.session);
             if !self.accepting {
                 self.accept_requests(cx);
             }
@@ -248,7 +247,7 @@ impl Broker {
         self.registration.epoch = Some(epoch);
         cx.effects.observe(Observation::Broker(BrokerObservation::Registered { epoch }));
         if self.registers_before_controller() {
-            self.controller.session_ready(cx, &mut self.session, epoch);
+            self.controller.session_ready(cx, &mut self.session);
         }
         self.ask_coordinator(cx, Op::ListConfigChanges);
         if !self.accepting && !self.shutdown.has_closed_sockets() {

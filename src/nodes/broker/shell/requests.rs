@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, CreateTopicsResponse,
-    DescribeClusterResponse, FindCoordinatorResponse, MetadataRequest, MetadataResponse,
-    RequestKind, ResponseKind, TopicName,
+    ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, DescribeClusterResponse,
+    FindCoordinatorResponse, MetadataRequest, MetadataResponse, RequestKind, ResponseKind,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tracing::{debug, info};
 
 use super::Broker;
 use super::calls::Purpose;
-use super::metadata::{INTERNAL_TOPICS, is_valid_topic};
+use super::metadata::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::controller::is_valid_topic;
 use crate::nodes::broker::versions::{highest, table, unsupported};
 use crate::vocab::ConnId;
 use crate::wire::kafka::{KafkaWireError, decode_request, encode_response};
@@ -83,7 +83,9 @@ impl Broker {
             RequestKind::ElectLeaders(request) => {
                 self.controller.elect_leaders(cx, &mut self.session, to, request);
             }
-            RequestKind::CreateTopics(request) => self.create_topics(cx, to, request),
+            RequestKind::CreateTopics(request) => {
+                self.controller.create_topics(cx, &mut self.session, to, request);
+            }
             RequestKind::ApiVersions(_) => {
                 cx.reply(to, ResponseKind::ApiVersions(table(self.config.version)));
             }
@@ -115,22 +117,6 @@ impl Broker {
         if self.clients.done(conn) {
             self.serve(cx, conn);
         }
-    }
-
-    fn create_topics(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: CreateTopicsRequest) {
-        if self.controller.is_active() {
-            self.controller.create_topics(cx, &mut self.session, to, request);
-            return;
-        }
-        let error = ResponseError::NotController;
-        let refused = request.topics.into_iter().map(|topic| {
-            let result =
-                CreatableTopicResult::default().with_name(topic.name).with_error_code(error.code());
-            // Versions that could tell of it tell that nothing was made.
-            result.with_num_partitions(-1).with_replication_factor(-1)
-        });
-        let response = CreateTopicsResponse::default().with_topics(refused.collect());
-        cx.reply(to, ResponseKind::CreateTopics(response));
     }
 
     fn tell_metadata(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: MetadataRequest) {

@@ -24,12 +24,8 @@ pub const LATEST_PRODUCER_ID_BLOCK: &str = "/latest_producer_id_block";
 pub const CONFIG_TOPICS: &str = "/config/topics";
 /// Parent of the notifications about changed settings.
 pub const CONFIG_CHANGES: &str = "/config/changes";
-/// What a settings notification's path begins with; the coordinator adds ten digits.
-pub const CONFIG_CHANGE_PREFIX: &str = "/config/changes/config_change_";
 /// Parent of the topics that are to be deleted.
 pub const DELETE_TOPICS: &str = "/admin/delete_topics";
-/// The reassignment that is wanted; there only while it runs.
-pub const REASSIGN_PARTITIONS: &str = "/admin/reassign_partitions";
 /// The preferred elections that are wanted; there only until they are begun.
 pub const PREFERRED_REPLICA_ELECTION: &str = "/admin/preferred_replica_election";
 /// The cluster's id.
@@ -72,11 +68,6 @@ pub fn delete_topic(name: &str) -> String {
     format!("{DELETE_TOPICS}/{name}")
 }
 
-/// The last part of a path: the child's name below its parent.
-pub fn child_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 /// The persistent znodes, with empty data, that every broker makes sure of when it starts; parents stand
 /// before their children. Entity types of the settings grew with the releases (`ips` in 2.7).
 pub fn ensured_at_start(version: KafkaVersion) -> Vec<&'static str> {
@@ -117,10 +108,6 @@ mod tests {
         assert_eq!(partition_state(&at), "/brokers/topics/orders/partitions/3/state");
         assert_eq!(broker(BrokerId(7)), "/brokers/ids/7");
         assert_eq!(topic_config("orders"), "/config/topics/orders");
-        assert_eq!(
-            child_name("/config/changes/config_change_0000000004"),
-            "config_change_0000000004"
-        );
     }
 
     #[test]

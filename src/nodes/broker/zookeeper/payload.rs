@@ -376,32 +376,6 @@ pub fn decode_partitions(data: &[u8]) -> Result<Vec<TopicPartition>, PayloadErro
     Ok(read.partitions.into_iter().map(|at| TopicPartition::new(at.topic, at.partition)).collect())
 }
 
-/// `/log_dir_event_notification/log_dir_event_…`: a broker lost a log directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogDirEvent {
-    /// 1.
-    pub version: i32,
-    /// The broker.
-    pub broker: i32,
-    /// 1: a log directory failed.
-    pub event: i32,
-}
-
-impl LogDirEvent {
-    /// As all releases write it.
-    pub fn encode(&self) -> Bytes {
-        write(self)
-    }
-
-    /// Reads an event.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn decode(data: &[u8]) -> Result<Self, PayloadError> {
-        read("log dir event", data)
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct EntityConfig {
     version: i32,
@@ -424,18 +398,13 @@ pub fn decode_config(data: &[u8]) -> Result<BTreeMap<String, String>, PayloadErr
     Ok(read::<EntityConfig>("entity config", data)?.config)
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ConfigChange {
-    version: i32,
     entity_path: String,
 }
 
-/// `/config/changes/config_change_…`: `entity_path` is like `topics/orders`.
-pub fn encode_config_change(entity_path: &str) -> Bytes {
-    write(&ConfigChange { version: 2, entity_path: entity_path.to_owned() })
-}
-
-/// The entity path of a settings notification.
+/// The entity path, like `topics/orders`, of a settings notification
+/// (`/config/changes/config_change_…`).
 ///
 /// # Errors
 /// When it is something else.
@@ -460,48 +429,6 @@ pub fn encode_cluster_id(id: &str) -> Bytes {
 /// When it is something else.
 pub fn decode_cluster_id(data: &[u8]) -> Result<String, PayloadError> {
     Ok(read::<ClusterId>("cluster id", data)?.id)
-}
-
-/// `/latest_producer_id_block`: the bounds are texts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProducerIdBlock {
-    /// Who took it.
-    pub broker: BrokerId,
-    /// First producer id of the block.
-    pub start: i64,
-    /// Last producer id of the block.
-    pub end: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ProducerIdBlockJson {
-    version: i32,
-    broker: i32,
-    block_start: String,
-    block_end: String,
-}
-
-impl ProducerIdBlock {
-    /// As all releases write it.
-    pub fn encode(&self) -> Bytes {
-        write(&ProducerIdBlockJson {
-            version: 1,
-            broker: self.broker.0,
-            block_start: self.start.to_string(),
-            block_end: self.end.to_string(),
-        })
-    }
-
-    /// Reads a block.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn decode(data: &[u8]) -> Result<Self, PayloadError> {
-        const WHAT: &str = "producer id block";
-        let read: ProducerIdBlockJson = read(WHAT, data)?;
-        let start = number(WHAT, &read.block_start)?;
-        Ok(Self { broker: BrokerId(read.broker), start, end: number(WHAT, &read.block_end)? })
-    }
 }
 
 /// `/feature` (2.7+): no finalized feature; `status` 1 is "enabled", version 2 since 3.3.
@@ -636,16 +563,9 @@ mod tests {
         let data = encode_config(&config);
         assert_eq!(text(&data), r#"{"version":1,"config":{"min.insync.replicas":"2"}}"#);
         assert_eq!(decode_config(&data), Ok(config));
-        let change = encode_config_change("topics/t");
-        assert_eq!(text(&change), r#"{"version":2,"entity_path":"topics/t"}"#);
-        assert_eq!(decode_config_change(&change).as_deref(), Ok("topics/t"));
+        let change = br#"{"version":2,"entity_path":"topics/t"}"#;
+        assert_eq!(decode_config_change(change).as_deref(), Ok("topics/t"));
         assert_eq!(text(&encode_cluster_id("x")), r#"{"version":"1","id":"x"}"#);
-        let block = ProducerIdBlock { broker: BrokerId(1), start: 0, end: 999 };
-        assert_eq!(
-            text(&block.encode()),
-            r#"{"version":1,"broker":1,"block_start":"0","block_end":"999"}"#
-        );
-        assert_eq!(ProducerIdBlock::decode(&block.encode()), Ok(block));
         assert_eq!(decode_controller_epoch(&encode_controller_epoch(12)), Ok(12));
         assert_eq!(text(&encode_feature(V(2, 8))), r#"{"features":{},"version":1,"status":1}"#);
     }
