@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
     ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use kafka_sim::checkers::{Acks, ConsumerTerms, Judge, ProducerTerms, Terms};
+use kafka_sim::checkers::{ConsumerTerms, Judge, ProducerTerms, Terms};
 use kafka_sim::history::{
     BrokerObservation, Call, ClientObservation, Observation, Outcome, Recorder,
 };
@@ -21,7 +21,7 @@ use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::broker::log::{self, AtomicFiles, Log, LogSettings};
 use kafka_sim::substrate::Disk;
 use kafka_sim::vocab::step::{DiskRequest, Effect};
-use kafka_sim::vocab::{BrokerId, ConnId, DiskOpId, NodeId, Roster, Time, TopicPartition};
+use kafka_sim::vocab::{Acks, BrokerId, ConnId, DiskOpId, NodeId, Roster, Time, TopicPartition};
 use kafka_sim::wire::kafka::{decode_request, decode_response, encode_request, encode_response};
 use kafka_sim::wire::records::{Batch, BatchBuilder};
 use kafka_sim::wire::workload;

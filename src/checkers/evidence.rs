@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::Acks;
-use crate::vocab::{LeaderEpoch, Offset, Time, TopicPartition};
+use crate::vocab::{Acks, LeaderEpoch, Offset, Time, TopicPartition};
 
 /// Serialises as the text that a person reads.
 pub(super) fn as_text<T: Display, S: Serializer>(

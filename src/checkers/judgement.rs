@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 
 use super::availability::Gap;
 use super::happened::{Expectation, Seen};
-use super::{Acks, Class, Fired, Permission, Property, Timeline, Verdict};
+use super::{Class, Fired, Permission, Property, Timeline, Verdict};
 use crate::history::Fingerprint;
-use crate::vocab::{Happening, KafkaVersion, Seed, Time};
+use crate::vocab::{Acks, Happening, KafkaVersion, Seed, Time};
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -44,7 +44,7 @@ pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Permission, Property, Verdict};
-pub use terms::{Acks, ConsumerTerms, ProducerTerms, Terms};
+pub use terms::{ConsumerTerms, ProducerTerms, Terms};
 pub use timeline::{Entry, Timeline, Turn};
 
 /// Every property, in the order in which they are judged and shown.

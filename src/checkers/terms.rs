@@ -1,37 +1,10 @@
 //! The terms of a run: who takes part, what they were configured to promise, and what may happen.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::Permission;
-use crate::vocab::{BrokerId, Happening, NodeId, Roster};
-
-/// A producer's `acks`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Acks {
-    /// `acks=0`: nobody answers; "acknowledged" means handed to the network.
-    #[serde(rename = "0")]
-    None,
-    /// `acks=1`: the leader appended it.
-    #[serde(rename = "1")]
-    Leader,
-    /// `acks=all`: every in-sync replica has it.
-    #[serde(rename = "all")]
-    All,
-}
-
-impl fmt::Display for Acks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::None => "0",
-            Self::Leader => "1",
-            Self::All => "all",
-        })
-    }
-}
+use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster};
 
 /// A producer that is judged.
 #[derive(Clone, Debug)]

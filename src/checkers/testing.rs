@@ -4,13 +4,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{
-    Acks, ConsumerTerms, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
-};
+use super::{ConsumerTerms, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict};
 use crate::history::{
     BrokerObservation, Call, ClientObservation, Election, Life, Observation, Outcome, Recorder,
 };
-use crate::vocab::{BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
+use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
 
 enum Told {
     Observed(NodeId, Observation),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::nodes::broker;
 use crate::nodes::client::{
-    Acks as ClientAcks, AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic,
-    ProducerConfig, ResetPolicy, StartFrom, Workload,
+    AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
+    StartFrom, Workload,
 };
 use crate::nodes::coordinator;
 use crate::scenario::{
-    Acks, BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Plan, ProducerPlan, Properties,
-    ReadFrom, TopicPlan,
+    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
+    TopicPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster};
@@ -188,11 +188,7 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
             keys: 0,
             first_record: 0,
         },
-        acks: match producer.acks {
-            Acks::None => ClientAcks::None,
-            Acks::Leader => ClientAcks::Leader,
-            Acks::All => ClientAcks::All,
-        },
+        acks: producer.acks,
         retries: narrow(p.int("retries")),
         retry_backoff: p.ms("retry.backoff.ms"),
         retry_backoff_max: retry_backoff_max(p),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{RunError, RunOptions};
-use crate::checkers::{Acks, ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
+use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
 use crate::cluster::{self, Names};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
@@ -110,11 +110,7 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
 fn terms(plan: &Plan, names: &Names) -> Terms {
     let producer = |(plan, &node): (&scenario::ProducerPlan, _)| ProducerTerms {
         node,
-        acks: match plan.acks {
-            scenario::Acks::None => Acks::None,
-            scenario::Acks::Leader => Acks::Leader,
-            scenario::Acks::All => Acks::All,
-        },
+        acks: plan.acks,
         idempotent: false,
         ordered: plan.properties.int("max.in.flight.requests.per.connection") == 1
             || plan.properties.int("retries") == 0,

@@ -127,7 +127,7 @@ pub use diagnostics::{Diagnostic, Diagnostics, Span};
 pub use draw::Scenario;
 pub use fault::{Action, Direction, Fault, Target};
 pub use plan::{
-    Acks, BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
+    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
     ProducerPlan, ReadFrom, TopicPlan,
 };
 pub use properties::Properties;

@@ -1,7 +1,6 @@
 //! A plan: a scenario with nothing left to chance but what each message and disk operation draws.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
-use crate::vocab::{BrokerId, Happening, KafkaVersion, Ratio, Seed, Time};
+use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Ratio, Seed, Time};
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.
@@ -76,38 +75,6 @@ pub struct TopicPlan {
     pub overrides: BTreeMap<String, String>,
     /// All properties of [`TOPIC`](super::properties::TOPIC): its own, or its brokers'.
     pub properties: Properties,
-}
-
-/// When the broker acknowledges a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Acks {
-    /// Never.
-    None,
-    /// When the leader appended it.
-    Leader,
-    /// When all in-sync replicas have it.
-    All,
-}
-
-impl Acks {
-    /// The number on the wire: 0, 1 or −1.
-    pub const fn wire(self) -> i16 {
-        match self {
-            Self::None => 0,
-            Self::Leader => 1,
-            Self::All => -1,
-        }
-    }
-}
-
-impl fmt::Display for Acks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::None => "0",
-            Self::Leader => "1",
-            Self::All => "all",
-        })
-    }
 }
 
 /// How a producer finds out who leads.

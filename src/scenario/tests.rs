@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::vocab::{BrokerId, Happening, KafkaVersion, Seed, Time, TopicPartition};
+use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Seed, Time, TopicPartition};
 
 mod diagnostics;
 

@@ -34,6 +34,7 @@
 //! | znode | a node of the coordinator's data tree |
 //! | zxid | position in the coordinator's sequence of transactions: epoch ‖ counter |
 
+mod acks;
 mod happening;
 mod ids;
 mod seed;
@@ -41,6 +42,7 @@ pub mod step;
 mod time;
 mod version;
 
+pub use acks::Acks;
 pub use happening::{Happening, UnknownHappening};
 pub use ids::{
     BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,

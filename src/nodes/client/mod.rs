@@ -18,4 +18,4 @@ mod wake;
 pub use admin::{Admin, AdminConfig, NewTopic};
 pub use connections::ConnectionConfig;
 pub use consumer::{Consumer, ConsumerConfig, ResetPolicy, StartFrom};
-pub use producer::{Acks, Discover, Producer, ProducerConfig, Workload};
+pub use producer::{Discover, Producer, ProducerConfig, Workload};

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::super::diagnostics::{Sink, did_you_mean};
 use super::super::draw::ClientSpec;
-use super::super::plan::{Acks, ConsumerPlan, Discovery, ProducerPlan, ReadFrom};
+use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom};
 use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::{Context, NodeKind};
-use crate::vocab::{KafkaVersion, Time};
+use crate::vocab::{Acks, KafkaVersion, Time};
 
 const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];

@@ -4,29 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::client::connections::ConnectionConfig;
-use crate::vocab::{KafkaVersion, NodeId, Time};
-
-/// `acks`: what a leader does before it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acks {
-    /// `0`: it does not answer.
-    None,
-    /// `1`: it appends to its own log.
-    Leader,
-    /// `all`: it waits for all in-sync replicas.
-    All,
-}
-
-impl Acks {
-    /// As the protocol has it.
-    pub fn number(self) -> i16 {
-        match self {
-            Self::None => 0,
-            Self::Leader => 1,
-            Self::All => -1,
-        }
-    }
-}
+use crate::vocab::{Acks, KafkaVersion, NodeId, Time};
 
 /// From whom a producer learns who leads.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::ResponseKind;
 
 use self::accumulator::{Accumulator, NewRecord, NoRoom, ProducerBatch};
-pub use self::config::{Acks, Discover, ProducerConfig, Workload};
+pub use self::config::{Discover, ProducerConfig, Workload};
 use self::partitioner::Partitioner;
 use super::connections::{Connections, Happenings};
 use super::discovery::Discovery;

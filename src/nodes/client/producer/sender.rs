@@ -7,14 +7,14 @@ use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, RequestK
 use tracing::debug;
 
 use super::accumulator::ProducerBatch;
-use super::{Acks, Producer, Sent, end_badly, reason};
+use super::{Producer, Sent, end_badly, reason};
 use crate::nodes::Effects;
 use crate::nodes::client::connections::Readiness;
 use crate::nodes::client::protocol::{
     certainly_not_written, code, error_name, is_metadata_error, is_retriable,
 };
 use crate::nodes::client::wake::earlier;
-use crate::vocab::{Clock, NodeId, Time};
+use crate::vocab::{Acks, Clock, NodeId, Time};
 
 /// What an answer that names no such partition counts as (UNKNOWN_SERVER_ERROR).
 const UNANSWERED: i16 = -1;
@@ -116,7 +116,7 @@ impl Producer {
         let timeout = self.config.connection.request_timeout.as_millis();
         let request = RequestKind::Produce(
             ProduceRequest::default()
-                .with_acks(self.config.acks.number())
+                .with_acks(self.config.acks.wire())
                 .with_timeout_ms(i32::try_from(timeout).unwrap_or(i32::MAX))
                 .with_topic_data(topics),
         );

@@ -6,7 +6,7 @@ use kafka_protocol::messages::{ApiKey, RequestKind};
 
 use super::*;
 use crate::nodes::client::fake::{Answer, TOPIC, World, all_nodes, roster};
-use crate::vocab::{KafkaVersion, Seed};
+use crate::vocab::{Acks, KafkaVersion, Seed};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);
@@ -87,7 +87,7 @@ fn every_record_is_an_operation_that_ends_with_its_offset() {
         let produced = world.seen(ApiKey::Produce);
         assert_eq!(produced[0].2.version, api);
         let RequestKind::Produce(request) = &produced[0].2.body else { panic!("not Produce") };
-        assert_eq!(request.acks, acks.number());
+        assert_eq!(request.acks, acks.wire());
         assert!(world.client.is_idle());
     }
 }
