@@ -10,7 +10,8 @@ pub const PROPERTY: Property = Property {
     statement: "no consumer is sent a damaged batch, or a record at or above the high watermark of \
                 the same answer",
     source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
-             the consumer; 5.3 Record Batch: the CRC covers the data from the attributes to the end",
+             the consumer; 5.3 Record Batch: the CRC covers the data from the attributes to the \
+             end",
     leaves_out: "whether the high watermark is the right one: read-is-in-the-final-log and \
                  acknowledged-is-read see that",
     class: Class::Safety,
