@@ -14,7 +14,7 @@ use super::metadata::Metadata;
 use crate::nodes::Effects;
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
 use crate::vocab::step::Input;
-use crate::vocab::{BrokerId, Clock, LeaderEpoch, NodeId, Time};
+use crate::vocab::{BrokerId, Clock, LeaderEpoch, NodeId, Stream, Time};
 use crate::wire::zookeeper::{Code, Reply, Request};
 
 /// Token of the session's timers; the client's own have another.
@@ -50,10 +50,11 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// A session with these servers, not begun yet.
-    pub fn new(servers: Vec<NodeId>, session_timeout: Duration) -> Self {
+    /// A session with these servers, not begun yet; `stream` draws its pauses.
+    pub fn new(servers: Vec<NodeId>, session_timeout: Duration, stream: Stream) -> Self {
         let timeout_ms = i32::try_from(session_timeout.as_millis()).unwrap_or(i32::MAX);
-        let session = Session::new(SessionConfig::new(servers, timeout_ms, SESSION_TOKEN));
+        let config = SessionConfig::new(servers, timeout_ms, SESSION_TOKEN);
+        let session = Session::new(config, stream);
         Self { session, round: None, next_tag: 0 }
     }
 

@@ -11,13 +11,14 @@ mod tests;
 mod watches;
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::history::Observation;
 use crate::vocab::step::{self, Closed};
-use crate::vocab::{Clock, ConnId, NodeId, Time, TimerId, Zxid};
+use crate::vocab::{Clock, ConnId, NodeId, Stream, Time, TimerId, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::{JuteError, Reader};
 use crate::wire::zookeeper::{
@@ -39,16 +40,16 @@ pub struct SessionConfig {
     pub servers: Vec<NodeId>,
     /// The timeout that is asked for, in milliseconds (`zookeeper.session.timeout.ms`).
     pub timeout_ms: i32,
-    /// How long to wait before the next server is tried, in milliseconds.
-    pub backoff_ms: u64,
+    /// How long to wait before the next server is tried, in milliseconds; drawn anew each time.
+    pub backoff_ms: RangeInclusive<u64>,
     /// The token of this session's timers, by which the owner knows them. One is set at a time.
     pub timer_token: u64,
 }
 
 impl SessionConfig {
-    /// Servers and timeout, and a pause of 100 ms between attempts.
+    /// Servers and timeout, and up to a second between attempts, as `ClientCnxn` waits.
     pub fn new(servers: Vec<NodeId>, timeout_ms: i32, timer_token: u64) -> Self {
-        Self { servers, timeout_ms, backoff_ms: 100, timer_token }
+        Self { servers, timeout_ms, backoff_ms: 0..=999, timer_token }
     }
 }
 
@@ -109,6 +110,7 @@ struct InFlight {
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
+    stream: Stream,
     life: Life,
     link: Link,
     server: usize,
@@ -129,15 +131,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has not begun.
+    /// A session that has not begun; `stream` draws its pauses.
     ///
     /// # Panics
     /// Without a server.
-    pub fn new(config: SessionConfig) -> Self {
+    pub fn new(config: SessionConfig, stream: Stream) -> Self {
         assert!(!config.servers.is_empty(), "a session needs a server");
         let timeout = Duration::from_millis(u64::try_from(config.timeout_ms).unwrap_or(0));
         Self {
             config,
+            stream,
             life: Life::New,
             link: Link::Down,
             server: 0,
@@ -363,7 +366,8 @@ impl Session {
         let was_up = matches!(self.link, Link::Up(_));
         self.drop_link(fx);
         self.server = (self.server + 1) % self.config.servers.len();
-        self.link = Link::Backoff(clock.now + Duration::from_millis(self.config.backoff_ms));
+        let pause_ms = self.stream.within(self.config.backoff_ms.clone());
+        self.link = Link::Backoff(clock.now + Duration::from_millis(pause_ms));
         if self.life == Life::Closing {
             self.link = Link::Down;
             self.closed();

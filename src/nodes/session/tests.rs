@@ -1,6 +1,7 @@
 //! Tests of a session against a server that is played by hand.
 
 use super::*;
+use crate::vocab::Seed;
 use crate::vocab::step::Effect;
 use crate::wire::zookeeper::{EventKind, RequestHeader, SetWatches, Stat, encode_event};
 
@@ -19,9 +20,10 @@ struct Harness {
 impl Harness {
     /// A session of 6 s at two servers, on its way to the first.
     fn new() -> Self {
-        let config = SessionConfig::new(vec![NodeId(1), NodeId(2)], 6_000, TOKEN);
+        let mut config = SessionConfig::new(vec![NodeId(1), NodeId(2)], 6_000, TOKEN);
+        config.backoff_ms = 100..=100;
         let mut harness = Self {
-            session: Session::new(config),
+            session: Session::new(config, Seed(1).stream("session")),
             fx: Effects::default(),
             now: Time::ZERO,
             timer: None,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kafka_sim::nodes::coordinator::Effects;
 use kafka_sim::nodes::session::{Session, SessionConfig, SessionEvent};
 use kafka_sim::vocab::step::{Closed, Effect};
-use kafka_sim::vocab::{ConnId, NodeId, Time, TimerId};
+use kafka_sim::vocab::{ConnId, NodeId, Seed, Time, TimerId};
 use kafka_sim::wire::zookeeper::{
     Code, Create, Delete, EventKind, MultiOp, MultiResult, Reply, Request, SetData, VersionCheck,
     create_flags,
@@ -35,7 +35,10 @@ struct Client {
 impl Client {
     fn new(world: &mut World) -> Self {
         let mut client = Self {
-            session: Session::new(SessionConfig::new(vec![NodeId(0)], 6_000, 1)),
+            session: Session::new(
+                SessionConfig::new(vec![NodeId(0)], 6_000, 1),
+                Seed(1).stream("session"),
+            ),
             fx: Effects::default(),
             conns: BTreeMap::new(),
             timer: None,

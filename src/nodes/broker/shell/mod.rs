@@ -93,11 +93,11 @@ impl Broker {
         let config = Arc::new(config);
         let cluster_id = payload::random_uuid(&mut stream);
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
-        let session = Session::new(SessionConfig::new(
-            config.coordinators.clone(),
-            timeout_ms,
-            Part::Session.mark(0),
-        ));
+        let servers = config.coordinators.clone();
+        let session = Session::new(
+            SessionConfig::new(servers, timeout_ms, Part::Session.mark(0)),
+            stream.below_name("session"),
+        );
         Self {
             session,
             replicas: None,

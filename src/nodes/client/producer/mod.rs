@@ -98,7 +98,8 @@ impl Producer {
         let discovery = match &config.discover {
             Discover::Metadata => None,
             Discover::Coordinator { servers, session_timeout } => {
-                Some(Discovery::new(servers.clone(), *session_timeout))
+                let stream = stream.below_name("session");
+                Some(Discovery::new(servers.clone(), *session_timeout, stream))
             }
         };
         let key = |n: u32| {
