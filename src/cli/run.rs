@@ -68,6 +68,7 @@ fn replay(args: &Args) -> String {
     format!("sim run {}{seed}", args.scenario.display())
 }
 
+#[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]
 fn events(args: &Args) -> Result<Option<Box<dyn Write + Send>>, Failure> {
     let Some(path) = &args.events else { return Ok(None) };
     if path.as_os_str() == "-" {
