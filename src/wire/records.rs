@@ -134,11 +134,6 @@ impl Batch {
         i64::from_be_bytes(number(&self.bytes, 35))
     }
 
-    /// The producer id, −1 when the producer is not idempotent.
-    pub fn producer_id(&self) -> i64 {
-        i64::from_be_bytes(number(&self.bytes, 43))
-    }
-
     /// A copy that begins at `base_offset` under `leader_epoch`: what a leader does to a batch.
     #[must_use]
     pub fn stamped(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> Self {

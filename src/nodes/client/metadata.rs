@@ -155,11 +155,6 @@ impl Metadata {
         self.wanted = true;
     }
 
-    /// Whether a new answer is wanted or on its way.
-    pub fn update_requested(&self) -> bool {
-        self.wanted
-    }
-
     /// When the next request is due; `None` while one is in flight.
     pub fn due(&self) -> Option<Time> {
         if self.asked {

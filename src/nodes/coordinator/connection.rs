@@ -28,6 +28,9 @@ pub(super) struct Connection {
     pub(super) ids: Vec<AuthId>,
     /// What is to be answered, in this order; the front waits for a transaction.
     pub(super) waiting: VecDeque<Waiting>,
+    /// Frames that came, and that went.
+    pub(super) received: u64,
+    pub(super) sent: u64,
     /// Nothing that arrives counts any more.
     pub(super) ended: bool,
 }
@@ -50,6 +53,8 @@ impl Connection {
             session: None,
             ids: vec![peer],
             waiting: VecDeque::new(),
+            received: 0,
+            sent: 0,
             ended: false,
         }
     }
@@ -77,6 +82,7 @@ impl Running {
                 Err(error) => return self.no_frame(at, conn, error),
             };
             self.received += 1;
+            connection.received += 1;
             match connection.session {
                 None => self.connect(at, conn, payload),
                 Some(session) => {
@@ -306,6 +312,9 @@ impl Running {
 
     pub(super) fn send(&mut self, at: &mut Step<'_>, conn: ConnId, bytes: Bytes) {
         self.sent += 1;
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.sent += 1;
+        }
         at.fx.send(conn, bytes);
     }
 

@@ -1,7 +1,5 @@
 //! Commands of four letters, sent as text where a frame's length would stand.
 
-use std::fmt::Write;
-
 use super::{Config, Running};
 
 /// The text that answers `word`, after which the connection is closed; `None` when it is no command.
@@ -23,8 +21,11 @@ pub(super) fn answer(running: &Running, config: &Config, word: [u8; 4]) -> Optio
             for connection in running.connections.values() {
                 let address = &connection.ids.iter().find(|id| &*id.scheme == "ip");
                 let address = address.map_or("", |id| &*id.id);
-                let queued = connection.waiting.len();
-                let _ = writeln!(text, " /{address}[1](queued={queued},recved=0,sent=0)");
+                let (queued, received) = (connection.waiting.len(), connection.received);
+                let sent = connection.sent;
+                let counts = format!("queued={queued},recved={received},sent={sent}");
+                // 1 is a selector's interest in reading, which is always there.
+                text.push_str(&format!(" /{address}[1]({counts})\n"));
             }
             text.push('\n');
             text + &server(running)
@@ -45,9 +46,10 @@ fn znodes(running: &Running) -> usize {
     running.state.tree.len() + 1
 }
 
+/// As ZooKeeper has it, without the line of latencies: nobody measures them here.
 fn server(running: &Running) -> String {
     format!(
-        "Latency min/avg/max: 0/0.0/0\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
+        "Received: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
          Zxid: {}\nMode: standalone\nNode count: {}\n",
         running.received,
         running.sent,

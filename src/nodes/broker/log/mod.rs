@@ -276,11 +276,6 @@ impl Log {
         true
     }
 
-    /// Whether an fsync is under way.
-    pub fn is_flushing(&self) -> bool {
-        !self.flushes.is_empty()
-    }
-
     /// Cuts everything from `target` on; a batch that holds `target` goes whole. Epochs that start at the
     /// new end or behind it are forgotten even when no record is cut. Returns whether records were cut.
     pub fn truncate_to(&mut self, disk: &mut Disk<'_>, target: Offset) -> bool {

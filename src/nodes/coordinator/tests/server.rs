@@ -300,6 +300,18 @@ fn four_letter_words_are_answered_with_text() {
 }
 
 #[test]
+fn each_connection_counts_its_own_frames() {
+    let mut harness = Harness::new();
+    harness.attach();
+    let asking = harness.accept();
+    harness.send(asking, Bytes::from_static(b"stat"));
+    let text = harness.arrived.remove(&asking).unwrap_or_default();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    assert!(text.contains("[1](queued=0,recved=1,sent=1)\n"), "{text}");
+    assert!(text.contains("[1](queued=0,recved=0,sent=0)\n"), "{text}");
+}
+
+#[test]
 fn no_bytes_bring_a_server_down() {
     let mut stream = Seed(3).stream("garbage");
     let mut harness = Harness::new();
