@@ -15,6 +15,7 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
 use super::partition::Partition;
 use super::purgatory::DelayedFetch;
 use super::{Due, ReplicaManager, Slot};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
 use crate::vocab::{BrokerId, Offset};
@@ -162,14 +163,20 @@ impl ReplicaManager {
             tracing::info!(at = %partition.at, %replica, "fetch of a replica that is not assigned");
             return;
         };
-        let before = state.end;
+        let moved = state.end != Some(position.offset);
         state.fetched(position.offset, position.leader_end, now);
-        if !leader.isr.maximal().contains(&replica) {
+        let is_in_sync = leader.isr.maximal().contains(&replica);
+        if moved {
+            let (at, offset) = (partition.at.clone(), position.offset);
+            let fetched = BrokerObservation::FollowerFetched { at, follower: replica, offset };
+            cx.effects.observe(Observation::Broker(fetched));
+        }
+        if !is_in_sync {
             self.maybe_expand(cx, position.slot, replica);
         }
         // The high watermark can move without the follower having moved: when another one, outside the ISR,
         // counts as caught up no longer. Since 2.4 that has to wait for somebody who moves.
-        if before != Some(position.offset) || looks_at_every_fetch {
+        if moved || looks_at_every_fetch {
             self.progress(cx, position.slot);
         }
     }
