@@ -127,6 +127,9 @@ impl fmt::Display for BrokerObservation {
             }
             Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
             Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
+            Self::HandedToFollower { at, follower, from } => {
+                write!(f, "hands records of {at} from {from} on to follower {follower}")
+            }
             Self::FollowerFetched { at, follower, offset } => {
                 write!(f, "follower {follower} of {at} fetched from {offset}")
             }

@@ -258,6 +258,15 @@ pub enum BrokerObservation {
         /// Where to.
         offset: Offset,
     },
+    /// As leader: it hands a follower records that the follower pulls.
+    HandedToFollower {
+        /// The partition.
+        at: TopicPartition,
+        /// Who gets them.
+        follower: BrokerId,
+        /// The first offset that was asked for.
+        from: Offset,
+    },
     /// As leader: a follower fetched from another offset than before, and so has everything below it.
     FollowerFetched {
         /// The partition.

@@ -203,7 +203,7 @@ impl ReplicaManager {
             || read.urgent
             || read.bytes >= size(request.min_bytes);
         if enough {
-            cx.reply(to, ResponseKind::Fetch(read.response));
+            self.reply_fetch(cx, to, &request, &slots, read);
             return;
         }
         let number = self.next_request;
@@ -212,6 +212,33 @@ impl ReplicaManager {
         let at = Self::later(cx, wait);
         let deadline = self.alarm.set(cx, at, Due::Fetch(number));
         self.park_fetch(number, DelayedFetch { to, deadline, request, slots });
+    }
+
+    /// Sends what was read, and tells the history which followers get records.
+    pub(super) fn reply_fetch(
+        &self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: Read,
+    ) {
+        if request.replica_id.0 >= 0 && read.bytes > 0 {
+            let follower = BrokerId(request.replica_id.0);
+            let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let given = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+            for ((asked, given), slot) in asked.zip(given).zip(slots) {
+                let Some(slot) =
+                    slot.filter(|_| given.records.as_ref().is_some_and(|r| !r.is_empty()))
+                else {
+                    continue;
+                };
+                let (at, from) = (self.at(slot).at.clone(), asked.fetch_offset);
+                let handed = BrokerObservation::HandedToFollower { at, follower, from };
+                cx.effects.observe(Observation::Broker(handed));
+            }
+        }
+        cx.reply(to, ResponseKind::Fetch(read.response));
     }
 
     /// Whether a fetch that waits can be answered, as far as this partition has something to say.
