@@ -5,6 +5,8 @@ mod single;
 use std::fmt;
 use std::io::{self, Write};
 
+use crate::vocab::Mutant;
+
 pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
 
 /// What is asked of a run, besides its scenario and seed.
@@ -12,11 +14,16 @@ pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
 pub struct RunOptions {
     /// Where every event is written as a line, if anywhere. Should be buffered.
     pub events: Option<Box<dyn Write + Send>>,
+    /// The bug to plant, instead of the scenario's.
+    pub mutant: Option<Mutant>,
 }
 
 impl fmt::Debug for RunOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunOptions").field("events", &self.events.is_some()).finish()
+        f.debug_struct("RunOptions")
+            .field("events", &self.events.is_some())
+            .field("mutant", &self.mutant)
+            .finish()
     }
 }
 

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
-use crate::vocab::{Clock, ConnId, Stream, Time, TimerId, Zxid};
+use crate::vocab::{Clock, ConnId, Mutant, Stream, Time, TimerId, Zxid};
 
 use acl::AuthId;
 use connection::Connection;
@@ -62,6 +62,8 @@ pub struct Config {
     pub max_session_timeout_ms: Option<u32>,
     /// `snapCount`: transactions from one snapshot to the next.
     pub snapshot_every: u64,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `zookeeper.extendedTypesEnabled`: whether znodes may have a time to live.
     pub extended_types: bool,
     /// `4lw.commands.whitelist=*`: whether more commands than `srvr` are answered.
@@ -78,6 +80,7 @@ impl Default for Config {
             min_session_timeout_ms: None,
             max_session_timeout_ms: None,
             snapshot_every: 10_000,
+            mutant: None,
             extended_types: false,
             four_letter_words: true,
         }

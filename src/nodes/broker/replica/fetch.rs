@@ -17,7 +17,7 @@ use super::purgatory::DelayedFetch;
 use super::{Due, ReplicaManager, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
-use crate::vocab::{BrokerId, Offset};
+use crate::vocab::{BrokerId, Mutant, Offset};
 
 /// What a follower's fetch tells its leader.
 struct Position {
@@ -63,15 +63,10 @@ fn diverging(
     Ok(diverges.then_some(end))
 }
 
-/// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
-fn readable_end(partition: &Partition, from_follower: bool) -> Offset {
-    if from_follower { partition.log.settled_end() } else { partition.high_watermark }
-}
-
 fn read_partition(
     partition: &Partition,
     asked: &FetchPartition,
-    from_follower: bool,
+    readable_end: Offset,
     budget: &mut Budget,
 ) -> Result<PartitionData, ResponseError> {
     partition.leader_at(asked.current_leader_epoch)?;
@@ -89,9 +84,8 @@ fn read_partition(
     if asked.fetch_offset < log.start() || asked.fetch_offset > log.end() {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    let end = readable_end(partition, from_follower);
     let max_bytes = size(asked.partition_max_bytes).min(budget.bytes);
-    let records = log.read(asked.fetch_offset, end, max_bytes, budget.at_least_one);
+    let records = log.read(asked.fetch_offset, readable_end, max_bytes, budget.at_least_one);
     if !records.is_empty() {
         budget.at_least_one = false;
         budget.bytes = budget.bytes.saturating_sub(records.len());
@@ -101,6 +95,15 @@ fn read_partition(
 }
 
 impl ReplicaManager {
+    /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
+    fn readable_end(&self, partition: &Partition, from_follower: bool) -> Offset {
+        if from_follower || self.config.is(Mutant::ReadAboveHighWatermark) {
+            partition.log.settled_end()
+        } else {
+            partition.high_watermark
+        }
+    }
+
     /// Reads what a request asks for, without waiting and without noting anything.
     pub(super) fn read(
         &self,
@@ -121,9 +124,11 @@ impl ReplicaManager {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for asked in &topic.partitions {
                 let slot = *slots.next().expect("one slot for each partition");
-                let data = slot
-                    .ok_or(ResponseError::UnknownTopicOrPartition)
-                    .and_then(|s| read_partition(self.at(s), asked, from_follower, &mut budget));
+                let data = slot.ok_or(ResponseError::UnknownTopicOrPartition).and_then(|slot| {
+                    let partition = self.at(slot);
+                    let end = self.readable_end(partition, from_follower);
+                    read_partition(partition, asked, end, &mut budget)
+                });
                 let data = data.unwrap_or_else(|error| {
                     PartitionData::default()
                         .with_partition_index(asked.partition)
@@ -227,7 +232,7 @@ impl ReplicaManager {
             if wrong {
                 return true;
             }
-            let end = readable_end(partition, from_follower);
+            let end = self.readable_end(partition, from_follower);
             let max = size(asked.partition_max_bytes).max(1);
             total += partition.log.bytes_available(asked.fetch_offset, end, enough).min(max);
             if total >= enough.max(1) {

@@ -6,7 +6,7 @@ use super::ReplicaManager;
 use super::partition::Partition;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::vocab::{KafkaVersion, Offset, Time};
+use crate::vocab::{KafkaVersion, Mutant, Offset, Time};
 
 /// Where the high watermark of a leader moves to, if it moves: the least log end offset among itself, the
 /// maximal ISR, and followers that are caught up though not in the ISR (they are about to join it).
@@ -15,16 +15,21 @@ pub fn advanced(
     version: KafkaVersion,
     lag_max: Duration,
     now: Time,
+    is_hasty: bool,
 ) -> Option<Offset> {
     let leader = partition.leader()?;
-    let (committed, maximal) = (leader.isr.committed(), leader.isr.maximal());
+    let committed = leader.isr.committed();
+    let counted = match is_hasty {
+        true => leader.isr.wanted(),
+        false => leader.isr.maximal(),
+    };
     if version.holds_high_watermark_below_min_isr() && committed.len() < partition.min_isr(version)
     {
         return None;
     }
     let mut least = partition.log.settled_end();
     for (id, follower) in &leader.followers {
-        if maximal.contains(id) || follower.is_caught_up(lag_max, now) {
+        if counted.contains(id) || follower.is_caught_up(lag_max, now) {
             // A follower that did not fetch yet holds the high watermark where it is.
             least = least.min(follower.end?);
         }
@@ -48,8 +53,9 @@ impl ReplicaManager {
     /// As a leader: moves the high watermark if it can, and serves whom this was all about.
     pub(super) fn progress(&mut self, cx: &mut Context<'_>, slot: usize) {
         let (version, lag_max) = (self.config.version, self.config.replica_lag_time_max);
+        let is_hasty = self.config.is(Mutant::CommitOverPendingShrink);
         let partition = self.at_mut(slot);
-        if let Some(to) = advanced(partition, version, lag_max, cx.clock.now) {
+        if let Some(to) = advanced(partition, version, lag_max, cx.clock.now, is_hasty) {
             Self::set_high_watermark(cx, partition, to);
         }
         self.complete_produces(cx, slot);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::client::connections::ConnectionConfig;
-use crate::vocab::{Acks, KafkaVersion, NodeId, Time};
+use crate::vocab::{Acks, KafkaVersion, Mutant, NodeId, Time};
 
 /// From whom a producer learns who leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct ProducerConfig {
     pub name: Arc<str>,
     /// The release it behaves like.
     pub version: KafkaVersion,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `bootstrap.servers`
     pub bootstrap: Vec<NodeId>,
     /// From whom it learns who leads.
@@ -95,6 +97,7 @@ impl ProducerConfig {
         Self {
             name: name.into(),
             version,
+            mutant: None,
             bootstrap,
             discover: Discover::Metadata,
             workload,
