@@ -18,6 +18,7 @@ mod check;
 mod color;
 mod determinism;
 mod exit;
+mod mutants;
 mod properties;
 mod run;
 mod trace;
@@ -73,6 +74,7 @@ enum Verb {
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
+    Mutants(mutants::Args),
 }
 
 fn after_help() -> String {
@@ -149,6 +151,7 @@ pub fn main_with(
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
+        Verb::Mutants(args) => mutants::mutants(&args, style, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);
     match done.and_then(flushed) {

@@ -1,5 +1,6 @@
 //! One seed: what a run is asked for, and how it can fail to be one.
 
+pub mod mutants;
 mod single;
 
 use std::fmt;
