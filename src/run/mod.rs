@@ -1,5 +1,6 @@
-//! One seed: what a run is asked for, and how it can fail to be one.
+//! One seed and many: what a run is asked for, and how it can fail to be one.
 
+mod many;
 pub mod mutants;
 mod single;
 
@@ -7,7 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::vocab::Mutant;
-
+pub use many::{Jobs, Panicked, Ran, many};
 pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
 
 /// What is asked of a run, besides its scenario and seed.

@@ -1,16 +1,12 @@
 //! Mutants against checkers: which checker finds which planted bug, on the runs that are said to show it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{RunError, RunOptions, load, run_plan};
+use super::{Jobs, RunError, load, many};
 use crate::checkers::{PROPERTIES, RunOutcome, Status};
 use crate::scenario::Plan;
 use crate::vocab::{Mutant, Seed};
-
-/// Runs that are done at the same time.
-const THREADS: usize = 2;
 
 /// Where a mutant shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +33,20 @@ const fn hunt(mutant: Mutant, scenario: &'static str, seed: u64) -> Hunt {
 
 /// A run for each mutant that finds it, in the order of [`Mutant::ALL`].
 pub const HUNTS: &[Hunt] = &[
-    hunt(Mutant::TruncateToOwnHighWatermark, "leader_crash", 0),
-    hunt(Mutant::AcknowledgeAlone, "leader_crash", 0),
+    hunt(Mutant::TruncateToOwnHighWatermark, "fast_elections", 1),
+    hunt(Mutant::AcknowledgeAlone, "fast_elections", 1),
+    hunt(Mutant::CommitOverPendingShrink, "fast_elections", 1),
+    hunt(Mutant::ReadAboveHighWatermark, "fast_elections", 1),
+    hunt(Mutant::OutOfRangeAboveHighWatermark, "fast_elections", 2),
+    hunt(Mutant::CompareOffsetsOnly, "fast_elections", 6),
+    hunt(Mutant::TruncateByOneAnswer, "fast_elections", 9),
+    hunt(Mutant::LeadInOldEpoch, "fast_elections", 1),
+    hunt(Mutant::ElectOutsideIsr, "fast_elections", 1),
+    hunt(Mutant::ElectWithoutJoining, "fast_elections", 1),
+    hunt(Mutant::ReuseLeaderEpoch, "fast_elections", 2),
+    hunt(Mutant::LeaveEphemerals, "fast_elections", 1),
+    hunt(Mutant::RetryBehindOthers, "fast_elections", 6),
+    hunt(Mutant::KeepFormerLeader, "fast_elections", 1),
 ];
 
 /// What the checkers made of a mutant.
@@ -58,6 +66,9 @@ pub struct Catch {
 ///
 /// # Errors
 /// When a scenario cannot be read, or is wrong.
+///
+/// # Panics
+/// Passes on a panic of the simulation: a mutant is a bug of what is simulated, not of the simulator.
 pub fn catch_all(folder: &Path, seeds: u64) -> Result<Vec<Catch>, RunError> {
     let mut plans = Vec::new();
     for hunt in HUNTS {
@@ -68,7 +79,12 @@ pub fn catch_all(folder: &Path, seeds: u64) -> Result<Vec<Catch>, RunError> {
             Plan { mutant, ..scenario.plan(Seed(seed)) }
         }));
     }
-    let outcomes = run_all(plans)?;
+    let mut outcomes = Vec::new();
+    many(plans, Jobs::default(), |ran| {
+        let outcome = ran.outcome.unwrap_or_else(|panicked| panic!("{panicked}"));
+        outcomes.push(outcome);
+        ControlFlow::Continue(())
+    });
     let per_hunt = usize::try_from(seeds).expect("few seeds");
     let caught = HUNTS.iter().zip(outcomes.chunks(per_hunt));
     Ok(caught.map(|(hunt, outcomes)| catch(*hunt, outcomes)).collect())
@@ -93,25 +109,4 @@ fn catch(hunt: Hunt, outcomes: &[RunOutcome]) -> Catch {
         found: count(&|outcome| fails(outcome.judgement.status())),
         by: by.collect(),
     }
-}
-
-/// Runs plans, a few at a time; each run has a thread of its own, and shares nothing.
-fn run_all(plans: Vec<Plan>) -> Result<Vec<RunOutcome>, RunError> {
-    let next = AtomicUsize::new(0);
-    let outcomes = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(plan) = plans.get(index) else { return };
-                    let outcome = run_plan(plan.clone(), RunOptions::default());
-                    outcomes.lock().expect("nobody panics with it").push((index, outcome));
-                }
-            });
-        }
-    });
-    let mut outcomes = outcomes.into_inner().expect("nobody panicked with it");
-    outcomes.sort_by_key(|(index, _)| *index);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }

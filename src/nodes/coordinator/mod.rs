@@ -70,6 +70,13 @@ pub struct Config {
     pub four_letter_words: bool,
 }
 
+impl Config {
+    /// Whether this bug is planted.
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+}
+
 impl Default for Config {
     /// The defaults of ZooKeeper, but for a smaller `snapCount` (its 100,000 is for longer lives) and for
     /// commands, which are all answered.
@@ -177,7 +184,7 @@ impl Coordinator {
         }
         let first = sessions::first_id(self.config.server_id, clock.wall_ms);
         let mut running = Running {
-            preparer: Preparer::new(state.last_zxid, self.config.extended_types),
+            preparer: Preparer::new(state.last_zxid, &self.config),
             next_session: first.max(state.sessions.last_id() + 1),
             state,
             log,
@@ -209,6 +216,9 @@ impl Running {
     /// The end of every step: what was proposed goes to the log, and timers stand where they must.
     fn settle(&mut self, at: &mut Step<'_>) {
         self.log.flush(at.fx);
+        if at.config.is(Mutant::ApplyBeforeFsync) {
+            self.commit(at, self.preparer.last_zxid());
+        }
         self.log.snapshot_if_due(&self.state, at.fx);
         // Touches only move deadlines back, so an early timer is kept and looks again when it fires.
         if let Some(next) = self.expiry.next()

@@ -254,10 +254,13 @@ impl Controller {
         for (at, old, version) in states {
             let unclean = unclean.get(&at.topic).copied().unwrap_or(false)
                 || self.config.is(Mutant::ElectOutsideIsr);
-            let Some(choice) = self.choose(at, old, strategy, unclean) else {
+            let Some(mut choice) = self.choose(at, old, strategy, unclean) else {
                 tracing::info!(partition = %at, ?strategy, isr = ?old.isr, "nobody can lead it");
                 continue;
             };
+            if self.config.is(Mutant::ElectWithoutJoining) {
+                choice.isr.retain(|id| *id != choice.leader);
+            }
             let state = PartitionState {
                 controller_epoch: epoch,
                 leader: choice.leader,

@@ -114,6 +114,8 @@ impl ReplicaManager {
             }
             IsrOutcome::Superseded => {}
         }
-        self.progress(cx, slot);
+        if !self.config.is(Mutant::StallAfterShrink) {
+            self.progress(cx, slot);
+        }
     }
 }

@@ -146,6 +146,9 @@ impl ReplicaManager {
         response: ProduceResponse,
         mut unsettled: Vec<Unsettled>,
     ) {
+        if self.config.is(Mutant::AcknowledgeBeforeFlush) && acks != ACKS_ALL {
+            unsettled.clear();
+        }
         if acks != ACKS_ALL || self.config.is(Mutant::AcknowledgeAlone) {
             unsettled.retain(|part| self.at(part.slot).log.settled_end() < part.required);
         }

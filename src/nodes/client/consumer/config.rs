@@ -64,6 +64,11 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerConfig {
+    /// Whether this bug is planted.
+    pub fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
     /// The defaults of release `version`, except that it begins at the beginning.
     pub fn new(
         name: impl Into<Arc<str>>,

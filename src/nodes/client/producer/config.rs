@@ -84,6 +84,11 @@ pub struct ProducerConfig {
 }
 
 impl ProducerConfig {
+    /// Whether this bug is planted.
+    pub fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
     /// The defaults of release `version`, except that it is never idempotent.
     pub fn new(
         name: impl Into<Arc<str>>,
