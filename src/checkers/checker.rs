@@ -4,8 +4,10 @@ use std::fmt;
 
 use super::availability::Availability;
 use super::ledger::{FinalRecord, Ledger};
+use super::offset_map::Value;
 use super::order::Order;
 use super::reading::Reading;
+use super::sightings::Sightings;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
 use crate::history::{BrokerObservation, ClientObservation, CoordinatorObservation, Life, Outcome};
 use crate::vocab::{NodeId, Time};
@@ -63,6 +65,8 @@ pub struct Books {
     pub window: AckWindow,
     /// What readers were handed.
     pub reading: Reading,
+    /// What clients saw stand where.
+    pub sightings: Sightings,
     /// In which order records stand in the final logs.
     pub order: Order,
     /// When producers were without an acknowledgement.
@@ -78,6 +82,7 @@ impl Books {
         Self {
             window: AckWindow::default(),
             reading: Reading::new(&terms),
+            sightings: Sightings::new(&terms),
             order: Order::default(),
             availability: Availability::new(&ledger),
             faults: Vec::new(),
@@ -102,6 +107,17 @@ impl Books {
             self.ledger.observe(time, node, observation);
         }
         self.reading.observe(&self.ledger, node, observation);
+        self.sightings.observe(&self.ledger, node, observation);
+    }
+
+    /// A record in words.
+    pub fn record(&self, value: Value) -> String {
+        format!("record {} of {}", value.record, self.ledger.accounts()[value.producer].name)
+    }
+
+    /// The node that wrote a record.
+    pub fn producer(&self, value: Value) -> NodeId {
+        self.ledger.accounts()[value.producer].terms.node
     }
 
     /// Books what a broker told.

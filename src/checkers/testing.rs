@@ -4,12 +4,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ConsumerTerms, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict};
+use super::{
+    ConsumerTerms, Evidence, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
+};
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, Election, Life, Observation, Outcome, Recorder,
+    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Life,
+    Observation, Outcome, Recorder,
 };
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
 
+#[derive(Clone)]
 enum Told {
     Observed(NodeId, Observation),
     Fault(String),
@@ -18,6 +22,7 @@ enum Told {
 }
 
 /// A history in the making.
+#[derive(Clone)]
 pub struct Story {
     /// What it is judged by.
     pub terms: Terms,
@@ -34,6 +39,7 @@ impl Default for Story {
         let brokers = [1, 2, 3].map(|id| (BrokerId(id), roster.add(&format!("b{id}"))));
         let producer = roster.add("p0");
         let consumer = roster.add("c0");
+        assert_eq!(roster.add("z1"), Self::Z1);
         assert_eq!((brokers[0].1, producer, consumer), (Self::B1, Self::P0, Self::C0));
         let terms = Terms {
             roster,
@@ -78,6 +84,8 @@ impl Story {
     pub const P0: NodeId = NodeId(3);
     /// The consumer.
     pub const C0: NodeId = NodeId(4);
+    /// The coordinator's server.
+    pub const Z1: NodeId = NodeId(5);
 
     /// A story whose producer is idempotent.
     pub fn idempotent() -> Self {
@@ -136,6 +144,22 @@ impl Story {
     pub fn unknown(&mut self, record: u64) -> &mut Self {
         let error = "REQUEST_TIMED_OUT".into();
         self.completed(Self::P0, record, Outcome::Unknown { error })
+    }
+
+    /// A record of p0 was certainly not written.
+    pub fn failed(&mut self, record: u64) -> &mut Self {
+        let error = "MESSAGE_TOO_LARGE".into();
+        self.completed(Self::P0, record, Outcome::Failed { error })
+    }
+
+    /// z1 told something.
+    pub fn server(&mut self, observation: CoordinatorObservation) -> &mut Self {
+        self.observed(Self::Z1, Observation::Coordinator(observation))
+    }
+
+    /// A broker was told that its session expired.
+    pub fn session_expired(&mut self, broker: i32, session: i64) -> &mut Self {
+        self.broker(broker, BrokerObservation::SessionExpired { session })
     }
 
     /// c0 was handed a record of p0.
@@ -284,6 +308,17 @@ impl Story {
             recorder.final_record(self.now, &orders(), *offset, producer, *record);
         }
         recorder.finish().expect("there is no event log").subscriber.finish(self.now)
+    }
+}
+
+/// The evidence against a story.
+///
+/// # Panics
+/// When `property` holds.
+pub fn rejects(story: &Story, property: &Property) -> Evidence {
+    match story.judgement().verdict(property) {
+        Verdict::Violated(evidence) => evidence.clone(),
+        verdict => panic!("{} is {verdict:?}", property.name),
     }
 }
 

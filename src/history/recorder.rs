@@ -355,7 +355,7 @@ mod tests {
     fn time_does_not_go_back() {
         let mut recorder = Recorder::new(());
         recorder.timer(Time(2), NodeId(0), 0);
-        let expired = Observation::Broker(BrokerObservation::SessionExpired);
+        let expired = Observation::Broker(BrokerObservation::SessionExpired { session: 1 });
         recorder.observed(Time(1), NodeId(0), &expired);
     }
 }
