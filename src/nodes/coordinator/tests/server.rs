@@ -50,7 +50,7 @@ fn what_was_acknowledged_survives_a_power_loss_and_the_rest_leaves_no_trace() {
     else {
         panic!("{:?}", harness.observed)
     };
-    assert_eq!((before_last, sessions.len(), ephemerals.len()), (&recovered, 1, 16));
+    assert_eq!((before_last, sessions.len(), ephemerals.len()), (&recovered, 1, 17));
     let again = harness.accept();
     harness.greet(again, session.session, session.password);
     assert_eq!(harness.greeted(again).session, session.session);
