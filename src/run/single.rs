@@ -16,7 +16,7 @@ use crate::vocab::{Roster, Seed, Time};
 pub const DEFAULT_SEED: Seed = Seed(0);
 
 /// The stack of a run's thread, in bytes; more than the deepest decoder needs.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 thread_local! {
     /// The names of the cluster that this thread simulates, for log lines.
@@ -75,12 +75,20 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", plan.seed.0))
         .stack_size(STACK_BYTES)
-        .spawn(move || substrate::simulate(plan.seed, || simulated(&plan, options)))
+        .spawn(move || played(&plan, options))
         .expect("the machine has room for one more thread");
     match thread.join() {
         Ok(outcome) => outcome,
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+/// Plays a plan in this thread, which must be a fresh one.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
+    substrate::simulate(plan.seed, || simulated(plan, options))
 }
 
 fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
