@@ -8,7 +8,7 @@
 //! | kind | files |
 //! |---|---|
 //! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `tally` |
+//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `tally` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
 
@@ -18,16 +18,21 @@ pub mod acknowledged_is_read;
 pub mod acknowledged_is_seen;
 pub mod answers_are_sound;
 pub mod availability;
+pub mod brokers_register_again;
 mod case;
 mod checker;
 pub mod consumers_catch_up;
+pub mod converges;
 pub mod each_offset_holds_one_record;
 pub mod each_record_has_one_offset;
+mod ending;
 pub mod ends_once;
 pub mod ephemerals_have_owners;
 mod evidence;
 pub mod failed_is_not_read;
+pub mod final_logs_agree;
 pub mod happened;
+pub mod high_watermark_reaches_the_end;
 pub mod interval;
 mod judge;
 mod judgement;
@@ -38,6 +43,7 @@ pub mod no_lost_writes;
 mod offset_map;
 pub mod one_leader_per_epoch;
 pub mod order;
+pub mod partitions_are_led;
 pub mod polls_go_forward;
 pub mod polls_leave_nothing_out;
 mod property;
@@ -102,7 +108,14 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     }),
     (&ends_once::PROPERTY, || Box::new(ends_once::EndsOnce)),
     (&workload_completes::PROPERTY, || Box::new(workload_completes::WorkloadCompletes)),
-    (&replicas_converge::PROPERTY, || Box::<replicas_converge::ReplicasConverge>::default()),
+    (&converges::PROPERTY, || Box::new(converges::Converges)),
+    (&brokers_register_again::PROPERTY, || Box::new(brokers_register_again::BrokersRegisterAgain)),
+    (&partitions_are_led::PROPERTY, || Box::new(partitions_are_led::PartitionsAreLed)),
+    (&replicas_converge::PROPERTY, || Box::new(replicas_converge::ReplicasConverge)),
+    (&high_watermark_reaches_the_end::PROPERTY, || {
+        Box::new(high_watermark_reaches_the_end::HighWatermarkReachesTheEnd)
+    }),
+    (&final_logs_agree::PROPERTY, || Box::new(final_logs_agree::FinalLogsAgree)),
     (&consumers_catch_up::PROPERTY, || Box::new(consumers_catch_up::ConsumersCatchUp)),
     (&acknowledged_is_seen::PROPERTY, || Box::new(acknowledged_is_seen::AcknowledgedIsSeen)),
     (&availability::PROPERTY, || Box::new(availability::IsAvailable)),

@@ -8,8 +8,8 @@ use super::{
     ConsumerTerms, Evidence, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
 };
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Life,
-    Observation, Outcome, Recorder,
+    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Fact, Follower,
+    Leading, Life, Observation, Outcome, Recorder, Replica,
 };
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
 
@@ -19,6 +19,7 @@ enum Told {
     Fault(String),
     Undone(String),
     Life(NodeId, Life),
+    Fact(Fact),
 }
 
 /// A history in the making.
@@ -235,6 +236,35 @@ impl Story {
         self.broker(1, found)
     }
 
+    /// A broker told something.
+    pub fn told_by(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
+        self.broker(broker, observation)
+    }
+
+    /// A turn in the life of z1's process.
+    pub fn server_life(&mut self, life: Life) -> &mut Self {
+        self.told.push((self.now, Told::Life(Self::Z1, life)));
+        self
+    }
+
+    /// Something was read off the cluster.
+    pub fn fact(&mut self, fact: Fact) -> &mut Self {
+        self.told.push((self.now, Told::Fact(fact)));
+        self
+    }
+
+    /// A broker's replica, as it is at the end.
+    pub fn final_replica(&mut self, broker: i32, replica: Replica) -> &mut Self {
+        let (at, broker, replica) = (orders(), BrokerId(broker), Some(replica));
+        self.fact(Fact::FinalReplica { at, broker, replica })
+    }
+
+    /// Where c0 goes on reading at the end.
+    pub fn position(&mut self, position: Option<Offset>) -> &mut Self {
+        let (consumer, at) = (Self::C0, orders());
+        self.fact(Fact::FinalPosition { consumer, at, position })
+    }
+
     /// A turn in the life of a broker's process.
     pub fn life(&mut self, broker: i32, life: Life) -> &mut Self {
         let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;
@@ -299,6 +329,7 @@ impl Story {
                 Told::Fault(text) => recorder.fault(*time, text, &[]),
                 Told::Life(node, life) => recorder.life(*time, *node, *life),
                 Told::Undone(text) => recorder.undone(*time, text, &[]),
+                Told::Fact(fact) => recorder.fact(*time, fact),
             }
         }
         if let Some(leader) = self.final_log {
@@ -309,6 +340,35 @@ impl Story {
         }
         recorder.finish().expect("there is no event log").subscriber.finish(self.now)
     }
+}
+
+/// A follower's replica in epoch 4.
+pub fn replica(log_end: Offset, high_watermark: Offset) -> Replica {
+    Replica {
+        log_start: 0,
+        log_end,
+        high_watermark,
+        leader_epoch: 4,
+        leading: None,
+        log_hash: 0,
+        differs_at: None,
+    }
+}
+
+/// A leader's replica in epoch 4; all of b1 to b3 are known to have its log.
+pub fn leading(log_end: Offset, high_watermark: Offset, isr: &[i32]) -> Replica {
+    let follower = |id| Follower {
+        broker: BrokerId(id),
+        log_end: Some(log_end),
+        fetched: Some(Time::from_millis(60_000)),
+    };
+    let leading = Leading {
+        isr: broker_ids(isr),
+        is_isr_pending: false,
+        is_held_below_min_isr: false,
+        followers: [1, 2, 3].map(follower).to_vec(),
+    };
+    Replica { leading: Some(leading), ..replica(log_end, high_watermark) }
 }
 
 /// The evidence against a story.

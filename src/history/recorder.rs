@@ -166,7 +166,8 @@ impl<S: Subscriber> Recorder<S> {
         self.fact(time, &Fact::FinalRecord { at, offset, producer, record });
     }
 
-    fn fact(&mut self, time: Time, fact: &Fact) {
+    /// Something was read off the cluster after the run ended.
+    pub fn fact(&mut self, time: Time, fact: &Fact) {
         self.record(time, None, EventKind::Fact(fact));
         self.subscriber.fact(time, fact);
     }
