@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
     /// Draw everything that is left to chance from SEED, not from the scenario's own.
-    #[arg(long, value_parser = super::seed)]
+    #[arg(long)]
     pub seed: Option<Seed>,
 }
 

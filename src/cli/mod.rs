@@ -177,14 +177,5 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
     }
 }
 
-/// A seed as people write it: decimal, or hexadecimal behind `0x`.
-fn seed(text: &str) -> Result<Seed, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    parsed.map(Seed).map_err(|_| "not a number from 0 to 18446744073709551615, or 0x…".to_owned())
-}
-
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Cli, Engine, Exit, Streams, main_with, seed};
+use super::{Cli, Engine, Exit, Streams, main_with};
 use crate::checkers::testing::Story;
 use crate::checkers::{RunOutcome, Status};
 use crate::history::Fingerprint;
@@ -155,15 +155,6 @@ fn a_reader_that_goes_away_is_no_failure() {
         let mut streams = Streams { out: &mut Gone, err: &mut err, out_is_terminal: false };
         let exit = main_with(args.iter().map(OsString::from), ENGINE, &mut streams);
         assert_eq!((exit, &*err), (Exit::Held, &b""[..]), "{args:?}");
-    }
-}
-
-#[test]
-fn seeds_are_decimal_or_hexadecimal() {
-    assert_eq!(seed("42"), Ok(Seed(42)));
-    assert_eq!(seed("0xff"), Ok(Seed(255)));
-    for text in ["", "-1", "ff", "0x", "18446744073709551616"] {
-        assert!(seed(text).is_err(), "{text:?}");
     }
 }
 

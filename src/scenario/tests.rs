@@ -6,6 +6,7 @@ use super::*;
 use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Seed, Time, TopicPartition};
 
 mod diagnostics;
+mod failures;
 
 /// The example, word for word; tests change it by a replacement.
 const EXAMPLE: &str = include_str!("../../scenarios/leader_crash.toml");
@@ -74,7 +75,6 @@ fn the_example_becomes_the_plan_it_describes() {
         action: Action::Crash,
         targets: vec![Target::Leader(TopicPartition::new("orders", 0))],
         undo_after: Some(Duration::from_secs(5)),
-        line: 24,
     };
     assert_eq!(plan.faults, [fault]);
     assert_eq!(plan.faults[0].to_string(), "crash leader(orders-0), restart after 5s");

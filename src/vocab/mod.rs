@@ -48,6 +48,6 @@ pub use ids::{
     BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
     PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
 };
-pub use seed::{Ratio, Seed, Stream};
+pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};
