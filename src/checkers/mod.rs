@@ -20,6 +20,7 @@ pub mod availability;
 pub mod consumers_catch_up;
 pub mod ends_once;
 mod evidence;
+mod finding;
 pub mod happened;
 pub mod interval;
 mod judge;
@@ -41,6 +42,7 @@ pub mod workload_completes;
 
 use ack_window::{AckWindow, Reign};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
+pub use finding::Finding;
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Permission, Property, Verdict};

@@ -5,32 +5,44 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::checkers::RunOutcome;
-use crate::run::{RunError, RunOptions};
-use crate::vocab::{Seed, Time};
+use crate::run::{Jobs, Ran, RunError, RunOptions};
+use crate::scenario::{self, Plan, Scenario};
+use crate::vocab::Time;
 
 mod check;
 mod color;
 mod determinism;
 mod exit;
+mod progress;
 mod properties;
+mod replay;
+mod reports;
 mod run;
+mod sweep;
 mod trace;
 
 pub use exit::Exit;
 
+/// See [`run::many`](crate::run::many).
+pub type Many = fn(&mut dyn Iterator<Item = Plan>, Jobs, &mut dyn FnMut(Ran) -> ControlFlow<()>);
+
 /// What the verbs do their work with.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    /// Runs a scenario with a seed; without one, with the scenario's own.
-    pub run: fn(&Path, Option<Seed>, RunOptions) -> Result<RunOutcome, RunError>,
-    /// Reads a scenario, without running it.
-    pub check: fn(&Path) -> Result<(), RunError>,
+    /// Reads a scenario.
+    pub load: fn(&Path) -> Result<Scenario, RunError>,
+    /// Reads a failure.
+    pub read_failure: fn(&Path) -> Result<scenario::Failure, RunError>,
+    /// Runs a plan.
+    pub play: fn(Plan, RunOptions) -> Result<Ran, RunError>,
+    /// Runs plans, so many at a time, and hands each over in their own order.
+    pub many: Many,
     /// Virtual time and the name of the node that is being stepped, for `-v`.
     pub now: fn() -> (Time, String),
 }
@@ -43,6 +55,8 @@ pub struct Streams<'a> {
     pub err: &'a mut dyn Write,
     /// Whether `out` is a terminal.
     pub out_is_terminal: bool,
+    /// Whether `err` is a terminal.
+    pub err_is_terminal: bool,
 }
 
 /// Run a whole Kafka cluster from one seed, break it, and judge what it lost.
@@ -70,6 +84,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Replay(replay::Args),
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
@@ -80,6 +95,8 @@ fn after_help() -> String {
         "Examples:\n  \
          sim run scenarios/leader_crash.toml\n  \
          sim run scenarios/leader_crash.toml --seed 7 --format json | jq .producers\n  \
+         sim run scenarios/leader_crash.toml --seeds 1..1000\n  \
+         sim replay reports/last_replica_standing-42.toml\n  \
          sim determinism scenarios/leader_crash.toml --seed 7\n\nExit codes:",
     );
     for &exit in Exit::ALL {
@@ -126,10 +143,10 @@ impl Failure {
 /// Does what the process's command line says.
 pub fn main(engine: Engine) -> ExitCode {
     let (stdout, stderr) = (io::stdout(), io::stderr());
-    let out_is_terminal = stdout.is_terminal();
+    let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
     // Not locked: a run writes its event log to stdout from a thread of its own.
     let (mut out, mut err) = (stdout, stderr);
-    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal };
+    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
     ExitCode::from(main_with(std::env::args_os(), engine, &mut streams) as u8)
 }
 
@@ -146,6 +163,7 @@ pub fn main_with(
     let style = color::style(cli.color, streams.out_is_terminal);
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
+        Verb::Replay(args) => replay::replay(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),

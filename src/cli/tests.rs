@@ -6,50 +6,99 @@ use std::path::Path;
 
 use super::{Cli, Engine, Exit, Streams, main_with};
 use crate::checkers::testing::Story;
-use crate::checkers::{RunOutcome, Status};
+use crate::checkers::{Permission, RunOutcome, Status};
 use crate::history::Fingerprint;
-use crate::run::{RunError, RunOptions};
+use crate::run::{self, Panicked, Ran, RunError, RunOptions};
+use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};
 
 /// Stands for a scenario: its name says what its run comes to.
-fn run(path: &Path, seed: Option<Seed>, mut options: RunOptions) -> Result<RunOutcome, RunError> {
-    let mut story = Story::default();
-    let path = path.display().to_string();
-    match &*path {
-        "held.toml" => _ = story.acknowledged(0, 0).consumed(0, 0).final_log(0..1),
-        "violated.toml" => _ = story.acknowledged(0, 0).final_log(0..0),
-        "not_converged.toml" => _ = story.sent(0),
-        "inconclusive.toml" => story.terms.expected = vec![Happening::Truncated],
-        "panic.toml" => panic!("the made-up engine panics"),
-        "wrong.toml" => return Err(RunError::Scenario("wrong.toml:1:1: error: wrong\n".into())),
+fn load(path: &Path) -> Result<Scenario, RunError> {
+    let name = path.display().to_string();
+    match &*name {
+        "wrong.toml" => Err(RunError::Scenario("wrong.toml:1:1: error: wrong\n".into())),
+        "missing.toml" => {
+            Err(RunError::Unreadable { path: name, source: io::ErrorKind::NotFound.into() })
+        }
+        _ => {
+            let text = "kafka = \"2.8\"\nduration = \"1s\"\ncluster.brokers = 1\n";
+            Ok(scenario::parse(&name, text).unwrap_or_else(|wrong| panic!("{wrong}")))
+        }
+    }
+}
+
+fn play(plan: Plan, mut options: RunOptions) -> Result<Ran, RunError> {
+    match &*plan.scenario {
         "pipe.toml" => return Err(RunError::Events(io::ErrorKind::BrokenPipe.into())),
         "full.toml" => return Err(RunError::Events(io::ErrorKind::StorageFull.into())),
-        _ => {
-            let source = io::ErrorKind::NotFound.into();
-            return Err(RunError::Unreadable { path, source });
-        }
+        _ => {}
     }
     if let Some(events) = &mut options.events {
         writeln!(events, "an event").map_err(RunError::Events)?;
     }
-    Ok(RunOutcome {
+    Ok(played(plan))
+}
+
+/// What a run comes to; that of `mixed.toml` depends on its seed.
+fn played(plan: Plan) -> Ran {
+    let mut story = Story::default();
+    let last_digit = plan.seed.0 % 10;
+    let kind = match (&*plan.scenario, last_digit) {
+        ("mixed.toml", 3) => "panic.toml",
+        ("mixed.toml", 4 | 5) => "violated.toml",
+        ("mixed.toml", 6) => "not_converged.toml",
+        ("mixed.toml", 7) => "inconclusive.toml",
+        ("mixed.toml", 8) => "permitted.toml",
+        ("mixed.toml", _) => "held.toml",
+        (other, _) => other,
+    };
+    match kind {
+        "held.toml" => _ = story.acknowledged(0, 0).consumed(0, 0).final_log(0..1),
+        "violated.toml" => _ = story.acknowledged(0, 0).final_log(0..0),
+        "permitted.toml" => {
+            story.terms.acknowledged_loss = Permission::Permitted;
+            story.acknowledged(0, 0).final_log(0..0);
+        }
+        "not_converged.toml" => _ = story.sent(0),
+        "inconclusive.toml" => story.terms.expected = vec![Happening::Truncated],
+        "panic.toml" => {
+            let message = "the made-up engine panics".into();
+            return Ran { plan, outcome: Err(Panicked { message }) };
+        }
+        other => unreachable!("{other} is not made up"),
+    }
+    let outcome = RunOutcome {
         scenario: "made-up".into(),
-        path,
-        seed: seed.unwrap_or(Seed(1)),
+        path: plan.scenario.clone(),
+        seed: plan.seed,
         kafka: KafkaVersion::new(2, 8),
         simulated: Time::ZERO,
         world_events: 0,
         events: 0,
-        fingerprint: Fingerprint::default(),
+        fingerprint: Fingerprint(plan.seed.0),
         judgement: story.judgement(),
-    })
+    };
+    Ran { plan, outcome: Ok(outcome) }
 }
 
-fn check(path: &Path) -> Result<(), RunError> {
-    run(path, None, RunOptions::default()).map(drop)
+/// The run of a made-up scenario.
+pub(super) fn ran(scenario: &str, seed: u64) -> Ran {
+    played(load(Path::new(scenario)).expect("a made-up scenario").plan(Seed(seed)))
 }
 
-const ENGINE: Engine = Engine { run, check, now: || (Time::ZERO, String::new()) };
+const ENGINE: Engine = Engine {
+    load,
+    read_failure: run::read_failure,
+    play,
+    many: |plans, _, each| {
+        for plan in plans {
+            if each(played(plan)).is_break() {
+                return;
+            }
+        }
+    },
+    now: || (Time::ZERO, String::new()),
+};
 
 struct Said {
     exit: Exit,
@@ -59,7 +108,8 @@ struct Said {
 
 fn said(args: &[&str]) -> Said {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal: false };
+    let mut streams =
+        Streams { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
     let args = ["sim"].iter().chain(args).map(OsString::from);
     let exit = main_with(args, ENGINE, &mut streams);
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -152,7 +202,12 @@ fn a_reader_that_goes_away_is_no_failure() {
     }
     for args in [&["sim", "run", "violated.toml"][..], &["sim", "--help"], &["sim", "properties"]] {
         let mut err = Vec::new();
-        let mut streams = Streams { out: &mut Gone, err: &mut err, out_is_terminal: false };
+        let mut streams = Streams {
+            out: &mut Gone,
+            err: &mut err,
+            out_is_terminal: false,
+            err_is_terminal: false,
+        };
         let exit = main_with(args.iter().map(OsString::from), ENGINE, &mut streams);
         assert_eq!((exit, &*err), (Exit::Held, &b""[..]), "{args:?}");
     }

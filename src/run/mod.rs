@@ -1,13 +1,25 @@
 //! One seed and many: what a run is asked for, and how it can fail to be one.
 
+mod build;
+mod failure;
+mod library;
 mod many;
+mod ran;
+mod replay;
 mod single;
+mod sweep;
 
 use std::fmt;
 use std::io::{self, Write};
 
-pub use many::{Jobs, Panicked, Ran, many};
-pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
+pub use build::{BUILD, Build};
+pub use failure::{REPORTS, Unwritable, failure, failure_name, read_failure, write_failure};
+pub use library::{seed, seeds};
+pub use many::{Jobs, many};
+pub use ran::{Panicked, Ran};
+pub use replay::{Comparison, Replayed, replay};
+pub use single::{DEFAULT_SEED, load, now, play, run_one, run_plan};
+pub use sweep::{Group, PermittedLoss, Sweep, Tally, Worst};
 
 /// What is asked of a run, besides its scenario and seed.
 #[derive(Default)]

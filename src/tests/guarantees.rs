@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kafka_sim::checkers::{RunOutcome, Status};
+use kafka_sim::report::{self, Provenance, Style};
 use kafka_sim::run::{self, RunOptions};
 use kafka_sim::scenario::{self, Scenario};
 use kafka_sim::vocab::{Happening, Seed, Time};
@@ -96,7 +97,7 @@ fn the_report_of_leader_crash_is_pinned() {
     let path = root().join("scenarios/leader_crash.toml");
     let mut outcome = run::run_one(&path, Some(Seed(42)), RunOptions::default()).expect("it runs");
     outcome.path = "scenarios/leader_crash.toml".to_owned();
-    let report = kafka_sim::report::text(&outcome, kafka_sim::report::Style::Plain);
+    let report = report::text(&outcome, &Provenance::default(), Style::Plain);
     insta::with_settings!({
         snapshot_path => "../../snapshots", prepend_module_to_snapshot => false
     }, {
