@@ -25,6 +25,7 @@ mod replay;
 mod reports;
 mod run;
 mod sweep;
+mod timeline;
 mod trace;
 
 pub use exit::Exit;
@@ -85,6 +86,7 @@ struct Cli {
 enum Verb {
     Run(run::Args),
     Replay(replay::Args),
+    Timeline(timeline::Args),
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
@@ -164,6 +166,7 @@ pub fn main_with(
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
         Verb::Replay(args) => replay::replay(&args, style, engine, streams),
+        Verb::Timeline(args) => timeline::timeline(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
@@ -193,6 +196,11 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
         Err(error) => Failure::from(error).exit(),
         Ok(()) => Exit::Held,
     }
+}
+
+/// The command that runs a plan again.
+fn again(plan: &Plan) -> String {
+    format!("sim run {} --seed {}", plan.scenario, plan.seed.0)
 }
 
 #[cfg(test)]

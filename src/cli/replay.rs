@@ -39,7 +39,7 @@ pub(super) fn replay(
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let failure = (engine.read_failure)(&args.file)?;
-    let options = RunOptions { events: events(args.events.as_deref())? };
+    let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
     let replayed = run::replay(failure, options, engine.play)?;
     let replay = Some(format!("sim replay {}", args.file.display()));
     let about = Provenance { replay, ..Provenance::default() };

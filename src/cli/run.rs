@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
-use super::{Engine, Exit, Failure, Streams, trace};
+use super::{Engine, Exit, Failure, Streams, again, trace};
 use crate::report::{self, Provenance, Style};
 use crate::run::{DEFAULT_SEED, RunOptions};
 use crate::vocab::Seed;
@@ -67,9 +67,9 @@ pub(super) fn run(
     }
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let scenario = (engine.load)(&args.scenario)?;
-    let options = RunOptions { events: events(args.events.as_deref())? };
+    let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
     let plan = scenario.plan(args.seed.unwrap_or(DEFAULT_SEED));
-    let replay = format!("sim run {} --seed {}", plan.scenario, plan.seed.0);
+    let replay = again(&plan);
     let ran = (engine.play)(plan, options)?;
     let file = args.reports.write(&ran, streams);
     let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;

@@ -42,17 +42,12 @@ fn head(out: &mut dyn Write, violation: &Finding<'_>, style: Style) -> fmt::Resu
 
 /// What led to the first case, what was done before, how many more cases there are.
 pub(super) fn why(out: &mut dyn Write, evidence: &Evidence) -> fmt::Result {
-    if let Evidence::Lost { gone, faults, .. } = evidence {
-        if let Some(gone) = gone {
-            writeln!(
-                out,
-                "  because {} led epoch {} from offset {}",
-                gone.leader, gone.leader_epoch, gone.start
-            )?;
-        }
-        for fault in faults {
-            writeln!(out, "    fault {}  {}", millis(fault.time), fault.text)?;
-        }
+    let because = evidence.because();
+    if !because.is_empty() {
+        writeln!(out, "  because {}", because.join("; "))?;
+    }
+    for fault in evidence.faults() {
+        writeln!(out, "    fault {}  {}", millis(fault.time), fault.text)?;
     }
     match evidence.count() - 1 {
         0 => Ok(()),

@@ -7,6 +7,7 @@ mod failure;
 mod json;
 mod provenance;
 mod replay;
+pub mod story;
 mod style;
 mod sweep;
 mod table;

@@ -45,8 +45,8 @@ mod version;
 pub use acks::Acks;
 pub use happening::{Happening, UnknownHappening};
 pub use ids::{
-    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
-    PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
+    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, NotAPartition,
+    Offset, PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
 };
 pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
