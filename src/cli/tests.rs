@@ -129,7 +129,7 @@ fn every_status_has_its_exit_code() {
         ("pipe.toml", Exit::Held, 0),
         ("full.toml", Exit::Bug, 70),
     ] {
-        let said = said(&["run", scenario, "--seed", "7"]);
+        let said = said(&["run", scenario, "--seed", "7", "--no-report"]);
         assert_eq!(said.exit, exit, "{scenario}: {}", said.err);
         assert_eq!(exit as u8, code);
     }
@@ -143,13 +143,13 @@ fn the_answer_goes_to_stdout_and_a_failure_to_stderr() {
     assert_eq!(held.err, "");
     let wrong = said(&["run", "wrong.toml"]);
     assert_eq!((&*wrong.out, &*wrong.err), ("", "wrong.toml:1:1: error: wrong\n"));
-    let bug = said(&["run", "panic.toml", "--seed", "7"]);
+    let bug = said(&["run", "panic.toml", "--seed", "7", "--no-report"]);
     assert!(bug.err.ends_with("\n  sim run panic.toml --seed 7\n"), "{}", bug.err);
 }
 
 #[test]
 fn json_is_one_document() {
-    let said = said(&["run", "violated.toml", "--format", "json"]);
+    let said = said(&["run", "violated.toml", "--no-report", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&said.out).expect("one document");
     assert_eq!(document["status"], "violated");
 }
@@ -200,7 +200,8 @@ fn a_reader_that_goes_away_is_no_failure() {
             Ok(())
         }
     }
-    for args in [&["sim", "run", "violated.toml"][..], &["sim", "--help"], &["sim", "properties"]] {
+    let violated = ["sim", "run", "violated.toml", "--no-report"];
+    for args in [&violated[..], &["sim", "--help"], &["sim", "properties"]] {
         let mut err = Vec::new();
         let mut streams = Streams {
             out: &mut Gone,
@@ -210,6 +211,71 @@ fn a_reader_that_goes_away_is_no_failure() {
         };
         let exit = main_with(args.iter().map(OsString::from), ENGINE, &mut streams);
         assert_eq!((exit, &*err), (Exit::Held, &b""[..]), "{args:?}");
+    }
+}
+
+/// What a sweep of `mixed.toml` comes to, as JSON.
+fn swept(seeds: &str) -> (Exit, serde_json::Value) {
+    let said = said(&["run", "mixed.toml", "--seeds", seeds, "--no-report", "--format", "json"]);
+    assert_eq!(said.err, "", "progress is for terminals");
+    (said.exit, serde_json::from_str(&said.out).expect("one document"))
+}
+
+#[test]
+fn a_sweep_stops_at_nothing_and_sums_up() {
+    let (exit, document) = swept("1..30");
+    assert_eq!(exit, Exit::Bug);
+    for (key, count) in [
+        ("schema", 1),
+        ("ran", 30),
+        ("held", 15),
+        ("violated", 6),
+        ("not_converged", 3),
+        ("inconclusive", 3),
+        ("panicked", 3),
+        ("first", 1),
+        ("last", 30),
+    ] {
+        assert_eq!(document[key], count, "{key} in {document:#}");
+    }
+    assert_eq!(document["permitted_loss"], serde_json::json!({ "seeds": 3, "records": 3 }));
+    let groups = document["groups"].as_array().expect("a list");
+    let names: Vec<_> = groups.iter().map(|group| group["name"].as_str().expect("text")).collect();
+    let lost = "acknowledged-is-in-the-final-log";
+    assert_eq!(names, ["panic", lost, "workload-completes", "missing truncated"]);
+    assert_eq!(groups[1]["seeds"], serde_json::json!([4, 5, 14, 15, 24]));
+    assert_eq!(groups[1]["count"], 6);
+    assert_eq!(groups[1]["replay"], "sim run mixed.toml --seed 4");
+    assert_eq!(groups[0]["sentence"], "the made-up engine panics");
+}
+
+#[test]
+fn a_sweep_exits_like_its_worst_seed() {
+    for (seeds, exit) in [
+        ("1..2", Exit::Held),
+        ("8", Exit::Held),
+        ("7..8", Exit::Inconclusive),
+        ("6..8", Exit::NotConverged),
+        ("4..8", Exit::Violated),
+        ("3..8", Exit::Bug),
+    ] {
+        assert_eq!(swept(seeds).0, exit, "{seeds}");
+    }
+}
+
+#[test]
+fn one_seed_and_many_are_not_mixed() {
+    for args in [
+        &["run", "held.toml", "--seed", "1", "--seeds", "1..2"][..],
+        &["run", "held.toml", "--seeds", "2..1"],
+        &["run", "held.toml", "--seeds", "1..2", "--events", "-"],
+        &["run", "held.toml", "--seeds", "1..2", "-v"],
+        &["run", "held.toml", "--seeds", "1..2", "--jobs", "0"],
+        &["run", "held.toml", "--jobs", "2"],
+        &["run", "held.toml", "--reports", "x", "--no-report"],
+        &["replay"],
+    ] {
+        assert_eq!(said(args).exit, Exit::Usage, "{args:?}");
     }
 }
 

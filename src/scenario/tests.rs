@@ -20,6 +20,7 @@ const SCENARIOS: &[(&str, &str)] = &[
     ("leader_crash", EXAMPLE),
     ("leader_crash_acks_1", include_str!("../../scenarios/leader_crash_acks_1.toml")),
     ("partitioned_leader", include_str!("../../scenarios/partitioned_leader.toml")),
+    ("last_replica_standing", include_str!("../../scenarios/last_replica_standing.toml")),
     ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
     ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
 ];
@@ -206,6 +207,12 @@ fn several_clients_are_written_as_one() {
     let plan = plan(&format!("{text}{fault}"));
     let names: Vec<_> = plan.producers.iter().map(|p| (p.name.as_str(), p.acks.wire())).collect();
     assert_eq!(names, [("p-0", 0), ("p-1", 0), ("p-2", 0)]);
+}
+
+#[test]
+fn a_client_cannot_have_the_name_of_a_node_that_is_always_there() {
+    let wrong = parse("x.toml", &changed("\"p0\"", "\"admin\"")).expect_err("it is taken");
+    assert!(wrong.render().contains("`admin` cannot be a client's name"), "{wrong}");
 }
 
 #[test]

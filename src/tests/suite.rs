@@ -2,9 +2,12 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
 mod cli;
+mod exit_codes;
 mod guarantees;
 mod layers;
 mod readme;
+mod replay;
+mod scratch;
 mod source;
 mod tidy;
 mod timeline;
