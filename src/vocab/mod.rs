@@ -37,6 +37,8 @@
 mod acks;
 mod happening;
 mod ids;
+pub mod page;
+mod rope;
 mod seed;
 pub mod step;
 mod time;
@@ -48,6 +50,7 @@ pub use ids::{
     BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
     PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
 };
+pub use rope::Rope;
 pub use seed::{Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};

@@ -60,7 +60,7 @@ impl World {
             for effect in effects {
                 match effect {
                     Effect::Send { conn, bytes } => {
-                        self.lines.entry(conn).or_default().arrived.extend(&bytes);
+                        self.lines.entry(conn).or_default().arrived.extend(bytes.bytes());
                     }
                     Effect::Close(conn) => self.lines.entry(conn).or_default().closed = true,
                     Effect::SetTimer { id, at, token } => {
@@ -83,7 +83,7 @@ impl World {
     fn disk(&mut self, op: DiskOpId, request: DiskRequest) -> Option<Input> {
         match request {
             DiskRequest::Append { file, bytes } => {
-                self.files.entry(file).or_default().extend(&bytes);
+                self.files.entry(file).or_default().extend(bytes.bytes());
             }
             DiskRequest::Write { file, bytes } => {
                 self.files.insert(file, bytes.to_vec());
