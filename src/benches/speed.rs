@@ -21,8 +21,9 @@ const SEEDS: std::ops::Range<u64> = 0..8;
 /// Each measurement is the best of so many: what disturbs a run only ever slows it down.
 const ROUNDS: usize = 5;
 const FLOOR_EVENTS: u64 = 1_000_000;
-/// What the scenario says of its length, and ten times that.
-const DURATIONS: [&str; 2] = ["duration = \"30s\"", "duration = \"300s\""];
+/// What the scenario says of its length, ten times that, and a hundred times.
+const DURATIONS: [&str; 3] =
+    ["duration = \"30s\"", "duration = \"300s\"", "duration = \"3000s\""];
 
 /// Wall time of `work` in seconds, the best of [`ROUNDS`].
 #[expect(
@@ -92,7 +93,7 @@ fn counts(plan: Plan) -> Counts {
     Counts::of(&String::from_utf8(bytes).expect("an event log is text"), world_events)
 }
 
-/// Peak memory after a run, and after one of ten times its length: in this order, as a peak never falls.
+/// Peak memory after a run, and after longer ones: in this order, as a peak never falls.
 fn memory(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "peak memory                MiB   records   bytes per record and replica")?;
     let mut before: Option<(u64, u64)> = None;
