@@ -20,6 +20,7 @@ mod determinism;
 mod exit;
 mod properties;
 mod run;
+mod timeline;
 mod trace;
 
 pub use exit::Exit;
@@ -70,6 +71,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Timeline(timeline::Args),
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
@@ -146,6 +148,7 @@ pub fn main_with(
     let style = color::style(cli.color, streams.out_is_terminal);
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
+        Verb::Timeline(args) => timeline::timeline(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
@@ -175,6 +178,12 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
         Err(error) => Failure::from(error).exit(),
         Ok(()) => Exit::Held,
     }
+}
+
+/// The command that runs a scenario again.
+fn replay(scenario: &Path, seed: Option<Seed>) -> String {
+    let seed = seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
+    format!("sim run {}{seed}", scenario.display())
 }
 
 /// A seed as people write it: decimal, or hexadecimal behind `0x`.

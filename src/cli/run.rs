@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Engine, Exit, Failure, Streams, trace};
+use super::{Engine, Exit, Failure, Streams, replay, trace};
 use crate::report::{self, Style};
 use crate::run::RunOptions;
 use crate::vocab::Seed;
@@ -51,21 +51,17 @@ pub(super) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let options = RunOptions { events: events(args)? };
+    let options = RunOptions { events: events(args)?, ..RunOptions::default() };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    let outcome = ran.map_err(|_| Failure::Panic { replay: replay(args) })??;
+    let outcome =
+        ran.map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed) })??;
     let report = match args.format {
         Format::Text => report::text(&outcome, style),
         Format::Json => report::json(&outcome),
     };
     streams.out.write_all(report.as_bytes())?;
     Ok(outcome.judgement.status().into())
-}
-
-fn replay(args: &Args) -> String {
-    let seed = args.seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    format!("sim run {}{seed}", args.scenario.display())
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]

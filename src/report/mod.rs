@@ -4,6 +4,7 @@
 //! wall-clock time or a path that was not given by the user: reports of equal runs are equal, to the byte.
 
 mod json;
+pub mod story;
 mod style;
 mod table;
 mod text;

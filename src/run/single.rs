@@ -16,7 +16,7 @@ use crate::vocab::{Roster, Seed, Time};
 pub const DEFAULT_SEED: Seed = Seed(0);
 
 /// The stack of a run's thread, in bytes; more than the deepest decoder needs.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 thread_local! {
     /// The names of the cluster that this thread simulates, for log lines.
@@ -75,7 +75,7 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", plan.seed.0))
         .stack_size(STACK_BYTES)
-        .spawn(move || substrate::simulate(plan.seed, || simulated(&plan, options)))
+        .spawn(move || played(&plan, options))
         .expect("the machine has room for one more thread");
     match thread.join() {
         Ok(outcome) => outcome,
@@ -83,10 +83,20 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     }
 }
 
+/// Plays a plan in this thread, which must be a fresh one.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
+    substrate::simulate(plan.seed, || simulated(plan, options))
+}
+
 fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
     let names = Names::of(plan);
     NAMES.set(names.roster.clone());
-    let mut recorder = Recorder::new(Judge::new(terms(plan, &names)));
+    let terms = terms(plan, &names);
+    let watcher = options.watcher.map(|watcher| watcher(&terms));
+    let mut recorder = Recorder::new((Judge::new(terms), watcher));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
@@ -102,7 +112,7 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         world_events: played.world_events,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
-        judgement: recorded.subscriber.finish(played.ended),
+        judgement: recorded.subscriber.0.finish(played.ended),
     })
 }
 

@@ -34,6 +34,7 @@ fn help_is_pinned() {
         ("help-check", &["check", "--help"]),
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
+        ("help-timeline", &["timeline", "--help"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(0), "{args:?}");

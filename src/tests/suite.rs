@@ -7,4 +7,5 @@ mod layers;
 mod readme;
 mod source;
 mod tidy;
+mod timeline;
 mod zookeeper_vectors;
