@@ -22,8 +22,7 @@ const SEEDS: std::ops::Range<u64> = 0..8;
 const ROUNDS: usize = 5;
 const FLOOR_EVENTS: u64 = 1_000_000;
 /// What the scenario says of its length, ten times that, and a hundred times.
-const DURATIONS: [&str; 3] =
-    ["duration = \"30s\"", "duration = \"300s\"", "duration = \"3000s\""];
+const DURATIONS: [&str; 3] = ["duration = \"30s\"", "duration = \"300s\"", "duration = \"3000s\""];
 
 /// Wall time of `work` in seconds, the best of [`ROUNDS`].
 #[expect(
@@ -87,8 +86,8 @@ impl Write for Lines {
 
 fn counts(plan: Plan) -> Counts {
     let lines = Lines::default();
-    let world_events =
-        outcome(plan, RunOptions { events: Some(Box::new(lines.clone())) }).world_events;
+    let options = RunOptions { events: Some(Box::new(lines.clone())), ..RunOptions::default() };
+    let world_events = outcome(plan, options).world_events;
     let bytes = std::mem::take(&mut *lines.0.lock().expect("no other thread panicked"));
     Counts::of(&String::from_utf8(bytes).expect("an event log is text"), world_events)
 }

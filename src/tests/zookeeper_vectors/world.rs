@@ -60,7 +60,7 @@ impl World {
             for effect in effects {
                 match effect {
                     Effect::Send { conn, bytes } => {
-                        self.lines.entry(conn).or_default().arrived.extend(bytes.bytes());
+                        self.lines.entry(conn).or_default().arrived.extend(&bytes);
                     }
                     Effect::Close(conn) => self.lines.entry(conn).or_default().closed = true,
                     Effect::SetTimer { id, at, token } => {
@@ -157,7 +157,7 @@ impl World {
             self.files.keys().any(|name| name.starts_with("snapshot.")),
             "no snapshot was taken"
         );
-        let piece = |bytes: &Vec<u8>| vec![Bytes::copy_from_slice(bytes)];
+        let piece = |bytes: &Vec<u8>| bytes.clone().into();
         let image = self.files.iter().map(|(name, bytes)| (name.clone(), piece(bytes))).collect();
         let mut again = Coordinator::new(config(), Seed(2).stream("coordinator/test"));
         again.step(self.clock(), Input::Start(image), &mut Effects::default());
