@@ -12,12 +12,13 @@ use clap::{Parser, Subcommand};
 
 use crate::checkers::RunOutcome;
 use crate::run::{RunError, RunOptions};
-use crate::vocab::{Seed, Time};
+use crate::vocab::{Mutant, Seed, Time};
 
 mod check;
 mod color;
 mod determinism;
 mod exit;
+mod mutants;
 mod properties;
 mod run;
 mod timeline;
@@ -75,6 +76,7 @@ enum Verb {
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
+    Mutants(mutants::Args),
 }
 
 fn after_help() -> String {
@@ -152,6 +154,7 @@ pub fn main_with(
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
+        Verb::Mutants(args) => mutants::mutants(&args, style, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);
     match done.and_then(flushed) {
@@ -181,9 +184,10 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
 }
 
 /// The command that runs a scenario again.
-fn replay(scenario: &Path, seed: Option<Seed>) -> String {
+fn replay(scenario: &Path, seed: Option<Seed>, mutant: Option<Mutant>) -> String {
     let seed = seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    format!("sim run {}{seed}", scenario.display())
+    let mutant = mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+    format!("sim run {}{seed}{mutant}", scenario.display())
 }
 
 /// A seed as people write it: decimal, or hexadecimal behind `0x`.

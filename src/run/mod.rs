@@ -1,6 +1,7 @@
 //! One seed and many: what a run is asked for, and how it can fail to be one.
 
 mod many;
+pub mod mutants;
 mod single;
 
 use std::fmt;
@@ -8,7 +9,7 @@ use std::io::{self, Write};
 
 use crate::checkers::Terms;
 use crate::history::Subscriber;
-
+use crate::vocab::Mutant;
 pub use many::{Jobs, Panicked, Ran, many};
 pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
 
@@ -22,6 +23,8 @@ pub struct RunOptions {
     pub events: Option<Box<dyn Write + Send>>,
     /// Who watches beside the judge, if anybody does.
     pub watcher: Option<Watcher>,
+    /// The bug to plant, instead of the scenario's.
+    pub mutant: Option<Mutant>,
 }
 
 impl fmt::Debug for RunOptions {
@@ -29,6 +32,7 @@ impl fmt::Debug for RunOptions {
         f.debug_struct("RunOptions")
             .field("events", &self.events.is_some())
             .field("watcher", &self.watcher.is_some())
+            .field("mutant", &self.mutant)
             .finish()
     }
 }

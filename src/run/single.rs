@@ -59,8 +59,9 @@ pub fn run_one(
     seed: Option<Seed>,
     options: RunOptions,
 ) -> Result<RunOutcome, RunError> {
-    let scenario = load(path)?;
-    run_plan(scenario.plan(seed.unwrap_or(DEFAULT_SEED)), options)
+    let mut plan = load(path)?.plan(seed.unwrap_or(DEFAULT_SEED));
+    plan.mutant = options.mutant.or(plan.mutant);
+    run_plan(plan, options)
 }
 
 /// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
@@ -108,6 +109,7 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         path: plan.scenario.clone(),
         seed: plan.seed,
         kafka: plan.kafka,
+        mutant: plan.mutant,
         simulated: played.ended,
         world_events: played.world_events,
         events: recorded.events,

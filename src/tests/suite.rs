@@ -4,6 +4,7 @@
 mod cli;
 mod guarantees;
 mod layers;
+mod mutants;
 mod readme;
 mod source;
 mod tidy;
