@@ -98,12 +98,16 @@ impl<S: Subscriber> Cluster<'_, S> {
         let status = here.status(at)?;
         let mut log_hash = 0;
         for batch in here.records(at) {
-            log_hash = fold(log_hash, id(batch));
+            log_hash = fold(log_hash, id(&batch));
         }
         let differs_at = leader.and_then(replicas).and_then(|leader| {
             let of_leader = leader.status(at)?;
             let start = status.log_start_offset.max(of_leader.log_start_offset);
-            first_difference(leader.records(at).map(id), here.records(at).map(id), start)
+            first_difference(
+                leader.records(at).map(|batch| id(&batch)),
+                here.records(at).map(|batch| id(&batch)),
+                start,
+            )
         });
         Some(Replica {
             log_start: status.log_start_offset,
