@@ -69,9 +69,12 @@ pub(super) fn run(
     let scenario = (engine.load)(&args.scenario)?;
     let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
     let plan = scenario.plan(args.seed.unwrap_or(DEFAULT_SEED));
-    let replay = again(&plan);
+    let mut replay = again(&plan);
     let ran = (engine.play)(plan, options)?;
     let file = args.reports.write(&ran, streams);
+    if let Some(file) = &file {
+        replay.push_str(&format!("\n  sim replay {}", file.display()));
+    }
     let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
     let about = Provenance { file, ..Provenance::default() };
     let report = match args.format {

@@ -68,7 +68,7 @@ fn compare(
         Comparison::SameRun => ("the same violation, the same run", Paint::Bad),
         Comparison::OtherPath => ("the same violation, on another path", Paint::Bad),
         Comparison::Gone if ran.has_failed() => {
-            ("gone, but something else is violated", Paint::Bad)
+            ("gone, but the run fails otherwise", Paint::Bad)
         }
         Comparison::Gone => ("gone", Paint::Good),
     };
