@@ -19,6 +19,7 @@ mod check;
 mod color;
 mod determinism;
 mod exit;
+mod mutants;
 mod progress;
 mod properties;
 mod replay;
@@ -90,6 +91,7 @@ enum Verb {
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
+    Mutants(mutants::Args),
 }
 
 fn after_help() -> String {
@@ -170,6 +172,7 @@ pub fn main_with(
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
+        Verb::Mutants(args) => mutants::mutants(&args, style, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);
     match done.and_then(flushed) {
@@ -196,11 +199,6 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
         Err(error) => Failure::from(error).exit(),
         Ok(()) => Exit::Held,
     }
-}
-
-/// The command that runs a plan again.
-fn again(plan: &Plan) -> String {
-    format!("sim run {} --seed {}", plan.scenario, plan.seed.0)
 }
 
 #[cfg(test)]

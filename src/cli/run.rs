@@ -8,10 +8,10 @@ use clap::ValueEnum;
 
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
-use super::{Engine, Exit, Failure, Streams, again, trace};
+use super::{Engine, Exit, Failure, Streams, trace};
 use crate::report::{self, Provenance, Style};
 use crate::run::{DEFAULT_SEED, RunOptions};
-use crate::vocab::Seed;
+use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario, once or with many seeds, and judge it.
 ///
@@ -34,6 +34,9 @@ pub struct Args {
     /// Run N seeds at a time, one for each core unless it is given.
     #[arg(long, value_name = "N", requires = "seeds")]
     pub jobs: Option<std::num::NonZeroUsize>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -68,8 +71,9 @@ pub(super) fn run(
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let scenario = (engine.load)(&args.scenario)?;
     let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
-    let plan = scenario.plan(args.seed.unwrap_or(DEFAULT_SEED));
-    let mut replay = again(&plan);
+    let mut plan = scenario.plan(args.seed.unwrap_or(DEFAULT_SEED));
+    plan.mutant = args.mutant.or(plan.mutant);
+    let mut replay = plan.command();
     let ran = (engine.play)(plan, options)?;
     let file = args.reports.write(&ran, streams);
     if let Some(file) = &file {

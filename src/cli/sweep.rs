@@ -8,6 +8,7 @@ use super::run::{Args, Format};
 use super::{Engine, Exit, Failure, Streams};
 use crate::report::{self, Files, Style};
 use crate::run::{BUILD, Jobs, Ran, Tally, Worst};
+use crate::scenario::Plan;
 use crate::vocab::{NotASeed, Seed};
 
 /// How many failures a sweep writes: those of the first seeds that fail.
@@ -65,7 +66,11 @@ pub(super) fn sweep(
         progress.show(&ran, tally.so_far(), streams.err);
         ControlFlow::Continue(())
     };
-    (engine.many)(&mut seeds.clone().map(|seed| scenario.plan(Seed(seed))), jobs, each);
+    let plan = |seed| {
+        let plan = scenario.plan(Seed(seed));
+        Plan { mutant: args.mutant.or(plan.mutant), ..plan }
+    };
+    (engine.many)(&mut seeds.clone().map(plan), jobs, each);
     progress.clear(streams.err);
     let sweep = tally.finish();
     let report = match args.format {

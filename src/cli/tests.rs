@@ -72,6 +72,7 @@ fn played(plan: Plan) -> Ran {
         path: plan.scenario.clone(),
         seed: plan.seed,
         kafka: KafkaVersion::new(2, 8),
+        mutant: None,
         simulated: Time::ZERO,
         world_events: 0,
         events: 0,

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use super::{Engine, Exit, Failure, Streams, again};
+use super::{Engine, Exit, Failure, Streams};
 use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
 use crate::run::{DEFAULT_SEED, RunOptions};
 use crate::scenario::quantity;
-use crate::vocab::{Seed, Time, TopicPartition};
+use crate::vocab::{Mutant, Seed, Time, TopicPartition};
 
 /// Tell a run as an ordered story, one line for each event that matters.
 ///
@@ -25,6 +25,9 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, 0 unless it is given.
     #[arg(long)]
     pub seed: Option<Seed>,
+    /// Plant this bug, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Show only what is about this node; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
@@ -58,8 +61,9 @@ pub(super) fn timeline(
         watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
         ..RunOptions::default()
     };
-    let plan = (engine.load)(&args.scenario)?.plan(args.seed.unwrap_or(DEFAULT_SEED));
-    let replay = again(&plan);
+    let mut plan = (engine.load)(&args.scenario)?.plan(args.seed.unwrap_or(DEFAULT_SEED));
+    plan.mutant = args.mutant.or(plan.mutant);
+    let replay = plan.command();
     (engine.play)(plan, options)?.outcome.map_err(|_| Failure::Panic { replay })?;
     let filter = Filter {
         nodes: args.node.clone(),

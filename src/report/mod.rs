@@ -5,6 +5,7 @@
 
 mod failure;
 mod json;
+mod mutants;
 mod provenance;
 mod replay;
 pub mod story;
@@ -15,6 +16,7 @@ mod text;
 mod turns;
 
 pub use json::json;
+pub use mutants::{catches, mutants};
 pub use provenance::Provenance;
 pub use replay::{replay_json, replay_text};
 pub use style::{Paint, Style};

@@ -50,19 +50,6 @@ pub fn load(path: &Path) -> Result<Scenario, RunError> {
     scenario::parse(&name, &text).map_err(|wrong| RunError::Scenario(wrong.render()))
 }
 
-/// Runs the scenario at `path` with `seed`, or [`DEFAULT_SEED`].
-///
-/// # Errors
-/// See [`load`]; [`RunError::Events`] when the event log cannot be written.
-pub fn run_one(
-    path: &Path,
-    seed: Option<Seed>,
-    options: RunOptions,
-) -> Result<RunOutcome, RunError> {
-    let scenario = load(path)?;
-    run_plan(scenario.plan(seed.unwrap_or(DEFAULT_SEED)), options)
-}
-
 /// Runs a plan, as [`play`] does.
 ///
 /// # Errors
@@ -122,6 +109,7 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         path: plan.scenario.clone(),
         seed: plan.seed,
         kafka: plan.kafka,
+        mutant: plan.mutant,
         simulated: played.ended,
         world_events: played.world_events,
         events: recorded.events,

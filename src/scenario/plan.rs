@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
-use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Ratio, Seed, Time};
+use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Mutant, Ratio, Seed, Time};
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.
@@ -20,6 +20,9 @@ pub struct Plan {
     pub seed: Seed,
     /// The release that brokers and clients behave like.
     pub kafka: KafkaVersion,
+    /// The bug that is planted in the nodes, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<Mutant>,
     /// How long clients write and faults happen. Healing, convergence and the final look come after
     /// it.
     pub duration: Duration,
@@ -41,6 +44,14 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What must, and what must not, have happened in the end.
     pub expect: Expect,
+}
+
+impl Plan {
+    /// The command that draws this plan from its scenario and runs it.
+    pub fn command(&self) -> String {
+        let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+        format!("sim run {} --seed {}{mutant}", self.scenario, self.seed.0)
+    }
 }
 
 /// A server of the coordinator.

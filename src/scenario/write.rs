@@ -79,7 +79,7 @@ impl Toml {
     }
 
     fn head(&mut self, plan: &Plan) {
-        let Plan { scenario, seed, kafka, duration, .. } = plan;
+        let Plan { scenario, seed, kafka, mutant, duration, .. } = plan;
         self.line("# A run that failed, with everything that was drawn for it written out.");
         self.line(
             "# `sim replay` runs it again, edited or not: this is the language of scenarios.",
@@ -88,6 +88,9 @@ impl Toml {
         self.text("scenario", scenario);
         self.seed(*seed);
         self.text("kafka", kafka);
+        if let Some(mutant) = mutant {
+            self.text("mutant", mutant);
+        }
         self.span("duration", *duration);
     }
 
@@ -123,6 +126,7 @@ impl Toml {
             scenario: _,
             seed: _,
             kafka: _,
+            mutant: _,
             duration: _,
             coordinators,
             brokers,

@@ -36,6 +36,7 @@ fn help_is_pinned() {
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
         ("help-timeline", &["timeline", "--help"]),
+        ("help-mutants", &["mutants", "--help"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(0), "{args:?}");
@@ -53,6 +54,7 @@ fn mistakes_on_the_command_line_are_pinned() {
         ("mistake-no-scenario", &["run"]),
         ("mistake-seeds", &["run", "x.toml", "--seeds", "9..1"]),
         ("mistake-seed-and-seeds", &["run", "x.toml", "--seed", "1", "--seeds", "1..9"]),
+        ("mistake-mutant", &["run", "x.toml", "--mutant", "elect-outside-irs"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(2), "{args:?}");

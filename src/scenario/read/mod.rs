@@ -23,6 +23,7 @@ use crate::vocab::KafkaVersion;
 
 const TOP: &[&str] = &[
     "kafka",
+    "mutant",
     "duration",
     "cluster",
     "broker",
@@ -132,6 +133,7 @@ fn read<'s>(
     is_drawn: bool,
 ) -> Scenario {
     let version = cluster::version(top);
+    let mutant = cluster::mutant(top);
     let duration = cluster::duration(top);
     let mut context = Context {
         sink,
@@ -160,6 +162,7 @@ fn read<'s>(
         file_name: file_name.to_owned(),
         about: about(text),
         kafka: context.version,
+        mutant,
         duration: duration.unwrap_or_default(),
         brokers,
         coordinators,
