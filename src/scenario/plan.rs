@@ -21,7 +21,6 @@ pub struct Plan {
     /// The release that brokers and clients behave like.
     pub kafka: KafkaVersion,
     /// The bug that is planted in the nodes, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutant: Option<Mutant>,
     /// How long clients write and faults happen. Healing, convergence and the final look come after
     /// it.
