@@ -8,9 +8,9 @@ use clap::ValueEnum;
 
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
-use super::{Engine, Exit, Failure, Streams, trace};
+use super::{Engine, Exit, Failure, Streams, drawn, trace};
 use crate::report::{self, Provenance, Style};
-use crate::run::{DEFAULT_SEED, RunOptions};
+use crate::run::RunOptions;
 use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario, once or with many seeds, and judge it.
@@ -69,10 +69,8 @@ pub(super) fn run(
         return sweep::sweep(args, seeds, style, engine, streams);
     }
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let scenario = (engine.load)(&args.scenario)?;
     let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
-    let mut plan = scenario.plan(args.seed.unwrap_or(DEFAULT_SEED));
-    plan.mutant = args.mutant.or(plan.mutant);
+    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
     let mut replay = plan.command();
     let ran = (engine.play)(plan, options)?;
     let file = args.reports.write(&ran, streams);

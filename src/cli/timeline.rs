@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use super::{Engine, Exit, Failure, Streams};
+use super::{Engine, Exit, Failure, Streams, drawn};
 use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
-use crate::run::{DEFAULT_SEED, RunOptions};
+use crate::run::RunOptions;
 use crate::scenario::quantity;
 use crate::vocab::{Mutant, Seed, Time, TopicPartition};
 
@@ -61,8 +61,7 @@ pub(super) fn timeline(
         watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
         ..RunOptions::default()
     };
-    let mut plan = (engine.load)(&args.scenario)?.plan(args.seed.unwrap_or(DEFAULT_SEED));
-    plan.mutant = args.mutant.or(plan.mutant);
+    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
     let replay = plan.command();
     (engine.play)(plan, options)?.outcome.map_err(|_| Failure::Panic { replay })?;
     let filter = Filter {

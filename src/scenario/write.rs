@@ -88,10 +88,10 @@ impl Toml {
         self.text("scenario", scenario);
         self.seed(*seed);
         self.text("kafka", kafka);
+        self.span("duration", *duration);
         if let Some(mutant) = mutant {
             self.text("mutant", mutant);
         }
-        self.span("duration", *duration);
     }
 
     /// TOML's integers have 63 bits; a seed has 64.
