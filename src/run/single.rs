@@ -59,8 +59,9 @@ pub fn run_one(
     seed: Option<Seed>,
     options: RunOptions,
 ) -> Result<RunOutcome, RunError> {
-    let scenario = load(path)?;
-    run_plan(scenario.plan(seed.unwrap_or(DEFAULT_SEED)), options)
+    let mut plan = load(path)?.plan(seed.unwrap_or(DEFAULT_SEED));
+    plan.mutant = options.mutant.or(plan.mutant);
+    run_plan(plan, options)
 }
 
 /// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
@@ -94,7 +95,9 @@ pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, Run
 fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
     let names = Names::of(plan);
     NAMES.set(names.roster.clone());
-    let mut recorder = Recorder::new(Judge::new(terms(plan, &names)));
+    let terms = terms(plan, &names);
+    let watcher = options.watcher.map(|watcher| watcher(&terms));
+    let mut recorder = Recorder::new((Judge::new(terms), watcher));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
@@ -106,11 +109,12 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         path: plan.scenario.clone(),
         seed: plan.seed,
         kafka: plan.kafka,
+        mutant: plan.mutant,
         simulated: played.ended,
         world_events: played.world_events,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
-        judgement: recorded.subscriber.finish(played.ended),
+        judgement: recorded.subscriber.0.finish(played.ended),
     })
 }
 

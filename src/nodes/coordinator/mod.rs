@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
-use crate::vocab::{Clock, ConnId, Stream, Time, TimerId, Zxid};
+use crate::vocab::{Clock, ConnId, Mutant, Stream, Time, TimerId, Zxid};
 
 use acl::AuthId;
 use connection::Connection;
@@ -63,10 +63,19 @@ pub struct Config {
     pub max_session_timeout_ms: Option<u32>,
     /// `snapCount`: transactions from one snapshot to the next.
     pub snapshot_every: u64,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `zookeeper.extendedTypesEnabled`: whether znodes may have a time to live.
     pub extended_types: bool,
     /// `4lw.commands.whitelist=*`: whether more commands than `srvr` are answered.
     pub four_letter_words: bool,
+}
+
+impl Config {
+    /// Whether this bug is planted.
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
 }
 
 impl Default for Config {
@@ -79,6 +88,7 @@ impl Default for Config {
             min_session_timeout_ms: None,
             max_session_timeout_ms: None,
             snapshot_every: 10_000,
+            mutant: None,
             extended_types: false,
             four_letter_words: true,
         }
@@ -176,7 +186,7 @@ impl Coordinator {
         }
         let first = sessions::first_id(self.config.server_id, clock.wall_ms);
         let mut running = Running {
-            preparer: Preparer::new(state.last_zxid, self.config.extended_types),
+            preparer: Preparer::new(state.last_zxid, &self.config),
             next_session: first.max(state.sessions.last_id() + 1),
             state,
             log,
@@ -208,6 +218,9 @@ impl Running {
     /// The end of every step: what was proposed goes to the log, and timers stand where they must.
     fn settle(&mut self, at: &mut Step<'_>) {
         self.log.flush(at.fx);
+        if at.config.is(Mutant::ApplyBeforeFsync) {
+            self.commit(at, self.preparer.last_zxid());
+        }
         self.log.snapshot_if_due(&self.state, at.fx);
         // Touches only move deadlines back, so an early timer is kept and looks again when it fires.
         if let Some(next) = self.expiry.next()
