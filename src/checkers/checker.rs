@@ -6,6 +6,7 @@ use super::availability::Availability;
 use super::ledger::{FinalRecord, Ledger};
 use super::order::Order;
 use super::reading::Reading;
+use super::replicas::Replicas;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
 use crate::history::{BrokerObservation, ClientObservation, CoordinatorObservation, Life, Outcome};
 use crate::vocab::{NodeId, Time};
@@ -67,6 +68,8 @@ pub struct Books {
     pub order: Order,
     /// When producers were without an acknowledgement.
     pub availability: Availability,
+    /// The partitions, as nobody in the cluster sees them.
+    pub replicas: Replicas,
     /// The faults so far, as many as are kept.
     pub faults: Vec<Fired>,
 }
@@ -80,6 +83,7 @@ impl Books {
             reading: Reading::new(&terms),
             order: Order::default(),
             availability: Availability::new(&ledger),
+            replicas: Replicas::default(),
             faults: Vec::new(),
             ledger,
             terms,
@@ -106,6 +110,9 @@ impl Books {
 
     /// Books what a broker told.
     pub fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
+        if let Some(broker) = self.terms.broker_at(node) {
+            self.replicas.broker(time, (broker, node), observation);
+        }
         if let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = observation {
             let (leader_epoch, start) = (*leader_epoch, *start);
             let reign = Reign { time, leader: node, leader_epoch, start };

@@ -146,6 +146,7 @@ impl Subscriber for Judge {
                 checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
             }
             Observation::Coordinator(server) => {
+                books.replicas.coordinator(time, server);
                 let checkers = checkers.iter_mut();
                 checkers.for_each(|checker| checker.coordinator(books, time, node, server));
             }
@@ -163,6 +164,7 @@ impl Subscriber for Judge {
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        self.books.replicas.life(node, life);
         for checker in &mut self.checkers {
             checker.life(&self.books, time, node, life);
         }

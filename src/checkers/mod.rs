@@ -15,26 +15,42 @@
 mod ack_window;
 pub mod acknowledged_is_in_the_final_log;
 pub mod acknowledged_is_read;
+pub mod acknowledged_is_replicated;
 pub mod answers_are_sound;
 pub mod availability;
+mod branches;
 mod case;
 mod checker;
+pub mod committed_is_durable;
+pub mod committed_is_not_truncated;
 pub mod consumers_catch_up;
+pub mod elections_are_clean;
 pub mod ends_once;
+pub mod epochs_only_grow;
 mod evidence;
 pub mod happened;
+pub mod high_watermark_only_grows;
 pub mod interval;
+pub mod isr_of_coordinator_agrees;
+pub mod isr_of_leader_agrees;
+pub mod joins_isr_caught_up;
 mod judge;
 mod judgement;
 pub mod leader_in_isr;
 mod ledger;
+pub mod logs_are_whole;
+pub mod logs_match;
 pub mod no_duplicates;
+pub mod one_controller_per_epoch;
 pub mod one_leader_per_epoch;
 pub mod order;
 mod property;
 pub mod read_is_in_the_final_log;
 mod reading;
+pub mod reads_are_committed;
+mod replicas;
 pub mod replicas_converge;
+mod stored;
 mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -42,13 +58,13 @@ mod timeline;
 pub mod workload_completes;
 
 use ack_window::{AckWindow, Reign};
-pub use case::{Case, FirstCase};
+pub use case::{Case, Cases, FirstCase};
 use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Permission, Property, Verdict};
-pub use terms::{ConsumerTerms, ProducerTerms, Terms};
+pub use terms::{ConsumerTerms, ProducerTerms, Terms, TopicTerms};
 pub use timeline::{Entry, Timeline, Turn};
 
 /// A checker that has seen nothing yet.
@@ -68,6 +84,31 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     (&order::PROPERTY, || Box::new(order::OrderIsKept)),
     (&one_leader_per_epoch::PROPERTY, || Box::<one_leader_per_epoch::OneLeaderPerEpoch>::default()),
     (&leader_in_isr::PROPERTY, || Box::<leader_in_isr::LeaderInIsr>::default()),
+    (&isr_of_leader_agrees::PROPERTY, || Box::<isr_of_leader_agrees::IsrOfLeaderAgrees>::default()),
+    (&isr_of_coordinator_agrees::PROPERTY, || {
+        Box::<isr_of_coordinator_agrees::IsrOfCoordinatorAgrees>::default()
+    }),
+    (&logs_are_whole::PROPERTY, || Box::<logs_are_whole::LogsAreWhole>::default()),
+    (&logs_match::PROPERTY, || Box::<logs_match::LogsMatch>::default()),
+    (&committed_is_durable::PROPERTY, || {
+        Box::<committed_is_durable::CommittedIsDurable>::default()
+    }),
+    (&committed_is_not_truncated::PROPERTY, || {
+        Box::<committed_is_not_truncated::CommittedIsNotTruncated>::default()
+    }),
+    (&epochs_only_grow::PROPERTY, || Box::<epochs_only_grow::EpochsOnlyGrow>::default()),
+    (&high_watermark_only_grows::PROPERTY, || {
+        Box::<high_watermark_only_grows::HighWatermarkOnlyGrows>::default()
+    }),
+    (&reads_are_committed::PROPERTY, || Box::<reads_are_committed::ReadsAreCommitted>::default()),
+    (&acknowledged_is_replicated::PROPERTY, || {
+        Box::<acknowledged_is_replicated::AcknowledgedIsReplicated>::default()
+    }),
+    (&joins_isr_caught_up::PROPERTY, || Box::<joins_isr_caught_up::JoinsIsrCaughtUp>::default()),
+    (&elections_are_clean::PROPERTY, || Box::<elections_are_clean::ElectionsAreClean>::default()),
+    (&one_controller_per_epoch::PROPERTY, || {
+        Box::<one_controller_per_epoch::OneControllerPerEpoch>::default()
+    }),
     (&ends_once::PROPERTY, || Box::new(ends_once::EndsOnce)),
     (&workload_completes::PROPERTY, || Box::new(workload_completes::WorkloadCompletes)),
     (&replicas_converge::PROPERTY, || Box::<replicas_converge::ReplicasConverge>::default()),

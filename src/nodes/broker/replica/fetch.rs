@@ -15,9 +15,11 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
 use super::partition::Partition;
 use super::purgatory::DelayedFetch;
 use super::{Due, ReplicaManager, Slot};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
 use crate::vocab::{BrokerId, Offset};
+use crate::wire::records::Batch;
 
 /// What a follower's fetch tells its leader.
 struct Position {
@@ -150,6 +152,28 @@ impl ReplicaManager {
         read
     }
 
+    /// Tells the history how far consumers are let read.
+    pub(super) fn tell_served(
+        &self,
+        cx: &mut Context<'_>,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: &Read,
+    ) {
+        if request.replica_id.0 >= 0 || read.bytes == 0 {
+            return;
+        }
+        let parts = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+        for (part, slot) in parts.zip(slots) {
+            let end = part.records.as_ref().and_then(Batch::end_of_all);
+            if let (Some(end), Some(slot)) = (end, *slot) {
+                let at = self.at(slot).at.clone();
+                let serving = BrokerObservation::Serving { at, end };
+                cx.effects.observe(Observation::Broker(serving));
+            }
+        }
+    }
+
     /// Notes where a follower is: it has everything below the offset that it fetches from. What this makes
     /// of the ISR and the high watermark is not in the response that was just read.
     fn record(&mut self, cx: &mut Context<'_>, replica: BrokerId, position: &Position) {
@@ -196,6 +220,7 @@ impl ReplicaManager {
             || read.urgent
             || read.bytes >= size(request.min_bytes);
         if enough {
+            self.tell_served(cx, &request, &slots, &read);
             cx.reply(to, ResponseKind::Fetch(read.response));
             return;
         }
