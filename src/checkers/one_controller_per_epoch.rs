@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::stored::CONTROLLER_EPOCH;
 use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::{BrokerObservation, CoordinatorObservation};
-use crate::vocab::{ControllerEpoch, NodeId, Time, TopicPartition};
+use crate::vocab::{ControllerEpoch, NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -45,8 +45,7 @@ impl Checker for OneControllerPerEpoch {
             let (second, had) = (books.terms.name(node), books.terms.name(first));
             let what =
                 format!("{second} became controller of epoch {epoch} at {time:.3}, as {had} had");
-            // It is about no partition; the empty name stands for that.
-            let case = Case::new(&TopicPartition::new("", -1), time, what);
+            let case = Case::of(time, what);
             case.about(&books.terms, [first, node]).after_faults(&books.faults)
         });
     }

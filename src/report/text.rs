@@ -49,14 +49,19 @@ impl Text<'_> {
     }
 
     fn banner(&mut self, outcome: &RunOutcome) -> fmt::Result {
-        let RunOutcome { scenario, seed, kafka, simulated, events, .. } = outcome;
+        let RunOutcome { scenario, seed, kafka, mutant, simulated, events, .. } = outcome;
         let scenario = self.style.paint(Paint::Heading, scenario);
         let (simulated, events) = (millis(*simulated), thousands(*events));
         writeln!(
             self.out,
             "{scenario}  seed {}  kafka {kafka}  {simulated} simulated  {events} events",
             seed.0
-        )
+        )?;
+        if let Some(mutant) = mutant {
+            let name = self.style.paint(Paint::Warning, mutant.name());
+            writeln!(self.out, "mutant {name}  {}", mutant.wrong())?;
+        }
+        Ok(())
     }
 
     fn faults(&mut self, judgement: &Judgement) -> fmt::Result {
