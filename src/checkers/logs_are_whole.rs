@@ -1,6 +1,6 @@
 //! A replica's log has no hole, its epochs do not fall, and its high watermark lies within it.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -11,22 +11,39 @@ pub const PROPERTY: Property = Property {
                 no high watermark outside its log",
     source: "Kafka documentation, 5.3: offsets are sequential; KIP-101: the epochs of a log do not \
              fall; UnifiedLog: log start ≤ high watermark ≤ log end",
-    leaves_out: "compaction, which is not simulated; checksums, which brokers and consumers check \
+    leaves_out: "epochs that fall in a partition of which a host lost power, which is counted but \
+                 permitted: a cut that was not on the platter is undone, and what the leader has \
+                 noted of epochs is newer than its log; compaction, which is not simulated; checksums, which brokers and consumers check \
                  themselves, see logs-match and answers-are-sound; the first record after a log \
                  that began anew elsewhere",
     class: Class::Safety,
 };
 
-/// The first log that broke it.
+/// The logs that broke it.
 #[derive(Clone, Debug, Default)]
 pub struct LogsAreWhole {
-    first: FirstCase,
+    cases: Cases,
+}
+
+/// An append whose epoch is below the one before it.
+fn fallen(books: &Books, told: &BrokerObservation) -> Option<(Permission, String)> {
+    let &BrokerObservation::Appended { base, leader_epoch, .. } = told else { return None };
+    let (partition, _, before) = books.replicas.replica()?;
+    let batch = partition.logs.last(before.log?)?;
+    let (ended, from) = (batch.last, batch.leader_epoch);
+    if from <= leader_epoch {
+        return None;
+    }
+    let torn = partition.power_lost;
+    let permission = if torn { Permission::Permitted } else { Permission::Forbidden };
+    let wrong = format!("appended {base} of epoch {leader_epoch} behind {ended} of epoch {from}");
+    Some((permission, wrong))
 }
 
 fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
-    let (partition, replica, before) = books.replicas.replica()?;
+    let (_, replica, before) = books.replicas.replica()?;
     match told {
-        &BrokerObservation::Appended { base, last, leader_epoch, .. } => {
+        &BrokerObservation::Appended { base, last, .. } => {
             let log = before.log?;
             if base != log.end || last < base {
                 return Some(format!(
@@ -34,10 +51,7 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
                     log.end
                 ));
             }
-            let fell = |batch: &super::branches::Batch| batch.leader_epoch > leader_epoch;
-            let batch = partition.logs.last(log).filter(fell)?;
-            let (ended, from) = (batch.last, batch.leader_epoch);
-            Some(format!("appended {base} of epoch {leader_epoch} behind {ended} of epoch {from}"))
+            None
         }
         BrokerObservation::HighWatermark { offset, .. } => {
             let end = replica.log?.end;
@@ -65,9 +79,10 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
 
 impl Checker for LogsAreWhole {
     fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
-        let Some(wrong) = wrong(books, told) else { return };
+        let forbidden = wrong(books, told).map(|wrong| (Permission::Forbidden, wrong));
+        let Some((permission, wrong)) = forbidden.or_else(|| fallen(books, told)) else { return };
         let Some(partition) = books.replicas.current() else { return };
-        self.first.found(|| {
+        self.cases.found(permission, || {
             let what =
                 format!("{} {wrong}, of {} at {time:.3}", books.terms.name(node), partition.at);
             let case = Case::new(&partition.at, time, what).about(&books.terms, [node]);
@@ -76,7 +91,7 @@ impl Checker for LogsAreWhole {
     }
 
     fn judge(&self, _: &Books, _: Time) -> Judged {
-        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
+        PROPERTY.given(self.cases.verdict())
     }
 }
 
