@@ -1,8 +1,7 @@
 //! In the end, readers have come to every acknowledged record.
 
-use super::ledger::Ledger;
-use super::reading::Reading;
-use super::{Class, Evidence, Property, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -14,8 +13,19 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct ConsumersCatchUp;
+
+impl Checker for ConsumersCatchUp {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(judge(books))
+    }
+}
+
 /// Judges all readers; the evidence is of the first that is behind.
-pub fn judge(ledger: &Ledger, reading: &Reading) -> Verdict {
+fn judge(books: &Books) -> Verdict {
+    let Books { ledger, reading, .. } = books;
     if let Some(why) = ledger.without_final_log() {
         return Verdict::Inconclusive(why);
     }

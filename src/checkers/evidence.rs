@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::Case;
 use crate::vocab::{Acks, LeaderEpoch, Offset, Time, TopicPartition};
 
 /// Serialises as the text that a person reads.
@@ -52,6 +53,19 @@ pub struct Fired {
     pub text: Arc<str>,
     /// Whether it is the end of an earlier fault: a heal, a resume, a restart.
     pub undoes: bool,
+}
+
+/// Faults that are told with a violation: the last ones before it.
+const FAULTS_TOLD: usize = 3;
+
+impl Fired {
+    /// The last faults until `time`, oldest first; ends of faults are left out.
+    pub(super) fn last_until(faults: &[Self], time: Time) -> Vec<Self> {
+        let before = faults.iter().filter(|fault| fault.time <= time && !fault.undoes);
+        let mut last: Vec<_> = before.rev().take(FAULTS_TOLD).cloned().collect();
+        last.reverse();
+        last
+    }
 }
 
 /// The first case of a violation, and how many there are.
@@ -177,6 +191,8 @@ pub enum Evidence {
         #[serde(rename = "limit_ns")]
         limit: Time,
     },
+    /// Something else, told in a sentence.
+    Case(Case),
 }
 
 impl Evidence {
@@ -192,8 +208,30 @@ impl Evidence {
             | Self::Reordered { count, .. }
             | Self::EndedWrongly { count, .. }
             | Self::NotInSync { count, .. }
-            | Self::Unended { count, .. } => *count,
+            | Self::Unended { count, .. }
+            | Self::Case(Case { count, .. }) => *count,
             Self::TwoLeaders { .. } | Self::LeaderOutsideIsr { .. } | Self::Unavailable { .. } => 1,
+        }
+    }
+}
+
+impl Evidence {
+    /// What led to the first case, oldest first, each half a sentence; empty when it is not known.
+    pub fn because(&self) -> Vec<String> {
+        match self {
+            Self::Lost { gone: Some(Gone { leader, leader_epoch, start, .. }), .. } => {
+                vec![format!("{leader} led epoch {leader_epoch} from offset {start}")]
+            }
+            Self::Case(case) => case.because.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The last faults before the first case, oldest first; empty when that is not known.
+    pub fn faults(&self) -> &[Fired] {
+        match self {
+            Self::Lost { faults, .. } | Self::Case(Case { faults, .. }) => faults,
+            _ => &[],
         }
     }
 }
@@ -274,6 +312,7 @@ impl Display for Evidence {
                      longer than {limit:.3}"
                 )
             }
+            Self::Case(case) => f.write_str(&case.what),
         }
     }
 }

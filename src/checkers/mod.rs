@@ -7,7 +7,7 @@
 //!
 //! | kind | files |
 //! |---|---|
-//! | properties | [`PROPERTIES`], a file each |
+//! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
 //! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
@@ -17,6 +17,8 @@ pub mod acknowledged_is_in_the_final_log;
 pub mod acknowledged_is_read;
 pub mod answers_are_sound;
 pub mod availability;
+mod case;
+mod checker;
 pub mod consumers_catch_up;
 pub mod ends_once;
 mod evidence;
@@ -40,6 +42,8 @@ mod timeline;
 pub mod workload_completes;
 
 use ack_window::{AckWindow, Reign};
+pub use case::{Case, FirstCase};
+use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
@@ -47,19 +51,37 @@ pub use property::{Class, Permission, Property, Verdict};
 pub use terms::{ConsumerTerms, ProducerTerms, Terms};
 pub use timeline::{Entry, Timeline, Turn};
 
-/// Every property, in the order in which they are judged and shown.
-pub const PROPERTIES: &[&Property] = &[
-    &acknowledged_is_in_the_final_log::PROPERTY,
-    &acknowledged_is_read::PROPERTY,
-    &read_is_in_the_final_log::PROPERTY,
-    &answers_are_sound::PROPERTY,
-    &no_duplicates::PROPERTY,
-    &order::PROPERTY,
-    &one_leader_per_epoch::PROPERTY,
-    &leader_in_isr::PROPERTY,
-    &ends_once::PROPERTY,
-    &workload_completes::PROPERTY,
-    &replicas_converge::PROPERTY,
-    &consumers_catch_up::PROPERTY,
-    &availability::PROPERTY,
+/// A checker that has seen nothing yet.
+type NewChecker = fn() -> Box<dyn Checker>;
+
+/// Every property, in the order in which they are judged and shown, with who judges it.
+const CHECKERS: &[(&Property, NewChecker)] = &[
+    (&acknowledged_is_in_the_final_log::PROPERTY, || {
+        Box::new(acknowledged_is_in_the_final_log::AcknowledgedIsInTheFinalLog)
+    }),
+    (&acknowledged_is_read::PROPERTY, || Box::new(acknowledged_is_read::AcknowledgedIsRead)),
+    (&read_is_in_the_final_log::PROPERTY, || {
+        Box::new(read_is_in_the_final_log::ReadIsInTheFinalLog)
+    }),
+    (&answers_are_sound::PROPERTY, || Box::<answers_are_sound::AnswersAreSound>::default()),
+    (&no_duplicates::PROPERTY, || Box::<no_duplicates::NoDuplicates>::default()),
+    (&order::PROPERTY, || Box::new(order::OrderIsKept)),
+    (&one_leader_per_epoch::PROPERTY, || Box::<one_leader_per_epoch::OneLeaderPerEpoch>::default()),
+    (&leader_in_isr::PROPERTY, || Box::<leader_in_isr::LeaderInIsr>::default()),
+    (&ends_once::PROPERTY, || Box::new(ends_once::EndsOnce)),
+    (&workload_completes::PROPERTY, || Box::new(workload_completes::WorkloadCompletes)),
+    (&replicas_converge::PROPERTY, || Box::<replicas_converge::ReplicasConverge>::default()),
+    (&consumers_catch_up::PROPERTY, || Box::new(consumers_catch_up::ConsumersCatchUp)),
+    (&availability::PROPERTY, || Box::new(availability::IsAvailable)),
 ];
+
+/// Every property, in the order in which they are judged and shown.
+pub const PROPERTIES: [&Property; CHECKERS.len()] = {
+    let mut properties = [CHECKERS[0].0; CHECKERS.len()];
+    let mut index = 0;
+    while index < CHECKERS.len() {
+        properties[index] = CHECKERS[index].0;
+        index += 1;
+    }
+    properties
+};

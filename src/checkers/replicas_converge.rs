@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Class, Evidence, Property, Terms, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Terms, Verdict};
 use crate::history::{BrokerObservation, Life};
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -60,9 +60,8 @@ pub struct ReplicasConverge {
     stopped: BTreeSet<NodeId>,
 }
 
-impl ReplicasConverge {
-    /// Books a turn in the life of a process.
-    pub fn life(&mut self, node: NodeId, life: Life) {
+impl Checker for ReplicasConverge {
+    fn life(&mut self, _: &Books, _: Time, node: NodeId, life: Life) {
         match life {
             Life::Crashed | Life::PowerLost | Life::Exited => {
                 self.stopped.insert(node);
@@ -74,9 +73,8 @@ impl ReplicasConverge {
         }
     }
 
-    /// Books what a broker told.
-    pub fn observe(&mut self, observation: &BrokerObservation) {
-        match observation {
+    fn broker(&mut self, _: &Books, _: Time, _: NodeId, told: &BrokerObservation) {
+        match told {
             BrokerObservation::TopicCreated { topic, assignment } => {
                 for (partition, replicas) in (0..).zip(assignment) {
                     let at = TopicPartition::new(topic.clone(), partition);
@@ -105,6 +103,12 @@ impl ReplicasConverge {
         }
     }
 
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(self.verdict(&books.terms))
+    }
+}
+
+impl ReplicasConverge {
     fn state(&mut self, at: &TopicPartition) -> &mut State {
         self.partitions.entry(at.clone()).or_default()
     }
@@ -120,7 +124,7 @@ impl ReplicasConverge {
     }
 
     /// Judges all partitions.
-    pub fn judge(&self, terms: &Terms) -> Verdict {
+    fn verdict(&self, terms: &Terms) -> Verdict {
         let count = self.not_converged(terms).count() as u64;
         let evidence = self.not_converged(terms).next().map(|at| {
             let State { replicas, leader, isr, .. } = &self.partitions[at];

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Engine, Exit, Failure, Streams, trace};
+use super::{Engine, Exit, Failure, Streams, replay, trace};
 use crate::report::{self, Style};
 use crate::run::RunOptions;
 use crate::vocab::{Mutant, Seed};
@@ -54,22 +54,18 @@ pub(super) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let options = RunOptions { events: events(args)?, mutant: args.mutant };
+    let options =
+        RunOptions { events: events(args)?, mutant: args.mutant, ..RunOptions::default() };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    let outcome = ran.map_err(|_| Failure::Panic { replay: replay(args) })??;
+    let replay = || replay(&args.scenario, args.seed, args.mutant);
+    let outcome = ran.map_err(|_| Failure::Panic { replay: replay() })??;
     let report = match args.format {
         Format::Text => report::text(&outcome, style),
         Format::Json => report::json(&outcome),
     };
     streams.out.write_all(report.as_bytes())?;
     Ok(outcome.judgement.status().into())
-}
-
-fn replay(args: &Args) -> String {
-    let seed = args.seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    let mutant = args.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-    format!("sim run {}{seed}{mutant}", args.scenario.display())
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]

@@ -5,6 +5,7 @@
 
 mod json;
 mod mutants;
+pub mod story;
 mod style;
 mod table;
 mod text;

@@ -242,17 +242,11 @@ impl Text<'_> {
     /// What stands below a violation: the first case in a sentence, why, what was done before, how many more.
     fn evidence(&mut self, evidence: &Evidence) -> fmt::Result {
         writeln!(self.out, "    {evidence}")?;
-        if let Evidence::Lost { gone, faults, .. } = evidence {
-            if let Some(gone) = gone {
-                writeln!(
-                    self.out,
-                    "    because {} led epoch {} from offset {}",
-                    gone.leader, gone.leader_epoch, gone.start
-                )?;
-            }
-            for fault in faults {
-                writeln!(self.out, "    fault {}  {}", millis(fault.time), fault.text)?;
-            }
+        for why in evidence.because() {
+            writeln!(self.out, "    because {why}")?;
+        }
+        for fault in evidence.faults() {
+            writeln!(self.out, "    fault {}  {}", millis(fault.time), fault.text)?;
         }
         match evidence.count() - 1 {
             0 => Ok(()),

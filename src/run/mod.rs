@@ -7,9 +7,15 @@ mod single;
 use std::fmt;
 use std::io::{self, Write};
 
+use crate::checkers::Terms;
+use crate::history::Subscriber;
 use crate::vocab::Mutant;
+
 pub use many::{Jobs, Panicked, Ran, many};
 pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
+
+/// Makes a subscriber that is told what the judge is told; it is made in the run's own thread.
+pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
 
 /// What is asked of a run, besides its scenario and seed.
 #[derive(Default)]
@@ -18,6 +24,8 @@ pub struct RunOptions {
     pub events: Option<Box<dyn Write + Send>>,
     /// The bug to plant, instead of the scenario's.
     pub mutant: Option<Mutant>,
+    /// Who watches beside the judge, if anybody does.
+    pub watcher: Option<Watcher>,
 }
 
 impl fmt::Debug for RunOptions {
@@ -25,6 +33,7 @@ impl fmt::Debug for RunOptions {
         f.debug_struct("RunOptions")
             .field("events", &self.events.is_some())
             .field("mutant", &self.mutant)
+            .field("watcher", &self.watcher.is_some())
             .finish()
     }
 }

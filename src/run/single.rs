@@ -95,7 +95,9 @@ pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, Run
 fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
     let names = Names::of(plan);
     NAMES.set(names.roster.clone());
-    let mut recorder = Recorder::new(Judge::new(terms(plan, &names)));
+    let terms = terms(plan, &names);
+    let watcher = options.watcher.map(|watcher| watcher(&terms));
+    let mut recorder = Recorder::new((Judge::new(terms), watcher));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
@@ -112,7 +114,7 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         world_events: played.world_events,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
-        judgement: recorded.subscriber.finish(played.ended),
+        judgement: recorded.subscriber.0.finish(played.ended),
     })
 }
 

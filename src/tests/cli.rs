@@ -35,6 +35,7 @@ fn help_is_pinned() {
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
         ("help-mutants", &["mutants", "--help"]),
+        ("help-timeline", &["timeline", "--help"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(0), "{args:?}");

@@ -8,4 +8,5 @@ mod mutants;
 mod readme;
 mod source;
 mod tidy;
+mod timeline;
 mod zookeeper_vectors;

@@ -48,8 +48,8 @@ mod version;
 pub use acks::Acks;
 pub use happening::{Happening, UnknownHappening};
 pub use ids::{
-    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
-    PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
+    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, NotAPartition,
+    Offset, PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
 };
 pub use mutant::{Mutant, UnknownMutant};
 pub use nearest::nearest;

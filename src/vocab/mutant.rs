@@ -124,8 +124,8 @@ mutants! {
     /// The controller takes a broker that went and came back between two looks for one that stayed.
     MissBouncedBrokers = "miss-bounced-brokers"
         from "KIP-380, KAFKA-7235 (row 11)";
-    /// A controller that was replaced goes on writing.
-    WriteAsFormerController = "write-as-former-controller"
+    /// A new controller takes over the controller epoch of the one before.
+    ReuseControllerEpoch = "reuse-controller-epoch"
         from "KAFKA-6082 (row 26, R15)";
     /// The coordinator applies and answers a write before it is on the platter.
     ApplyBeforeFsync = "apply-before-fsync"
@@ -142,9 +142,9 @@ mutants! {
     /// A producer puts a batch that failed behind the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";
-    /// A producer takes a request whose connection was lost for acknowledged.
-    TakeLostForWritten = "take-lost-for-written"
-        from "KAFKA-13574 (type rule of part 2b)";
+    /// A producer takes NOT_ENOUGH_REPLICAS_AFTER_APPEND for an acknowledgement.
+    TakeTooFewForAll = "take-too-few-for-all"
+        from "Kafka's documentation of min.insync.replicas (row 43)";
     /// A producer that gave an operation up ends it again when the answer comes.
     EndTwice = "end-twice"
         from "Jepsen's Kafka checker (part 2b)";

@@ -200,8 +200,8 @@ impl Producer {
         if batch.done {
             return;
         }
-        let is_lost = error == code::NETWORK_EXCEPTION;
-        if error == code::NONE || (is_lost && self.config.is(Mutant::TakeLostForWritten)) {
+        let has_too_few = error == code::NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+        if error == code::NONE || (has_too_few && self.config.is(Mutant::TakeTooFewForAll)) {
             let at = self.accumulator.queue(slot).at.clone();
             return self.succeed(&mut batch, &at, base_offset, effects);
         }
