@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::evidence::as_text;
 use super::{Fired, Terms};
 use crate::vocab::{NodeId, Offset, Time, TopicPartition};
+
+fn as_text_if_any<S: Serializer>(
+    at: &Option<TopicPartition>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.collect_str(at),
+        None => serializer.serialize_none(),
+    }
+}
 
 /// The first case of a violation, told in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
-    /// The partition.
-    #[serde(serialize_with = "as_text")]
-    pub at: TopicPartition,
+    /// The partition, if it is about one.
+    #[serde(serialize_with = "as_text_if_any")]
+    pub at: Option<TopicPartition>,
     /// When it was seen.
     #[serde(rename = "time_ns")]
     pub time: Time,
@@ -34,8 +43,13 @@ pub struct Case {
 impl Case {
     /// A case at `time`, about nothing in particular yet.
     pub fn new(at: &TopicPartition, time: Time, what: String) -> Self {
-        let (at, nodes, because, faults) = (at.clone(), Vec::new(), Vec::new(), Vec::new());
-        Self { at, time, offset: None, nodes, what, because, faults, count: 1 }
+        Self { at: Some(at.clone()), ..Self::of(time, what) }
+    }
+
+    /// A case at `time` that is about no partition.
+    pub fn of(time: Time, what: String) -> Self {
+        let (nodes, because, faults) = (Vec::new(), Vec::new(), Vec::new());
+        Self { at: None, time, offset: None, nodes, what, because, faults, count: 1 }
     }
 
     /// Says from which offset on.

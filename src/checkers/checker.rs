@@ -3,11 +3,16 @@
 use std::fmt;
 
 use super::availability::Availability;
+use super::ending::Ending;
 use super::ledger::{FinalRecord, Ledger};
+use super::offset_map::Value;
 use super::order::Order;
 use super::reading::Reading;
+use super::sightings::Sightings;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
-use crate::history::{BrokerObservation, ClientObservation, CoordinatorObservation, Life, Outcome};
+use crate::history::{
+    BrokerObservation, ClientObservation, CoordinatorObservation, Fact, Life, Outcome,
+};
 use crate::vocab::{NodeId, Time};
 
 /// Judges one property. Every method but [`Checker::judge`] is called once per event, after the [`Books`]
@@ -63,6 +68,10 @@ pub struct Books {
     pub window: AckWindow,
     /// What readers were handed.
     pub reading: Reading,
+    /// What clients saw stand where.
+    pub sightings: Sightings,
+    /// How the run ended.
+    pub ending: Ending,
     /// In which order records stand in the final logs.
     pub order: Order,
     /// When producers were without an acknowledgement.
@@ -78,6 +87,8 @@ impl Books {
         Self {
             window: AckWindow::default(),
             reading: Reading::new(&terms),
+            sightings: Sightings::new(&terms),
+            ending: Ending::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
             faults: Vec::new(),
@@ -102,6 +113,17 @@ impl Books {
             self.ledger.observe(time, node, observation);
         }
         self.reading.observe(&self.ledger, node, observation);
+        self.sightings.observe(&self.ledger, node, observation);
+    }
+
+    /// A record in words.
+    pub fn record(&self, value: Value) -> String {
+        format!("record {} of {}", value.record, self.ledger.accounts()[value.producer].name)
+    }
+
+    /// The node that wrote a record.
+    pub fn producer(&self, value: Value) -> NodeId {
+        self.ledger.accounts()[value.producer].terms.node
     }
 
     /// Books what a broker told.
@@ -111,6 +133,15 @@ impl Books {
             let reign = Reign { time, leader: node, leader_epoch, start };
             self.window.became_leader(at, reign);
         }
+        self.ending.broker(time, node, observation);
+    }
+
+    /// Books what was read off the cluster; records of final logs are booked as such.
+    pub fn fact(&mut self, fact: &Fact) {
+        if let Fact::FinalLog { at, leader, .. } = fact {
+            self.ledger.final_log(at, *leader);
+        }
+        self.ending.fact(fact);
     }
 
     /// Books a judged producer's record in a final log; whether it is the first copy.

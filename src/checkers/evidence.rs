@@ -101,16 +101,6 @@ pub enum Evidence {
         position: Offset,
         count: u64,
     },
-    /// A reader has not come to an acknowledged record by the end of the run.
-    Behind {
-        reader: Arc<str>,
-        producer: Arc<str>,
-        record: u64,
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        offset: Offset,
-        count: u64,
-    },
     /// A reader was handed a record that is not in the final log.
     ReadAndGone { reader: Arc<str>, producer: Arc<str>, topic: Arc<str>, record: u64, count: u64 },
     /// A consumer was sent what no leader may send.
@@ -172,15 +162,6 @@ pub enum Evidence {
     },
     /// An operation had not ended by the end of the run.
     Unended { client: Arc<str>, op: u64, count: u64 },
-    /// A partition has no leader at the end, or not all of its replicas are in sync.
-    NotInSync {
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        leader: Option<Arc<str>>,
-        replicas: Vec<Arc<str>>,
-        isr: Vec<Arc<str>>,
-        count: u64,
-    },
     /// A producer was without an acknowledgement for longer than the scenario allows.
     Unavailable {
         producer: Arc<str>,
@@ -201,13 +182,11 @@ impl Evidence {
         match self {
             Self::Lost { count, .. }
             | Self::Skipped { count, .. }
-            | Self::Behind { count, .. }
             | Self::ReadAndGone { count, .. }
             | Self::UnsoundAnswer { count, .. }
             | Self::Duplicated { count, .. }
             | Self::Reordered { count, .. }
             | Self::EndedWrongly { count, .. }
-            | Self::NotInSync { count, .. }
             | Self::Unended { count, .. }
             | Self::Case(Case { count, .. }) => *count,
             Self::TwoLeaders { .. } | Self::LeaderOutsideIsr { .. } | Self::Unavailable { .. } => 1,
@@ -266,9 +245,6 @@ impl Display for Evidence {
                 "{reader} went on to {at}@{position} \
                  without record {record} of {producer} at {offset}"
             ),
-            Self::Behind { reader, producer, record, at, offset, .. } => {
-                write!(f, "{reader} has not come to record {record} of {producer} at {at}@{offset}")
-            }
             Self::ReadAndGone { reader, producer, topic, record, .. } => write!(
                 f,
                 "{reader} was handed record {record} of {producer} \
@@ -298,13 +274,6 @@ impl Display for Evidence {
             Self::Unended { client, op, .. } => {
                 write!(f, "operation {op} of {client} was still under way at the end")
             }
-            Self::NotInSync { at, leader: None, .. } => write!(f, "{at} has no leader at the end"),
-            Self::NotInSync { at, leader: Some(leader), replicas, isr, .. } => write!(
-                f,
-                "{at}, led by {leader}, has {} in sync at the end, not {}",
-                isr.join(" "),
-                replicas.join(" ")
-            ),
             Self::Unavailable { producer, from, to, limit } => {
                 write!(
                     f,

@@ -146,6 +146,7 @@ impl Subscriber for Judge {
                 checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
             }
             Observation::Coordinator(server) => {
+                books.ending.server(node);
                 let checkers = checkers.iter_mut();
                 checkers.for_each(|checker| checker.coordinator(books, time, node, server));
             }
@@ -163,6 +164,7 @@ impl Subscriber for Judge {
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        self.books.ending.life(&self.books.terms, time, node, life);
         for checker in &mut self.checkers {
             checker.life(&self.books, time, node, life);
         }
@@ -170,15 +172,13 @@ impl Subscriber for Judge {
     }
 
     fn fact(&mut self, _: Time, fact: &Fact) {
-        match fact {
-            Fact::FinalLog { at, leader, .. } => self.books.ledger.final_log(at, *leader),
-            Fact::FinalRecord { at, offset, producer, record } => {
-                // Records of nobody that is judged are nobody's loss.
-                if let Some(producer) = self.books.ledger.named(producer) {
-                    let (offset, record) = (*offset, *record);
-                    self.final_record(&FinalRecord { at, offset, producer, record });
-                }
-            }
+        self.books.fact(fact);
+        // Records of nobody that is judged are nobody's loss.
+        if let Fact::FinalRecord { at, offset, producer, record } = fact
+            && let Some(producer) = self.books.ledger.named(producer)
+        {
+            let (offset, record) = (*offset, *record);
+            self.final_record(&FinalRecord { at, offset, producer, record });
         }
     }
 }

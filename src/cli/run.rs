@@ -58,8 +58,8 @@ pub(super) fn run(
         RunOptions { events: events(args)?, mutant: args.mutant, ..RunOptions::default() };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    let replay = || replay(&args.scenario, args.seed, args.mutant);
-    let outcome = ran.map_err(|_| Failure::Panic { replay: replay() })??;
+    let outcome = ran
+        .map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, args.mutant) })??;
     let report = match args.format {
         Format::Text => report::text(&outcome, style),
         Format::Json => report::json(&outcome),

@@ -9,7 +9,7 @@ use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
 use crate::run::RunOptions;
 use crate::scenario::quantity;
-use crate::vocab::{Seed, Time, TopicPartition};
+use crate::vocab::{Mutant, Seed, Time, TopicPartition};
 
 /// Tell a run as an ordered story, one line for each event that matters.
 ///
@@ -26,6 +26,9 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, not from the scenario's own.
     #[arg(long, value_parser = super::seed)]
     pub seed: Option<Seed>,
+    /// Plant this bug, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Show only what is about this node; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
@@ -57,11 +60,12 @@ pub(super) fn timeline(
     let (to, moments) = mpsc::channel();
     let options = RunOptions {
         watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
+        mutant: args.mutant,
         ..RunOptions::default()
     };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    ran.map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, None) })??;
+    ran.map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, args.mutant) })??;
     let filter = Filter {
         nodes: args.node.clone(),
         partitions: args.partition.clone(),

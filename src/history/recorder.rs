@@ -219,7 +219,8 @@ impl<S: Subscriber> Recorder<S> {
         self.fact(time, &Fact::FinalRecord { at, offset, producer, record });
     }
 
-    fn fact(&mut self, time: Time, fact: &Fact) {
+    /// Something was read off the cluster after the run ended.
+    pub fn fact(&mut self, time: Time, fact: &Fact) {
         self.record(time, None, EventKind::Fact(fact));
         self.subscriber.fact(time, fact);
     }
@@ -408,7 +409,7 @@ mod tests {
     fn time_does_not_go_back() {
         let mut recorder = Recorder::new(());
         recorder.timer(Time(2), NodeId(0), 0);
-        let expired = Observation::Broker(BrokerObservation::SessionExpired);
+        let expired = Observation::Broker(BrokerObservation::SessionExpired { session: 1 });
         recorder.observed(Time(1), NodeId(0), &expired);
     }
 }

@@ -10,7 +10,6 @@ use std::io::{self, Write};
 use crate::checkers::Terms;
 use crate::history::Subscriber;
 use crate::vocab::Mutant;
-
 pub use many::{Jobs, Panicked, Ran, many};
 pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
 
@@ -22,18 +21,18 @@ pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
 pub struct RunOptions {
     /// Where every event is written as a line, if anywhere. Should be buffered.
     pub events: Option<Box<dyn Write + Send>>,
-    /// The bug to plant, instead of the scenario's.
-    pub mutant: Option<Mutant>,
     /// Who watches beside the judge, if anybody does.
     pub watcher: Option<Watcher>,
+    /// The bug to plant, instead of the scenario's.
+    pub mutant: Option<Mutant>,
 }
 
 impl fmt::Debug for RunOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunOptions")
             .field("events", &self.events.is_some())
-            .field("mutant", &self.mutant)
             .field("watcher", &self.watcher.is_some())
+            .field("mutant", &self.mutant)
             .finish()
     }
 }

@@ -34,8 +34,8 @@ fn help_is_pinned() {
         ("help-check", &["check", "--help"]),
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
-        ("help-mutants", &["mutants", "--help"]),
         ("help-timeline", &["timeline", "--help"]),
+        ("help-mutants", &["mutants", "--help"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(0), "{args:?}");

@@ -15,6 +15,7 @@ mod prepare;
 mod reads;
 mod sessions;
 mod state;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -178,6 +179,7 @@ impl Coordinator {
         let zxid = state.last_zxid;
         tracing::info!(%zxid, znodes = state.tree.len(), "recovered");
         fx.observe(Observation::Coordinator(CoordinatorObservation::Recovered { zxid }));
+        fx.observe(Observation::Coordinator(telling::loaded(&state)));
         let mut expiry = Expiry::new(self.config.tick_ms);
         for (id, session) in state.sessions.iter() {
             expiry.track(clock.now, id, session.timeout_ms);
@@ -253,12 +255,12 @@ impl Running {
             sessions.into_iter().for_each(|(id, ms)| self.expiry.track(at.clock.now, id, ms));
             return;
         }
-        for session in self.expiry.expired(at.clock.now) {
+        for (session, heard) in self.expiry.expired(at.clock.now) {
             if !self.preparer.is_live(&self.state, session) {
                 continue;
             }
             tracing::info!(session = format!("{session:#x}"), "session expired");
-            let observation = CoordinatorObservation::SessionExpired { session };
+            let observation = CoordinatorObservation::SessionExpired { session, heard };
             at.fx.observe(Observation::Coordinator(observation));
             self.propose(at, None, session, 0, Write::CloseSession);
         }

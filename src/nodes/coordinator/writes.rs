@@ -9,7 +9,7 @@ use super::prepare::Write;
 use super::state::Applied;
 use super::tree::Changes;
 use super::txn::{PASSWORD, Record, Txn};
-use super::{Running, Step};
+use super::{Running, Step, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Mutant, Zxid};
 use crate::wire::zookeeper::{Code, ConnectResponse, MultiResult, Reply, encode_event, op};
@@ -102,7 +102,9 @@ impl Running {
 
     fn apply(&mut self, at: &mut Step<'_>, txn: &Txn) -> Applied {
         let mut changes = Changes::new();
+        let owned = telling::owned(&self.state.tree, txn);
         let applied = self.state.apply(txn, &mut changes);
+        telling::applied(&self.state, txn, &owned, at.fx);
         self.preparer.applied(txn);
         if at.config.is(Mutant::TellNobodyOfSessionEnd) && applied == Applied::SessionClosed {
             changes.clear();

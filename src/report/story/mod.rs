@@ -143,10 +143,9 @@ impl Subscriber for Story {
     }
 
     fn fact(&mut self, time: Time, fact: &Fact) {
-        if let Some((at, node, text)) = tell::fact(self, fact) {
-            let (kind, source) = (Kind::Fact, Source::Fact(fact.clone()));
-            self.moment(Moment { time, node, at, kind, text, source });
-        }
+        let (at, node, text) = tell::fact(self, fact);
+        let (kind, source) = (Kind::Fact, Source::Fact(fact.clone()));
+        self.moment(Moment { time, node, at, kind, text, source });
     }
 }
 

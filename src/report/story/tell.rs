@@ -144,7 +144,9 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
             (Kind::Process, text)
         }
         Registered { epoch } => (Kind::Session, format!("registers, broker epoch {epoch}")),
-        SessionExpired => (Kind::Session, "hears that its session has expired".to_owned()),
+        SessionExpired { session } => {
+            (Kind::Session, format!("hears that its session {session:#x} has expired"))
+        }
         RegistrationBlocked { session } => {
             let text = format!("cannot register while its former session {session:#x} lives");
             (Kind::Session, text)
@@ -168,9 +170,9 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
 
 fn coordinator(observation: &CoordinatorObservation) -> Told {
     let kind = match observation {
-        CoordinatorObservation::Recovered { .. } | CoordinatorObservation::Halted { .. } => {
-            Kind::Process
-        }
+        CoordinatorObservation::Recovered { .. }
+        | CoordinatorObservation::TreeLoaded { .. }
+        | CoordinatorObservation::Halted { .. } => Kind::Process,
         _ => Kind::Session,
     };
     (kind, None, observation.to_string())
@@ -180,15 +182,31 @@ fn coordinator(observation: &CoordinatorObservation) -> Told {
 pub(super) fn fact(
     story: &Story,
     fact: &Fact,
-) -> Option<(Option<TopicPartition>, Option<Arc<str>>, String)> {
+) -> (Option<TopicPartition>, Option<Arc<str>>, String) {
     match fact {
         Fact::FinalLog { at, leader, end } => {
             let leader = leader.map(|leader| story.broker(leader));
-            Some((Some(at.clone()), leader, format!("ends with a log of {end}")))
+            (Some(at.clone()), leader, format!("leads in the end, with a log up to offset {end}"))
         }
+        Fact::FinalReplica { at, broker, replica } => {
+            let text = match replica {
+                Some(replica) => format!(
+                    "has a log up to offset {} in the end, committed up to {}",
+                    replica.log_end, replica.high_watermark
+                ),
+                None => "has no replica in the end".to_owned(),
+            };
+            (Some(at.clone()), Some(story.broker(*broker)), text)
+        }
+        Fact::FinalPosition { consumer, at, position } => {
+            let position = position.map_or_else(|| "nowhere".into(), |offset| offset.to_string());
+            let text = format!("would go on reading at {position}");
+            (Some(at.clone()), story.name(*consumer), text)
+        }
+        Fact::Unconverged { why } => (None, None, format!("the cluster did not converge: {why}")),
         Fact::FinalRecord { at, offset, producer, record } => {
             let text = format!("the final log holds record {record} of {producer} at {offset}");
-            Some((Some(at.clone()), None, text))
+            (Some(at.clone()), None, text)
         }
     }
 }

@@ -56,7 +56,7 @@ fn moments() -> Vec<Moment> {
         tell(P0, client(ClientObservation::Completed { op: record, outcome }));
     }
     tell(B1, broker(BrokerObservation::Truncated { at: at(), from: 2, to: 1 }));
-    tell(B1, broker(BrokerObservation::SessionExpired));
+    tell(B1, broker(BrokerObservation::SessionExpired { session: 7 }));
     drop(story);
     moments.into_iter().collect()
 }
