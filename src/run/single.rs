@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{RunError, RunOptions};
-use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
+use crate::checkers::{
+    ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms, TopicTerms,
+};
 use crate::cluster::{self, Names};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
@@ -133,9 +135,16 @@ fn terms(plan: &Plan, names: &Names) -> Terms {
         topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
         from_beginning: plan.from == ReadFrom::Beginning,
     };
+    let topic = |plan: &scenario::TopicPlan| TopicTerms {
+        name: plan.name.as_str().into(),
+        min_insync_replicas: u32::try_from(plan.properties.int("min.insync.replicas")).unwrap_or(0),
+        unclean_leader_election: plan.properties.bool("unclean.leader.election.enable"),
+    };
     Terms {
         roster: (*names.roster).clone(),
         brokers: plan.brokers.iter().map(|b| b.id).zip(names.brokers.iter().copied()).collect(),
+        kafka: plan.kafka,
+        topics: plan.topics.iter().map(topic).collect(),
         producers: plan.producers.iter().zip(&names.producers).map(producer).collect(),
         consumers: plan.consumers.iter().zip(&names.consumers).map(consumer).collect(),
         acknowledged_loss: if plan.expect.acknowledged_loss_permitted {

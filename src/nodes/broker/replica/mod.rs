@@ -230,6 +230,7 @@ impl ReplicaManager {
         let slots: Vec<Slot> = known.partitions.values().copied().collect();
         for slot in slots {
             self.at_mut(slot).settings = settings;
+            self.tell_isr(cx, slot);
             self.progress(cx, slot);
         }
     }
