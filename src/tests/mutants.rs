@@ -2,6 +2,7 @@
 
 use kafka_sim::report::{self, Style};
 use kafka_sim::run::mutants::{HUNTS, catch_all};
+use kafka_sim::vocab::Mutant;
 
 use crate::source::root;
 
@@ -19,6 +20,17 @@ fn every_mutant_is_found_by_some_checker() {
     }, {
         insta::assert_snapshot!("mutants", table);
     });
+}
+
+/// Mutants that no scenario shows yet.
+const UNSHOWN: &[Mutant] = &[Mutant::JoinBelowEpochStart, Mutant::FetchUnfenced];
+
+#[test]
+fn every_mutant_but_those_that_are_named_has_a_scenario_that_shows_it() {
+    let is_shown = |mutant: &Mutant| HUNTS.iter().any(|hunt| hunt.mutant == *mutant);
+    for mutant in Mutant::ALL {
+        assert_eq!(is_shown(mutant), !UNSHOWN.contains(mutant), "{mutant}");
+    }
 }
 
 #[test]

@@ -97,15 +97,9 @@ mutants! {
     /// A leader serves fetches whatever leader epoch the fetcher goes by.
     FetchUnfenced = "fetch-unfenced"
         from "KIP-320, KAFKA-6880 (row 5)";
-    /// A follower takes over its leader's high watermark before it cuts off what diverges.
-    CommitBeforeTruncation = "commit-before-truncation"
-        from "KAFKA-14704 (row 37)";
     /// A broker that becomes leader goes on in the epoch that it followed in.
     LeadInOldEpoch = "lead-in-old-epoch"
         from "KIP-101 (R8)";
-    /// A broker starts with all high watermarks at 0, whatever the checkpoint says.
-    ForgetHighWatermarks = "forget-high-watermarks"
-        from "KAFKA-769, KAFKA-1647 (row 21)";
     /// A broker leaves the marker of a clean shutdown where it is when it starts.
     KeepCleanShutdownMarker = "keep-clean-shutdown-marker"
         from "KAFKA-10471 (row 16)";
@@ -142,9 +136,6 @@ mutants! {
     /// A producer puts a batch that failed behind the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";
-    /// A producer takes NOT_ENOUGH_REPLICAS_AFTER_APPEND for an acknowledgement.
-    TakeTooFewForAll = "take-too-few-for-all"
-        from "Kafka's documentation of min.insync.replicas (row 43)";
     /// A producer that gave an operation up ends it again when the answer comes.
     EndTwice = "end-twice"
         from "Jepsen's Kafka checker (part 2b)";

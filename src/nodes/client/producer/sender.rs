@@ -200,8 +200,7 @@ impl Producer {
         if batch.done {
             return;
         }
-        let has_too_few = error == code::NOT_ENOUGH_REPLICAS_AFTER_APPEND;
-        if error == code::NONE || (has_too_few && self.config.is(Mutant::TakeTooFewForAll)) {
+        if error == code::NONE {
             let at = self.accumulator.queue(slot).at.clone();
             return self.succeed(&mut batch, &at, base_offset, effects);
         }
