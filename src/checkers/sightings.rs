@@ -176,12 +176,12 @@ impl Sightings {
                     self.failed[producer].insert(*op);
                 }
             }
-            ClientObservation::Consumed { at, offset, producer, record, .. } => {
-                if self.cursors.contains_key(&node) {
-                    let producer = ledger.named(producer);
-                    let value = producer.map(|producer| Value { producer, record: *record });
-                    self.latest = Some(self.polled(node, at, *offset, value));
-                }
+            ClientObservation::Consumed { at, offset, producer, record, .. }
+                if self.cursors.contains_key(&node) =>
+            {
+                let producer = ledger.named(producer);
+                let value = producer.map(|producer| Value { producer, record: *record });
+                self.latest = Some(self.polled(node, at, *offset, value));
             }
             ClientObservation::PositionReset { at, .. } => {
                 let place = self.place(at);

@@ -91,7 +91,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     ) -> Option<Replica> {
         let here = self.replicas_of(broker)?;
         let status = here.status(at)?;
-        let log_hash = here.records(at).map(id).fold(0, fold);
+        let log_hash = here.records(at).map(|batch| id(&batch)).fold(0, fold);
         let differs_at = leader.and_then(|leader| self.first_difference(leader, broker, at));
         Some(Replica {
             log_start: status.log_start_offset,
@@ -113,7 +113,11 @@ impl<S: Subscriber> Cluster<'_, S> {
     ) -> Option<Offset> {
         let (one, other) = (self.replicas_of(one)?, self.replicas_of(other)?);
         let start = one.status(at)?.log_start_offset.max(other.status(at)?.log_start_offset);
-        first_difference(one.records(at).map(id), other.records(at).map(id), start)
+        first_difference(
+            one.records(at).map(|batch| id(&batch)),
+            other.records(at).map(|batch| id(&batch)),
+            start,
+        )
     }
 }
 

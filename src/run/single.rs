@@ -52,18 +52,6 @@ pub fn load(path: &Path) -> Result<Scenario, RunError> {
     scenario::parse(&name, &text).map_err(|wrong| RunError::Scenario(wrong.render()))
 }
 
-/// Runs the scenario at `path` with `seed`, or [`DEFAULT_SEED`].
-///
-/// # Errors
-/// See [`load`]; [`RunError::Events`] when the event log cannot be written.
-pub fn run_one(
-    path: &Path,
-    seed: Option<Seed>,
-    options: RunOptions,
-) -> Result<RunOutcome, RunError> {
-    run_plan(load(path)?.plan(seed.unwrap_or(DEFAULT_SEED)), options)
-}
-
 /// Runs a plan, as [`play`] does.
 ///
 /// # Errors

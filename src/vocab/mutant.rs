@@ -124,6 +124,9 @@ mutants! {
     /// The coordinator applies and answers a write before it is on the platter.
     ApplyBeforeFsync = "apply-before-fsync"
         from "ZOOKEEPER-3911, ZOOKEEPER-4646 (row 65, Z10)";
+    /// The coordinator does not count what it hears of a session: it ends when its timeout is over.
+    ForgetHeartbeats = "forget-heartbeats"
+        from "ZooKeeper's session rules (Z9)";
     /// The coordinator lets a session write while it is being closed.
     CreateInClosingSession = "create-in-closing-session"
         from "ZOOKEEPER-1208, ZOOKEEPER-1496 (row 76, Z9)";
@@ -136,6 +139,9 @@ mutants! {
     /// A producer puts a batch that failed behind the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";
+    /// A producer calls an operation failed that it sent and has no answer to.
+    FailUnanswered = "fail-unanswered"
+        from "KAFKA-13574 (type rule of part 2b)";
     /// A producer that gave an operation up ends it again when the answer comes.
     EndTwice = "end-twice"
         from "Jepsen's Kafka checker (part 2b)";

@@ -32,6 +32,7 @@ mod settings;
 mod tests;
 mod truncation;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -259,7 +260,7 @@ impl ReplicaManager {
     }
 
     /// The batches of a replica's log, in order; none when the replica is not here.
-    pub fn records(&self, at: &TopicPartition) -> impl Iterator<Item = &Batch> {
+    pub fn records(&self, at: &TopicPartition) -> impl Iterator<Item = Cow<'_, Batch>> {
         let partition = self.find_at(at).map(|slot| self.at(slot));
         partition.into_iter().flat_map(|partition| partition.log.batches())
     }

@@ -230,7 +230,7 @@ impl Producer {
                 next = earlier(next, Some(batch.created + timeout));
                 continue;
             }
-            batch.maybe_written = true;
+            batch.maybe_written |= !self.config.is(Mutant::FailUnanswered);
             batch.done = !self.config.is(Mutant::EndTwice);
             end_badly(batch, reason::EXPIRED, effects);
             self.accumulator.free(batch);
