@@ -56,7 +56,6 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
     hunt(Mutant::ReuseControllerEpoch, "controller_failover", 1),
     hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
-    hunt(Mutant::ForgetHeartbeats, "leader_gone_for_good", 1),
     hunt(Mutant::CreateInClosingSession, "late_registrations", 23),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),

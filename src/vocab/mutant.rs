@@ -124,9 +124,6 @@ mutants! {
     /// The coordinator applies and answers a write before it is on the platter.
     ApplyBeforeFsync = "apply-before-fsync"
         from "ZOOKEEPER-3911, ZOOKEEPER-4646 (row 65, Z10)";
-    /// The coordinator does not count what it hears of a session: it ends when its timeout is over.
-    ForgetHeartbeats = "forget-heartbeats"
-        from "ZooKeeper's session rules (Z9)";
     /// The coordinator lets a session write while it is being closed.
     CreateInClosingSession = "create-in-closing-session"
         from "ZOOKEEPER-1208, ZOOKEEPER-1496 (row 76, Z9)";

@@ -11,7 +11,7 @@ use super::txn::PASSWORD;
 use super::writes::Shape;
 use super::{Running, Step, four_letter};
 use crate::history::{CoordinatorObservation, Observation};
-use crate::vocab::{ConnId, Mutant, Zxid};
+use crate::vocab::{ConnId, Zxid};
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
@@ -87,9 +87,7 @@ impl Running {
             match connection.session {
                 None => self.connect(at, conn, payload),
                 Some(session) => {
-                    if !at.config.is(Mutant::ForgetHeartbeats) {
-                        self.expiry.touch(at.clock.now, session);
-                    }
+                    self.expiry.touch(at.clock.now, session);
                     self.request(at, conn, session, payload);
                 }
             }
