@@ -2,10 +2,10 @@
 
 use super::checker::{Books, Checker};
 use super::happened::{Expectation, Expected, Happened};
-use super::judgement::{ConsumerSummary, ProducerSummary};
+use super::judgement::{CommandSummary, ConsumerSummary, ProducerSummary};
 use super::ledger::FinalRecord;
 use super::{CHECKERS, Fired, Judgement, Terms, Timeline, Turn, acknowledged_is_in_the_final_log};
-use crate::history::{Fact, Life, Observation, Subscriber};
+use crate::history::{ClientObservation, Fact, Life, Observation, Subscriber};
 use crate::vocab::{Happening, NodeId, Time};
 
 /// Faults that are kept; more than a person plans, and a bound for what a machine draws.
@@ -18,6 +18,7 @@ pub struct Judge {
     checkers: Vec<Box<dyn Checker>>,
     happened: Happened,
     timeline: Timeline,
+    commands: Vec<CommandSummary>,
 }
 
 impl Judge {
@@ -27,6 +28,7 @@ impl Judge {
             checkers: CHECKERS.iter().map(|(_, checker)| checker()).collect(),
             happened: Happened::default(),
             timeline: Timeline::default(),
+            commands: Vec::new(),
             books: Books::new(terms),
         }
     }
@@ -63,6 +65,7 @@ impl Judge {
             verdicts: verdicts.collect(),
             consumers: self.consumers(),
             producers,
+            commands: self.commands,
             expectations,
             happened: self.happened.all().clone(),
             faults: self.books.faults,
@@ -125,6 +128,25 @@ impl Judge {
         }
     }
 
+    /// Keeps what an operator saw.
+    fn command(&mut self, time: Time, node: NodeId, told: &ClientObservation) {
+        let node = self.books.terms.name(node);
+        match told {
+            ClientObservation::CommandGiven { command } => {
+                let command = command.clone();
+                let output = Vec::new();
+                self.commands.push(CommandSummary { node, time, ended: None, command, output });
+            }
+            ClientObservation::CommandPrinted { lines } => {
+                let mut given = self.commands.iter_mut().rev();
+                if let Some(given) = given.find(|given| given.node == node) {
+                    (given.ended, given.output) = (Some(time), lines.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn final_record(&mut self, record: &FinalRecord<'_>) {
         let first = self.books.final_record(record);
         for checker in &mut self.checkers {
@@ -137,6 +159,10 @@ impl Subscriber for Judge {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
         let Self { books, checkers, .. } = self;
         match observation {
+            Observation::Client(
+                told @ (ClientObservation::CommandGiven { .. }
+                | ClientObservation::CommandPrinted { .. }),
+            ) => return self.command(time, node, told),
             Observation::Client(client) => {
                 books.client(time, node, client);
                 checkers.iter_mut().for_each(|checker| checker.client(books, time, node, client));
@@ -190,7 +216,7 @@ mod tests {
     use super::*;
     use crate::checkers::PROPERTIES;
     use crate::checkers::testing::Story;
-    use crate::history::{ClientObservation, Outcome};
+    use crate::history::Outcome;
 
     #[test]
     fn every_property_is_judged_once_in_the_order_of_the_table() {

@@ -100,6 +100,21 @@ pub struct ConsumerSummary {
     pub behind: u64,
 }
 
+/// A command that an operator ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CommandSummary {
+    /// The node that it ran on.
+    pub node: Arc<str>,
+    /// When it was given.
+    pub time: Time,
+    /// When it ended; `None` when it had not when the run was over.
+    pub ended: Option<Time>,
+    /// The command line.
+    pub command: Arc<str>,
+    /// What it printed, line by line.
+    pub output: Vec<Arc<str>>,
+}
+
 /// Everything decided about one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Judgement {
@@ -109,6 +124,9 @@ pub struct Judgement {
     pub producers: Vec<ProducerSummary>,
     /// Each reader, in the order of the terms.
     pub consumers: Vec<ConsumerSummary>,
+    /// What operators ran, in the order in which it was given; in JSON left out when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandSummary>,
     /// The faults as they fired, in order.
     pub faults: Vec<Fired>,
     /// The turning points, in order.

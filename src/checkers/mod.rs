@@ -83,7 +83,9 @@ use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use finding::Finding;
 pub use judge::Judge;
-pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
+pub use judgement::{
+    CommandSummary, ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status,
+};
 pub use property::{Class, Permission, Property, Verdict};
 pub use terms::{ConsumerTerms, ProducerTerms, Terms, TopicTerms};
 pub use timeline::{Entry, Timeline, Turn};

@@ -15,7 +15,7 @@ use crate::vocab::{Mutant, Seed, Time, TopicPartition};
 /// Without --kind and --record, what happens to every single record is left out. --record follows one record: who
 /// leads, sent, appended, pulled, acknowledged, committed, answered, read.
 ///
-/// Kinds: fault, process, session, controller, election, isr, role, truncation, trouble, leader; and of
+/// Kinds: fault, process, session, controller, election, isr, role, truncation, trouble, leader, command; and of
 /// single records: ask, record, send, append, fetch, commit, answer, read, fact.
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -10,7 +10,7 @@ use super::view::View;
 use super::watch::Watch;
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
-use crate::nodes::client::{Admin, Consumer, Producer};
+use crate::nodes::client::{Admin, Consumer, Producer, Topics};
 use crate::nodes::coordinator::Coordinator;
 use crate::scenario::Plan;
 use crate::substrate::World;
@@ -52,6 +52,13 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             let mut streams = Lives::new(plan, "workload", &consumer.name);
             let boot = move || Consumer::new(config.clone(), roster.clone(), streams.next());
             add(&mut world, &consumer.name, boot, |role| Role::Consumer(Box::new(role)));
+        }
+        for command in &plan.commands {
+            let config = config::command(plan, command, &names);
+            let roster = names.roster.clone();
+            let mut streams = Lives::new(plan, "command", &command.name);
+            let boot = move || Topics::new(config.clone(), roster.clone(), streams.next());
+            add(&mut world, &command.name, boot, |role| Role::Topics(Box::new(role)));
         }
         Self {
             plan,

@@ -7,14 +7,15 @@ use std::time::Duration;
 use crate::nodes::broker;
 use crate::nodes::client::{
     AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
-    StartFrom, Workload,
+    StartFrom, TopicsConfig, Workload,
 };
 use crate::nodes::coordinator;
 use crate::scenario::{
-    BrokerPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
+    TopicPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
-use crate::vocab::{NodeId, Roster};
+use crate::vocab::{NodeId, Roster, Via};
 
 /// The nodes of a plan, and the names under which they find one another.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Names {
     pub producers: Vec<NodeId>,
     /// The consumers.
     pub consumers: Vec<NodeId>,
+    /// What an operator runs, each command on a node of its own.
+    pub commands: Vec<NodeId>,
 }
 
 impl Names {
@@ -42,7 +45,9 @@ impl Names {
         let admin = roster.add("admin");
         let producers = plan.producers.iter().map(|p| roster.add(&p.name)).collect();
         let consumers = plan.consumers.iter().map(|c| roster.add(&c.name)).collect();
-        Self { roster: Arc::new(roster), coordinators, brokers, admin, producers, consumers }
+        let commands = plan.commands.iter().map(|c| roster.add(&c.name)).collect();
+        let roster = Arc::new(roster);
+        Self { roster, coordinators, brokers, admin, producers, consumers, commands }
     }
 }
 
@@ -162,6 +167,23 @@ pub fn admin(plan: &Plan, names: &Names) -> AdminConfig {
     };
     let topics = plan.topics.iter().map(topic).collect();
     AdminConfig::new("admin", plan.kafka, names.brokers.clone(), topics)
+}
+
+/// A command of an operator.
+pub fn command(plan: &Plan, command: &CommandPlan, names: &Names) -> TopicsConfig {
+    let all = match command.command.via {
+        Via::Brokers => &names.brokers,
+        Via::Coordinator => &names.coordinators,
+    };
+    let named = command.command.hosts.iter().filter_map(|host| names.roster.find(host));
+    let named: Vec<NodeId> = named.collect();
+    TopicsConfig {
+        name: command.name.as_str().into(),
+        version: plan.kafka,
+        line: command.run.as_str().into(),
+        command: command.command.clone(),
+        servers: if named.is_empty() { all.clone() } else { named },
+    }
 }
 
 /// A producer.

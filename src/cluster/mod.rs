@@ -85,6 +85,9 @@ impl<S: Subscriber> Cluster<'_, S> {
         for (index, fault) in self.plan.faults.iter().enumerate() {
             self.timeline.add(fault.at, Due::Fire(index));
         }
+        for (&node, command) in self.names.commands.iter().zip(&self.plan.commands) {
+            self.timeline.add(command.at, Due::Start(node));
+        }
     }
 
     /// Lets time pass up to `until`, with what is due on the way.

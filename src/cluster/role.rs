@@ -3,7 +3,7 @@
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
-use crate::nodes::client::{Admin, Consumer, Producer};
+use crate::nodes::client::{Admin, Consumer, Producer, Topics};
 use crate::nodes::coordinator::Coordinator;
 use crate::substrate::Process;
 use crate::vocab::Clock;
@@ -21,6 +21,8 @@ pub enum Role {
     Consumer(Box<Consumer>),
     /// What creates the scenario's topics, as `kafka-topics --create` does.
     Admin(Box<Admin>),
+    /// What an operator runs.
+    Topics(Box<Topics>),
 }
 
 impl Process for Role {
@@ -33,6 +35,7 @@ impl Process for Role {
             Self::Producer(role) => role.step(clock, input, effects),
             Self::Consumer(role) => role.step(clock, input, effects),
             Self::Admin(role) => role.step(clock, input, effects),
+            Self::Topics(role) => role.step(clock, input, effects),
         }
     }
 }

@@ -56,6 +56,8 @@ impl fmt::Display for ClientObservation {
             Self::BatchSent { at, to, records, acks } => {
                 write!(f, "sent {records:?} for {at} to node {}, acks={acks}", to.0)
             }
+            Self::CommandGiven { command } => write!(f, "ran `{command}`"),
+            Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
         }
     }
 }

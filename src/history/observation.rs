@@ -125,6 +125,16 @@ pub enum ClientObservation {
         /// What the producer waits for.
         acks: Acks,
     },
+    /// An operator's command was given.
+    CommandGiven {
+        /// The command, as it was written.
+        command: Arc<str>,
+    },
+    /// An operator's command ended.
+    CommandPrinted {
+        /// What it printed, line by line.
+        lines: Vec<Arc<str>>,
+    },
 }
 
 /// Why the controller chose a leader.

@@ -40,6 +40,7 @@ impl Text<'_> {
         self.banner(outcome)?;
         self.faults(judgement)?;
         self.timeline(judgement)?;
+        self.commands(judgement)?;
         self.producers(judgement)?;
         self.consumers(judgement)?;
         self.expectations(judgement)?;
@@ -101,6 +102,23 @@ impl Text<'_> {
             let omitted = thousands(judgement.timeline.omitted);
             let note = format!("{:TIME_WIDTH$}  and {omitted} more", "");
             writeln!(self.out, "{}", self.style.paint(Paint::Faint, note))?;
+        }
+        Ok(())
+    }
+
+    /// Each command behind `$`, then what it printed, as it would stand on a terminal.
+    fn commands(&mut self, judgement: &Judgement) -> fmt::Result {
+        if judgement.commands.is_empty() {
+            return Ok(());
+        }
+        self.heading("commands")?;
+        for given in &judgement.commands {
+            writeln!(self.out, "{:>TIME_WIDTH$}  $ {}", millis(given.time), given.command)?;
+            given.output.iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
+            if given.ended.is_none() {
+                let note = format!("{:TIME_WIDTH$}  had not ended when the run was over", "");
+                writeln!(self.out, "{}", self.style.paint(Paint::Faint, note))?;
+            }
         }
         Ok(())
     }

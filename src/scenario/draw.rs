@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::fault::{Action, Fault, Target};
 use super::plan::{
-    BrokerPlan, ConsumerPlan, CoordinatorPlan, Disk, Expect, Network, Plan, ProducerPlan, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Disk, Expect, Network, Plan,
+    ProducerPlan, TopicPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::DurationRange;
-use crate::vocab::{BrokerId, KafkaVersion, Mutant, Seed, Stream, Time};
+use crate::vocab::{BrokerId, KafkaVersion, Mutant, Seed, Stream, Time, TopicsCommand};
 
 /// What a scenario file says, checked, with its ranges still open.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,7 @@ pub struct Scenario {
     pub(super) network: Network,
     pub(super) disk: Disk,
     pub(super) faults: Vec<FaultSpec>,
+    pub(super) commands: Vec<CommandSpec>,
     pub(super) expect: Expect,
 }
 
@@ -62,6 +64,22 @@ pub(super) struct FaultSpec {
     pub action: Action,
     pub targets: Vec<Target>,
     pub undo_after: Option<DurationRange>,
+}
+
+/// A command whose times are not drawn yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CommandSpec {
+    pub at: DurationRange,
+    pub times: u32,
+    /// Between two of the `times`.
+    pub every: Option<DurationRange>,
+    pub run: String,
+    pub command: TopicsCommand,
+}
+
+/// The node of the command of that number, from 1.
+pub(super) fn shell(number: usize) -> String {
+    format!("shell-{number}")
 }
 
 impl Scenario {
@@ -110,6 +128,7 @@ impl Scenario {
             network: self.network.clone(),
             disk: self.disk.clone(),
             faults: self.draw_faults(seed),
+            commands: self.draw_commands(seed),
             expect: self.expect.clone(),
         }
     }
@@ -154,6 +173,25 @@ impl Scenario {
         // Stable: faults of one moment stay in the order of the file.
         faults.sort_by_key(|fault| fault.at);
         faults
+    }
+}
+
+impl Scenario {
+    fn draw_commands(&self, seed: Seed) -> Vec<CommandPlan> {
+        let mut commands = Vec::new();
+        for (index, spec) in self.commands.iter().enumerate() {
+            let mut stream = seed.stream(&format!("plan/command/{index}/at"));
+            let mut at = Time::ZERO + spec.at.draw(&mut stream);
+            for time in 0..spec.times {
+                if let (Some(every), true) = (spec.every, time > 0) {
+                    at += every.draw(&mut stream);
+                }
+                let name = shell(commands.len() + 1);
+                let (run, command) = (spec.run.clone(), spec.command.clone());
+                commands.push(CommandPlan { name, at, run, command });
+            }
+        }
+        commands
     }
 }
 

@@ -102,6 +102,16 @@
 //! `"leader(orders-0)"`, `"follower(orders-0, 2)"` (the second replica in the order of the
 //! assignment, leaving out the leader), `"controller"`.
 //!
+//! **Commands.** A `[[command]]` has `at` (range; `times` and `every` as a fault) and `run`: a command line that
+//! an operator types at that moment, on a node of its own (`shell-1`, `shell-2`, … in the order of the file).
+//! What it prints is in the history and in the report.
+//!
+//! | command | options |
+//! |---|---|
+//! | `kafka-topics` | `--list`, or `--describe` with at most one of `--under-replicated-partitions`, `--unavailable-partitions`, `--topics-with-overrides` |
+//! | | `--topic` and topics, separated by `,` or `\|`; without it, all |
+//! | | `--zookeeper z1:2181` (until 2.8) reads the coordinator, `--bootstrap-server b1:9092,b2:9092` (2.2 and later) asks brokers; `localhost` stands for all of them, and so does leaving both out: then the coordinator is read before 2.2, and brokers are asked since |
+//!
 //! **Nothing is ignored.** An unknown key, a property that the simulation does not obey, a value
 //! out of range, a name that nobody has, a fault that can never fire: each is an error with its
 //! place.
@@ -146,7 +156,7 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use fault::{Action, Direction, Fault, Target};
 pub use plan::{
-    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
     ProducerPlan, ReadFrom, TopicPlan,
 };
 pub use properties::Properties;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
-use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Mutant, Ratio, Seed, Time};
+use crate::vocab::{
+    Acks, BrokerId, Happening, KafkaVersion, Mutant, Ratio, Seed, Time, TopicsCommand,
+};
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.
@@ -41,6 +43,8 @@ pub struct Plan {
     pub disk: Disk,
     /// What goes wrong, in the order of time.
     pub faults: Vec<Fault>,
+    /// What an operator runs meanwhile.
+    pub commands: Vec<CommandPlan>,
     /// What must, and what must not, have happened in the end.
     pub expect: Expect,
 }
@@ -141,6 +145,19 @@ pub struct ConsumerPlan {
     pub start: Time,
     /// The properties of [`CONSUMER`](super::properties::CONSUMER).
     pub properties: Properties,
+}
+
+/// A command that an operator runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandPlan {
+    /// Its node's name: `shell-1`. Every command is a process of its own.
+    pub name: String,
+    /// When.
+    pub at: Time,
+    /// The command line, as it was written.
+    pub run: String,
+    /// The command line, read.
+    pub command: TopicsCommand,
 }
 
 /// How links are.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::failure::{Failure, Found, SCHEMA};
 use super::fault::{Action, Direction, Fault, Target};
 use super::plan::{
-    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
     ProducerPlan, ReadFrom, TopicPlan,
 };
 use super::properties::{Properties, Value};
@@ -136,6 +136,7 @@ impl Toml {
             network,
             disk,
             faults,
+            commands,
             expect,
         } = plan;
         self.nodes(brokers, coordinators);
@@ -145,6 +146,7 @@ impl Toml {
         self.network(network);
         self.disk(disk);
         faults.iter().for_each(|fault| self.fault(fault));
+        commands.iter().for_each(|command| self.command(command));
         self.expect(expect);
     }
 
@@ -295,6 +297,14 @@ impl Toml {
             }
             Action::Clock { step_ms } => self.text("step", format_args!("{step_ms:+}ms")),
         }
+    }
+
+    fn command(&mut self, command: &CommandPlan) {
+        // Its name follows from its place, and what it means from the line.
+        let CommandPlan { name: _, at, run, command: _ } = command;
+        self.table("[[command]]");
+        self.span("at", since_start(*at));
+        self.text("run", run);
     }
 
     fn expect(&mut self, expect: &Expect) {

@@ -45,6 +45,7 @@ mod rope;
 mod seed;
 pub mod step;
 mod time;
+mod topics_command;
 mod version;
 
 pub use acks::Acks;
@@ -58,4 +59,5 @@ pub use nearest::nearest;
 pub use rope::Rope;
 pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
+pub use topics_command::{Shown, TopicsAction, TopicsCommand, Via};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};

@@ -131,6 +131,16 @@ impl KafkaVersion {
         self.at_least(2, 8)
     }
 
+    /// Whether `kafka-topics` asks brokers (`--bootstrap-server`, KIP-377, 2.2+).
+    pub const fn has_topics_command_of_brokers(self) -> bool {
+        self.at_least(2, 2)
+    }
+
+    /// Whether `kafka-topics` reads the coordinator (`--zookeeper`, gone in 3.0).
+    pub const fn has_topics_command_of_coordinator(self) -> bool {
+        !self.at_least(3, 0)
+    }
+
     /// Whether the high watermark stands still while the ISR is below `min.insync.replicas` (KAFKA-15583).
     pub const fn holds_high_watermark_below_min_isr(self) -> bool {
         self.at_least(3, 7)

@@ -19,7 +19,7 @@ use kafka_protocol::messages::{
 };
 
 use super::protocol::{text, topic_name};
-use super::{Admin, Consumer, Producer};
+use super::{Admin, Consumer, Producer, Topics};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::vocab::step::{Closed, Effect, Input};
@@ -47,6 +47,12 @@ impl Role for Producer {
 }
 
 impl Role for Consumer {
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        Self::step(self, clock, input, effects);
+    }
+}
+
+impl Role for Topics {
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         Self::step(self, clock, input, effects);
     }

@@ -1,4 +1,5 @@
-//! Clients of Kafka, as the Java client behaves: producer, consumer, and the admin that creates topics.
+//! Clients of Kafka, as the Java client behaves: producer, consumer, the admin that creates topics, and an
+//! operator's commands.
 //!
 //! Each speaks the real protocol to any number of brokers and knows of them only what Metadata says (the
 //! producer can be told to ask the coordinator instead). What they share: [`connections`], one connection per
@@ -13,9 +14,11 @@ mod fake;
 pub mod metadata;
 pub mod producer;
 pub mod protocol;
+pub mod topics;
 mod wake;
 
 pub use admin::{Admin, AdminConfig, NewTopic};
 pub use connections::ConnectionConfig;
 pub use consumer::{Consumer, ConsumerConfig, ResetPolicy, StartFrom};
 pub use producer::{Discover, Producer, ProducerConfig, Workload};
+pub use topics::{Topics, TopicsConfig};

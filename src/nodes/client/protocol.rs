@@ -166,6 +166,8 @@ pub struct ApiVersions {
     pub offset_for_leader_epoch: Option<i16>,
     /// CreateTopics
     pub create_topics: i16,
+    /// DescribeConfigs
+    pub describe_configs: i16,
 }
 
 impl ApiVersions {
@@ -216,6 +218,13 @@ impl ApiVersions {
             offset_for_leader_epoch: version
                 .at_least(2, 3)
                 .then(|| newest(&[((2, 3), 3), ((2, 8), 4)])),
+            describe_configs: newest(&[
+                ((0, 0), 0),
+                ((1, 1), 1),
+                ((2, 0), 2),
+                ((2, 6), 3),
+                ((2, 8), 4),
+            ]),
             create_topics: newest(&[
                 ((0, 0), 1),
                 ((0, 11), 2),

@@ -26,6 +26,8 @@ pub enum Kind {
     Trouble,
     /// A client learned who leads.
     Leader,
+    /// A command of an operator, and what it printed.
+    Command,
     /// A client asked who leads.
     Ask,
     /// A record was handed to a producer.
@@ -59,6 +61,7 @@ impl Kind {
         Self::Truncation,
         Self::Trouble,
         Self::Leader,
+        Self::Command,
         Self::Ask,
         Self::Record,
         Self::Send,
@@ -83,6 +86,7 @@ impl Kind {
             Self::Truncation => "truncation",
             Self::Trouble => "trouble",
             Self::Leader => "leader",
+            Self::Command => "command",
             Self::Ask => "ask",
             Self::Record => "record",
             Self::Send => "send",

@@ -67,6 +67,8 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
         ProtocolError { at, why } => {
             (Kind::Trouble, Some(at.clone()), format!("is sent what no leader may send: {why}"))
         }
+        CommandGiven { command } => (Kind::Command, None, format!("$ {command}")),
+        CommandPrinted { lines } => (Kind::Command, None, format!("prints {}", lines.join("\n"))),
     };
     Some(told)
 }

@@ -24,7 +24,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("slow-disk", &["write", "fsync", "heal-after"]),
     ("clock", &["step"]),
 ];
-const COMMON: &[&str] = &["at", "times", "every"];
+pub(super) const COMMON: &[&str] = &["at", "times", "every"];
 const TIMES_MAX: i64 = 1_000;
 
 /// Reads all faults, in the order of the file.
@@ -108,10 +108,10 @@ fn unknown_fault(section: &Section<'_, '_>) {
     }
 }
 
-type Moment = (DurationRange, u32, Option<DurationRange>);
+pub(super) type Moment = (DurationRange, u32, Option<DurationRange>);
 
 /// When it happens, how often, and how long between two times.
-fn moment(context: &Context<'_>, section: &Section<'_, '_>) -> Option<Moment> {
+pub(super) fn moment(context: &Context<'_>, section: &Section<'_, '_>) -> Option<Moment> {
     let at_item = section.need("at", "\"8s\"");
     let times_item = section.take("times");
     let every_item = section.take("every");
@@ -133,12 +133,11 @@ fn moment(context: &Context<'_>, section: &Section<'_, '_>) -> Option<Moment> {
         let last = every.map_or(at.high, |every| at.high + every.high * (times - 1));
         let item = if at.high >= end { at_item? } else { every_item.or(at_item)? };
         if last >= end {
-            let message = format!(
-                "the fault can come as late as {}, but the run ends at {}",
-                show(last),
-                show(end)
-            );
-            return item.error(message, "raise `duration` or move the fault");
+            let what = section.title.trim_matches(['[', ']']);
+            let (last, end) = (show(last), show(end));
+            let message =
+                format!("the {what} can come as late as {last}, but the run ends at {end}");
+            return item.error(message, format!("raise `duration` or move the {what}"));
         }
     }
     Some((at, times, every))

@@ -5,6 +5,7 @@
 
 mod clients;
 mod cluster;
+mod commands;
 mod expect;
 mod failure;
 mod faults;
@@ -34,6 +35,7 @@ const TOP: &[&str] = &[
     "network",
     "disk",
     "fault",
+    "command",
     "expect",
 ];
 
@@ -154,6 +156,7 @@ fn read<'s>(
     let coordinator_properties = cluster::coordinator_properties(&context, top);
     let network = cluster::network(top);
     let disk = cluster::disk(top);
+    let commands = commands::read(&mut context, top);
     let faults = faults::read(&context, top);
     let expect = expect::read(top);
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
@@ -174,6 +177,7 @@ fn read<'s>(
         network,
         disk,
         faults,
+        commands,
         expect,
     }
 }

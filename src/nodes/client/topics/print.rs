@@ -1,0 +1,144 @@
+//! What `kafka-topics` prints, by release (`TopicCommand` of the releases).
+//!
+//! | from | what changed |
+//! |---|---|
+//! | 2.2 | asked through brokers, nothing is said of a leader that does not live but `none` |
+//! | 2.4 | a space behind the colons of a topic's line; `none` instead of −1 also from znodes |
+//! | 2.8 | `TopicId`, where a topic has one |
+//! | 3.8 | `Elr` and `LastKnownElr`, which are not known to a cluster with a coordinator (KIP-966) |
+
+use super::picture::{Partition, Picture, Topic};
+use crate::vocab::{KafkaVersion, Shown, TopicsAction, TopicsCommand, Via};
+
+/// The lines of a command about everything that it found.
+pub fn lines(version: KafkaVersion, command: &TopicsCommand, picture: &Picture) -> Vec<String> {
+    if let Some(line) = nothing_found(version, command, picture) {
+        return vec![line];
+    }
+    match command.action {
+        TopicsAction::List => list(command.via, picture),
+        TopicsAction::Describe(shown) => {
+            let print = Print { version, shown, via: command.via, picture };
+            picture.topics.iter().flat_map(|topic| print.topic(topic)).collect()
+        }
+    }
+}
+
+/// A command that failed.
+pub fn error(what: &str) -> String {
+    format!("Error while executing topic command : {what}")
+}
+
+/// What is said when no topic is there that was asked for. `--list` says nothing, in every release.
+fn nothing_found(
+    version: KafkaVersion,
+    command: &TopicsCommand,
+    picture: &Picture,
+) -> Option<String> {
+    if !picture.topics.is_empty() || command.action == TopicsAction::List {
+        return None;
+    }
+    let is_told = match command.via {
+        Via::Coordinator => version.at_least(2, 2),
+        Via::Brokers => version.at_least(2, 4),
+    };
+    if !is_told {
+        return None;
+    }
+    if !version.at_least(2, 3) {
+        return Some(error("Topics in [] does not exist"));
+    }
+    let topic = command.topics.as_ref()?;
+    Some(error(&format!("Topic '{topic}' does not exist as expected")))
+}
+
+fn list(via: Via, picture: &Picture) -> Vec<String> {
+    let name = |topic: &Topic| match topic.is_marked_for_deletion {
+        true => format!("{} - marked for deletion", topic.name),
+        false => topic.name.clone(),
+    };
+    let mut names: Vec<String> = picture.topics.iter().map(name).collect();
+    if via == Via::Brokers && names.is_empty() {
+        // All names are printed as one text, which is then an empty line.
+        names.push(String::new());
+    }
+    names
+}
+
+struct Print<'p> {
+    version: KafkaVersion,
+    shown: Shown,
+    via: Via,
+    picture: &'p Picture,
+}
+
+impl Print<'_> {
+    fn topic(&self, topic: &Topic) -> Vec<String> {
+        if topic.partitions.is_empty() {
+            return vec![format!("Topic {} doesn't exist!", topic.name)];
+        }
+        let mut lines = Vec::new();
+        let has_head = match self.shown {
+            Shown::Everything => true,
+            Shown::Overridden => !topic.configs.is_empty(),
+            Shown::UnderReplicated | Shown::Unavailable => false,
+        };
+        if has_head {
+            lines.push(self.head(topic));
+        }
+        let shown = topic.partitions.iter().filter(|partition| self.shows(partition));
+        lines.extend(shown.map(|partition| self.partition(topic, partition)));
+        lines
+    }
+
+    fn head(&self, topic: &Topic) -> String {
+        let space = if self.version.at_least(2, 4) { " " } else { "" };
+        let configs = topic.configs.iter().map(|(name, value)| format!("{name}={value}"));
+        let mut fields = vec![("Topic", topic.name.clone())];
+        if let Some(id) = topic.id.as_ref().filter(|_| self.version.has_topic_ids()) {
+            fields.push(("TopicId", id.clone()));
+        }
+        fields.push(("PartitionCount", topic.partitions.len().to_string()));
+        fields.push(("ReplicationFactor", topic.partitions[0].replicas.len().to_string()));
+        fields.push(("Configs", configs.collect::<Vec<_>>().join(",")));
+        if topic.is_marked_for_deletion {
+            fields.push(("MarkedForDeletion", "true".to_owned()));
+        }
+        let field = |(name, value): (&str, String)| format!("{name}:{space}{value}");
+        fields.into_iter().map(field).collect::<Vec<_>>().join("\t")
+    }
+
+    fn shows(&self, partition: &Partition) -> bool {
+        match self.shown {
+            Shown::Everything => true,
+            Shown::UnderReplicated => partition.isr.len() < partition.replicas.len(),
+            Shown::Unavailable => {
+                partition.leader.is_none_or(|leader| !self.picture.live.contains(&leader))
+            }
+            Shown::Overridden => false,
+        }
+    }
+
+    fn partition(&self, topic: &Topic, partition: &Partition) -> String {
+        let ids = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        // Older releases print the number that stands in the znode.
+        let is_number = self.via == Via::Coordinator && !self.version.at_least(2, 4);
+        let leader = partition.leader.filter(|&leader| leader >= 0 || is_number);
+        let leader = leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
+        let mut line = format!(
+            "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
+            topic.name,
+            partition.index,
+            ids(&partition.replicas),
+            ids(&partition.isr)
+        );
+        if self.version.at_least(3, 8) {
+            line.push_str("\tElr: N/A\tLastKnownElr: N/A");
+        }
+        let is_in_head = !self.version.at_least(2, 4) && self.shown == Shown::Everything;
+        if topic.is_marked_for_deletion && !is_in_head {
+            line.push_str("\tMarkedForDeletion: true");
+        }
+        line
+    }
+}
