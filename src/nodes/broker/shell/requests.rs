@@ -134,7 +134,7 @@ impl Broker {
         let controller = self.metadata.controller().map_or(-1, |id| id.0);
         let cluster_id = self.registration.cluster_id().map(str::to_owned);
         let response = MetadataResponse::default()
-            .with_brokers(self.metadata.response_brokers())
+            .with_brokers(self.metadata.response_brokers(self.clients.listener(to.conn)))
             .with_cluster_id(cluster_id.map(StrBytes::from_string))
             .with_controller_id(WireBrokerId(controller))
             .with_topics(topics);
@@ -220,7 +220,8 @@ impl Broker {
     }
 
     fn describe_cluster(&mut self, cx: &mut Context<'_>, to: ReplyTo) {
-        let brokers = self.metadata.response_brokers().into_iter().map(|broker| {
+        let listener = self.clients.listener(to.conn);
+        let brokers = self.metadata.response_brokers(listener).into_iter().map(|broker| {
             DescribeClusterBroker::default()
                 .with_broker_id(broker.node_id)
                 .with_host(broker.host)

@@ -52,6 +52,7 @@ fn config(id: usize, version: KafkaVersion) -> Config {
     Config {
         id: BrokerId(id as i32),
         host: format!("b{id}"),
+        external: None,
         version,
         coordinators: Vec::new(),
         session_timeout: ms(18_000),

@@ -82,6 +82,7 @@ pub fn config(id: i32, version: KafkaVersion, coordinator: NodeId) -> Config {
     Config {
         id: BrokerId(id),
         host: format!("b{id}"),
+        external: None,
         version,
         coordinators: vec![coordinator],
         session_timeout: Duration::from_millis(if newer { 18_000 } else { 6_000 }),
