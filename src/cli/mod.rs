@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::checkers::RunOutcome;
+use crate::gateway::{GatewayError, ServeOptions};
 use crate::run::{RunError, RunOptions};
 use crate::vocab::{Seed, Time};
 
@@ -20,6 +21,7 @@ mod determinism;
 mod exit;
 mod properties;
 mod run;
+mod serve;
 mod trace;
 
 pub use exit::Exit;
@@ -29,6 +31,10 @@ pub use exit::Exit;
 pub struct Engine {
     /// Runs a scenario with a seed; without one, with the scenario's own.
     pub run: fn(&Path, Option<Seed>, RunOptions) -> Result<RunOutcome, RunError>,
+    /// Runs a scenario with a seed, and with what clients from outside did when a file was recorded.
+    pub play_back: fn(&Path, Option<Seed>, RunOptions, &Path) -> Result<RunOutcome, GatewayError>,
+    /// Runs a scenario with a seed in real time, for clients from outside.
+    pub serve: fn(&Path, Option<Seed>, ServeOptions) -> Result<RunOutcome, GatewayError>,
     /// Reads a scenario, without running it.
     pub check: fn(&Path) -> Result<(), RunError>,
     /// Virtual time and the name of the node that is being stepped, for `-v`.
@@ -70,6 +76,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Serve(serve::Args),
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
@@ -93,6 +100,10 @@ fn after_help() -> String {
 enum Failure {
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Gateway(GatewayError),
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] io::Error),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot create {path}: {source}")]
@@ -104,6 +115,15 @@ enum Failure {
     Panic { replay: String },
 }
 
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Run(error) => Self::Run(error),
+            error => Self::Gateway(error),
+        }
+    }
+}
+
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
@@ -113,9 +133,15 @@ impl Failure {
             {
                 Exit::Held
             }
-            Self::Run(RunError::Unreadable { .. } | RunError::Scenario(_)) => Exit::BadFile,
-            Self::Create { .. } => Exit::Usage,
+            Self::Run(RunError::Unreadable { .. } | RunError::Scenario(_))
+            | Self::Gateway(GatewayError::Unreadable { .. } | GatewayError::Recording { .. }) => {
+                Exit::BadFile
+            }
+            Self::Create { .. }
+            | Self::Gateway(GatewayError::Listen { .. } | GatewayError::Ports(_)) => Exit::Usage,
             Self::Run(RunError::Events(_))
+            | Self::Gateway(_)
+            | Self::Signals(_)
             | Self::Output(_)
             | Self::Spawn(_)
             | Self::Panic { .. } => Exit::Bug,
@@ -146,6 +172,7 @@ pub fn main_with(
     let style = color::style(cli.color, streams.out_is_terminal);
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
+        Verb::Serve(args) => serve::serve(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),

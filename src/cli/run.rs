@@ -24,6 +24,9 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, not from the scenario's own.
     #[arg(long, value_parser = super::seed)]
     pub seed: Option<Seed>,
+    /// Let in what clients from outside did, and when, as `sim serve --record FILE` wrote it.
+    #[arg(long, value_name = "FILE")]
+    pub inbound: Option<PathBuf>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -53,7 +56,13 @@ pub(super) fn run(
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let options = RunOptions { events: events(args)? };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
-    let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
+    let run = || match &args.inbound {
+        None => (engine.run)(&args.scenario, args.seed, options).map_err(Failure::from),
+        Some(file) => {
+            (engine.play_back)(&args.scenario, args.seed, options, file).map_err(Failure::from)
+        }
+    };
+    let ran = catch_unwind(AssertUnwindSafe(run));
     let outcome = ran.map_err(|_| Failure::Panic { replay: replay(args) })??;
     let report = match args.format {
         Format::Text => report::text(&outcome, style),
@@ -65,7 +74,8 @@ pub(super) fn run(
 
 fn replay(args: &Args) -> String {
     let seed = args.seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    format!("sim run {}{seed}", args.scenario.display())
+    let inbound = args.inbound.as_ref().map(|file| format!(" --inbound {}", file.display()));
+    format!("sim run {}{seed}{}", args.scenario.display(), inbound.unwrap_or_default())
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]

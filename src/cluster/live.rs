@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::Names;
 use super::outside::{Inbound, News, Visitor};
 use super::role::Role;
 use super::{Cluster, LOOK_EVERY, Played};
@@ -95,14 +94,6 @@ impl<'p, S: Subscriber> Live<'p, S> {
             Role::Outside(outside) => outside.take_news(news),
             _ => unreachable!("the node of that name is the outside"),
         });
-    }
-
-    /// The connections from outside that stand, or are being made.
-    pub fn visitors(&self) -> Vec<Visitor> {
-        match self.cluster.world.process(self.outside()) {
-            Some(Role::Outside(outside)) => outside.visitors(),
-            _ => Vec::new(),
-        }
     }
 
     fn outside(&self) -> NodeId {

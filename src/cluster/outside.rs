@@ -95,11 +95,6 @@ impl Outside {
         news.append(&mut self.news);
     }
 
-    /// The connections that stand, or are being made.
-    pub fn visitors(&self) -> Vec<Visitor> {
-        self.visits.keys().copied().collect()
-    }
-
     /// Takes one input.
     pub fn step(&mut self, input: Input, effects: &mut Effects) {
         match input {
@@ -180,6 +175,6 @@ mod tests {
         outside.take_news(&mut news);
         let wanted = [News::Bytes("x".into()), News::Closed(Closed::Reset)];
         assert_eq!(news, wanted.map(|news| (VISITOR, news)));
-        assert!(outside.visitors().is_empty());
+        assert!(outside.visits.is_empty() && outside.by_conn.is_empty());
     }
 }

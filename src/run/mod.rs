@@ -5,7 +5,7 @@ mod single;
 use std::fmt;
 use std::io::{self, Write};
 
-pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
+pub use single::{DEFAULT_SEED, check, load, now, run_live, run_one, run_plan};
 
 /// What is asked of a run, besides its scenario and seed.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{RunError, RunOptions};
 use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
-use crate::cluster::{self, Names};
+use crate::cluster::{Door, Live, Names, Played};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
@@ -72,10 +72,38 @@ pub fn run_one(
 /// # Panics
 /// Passes on a panic of the simulation.
 pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
+    run_with(plan, options, None, |live| (live.finish(), ())).map(|(outcome, ())| outcome)
+}
+
+/// Runs a plan with a way in from outside, as [`run_plan`] does; `play` lets time pass and clients in, and may
+/// bring something back.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+///
+/// # Panics
+/// Passes on a panic of the simulation.
+pub fn run_live<T: Send + 'static>(
+    plan: Plan,
+    options: RunOptions,
+    doors: Vec<Door>,
+    play: impl FnOnce(Live<'_, Judge>) -> (Played<Judge>, T) + Send + 'static,
+) -> Result<(RunOutcome, T), RunError> {
+    run_with(plan, options, Some(doors), play)
+}
+
+fn run_with<T: Send + 'static>(
+    plan: Plan,
+    options: RunOptions,
+    doors: Option<Vec<Door>>,
+    play: impl FnOnce(Live<'_, Judge>) -> (Played<Judge>, T) + Send + 'static,
+) -> Result<(RunOutcome, T), RunError> {
+    let seed = plan.seed;
+    let run = move || simulated(&plan, options, doors.as_deref(), play);
     let thread = std::thread::Builder::new()
-        .name(format!("seed {}", plan.seed.0))
+        .name(format!("seed {}", seed.0))
         .stack_size(STACK_BYTES)
-        .spawn(move || substrate::simulate(plan.seed, || simulated(&plan, options)))
+        .spawn(move || substrate::simulate(seed, run))
         .expect("the machine has room for one more thread");
     match thread.join() {
         Ok(outcome) => outcome,
@@ -83,17 +111,22 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     }
 }
 
-fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
-    let names = Names::of(plan);
+fn simulated<T>(
+    plan: &Plan,
+    options: RunOptions,
+    doors: Option<&[Door]>,
+    play: impl FnOnce(Live<'_, Judge>) -> (Played<Judge>, T),
+) -> Result<(RunOutcome, T), RunError> {
+    let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
     NAMES.set(names.roster.clone());
     let mut recorder = Recorder::new(Judge::new(terms(plan, &names)));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
-    let played = cluster::play(plan, recorder);
+    let (played, brought) = play(Live::new(plan, recorder, doors));
     let recorded = played.recorder.finish().map_err(RunError::Events)?;
     let path = Path::new(&plan.scenario);
-    Ok(RunOutcome {
+    let outcome = RunOutcome {
         scenario: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         path: plan.scenario.clone(),
         seed: plan.seed,
@@ -103,7 +136,8 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         events: recorded.events,
         fingerprint: recorded.fingerprint,
         judgement: recorded.subscriber.finish(played.ended),
-    })
+    };
+    Ok((outcome, brought))
 }
 
 /// What a plan promises, as the judges go by it.
