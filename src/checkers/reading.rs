@@ -149,9 +149,7 @@ impl Reading {
                 }
             }
             ClientObservation::PositionReset { at, to, .. } => reader.advance(at, *to),
-            ClientObservation::Invoked { .. }
-            | ClientObservation::Completed { .. }
-            | ClientObservation::ProtocolError { .. } => {}
+            _ => {}
         }
     }
 

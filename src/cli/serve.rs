@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -106,16 +107,28 @@ fn addresses(args: &Args) -> (SocketAddr, SocketAddr) {
     (kafka, coordinator)
 }
 
-/// A flag that the first SIGINT or SIGTERM sets; the second ends the process.
+/// A flag that SIGINT or SIGTERM sets. Another signal, a second or more later, ends the process: not sooner, as
+/// `timeout` and others send theirs twice, to the process and to its group.
+#[expect(clippy::disallowed_methods, reason = "signals come in real time, beside any simulation")]
 fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     /// What a shell says of a process that SIGINT ended.
     const INTERRUPTED: i32 = 130;
+    const LOOK: Duration = Duration::from_millis(100);
+    const PATIENCE: Duration = Duration::from_secs(1);
     let stop = Arc::new(AtomicBool::new(false));
+    let impatient = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag not set yet.
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, stop.clone())?;
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, impatient.clone())?;
         signal_hook::flag::register(signal, stop.clone())?;
     }
+    let asked = stop.clone();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while !asked.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        std::thread::sleep(PATIENCE);
+        impatient.store(true, Ordering::Relaxed);
+    })?;
     Ok(stop)
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Cli, Engine, Exit, Streams, main_with, seed};
 use crate::checkers::testing::Story;
 use crate::checkers::{RunOutcome, Status};
+use crate::gateway::{GatewayError, RecordingError};
 use crate::history::Fingerprint;
 use crate::run::{RunError, RunOptions};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};
@@ -49,7 +50,26 @@ fn check(path: &Path) -> Result<(), RunError> {
     run(path, None, RunOptions::default()).map(drop)
 }
 
-const ENGINE: Engine = Engine { run, check, now: || (Time::ZERO, String::new()) };
+fn play_back(
+    path: &Path,
+    seed: Option<Seed>,
+    options: RunOptions,
+    inbound: &Path,
+) -> Result<RunOutcome, GatewayError> {
+    if inbound.ends_with("damaged") {
+        let path = inbound.display().to_string();
+        return Err(GatewayError::Recording { path, source: RecordingError::Checksum });
+    }
+    Ok(run(path, seed, options)?)
+}
+
+const ENGINE: Engine = Engine {
+    run,
+    play_back,
+    serve: |path, seed, options| Ok(run(path, seed, options.run)?),
+    check,
+    now: || (Time::ZERO, String::new()),
+};
 
 struct Said {
     exit: Exit,
@@ -95,6 +115,17 @@ fn the_answer_goes_to_stdout_and_a_failure_to_stderr() {
     assert_eq!((&*wrong.out, &*wrong.err), ("", "wrong.toml:1:1: error: wrong\n"));
     let bug = said(&["run", "panic.toml", "--seed", "7"]);
     assert!(bug.err.ends_with("\n  sim run panic.toml --seed 7\n"), "{}", bug.err);
+}
+
+#[test]
+fn a_recording_is_played_where_one_is_named() {
+    let held = said(&["run", "held.toml", "--inbound", "good"]);
+    assert_eq!(held.exit, Exit::Held, "{}", held.err);
+    let bad = said(&["run", "held.toml", "--inbound", "damaged"]);
+    assert_eq!(bad.exit, Exit::BadFile);
+    assert_eq!(bad.err, "damaged: it was damaged: the checksum does not match\n");
+    let bug = said(&["run", "panic.toml", "--inbound", "good"]);
+    assert!(bug.err.ends_with("\n  sim run panic.toml --inbound good\n"), "{}", bug.err);
 }
 
 #[test]

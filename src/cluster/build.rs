@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Cluster, Door};
 use super::config::{self, Names};
 use super::outside::Outside;
 use super::role::Role;
 use super::timeline::Timeline;
 use super::view::View;
 use super::watch::Watch;
+use super::{Cluster, Door};
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
 use crate::nodes::client::{Admin, Consumer, Producer};

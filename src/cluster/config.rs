@@ -113,10 +113,9 @@ pub fn broker(
 ) -> broker::Config {
     let advertised =
         |door: &Door| broker::Endpoint { host: door.host.clone(), port: door.port.into() };
-    let external = door.zip(names.outside).map(|(door, peer)| broker::ExternalListener {
-        peer,
-        advertised: advertised(door),
-    });
+    let external = door
+        .zip(names.outside)
+        .map(|(door, peer)| broker::ExternalListener { peer, advertised: advertised(door) });
     let p = &broker.properties;
     let imbalance_check = narrow(p.int("leader.imbalance.check.interval.seconds"));
     broker::Config {

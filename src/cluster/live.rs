@@ -110,4 +110,3 @@ impl<'p, S: Subscriber> Live<'p, S> {
         self.cluster.finish()
     }
 }
-

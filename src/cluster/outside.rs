@@ -118,7 +118,8 @@ impl Outside {
                 }
             }
             Input::Shutdown => effects.exit(),
-            Input::Start(_) | Input::Accepted { .. } | Input::Timer { .. } | Input::DiskDone(_) => {}
+            Input::Start(_) | Input::Accepted { .. } | Input::Timer { .. } | Input::DiskDone(_) => {
+            }
         }
     }
 }

@@ -63,7 +63,8 @@ impl Serving {
     pub fn play<S: Subscriber>(self, mut live: Live<'_, S>) -> (Played<S>, io::Result<()>) {
         let _ending = Ending(self.exchange.clone());
         let roster = live.roster().clone();
-        let node = |name: &String| roster.find(name).expect("doors are those of the plan's servers");
+        let node =
+            |name: &String| roster.find(name).expect("doors are those of the plan's servers");
         let doors = self.doors.iter().map(node).collect();
         let mut served = Served {
             live: &mut live,

@@ -74,10 +74,7 @@ impl Sockets {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn new(
-        listeners: Vec<std::net::TcpListener>,
-        exchange: Arc<Exchange>,
-    ) -> io::Result<Self> {
+    pub fn new(listeners: Vec<std::net::TcpListener>, exchange: Arc<Exchange>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut doors = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {

@@ -6,7 +6,6 @@ use crate::vocab::Time;
 
 /// Measures the wall clock's time. To be used outside of a simulation only: inside, the clock is the simulated
 /// one.
-#[derive(Clone, Copy, Debug)]
 #[expect(clippy::disallowed_types, reason = "the gateway's sockets live in real time")]
 pub struct Stopwatch(std::time::Instant);
 
@@ -22,7 +21,7 @@ impl Stopwatch {
     }
 
     /// The time since it began.
-    pub fn elapsed(self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }

@@ -46,6 +46,16 @@ impl fmt::Display for ClientObservation {
                 write!(f, "position of {at} set to {to}")
             }
             Self::ProtocolError { at, why } => write!(f, "protocol broken for {at}: {why}"),
+            Self::LeadersAsked { of } => write!(f, "asked node {} who leads", of.0),
+            Self::LeaderLearned { at, leader: Some(leader), leader_epoch } => {
+                write!(f, "learned that {leader} leads {at} in epoch {leader_epoch}")
+            }
+            Self::LeaderLearned { at, leader: None, leader_epoch } => {
+                write!(f, "learned that nobody leads {at} in epoch {leader_epoch}")
+            }
+            Self::BatchSent { at, to, records, acks } => {
+                write!(f, "sent {records:?} for {at} to node {}, acks={acks}", to.0)
+            }
         }
     }
 }
@@ -117,6 +127,12 @@ impl fmt::Display for BrokerObservation {
             }
             Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
             Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
+            Self::HandedToFollower { at, follower, from } => {
+                write!(f, "hands records of {at} from {from} on to follower {follower}")
+            }
+            Self::FollowerFetched { at, follower, offset } => {
+                write!(f, "follower {follower} of {at} fetched from {offset}")
+            }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 match leader {

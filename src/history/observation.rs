@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::vocab::{
-    BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, TopicPartition,
-    Zxid,
+    Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
+    TopicPartition, Zxid,
 };
 
 /// One fact about one node at one moment.
@@ -99,6 +99,31 @@ pub enum ClientObservation {
         at: TopicPartition,
         /// What is wrong, in a few words.
         why: Arc<str>,
+    },
+    /// It asked who leads: a broker by a Metadata request, or a server of the coordinator.
+    LeadersAsked {
+        /// Whom.
+        of: NodeId,
+    },
+    /// What it knows of a partition's leader changed.
+    LeaderLearned {
+        /// The partition.
+        at: TopicPartition,
+        /// Who leads, if anybody does.
+        leader: Option<BrokerId>,
+        /// The leader epoch; −1 when it was not told.
+        leader_epoch: LeaderEpoch,
+    },
+    /// A producer sent a batch, for the first time or again.
+    BatchSent {
+        /// Where it is to go.
+        at: TopicPartition,
+        /// The node that leads the partition, as far as the producer knows.
+        to: NodeId,
+        /// Numbers of its records.
+        records: Vec<u64>,
+        /// What the producer waits for.
+        acks: Acks,
     },
 }
 
@@ -231,6 +256,24 @@ pub enum BrokerObservation {
         /// The partition.
         at: TopicPartition,
         /// Where to.
+        offset: Offset,
+    },
+    /// As leader: it hands a follower records that the follower pulls.
+    HandedToFollower {
+        /// The partition.
+        at: TopicPartition,
+        /// Who gets them.
+        follower: BrokerId,
+        /// The first offset that was asked for.
+        from: Offset,
+    },
+    /// As leader: a follower fetched from another offset than before, and so has everything below it.
+    FollowerFetched {
+        /// The partition.
+        at: TopicPartition,
+        /// Who fetched.
+        follower: BrokerId,
+        /// From where.
         offset: Offset,
     },
     /// A fatal error; the process ends.

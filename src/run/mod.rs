@@ -1,10 +1,12 @@
-//! One seed: what a run is asked for, and how it can fail to be one.
+//! One seed and many: what a run is asked for, and how it can fail to be one.
 
+mod many;
 mod single;
 
 use std::fmt;
 use std::io::{self, Write};
 
+pub use many::{Jobs, Panicked, Ran, many};
 pub use single::{DEFAULT_SEED, check, load, now, run_live, run_one, run_plan};
 
 /// What is asked of a run, besides its scenario and seed.

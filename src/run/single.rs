@@ -16,7 +16,7 @@ use crate::vocab::{Roster, Seed, Time};
 pub const DEFAULT_SEED: Seed = Seed(0);
 
 /// The stack of a run's thread, in bytes; more than the deepest decoder needs.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 thread_local! {
     /// The names of the cluster that this thread simulates, for log lines.
@@ -109,6 +109,16 @@ fn run_with<T: Send + 'static>(
         Ok(outcome) => outcome,
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+/// Plays a plan in this thread, which must be a fresh one.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
+    let play = |live: Live<'_, Judge>| (live.finish(), ());
+    substrate::simulate(plan.seed, || simulated(plan, options, None, play))
+        .map(|(outcome, ())| outcome)
 }
 
 fn simulated<T>(

@@ -207,6 +207,11 @@ impl Session {
         self.life == Life::Alive && matches!(self.link, Link::Up(_))
     }
 
+    /// The server that it is attached to now, if it is.
+    pub fn server(&self) -> Option<NodeId> {
+        self.is_connected().then(|| self.config.servers[self.server])
+    }
+
     /// The session's id; 0 until the first [`SessionEvent::Connected`] and after an expiry.
     pub fn id(&self) -> i64 {
         self.id

@@ -248,7 +248,11 @@ fn update_metadata(
             let endpoint = UpdateMetadataEndpoint::default()
                 .with_port(port)
                 .with_host(StrBytes::from_string(host.clone()));
-            if version >= 3 { endpoint.with_listener(StrBytes::from_static_str(listener)) } else { endpoint }
+            if version >= 3 {
+                endpoint.with_listener(StrBytes::from_static_str(listener))
+            } else {
+                endpoint
+            }
         };
         let own = endpoint(PLAINTEXT, broker.port, &broker.host);
         // Before version 3 listeners have no names, and only one of each protocol can be told.

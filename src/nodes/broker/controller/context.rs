@@ -190,13 +190,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_shuts_down_is_registered_but_not_live() {
-        let broker = Broker {
-            epoch: 1,
-            host: "b1".into(),
-            port: 9092,
-            external: None,
-            rack: None,
-        };
+        let broker = Broker { epoch: 1, host: "b1".into(), port: 9092, external: None, rack: None };
         let mut known = ControllerContext::default();
         known.brokers.insert(BrokerId(1), broker);
         assert!(known.is_live(BrokerId(1)));

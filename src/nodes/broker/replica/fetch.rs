@@ -15,6 +15,7 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
 use super::partition::Partition;
 use super::purgatory::DelayedFetch;
 use super::{Due, ReplicaManager, Slot};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
 use crate::vocab::{BrokerId, Offset};
@@ -162,14 +163,20 @@ impl ReplicaManager {
             tracing::info!(at = %partition.at, %replica, "fetch of a replica that is not assigned");
             return;
         };
-        let before = state.end;
+        let moved = state.end != Some(position.offset);
         state.fetched(position.offset, position.leader_end, now);
-        if !leader.isr.maximal().contains(&replica) {
+        let is_in_sync = leader.isr.maximal().contains(&replica);
+        if moved {
+            let (at, offset) = (partition.at.clone(), position.offset);
+            let fetched = BrokerObservation::FollowerFetched { at, follower: replica, offset };
+            cx.effects.observe(Observation::Broker(fetched));
+        }
+        if !is_in_sync {
             self.maybe_expand(cx, position.slot, replica);
         }
         // The high watermark can move without the follower having moved: when another one, outside the ISR,
         // counts as caught up no longer. Since 2.4 that has to wait for somebody who moves.
-        if before != Some(position.offset) || looks_at_every_fetch {
+        if moved || looks_at_every_fetch {
             self.progress(cx, position.slot);
         }
     }
@@ -196,7 +203,7 @@ impl ReplicaManager {
             || read.urgent
             || read.bytes >= size(request.min_bytes);
         if enough {
-            cx.reply(to, ResponseKind::Fetch(read.response));
+            self.reply_fetch(cx, to, &request, &slots, read);
             return;
         }
         let number = self.next_request;
@@ -205,6 +212,33 @@ impl ReplicaManager {
         let at = Self::later(cx, wait);
         let deadline = self.alarm.set(cx, at, Due::Fetch(number));
         self.park_fetch(number, DelayedFetch { to, deadline, request, slots });
+    }
+
+    /// Sends what was read, and tells the history which followers get records.
+    pub(super) fn reply_fetch(
+        &self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: Read,
+    ) {
+        if request.replica_id.0 >= 0 && read.bytes > 0 {
+            let follower = BrokerId(request.replica_id.0);
+            let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let given = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+            for ((asked, given), slot) in asked.zip(given).zip(slots) {
+                let Some(slot) =
+                    slot.filter(|_| given.records.as_ref().is_some_and(|r| !r.is_empty()))
+                else {
+                    continue;
+                };
+                let (at, from) = (self.at(slot).at.clone(), asked.fetch_offset);
+                let handed = BrokerObservation::HandedToFollower { at, follower, from };
+                cx.effects.observe(Observation::Broker(handed));
+            }
+        }
+        cx.reply(to, ResponseKind::Fetch(read.response));
     }
 
     /// Whether a fetch that waits can be answered, as far as this partition has something to say.

@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::accumulator::ProducerBatch;
 use super::{Producer, Sent, end_badly, reason};
+use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::client::connections::Readiness;
 use crate::nodes::client::protocol::{
@@ -121,6 +122,14 @@ impl Producer {
                 .with_topic_data(topics),
         );
         let request = (ApiKey::Produce, self.versions.produce, &request);
+        for (slot, batch) in &batches {
+            effects.observe(Observation::Client(ClientObservation::BatchSent {
+                at: self.accumulator.queue(*slot).at.clone(),
+                to: node,
+                records: batch.ops.clone(),
+                acks: self.config.acks,
+            }));
+        }
         if self.config.acks == Acks::None {
             self.net.send_one_way(node, effects, request);
             for (slot, mut batch) in batches {

@@ -178,8 +178,7 @@ impl World {
     }
 
     pub fn register(&mut self, id: i32) {
-        let registration =
-            BrokerRegistration::plaintext(format!("b{id}"), 9092, 0);
+        let registration = BrokerRegistration::plaintext(format!("b{id}"), 9092, 0);
         self.dead.remove(&BrokerId(id));
         self.put(&paths::broker(BrokerId(id)), registration.encode(self.version), i64::from(id));
     }
