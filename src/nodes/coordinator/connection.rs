@@ -100,12 +100,15 @@ impl Running {
             && let Some(text) = four_letter::answer(self, at.config, error.length.to_be_bytes())
         {
             at.fx.send(conn, text.into());
+        } else {
+            tracing::info!(%error, "closes a connection");
         }
         self.end_connection(at, conn);
     }
 
     fn connect(&mut self, at: &mut Step<'_>, conn: ConnId, payload: Bytes) {
         let Ok(request) = ConnectRequest::decode(payload) else {
+            tracing::info!("what came first is no handshake: closes a connection");
             return self.end_connection(at, conn);
         };
         if request.last_zxid_seen > self.last_zxid() {
@@ -168,6 +171,7 @@ impl Running {
     fn request(&mut self, at: &mut Step<'_>, conn: ConnId, session: i64, payload: Bytes) {
         let mut from = Reader::new(payload);
         let Ok(header) = RequestHeader::decode(&mut from) else {
+            tracing::info!("a request has no header: closes a connection");
             return self.end_connection(at, conn);
         };
         let xid = header.xid;
