@@ -107,7 +107,9 @@ impl Happened {
                 let again = std::mem::replace(&mut self.had_controller, true);
                 self.add(Happening::ControllerElected, time, u64::from(again));
             }
-            BrokerObservation::SessionExpired => self.add(Happening::SessionExpired, time, 1),
+            BrokerObservation::SessionExpired { .. } => {
+                self.add(Happening::SessionExpired, time, 1);
+            }
             BrokerObservation::Registered { .. } => {
                 let again = !self.registered.insert(node);
                 self.add(Happening::BrokerRegisteredAgain, time, u64::from(again));

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Engine, Exit, Failure, Streams, trace};
+use super::{Engine, Exit, Failure, Streams, replay, trace};
 use crate::report::{self, Style};
 use crate::run::RunOptions;
-use crate::vocab::Seed;
+use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario once and judge it.
 ///
@@ -27,6 +27,9 @@ pub struct Args {
     /// Let in what clients from outside did, and when, as `sim serve --record FILE` wrote it.
     #[arg(long, value_name = "FILE")]
     pub inbound: Option<PathBuf>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -54,7 +57,8 @@ pub(super) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let options = RunOptions { events: events(args)? };
+    let options =
+        RunOptions { events: events(args)?, mutant: args.mutant, ..RunOptions::default() };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let run = || match &args.inbound {
         None => (engine.run)(&args.scenario, args.seed, options).map_err(Failure::from),
@@ -63,19 +67,18 @@ pub(super) fn run(
         }
     };
     let ran = catch_unwind(AssertUnwindSafe(run));
-    let outcome = ran.map_err(|_| Failure::Panic { replay: replay(args) })??;
+    let inbound = args.inbound.as_ref().map(|file| format!(" --inbound {}", file.display()));
+    let replay = || {
+        let replay = replay(&args.scenario, args.seed, args.mutant);
+        replay + &inbound.clone().unwrap_or_default()
+    };
+    let outcome = ran.map_err(|_| Failure::Panic { replay: replay() })??;
     let report = match args.format {
         Format::Text => report::text(&outcome, style),
         Format::Json => report::json(&outcome),
     };
     streams.out.write_all(report.as_bytes())?;
     Ok(outcome.judgement.status().into())
-}
-
-fn replay(args: &Args) -> String {
-    let seed = args.seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    let inbound = args.inbound.as_ref().map(|file| format!(" --inbound {}", file.display()));
-    format!("sim run {}{seed}{}", args.scenario.display(), inbound.unwrap_or_default())
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]

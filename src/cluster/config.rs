@@ -12,8 +12,7 @@ use crate::nodes::client::{
 };
 use crate::nodes::coordinator;
 use crate::scenario::{
-    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
-    TopicPlan,
+    BrokerPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom, TopicPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster};
@@ -92,14 +91,15 @@ fn millis(span: Duration) -> u32 {
 }
 
 /// A coordinator server.
-pub fn coordinator(index: usize, plan: &CoordinatorPlan) -> coordinator::Config {
-    let properties = &plan.properties;
+pub fn coordinator(plan: &Plan, index: usize) -> coordinator::Config {
+    let properties = &plan.coordinators[index].properties;
     coordinator::Config {
         server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
         tick_ms: millis(properties.ms("tickTime")),
         min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
         snapshot_every: narrow(properties.int("snapCount")),
+        mutant: plan.mutant,
         ..coordinator::Config::default()
     }
 }
@@ -123,6 +123,7 @@ pub fn broker(
         host: broker.name.clone(),
         external,
         version: plan.kafka,
+        mutant: plan.mutant,
         coordinators: names.coordinators.clone(),
         session_timeout: p.ms("zookeeper.session.timeout.ms"),
         replica_lag_time_max: p.ms("replica.lag.time.max.ms"),
@@ -199,6 +200,7 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
     ProducerConfig {
         name: producer.name.as_str().into(),
         version: plan.kafka,
+        mutant: plan.mutant,
         bootstrap: names.brokers.clone(),
         discover: match producer.discover {
             Discovery::Broker => Discover::Metadata,
@@ -239,6 +241,7 @@ pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> Consumer
     let defaults =
         ConsumerConfig::new(consumer.name.as_str(), plan.kafka, names.brokers.clone(), topics);
     ConsumerConfig {
+        mutant: plan.mutant,
         start: consumer.start,
         from: match consumer.from {
             ReadFrom::Beginning => StartFrom::Beginning,

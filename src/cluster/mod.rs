@@ -8,6 +8,7 @@
 mod build;
 mod config;
 mod convergence;
+mod facts;
 mod faults;
 mod live;
 mod outside;
@@ -58,17 +59,12 @@ struct Cluster<'p, S: Subscriber> {
     is_ready: bool,
 }
 
-/// Plays `plan` to its end. To be called inside [`crate::substrate::simulate`] of the plan's seed.
-pub fn play<S: Subscriber>(plan: &Plan, recorder: Recorder<S>) -> Played<S> {
-    Live::new(plan, recorder, None).finish()
-}
-
 impl<S: Subscriber> Cluster<'_, S> {
     /// The second phase, and the look at what is left.
     fn finish(mut self) -> Played<S> {
         self.heal();
         let unconverged = self.converge();
-        self.read_final_logs();
+        self.tell_facts(unconverged.as_ref());
         Played {
             unconverged,
             ended: self.world.now(),

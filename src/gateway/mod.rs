@@ -181,9 +181,10 @@ pub fn play_back(
     inbound: &Path,
 ) -> Result<RunOutcome, GatewayError> {
     let recording = load(inbound)?;
-    let plan = run::load(path)?.plan(seed.unwrap_or(run::DEFAULT_SEED));
+    let mut plan = run::load(path)?.plan(seed.unwrap_or(run::DEFAULT_SEED));
     let wrong = |source| GatewayError::Recording { path: inbound.display().to_string(), source };
     recording.belongs_to(&plan).map_err(wrong)?;
+    plan.mutant = options.mutant.or(plan.mutant);
     let doors = recording.header.doors.clone();
     let (outcome, played) =
         run::run_live(plan, options, doors, move |live| serving::play_back(live, &recording))?;

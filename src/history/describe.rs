@@ -91,7 +91,7 @@ impl fmt::Display for BrokerObservation {
                 write!(f, "recovered after {shutdown} shutdown, {truncated_bytes} bytes cut")
             }
             Self::Registered { epoch } => write!(f, "registered, broker epoch {epoch}"),
-            Self::SessionExpired => f.write_str("session expired"),
+            Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
             Self::ControllerElected { epoch } => write!(f, "became controller of epoch {epoch}"),
             Self::ControllerResigned { epoch } => write!(f, "resigned as controller of {epoch}"),
             Self::LeaderElected { at, leader, leader_epoch, isr, election } => write!(
@@ -159,8 +159,24 @@ impl fmt::Display for CoordinatorObservation {
             Self::SessionOpened { session, timeout_ms } => {
                 write!(f, "session {session:#x} opened, timeout {timeout_ms}ms")
             }
-            Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
+            Self::SessionExpired { session, heard } => {
+                write!(f, "session {session:#x} expired, heard of last at {heard}")
+            }
             Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
+            Self::SessionAttached { session, timeout_ms } => {
+                write!(f, "session {session:#x} attached again, timeout {timeout_ms}ms")
+            }
+            Self::SessionEnded { session } => write!(f, "session {session:#x} ended"),
+            Self::EphemeralCreated { path, session } => {
+                write!(f, "ephemeral {path} of session {session:#x} created")
+            }
+            Self::EphemeralDeleted { path, session } => {
+                write!(f, "ephemeral {path} of session {session:#x} deleted")
+            }
+            Self::TreeLoaded { sessions, ephemerals } => {
+                let (sessions, ephemerals) = (sessions.len(), ephemerals.len());
+                write!(f, "loaded a tree of {sessions} sessions and {ephemerals} ephemerals")
+            }
             Self::Halted { why } => write!(f, "halted: {why}"),
         }
     }

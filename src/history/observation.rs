@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
-    TopicPartition, Zxid,
+    Time, TopicPartition, Zxid,
 };
 
 /// One fact about one node at one moment.
@@ -157,8 +157,11 @@ pub enum BrokerObservation {
         /// Its broker epoch.
         epoch: BrokerEpoch,
     },
-    /// Its session at the coordinator expired.
-    SessionExpired,
+    /// It was told that its session at the coordinator expired.
+    SessionExpired {
+        /// The session.
+        session: i64,
+    },
     /// It became the controller.
     ControllerElected {
         /// The new controller epoch.
@@ -317,15 +320,51 @@ pub enum CoordinatorObservation {
         /// The negotiated timeout, in milliseconds.
         timeout_ms: i32,
     },
-    /// A session was not heard of for its timeout.
+    /// A session was not heard of for its timeout; it is to be closed.
     SessionExpired {
         /// The session.
         session: i64,
+        /// When this server heard of it last, or began to watch over it.
+        heard: Time,
     },
     /// A session was closed by its client.
     SessionClosed {
         /// The session.
         session: i64,
+    },
+    /// A client attached to its session again.
+    SessionAttached {
+        /// The session.
+        session: i64,
+        /// The timeout as negotiated this time, in milliseconds.
+        timeout_ms: i32,
+    },
+    /// The end of a session is applied: this server's tree knows it no more. Its ephemeral znodes went before.
+    SessionEnded {
+        /// The session.
+        session: i64,
+    },
+    /// An ephemeral znode is in this server's tree.
+    EphemeralCreated {
+        /// Its path.
+        path: Arc<str>,
+        /// The session that owns it.
+        session: i64,
+    },
+    /// An ephemeral znode is gone from this server's tree.
+    EphemeralDeleted {
+        /// Its path.
+        path: Arc<str>,
+        /// The session that owned it.
+        session: i64,
+    },
+    /// This server's tree is one that was read from its disk, or sent by another server, and no more what it
+    /// was.
+    TreeLoaded {
+        /// The sessions in it, with their timeouts in milliseconds.
+        sessions: Vec<(i64, i32)>,
+        /// The ephemeral znodes in it, with their owners.
+        ephemerals: Vec<(Arc<str>, i64)>,
     },
     /// A fatal error; the process ends.
     Halted {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{RunError, RunOptions};
+use super::{Listeners, RunError, RunOptions};
 use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
 use crate::cluster::{Door, Live, Names, Played};
 use crate::history::Recorder;
@@ -59,8 +59,9 @@ pub fn run_one(
     seed: Option<Seed>,
     options: RunOptions,
 ) -> Result<RunOutcome, RunError> {
-    let scenario = load(path)?;
-    run_plan(scenario.plan(seed.unwrap_or(DEFAULT_SEED)), options)
+    let mut plan = load(path)?.plan(seed.unwrap_or(DEFAULT_SEED));
+    plan.mutant = options.mutant.or(plan.mutant);
+    run_plan(plan, options)
 }
 
 /// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
@@ -87,7 +88,7 @@ pub fn run_live<T: Send + 'static>(
     plan: Plan,
     options: RunOptions,
     doors: Vec<Door>,
-    play: impl FnOnce(Live<'_, Judge>) -> (Played<Judge>, T) + Send + 'static,
+    play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T) + Send + 'static,
 ) -> Result<(RunOutcome, T), RunError> {
     run_with(plan, options, Some(doors), play)
 }
@@ -96,7 +97,7 @@ fn run_with<T: Send + 'static>(
     plan: Plan,
     options: RunOptions,
     doors: Option<Vec<Door>>,
-    play: impl FnOnce(Live<'_, Judge>) -> (Played<Judge>, T) + Send + 'static,
+    play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T) + Send + 'static,
 ) -> Result<(RunOutcome, T), RunError> {
     let seed = plan.seed;
     let run = move || simulated(&plan, options, doors.as_deref(), play);
@@ -116,7 +117,7 @@ fn run_with<T: Send + 'static>(
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
 pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
-    let play = |live: Live<'_, Judge>| (live.finish(), ());
+    let play = |live: Live<'_, Listeners>| (live.finish(), ());
     substrate::simulate(plan.seed, || simulated(plan, options, None, play))
         .map(|(outcome, ())| outcome)
 }
@@ -125,11 +126,13 @@ fn simulated<T>(
     plan: &Plan,
     options: RunOptions,
     doors: Option<&[Door]>,
-    play: impl FnOnce(Live<'_, Judge>) -> (Played<Judge>, T),
+    play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T),
 ) -> Result<(RunOutcome, T), RunError> {
     let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
     NAMES.set(names.roster.clone());
-    let mut recorder = Recorder::new(Judge::new(terms(plan, &names)));
+    let terms = terms(plan, &names);
+    let watcher = options.watcher.map(|watcher| watcher(&terms));
+    let mut recorder = Recorder::new((Judge::new(terms), watcher));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
@@ -141,11 +144,12 @@ fn simulated<T>(
         path: plan.scenario.clone(),
         seed: plan.seed,
         kafka: plan.kafka,
+        mutant: plan.mutant,
         simulated: played.ended,
         world_events: played.world_events,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
-        judgement: recorded.subscriber.finish(played.ended),
+        judgement: recorded.subscriber.0.finish(played.ended),
     };
     Ok((outcome, brought))
 }

@@ -4,7 +4,9 @@
 mod cli;
 mod guarantees;
 mod layers;
+mod mutants;
 mod readme;
 mod source;
 mod tidy;
+mod timeline;
 mod zookeeper_vectors;

@@ -14,9 +14,8 @@ use kafka_protocol::messages::{
 };
 
 use super::{handshake, request, scenario};
-use crate::checkers::Judge;
 use crate::cluster::{Door, Inbound, Live, News, Played, Visitor};
-use crate::run::{self, RunOptions};
+use crate::run::{self, Listeners, RunOptions};
 use crate::vocab::{NodeId, Seed, Stream, Time};
 
 /// Cases for each protocol.
@@ -140,7 +139,7 @@ fn zookeeper(stream: &mut Stream) -> Vec<u8> {
 
 /// A cluster with an honest client of each protocol, and strangers.
 struct Crowd<'p> {
-    live: Live<'p, Judge>,
+    live: Live<'p, Listeners>,
     stream: Stream,
     next: u64,
 }
@@ -184,7 +183,7 @@ impl Crowd<'_> {
 fn besiege(server: &'static str, attack: fn(&mut Stream) -> Vec<u8>, honest: Bytes, first: Bytes) {
     let plan = run::load(&scenario()).expect("the scenario is right").plan(Seed(1));
     let doors = (1..=3).map(|id| Door { server: format!("b{id}"), host: "h".into(), port: id });
-    let play = move |live: Live<'_, Judge>| -> (Played<Judge>, ()) {
+    let play = move |live: Live<'_, Listeners>| -> (Played<Listeners>, ()) {
         let node = live.roster().find(server).expect("a server of the scenario");
         let stream = Seed(1).stream(&format!("fuzz/{server}"));
         let mut crowd = Crowd { live, stream, next: 0 };

@@ -10,6 +10,7 @@ use super::sessions::negotiate;
 use super::txn::PASSWORD;
 use super::writes::Shape;
 use super::{Running, Step, four_letter};
+use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Zxid};
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::jute::Reader;
@@ -162,6 +163,8 @@ impl Running {
             connection.session = Some(id);
         }
         self.expiry.track(at.clock.now, id, timeout_ms);
+        let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
+        at.fx.observe(Observation::Coordinator(attached));
         let password = request.password.clone();
         let again =
             ConnectResponse { protocol_version: 0, timeout_ms, session: id, password, read_only };

@@ -9,9 +9,9 @@ use super::prepare::Write;
 use super::state::Applied;
 use super::tree::Changes;
 use super::txn::{PASSWORD, Record, Txn};
-use super::{Running, Step};
+use super::{Running, Step, telling};
 use crate::history::{CoordinatorObservation, Observation};
-use crate::vocab::{ConnId, Zxid};
+use crate::vocab::{ConnId, Mutant, Zxid};
 use crate::wire::zookeeper::{Code, ConnectResponse, MultiResult, Reply, encode_event, op};
 
 /// What is under way through the pipeline, in the order of zxids.
@@ -102,8 +102,13 @@ impl Running {
 
     fn apply(&mut self, at: &mut Step<'_>, txn: &Txn) -> Applied {
         let mut changes = Changes::new();
+        let owned = telling::owned(&self.state.tree, txn);
         let applied = self.state.apply(txn, &mut changes);
+        telling::applied(&self.state, txn, &owned, at.fx);
         self.preparer.applied(txn);
+        if at.config.is(Mutant::TellNobodyOfSessionEnd) && applied == Applied::SessionClosed {
+            changes.clear();
+        }
         for (kind, path) in changes {
             let told = self.watches.trigger(kind, &path);
             if told.is_empty() {

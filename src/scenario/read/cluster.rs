@@ -1,4 +1,4 @@
-//! The version, the duration, `[cluster]`, `[broker]`, `[coordinator]`, `[network]` and `[disk]`.
+//! The version, the mutant, the duration, `[cluster]`, `[broker]`, `[coordinator]`, `[network]` and `[disk]`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::super::properties::{BROKER, COORDINATOR, Properties};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
 use super::{Context, NodeKind};
-use crate::vocab::{KafkaVersion, Ratio};
+use crate::vocab::{KafkaVersion, Mutant, Ratio};
 
 /// Most brokers of a cluster.
 const BROKERS_MAX: i64 = 100;
@@ -28,6 +28,13 @@ pub(super) fn version(top: &Section<'_, '_>) -> Option<KafkaVersion> {
         let hint = did_you_mean(text, "versions", all.iter().map(String::as_str));
         item.error(format!("there is no simulated Kafka version `{text}`"), hint)
     })
+}
+
+/// Reads `mutant`: the bug that is planted.
+pub(super) fn mutant(top: &Section<'_, '_>) -> Option<Mutant> {
+    let item = top.take("mutant")?;
+    let all: Vec<(&str, Mutant)> = Mutant::ALL.iter().map(|m| (m.name(), *m)).collect();
+    item.word("mutants", &all)
 }
 
 pub(super) fn duration(top: &Section<'_, '_>) -> Option<Duration> {

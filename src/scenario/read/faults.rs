@@ -288,12 +288,11 @@ fn partition(
     item: &Item<'_, '_>,
     text: &str,
 ) -> Option<(TopicPartition, Option<usize>)> {
-    let parts = text.rsplit_once('-').and_then(|(topic, p)| Some((topic, p.parse::<i32>().ok()?)));
-    let Some((topic, index)) = parts else {
+    let Ok(partition) = text.parse::<TopicPartition>() else {
         let hint = "a partition is its topic, `-` and its number, as in orders-0";
         return item.error(format!("`{text}` is not a partition"), hint);
     };
-    let partition = TopicPartition::new(topic, index);
+    let (topic, index) = (&*partition.topic, partition.partition);
     if context.broken_topics.iter().any(|broken| broken == topic) {
         return Some((partition, None));
     }

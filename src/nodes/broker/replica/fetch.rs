@@ -18,7 +18,7 @@ use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
-use crate::vocab::{BrokerId, Offset};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
 
 /// What a follower's fetch tells its leader.
 struct Position {
@@ -64,18 +64,14 @@ fn diverging(
     Ok(diverges.then_some(end))
 }
 
-/// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
-fn readable_end(partition: &Partition, from_follower: bool) -> Offset {
-    if from_follower { partition.log.settled_end() } else { partition.high_watermark }
-}
-
+/// Reads what `asked` asks for, up to `readable_end`; an offset behind `last` is out of range.
 fn read_partition(
     partition: &Partition,
     asked: &FetchPartition,
-    from_follower: bool,
+    readable_end: Offset,
+    last: Offset,
     budget: &mut Budget,
 ) -> Result<PartitionData, ResponseError> {
-    partition.leader_at(asked.current_leader_epoch)?;
     let mut data = PartitionData::default()
         .with_partition_index(asked.partition)
         .with_high_watermark(partition.high_watermark)
@@ -87,12 +83,11 @@ fn read_partition(
         return Ok(data);
     }
     let log = &partition.log;
-    if asked.fetch_offset < log.start() || asked.fetch_offset > log.end() {
+    if asked.fetch_offset < log.start() || asked.fetch_offset > last {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    let end = readable_end(partition, from_follower);
     let max_bytes = size(asked.partition_max_bytes).min(budget.bytes);
-    let records = log.read(asked.fetch_offset, end, max_bytes, budget.at_least_one);
+    let records = log.read(asked.fetch_offset, readable_end, max_bytes, budget.at_least_one);
     if !records.is_empty() {
         budget.at_least_one = false;
         budget.bytes = budget.bytes.saturating_sub(records.len());
@@ -102,6 +97,20 @@ fn read_partition(
 }
 
 impl ReplicaManager {
+    /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
+    fn readable_end(&self, partition: &Partition, from_follower: bool) -> Offset {
+        if from_follower || self.config.is(Mutant::ReadAboveHighWatermark) {
+            partition.log.settled_end()
+        } else {
+            partition.high_watermark
+        }
+    }
+
+    /// The leader epoch that a fetcher goes by (KIP-320); −1 is "unknown".
+    fn fetchers_epoch(&self, asked: &FetchPartition) -> LeaderEpoch {
+        if self.config.is(Mutant::FetchUnfenced) { -1 } else { asked.current_leader_epoch }
+    }
+
     /// Reads what a request asks for, without waiting and without noting anything.
     pub(super) fn read(
         &self,
@@ -122,9 +131,16 @@ impl ReplicaManager {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for asked in &topic.partitions {
                 let slot = *slots.next().expect("one slot for each partition");
-                let data = slot
-                    .ok_or(ResponseError::UnknownTopicOrPartition)
-                    .and_then(|s| read_partition(self.at(s), asked, from_follower, &mut budget));
+                let data = slot.ok_or(ResponseError::UnknownTopicOrPartition).and_then(|slot| {
+                    let partition = self.at(slot);
+                    let end = self.readable_end(partition, from_follower);
+                    partition.leader_at(self.fetchers_epoch(asked))?;
+                    let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {
+                        true => end,
+                        false => partition.log.end(),
+                    };
+                    read_partition(partition, asked, end, last, &mut budget)
+                });
                 let data = data.unwrap_or_else(|error| {
                     PartitionData::default()
                         .with_partition_index(asked.partition)
@@ -255,13 +271,13 @@ impl ReplicaManager {
                 continue;
             }
             let partition = self.at(other);
-            let wrong = partition.leader_at(asked.current_leader_epoch).is_err()
+            let wrong = partition.leader_at(self.fetchers_epoch(asked)).is_err()
                 || !matches!(diverging(partition, asked), Ok(None))
                 || asked.fetch_offset > partition.log.end();
             if wrong {
                 return true;
             }
-            let end = readable_end(partition, from_follower);
+            let end = self.readable_end(partition, from_follower);
             let max = size(asked.partition_max_bytes).max(1);
             total += partition.log.bytes_available(asked.fetch_offset, end, enough).min(max);
             if total >= enough.max(1) {

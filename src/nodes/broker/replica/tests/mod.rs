@@ -54,6 +54,7 @@ fn config(id: usize, version: KafkaVersion) -> Config {
         host: format!("b{id}"),
         external: None,
         version,
+        mutant: None,
         coordinators: Vec::new(),
         session_timeout: ms(18_000),
         replica_lag_time_max: ms(10_000),
