@@ -98,7 +98,7 @@ fn a_line_that_means_nothing_is_pointed_at() {
         ("7 bytes 1 AAAA", "line 5: connection 1 does not stand"),
         ("7 open x b1", "line 5: `x` is no number"),
         ("7 jump 1", "line 5: it means nothing"),
-        ("99999999999999999 end", "line 5: 99999999.999s is later than any run lasts"),
+        ("99999999999999999 end", "line 5: 99999999.999999s is later than any run lasts"),
         ("", "line 5: it means nothing"),
         ("seed 1", "it was cut short: the line `checksum …` is missing"),
     ] {
