@@ -65,7 +65,9 @@ pub use case::{Case, FirstCase};
 use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use judge::Judge;
-pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
+pub use judgement::{
+    ConsumerSummary, Judged, Judgement, Outside, ProducerSummary, RunOutcome, Status,
+};
 pub use property::{Class, Permission, Property, Verdict};
 pub use terms::{ConsumerTerms, ProducerTerms, Terms};
 pub use timeline::{Entry, Timeline, Turn};

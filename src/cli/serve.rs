@@ -1,7 +1,7 @@
 //! `sim serve`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::run::Format;
 use super::{Engine, Exit, Failure, Streams, trace};
-use crate::gateway::ServeOptions;
+use crate::gateway::{Record, ServeOptions};
 use crate::report::{self, Style};
 use crate::run::RunOptions;
 use crate::vocab::Seed;
@@ -142,9 +142,10 @@ fn replay(args: &Args) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--record` names a file of the user's")]
-fn record(args: &Args) -> Result<Option<Box<dyn Write + Send>>, Failure> {
+fn record(args: &Args) -> Result<Option<Record>, Failure> {
     let Some(path) = &args.record else { return Ok(None) };
     let file = File::create(path)
         .map_err(|source| Failure::Create { path: path.display().to_string(), source })?;
-    Ok(Some(Box::new(BufWriter::with_capacity(1 << 16, file))))
+    let out = Box::new(BufWriter::with_capacity(1 << 16, file));
+    Ok(Some(Record { name: path.display().to_string(), out }))
 }

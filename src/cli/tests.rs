@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Cli, Engine, Exit, Streams, main_with, seed};
 use crate::checkers::testing::Story;
-use crate::checkers::{RunOutcome, Status};
+use crate::checkers::{Outside, RunOutcome, Status};
 use crate::gateway::{GatewayError, RecordingError};
 use crate::history::Fingerprint;
 use crate::run::{RunError, RunOptions};
@@ -39,6 +39,7 @@ fn run(path: &Path, seed: Option<Seed>, mut options: RunOptions) -> Result<RunOu
         seed: seed.unwrap_or(Seed(1)),
         kafka: KafkaVersion::new(2, 8),
         mutant: None,
+        outside: Outside::default(),
         simulated: Time::ZERO,
         world_events: 0,
         events: 0,

@@ -48,11 +48,19 @@ use self::recording::{Header, digest};
 use self::serving::Serving;
 use self::sockets::Sockets;
 use self::wall::Pace;
-use crate::checkers::RunOutcome;
+use crate::checkers::{Outside, RunOutcome};
 use crate::cluster::Door;
 use crate::run::{self, RunError, RunOptions};
 use crate::scenario::Plan;
 use crate::vocab::Seed;
+
+/// A file for what comes from outside.
+pub struct Record {
+    /// Its name, as it was given.
+    pub name: String,
+    /// The file; should be buffered.
+    pub out: Box<dyn Write + Send>,
+}
 
 /// How a cluster is served.
 pub struct ServeOptions {
@@ -67,8 +75,8 @@ pub struct ServeOptions {
     pub speed: u32,
     /// Whether to go on after the plan's duration.
     pub keep_running: bool,
-    /// Where what comes from outside is written, if anywhere. Should be buffered.
-    pub record: Option<Box<dyn Write + Send>>,
+    /// Where what comes from outside is written, if anywhere.
+    pub record: Option<Record>,
     /// Is told line by line where servers listen, and when the cluster is ready.
     pub notices: Box<dyn Write + Send>,
     /// Asks for an end.
@@ -155,18 +163,25 @@ pub fn serve(
         .spawn(move || sockets.serve(&stop))
         .map_err(GatewayError::Sockets)?;
     let header = Header { seed: plan.seed, plan: digest(&plan), doors: doors.clone() };
+    let outside = match &options.record {
+        Some(record) => Outside::Recorded(record.name.clone()),
+        None => Outside::Unrecorded,
+    };
+    let recording = options.record.map(|record| recording::Writer::new(record.out, &header));
     let serving = Serving {
         exchange,
         doors: doors.iter().map(|door| door.server.clone()).collect(),
         pace: Pace::new(options.speed),
         keep_running: options.keep_running,
-        recording: options.record.map(|out| recording::Writer::new(out, &header)),
+        recording,
         notices,
     };
-    let (outcome, written) = run::run_live(plan, options.run, doors, |live| serving.play(live))?;
+    let (mut outcome, written) =
+        run::run_live(plan, options.run, doors, |live| serving.play(live))?;
     // A thread that panicked has said so, and the cluster's side has come to an end all the same.
     drop(thread.join());
     written.map_err(GatewayError::Record)?;
+    outcome.outside = outside;
     Ok(outcome)
 }
 
@@ -186,9 +201,10 @@ pub fn play_back(
     recording.belongs_to(&plan).map_err(wrong)?;
     plan.mutant = options.mutant.or(plan.mutant);
     let doors = recording.header.doors.clone();
-    let (outcome, played) =
+    let (mut outcome, played) =
         run::run_live(plan, options, doors, move |live| serving::play_back(live, &recording))?;
     played.map_err(wrong)?;
+    outcome.outside = Outside::Recorded(inbound.display().to_string());
     Ok(outcome)
 }
 

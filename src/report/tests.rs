@@ -3,7 +3,7 @@
 use super::{Style, json, text};
 use crate::checkers::happened::{Expectation, Expected, Seen};
 use crate::checkers::testing::Story;
-use crate::checkers::{Judgement, Permission, RunOutcome};
+use crate::checkers::{Judgement, Outside, Permission, RunOutcome};
 use crate::history::{Election, Fingerprint};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};
 
@@ -14,6 +14,7 @@ fn outcome(scenario: &str, judgement: Judgement) -> RunOutcome {
         seed: Seed(42),
         kafka: KafkaVersion::new(2, 8),
         mutant: None,
+        outside: Outside::default(),
         simulated: Time::from_millis(30_000),
         world_events: 654_321,
         events: 1_234_567,
@@ -154,4 +155,14 @@ fn an_expectation_is_told_in_words_for_each_case() {
             "  happened      truncated  2 times, first at 1.500s, but must not",
         ]
     );
+}
+
+#[test]
+fn a_run_with_clients_from_outside_is_had_again_with_what_they_sent() {
+    let mut outcome = held();
+    outcome.outside = Outside::Recorded("day.inbound".to_owned());
+    let replay = outcome.replay();
+    assert!(replay.ends_with(" --inbound day.inbound"), "{replay}");
+    outcome.outside = Outside::Unrecorded;
+    assert_eq!(outcome.replay(), "needs what clients sent, which was not recorded");
 }

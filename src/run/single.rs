@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Listeners, RunError, RunOptions};
-use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
+use crate::checkers::{
+    ConsumerTerms, Judge, Outside, Permission, ProducerTerms, RunOutcome, Terms,
+};
 use crate::cluster::{Door, Live, Names, Played};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
@@ -145,6 +147,7 @@ fn simulated<T>(
         seed: plan.seed,
         kafka: plan.kafka,
         mutant: plan.mutant,
+        outside: Outside::default(),
         simulated: played.ended,
         world_events: played.world_events,
         events: recorded.events,

@@ -16,7 +16,7 @@ use kafka_protocol::messages::{
 use super::recordings::Memory;
 use super::{handshake, request, scenario};
 use crate::checkers::RunOutcome;
-use crate::gateway::{GatewayError, Recording, ServeOptions, serve, serving};
+use crate::gateway::{GatewayError, Record, Recording, ServeOptions, serve, serving};
 use crate::run::{self, RunOptions};
 use crate::vocab::Seed;
 use crate::wire::kafka::decode_response;
@@ -43,7 +43,7 @@ impl Server {
             advertised_host: None,
             speed,
             keep_running: true,
-            record: Some(Box::new(record.clone())),
+            record: Some(Record { name: "x".into(), out: Box::new(record.clone()) }),
             notices: Box::new(notices.clone()),
             stop: stop.clone(),
             run: RunOptions::default(),
