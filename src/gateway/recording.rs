@@ -97,12 +97,15 @@ pub struct Writer {
     hash: Xxh3,
     /// The first error; nothing is written behind it.
     failed: Option<io::Error>,
+    last: Time,
+    is_ended: bool,
 }
 
 impl Writer {
     /// Begins a recording.
     pub fn new(out: Box<dyn Write + Send>, header: &Header) -> Self {
-        let mut writer = Self { out, hash: Xxh3::new(), failed: None };
+        let hash = Xxh3::new();
+        let mut writer = Self { out, hash, failed: None, last: Time::ZERO, is_ended: false };
         writer.line(MAGIC);
         writer.line(&format!("seed {}", header.seed.0));
         writer.line(&format!("plan {:016x}", header.plan));
@@ -126,6 +129,7 @@ impl Writer {
 
     /// Adds what came at `time`. `roster` names the servers.
     pub fn add(&mut self, time: Time, inbound: &Inbound, roster: &Roster) {
+        self.last = time;
         let time = time.0;
         self.line(&match inbound {
             Inbound::Open { visitor, server } => {
@@ -143,10 +147,25 @@ impl Writer {
     /// # Errors
     /// The first error that the output gave.
     pub fn finish(mut self, time: Time) -> io::Result<()> {
+        self.end(time);
+        let flushed = self.out.flush();
+        self.failed.take().map_or(flushed, Err)
+    }
+
+    fn end(&mut self, time: Time) {
+        self.is_ended = true;
         self.line(&format!("{} end", time.0));
         let checksum = format!("checksum {:016x}", self.hash.digest());
         self.put(&checksum);
-        self.failed.map_or_else(|| self.out.flush(), Err)
+    }
+}
+
+/// The recording of a simulation that panicked ends with what came last: played, it panics again.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            self.end(self.last);
+        }
     }
 }
 

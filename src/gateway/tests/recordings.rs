@@ -76,6 +76,17 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn a_recording_that_nobody_ended_ends_with_what_came_last() {
+    let (file, mut roster) = (Memory::default(), Roster::default());
+    let b1 = roster.add("b1");
+    let mut writer = Writer::new(Box::new(file.clone()), &header());
+    writer.add(Time(5), &Inbound::Open { visitor: Visitor(1), server: b1 }, &roster);
+    drop(writer);
+    let recording = Recording::parse(&file.bytes()).expect("a whole recording");
+    assert_eq!((recording.entries.len(), recording.end), (1, Time(5)));
+}
+
+#[test]
 fn a_file_that_was_cut_or_changed_anywhere_is_refused() {
     let whole = written();
     for length in 0..whole.len() {
