@@ -20,7 +20,7 @@
 //! | 2 | `checkers` | history → verdict | vocab, history |
 //! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, checkers |
 //! | 4 | `run` | one seed and many: single run, determinism | vocab, wire, scenario, history, nodes, substrate, checkers, cluster |
-//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, scenario, history, checkers, cluster, run |
+//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, wire, scenario, history, checkers, cluster, run |
 //! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, checkers, cluster, run |
 //! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, gateway, report |
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use super::exchange::{Arrived, Exchange, Order};
@@ -21,8 +22,10 @@ use crate::cluster::Visitor;
 
 /// How often the cluster is told what time it is.
 const TICK: Duration = Duration::from_millis(1);
-/// Connections at once; more are reset (`max.connections`).
+/// Connections of one server at once; more are reset (`max.connections`).
 const GUESTS_MAX: usize = 4_096;
+/// Descriptors that are needed for other things than connections.
+const DESCRIPTORS_KEPT: usize = 64;
 /// What one connection may send in one round, in bytes; so that one does not keep the others waiting.
 const READ_MAX: usize = 256 * 1024;
 /// What one connection may leave unread, in bytes, before it is no longer listened to.
@@ -37,6 +40,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// A client's socket.
 struct Guest {
     stream: TcpStream,
+    door: usize,
     outgoing: VecDeque<Bytes>,
     unread: usize,
     can_read: bool,
@@ -62,6 +66,9 @@ pub struct Sockets {
     /// Listeners with connections that were not accepted yet.
     knocking: BTreeSet<usize>,
     guests: BTreeMap<u64, Guest>,
+    /// How many came in by each door, and how many may.
+    guests_at: Vec<usize>,
+    guests_max: usize,
     next_visitor: u64,
     /// A descriptor to give up when there are no more, so that a connection can be accepted and closed.
     spare: Option<UdpSocket>,
@@ -86,6 +93,8 @@ impl Sockets {
         Ok(Self {
             poll,
             first_guest: doors.len(),
+            guests_at: vec![0; doors.len()],
+            guests_max: share(doors.len()),
             listeners: doors,
             knocking: BTreeSet::new(),
             guests: BTreeMap::new(),
@@ -168,8 +177,8 @@ impl Sockets {
     }
 
     fn welcome(&mut self, door: usize, mut stream: TcpStream) {
-        if self.guests.len() >= GUESTS_MAX {
-            info!("resets a connection: there are {GUESTS_MAX} already");
+        if self.guests_at[door] >= self.guests_max {
+            info!(door, "resets a connection: there are {} already", self.guests_max);
             reset(stream);
             return;
         }
@@ -186,6 +195,7 @@ impl Sockets {
         }
         let guest = Guest {
             stream,
+            door,
             outgoing: VecDeque::new(),
             unread: 0,
             can_read: true,
@@ -194,6 +204,7 @@ impl Sockets {
             closing: None,
         };
         self.guests.insert(visitor, guest);
+        self.guests_at[door] += 1;
         self.arrived.push((Visitor(visitor), Arrived::Open(door)));
     }
 
@@ -249,6 +260,7 @@ impl Sockets {
 
     fn drop_guest(&mut self, visitor: u64, with_reset: bool) {
         let Some(mut guest) = self.guests.remove(&visitor) else { return };
+        self.guests_at[guest.door] -= 1;
         // Only a descriptor that is not registered fails here.
         let _: io::Result<()> = self.poll.registry().deregister(&mut guest.stream);
         if with_reset {
@@ -325,6 +337,19 @@ impl Guest {
 fn reset(stream: TcpStream) {
     // Where this fails the client sees an end instead.
     let _: io::Result<()> = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}
+
+/// How many connections each of so many doors may have, so that a crowd at one of them leaves descriptors for the
+/// others. Takes as many descriptors as the operating system allows.
+fn share(doors: usize) -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit = raised;
+    }
+    let descriptors =
+        limit.current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    (descriptors.saturating_sub(DESCRIPTORS_KEPT) / doors.max(1)).clamp(1, GUESTS_MAX)
 }
 
 fn spare() -> Option<UdpSocket> {

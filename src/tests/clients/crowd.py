@@ -11,8 +11,12 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 standing, made = [], 0
 while made < wanted:
-    stream = socket.create_connection((host, int(port)), timeout=60)
     made += 1
+    try:
+        stream = socket.create_connection((host, int(port)), timeout=60)
+    except ConnectionResetError:
+        # Turned away, before it was even known here that it stood.
+        continue
     # Those that do not fit are held no longer than they have to be.
     if len(standing) < limit - 100:
         standing.append(stream)

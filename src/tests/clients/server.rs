@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::programs::{root, sim};
+use super::programs::sim;
 
 /// A process of `sim serve`, on free ports, with what comes recorded.
 pub struct Server {
@@ -38,13 +38,10 @@ impl Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let record = folder.join(format!("clients-{}-{number}", std::process::id()));
-        // With as many descriptors as the machine allows.
-        let mut command = Command::new("sh");
-        command.arg("-c").arg("ulimit -n $(ulimit -Hn); exec \"$@\"").arg("sh");
-        command.arg(sim().get_program()).args(["serve", "--seed", SEED, "--port", "0"]);
-        command.arg("--keep-running").args(arguments).arg("--record").arg(&record);
-        command.arg(scenario).current_dir(root());
-        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+        let mut command = sim();
+        command.args(["serve", "--seed", SEED, "--port", "0", "--keep-running"]);
+        command.args(arguments).arg("--record").arg(&record).arg(scenario);
+        command.stdout(std::process::Stdio::piped());
         let mut process = command.spawn().expect("it starts");
         let mut stdout = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut addresses = Vec::new();
