@@ -7,10 +7,12 @@ use kafka_sim::{gateway, run};
 
 fn main() -> ExitCode {
     cli::main(Engine {
-        run: run::run_one,
+        load: run::load,
+        read_failure: run::read_failure,
+        play: run::play,
         play_back: gateway::play_back,
         serve: gateway::serve,
-        check: run::check,
+        many: |plans, jobs, each| run::many(plans, jobs, each),
         now: run::now,
     })
 }

@@ -151,9 +151,6 @@ pub struct RunOutcome {
     /// The bug that was planted, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mutant: Option<Mutant>,
-    /// What came from outside of the simulation.
-    #[serde(skip)]
-    pub outside: Outside,
     /// Virtual time at the end.
     #[serde(rename = "simulated_ns")]
     pub simulated: Time,
@@ -170,28 +167,11 @@ pub struct RunOutcome {
     pub judgement: Judgement,
 }
 
-/// What came into a run from outside of the simulation: the one thing that the seed does not decide.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Outside {
-    /// Nothing could.
-    #[default]
-    Nobody,
-    /// What stands in the file of that name.
-    Recorded(String),
-    /// What nobody wrote down.
-    Unrecorded,
-}
-
 impl RunOutcome {
     /// The command that runs this again.
     pub fn replay(&self) -> String {
         let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-        let run = format!("sim run {} --seed {}{mutant}", self.path, self.seed.0);
-        match &self.outside {
-            Outside::Nobody => run,
-            Outside::Recorded(file) => format!("{run} --inbound {file}"),
-            Outside::Unrecorded => "needs what clients sent, which was not recorded".to_owned(),
-        }
+        format!("sim run {} --seed {}{mutant}", self.path, self.seed.0)
     }
 }
 

@@ -31,6 +31,7 @@ pub mod ephemerals_have_owners;
 mod evidence;
 pub mod failed_is_not_read;
 pub mod final_logs_agree;
+mod finding;
 pub mod happened;
 pub mod high_watermark_reaches_the_end;
 pub mod interval;
@@ -64,10 +65,9 @@ use ack_window::{AckWindow, Reign};
 pub use case::{Case, FirstCase};
 use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
+pub use finding::Finding;
 pub use judge::Judge;
-pub use judgement::{
-    ConsumerSummary, Judged, Judgement, Outside, ProducerSummary, RunOutcome, Status,
-};
+pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Permission, Property, Verdict};
 pub use terms::{ConsumerTerms, ProducerTerms, Terms};
 pub use timeline::{Entry, Timeline, Turn};

@@ -1,7 +1,7 @@
 //! `sim serve`.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -12,11 +12,12 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::run::Format;
-use super::{Engine, Exit, Failure, Streams, trace};
-use crate::gateway::{Record, ServeOptions};
-use crate::report::{self, Style};
+use super::{Engine, Exit, Failure, Streams, again, drawn, trace};
+use crate::gateway::ServeOptions;
+use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
-use crate::vocab::Seed;
+use crate::scenario::Plan;
+use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario's cluster in real time, for real clients.
 ///
@@ -29,9 +30,12 @@ pub struct Args {
     /// The scenario whose cluster is served.
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, not from the scenario's own.
-    #[arg(long, value_parser = super::seed)]
+    /// Draw everything that is left to chance from SEED, 0 unless it is given.
+    #[arg(long)]
     pub seed: Option<Seed>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Where the first broker listens; the others on the ports behind it.
     #[arg(long, value_name = "ADDRESS", default_value_t = local(9092))]
     pub kafka: SocketAddr,
@@ -73,6 +77,8 @@ pub(super) fn serve(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
+    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let replay = replay(args, &plan);
     let (kafka, coordinator) = addresses(args);
     let options = ServeOptions {
         kafka,
@@ -87,11 +93,12 @@ pub(super) fn serve(
         run: RunOptions::default(),
     };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
-    let ran = catch_unwind(AssertUnwindSafe(|| (engine.serve)(&args.scenario, args.seed, options)));
-    let outcome = ran.map_err(|_| Failure::Panic { replay: replay(args) })??;
+    let ran = catch_unwind(AssertUnwindSafe(|| (engine.serve)(plan, options)));
+    let outcome = ran.map_err(|_| Failure::Panic { replay: replay.clone() })??;
+    let about = Provenance { replay: Some(replay), ..Provenance::default() };
     let report = match args.format {
-        Format::Text => report::text(&outcome, style),
-        Format::Json => report::json(&outcome),
+        Format::Text => report::text(&outcome, &about, style),
+        Format::Json => report::json(&outcome, &about),
     };
     streams.out.write_all(report.as_bytes())?;
     Ok(outcome.judgement.status().into())
@@ -132,20 +139,18 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn replay(args: &Args) -> String {
-    let seed = args.seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    let scenario = args.scenario.display();
+/// What gives this run again, as far as anything can.
+fn replay(args: &Args, plan: &Plan) -> String {
     match &args.record {
-        Some(file) => format!("sim run {scenario}{seed} --inbound {}", file.display()),
-        None => format!("sim serve {scenario}{seed}"),
+        Some(file) => format!("{} --inbound {}", again(plan), file.display()),
+        None => "needs what clients sent, and nothing was recorded (--record FILE)".to_owned(),
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--record` names a file of the user's")]
-fn record(args: &Args) -> Result<Option<Record>, Failure> {
+fn record(args: &Args) -> Result<Option<Box<dyn Write + Send>>, Failure> {
     let Some(path) = &args.record else { return Ok(None) };
     let file = File::create(path)
         .map_err(|source| Failure::Create { path: path.display().to_string(), source })?;
-    let out = Box::new(BufWriter::with_capacity(1 << 16, file));
-    Ok(Some(Record { name: path.display().to_string(), out }))
+    Ok(Some(Box::new(BufWriter::with_capacity(1 << 16, file))))
 }

@@ -48,19 +48,10 @@ use self::recording::{Header, digest};
 use self::serving::Serving;
 use self::sockets::Sockets;
 use self::wall::Pace;
-use crate::checkers::{Outside, RunOutcome};
+use crate::checkers::RunOutcome;
 use crate::cluster::Door;
 use crate::run::{self, RunError, RunOptions};
 use crate::scenario::Plan;
-use crate::vocab::Seed;
-
-/// A file for what comes from outside.
-pub struct Record {
-    /// Its name, as it was given.
-    pub name: String,
-    /// The file; should be buffered.
-    pub out: Box<dyn Write + Send>,
-}
 
 /// How a cluster is served.
 pub struct ServeOptions {
@@ -75,8 +66,8 @@ pub struct ServeOptions {
     pub speed: u32,
     /// Whether to go on after the plan's duration.
     pub keep_running: bool,
-    /// Where what comes from outside is written, if anywhere.
-    pub record: Option<Record>,
+    /// Where what comes from outside is written, if anywhere. Should be buffered.
+    pub record: Option<Box<dyn Write + Send>>,
     /// Is told line by line where servers listen, and when the cluster is ready.
     pub notices: Box<dyn Write + Send>,
     /// Asks for an end.
@@ -141,16 +132,14 @@ pub enum GatewayError {
     },
 }
 
-/// Serves the scenario at `path` until its duration is over or `options.stop` is set, and judges it.
+/// Serves the cluster of `plan` until its duration is over or `options.stop` is set, and judges it.
 ///
 /// # Errors
 /// See [`GatewayError`].
-pub fn serve(
-    path: &Path,
-    seed: Option<Seed>,
-    options: ServeOptions,
-) -> Result<RunOutcome, GatewayError> {
-    let plan = run::load(path)?.plan(seed.unwrap_or(run::DEFAULT_SEED));
+///
+/// # Panics
+/// Passes on a panic of the simulation.
+pub fn serve(plan: Plan, options: ServeOptions) -> Result<RunOutcome, GatewayError> {
     let (listeners, doors) = open_doors(&plan, &options)?;
     let mut notices = options.notices;
     announce(&plan, &doors, &mut notices).map_err(GatewayError::Notices)?;
@@ -163,11 +152,7 @@ pub fn serve(
         .spawn(move || sockets.serve(&stop))
         .map_err(GatewayError::Sockets)?;
     let header = Header { seed: plan.seed, plan: digest(&plan), doors: doors.clone() };
-    let outside = match &options.record {
-        Some(record) => Outside::Recorded(record.name.clone()),
-        None => Outside::Unrecorded,
-    };
-    let recording = options.record.map(|record| recording::Writer::new(record.out, &header));
+    let recording = options.record.map(|out| recording::Writer::new(out, &header));
     let serving = Serving {
         exchange,
         doors: doors.iter().map(|door| door.server.clone()).collect(),
@@ -176,35 +161,32 @@ pub fn serve(
         recording,
         notices,
     };
-    let (mut outcome, written) =
-        run::run_live(plan, options.run, doors, |live| serving.play(live))?;
+    let (outcome, written) = run::run_live(plan, options.run, doors, |live| serving.play(live))?;
     // A thread that panicked has said so, and the cluster's side has come to an end all the same.
     drop(thread.join());
     written.map_err(GatewayError::Record)?;
-    outcome.outside = outside;
     Ok(outcome)
 }
 
-/// Runs the scenario at `path` once more, with what came from outside when `inbound` was recorded.
+/// Runs a plan with what came from outside when the file `inbound` was recorded.
 ///
 /// # Errors
 /// See [`GatewayError`].
+///
+/// # Panics
+/// Passes on a panic of the simulation.
 pub fn play_back(
-    path: &Path,
-    seed: Option<Seed>,
+    plan: Plan,
     options: RunOptions,
     inbound: &Path,
 ) -> Result<RunOutcome, GatewayError> {
     let recording = load(inbound)?;
-    let mut plan = run::load(path)?.plan(seed.unwrap_or(run::DEFAULT_SEED));
     let wrong = |source| GatewayError::Recording { path: inbound.display().to_string(), source };
     recording.belongs_to(&plan).map_err(wrong)?;
-    plan.mutant = options.mutant.or(plan.mutant);
     let doors = recording.header.doors.clone();
-    let (mut outcome, played) =
+    let (outcome, played) =
         run::run_live(plan, options, doors, move |live| serving::play_back(live, &recording))?;
     played.map_err(wrong)?;
-    outcome.outside = Outside::Recorded(inbound.display().to_string());
     Ok(outcome)
 }
 

@@ -2,10 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
 mod cli;
+mod exit_codes;
 mod guarantees;
 mod layers;
 mod mutants;
 mod readme;
+mod replay;
+mod scratch;
 mod source;
 mod tidy;
 mod timeline;

@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -16,8 +15,9 @@ use kafka_protocol::messages::{
 use super::recordings::Memory;
 use super::{handshake, request, scenario};
 use crate::checkers::RunOutcome;
-use crate::gateway::{GatewayError, Record, Recording, ServeOptions, serve, serving};
+use crate::gateway::{GatewayError, Recording, ServeOptions, serve, serving};
 use crate::run::{self, RunOptions};
+use crate::scenario::Plan;
 use crate::vocab::Seed;
 use crate::wire::kafka::decode_response;
 
@@ -43,12 +43,12 @@ impl Server {
             advertised_host: None,
             speed,
             keep_running: true,
-            record: Some(Record { name: "x".into(), out: Box::new(record.clone()) }),
+            record: Some(Box::new(record.clone())),
             notices: Box::new(notices.clone()),
             stop: stop.clone(),
             run: RunOptions::default(),
         };
-        let thread = std::thread::spawn(move || serve(&scenario(), Some(SEED), options));
+        let thread = std::thread::spawn(move || serve(plan(), options));
         let server = Self { thread, stop, notices, record };
         server.wait(|notices| notices.ends_with("ready\n"));
         server
@@ -82,8 +82,12 @@ impl Server {
     }
 }
 
+fn plan() -> Plan {
+    run::load(&scenario()).expect("the scenario is right").plan(SEED)
+}
+
 fn play_back(recording: Recording) -> RunOutcome {
-    let plan = run::load(&scenario()).expect("the scenario is right").plan(SEED);
+    let plan = plan();
     recording.belongs_to(&plan).expect("it was made with this plan");
     let doors = recording.header.doors.clone();
     let play = move |live: crate::cluster::Live<'_, _>| serving::play_back(live, &recording);
@@ -223,6 +227,6 @@ fn a_port_that_is_taken_is_named() {
         stop: Arc::default(),
         run: RunOptions::default(),
     };
-    let error = serve(Path::new(&scenario()), None, options).expect_err("somebody listens there");
+    let error = serve(plan(), options).expect_err("somebody listens there");
     assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
 }
