@@ -23,8 +23,10 @@ use crate::vocab::{Mutant, Seed};
 ///
 /// Every broker and every coordinator server listens on a port of its own, and the scenario's faults reach who
 /// is connected. The first lines say where servers listen (`broker b1 127.0.0.1:9092`), the line `ready` says
-/// that the scenario's topics stand. Ends when the scenario's duration is over, or with Ctrl-C, and then judges
-/// the run as `sim run` does; a second Ctrl-C ends at once.
+/// that the scenario's topics stand; with `--format json` they go to stderr.
+///
+/// Ends when the scenario's duration is over, or with Ctrl-C: connections are closed, what is left of the
+/// scenario is simulated without waiting, and the run is judged as by `sim run`. Another Ctrl-C ends at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The scenario whose cluster is served.
@@ -87,8 +89,11 @@ pub(super) fn serve(
         speed: args.speed,
         keep_running: args.keep_running,
         record: record(args)?,
-        // The lines are told by another thread, and the report has no use for being first.
-        notices: Box::new(io::stdout()),
+        // Not `streams`: another thread tells when the cluster is ready.
+        notices: match args.format {
+            Format::Text => Box::new(io::stdout()),
+            Format::Json => Box::new(io::stderr()),
+        },
         stop: stop_on_signals().map_err(Failure::Signals)?,
         run: RunOptions::default(),
     };

@@ -13,6 +13,12 @@
 //! One thing differs: the operating system accepts connections by itself, so that where a real client would be
 //! refused it is accepted and then reset, and where it would wait for the handshake it waits for its first answer.
 //!
+//! Nobody outside is trusted. A server has up to 4,096 connections, and its share of the process's descriptors;
+//! more are reset. A client that leaves a mebibyte of answers unread is not listened to until it reads. Requests
+//! are looked through before anything is made of them ([`crate::wire::foreign`]), and those that brokers make of
+//! one another are refused, as the ACLs of a real cluster do. What is not bounded is what clients send while a
+//! server is slow: the simulated network has no windows, and holds it all.
+//!
 //! What comes from outside, and when, is all that the seed does not decide. It enters between two events of the
 //! simulation, at a virtual time that is written down ([`recording`]); let in again at the same times it gives the
 //! same run, to the byte.

@@ -279,6 +279,27 @@ mod tests {
     }
 
     #[test]
+    fn clients_from_outside_are_told_of_listeners_for_the_outside() {
+        let mut both = broker(1);
+        both.endpoints.push(
+            UpdateMetadataEndpoint::default()
+                .with_listener(StrBytes::from_static_str(EXTERNAL))
+                .with_host(StrBytes::from_static_str("127.0.0.1"))
+                .with_port(40_123),
+        );
+        let live = vec![both, broker(2)];
+        let mut cache = MetadataCache::default();
+        cache.update(UpdateMetadataRequest::default().with_live_brokers(live));
+        let told = |listener| -> Vec<(i32, String, i32)> {
+            let brokers = cache.response_brokers(listener).into_iter();
+            brokers.map(|b| (b.node_id.0, b.host.to_string(), b.port)).collect()
+        };
+        let own = |id: i32| (id, format!("b{id}"), 9092);
+        assert_eq!(told(Listener::Internal), [own(1), own(2)]);
+        assert_eq!(told(Listener::External), [(1, "127.0.0.1".to_owned(), 40_123)]);
+    }
+
+    #[test]
     fn topics_being_deleted_disappear() {
         let mut cache = MetadataCache::default();
         cache.update(request(&[1, 2], vec![state(0, 1), state(1, 1)]));

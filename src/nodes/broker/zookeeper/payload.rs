@@ -510,6 +510,21 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_for_the_outside_stands_first_and_the_clusters_own_is_still_found() {
+        let external = Endpoint { host: "127.0.0.1".into(), port: 40_123 };
+        for version in [V(1, 0), V(2, 8)] {
+            let mut broker = BrokerRegistration::plaintext("b1".into(), 9092, 7);
+            broker.external = Some(external.clone());
+            let data = broker.encode(version);
+            let endpoints = r#""endpoints":["EXTERNAL://127.0.0.1:40123","PLAINTEXT://b1:9092"]"#;
+            assert!(text(&data).contains(endpoints), "{}", text(&data));
+            assert!(text(&data).contains(r#""host":"127.0.0.1""#), "{}", text(&data));
+            assert!(text(&data).contains(r#""port":40123"#), "{}", text(&data));
+            assert_eq!(BrokerRegistration::decode(&data), Ok(broker));
+        }
+    }
+
+    #[test]
     fn registrations_are_written_as_the_release_writes_them() {
         let broker = BrokerRegistration::plaintext("h".into(), 9092, 1_614_570_663_881);
         assert_eq!(
