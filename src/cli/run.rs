@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
-use super::{Engine, Exit, Failure, Streams, again, drawn, trace};
+use super::{Engine, Exit, Failure, Streams, drawn, trace};
 use crate::checkers::RunOutcome;
 use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
@@ -34,15 +34,15 @@ pub struct Args {
     /// Let in what clients from outside did, and when, as `sim serve --record FILE` wrote it.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub inbound: Option<PathBuf>,
-    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub mutant: Option<Mutant>,
     /// Run every seed from FIRST to LAST, and sum up.
     #[arg(long, value_name = "FIRST..LAST")]
     pub seeds: Option<Seeds>,
     /// Run N seeds at a time, one for each core unless it is given.
     #[arg(long, value_name = "N", requires = "seeds")]
     pub jobs: Option<std::num::NonZeroUsize>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -79,13 +79,7 @@ pub(super) fn run(
     let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
     let (outcome, about) = match &args.inbound {
         Some(file) => with_inbound(engine, plan, options, file)?,
-        None => {
-            let replay = again(&plan);
-            let ran = (engine.play)(plan, options)?;
-            let file = args.reports.write(&ran, streams);
-            let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
-            (outcome, Provenance { file, ..Provenance::default() })
-        }
+        None => plain(args, engine, plan, options, streams)?,
     };
     let report = match args.format {
         Format::Text => report::text(&outcome, &about, style),
@@ -95,6 +89,24 @@ pub(super) fn run(
     Ok(outcome.judgement.status().into())
 }
 
+/// Runs a plan; a failure leaves a file.
+fn plain(
+    args: &Args,
+    engine: Engine,
+    plan: Plan,
+    options: RunOptions,
+    streams: &mut Streams<'_>,
+) -> Result<(RunOutcome, Provenance), Failure> {
+    let mut replay = plan.command();
+    let ran = (engine.play)(plan, options)?;
+    let file = args.reports.write(&ran, streams);
+    if let Some(file) = &file {
+        replay.push_str(&format!("\n  sim replay {}", file.display()));
+    }
+    let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
+    Ok((outcome, Provenance { file, ..Provenance::default() }))
+}
+
 /// Runs a plan with what came from outside. Whatever it comes to, the recording is the file to have it again.
 fn with_inbound(
     engine: Engine,
@@ -102,7 +114,7 @@ fn with_inbound(
     options: RunOptions,
     file: &Path,
 ) -> Result<(RunOutcome, Provenance), Failure> {
-    let replay = format!("{} --inbound {}", again(&plan), file.display());
+    let replay = format!("{} --inbound {}", plan.command(), file.display());
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.play_back)(plan, options, file)));
     let outcome = ran.map_err(|_| Failure::Panic { replay: replay.clone() })??;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::run::Format;
-use super::{Engine, Exit, Failure, Streams, again, drawn, trace};
+use super::{Engine, Exit, Failure, Streams, drawn, trace};
 use crate::gateway::ServeOptions;
 use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
@@ -147,7 +147,7 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
 /// What gives this run again, as far as anything can.
 fn replay(args: &Args, plan: &Plan) -> String {
     match &args.record {
-        Some(file) => format!("{} --inbound {}", again(plan), file.display()),
+        Some(file) => format!("{} --inbound {}", plan.command(), file.display()),
         None => "needs what clients sent, and nothing was recorded (--record FILE)".to_owned(),
     }
 }

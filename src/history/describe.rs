@@ -148,6 +148,22 @@ impl fmt::Display for BrokerObservation {
             Self::RegistrationBlocked { session } => {
                 write!(f, "cannot register while session {session:#x} lives")
             }
+            Self::LogLoaded { at, start, end, high_watermark, from, batches } => write!(
+                f,
+                "loaded {at} from {start} to {end}, high watermark {high_watermark}, {} batches \
+                 from {from} on",
+                batches.len()
+            ),
+            Self::IsrKnown { at, committed, maximal, min } => write!(
+                f,
+                "leads {at} with isr {}, at most {}, at least {min}",
+                Brokers(committed),
+                Brokers(maximal)
+            ),
+            Self::Acknowledging { at, end, acks } => {
+                write!(f, "acknowledges {at} up to {end}, acks={acks}")
+            }
+            Self::Serving { at, end } => write!(f, "serves {at} up to {end}"),
         }
     }
 }
@@ -163,6 +179,9 @@ impl fmt::Display for CoordinatorObservation {
                 write!(f, "session {session:#x} expired, heard of last at {heard}")
             }
             Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
+            Self::Stored { zxid, path, version, data } => {
+                write!(f, "stored {path} version {version} at {zxid}: {data}")
+            }
             Self::SessionAttached { session, timeout_ms } => {
                 write!(f, "session {session:#x} attached again, timeout {timeout_ms}ms")
             }

@@ -83,7 +83,7 @@ impl World {
     fn disk(&mut self, op: DiskOpId, request: DiskRequest) -> Option<Input> {
         match request {
             DiskRequest::Append { file, bytes } => {
-                self.files.entry(file).or_default().extend(&bytes);
+                self.files.entry(file).or_default().extend(bytes.bytes());
             }
             DiskRequest::Write { file, bytes } => {
                 self.files.insert(file, bytes.to_vec());
@@ -157,7 +157,7 @@ impl World {
             self.files.keys().any(|name| name.starts_with("snapshot.")),
             "no snapshot was taken"
         );
-        let piece = |bytes: &Vec<u8>| vec![Bytes::copy_from_slice(bytes)];
+        let piece = |bytes: &Vec<u8>| bytes.clone().into();
         let image = self.files.iter().map(|(name, bytes)| (name.clone(), piece(bytes))).collect();
         let mut again = Coordinator::new(config(), Seed(2).stream("coordinator/test"));
         again.step(self.clock(), Input::Start(image), &mut Effects::default());
