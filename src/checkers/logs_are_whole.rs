@@ -13,9 +13,9 @@ pub const PROPERTY: Property = Property {
              fall; UnifiedLog: log start ≤ high watermark ≤ log end",
     leaves_out: "epochs that fall in a partition of which a host lost power, which is counted but \
                  permitted: a cut that was not on the platter is undone, and what the leader has \
-                 noted of epochs is newer than its log; compaction, which is not simulated; checksums, which brokers and consumers check \
-                 themselves, see logs-match and answers-are-sound; the first record after a log \
-                 that began anew elsewhere",
+                 noted of epochs is newer than its log; compaction, which is not simulated; \
+                 checksums, which brokers and consumers check themselves, see logs-match and \
+                 answers-are-sound; the first record after a log that began anew elsewhere",
     class: Class::Safety,
 };
 

@@ -285,9 +285,9 @@ impl Story {
     ) -> &mut Self {
         self.stored.1 += 1;
         let leader = leader.unwrap_or(-1);
-        let data = format!(
-            r#"{{"controller_epoch":{controller_epoch},"leader":{leader},"version":1,"leader_epoch":{leader_epoch},"isr":{isr:?}}}"#
-        );
+        let controller = format!(r#""controller_epoch":{controller_epoch},"version":1"#);
+        let leading = format!(r#""leader":{leader},"leader_epoch":{leader_epoch},"isr":{isr:?}"#);
+        let data = format!("{{{controller},{leading}}}");
         self.znode("/brokers/topics/orders/partitions/0/state", self.stored.1, &data)
     }
 

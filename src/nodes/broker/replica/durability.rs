@@ -144,10 +144,7 @@ impl ReplicaManager {
     }
 
     fn load_logs(&mut self, cx: &mut Context<'_>, image: &DiskImage, clean: bool) -> u64 {
-        let high_watermarks = match self.config.is(Mutant::ForgetHighWatermarks) {
-            true => Offsets::new(),
-            false => load_offsets(image, HIGH_WATERMARKS),
-        };
+        let high_watermarks = load_offsets(image, HIGH_WATERMARKS);
         let recovery_points = load_offsets(image, RECOVERY_POINTS);
         let starts = load_offsets(image, LOG_STARTS);
         let mut directories: Vec<&str> =
