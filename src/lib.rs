@@ -13,7 +13,7 @@
 //! assert!(outcome.held(), "{outcome}");
 //! assert_eq!(outcome.lost(), 0);
 //!
-//! let outcome = run::seed("scenarios/last_replica_standing.toml", 42)?;
+//! let outcome = run::seed("scenarios/last_replica.toml", 42)?;
 //! assert!(outcome.violates("acknowledged-is-in-the-final-log"), "{outcome}");
 //! assert!(outcome.lost() > 0);
 //! # Ok::<(), run::RunError>(())

@@ -108,7 +108,7 @@ fn after_help() -> String {
          sim run scenarios/leader_crash.toml\n  \
          sim run scenarios/leader_crash.toml --seed 7 --format json | jq .producers\n  \
          sim run scenarios/leader_crash.toml --seeds 1..1000\n  \
-         sim replay reports/last_replica_standing-42.toml\n  \
+         sim replay reports/last_replica-42.toml\n  \
          sim determinism scenarios/leader_crash.toml --seed 7\n\nExit codes:",
     );
     for &exit in Exit::ALL {

@@ -8,6 +8,7 @@ mod layers;
 mod mutants;
 mod readme;
 mod replay;
+mod scenarios;
 mod scratch;
 mod source;
 mod tidy;
