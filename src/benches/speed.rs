@@ -86,8 +86,11 @@ impl Write for Lines {
 
 fn counts(plan: Plan) -> Counts {
     let lines = Lines::default();
-    let world_events =
-        outcome(plan, RunOptions { events: Some(Box::new(lines.clone())) }).world_events;
+    let world_events = outcome(
+        plan,
+        RunOptions { events: Some(Box::new(lines.clone())), ..RunOptions::default() },
+    )
+    .world_events;
     let bytes = std::mem::take(&mut *lines.0.lock().expect("no other thread panicked"));
     Counts::of(&String::from_utf8(bytes).expect("an event log is text"), world_events)
 }

@@ -1,7 +1,9 @@
 //! Every record that a producer was told is written is in the final leader's log.
 
 use super::ledger::{Account, Ledger, TopicAccount};
-use super::{AckWindow, Acknowledged, Class, Evidence, Fired, Gone, Property, Terms, Verdict};
+use super::{
+    Acknowledged, Books, Checker, Class, Evidence, Fired, Gone, Judged, Property, Verdict,
+};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -17,11 +19,19 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Faults that are told with a loss: the last ones before it.
-const FAULTS_TOLD: usize = 3;
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct AcknowledgedIsInTheFinalLog;
+
+impl Checker for AcknowledgedIsInTheFinalLog {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.loss(&books.terms, judge(books))
+    }
+}
 
 /// Judges all producers; the evidence is of the one that lost the record acknowledged first.
-pub fn judge(terms: &Terms, ledger: &Ledger, window: &AckWindow, faults: &[Fired]) -> Verdict {
+fn judge(books: &Books) -> Verdict {
+    let Books { terms, ledger, window, faults, .. } = books;
     if let Some(why) = ledger.without_final_log() {
         return Verdict::Inconclusive(why);
     }
@@ -44,9 +54,6 @@ pub fn judge(terms: &Terms, ledger: &Ledger, window: &AckWindow, faults: &[Fired
                 start: reign.start,
             });
             let until = gone.as_ref().map_or(Time::MAX, |gone| gone.time);
-            let before: Vec<_> =
-                faults.iter().filter(|fault| fault.time <= until && !fault.undoes).collect();
-            let told = &before[before.len().saturating_sub(FAULTS_TOLD)..];
             let evidence = Evidence::Lost {
                 producer: account.name.clone(),
                 acks: account.terms.acks,
@@ -58,7 +65,7 @@ pub fn judge(terms: &Terms, ledger: &Ledger, window: &AckWindow, faults: &[Fired
                     time: found.time,
                 }),
                 gone,
-                faults: told.iter().copied().cloned().collect(),
+                faults: Fired::last_until(faults, until),
                 count: 0,
             };
             first = Some((time, evidence));

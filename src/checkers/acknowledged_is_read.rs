@@ -1,8 +1,7 @@
 //! No reader goes past an acknowledged record without being handed it.
 
-use super::ledger::Ledger;
-use super::reading::Reading;
-use super::{Class, Evidence, Property, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -16,8 +15,19 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct AcknowledgedIsRead;
+
+impl Checker for AcknowledgedIsRead {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.loss(&books.terms, judge(books))
+    }
+}
+
 /// Judges all readers; the evidence is of the first that skipped a record.
-pub fn judge(ledger: &Ledger, reading: &Reading) -> Verdict {
+fn judge(books: &Books) -> Verdict {
+    let Books { ledger, reading, .. } = books;
     if let Some(why) = ledger.without_final_log() {
         return Verdict::Inconclusive(why);
     }

@@ -1,6 +1,6 @@
 //! Leaders answer consumers with whole batches of committed records.
 
-use super::{Class, Evidence, Property, Terms, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -24,16 +24,10 @@ pub struct AnswersAreSound {
     count: u64,
 }
 
-impl AnswersAreSound {
-    /// Takes what a consumer tells of itself.
-    pub fn observe(
-        &mut self,
-        terms: &Terms,
-        time: Time,
-        node: NodeId,
-        observation: &ClientObservation,
-    ) {
-        let ClientObservation::ProtocolError { at, why } = observation else { return };
+impl Checker for AnswersAreSound {
+    fn client(&mut self, books: &Books, time: Time, node: NodeId, told: &ClientObservation) {
+        let terms = &books.terms;
+        let ClientObservation::ProtocolError { at, why } = told else { return };
         if !terms.consumers.iter().any(|consumer| consumer.node == node) {
             return;
         }
@@ -47,13 +41,12 @@ impl AnswersAreSound {
         });
     }
 
-    /// Judges all answers.
-    pub fn judge(&self) -> Verdict {
+    fn judge(&self, _: &Books, _: Time) -> Judged {
         let mut evidence = self.first.clone();
         if let Some(Evidence::UnsoundAnswer { count, .. }) = &mut evidence {
             *count = self.count;
         }
-        Verdict::from_evidence(evidence)
+        PROPERTY.forbidden(Verdict::from_evidence(evidence))
     }
 }
 

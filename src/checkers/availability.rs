@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ledger::{Ledger, Producer};
-use super::{Class, Evidence, Property, Terms, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Terms, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -16,6 +16,16 @@ pub const PROPERTY: Property = Property {
                  could not",
     class: Class::Liveness,
 };
+
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct IsAvailable;
+
+impl Checker for IsAvailable {
+    fn judge(&self, books: &Books, end: Time) -> Judged {
+        PROPERTY.forbidden(books.availability.judge(&books.terms, &books.ledger, end))
+    }
+}
 
 /// A time without an acknowledgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

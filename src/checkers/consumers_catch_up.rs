@@ -1,38 +1,78 @@
-//! In the end, readers have come to every acknowledged record.
+//! In the end, readers have come to every acknowledged record, and to the high watermark.
 
-use super::ledger::Ledger;
-use super::reading::Reading;
-use super::{Class, Evidence, Property, Verdict};
+use super::{Books, Case, Checker, Class, Evidence, FirstCase, Judged, Property, Verdict};
+use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "consumers-catch-up",
     statement: "when a run ends, every reader has come to every acknowledged record of the final \
-                log",
+                log, and every consumer that runs is at the high watermark",
     source: "Jepsen's Kafka checker: final polls; TigerBeetle's VOPR: heal, then converge",
-    leaves_out: "how long it took; readers that do not read from the beginning",
+    leaves_out: "how long it took; records before where a consumer began, if that was not the \
+                 beginning; partitions without a leader",
     class: Class::Liveness,
 };
 
-/// Judges all readers; the evidence is of the first that is behind.
-pub fn judge(ledger: &Ledger, reading: &Reading) -> Verdict {
-    if let Some(why) = ledger.without_final_log() {
-        return Verdict::Inconclusive(why);
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct ConsumersCatchUp;
+
+impl Checker for ConsumersCatchUp {
+    fn judge(&self, books: &Books, end: Time) -> Judged {
+        let verdict = match (behind(books, end), books.ledger.without_final_log()) {
+            (None, Some(why)) => Verdict::Inconclusive(why),
+            (evidence, _) => Verdict::from_evidence(evidence),
+        };
+        PROPERTY.forbidden(verdict)
     }
-    let count = reading.readers().iter().map(|reader| reader.behind.len()).sum();
-    let evidence = reading.readers().iter().find_map(|reader| {
-        let (at, offset, producer, record) = reader.behind.first.clone()?;
-        let producer = ledger.accounts()[producer].name.clone();
-        let reader = reader.name.clone();
-        Some(Evidence::Behind { reader, producer, record, at, offset, count })
+}
+
+/// The consumers that have not come to the high watermark, and where they wait.
+fn waiting(books: &Books) -> Vec<(TopicPartition, Offset, String)> {
+    let positions = books.ending.positions();
+    let waiting = positions.filter_map(|(consumer, at, position)| {
+        let (leader, replica, _) = books.ending.leader(at)?;
+        let (name, leader) = (books.terms.name(consumer), books.terms.broker(leader));
+        let high_watermark = replica.high_watermark;
+        let what = match position {
+            Some(position) if position >= high_watermark => return None,
+            Some(position) => format!("{name} waits for {at}@{position}"),
+            None => format!("{name} waits for a position in {at}"),
+        };
+        let what = format!("{what}, high watermark {high_watermark} of {leader}");
+        Some((at.clone(), position.unwrap_or(0), what))
     });
-    Verdict::from_evidence(evidence)
+    waiting.collect()
+}
+
+/// The first reader that is behind.
+fn behind(books: &Books, end: Time) -> Option<Evidence> {
+    let readers = books.reading.readers();
+    let count = readers.iter().map(|reader| reader.behind.len()).sum();
+    let waiting = waiting(books);
+    let record = readers.iter().find_map(|reader| {
+        let (at, offset, producer, record) = reader.behind.first.clone()?;
+        let (reader, producer) = (&reader.name, &books.ledger.accounts()[producer].name);
+        let what =
+            format!("{reader} has not come to record {record} of {producer} at {at}@{offset}");
+        Some(Case::new(&at, end, what).from_offset(offset))
+    });
+    if let Some(case) = record {
+        let case = case.because(waiting.into_iter().map(|(_, _, what)| what));
+        return Some(Evidence::Case(Case { count, ..case }));
+    }
+    let mut cases = FirstCase::default();
+    for (at, position, what) in waiting {
+        cases.found(|| Case::new(&at, end, what).from_offset(position));
+    }
+    cases.evidence()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::Story;
+    use crate::checkers::testing::{Story, leading, rejects};
 
     #[test]
     fn a_reader_at_the_end_is_accepted_and_one_before_it_is_rejected() {
@@ -46,6 +86,24 @@ mod tests {
         assert_eq!(evidence.count(), 1);
         story.consumed(1, 1);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
+    fn a_consumer_below_the_high_watermark_is_rejected_whatever_lies_there() {
+        let mut story = Story::default();
+        story.final_log(0..0).final_replica(1, leading(100, 100, &[1])).position(Some(77));
+        let text = "c0 waits for orders-0@77, high watermark 100 of b1";
+        assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
+        story.acknowledged(0, 80).final_record(80, 0);
+        let evidence = rejects(&story, &PROPERTY);
+        let sentence = "c0 has not come to record 0 of p0 at orders-0@80";
+        assert_eq!(
+            (evidence.to_string().as_str(), &evidence.because()[..]),
+            (sentence, &[text.into()][..])
+        );
+        let mut reached = Story::default();
+        reached.final_log(0..0).final_replica(1, leading(100, 100, &[1])).position(Some(100));
+        assert_eq!(reached.judgement().verdict(&PROPERTY), &Verdict::Holds);
     }
 
     #[test]

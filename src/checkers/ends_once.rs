@@ -1,7 +1,8 @@
 //! Every client operation ends at most once.
 
 use super::ledger::Ledger;
-use super::{Class, Evidence, Property, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -13,8 +14,18 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct EndsOnce;
+
+impl Checker for EndsOnce {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(judge(&books.ledger))
+    }
+}
+
 /// Judges all producers.
-pub fn judge(ledger: &Ledger) -> Verdict {
+fn judge(ledger: &Ledger) -> Verdict {
     let evidence = ledger.accounts().iter().find_map(|account| {
         let (op, time, count) = account.ended_wrongly?;
         Some(Evidence::EndedWrongly { client: account.name.clone(), op, time, count })

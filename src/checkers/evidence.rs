@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::Case;
 use crate::vocab::{Acks, LeaderEpoch, Offset, Time, TopicPartition};
 
 /// Serialises as the text that a person reads.
@@ -54,6 +55,19 @@ pub struct Fired {
     pub undoes: bool,
 }
 
+/// Faults that are told with a violation: the last ones before it.
+const FAULTS_TOLD: usize = 3;
+
+impl Fired {
+    /// The last faults until `time`, oldest first; ends of faults are left out.
+    pub(super) fn last_until(faults: &[Self], time: Time) -> Vec<Self> {
+        let before = faults.iter().filter(|fault| fault.time <= time && !fault.undoes);
+        let mut last: Vec<_> = before.rev().take(FAULTS_TOLD).cloned().collect();
+        last.reverse();
+        last
+    }
+}
+
 /// The first case of a violation, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -85,16 +99,6 @@ pub enum Evidence {
         at: TopicPartition,
         offset: Offset,
         position: Offset,
-        count: u64,
-    },
-    /// A reader has not come to an acknowledged record by the end of the run.
-    Behind {
-        reader: Arc<str>,
-        producer: Arc<str>,
-        record: u64,
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        offset: Offset,
         count: u64,
     },
     /// A reader was handed a record that is not in the final log.
@@ -158,15 +162,6 @@ pub enum Evidence {
     },
     /// An operation had not ended by the end of the run.
     Unended { client: Arc<str>, op: u64, count: u64 },
-    /// A partition has no leader at the end, or not all of its replicas are in sync.
-    NotInSync {
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        leader: Option<Arc<str>>,
-        replicas: Vec<Arc<str>>,
-        isr: Vec<Arc<str>>,
-        count: u64,
-    },
     /// A producer was without an acknowledgement for longer than the scenario allows.
     Unavailable {
         producer: Arc<str>,
@@ -177,6 +172,8 @@ pub enum Evidence {
         #[serde(rename = "limit_ns")]
         limit: Time,
     },
+    /// Something else, told in a sentence.
+    Case(Case),
 }
 
 impl Evidence {
@@ -185,15 +182,35 @@ impl Evidence {
         match self {
             Self::Lost { count, .. }
             | Self::Skipped { count, .. }
-            | Self::Behind { count, .. }
             | Self::ReadAndGone { count, .. }
             | Self::UnsoundAnswer { count, .. }
             | Self::Duplicated { count, .. }
             | Self::Reordered { count, .. }
             | Self::EndedWrongly { count, .. }
-            | Self::NotInSync { count, .. }
-            | Self::Unended { count, .. } => *count,
+            | Self::Unended { count, .. }
+            | Self::Case(Case { count, .. }) => *count,
             Self::TwoLeaders { .. } | Self::LeaderOutsideIsr { .. } | Self::Unavailable { .. } => 1,
+        }
+    }
+}
+
+impl Evidence {
+    /// What led to the first case, oldest first, each half a sentence; empty when it is not known.
+    pub fn because(&self) -> Vec<String> {
+        match self {
+            Self::Lost { gone: Some(Gone { leader, leader_epoch, start, .. }), .. } => {
+                vec![format!("{leader} led epoch {leader_epoch} from offset {start}")]
+            }
+            Self::Case(case) => case.because.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The last faults before the first case, oldest first; empty when that is not known.
+    pub fn faults(&self) -> &[Fired] {
+        match self {
+            Self::Lost { faults, .. } | Self::Case(Case { faults, .. }) => faults,
+            _ => &[],
         }
     }
 }
@@ -228,9 +245,6 @@ impl Display for Evidence {
                 "{reader} went on to {at}@{position} \
                  without record {record} of {producer} at {offset}"
             ),
-            Self::Behind { reader, producer, record, at, offset, .. } => {
-                write!(f, "{reader} has not come to record {record} of {producer} at {at}@{offset}")
-            }
             Self::ReadAndGone { reader, producer, topic, record, .. } => write!(
                 f,
                 "{reader} was handed record {record} of {producer} \
@@ -260,13 +274,6 @@ impl Display for Evidence {
             Self::Unended { client, op, .. } => {
                 write!(f, "operation {op} of {client} was still under way at the end")
             }
-            Self::NotInSync { at, leader: None, .. } => write!(f, "{at} has no leader at the end"),
-            Self::NotInSync { at, leader: Some(leader), replicas, isr, .. } => write!(
-                f,
-                "{at}, led by {leader}, has {} in sync at the end, not {}",
-                isr.join(" "),
-                replicas.join(" ")
-            ),
             Self::Unavailable { producer, from, to, limit } => {
                 write!(
                     f,
@@ -274,6 +281,7 @@ impl Display for Evidence {
                      longer than {limit:.3}"
                 )
             }
+            Self::Case(case) => f.write_str(&case.what),
         }
     }
 }

@@ -1,128 +1,52 @@
 //! The judge: listens to a run, feeds every checker, and comes to a judgement.
 
-use super::answers_are_sound::{self, AnswersAreSound};
-use super::availability::{self, Availability};
+use super::checker::{Books, Checker};
 use super::happened::{Expectation, Expected, Happened};
-use super::judgement::{ConsumerSummary, Judged, ProducerSummary};
-use super::ledger::{FinalRecord, Ledger};
-use super::no_duplicates::{self, NoDuplicates};
-use super::one_leader_per_epoch::{self, OneLeaderPerEpoch};
-use super::order::{self, Order};
-use super::reading::Reading;
-use super::replicas_converge::{self, ReplicasConverge};
-use super::{
-    AckWindow, Fired, Judgement, Permission, Property, Reign, Terms, Timeline, Turn, Verdict,
-    acknowledged_is_in_the_final_log, acknowledged_is_read, consumers_catch_up, ends_once,
-    leader_in_isr, read_is_in_the_final_log, workload_completes,
-};
-use crate::history::Subscriber;
-use crate::history::{BrokerObservation, ClientObservation, Fact, Life, Observation, Outcome};
+use super::judgement::{ConsumerSummary, ProducerSummary};
+use super::ledger::FinalRecord;
+use super::{CHECKERS, Fired, Judgement, Terms, Timeline, Turn, acknowledged_is_in_the_final_log};
+use crate::history::{Fact, Life, Observation, Subscriber};
 use crate::vocab::{Happening, NodeId, Time};
 
 /// Faults that are kept; more than a person plans, and a bound for what a machine draws.
 const FAULTS_MAX: usize = 10_000;
 
-/// All checkers of one run.
-#[derive(Clone, Debug)]
+/// All checkers of one run, and the books that they go by.
+#[derive(Debug)]
 pub struct Judge {
-    terms: Terms,
-    ledger: Ledger,
-    window: AckWindow,
-    reading: Reading,
-    answers: AnswersAreSound,
-    no_duplicates: NoDuplicates,
-    order: Order,
-    availability: Availability,
-    one_leader_per_epoch: OneLeaderPerEpoch,
-    leader_in_isr: leader_in_isr::LeaderInIsr,
-    replicas: ReplicasConverge,
+    books: Books,
+    checkers: Vec<Box<dyn Checker>>,
     happened: Happened,
-    faults: Vec<Fired>,
     timeline: Timeline,
 }
 
 impl Judge {
     /// A judge that goes by `terms`.
     pub fn new(terms: Terms) -> Self {
-        let ledger = Ledger::new(&terms);
         Self {
-            window: AckWindow::default(),
-            reading: Reading::new(&terms),
-            answers: AnswersAreSound::default(),
-            no_duplicates: NoDuplicates::default(),
-            order: Order::default(),
-            availability: Availability::new(&ledger),
-            one_leader_per_epoch: OneLeaderPerEpoch::default(),
-            leader_in_isr: leader_in_isr::LeaderInIsr::default(),
-            replicas: ReplicasConverge::default(),
+            checkers: CHECKERS.iter().map(|(_, checker)| checker()).collect(),
             happened: Happened::default(),
-            faults: Vec::new(),
             timeline: Timeline::default(),
-            ledger,
-            terms,
+            books: Books::new(terms),
         }
     }
 
     /// The names and promises that it goes by.
     pub fn terms(&self) -> &Terms {
-        &self.terms
+        &self.books.terms
     }
 
     /// Whether every operation that began has ended, so far.
     pub fn workload_is_complete(&self) -> bool {
-        let accounts = self.ledger.accounts().iter();
+        let accounts = self.books.ledger.accounts().iter();
         accounts.map(|account| account.invoked.len() - account.ended.len()).sum::<u64>() == 0
-    }
-
-    fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
-        if let Some(producer) = self.ledger.at_node(node) {
-            match observation {
-                ClientObservation::Invoked { .. } => self.availability.invoked(time, producer),
-                ClientObservation::Completed { op, outcome: Outcome::Produced { at, offset } } => {
-                    self.availability.acknowledged(time, producer);
-                    if *offset >= 0 {
-                        self.window.acknowledged(time, producer, *op, at, *offset);
-                    }
-                }
-                _ => {}
-            }
-            self.ledger.observe(time, node, observation);
-        }
-        self.reading.observe(&self.ledger, node, observation);
-        self.answers.observe(&self.terms, time, node, observation);
-    }
-
-    fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
-        self.replicas.observe(observation);
-        match observation {
-            BrokerObservation::BecameLeader { at, leader_epoch, start, .. } => {
-                let (leader_epoch, start) = (*leader_epoch, *start);
-                let reign = Reign { time, leader: node, leader_epoch, start };
-                self.window.became_leader(at, reign);
-                let checker = &mut self.one_leader_per_epoch;
-                checker.became_leader(&self.terms, time, node, at, leader_epoch);
-            }
-            BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, .. } => {
-                let elected = (*leader, *leader_epoch);
-                self.leader_in_isr.elected(&self.terms, time, at, elected, isr);
-            }
-            _ => {}
-        }
-    }
-
-    fn final_record(&mut self, record: &FinalRecord<'_>) {
-        self.reading.final_record(&self.ledger, record);
-        if self.ledger.final_record(record.at, record.producer, record.record) {
-            self.order.first_copy(&self.ledger, record);
-        } else {
-            self.no_duplicates.copy(&self.ledger, record);
-        }
     }
 
     /// Comes to a judgement of a run that ended at `end`.
     pub fn finish(mut self, end: Time) -> Judgement {
         let producers = self.producers(end);
         self.count_what_the_final_log_shows(&producers, end);
+        let terms = &self.books.terms;
         let expectation = |expected| {
             let happened = &self.happened;
             move |&happening: &Happening| Expectation {
@@ -131,16 +55,17 @@ impl Judge {
                 seen: happened.seen(happening),
             }
         };
-        let happens = self.terms.expected.iter().map(expectation(Expected::Happens));
-        let never = self.terms.never.iter().map(expectation(Expected::NeverHappens));
+        let happens = terms.expected.iter().map(expectation(Expected::Happens));
+        let never = terms.never.iter().map(expectation(Expected::NeverHappens));
         let expectations = happens.chain(never).collect();
+        let verdicts = self.checkers.iter().map(|checker| checker.judge(&self.books, end));
         Judgement {
-            verdicts: self.verdicts(end),
+            verdicts: verdicts.collect(),
             consumers: self.consumers(),
             producers,
             expectations,
             happened: self.happened.all().clone(),
-            faults: self.faults,
+            faults: self.books.faults,
             timeline: self.timeline,
         }
     }
@@ -154,47 +79,9 @@ impl Judge {
         }
     }
 
-    fn verdicts(&self, end: Time) -> Vec<Judged> {
-        let Self { terms, ledger, reading, .. } = self;
-        let forbidden = |property: &'static Property, verdict: Verdict| Judged {
-            property,
-            permission: Permission::Forbidden,
-            verdict,
-        };
-        let loss = |property: &'static Property, verdict: Verdict| Judged {
-            property,
-            permission: terms.acknowledged_loss,
-            verdict,
-        };
-        let given = |property: &'static Property, (permission, verdict): (Permission, Verdict)| {
-            Judged { property, permission, verdict }
-        };
-        let in_final_log =
-            acknowledged_is_in_the_final_log::judge(terms, ledger, &self.window, &self.faults);
-        let available = self.availability.judge(terms, ledger, end);
-        vec![
-            loss(&acknowledged_is_in_the_final_log::PROPERTY, in_final_log),
-            loss(&acknowledged_is_read::PROPERTY, acknowledged_is_read::judge(ledger, reading)),
-            loss(
-                &read_is_in_the_final_log::PROPERTY,
-                read_is_in_the_final_log::judge(ledger, reading),
-            ),
-            forbidden(&answers_are_sound::PROPERTY, self.answers.judge()),
-            given(&no_duplicates::PROPERTY, self.no_duplicates.judge(ledger)),
-            given(&order::PROPERTY, self.order.judge(ledger)),
-            forbidden(&one_leader_per_epoch::PROPERTY, self.one_leader_per_epoch.judge()),
-            forbidden(&leader_in_isr::PROPERTY, self.leader_in_isr.judge()),
-            forbidden(&ends_once::PROPERTY, ends_once::judge(ledger)),
-            forbidden(&workload_completes::PROPERTY, workload_completes::judge(ledger)),
-            forbidden(&replicas_converge::PROPERTY, self.replicas.judge(terms)),
-            forbidden(&consumers_catch_up::PROPERTY, consumers_catch_up::judge(ledger, reading)),
-            forbidden(&availability::PROPERTY, available),
-        ]
-    }
-
     fn producers(&self, end: Time) -> Vec<ProducerSummary> {
-        let has_log = self.ledger.without_final_log().is_none();
-        let accounts = self.ledger.accounts().iter().enumerate();
+        let has_log = self.books.ledger.without_final_log().is_none();
+        let accounts = self.books.ledger.accounts().iter().enumerate();
         let summary = accounts.map(|(producer, account)| ProducerSummary {
             name: account.name.clone(),
             acks: account.terms.acks,
@@ -208,14 +95,14 @@ impl Judge {
             lost_unconfirmed: has_log
                 .then(|| acknowledged_is_in_the_final_log::lost_unconfirmed(account)),
             duplicated: account.duplicated,
-            reordered: self.order.reordered(producer),
-            longest_gap: self.availability.longest(&self.ledger, producer, end),
+            reordered: self.books.order.reordered(producer),
+            longest_gap: self.books.availability.longest(&self.books.ledger, producer, end),
         });
         summary.collect()
     }
 
     fn consumers(&self) -> Vec<ConsumerSummary> {
-        let readers = self.reading.readers().iter();
+        let readers = self.books.reading.readers().iter();
         let summary = readers.map(|reader| ConsumerSummary {
             name: reader.name.clone(),
             read: reader.read,
@@ -230,21 +117,42 @@ impl Judge {
 impl Judge {
     fn fired(&mut self, fired: Fired) {
         self.timeline.push(fired.time, Turn::Fault { text: fired.text.clone() });
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(fired);
+        for checker in &mut self.checkers {
+            checker.fault(&self.books, &fired);
+        }
+        if self.books.faults.len() < FAULTS_MAX {
+            self.books.faults.push(fired);
+        }
+    }
+
+    fn final_record(&mut self, record: &FinalRecord<'_>) {
+        let first = self.books.final_record(record);
+        for checker in &mut self.checkers {
+            checker.final_record(&self.books, record, first);
         }
     }
 }
 
 impl Subscriber for Judge {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+        let Self { books, checkers, .. } = self;
         match observation {
-            Observation::Client(client) => self.client(time, node, client),
-            Observation::Broker(broker) => self.broker(time, node, broker),
-            Observation::Coordinator(_) => {}
+            Observation::Client(client) => {
+                books.client(time, node, client);
+                checkers.iter_mut().for_each(|checker| checker.client(books, time, node, client));
+            }
+            Observation::Broker(broker) => {
+                books.broker(time, node, broker);
+                checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
+            }
+            Observation::Coordinator(server) => {
+                books.ending.server(node);
+                let checkers = checkers.iter_mut();
+                checkers.for_each(|checker| checker.coordinator(books, time, node, server));
+            }
         }
         self.happened.observe(time, node, observation);
-        self.timeline.observe(&self.terms, time, node, observation);
+        self.timeline.observe(&self.books.terms, time, node, observation);
     }
 
     fn fault(&mut self, time: Time, text: &str, _: &[NodeId]) {
@@ -256,20 +164,21 @@ impl Subscriber for Judge {
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
-        self.replicas.life(node, life);
-        self.timeline.life(&self.terms, time, node, life);
+        self.books.ending.life(&self.books.terms, time, node, life);
+        for checker in &mut self.checkers {
+            checker.life(&self.books, time, node, life);
+        }
+        self.timeline.life(&self.books.terms, time, node, life);
     }
 
     fn fact(&mut self, _: Time, fact: &Fact) {
-        match fact {
-            Fact::FinalLog { at, leader, .. } => self.ledger.final_log(at, *leader),
-            Fact::FinalRecord { at, offset, producer, record } => {
-                // Records of nobody that is judged are nobody's loss.
-                if let Some(producer) = self.ledger.named(producer) {
-                    let (offset, record) = (*offset, *record);
-                    self.final_record(&FinalRecord { at, offset, producer, record });
-                }
-            }
+        self.books.fact(fact);
+        // Records of nobody that is judged are nobody's loss.
+        if let Fact::FinalRecord { at, offset, producer, record } = fact
+            && let Some(producer) = self.books.ledger.named(producer)
+        {
+            let (offset, record) = (*offset, *record);
+            self.final_record(&FinalRecord { at, offset, producer, record });
         }
     }
 }
@@ -279,6 +188,7 @@ mod tests {
     use super::*;
     use crate::checkers::PROPERTIES;
     use crate::checkers::testing::Story;
+    use crate::history::{ClientObservation, Outcome};
 
     #[test]
     fn every_property_is_judged_once_in_the_order_of_the_table() {
@@ -302,7 +212,7 @@ mod tests {
                 judge.observed(Time(record), Story::P0, &Observation::Client(observation));
             }
         }
-        let account = &judge.ledger.accounts()[0];
+        let account = &judge.books.ledger.accounts()[0];
         assert_eq!(account.acknowledged(), 100_000);
         let topic = &account.topics["orders"];
         for set in [&account.invoked, &account.ended, &topic.acknowledged] {

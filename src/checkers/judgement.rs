@@ -9,7 +9,7 @@ use super::availability::Gap;
 use super::happened::{Expectation, Seen};
 use super::{Class, Fired, Permission, Property, Timeline, Verdict};
 use crate::history::Fingerprint;
-use crate::vocab::{Acks, Happening, KafkaVersion, Seed, Time};
+use crate::vocab::{Acks, Happening, KafkaVersion, Mutant, Seed, Time};
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -148,6 +148,9 @@ pub struct RunOutcome {
     /// The Kafka version that was simulated.
     #[serde(serialize_with = "super::evidence::as_text")]
     pub kafka: KafkaVersion,
+    /// The bug that was planted, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<Mutant>,
     /// Virtual time at the end.
     #[serde(rename = "simulated_ns")]
     pub simulated: Time,
@@ -167,7 +170,8 @@ pub struct RunOutcome {
 impl RunOutcome {
     /// The command that runs this again.
     pub fn replay(&self) -> String {
-        format!("sim run {} --seed {}", self.path, self.seed.0)
+        let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+        format!("sim run {} --seed {}{mutant}", self.path, self.seed.0)
     }
 }
 

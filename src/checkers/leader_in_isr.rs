@@ -1,7 +1,8 @@
 //! The leader that is written to the coordinator is among the in-sync replicas written with it.
 
-use super::{Class, Evidence, Property, Terms, Verdict};
-use crate::vocab::{BrokerId, LeaderEpoch, Time, TopicPartition};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::history::BrokerObservation;
+use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -19,16 +20,12 @@ pub struct LeaderInIsr {
     first: Option<Evidence>,
 }
 
-impl LeaderInIsr {
-    /// A leader was chosen.
-    pub fn elected(
-        &mut self,
-        terms: &Terms,
-        time: Time,
-        at: &TopicPartition,
-        (leader, leader_epoch): (BrokerId, LeaderEpoch),
-        isr: &[BrokerId],
-    ) {
+impl Checker for LeaderInIsr {
+    fn broker(&mut self, books: &Books, time: Time, _: NodeId, told: &BrokerObservation) {
+        let BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, .. } = told else {
+            return;
+        };
+        let (terms, leader, leader_epoch) = (&books.terms, *leader, *leader_epoch);
         if isr.contains(&leader) {
             return;
         }
@@ -41,9 +38,8 @@ impl LeaderInIsr {
         });
     }
 
-    /// Judges all elections.
-    pub fn judge(&self) -> Verdict {
-        Verdict::from_evidence(self.first.clone())
+    fn judge(&self, _: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(Verdict::from_evidence(self.first.clone()))
     }
 }
 

@@ -140,9 +140,7 @@ impl Ledger {
             ClientObservation::Completed { op, outcome } => {
                 self.completed(time, producer, *op, outcome);
             }
-            ClientObservation::Consumed { .. }
-            | ClientObservation::PositionReset { .. }
-            | ClientObservation::ProtocolError { .. } => {}
+            _ => {}
         }
     }
 

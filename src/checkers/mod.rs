@@ -7,32 +7,53 @@
 //!
 //! | kind | files |
 //! |---|---|
-//! | properties | [`PROPERTIES`], a file each |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading` |
+//! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
+//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `tally` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
 
 mod ack_window;
 pub mod acknowledged_is_in_the_final_log;
 pub mod acknowledged_is_read;
+pub mod acknowledged_is_seen;
 pub mod answers_are_sound;
 pub mod availability;
+pub mod brokers_register_again;
+mod case;
+mod checker;
 pub mod consumers_catch_up;
+pub mod converges;
+pub mod each_offset_holds_one_record;
+pub mod each_record_has_one_offset;
+mod ending;
 pub mod ends_once;
+pub mod ephemerals_have_owners;
 mod evidence;
+pub mod failed_is_not_read;
+pub mod final_logs_agree;
 pub mod happened;
+pub mod high_watermark_reaches_the_end;
 pub mod interval;
 mod judge;
 mod judgement;
 pub mod leader_in_isr;
 mod ledger;
 pub mod no_duplicates;
+pub mod no_lost_writes;
+mod offset_map;
 pub mod one_leader_per_epoch;
 pub mod order;
+pub mod partitions_are_led;
+pub mod polls_go_forward;
+pub mod polls_leave_nothing_out;
 mod property;
 pub mod read_is_in_the_final_log;
 mod reading;
 pub mod replicas_converge;
+pub mod sends_go_forward;
+pub mod sessions_end_rightly;
+mod sightings;
+mod tally;
 mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -40,6 +61,8 @@ mod timeline;
 pub mod workload_completes;
 
 use ack_window::{AckWindow, Reign};
+pub use case::{Case, FirstCase};
+use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
@@ -47,19 +70,64 @@ pub use property::{Class, Permission, Property, Verdict};
 pub use terms::{ConsumerTerms, ProducerTerms, Terms};
 pub use timeline::{Entry, Timeline, Turn};
 
-/// Every property, in the order in which they are judged and shown.
-pub const PROPERTIES: &[&Property] = &[
-    &acknowledged_is_in_the_final_log::PROPERTY,
-    &acknowledged_is_read::PROPERTY,
-    &read_is_in_the_final_log::PROPERTY,
-    &answers_are_sound::PROPERTY,
-    &no_duplicates::PROPERTY,
-    &order::PROPERTY,
-    &one_leader_per_epoch::PROPERTY,
-    &leader_in_isr::PROPERTY,
-    &ends_once::PROPERTY,
-    &workload_completes::PROPERTY,
-    &replicas_converge::PROPERTY,
-    &consumers_catch_up::PROPERTY,
-    &availability::PROPERTY,
+/// A checker that has seen nothing yet.
+type NewChecker = fn() -> Box<dyn Checker>;
+
+/// Every property, in the order in which they are judged and shown, with who judges it.
+const CHECKERS: &[(&Property, NewChecker)] = &[
+    (&acknowledged_is_in_the_final_log::PROPERTY, || {
+        Box::new(acknowledged_is_in_the_final_log::AcknowledgedIsInTheFinalLog)
+    }),
+    (&acknowledged_is_read::PROPERTY, || Box::new(acknowledged_is_read::AcknowledgedIsRead)),
+    (&read_is_in_the_final_log::PROPERTY, || {
+        Box::new(read_is_in_the_final_log::ReadIsInTheFinalLog)
+    }),
+    (&answers_are_sound::PROPERTY, || Box::<answers_are_sound::AnswersAreSound>::default()),
+    (&no_duplicates::PROPERTY, || Box::<no_duplicates::NoDuplicates>::default()),
+    (&order::PROPERTY, || Box::new(order::OrderIsKept)),
+    (&no_lost_writes::PROPERTY, || Box::new(no_lost_writes::NoLostWrites)),
+    (&each_offset_holds_one_record::PROPERTY, || {
+        Box::<each_offset_holds_one_record::EachOffsetHoldsOneRecord>::default()
+    }),
+    (&each_record_has_one_offset::PROPERTY, || {
+        Box::<each_record_has_one_offset::EachRecordHasOneOffset>::default()
+    }),
+    (&failed_is_not_read::PROPERTY, || Box::new(failed_is_not_read::FailedIsNotRead)),
+    (&sends_go_forward::PROPERTY, || Box::<sends_go_forward::SendsGoForward>::default()),
+    (&polls_go_forward::PROPERTY, || Box::<polls_go_forward::PollsGoForward>::default()),
+    (&polls_leave_nothing_out::PROPERTY, || {
+        Box::<polls_leave_nothing_out::PollsLeaveNothingOut>::default()
+    }),
+    (&one_leader_per_epoch::PROPERTY, || Box::<one_leader_per_epoch::OneLeaderPerEpoch>::default()),
+    (&leader_in_isr::PROPERTY, || Box::<leader_in_isr::LeaderInIsr>::default()),
+    (&ephemerals_have_owners::PROPERTY, || {
+        Box::<ephemerals_have_owners::EphemeralsHaveOwners>::default()
+    }),
+    (&sessions_end_rightly::PROPERTY, || {
+        Box::<sessions_end_rightly::SessionsEndRightly>::default()
+    }),
+    (&ends_once::PROPERTY, || Box::new(ends_once::EndsOnce)),
+    (&workload_completes::PROPERTY, || Box::new(workload_completes::WorkloadCompletes)),
+    (&converges::PROPERTY, || Box::new(converges::Converges)),
+    (&brokers_register_again::PROPERTY, || Box::new(brokers_register_again::BrokersRegisterAgain)),
+    (&partitions_are_led::PROPERTY, || Box::new(partitions_are_led::PartitionsAreLed)),
+    (&replicas_converge::PROPERTY, || Box::new(replicas_converge::ReplicasConverge)),
+    (&high_watermark_reaches_the_end::PROPERTY, || {
+        Box::new(high_watermark_reaches_the_end::HighWatermarkReachesTheEnd)
+    }),
+    (&final_logs_agree::PROPERTY, || Box::new(final_logs_agree::FinalLogsAgree)),
+    (&consumers_catch_up::PROPERTY, || Box::new(consumers_catch_up::ConsumersCatchUp)),
+    (&acknowledged_is_seen::PROPERTY, || Box::new(acknowledged_is_seen::AcknowledgedIsSeen)),
+    (&availability::PROPERTY, || Box::new(availability::IsAvailable)),
 ];
+
+/// Every property, in the order in which they are judged and shown.
+pub const PROPERTIES: [&Property; CHECKERS.len()] = {
+    let mut properties = [CHECKERS[0].0; CHECKERS.len()];
+    let mut index = 0;
+    while index < CHECKERS.len() {
+        properties[index] = CHECKERS[index].0;
+        index += 1;
+    }
+    properties
+};

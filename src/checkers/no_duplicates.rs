@@ -1,8 +1,8 @@
 //! No record of a producer is in the final log twice.
 
 use super::ledger::{FinalRecord, Ledger};
-use super::{Class, Evidence, Permission, Property, Verdict};
-use crate::vocab::{Offset, TopicPartition};
+use super::{Books, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
+use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -21,17 +21,25 @@ pub struct NoDuplicates {
     forbidden: Option<(TopicPartition, Offset, usize, u64)>,
 }
 
-impl NoDuplicates {
-    /// A final record that the ledger has a copy of already.
-    pub fn copy(&mut self, ledger: &Ledger, record: &FinalRecord<'_>) {
-        let idempotent = ledger.accounts()[record.producer].terms.idempotent;
+impl Checker for NoDuplicates {
+    fn final_record(&mut self, books: &Books, record: &FinalRecord<'_>, first: bool) {
+        if first {
+            return;
+        }
+        let idempotent = books.ledger.accounts()[record.producer].terms.idempotent;
         let first = if idempotent { &mut self.forbidden } else { &mut self.permitted };
         let FinalRecord { at, offset, producer, record } = *record;
         first.get_or_insert_with(|| (at.clone(), offset, producer, record));
     }
 
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.given(self.verdict(&books.ledger))
+    }
+}
+
+impl NoDuplicates {
     /// Judges all producers. Copies are forbidden to idempotent ones.
-    pub fn judge(&self, ledger: &Ledger) -> (Permission, Verdict) {
+    fn verdict(&self, ledger: &Ledger) -> (Permission, Verdict) {
         let permission = match self.forbidden {
             None if self.permitted.is_some() => Permission::Permitted,
             _ => Permission::Forbidden,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Class, Evidence, Property, Terms, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::history::BrokerObservation;
 use crate::vocab::{LeaderEpoch, NodeId, Time, TopicPartition};
 
 /// What is judged.
@@ -26,16 +27,10 @@ pub struct OneLeaderPerEpoch {
     first: Option<Evidence>,
 }
 
-impl OneLeaderPerEpoch {
-    /// A broker took the lead.
-    pub fn became_leader(
-        &mut self,
-        terms: &Terms,
-        time: Time,
-        node: NodeId,
-        at: &TopicPartition,
-        leader_epoch: LeaderEpoch,
-    ) {
+impl Checker for OneLeaderPerEpoch {
+    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+        let BrokerObservation::BecameLeader { at, leader_epoch, .. } = told else { return };
+        let (terms, leader_epoch) = (&books.terms, *leader_epoch);
         let leaders = self.leaders.entry(at.clone()).or_default();
         match leaders.iter().find(|(epoch, _)| *epoch == leader_epoch) {
             Some(&(_, leader)) if leader == node => {}
@@ -57,9 +52,8 @@ impl OneLeaderPerEpoch {
         }
     }
 
-    /// Judges all partitions.
-    pub fn judge(&self) -> Verdict {
-        Verdict::from_evidence(self.first.clone())
+    fn judge(&self, _: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(Verdict::from_evidence(self.first.clone()))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::ledger::{FinalRecord, Ledger, Producer};
-use super::{Class, Evidence, Permission, Property, Verdict};
-use crate::vocab::{Offset, TopicPartition};
+use super::{Books, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
+use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -19,6 +19,16 @@ pub const PROPERTY: Property = Property {
                  request that the producer gave up may still arrive",
     class: Class::Safety,
 };
+
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct OrderIsKept;
+
+impl Checker for OrderIsKept {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.given(books.order.judge(&books.ledger))
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Case {

@@ -1,8 +1,7 @@
 //! What a reader was handed stays written.
 
-use super::ledger::Ledger;
-use super::reading::Reading;
-use super::{Class, Evidence, Property, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -14,8 +13,19 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct ReadIsInTheFinalLog;
+
+impl Checker for ReadIsInTheFinalLog {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.loss(&books.terms, judge(books))
+    }
+}
+
 /// Judges all readers; the evidence is of the first that was handed such a record.
-pub fn judge(ledger: &Ledger, reading: &Reading) -> Verdict {
+fn judge(books: &Books) -> Verdict {
+    let Books { ledger, reading, .. } = books;
     if let Some(why) = ledger.without_final_log() {
         return Verdict::Inconclusive(why);
     }

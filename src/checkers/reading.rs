@@ -31,11 +31,6 @@ impl Missed {
     pub fn len(&self) -> u64 {
         self.records.values().map(IntervalSet::len).sum()
     }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
 }
 
 /// What is known of one reader.
@@ -149,9 +144,7 @@ impl Reading {
                 }
             }
             ClientObservation::PositionReset { at, to, .. } => reader.advance(at, *to),
-            ClientObservation::Invoked { .. }
-            | ClientObservation::Completed { .. }
-            | ClientObservation::ProtocolError { .. } => {}
+            _ => {}
         }
     }
 

@@ -4,20 +4,26 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ConsumerTerms, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict};
+use super::{
+    ConsumerTerms, Evidence, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
+};
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, Election, Life, Observation, Outcome, Recorder,
+    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Fact, Follower,
+    Leading, Life, Observation, Outcome, Recorder, Replica,
 };
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
 
+#[derive(Clone)]
 enum Told {
     Observed(NodeId, Observation),
     Fault(String),
     Undone(String),
     Life(NodeId, Life),
+    Fact(Fact),
 }
 
 /// A history in the making.
+#[derive(Clone)]
 pub struct Story {
     /// What it is judged by.
     pub terms: Terms,
@@ -34,6 +40,7 @@ impl Default for Story {
         let brokers = [1, 2, 3].map(|id| (BrokerId(id), roster.add(&format!("b{id}"))));
         let producer = roster.add("p0");
         let consumer = roster.add("c0");
+        assert_eq!(roster.add("z1"), Self::Z1);
         assert_eq!((brokers[0].1, producer, consumer), (Self::B1, Self::P0, Self::C0));
         let terms = Terms {
             roster,
@@ -78,6 +85,8 @@ impl Story {
     pub const P0: NodeId = NodeId(3);
     /// The consumer.
     pub const C0: NodeId = NodeId(4);
+    /// The coordinator's server.
+    pub const Z1: NodeId = NodeId(5);
 
     /// A story whose producer is idempotent.
     pub fn idempotent() -> Self {
@@ -136,6 +145,22 @@ impl Story {
     pub fn unknown(&mut self, record: u64) -> &mut Self {
         let error = "REQUEST_TIMED_OUT".into();
         self.completed(Self::P0, record, Outcome::Unknown { error })
+    }
+
+    /// A record of p0 was certainly not written.
+    pub fn failed(&mut self, record: u64) -> &mut Self {
+        let error = "MESSAGE_TOO_LARGE".into();
+        self.completed(Self::P0, record, Outcome::Failed { error })
+    }
+
+    /// z1 told something.
+    pub fn server(&mut self, observation: CoordinatorObservation) -> &mut Self {
+        self.observed(Self::Z1, Observation::Coordinator(observation))
+    }
+
+    /// A broker was told that its session expired.
+    pub fn session_expired(&mut self, broker: i32, session: i64) -> &mut Self {
+        self.broker(broker, BrokerObservation::SessionExpired { session })
     }
 
     /// c0 was handed a record of p0.
@@ -211,6 +236,35 @@ impl Story {
         self.broker(1, found)
     }
 
+    /// A broker told something.
+    pub fn told_by(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
+        self.broker(broker, observation)
+    }
+
+    /// A turn in the life of z1's process.
+    pub fn server_life(&mut self, life: Life) -> &mut Self {
+        self.told.push((self.now, Told::Life(Self::Z1, life)));
+        self
+    }
+
+    /// Something was read off the cluster.
+    pub fn fact(&mut self, fact: Fact) -> &mut Self {
+        self.told.push((self.now, Told::Fact(fact)));
+        self
+    }
+
+    /// A broker's replica, as it is at the end.
+    pub fn final_replica(&mut self, broker: i32, replica: Replica) -> &mut Self {
+        let (at, broker, replica) = (orders(), BrokerId(broker), Some(replica));
+        self.fact(Fact::FinalReplica { at, broker, replica })
+    }
+
+    /// Where c0 goes on reading at the end.
+    pub fn position(&mut self, position: Option<Offset>) -> &mut Self {
+        let (consumer, at) = (Self::C0, orders());
+        self.fact(Fact::FinalPosition { consumer, at, position })
+    }
+
     /// A turn in the life of a broker's process.
     pub fn life(&mut self, broker: i32, life: Life) -> &mut Self {
         let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;
@@ -275,6 +329,7 @@ impl Story {
                 Told::Fault(text) => recorder.fault(*time, text, &[]),
                 Told::Life(node, life) => recorder.life(*time, *node, *life),
                 Told::Undone(text) => recorder.undone(*time, text, &[]),
+                Told::Fact(fact) => recorder.fact(*time, fact),
             }
         }
         if let Some(leader) = self.final_log {
@@ -284,6 +339,46 @@ impl Story {
             recorder.final_record(self.now, &orders(), *offset, producer, *record);
         }
         recorder.finish().expect("there is no event log").subscriber.finish(self.now)
+    }
+}
+
+/// A follower's replica in epoch 4.
+pub fn replica(log_end: Offset, high_watermark: Offset) -> Replica {
+    Replica {
+        log_start: 0,
+        log_end,
+        high_watermark,
+        leader_epoch: 4,
+        leading: None,
+        log_hash: 0,
+        differs_at: None,
+    }
+}
+
+/// A leader's replica in epoch 4; all of b1 to b3 are known to have its log.
+pub fn leading(log_end: Offset, high_watermark: Offset, isr: &[i32]) -> Replica {
+    let follower = |id| Follower {
+        broker: BrokerId(id),
+        log_end: Some(log_end),
+        fetched: Some(Time::from_millis(60_000)),
+    };
+    let leading = Leading {
+        isr: broker_ids(isr),
+        is_isr_pending: false,
+        is_held_below_min_isr: false,
+        followers: [1, 2, 3].map(follower).to_vec(),
+    };
+    Replica { leading: Some(leading), ..replica(log_end, high_watermark) }
+}
+
+/// The evidence against a story.
+///
+/// # Panics
+/// When `property` holds.
+pub fn rejects(story: &Story, property: &Property) -> Evidence {
+    match story.judgement().verdict(property) {
+        Verdict::Violated(evidence) => evidence.clone(),
+        verdict => panic!("{} is {verdict:?}", property.name),
     }
 }
 

@@ -133,7 +133,7 @@ impl Timeline {
             BrokerObservation::ControllerElected { epoch } => {
                 Turn::ControllerElected { broker: broker(), controller_epoch: *epoch }
             }
-            BrokerObservation::SessionExpired => Turn::SessionExpired { broker: broker() },
+            BrokerObservation::SessionExpired { .. } => Turn::SessionExpired { broker: broker() },
             BrokerObservation::RegistrationBlocked { .. } => {
                 Turn::RegistrationBlocked { broker: broker() }
             }

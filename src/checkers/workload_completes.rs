@@ -1,7 +1,8 @@
 //! In the end, every client operation has ended.
 
 use super::ledger::Ledger;
-use super::{Class, Evidence, Property, Verdict};
+use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -13,8 +14,18 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
+/// Judges by the books alone.
+#[derive(Debug)]
+pub struct WorkloadCompletes;
+
+impl Checker for WorkloadCompletes {
+    fn judge(&self, books: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(judge(&books.ledger))
+    }
+}
+
 /// Judges all producers; the evidence is of the first one.
-pub fn judge(ledger: &Ledger) -> Verdict {
+fn judge(ledger: &Ledger) -> Verdict {
     let evidence = ledger.accounts().iter().find_map(|account| {
         let unended = account.unended();
         let op = unended.first()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::{Exit, Failure, Streams};
-use crate::vocab::Seed;
+use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario in two processes and compare every event, the report and the exit code.
 ///
@@ -18,6 +18,9 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, not from the scenario's own.
     #[arg(long, value_parser = super::seed)]
     pub seed: Option<Seed>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
 }
 
 /// A run in a process of its own. It ends with its owner.
@@ -34,6 +37,9 @@ impl Run {
         command.arg("run").arg(&args.scenario).args(["--events", "-", "--color", "never"]);
         if let Some(seed) = args.seed {
             command.args(["--seed", &seed.0.to_string()]);
+        }
+        if let Some(mutant) = args.mutant {
+            command.args(["--mutant", mutant.name()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().map_err(Failure::Spawn)?;

@@ -12,14 +12,16 @@ use clap::{Parser, Subcommand};
 
 use crate::checkers::RunOutcome;
 use crate::run::{RunError, RunOptions};
-use crate::vocab::{Seed, Time};
+use crate::vocab::{Mutant, Seed, Time};
 
 mod check;
 mod color;
 mod determinism;
 mod exit;
+mod mutants;
 mod properties;
 mod run;
+mod timeline;
 mod trace;
 
 pub use exit::Exit;
@@ -70,9 +72,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Timeline(timeline::Args),
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
+    Mutants(mutants::Args),
 }
 
 fn after_help() -> String {
@@ -146,9 +150,11 @@ pub fn main_with(
     let style = color::style(cli.color, streams.out_is_terminal);
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
+        Verb::Timeline(args) => timeline::timeline(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
+        Verb::Mutants(args) => mutants::mutants(&args, style, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);
     match done.and_then(flushed) {
@@ -175,6 +181,13 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
         Err(error) => Failure::from(error).exit(),
         Ok(()) => Exit::Held,
     }
+}
+
+/// The command that runs a scenario again.
+fn replay(scenario: &Path, seed: Option<Seed>, mutant: Option<Mutant>) -> String {
+    let seed = seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
+    let mutant = mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+    format!("sim run {}{seed}{mutant}", scenario.display())
 }
 
 /// A seed as people write it: decimal, or hexadecimal behind `0x`.

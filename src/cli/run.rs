@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Engine, Exit, Failure, Streams, trace};
+use super::{Engine, Exit, Failure, Streams, replay, trace};
 use crate::report::{self, Style};
 use crate::run::RunOptions;
-use crate::vocab::Seed;
+use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario once and judge it.
 ///
@@ -24,6 +24,9 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, not from the scenario's own.
     #[arg(long, value_parser = super::seed)]
     pub seed: Option<Seed>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -51,21 +54,18 @@ pub(super) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let options = RunOptions { events: events(args)? };
+    let options =
+        RunOptions { events: events(args)?, mutant: args.mutant, ..RunOptions::default() };
     // Unwinding leaves nothing behind that is used again: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    let outcome = ran.map_err(|_| Failure::Panic { replay: replay(args) })??;
+    let outcome = ran
+        .map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, args.mutant) })??;
     let report = match args.format {
         Format::Text => report::text(&outcome, style),
         Format::Json => report::json(&outcome),
     };
     streams.out.write_all(report.as_bytes())?;
     Ok(outcome.judgement.status().into())
-}
-
-fn replay(args: &Args) -> String {
-    let seed = args.seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    format!("sim run {}{seed}", args.scenario.display())
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]

@@ -37,6 +37,7 @@ fn run(path: &Path, seed: Option<Seed>, mut options: RunOptions) -> Result<RunOu
         path,
         seed: seed.unwrap_or(Seed(1)),
         kafka: KafkaVersion::new(2, 8),
+        mutant: None,
         simulated: Time::ZERO,
         world_events: 0,
         events: 0,

@@ -1,6 +1,7 @@
 //! From a plan to the settings of nodes and of the world. Nothing is decided here: every default stands in
 //! the scenario's property tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,7 @@ use crate::nodes::client::{
 };
 use crate::nodes::coordinator;
 use crate::scenario::{
-    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
-    TopicPlan,
+    BrokerPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom, TopicPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster};
@@ -74,14 +74,24 @@ fn millis(span: Duration) -> u32 {
 }
 
 /// A coordinator server.
-pub fn coordinator(index: usize, plan: &CoordinatorPlan) -> coordinator::Config {
-    let properties = &plan.properties;
+pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Config {
+    let properties = &plan.coordinators[index].properties;
+    let server_id = |index: usize| u8::try_from(index + 1).expect("fewer than 255 servers");
+    let servers = names.coordinators.iter().enumerate();
+    let ensemble = match names.coordinators.len() {
+        1 => BTreeMap::new(),
+        _ => servers.map(|(index, node)| (server_id(index), *node)).collect(),
+    };
     coordinator::Config {
-        server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
+        server_id: server_id(index),
+        ensemble,
+        init_limit: narrow(properties.int("initLimit")),
+        sync_limit: narrow(properties.int("syncLimit")),
         tick_ms: millis(properties.ms("tickTime")),
         min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
         snapshot_every: narrow(properties.int("snapCount")),
+        mutant: plan.mutant,
         ..coordinator::Config::default()
     }
 }
@@ -94,6 +104,7 @@ pub fn broker(plan: &Plan, broker: &BrokerPlan, names: &Names) -> broker::Config
         id: broker.id,
         host: broker.name.clone(),
         version: plan.kafka,
+        mutant: plan.mutant,
         coordinators: names.coordinators.clone(),
         session_timeout: p.ms("zookeeper.session.timeout.ms"),
         replica_lag_time_max: p.ms("replica.lag.time.max.ms"),
@@ -170,6 +181,7 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
     ProducerConfig {
         name: producer.name.as_str().into(),
         version: plan.kafka,
+        mutant: plan.mutant,
         bootstrap: names.brokers.clone(),
         discover: match producer.discover {
             Discovery::Broker => Discover::Metadata,
@@ -210,6 +222,7 @@ pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> Consumer
     let defaults =
         ConsumerConfig::new(consumer.name.as_str(), plan.kafka, names.brokers.clone(), topics);
     ConsumerConfig {
+        mutant: plan.mutant,
         start: consumer.start,
         from: match consumer.from {
             ReadFrom::Beginning => StartFrom::Beginning,

@@ -1,4 +1,4 @@
-//! The second phase: whether the healed cluster has converged, and what its logs hold in the end.
+//! The second phase: whether the healed cluster has converged.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,42 +7,54 @@ use super::role::Role;
 use super::{Cluster, LOOK_EVERY};
 use crate::history::Subscriber;
 use crate::nodes::broker::replica::PartitionStatus;
-use crate::vocab::{BrokerId, NodeId, TopicPartition};
-use crate::wire::workload;
+use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
 
 /// What keeps a cluster from having converged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unconverged {
     /// The topics were never created.
     NoTopics,
+    /// A server of the coordinator's ensemble that runs serves nobody.
+    NotServing(String),
+    /// A broker that runs is not registered.
+    NotRegistered(BrokerId),
     /// Nobody that runs leads a partition.
     NoLeader(TopicPartition),
     /// A replica that runs is not in sync.
     NotInSync(TopicPartition, BrokerId),
-    /// A leader has records that are not committed.
-    Uncommitted(TopicPartition),
+    /// A leader's log goes on beyond its high watermark.
+    Uncommitted(TopicPartition, Offset, Offset),
     /// A producer has operations that have not ended.
     InFlight(String),
     /// A consumer has not read a partition to its end.
-    Unread(String, TopicPartition),
+    Unread(String, TopicPartition, Option<Offset>, Offset),
 }
 
 impl fmt::Display for Unconverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTopics => write!(f, "the topics were never created"),
+            Self::NotServing(server) => write!(f, "{server} has found no leader"),
+            Self::NotRegistered(id) => write!(f, "broker {id} is not registered"),
             Self::NoLeader(at) => write!(f, "{at} has no leader"),
             Self::NotInSync(at, id) => write!(f, "broker {id} is not in sync for {at}"),
-            Self::Uncommitted(at) => write!(f, "{at} has records that are not committed"),
+            Self::Uncommitted(at, high_watermark, end) => {
+                write!(f, "{at} is committed up to {high_watermark} of {end}")
+            }
             Self::InFlight(producer) => write!(f, "{producer} waits for acknowledgements"),
-            Self::Unread(consumer, at) => write!(f, "{consumer} has not read all of {at}"),
+            Self::Unread(consumer, at, Some(position), end) => {
+                write!(f, "{consumer} waits for {at}@{position} of {end}")
+            }
+            Self::Unread(consumer, at, None, end) => {
+                write!(f, "{consumer} waits for a position in {at}, of {end}")
+            }
         }
     }
 }
 
 impl<S: Subscriber> Cluster<'_, S> {
     /// Lets time pass until the cluster has converged or the budget is used up; in that case says what is
-    /// missing.
+    /// missing. Nobody is waited for who was stopped for good, nor who can do nothing without him.
     pub fn converge(&mut self) -> Option<Unconverged> {
         let deadline = self.world.now() + self.plan.expect.converge_within;
         loop {
@@ -59,6 +71,12 @@ impl<S: Subscriber> Cluster<'_, S> {
             return Some(Unconverged::NoTopics);
         }
         let names = &self.names;
+        if let Some(server) = self.not_serving() {
+            return Some(Unconverged::NotServing(names.roster.name(server).to_string()));
+        }
+        if let Some(id) = self.unregistered() {
+            return Some(Unconverged::NotRegistered(id));
+        }
         for &node in &names.producers {
             if let Some(Role::Producer(producer)) = self.world.process(node)
                 && !producer.is_idle()
@@ -67,45 +85,76 @@ impl<S: Subscriber> Cluster<'_, S> {
             }
         }
         for (at, assignment) in self.partitions() {
-            let Some((_, status)) = self.leader(&at) else {
-                return Some(Unconverged::NoLeader(at));
-            };
-            let runs = |id: &BrokerId| {
-                self.broker_node(*id).is_some_and(|node| self.world.is_running(node))
-            };
+            let runs = |id: &BrokerId| self.runs(*id);
             // In the leader's eyes and as it was last written: each may be ahead of the other.
             let written = self.world.observer().view.partition(&at);
+            let Some((_, status)) = self.leader(&at) else {
+                if written.is_some_and(|written| written.may_not_be_led(runs)) {
+                    continue;
+                }
+                return Some(Unconverged::NoLeader(at));
+            };
             let is_in_sync = |id: &BrokerId| {
                 status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
             };
             if let Some(id) = assignment.iter().find(|id| runs(id) && !is_in_sync(id)) {
                 return Some(Unconverged::NotInSync(at, *id));
             }
-            if status.high_watermark < status.log_end_offset {
-                return Some(Unconverged::Uncommitted(at));
+            let (high_watermark, end) = (status.high_watermark, status.log_end_offset);
+            if high_watermark < end && !status.is_held_below_min_isr {
+                return Some(Unconverged::Uncommitted(at, high_watermark, end));
             }
-            if let Some(consumer) = self.lagging(&at, status.high_watermark) {
-                return Some(Unconverged::Unread(names.roster.name(consumer).to_string(), at));
+            if let Some((consumer, position)) = self.lagging(&at, high_watermark) {
+                let consumer = names.roster.name(consumer).to_string();
+                return Some(Unconverged::Unread(consumer, at, position, high_watermark));
             }
         }
         None
     }
 
-    /// A consumer of the partition's topic that has not read up to `end`.
-    fn lagging(&self, at: &TopicPartition, end: i64) -> Option<NodeId> {
-        let consumers = self.names.consumers.iter().zip(&self.plan.consumers);
-        consumers
-            .filter(|(_, plan)| plan.topics.iter().any(|topic| **topic == *at.topic))
-            .find(|&(&node, _)| match self.world.process(node) {
-                Some(Role::Consumer(consumer)) => {
-                    consumer.position(at).is_none_or(|position| position < end)
-                }
-                _ => false,
-            })
-            .map(|(&node, _)| node)
+    fn runs(&self, id: BrokerId) -> bool {
+        self.broker_node(id).is_some_and(|node| self.world.is_running(node))
     }
 
-    fn partitions(&self) -> impl Iterator<Item = (TopicPartition, &Vec<BrokerId>)> {
+    /// Whether a majority of the coordinator's servers runs.
+    fn can_be_coordinated(&self) -> bool {
+        let servers = &self.names.coordinators;
+        2 * servers.iter().filter(|&&node| self.world.is_running(node)).count() > servers.len()
+    }
+
+    /// A server of the coordinator that runs and does not serve, though it could.
+    fn not_serving(&self) -> Option<NodeId> {
+        let idle = |node: &&NodeId| match self.world.process(**node) {
+            Some(Role::Coordinator(server)) => !server.serves(),
+            _ => false,
+        };
+        self.names.coordinators.iter().find(idle).copied().filter(|_| self.can_be_coordinated())
+    }
+
+    /// A broker that runs and is not registered, if the coordinator can register anybody.
+    fn unregistered(&self) -> Option<BrokerId> {
+        let view = &self.world.observer().view;
+        let brokers = self.plan.brokers.iter().zip(&self.names.brokers);
+        let mut open = brokers
+            .filter(|&(_, &node)| self.world.is_running(node) && !view.is_registered(node))
+            .map(|(plan, _)| plan.id);
+        open.next().filter(|_| self.can_be_coordinated())
+    }
+
+    /// A consumer of the partition's topic that has not read up to `end`, and where it is.
+    fn lagging(&self, at: &TopicPartition, end: Offset) -> Option<(NodeId, Option<Offset>)> {
+        let consumers = self.names.consumers.iter().zip(&self.plan.consumers);
+        let mut reading = consumers
+            .filter(|(_, plan)| plan.topics.iter().any(|topic| **topic == *at.topic))
+            .filter_map(|(&node, _)| match self.world.process(node) {
+                Some(Role::Consumer(consumer)) => Some((node, consumer.position(at))),
+                _ => None,
+            });
+        reading.find(|(_, position)| position.is_none_or(|position| position < end))
+    }
+
+    /// Every partition of the plan with its replicas.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = (TopicPartition, &Vec<BrokerId>)> {
         self.plan.topics.iter().flat_map(|topic| {
             let name: Arc<str> = topic.name.as_str().into();
             (0..)
@@ -116,7 +165,7 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     /// Who leads a partition, by what the running brokers say themselves: of several that think so, the one
     /// of the newest epoch.
-    fn leader(&self, at: &TopicPartition) -> Option<(BrokerId, PartitionStatus)> {
+    pub(super) fn leader(&self, at: &TopicPartition) -> Option<(BrokerId, PartitionStatus)> {
         let statuses = self.plan.brokers.iter().zip(&self.names.brokers).filter_map(
             |(plan, &node)| match self.world.process(node) {
                 Some(Role::Broker(broker)) => Some((plan.id, broker.replicas().status(at)?)),
@@ -126,38 +175,5 @@ impl<S: Subscriber> Cluster<'_, S> {
         statuses
             .filter(|(_, status)| status.is_leader)
             .max_by_key(|(_, status)| status.leader_epoch)
-    }
-
-    /// Tells the recorder what the final leaders' logs hold.
-    pub fn read_final_logs(&mut self) {
-        let now = self.world.now();
-        let partitions: Vec<TopicPartition> = self.partitions().map(|(at, _)| at).collect();
-        for at in partitions {
-            let leader = self.leader(&at);
-            let end = leader.as_ref().map_or(0, |(_, status)| status.log_end_offset);
-            let id = leader.map(|(id, _)| id);
-            self.world.observer_mut().recorder.final_log(now, &at, id, end);
-            if let Some(node) = id.and_then(|id| self.broker_node(id)) {
-                self.read_final_records(node, &at);
-            }
-        }
-    }
-
-    fn read_final_records(&mut self, node: NodeId, at: &TopicPartition) {
-        let now = self.world.now();
-        let (role, observer) = self.world.process_and_observer(node);
-        let Some(Role::Broker(broker)) = role else { return };
-        let mut last: Arc<str> = "".into();
-        for batch in broker.replicas().records(at) {
-            // A batch that does not decode holds no record that a client could be handed.
-            for record in batch.records().unwrap_or_default() {
-                let Some(value) = &record.value else { continue };
-                let Some((producer, number)) = workload::decode(value) else { continue };
-                if *last != *producer {
-                    last = producer.into();
-                }
-                observer.recorder.final_record(now, at, record.offset, &last, number);
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@
 mod build;
 mod config;
 mod convergence;
+mod facts;
 mod faults;
 mod role;
 mod timeline;
@@ -66,7 +67,7 @@ pub fn play<S: Subscriber>(plan: &Plan, recorder: Recorder<S>) -> Played<S> {
     }
     cluster.heal();
     let unconverged = cluster.converge();
-    cluster.read_final_logs();
+    cluster.tell_facts(unconverged.as_ref());
     Played {
         unconverged,
         ended: cluster.world.now(),

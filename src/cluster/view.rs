@@ -1,8 +1,8 @@
 //! Who leads and who controls, as the history tells it: what a fault's role resolves to when it fires.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{BrokerObservation, Observation};
+use crate::history::{BrokerObservation, CoordinatorObservation, Observation};
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition};
 
 /// One partition, as its controllers last wrote it.
@@ -20,11 +20,20 @@ pub struct PartitionView {
     partition_epoch: PartitionEpoch,
 }
 
+impl PartitionView {
+    /// Whether nobody may lead it, as none of its in-sync replicas runs.
+    pub fn may_not_be_led(&self, runs: impl Fn(&BrokerId) -> bool) -> bool {
+        self.leader.is_none() && !self.isr.is_empty() && !self.isr.iter().any(runs)
+    }
+}
+
 /// The cluster as its observations show it.
 #[derive(Debug, Default)]
 pub struct View {
     controller: Option<(NodeId, i32)>,
+    coordinator: Option<(NodeId, u32)>,
     partitions: BTreeMap<TopicPartition, PartitionView>,
+    registered: BTreeSet<NodeId>,
 }
 
 impl View {
@@ -33,15 +42,36 @@ impl View {
         self.controller.map(|(node, _)| node)
     }
 
+    /// The server of the coordinator that began the newest epoch.
+    pub fn coordinator(&self) -> Option<NodeId> {
+        self.coordinator.map(|(node, _)| node)
+    }
+
     /// One partition.
     pub fn partition(&self, at: &TopicPartition) -> Option<&PartitionView> {
         self.partitions.get(at)
     }
 
+    /// Whether a broker registered, since its process began and since its session expired last.
+    pub fn is_registered(&self, node: NodeId) -> bool {
+        self.registered.contains(&node)
+    }
+
     /// Takes in what `node` observed.
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
+        if let Observation::Coordinator(CoordinatorObservation::Leading { epoch, .. }) = observation
+            && self.coordinator.is_none_or(|(_, known)| *epoch > known)
+        {
+            self.coordinator = Some((node, *epoch));
+        }
         let Observation::Broker(observation) = observation else { return };
         match observation {
+            BrokerObservation::Registered { .. } => {
+                self.registered.insert(node);
+            }
+            BrokerObservation::SessionExpired { .. } | BrokerObservation::Recovered { .. } => {
+                self.registered.remove(&node);
+            }
             BrokerObservation::ControllerElected { epoch }
                 if self.controller.is_none_or(|(_, known)| *epoch > known) =>
             {

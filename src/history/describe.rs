@@ -46,6 +46,16 @@ impl fmt::Display for ClientObservation {
                 write!(f, "position of {at} set to {to}")
             }
             Self::ProtocolError { at, why } => write!(f, "protocol broken for {at}: {why}"),
+            Self::LeadersAsked { of } => write!(f, "asked node {} who leads", of.0),
+            Self::LeaderLearned { at, leader: Some(leader), leader_epoch } => {
+                write!(f, "learned that {leader} leads {at} in epoch {leader_epoch}")
+            }
+            Self::LeaderLearned { at, leader: None, leader_epoch } => {
+                write!(f, "learned that nobody leads {at} in epoch {leader_epoch}")
+            }
+            Self::BatchSent { at, to, records, acks } => {
+                write!(f, "sent {records:?} for {at} to node {}, acks={acks}", to.0)
+            }
         }
     }
 }
@@ -81,7 +91,7 @@ impl fmt::Display for BrokerObservation {
                 write!(f, "recovered after {shutdown} shutdown, {truncated_bytes} bytes cut")
             }
             Self::Registered { epoch } => write!(f, "registered, broker epoch {epoch}"),
-            Self::SessionExpired => f.write_str("session expired"),
+            Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
             Self::ControllerElected { epoch } => write!(f, "became controller of epoch {epoch}"),
             Self::ControllerResigned { epoch } => write!(f, "resigned as controller of {epoch}"),
             Self::LeaderElected { at, leader, leader_epoch, isr, election } => write!(
@@ -117,6 +127,12 @@ impl fmt::Display for BrokerObservation {
             }
             Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
             Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
+            Self::HandedToFollower { at, follower, from } => {
+                write!(f, "hands records of {at} from {from} on to follower {follower}")
+            }
+            Self::FollowerFetched { at, follower, offset } => {
+                write!(f, "follower {follower} of {at} fetched from {offset}")
+            }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 match leader {
@@ -143,8 +159,24 @@ impl fmt::Display for CoordinatorObservation {
             Self::SessionOpened { session, timeout_ms } => {
                 write!(f, "session {session:#x} opened, timeout {timeout_ms}ms")
             }
-            Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
+            Self::SessionExpired { session, heard } => {
+                write!(f, "session {session:#x} expired, heard of last at {heard}")
+            }
             Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
+            Self::SessionAttached { session, timeout_ms } => {
+                write!(f, "session {session:#x} attached again, timeout {timeout_ms}ms")
+            }
+            Self::SessionEnded { session } => write!(f, "session {session:#x} ended"),
+            Self::EphemeralCreated { path, session } => {
+                write!(f, "ephemeral {path} of session {session:#x} created")
+            }
+            Self::EphemeralDeleted { path, session } => {
+                write!(f, "ephemeral {path} of session {session:#x} deleted")
+            }
+            Self::TreeLoaded { sessions, ephemerals } => {
+                let (sessions, ephemerals) = (sessions.len(), ephemerals.len());
+                write!(f, "loaded a tree of {sessions} sessions and {ephemerals} ephemerals")
+            }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::Looking { round, zxid } => {
                 write!(f, "looks for a leader in round {round}, has {zxid}")

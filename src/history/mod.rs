@@ -16,7 +16,7 @@ mod recorder;
 
 pub use event::{DiskOp, Event, EventKind, Life};
 pub use event_log::EventLog;
-pub use fact::Fact;
+pub use fact::{Fact, Follower, Leading, Replica};
 pub use fingerprint::Fingerprint;
 pub use observation::{
     BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::vocab::{
-    BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, TopicPartition,
-    Zxid,
+    Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
+    Time, TopicPartition, Zxid,
 };
 
 /// One fact about one node at one moment.
@@ -100,6 +100,31 @@ pub enum ClientObservation {
         /// What is wrong, in a few words.
         why: Arc<str>,
     },
+    /// It asked who leads: a broker by a Metadata request, or a server of the coordinator.
+    LeadersAsked {
+        /// Whom.
+        of: NodeId,
+    },
+    /// What it knows of a partition's leader changed.
+    LeaderLearned {
+        /// The partition.
+        at: TopicPartition,
+        /// Who leads, if anybody does.
+        leader: Option<BrokerId>,
+        /// The leader epoch; −1 when it was not told.
+        leader_epoch: LeaderEpoch,
+    },
+    /// A producer sent a batch, for the first time or again.
+    BatchSent {
+        /// Where it is to go.
+        at: TopicPartition,
+        /// The node that leads the partition, as far as the producer knows.
+        to: NodeId,
+        /// Numbers of its records.
+        records: Vec<u64>,
+        /// What the producer waits for.
+        acks: Acks,
+    },
 }
 
 /// Why the controller chose a leader.
@@ -132,8 +157,11 @@ pub enum BrokerObservation {
         /// Its broker epoch.
         epoch: BrokerEpoch,
     },
-    /// Its session at the coordinator expired.
-    SessionExpired,
+    /// It was told that its session at the coordinator expired.
+    SessionExpired {
+        /// The session.
+        session: i64,
+    },
     /// It became the controller.
     ControllerElected {
         /// The new controller epoch.
@@ -233,6 +261,24 @@ pub enum BrokerObservation {
         /// Where to.
         offset: Offset,
     },
+    /// As leader: it hands a follower records that the follower pulls.
+    HandedToFollower {
+        /// The partition.
+        at: TopicPartition,
+        /// Who gets them.
+        follower: BrokerId,
+        /// The first offset that was asked for.
+        from: Offset,
+    },
+    /// As leader: a follower fetched from another offset than before, and so has everything below it.
+    FollowerFetched {
+        /// The partition.
+        at: TopicPartition,
+        /// Who fetched.
+        follower: BrokerId,
+        /// From where.
+        offset: Offset,
+    },
     /// A fatal error; the process ends.
     Halted {
         /// One sentence.
@@ -274,15 +320,51 @@ pub enum CoordinatorObservation {
         /// The negotiated timeout, in milliseconds.
         timeout_ms: i32,
     },
-    /// A session was not heard of for its timeout.
+    /// A session was not heard of for its timeout; it is to be closed.
     SessionExpired {
         /// The session.
         session: i64,
+        /// When this server heard of it last, or began to watch over it.
+        heard: Time,
     },
     /// A session was closed by its client.
     SessionClosed {
         /// The session.
         session: i64,
+    },
+    /// A client attached to its session again.
+    SessionAttached {
+        /// The session.
+        session: i64,
+        /// The timeout as negotiated this time, in milliseconds.
+        timeout_ms: i32,
+    },
+    /// The end of a session is applied: this server's tree knows it no more. Its ephemeral znodes went before.
+    SessionEnded {
+        /// The session.
+        session: i64,
+    },
+    /// An ephemeral znode is in this server's tree.
+    EphemeralCreated {
+        /// Its path.
+        path: Arc<str>,
+        /// The session that owns it.
+        session: i64,
+    },
+    /// An ephemeral znode is gone from this server's tree.
+    EphemeralDeleted {
+        /// Its path.
+        path: Arc<str>,
+        /// The session that owned it.
+        session: i64,
+    },
+    /// This server's tree is one that was read from its disk, or sent by another server, and no more what it
+    /// was.
+    TreeLoaded {
+        /// The sessions in it, with their timeouts in milliseconds.
+        sessions: Vec<(i64, i32)>,
+        /// The ephemeral znodes in it, with their owners.
+        ephemerals: Vec<(Arc<str>, i64)>,
     },
     /// A fatal error; the process ends.
     Halted {

@@ -31,6 +31,59 @@ impl Subscriber for () {
     fn fact(&mut self, _: Time, _: &Fact) {}
 }
 
+/// Both are told, the first one first.
+impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
+    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+        self.0.observed(time, node, observation);
+        self.1.observed(time, node, observation);
+    }
+    fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        self.0.fault(time, text, targets);
+        self.1.fault(time, text, targets);
+    }
+    fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        self.0.undone(time, text, targets);
+        self.1.undone(time, text, targets);
+    }
+    fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        self.0.life(time, node, life);
+        self.1.life(time, node, life);
+    }
+    fn fact(&mut self, time: Time, fact: &Fact) {
+        self.0.fact(time, fact);
+        self.1.fact(time, fact);
+    }
+}
+
+/// It is told, if there is one.
+impl Subscriber for Option<Box<dyn Subscriber>> {
+    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+        if let Some(subscriber) = self {
+            subscriber.observed(time, node, observation);
+        }
+    }
+    fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        if let Some(subscriber) = self {
+            subscriber.fault(time, text, targets);
+        }
+    }
+    fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        if let Some(subscriber) = self {
+            subscriber.undone(time, text, targets);
+        }
+    }
+    fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        if let Some(subscriber) = self {
+            subscriber.life(time, node, life);
+        }
+    }
+    fn fact(&mut self, time: Time, fact: &Fact) {
+        if let Some(subscriber) = self {
+            subscriber.fact(time, fact);
+        }
+    }
+}
+
 /// What is left of a recorder when the run is over.
 #[derive(Debug)]
 pub struct Recorded<S> {
@@ -166,7 +219,8 @@ impl<S: Subscriber> Recorder<S> {
         self.fact(time, &Fact::FinalRecord { at, offset, producer, record });
     }
 
-    fn fact(&mut self, time: Time, fact: &Fact) {
+    /// Something was read off the cluster after the run ended.
+    pub fn fact(&mut self, time: Time, fact: &Fact) {
         self.record(time, None, EventKind::Fact(fact));
         self.subscriber.fact(time, fact);
     }
@@ -355,7 +409,7 @@ mod tests {
     fn time_does_not_go_back() {
         let mut recorder = Recorder::new(());
         recorder.timer(Time(2), NodeId(0), 0);
-        let expired = Observation::Broker(BrokerObservation::SessionExpired);
+        let expired = Observation::Broker(BrokerObservation::SessionExpired { session: 1 });
         recorder.observed(Time(1), NodeId(0), &expired);
     }
 }

@@ -13,6 +13,7 @@ fn outcome(scenario: &str, judgement: Judgement) -> RunOutcome {
         path: format!("scenarios/{scenario}.toml"),
         seed: Seed(42),
         kafka: KafkaVersion::new(2, 8),
+        mutant: None,
         simulated: Time::from_millis(30_000),
         world_events: 654_321,
         events: 1_234_567,

@@ -49,14 +49,19 @@ impl Text<'_> {
     }
 
     fn banner(&mut self, outcome: &RunOutcome) -> fmt::Result {
-        let RunOutcome { scenario, seed, kafka, simulated, events, .. } = outcome;
+        let RunOutcome { scenario, seed, kafka, mutant, simulated, events, .. } = outcome;
         let scenario = self.style.paint(Paint::Heading, scenario);
         let (simulated, events) = (millis(*simulated), thousands(*events));
         writeln!(
             self.out,
             "{scenario}  seed {}  kafka {kafka}  {simulated} simulated  {events} events",
             seed.0
-        )
+        )?;
+        if let Some(mutant) = mutant {
+            let name = self.style.paint(Paint::Warning, mutant.name());
+            writeln!(self.out, "mutant {name}  {}", mutant.wrong())?;
+        }
+        Ok(())
     }
 
     fn faults(&mut self, judgement: &Judgement) -> fmt::Result {
@@ -237,17 +242,11 @@ impl Text<'_> {
     /// What stands below a violation: the first case in a sentence, why, what was done before, how many more.
     fn evidence(&mut self, evidence: &Evidence) -> fmt::Result {
         writeln!(self.out, "    {evidence}")?;
-        if let Evidence::Lost { gone, faults, .. } = evidence {
-            if let Some(gone) = gone {
-                writeln!(
-                    self.out,
-                    "    because {} led epoch {} from offset {}",
-                    gone.leader, gone.leader_epoch, gone.start
-                )?;
-            }
-            for fault in faults {
-                writeln!(self.out, "    fault {}  {}", millis(fault.time), fault.text)?;
-            }
+        for why in evidence.because() {
+            writeln!(self.out, "    because {why}")?;
+        }
+        for fault in evidence.faults() {
+            writeln!(self.out, "    fault {}  {}", millis(fault.time), fault.text)?;
         }
         match evidence.count() - 1 {
             0 => Ok(()),

@@ -1,22 +1,39 @@
-//! One seed: what a run is asked for, and how it can fail to be one.
+//! One seed and many: what a run is asked for, and how it can fail to be one.
 
+mod many;
+pub mod mutants;
 mod single;
 
 use std::fmt;
 use std::io::{self, Write};
 
+use crate::checkers::Terms;
+use crate::history::Subscriber;
+use crate::vocab::Mutant;
+pub use many::{Jobs, Panicked, Ran, many};
 pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
+
+/// Makes a subscriber that is told what the judge is told; it is made in the run's own thread.
+pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
 
 /// What is asked of a run, besides its scenario and seed.
 #[derive(Default)]
 pub struct RunOptions {
     /// Where every event is written as a line, if anywhere. Should be buffered.
     pub events: Option<Box<dyn Write + Send>>,
+    /// Who watches beside the judge, if anybody does.
+    pub watcher: Option<Watcher>,
+    /// The bug to plant, instead of the scenario's.
+    pub mutant: Option<Mutant>,
 }
 
 impl fmt::Debug for RunOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunOptions").field("events", &self.events.is_some()).finish()
+        f.debug_struct("RunOptions")
+            .field("events", &self.events.is_some())
+            .field("watcher", &self.watcher.is_some())
+            .field("mutant", &self.mutant)
+            .finish()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::vocab::{Roster, Seed, Time};
 pub const DEFAULT_SEED: Seed = Seed(0);
 
 /// The stack of a run's thread, in bytes; more than the deepest decoder needs.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 thread_local! {
     /// The names of the cluster that this thread simulates, for log lines.
@@ -59,8 +59,9 @@ pub fn run_one(
     seed: Option<Seed>,
     options: RunOptions,
 ) -> Result<RunOutcome, RunError> {
-    let scenario = load(path)?;
-    run_plan(scenario.plan(seed.unwrap_or(DEFAULT_SEED)), options)
+    let mut plan = load(path)?.plan(seed.unwrap_or(DEFAULT_SEED));
+    plan.mutant = options.mutant.or(plan.mutant);
+    run_plan(plan, options)
 }
 
 /// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
@@ -75,7 +76,7 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", plan.seed.0))
         .stack_size(STACK_BYTES)
-        .spawn(move || substrate::simulate(plan.seed, || simulated(&plan, options)))
+        .spawn(move || played(&plan, options))
         .expect("the machine has room for one more thread");
     match thread.join() {
         Ok(outcome) => outcome,
@@ -83,10 +84,20 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     }
 }
 
+/// Plays a plan in this thread, which must be a fresh one.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
+    substrate::simulate(plan.seed, || simulated(plan, options))
+}
+
 fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
     let names = Names::of(plan);
     NAMES.set(names.roster.clone());
-    let mut recorder = Recorder::new(Judge::new(terms(plan, &names)));
+    let terms = terms(plan, &names);
+    let watcher = options.watcher.map(|watcher| watcher(&terms));
+    let mut recorder = Recorder::new((Judge::new(terms), watcher));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
@@ -98,11 +109,12 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         path: plan.scenario.clone(),
         seed: plan.seed,
         kafka: plan.kafka,
+        mutant: plan.mutant,
         simulated: played.ended,
         world_events: played.world_events,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
-        judgement: recorded.subscriber.finish(played.ended),
+        judgement: recorded.subscriber.0.finish(played.ended),
     })
 }
 

@@ -12,7 +12,7 @@ use super::plan::{
 };
 use super::properties::{Properties, Value};
 use super::quantity::DurationRange;
-use crate::vocab::{BrokerId, KafkaVersion, Seed, Stream, Time};
+use crate::vocab::{BrokerId, KafkaVersion, Mutant, Seed, Stream, Time};
 
 /// What a scenario file says, checked, with its ranges still open.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,7 @@ pub struct Scenario {
     pub(super) file_name: String,
     pub(super) about: String,
     pub(super) kafka: KafkaVersion,
+    pub(super) mutant: Option<Mutant>,
     pub(super) duration: Duration,
     pub(super) brokers: usize,
     pub(super) coordinators: usize,
@@ -100,6 +101,7 @@ impl Scenario {
             scenario: self.file_name.clone(),
             seed,
             kafka: self.kafka,
+            mutant: self.mutant,
             duration: self.duration,
             coordinators: (1..=self.coordinators).map(coordinator).collect(),
             brokers: self.broker_ids().into_iter().map(broker).collect(),

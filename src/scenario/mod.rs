@@ -46,6 +46,7 @@
 //! |---|---|---|---|
 //! | top | `kafka` | a release, `"0.10"` to `"3.9"` | required |
 //! | | `duration` | duration | required |
+//! | | `mutant` | a bug that is planted, one of [`Mutant`](crate::vocab::Mutant) | none |
 //! | `[cluster]` | `brokers` | 1 to 100 | required |
 //! | | `coordinators` | 1; an ensemble is not simulated yet | 1 |
 //! | `[broker]` | | properties of [`properties::BROKER`] | the release's |

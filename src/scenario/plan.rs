@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
-use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Ratio, Seed, Time};
+use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Mutant, Ratio, Seed, Time};
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.
@@ -20,6 +20,9 @@ pub struct Plan {
     pub seed: Seed,
     /// The release that brokers and clients behave like.
     pub kafka: KafkaVersion,
+    /// The bug that is planted in the nodes, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<Mutant>,
     /// How long clients write and faults happen. Healing, convergence and the final look come after
     /// it.
     pub duration: Duration,

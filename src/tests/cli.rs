@@ -34,6 +34,8 @@ fn help_is_pinned() {
         ("help-check", &["check", "--help"]),
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
+        ("help-timeline", &["timeline", "--help"]),
+        ("help-mutants", &["mutants", "--help"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(0), "{args:?}");
@@ -49,6 +51,7 @@ fn mistakes_on_the_command_line_are_pinned() {
         ("mistake-option", &["run", "x.toml", "--sed", "1"]),
         ("mistake-seed", &["run", "x.toml", "--seed", "many"]),
         ("mistake-no-scenario", &["run"]),
+        ("mistake-mutant", &["run", "x.toml", "--mutant", "elect-outside-irs"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(2), "{args:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,23 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+/// A text that names no partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a topic and the number of a partition, as in orders-0")]
+pub struct NotAPartition;
+
+impl FromStr for TopicPartition {
+    type Err = NotAPartition;
+    fn from_str(text: &str) -> Result<Self, NotAPartition> {
+        let (topic, partition) = text.rsplit_once('-').ok_or(NotAPartition)?;
+        let is_number = !partition.is_empty() && partition.bytes().all(|b| b.is_ascii_digit());
+        if topic.is_empty() || !is_number {
+            return Err(NotAPartition);
+        }
+        Ok(Self::new(topic, partition.parse().map_err(|_| NotAPartition)?))
+    }
+}
+
 /// The names of a cluster's nodes; what DNS is to a real one.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
@@ -141,5 +159,21 @@ impl Roster {
     /// Whether there is no node.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_read_as_it_is_shown() {
+        for (topic, partition) in [("orders", 0), ("orders-by-day", 12)] {
+            let at = TopicPartition::new(topic, partition);
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+        for text in ["", "orders", "orders-", "-0", "orders--1x", "orders-99999999999"] {
+            assert_eq!(text.parse::<TopicPartition>(), Err(NotAPartition), "{text}");
+        }
     }
 }

@@ -23,6 +23,7 @@
 //! | leader | the replica of a partition that takes writes |
 //! | leader epoch | counts the elections of a partition |
 //! | log end offset | offset the next record of a log will get |
+//! | mutant | a known bug that is planted, to show that a checker finds it |
 //! | node | any process of the simulated cluster: coordinator server, broker, producer, consumer |
 //! | observation | what a node tells the history about itself |
 //! | partition epoch | dataVersion of a partition's state znode (`zkVersion`) |
@@ -37,6 +38,8 @@
 mod acks;
 mod happening;
 mod ids;
+mod mutant;
+mod nearest;
 mod seed;
 pub mod step;
 mod time;
@@ -45,9 +48,11 @@ mod version;
 pub use acks::Acks;
 pub use happening::{Happening, UnknownHappening};
 pub use ids::{
-    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, Offset,
-    PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
+    BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, NotAPartition,
+    Offset, PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,
 };
+pub use mutant::{Mutant, UnknownMutant};
+pub use nearest::nearest;
 pub use seed::{Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};

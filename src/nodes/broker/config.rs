@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::vocab::{BrokerId, KafkaVersion, NodeId};
+use crate::vocab::{BrokerId, KafkaVersion, Mutant, NodeId};
 
 /// The `server.properties` of one broker, as far as the simulated broker reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Config {
     pub host: String,
     /// The release it behaves like (`inter.broker.protocol.version` follows it).
     pub version: KafkaVersion,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `zookeeper.connect`
     pub coordinators: Vec<NodeId>,
     /// `zookeeper.session.timeout.ms`
@@ -70,6 +72,13 @@ pub struct Config {
     pub controller_socket_timeout: Duration,
     /// `request.timeout.ms`
     pub request_timeout: Duration,
+}
+
+impl Config {
+    /// Whether this bug is planted.
+    pub fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
 }
 
 /// What a topic sets otherwise than its brokers (`/config/topics/T`): Kafka's property name to value.

@@ -196,6 +196,7 @@ impl Admin {
         }
         self.net.expire(now, effects, &mut happened);
         self.digest(now, &mut happened);
+        self.metadata.tell(effects);
         self.happened = happened;
         if self.is_done() {
             info!("all brokers are there and all topics have leaders");

@@ -97,11 +97,11 @@ impl Discovery {
         if due > clock.now {
             return Some(due);
         }
-        if !self.session.is_connected() {
+        let Some(server) = self.session.server() else {
             // The next input is the session's.
             return None;
-        }
-        metadata.begin(clock.now);
+        };
+        metadata.begin(clock.now, server, effects);
         self.round =
             Some(Round { topics: vec![Vec::new(); metadata.topics()], ..Round::default() });
         self.ask(clock, Read::Ids, metadata, effects);

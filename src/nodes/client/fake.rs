@@ -135,7 +135,10 @@ pub struct World<R> {
     pub script: Script,
     pub requests: Vec<(Time, i32, RequestFrame)>,
     pub connects: Vec<(Time, i32)>,
+    /// Operations, what was consumed, and what went wrong.
     pub observed: Vec<(Time, ClientObservation)>,
+    /// How the client got there: what it asked, learned and sent.
+    pub told: Vec<(Time, ClientObservation)>,
     pub exited: bool,
     pub brokers: i32,
     /// What was read from the coordinator.
@@ -179,6 +182,7 @@ impl<R: Role> World<R> {
             requests: Vec::new(),
             connects: Vec::new(),
             observed: Vec::new(),
+            told: Vec::new(),
             exited: false,
             brokers,
             reads: Vec::new(),
@@ -241,7 +245,13 @@ impl<R: Role> World<R> {
                 }
             }
             Effect::Observe(Observation::Client(observation)) => {
-                self.observed.push((self.now, observation));
+                let list = match &observation {
+                    ClientObservation::LeadersAsked { .. }
+                    | ClientObservation::LeaderLearned { .. }
+                    | ClientObservation::BatchSent { .. } => &mut self.told,
+                    _ => &mut self.observed,
+                };
+                list.push((self.now, observation));
             }
             Effect::Exit => self.exited = true,
             other => panic!("a client has no use for {other:?}"),

@@ -15,8 +15,9 @@ use tracing::{debug, warn};
 
 use super::connections::{Connections, Readiness};
 use super::protocol::{code, topic_name};
+use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Roster, Time};
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Roster, Time, TopicPartition};
 
 /// The tag of Metadata requests that [`Metadata::refresh`] sends; no other request of the client has it.
 pub const METADATA_TAG: u64 = u64::MAX;
@@ -43,7 +44,7 @@ pub struct Leader {
     pub epoch: LeaderEpoch,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Partition {
     leader: Option<(BrokerId, NodeId)>,
     epoch: LeaderEpoch,
@@ -73,6 +74,8 @@ pub struct Metadata {
     asked: bool,
     last_attempt: Option<Time>,
     last_success: Option<Time>,
+    /// Partitions whose leader changed, that the history was not told of yet.
+    learned: Vec<(usize, usize)>,
 }
 
 impl Metadata {
@@ -102,6 +105,7 @@ impl Metadata {
             asked: false,
             last_attempt: None,
             last_success: None,
+            learned: Vec::new(),
         }
     }
 
@@ -202,7 +206,7 @@ impl Metadata {
                 let request = self.request();
                 let request = (ApiKey::Metadata, self.version, &request);
                 net.send(now, node, effects, request, METADATA_TAG);
-                self.begin(now);
+                self.begin(now, node, effects);
                 None
             }
             Readiness::Wait => None,
@@ -210,10 +214,12 @@ impl Metadata {
         }
     }
 
-    /// A request for what is to be known goes out now.
-    pub fn begin(&mut self, now: Time) {
+    /// A request for what is to be known goes out to `node` now.
+    pub fn begin(&mut self, now: Time, node: NodeId, effects: &mut Effects) {
         self.asked = true;
         self.last_attempt = Some(now);
+        let asked = ClientObservation::LeadersAsked { of: node };
+        effects.observe(Observation::Client(asked));
     }
 
     /// The request in flight will have no answer.
@@ -286,7 +292,25 @@ impl Metadata {
             debug!(index, old = answer.leader_epoch, known = known.epoch, "answer is out of date");
             return;
         }
-        *known = Partition { leader, epoch: answer.leader_epoch };
+        let new = Partition { leader, epoch: answer.leader_epoch };
+        if *known != new {
+            *known = new;
+            self.learned.push((topic, index));
+        }
+    }
+
+    /// Tells the history what changed since it was told last.
+    pub fn tell(&mut self, effects: &mut Effects) {
+        for (topic, index) in self.learned.drain(..) {
+            let topic = &self.topics[topic];
+            let Partition { leader, epoch } = topic.partitions[index];
+            let partition = i32::try_from(index).unwrap_or(i32::MAX);
+            effects.observe(Observation::Client(ClientObservation::LeaderLearned {
+                at: TopicPartition::new(topic.name.clone(), partition),
+                leader: leader.map(|(broker, _)| broker),
+                leader_epoch: epoch,
+            }));
+        }
     }
 
     /// Takes what the coordinator says in place of a Metadata answer: hosts of the live brokers, and for each
@@ -299,15 +323,17 @@ impl Metadata {
     ) {
         let node = |(id, host): &(BrokerId, String)| Some((*id, self.roster.find(host)?));
         self.brokers = hosts.iter().filter_map(node).collect();
-        for (topic, leaders) in self.topics.iter_mut().zip(topics) {
+        for (place, (topic, leaders)) in self.topics.iter_mut().zip(topics).enumerate() {
             topic.present = !leaders.is_empty();
             let unknown = Partition { leader: None, epoch: -1 };
             topic.partitions.resize(topic.partitions.len().max(leaders.len()), unknown);
-            for (known, &(leader, epoch)) in topic.partitions.iter_mut().zip(leaders) {
-                if epoch >= known.epoch {
-                    let live = |(id, _): &&(BrokerId, NodeId)| Some(*id) == leader;
-                    let leader = self.brokers.iter().find(live).copied();
-                    *known = Partition { leader, epoch };
+            for (index, &(leader, epoch)) in leaders.iter().enumerate() {
+                let live = |(id, _): &&(BrokerId, NodeId)| Some(*id) == leader;
+                let new = Partition { leader: self.brokers.iter().find(live).copied(), epoch };
+                let known = &mut topic.partitions[index];
+                if epoch >= known.epoch && *known != new {
+                    *known = new;
+                    self.learned.push((place, index));
                 }
             }
         }

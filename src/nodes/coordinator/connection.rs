@@ -10,6 +10,7 @@ use super::sessions::negotiate;
 use super::txn::PASSWORD;
 use super::writes::{Asked, Shape, write_of};
 use super::{Running, Step, four_letter};
+use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Zxid};
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::jute::Reader;
@@ -196,6 +197,8 @@ impl Running {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.session = Some(id);
         }
+        let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
+        at.fx.observe(Observation::Coordinator(attached));
         let again =
             ConnectResponse { protocol_version: 0, timeout_ms, session: id, password, read_only };
         self.send(at, conn, again.encode());

@@ -16,6 +16,7 @@ mod prepare;
 mod reads;
 mod sessions;
 mod state;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
-use crate::vocab::{Clock, ConnId, NodeId, Stream, Time, TimerId, Zxid};
+use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
 
 use acl::AuthId;
 use connection::Connection;
@@ -73,10 +74,19 @@ pub struct Config {
     pub max_session_timeout_ms: Option<u32>,
     /// `snapCount`: transactions from one snapshot to the next.
     pub snapshot_every: u64,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `zookeeper.extendedTypesEnabled`: whether znodes may have a time to live.
     pub extended_types: bool,
     /// `4lw.commands.whitelist=*`: whether more commands than `srvr` are answered.
     pub four_letter_words: bool,
+}
+
+impl Config {
+    /// Whether this bug is planted.
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
 }
 
 impl Default for Config {
@@ -92,6 +102,7 @@ impl Default for Config {
             min_session_timeout_ms: None,
             max_session_timeout_ms: None,
             snapshot_every: 10_000,
+            mutant: None,
             extended_types: false,
             four_letter_words: true,
         }
@@ -202,6 +213,7 @@ impl Coordinator {
         let zxid = state.last_zxid;
         tracing::info!(%zxid, znodes = state.tree.len(), "recovered");
         fx.observe(Observation::Coordinator(CoordinatorObservation::Recovered { zxid }));
+        fx.observe(Observation::Coordinator(telling::loaded(&state)));
         let mut expiry = Expiry::new(self.config.tick_ms);
         if peer.is_none() {
             for (id, session) in state.sessions.iter() {
@@ -211,7 +223,7 @@ impl Coordinator {
         let server_id = self.config.server_id;
         let first = sessions::first_id(server_id, clock.wall_ms);
         let mut running = Running {
-            preparer: Preparer::new(state.last_zxid, self.config.extended_types),
+            preparer: Preparer::new(state.last_zxid, &self.config),
             next_session: state
                 .sessions
                 .last_id(server_id)
@@ -254,6 +266,9 @@ impl Running {
     /// The end of every step: what was proposed goes to the log, and timers stand where they must.
     fn settle(&mut self, at: &mut Step<'_>) {
         self.log.flush(at.fx);
+        if at.config.is(Mutant::ApplyBeforeFsync) {
+            self.acknowledge_unlogged(at);
+        }
         self.snapshot_if_due(at);
         if self.leads() {
             self.arm_timers(at);
@@ -313,12 +328,12 @@ impl Running {
             sessions.into_iter().for_each(|(id, ms)| self.expiry.track(at.clock.now, id, ms));
             return;
         }
-        for session in self.expiry.expired(at.clock.now) {
+        for (session, heard) in self.expiry.expired(at.clock.now) {
             if !self.preparer.is_live(&self.state, session) {
                 continue;
             }
             tracing::info!(session = format!("{session:#x}"), "session expired");
-            let observation = CoordinatorObservation::SessionExpired { session };
+            let observation = CoordinatorObservation::SessionExpired { session, heard };
             at.fx.observe(Observation::Coordinator(observation));
             self.propose(at, None, session, 0, Write::CloseSession);
         }

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::Config;
 use super::acl::{AuthId, allows, fix_up};
 use super::path::{self, SPECIAL};
 use super::state::State;
 use super::tree::Znode;
 use super::txn::{Lifetime, PASSWORD, Record, Txn};
-use crate::vocab::Zxid;
+use crate::vocab::{Mutant, Zxid};
 use crate::wire::zookeeper::{
     Acl, Code, Create, Delete, MultiOp, SetData, VersionCheck, create_flags, op,
 };
@@ -105,7 +106,9 @@ struct Change {
 #[derive(Debug, Default)]
 pub struct Preparer {
     last: Zxid,
+    /// Times to live are allowed (`zookeeper.extendedTypesEnabled`).
     extended_types: bool,
+    mutant: Option<Mutant>,
     outstanding: BTreeMap<Arc<str>, Change>,
     /// Which paths each proposed transaction touched, oldest first.
     touched: VecDeque<(Zxid, Arc<str>)>,
@@ -116,10 +119,10 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// Goes on behind `last`; `extended_types` allows times to live
-    /// (`zookeeper.extendedTypesEnabled`).
-    pub fn new(last: Zxid, extended_types: bool) -> Self {
-        Self { last, extended_types, ..Self::default() }
+    /// Goes on behind `last`.
+    pub fn new(last: Zxid, config: &Config) -> Self {
+        let (extended_types, mutant) = (config.extended_types, config.mutant);
+        Self { last, extended_types, mutant, ..Self::default() }
     }
 
     /// The last zxid that was given away.
@@ -183,7 +186,9 @@ impl Attempt<'_> {
             Write::DeletePerished { path } => return self.delete_perished(path),
             _ => {}
         }
-        if !self.to.is_live(self.state, self.by.session) {
+        let is_closing = self.to.closing.contains(&self.by.session);
+        let is_let_in = is_closing && self.to.mutant == Some(Mutant::CreateInClosingSession);
+        if !self.to.is_live(self.state, self.by.session) && !is_let_in {
             return Err(Code::SESSION_EXPIRED);
         }
         match write {
@@ -411,6 +416,9 @@ impl Attempt<'_> {
             } else {
                 ephemerals.remove(path);
             }
+        }
+        if self.to.mutant == Some(Mutant::LeaveEphemerals) {
+            ephemerals.clear();
         }
         ephemerals.iter().for_each(|path| self.remove(path));
         self.to.closing.insert(session);

@@ -16,7 +16,8 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let preparer = Preparer::new(Zxid(0), true);
+        let preparer =
+            Preparer::new(Zxid(0), &Config { extended_types: true, ..Config::default() });
         let ids = vec![AuthId::of_peer(NodeId(1))];
         let mut fixture = Self { state: State::default(), preparer, ids };
         fixture.applied(Write::CreateSession { timeout_ms: 4_000, password: [0; PASSWORD] });

@@ -129,6 +129,8 @@ pub struct Expiry {
 struct Touched {
     timeout_ms: u64,
     bucket_ms: u64,
+    /// When it was heard of last, or began to be watched over.
+    heard: Time,
 }
 
 impl Expiry {
@@ -144,14 +146,15 @@ impl Expiry {
     /// Begins to watch over a session, or changes its timeout.
     pub fn track(&mut self, now: Time, session: i64, timeout_ms: i32) {
         let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
-        self.sessions.entry(session).or_insert(Touched { timeout_ms, bucket_ms: 0 }).timeout_ms =
-            timeout_ms;
+        let new = Touched { timeout_ms, bucket_ms: 0, heard: now };
+        self.sessions.entry(session).or_insert(new).timeout_ms = timeout_ms;
         self.touch(now, session);
     }
 
     /// The session was heard of.
     pub fn touch(&mut self, now: Time, session: i64) {
         let Some(touched) = self.sessions.get_mut(&session) else { return };
+        touched.heard = now;
         let bucket = ((now.as_millis() + touched.timeout_ms) / self.tick_ms + 1) * self.tick_ms;
         if bucket > touched.bucket_ms {
             let before = std::mem::replace(&mut touched.bucket_ms, bucket);
@@ -182,18 +185,17 @@ impl Expiry {
         Some(Time::ZERO + Duration::from_millis(*bucket))
     }
 
-    /// The sessions whose time is over, in order of their ids within a bucket; they are forgotten here.
-    pub fn expired(&mut self, now: Time) -> Vec<i64> {
+    /// The sessions whose time is over, in order of their ids within a bucket, and when each was heard of
+    /// last; they are forgotten here.
+    pub fn expired(&mut self, now: Time) -> Vec<(i64, Time)> {
         let mut expired = Vec::new();
         while let Some(bucket) = self.buckets.first_entry()
             && *bucket.key() <= now.as_millis()
         {
             expired.extend(bucket.remove());
         }
-        expired.iter().for_each(|session| {
-            self.sessions.remove(session);
-        });
-        expired
+        let forget = |session| Some((session, self.sessions.remove(&session)?.heard));
+        expired.into_iter().filter_map(forget).collect()
     }
 }
 
@@ -225,7 +227,7 @@ mod tests {
             let silent = at.since(Time::from_millis(touched_ms)).as_millis();
             assert!((4_001..=6_000).contains(&silent), "{touched_ms}: {silent}");
             assert!(expiry.expired(Time(at.0 - 1)).is_empty());
-            assert_eq!(expiry.expired(at), [7]);
+            assert_eq!(expiry.expired(at), [(7, Time::from_millis(touched_ms))]);
             assert_eq!(expiry.next(), None);
         }
     }
@@ -236,7 +238,7 @@ mod tests {
         expiry.track(Time::ZERO, 1, 2_000);
         expiry.track(Time::ZERO, 2, 2_000);
         expiry.touch(Time::from_millis(1_500), 1);
-        assert_eq!(expiry.expired(Time::from_millis(3_000)), [2]);
+        assert_eq!(expiry.expired(Time::from_millis(3_000)), [(2, Time::ZERO)]);
         expiry.forget(1);
         assert_eq!(expiry.next(), None);
         expiry.touch(Time::from_millis(4_000), 1);

@@ -195,6 +195,12 @@ impl Tree {
         self.ephemerals.get(&session).into_iter().flatten()
     }
 
+    /// Every ephemeral znode with its owner, by owner and path.
+    pub fn all_ephemerals(&self) -> Vec<(Arc<str>, i64)> {
+        let owners = self.ephemerals.iter();
+        owners.flat_map(|(&owner, paths)| paths.iter().map(move |p| (p.clone(), owner))).collect()
+    }
+
     /// The containers and the znodes with a time to live.
     pub fn perishable(&self) -> impl Iterator<Item = (&Arc<str>, &Znode)> {
         self.perishable.iter().filter_map(|path| self.znodes.get_key_value(path))

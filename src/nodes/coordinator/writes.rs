@@ -10,9 +10,9 @@ use super::prepare::{Requester, Write};
 use super::state::Applied;
 use super::tree::Changes;
 use super::txn::{PASSWORD, Record, Txn};
-use super::{Running, Step};
+use super::{Running, Step, telling};
 use crate::history::{CoordinatorObservation, Observation};
-use crate::vocab::{ConnId, Zxid};
+use crate::vocab::{ConnId, Mutant, Zxid};
 use crate::wire::zookeeper::{
     Code, ConnectResponse, MultiOp, MultiResult, Reply, Request, encode_event, op,
 };
@@ -176,8 +176,13 @@ impl Running {
 
     pub(super) fn apply(&mut self, at: &mut Step<'_>, txn: &Txn) -> Applied {
         let mut changes = Changes::new();
+        let owned = telling::owned(&self.state.tree, txn);
         let applied = self.state.apply(txn, &mut changes);
+        telling::applied(&self.state, txn, &owned, at.fx);
         self.preparer.applied(txn);
+        if at.config.is(Mutant::TellNobodyOfSessionEnd) && applied == Applied::SessionClosed {
+            changes.clear();
+        }
         for (kind, path) in changes {
             let told = self.watches.trigger(kind, &path);
             if told.is_empty() {
@@ -200,10 +205,8 @@ impl Running {
         let timeout_ms = session.timeout_ms;
         tracing::info!(session = format!("{:#x}", txn.session), timeout_ms, "session opened");
         let session = txn.session;
-        if self.leads() {
-            let observation = CoordinatorObservation::SessionOpened { session, timeout_ms };
-            at.fx.observe(Observation::Coordinator(observation));
-        }
+        let observation = CoordinatorObservation::SessionOpened { session, timeout_ms };
+        at.fx.observe(Observation::Coordinator(observation));
     }
 
     fn session_closed(&mut self, at: &mut Step<'_>, txn: &Txn) {

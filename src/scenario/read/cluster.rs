@@ -1,4 +1,4 @@
-//! The version, the duration, `[cluster]`, `[broker]`, `[coordinator]`, `[network]` and `[disk]`.
+//! The version, the mutant, the duration, `[cluster]`, `[broker]`, `[coordinator]`, `[network]` and `[disk]`.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::super::properties::{BROKER, COORDINATOR, Properties};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
 use super::{Context, NodeKind};
-use crate::vocab::{KafkaVersion, Ratio};
+use crate::vocab::{KafkaVersion, Mutant, Ratio};
 
 /// Most brokers of a cluster.
 const BROKERS_MAX: i64 = 100;
-/// Most servers of the coordinator; an ensemble is not simulated yet.
-const COORDINATORS_MAX: i64 = 1;
+/// How many servers a coordinator can have; an even number survives no more than one less.
+const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
 
@@ -28,6 +28,13 @@ pub(super) fn version(top: &Section<'_, '_>) -> Option<KafkaVersion> {
         let hint = did_you_mean(text, "versions", all.iter().map(String::as_str));
         item.error(format!("there is no simulated Kafka version `{text}`"), hint)
     })
+}
+
+/// Reads `mutant`: the bug that is planted.
+pub(super) fn mutant(top: &Section<'_, '_>) -> Option<Mutant> {
+    let item = top.take("mutant")?;
+    let all: Vec<(&str, Mutant)> = Mutant::ALL.iter().map(|m| (m.name(), *m)).collect();
+    item.word("mutants", &all)
 }
 
 pub(super) fn duration(top: &Section<'_, '_>) -> Option<Duration> {
@@ -53,9 +60,9 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
     let coordinators = match cluster.take("coordinators") {
         None => Some(1),
         Some(item) => item.integer(1..=BROKERS_MAX).and_then(|count| {
-            if count > COORDINATORS_MAX {
-                let message = format!("an ensemble of {count} coordinators is not simulated yet");
-                return item.error(message, "write coordinators = 1");
+            if !ENSEMBLES.contains(&count) {
+                let message = format!("a coordinator has 1, 3 or 5 servers, not {count}");
+                return item.error(message, "write coordinators = 3");
             }
             Some(count)
         }),

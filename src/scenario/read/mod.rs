@@ -22,6 +22,7 @@ use crate::vocab::KafkaVersion;
 
 const TOP: &[&str] = &[
     "kafka",
+    "mutant",
     "duration",
     "cluster",
     "broker",
@@ -100,6 +101,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Scenario, Diagnostics> {
 
 fn read<'s>(sink: &'s Sink, file_name: &str, text: &'s str, top: &Section<'s, '_>) -> Scenario {
     let version = cluster::version(top);
+    let mutant = cluster::mutant(top);
     let duration = cluster::duration(top);
     let mut context = Context {
         sink,
@@ -127,6 +129,7 @@ fn read<'s>(sink: &'s Sink, file_name: &str, text: &'s str, top: &Section<'s, '_
         file_name: file_name.to_owned(),
         about: about(text),
         kafka: context.version,
+        mutant,
         duration: duration.unwrap_or_default(),
         brokers,
         coordinators,

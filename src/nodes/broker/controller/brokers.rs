@@ -13,7 +13,7 @@ use super::context::{Broker, PartitionStage, ReplicaStage};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::paths;
 use crate::nodes::broker::zookeeper::payload::BrokerRegistration;
-use crate::vocab::{BrokerId, TopicPartition};
+use crate::vocab::{BrokerId, Mutant, TopicPartition};
 
 impl Controller {
     /// Reads `/brokers/ids` and all registrations, and watches the children.
@@ -54,8 +54,10 @@ impl Controller {
     pub(super) fn broker_change(&mut self, cx: &mut Context<'_>) {
         self.read_brokers(cx, |this, cx, now| {
             let known = &this.known.brokers;
+            let compares_ids_only = this.config.is(Mutant::MissBouncedBrokers);
             let is_bounced = |id: &BrokerId, broker: &Broker| {
-                known.get(id).is_some_and(|before| broker.epoch > before.epoch)
+                !compares_ids_only
+                    && known.get(id).is_some_and(|before| broker.epoch > before.epoch)
             };
             let dead: Vec<_> = known.keys().copied().filter(|id| !now.contains_key(id)).collect();
             let (mut new, mut bounced) = (BTreeMap::new(), BTreeMap::new());

@@ -18,7 +18,7 @@ use crate::history::{BrokerObservation, Election, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::paths;
 use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
-use crate::vocab::{BrokerId, TopicPartition};
+use crate::vocab::{BrokerId, Mutant, TopicPartition};
 use crate::wire::zookeeper::Code;
 
 /// `unclean.leader.election.enable`, as a topic overrides it.
@@ -249,17 +249,22 @@ impl Controller {
         unclean: &UncleanTopics,
     ) {
         let epoch = self.epoch();
+        let epoch_step = if self.config.is(Mutant::ReuseLeaderEpoch) { 0 } else { 1 };
         let (mut calls, mut chosen) = (Vec::new(), Vec::new());
         for (at, old, version) in states {
-            let unclean = unclean.get(&at.topic).copied().unwrap_or(false);
-            let Some(choice) = self.choose(at, old, strategy, unclean) else {
+            let unclean = unclean.get(&at.topic).copied().unwrap_or(false)
+                || self.config.is(Mutant::ElectOutsideIsr);
+            let Some(mut choice) = self.choose(at, old, strategy, unclean) else {
                 tracing::info!(partition = %at, ?strategy, isr = ?old.isr, "nobody can lead it");
                 continue;
             };
+            if self.config.is(Mutant::ElectWithoutJoining) {
+                choice.isr.retain(|id| *id != choice.leader);
+            }
             let state = PartitionState {
                 controller_epoch: epoch,
                 leader: choice.leader,
-                leader_epoch: old.leader_epoch + 1,
+                leader_epoch: old.leader_epoch + epoch_step,
                 isr: choice.isr,
             };
             calls.push(Call::set(paths::partition_state(at), state.encode(), *version));

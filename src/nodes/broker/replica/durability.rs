@@ -16,7 +16,7 @@ use crate::nodes::broker::log::checkpoint::{
 };
 use crate::nodes::broker::log::{AtomicFiles, Disk, Known, Log, partition_of};
 use crate::vocab::step::{DiskImage, DiskRequest};
-use crate::vocab::{DiskOpId, Offset, Roster, TopicPartition};
+use crate::vocab::{DiskOpId, Mutant, Offset, Roster, TopicPartition};
 
 /// Says that the last process ended cleanly.
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -72,7 +72,7 @@ impl ReplicaManager {
     ) -> Self {
         let mut manager = Self::empty(config, roster);
         let clean = image.contains_key(CLEAN_SHUTDOWN);
-        if clean {
+        if clean && !manager.config.is(Mutant::KeepCleanShutdownMarker) {
             // Gone before anything is loaded: a crash from here on is not a clean shutdown (KAFKA-10471).
             cx.effects.disk(DiskRequest::Delete { file: CLEAN_SHUTDOWN.into() });
             cx.effects.disk(DiskRequest::FsyncDirectory);
@@ -123,7 +123,10 @@ impl ReplicaManager {
     }
 
     fn load_logs(&mut self, cx: &mut Context<'_>, image: &DiskImage, clean: bool) -> u64 {
-        let high_watermarks = load_offsets(image, HIGH_WATERMARKS);
+        let high_watermarks = match self.config.is(Mutant::ForgetHighWatermarks) {
+            true => Offsets::new(),
+            false => load_offsets(image, HIGH_WATERMARKS),
+        };
         let recovery_points = load_offsets(image, RECOVERY_POINTS);
         let starts = load_offsets(image, LOG_STARTS);
         let mut directories: Vec<&str> =

@@ -15,9 +15,10 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
 use super::partition::Partition;
 use super::purgatory::DelayedFetch;
 use super::{Due, ReplicaManager, Slot};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
-use crate::vocab::{BrokerId, Offset};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
 
 /// What a follower's fetch tells its leader.
 struct Position {
@@ -63,18 +64,14 @@ fn diverging(
     Ok(diverges.then_some(end))
 }
 
-/// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
-fn readable_end(partition: &Partition, from_follower: bool) -> Offset {
-    if from_follower { partition.log.settled_end() } else { partition.high_watermark }
-}
-
+/// Reads what `asked` asks for, up to `readable_end`; an offset behind `last` is out of range.
 fn read_partition(
     partition: &Partition,
     asked: &FetchPartition,
-    from_follower: bool,
+    readable_end: Offset,
+    last: Offset,
     budget: &mut Budget,
 ) -> Result<PartitionData, ResponseError> {
-    partition.leader_at(asked.current_leader_epoch)?;
     let mut data = PartitionData::default()
         .with_partition_index(asked.partition)
         .with_high_watermark(partition.high_watermark)
@@ -86,12 +83,11 @@ fn read_partition(
         return Ok(data);
     }
     let log = &partition.log;
-    if asked.fetch_offset < log.start() || asked.fetch_offset > log.end() {
+    if asked.fetch_offset < log.start() || asked.fetch_offset > last {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    let end = readable_end(partition, from_follower);
     let max_bytes = size(asked.partition_max_bytes).min(budget.bytes);
-    let records = log.read(asked.fetch_offset, end, max_bytes, budget.at_least_one);
+    let records = log.read(asked.fetch_offset, readable_end, max_bytes, budget.at_least_one);
     if !records.is_empty() {
         budget.at_least_one = false;
         budget.bytes = budget.bytes.saturating_sub(records.len());
@@ -101,6 +97,20 @@ fn read_partition(
 }
 
 impl ReplicaManager {
+    /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
+    fn readable_end(&self, partition: &Partition, from_follower: bool) -> Offset {
+        if from_follower || self.config.is(Mutant::ReadAboveHighWatermark) {
+            partition.log.settled_end()
+        } else {
+            partition.high_watermark
+        }
+    }
+
+    /// The leader epoch that a fetcher goes by (KIP-320); −1 is "unknown".
+    fn fetchers_epoch(&self, asked: &FetchPartition) -> LeaderEpoch {
+        if self.config.is(Mutant::FetchUnfenced) { -1 } else { asked.current_leader_epoch }
+    }
+
     /// Reads what a request asks for, without waiting and without noting anything.
     pub(super) fn read(
         &self,
@@ -121,9 +131,16 @@ impl ReplicaManager {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for asked in &topic.partitions {
                 let slot = *slots.next().expect("one slot for each partition");
-                let data = slot
-                    .ok_or(ResponseError::UnknownTopicOrPartition)
-                    .and_then(|s| read_partition(self.at(s), asked, from_follower, &mut budget));
+                let data = slot.ok_or(ResponseError::UnknownTopicOrPartition).and_then(|slot| {
+                    let partition = self.at(slot);
+                    let end = self.readable_end(partition, from_follower);
+                    partition.leader_at(self.fetchers_epoch(asked))?;
+                    let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {
+                        true => end,
+                        false => partition.log.end(),
+                    };
+                    read_partition(partition, asked, end, last, &mut budget)
+                });
                 let data = data.unwrap_or_else(|error| {
                     PartitionData::default()
                         .with_partition_index(asked.partition)
@@ -162,14 +179,20 @@ impl ReplicaManager {
             tracing::info!(at = %partition.at, %replica, "fetch of a replica that is not assigned");
             return;
         };
-        let before = state.end;
+        let moved = state.end != Some(position.offset);
         state.fetched(position.offset, position.leader_end, now);
-        if !leader.isr.maximal().contains(&replica) {
+        let is_in_sync = leader.isr.maximal().contains(&replica);
+        if moved {
+            let (at, offset) = (partition.at.clone(), position.offset);
+            let fetched = BrokerObservation::FollowerFetched { at, follower: replica, offset };
+            cx.effects.observe(Observation::Broker(fetched));
+        }
+        if !is_in_sync {
             self.maybe_expand(cx, position.slot, replica);
         }
         // The high watermark can move without the follower having moved: when another one, outside the ISR,
         // counts as caught up no longer. Since 2.4 that has to wait for somebody who moves.
-        if before != Some(position.offset) || looks_at_every_fetch {
+        if moved || looks_at_every_fetch {
             self.progress(cx, position.slot);
         }
     }
@@ -196,7 +219,7 @@ impl ReplicaManager {
             || read.urgent
             || read.bytes >= size(request.min_bytes);
         if enough {
-            cx.reply(to, ResponseKind::Fetch(read.response));
+            self.reply_fetch(cx, to, &request, &slots, read);
             return;
         }
         let number = self.next_request;
@@ -205,6 +228,33 @@ impl ReplicaManager {
         let at = Self::later(cx, wait);
         let deadline = self.alarm.set(cx, at, Due::Fetch(number));
         self.park_fetch(number, DelayedFetch { to, deadline, request, slots });
+    }
+
+    /// Sends what was read, and tells the history which followers get records.
+    pub(super) fn reply_fetch(
+        &self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: Read,
+    ) {
+        if request.replica_id.0 >= 0 && read.bytes > 0 {
+            let follower = BrokerId(request.replica_id.0);
+            let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let given = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+            for ((asked, given), slot) in asked.zip(given).zip(slots) {
+                let Some(slot) =
+                    slot.filter(|_| given.records.as_ref().is_some_and(|r| !r.is_empty()))
+                else {
+                    continue;
+                };
+                let (at, from) = (self.at(slot).at.clone(), asked.fetch_offset);
+                let handed = BrokerObservation::HandedToFollower { at, follower, from };
+                cx.effects.observe(Observation::Broker(handed));
+            }
+        }
+        cx.reply(to, ResponseKind::Fetch(read.response));
     }
 
     /// Whether a fetch that waits can be answered, as far as this partition has something to say.
@@ -221,13 +271,13 @@ impl ReplicaManager {
                 continue;
             }
             let partition = self.at(other);
-            let wrong = partition.leader_at(asked.current_leader_epoch).is_err()
+            let wrong = partition.leader_at(self.fetchers_epoch(asked)).is_err()
                 || !matches!(diverging(partition, asked), Ok(None))
                 || asked.fetch_offset > partition.log.end();
             if wrong {
                 return true;
             }
-            let end = readable_end(partition, from_follower);
+            let end = self.readable_end(partition, from_follower);
             let max = size(asked.partition_max_bytes).max(1);
             total += partition.log.bytes_available(asked.fetch_offset, end, enough).min(max);
             if total >= enough.max(1) {

@@ -18,7 +18,7 @@ use super::truncation::{begins_at_high_watermark, first_stage};
 use super::{Due, ReplicaManager, Slot};
 use crate::nodes::broker::context::Context;
 use crate::nodes::channel::Channel;
-use crate::vocab::{BrokerId, ConnId, LeaderEpoch, NodeId, Offset, Time};
+use crate::vocab::{BrokerId, ConnId, LeaderEpoch, Mutant, NodeId, Offset, Time};
 
 /// What was asked about one partition.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,9 @@ impl ReplicaManager {
         let follower = Follower { leader: Some(leader), stage, delayed_until: Time::ZERO };
         partition.role = Role::Follower(follower);
         let high_watermark = partition.high_watermark;
-        if begins_at_high_watermark(protocol, has_epoch) {
+        if begins_at_high_watermark(protocol, has_epoch)
+            || self.config.is(Mutant::TruncateToOwnHighWatermark)
+        {
             self.truncate(cx, slot, high_watermark);
         }
         if self.fetchers.get(&leader).is_some_and(|fetcher| fetcher.channel.to() != host) {

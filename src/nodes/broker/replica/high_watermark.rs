@@ -1,30 +1,30 @@
 //! Where the high watermark stands: the rules of leader and follower.
 
-use std::time::Duration;
-
 use super::ReplicaManager;
 use super::partition::Partition;
 use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
-use crate::vocab::{KafkaVersion, Offset, Time};
+use crate::vocab::{Mutant, Offset, Time};
 
 /// Where the high watermark of a leader moves to, if it moves: the least log end offset among itself, the
 /// maximal ISR, and followers that are caught up though not in the ISR (they are about to join it).
-pub fn advanced(
-    partition: &Partition,
-    version: KafkaVersion,
-    lag_max: Duration,
-    now: Time,
-) -> Option<Offset> {
+pub fn advanced(partition: &Partition, config: &Config, now: Time) -> Option<Offset> {
+    let lag_max = config.replica_lag_time_max;
     let leader = partition.leader()?;
-    let (committed, maximal) = (leader.isr.committed(), leader.isr.maximal());
-    if version.holds_high_watermark_below_min_isr() && committed.len() < partition.min_isr(version)
-    {
+    let committed = leader.isr.committed();
+    let counted = match config.is(Mutant::CommitOverPendingShrink) {
+        true => leader.isr.wanted(),
+        false => leader.isr.maximal(),
+    };
+    let holds = config.version.holds_high_watermark_below_min_isr()
+        && !config.is(Mutant::CommitBelowMinInsyncReplicas);
+    if holds && committed.len() < partition.min_isr(config.version) {
         return None;
     }
     let mut least = partition.log.settled_end();
     for (id, follower) in &leader.followers {
-        if maximal.contains(id) || follower.is_caught_up(lag_max, now) {
+        if counted.contains(id) || follower.is_caught_up(lag_max, now) {
             // A follower that did not fetch yet holds the high watermark where it is.
             least = least.min(follower.end?);
         }
@@ -47,9 +47,8 @@ impl ReplicaManager {
 
     /// As a leader: moves the high watermark if it can, and serves whom this was all about.
     pub(super) fn progress(&mut self, cx: &mut Context<'_>, slot: usize) {
-        let (version, lag_max) = (self.config.version, self.config.replica_lag_time_max);
-        let partition = self.at_mut(slot);
-        if let Some(to) = advanced(partition, version, lag_max, cx.clock.now) {
+        let partition = self.partitions[slot].as_mut().expect("the partition was not deleted");
+        if let Some(to) = advanced(partition, &self.config, cx.clock.now) {
             Self::set_high_watermark(cx, partition, to);
         }
         self.complete_produces(cx, slot);

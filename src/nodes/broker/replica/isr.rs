@@ -29,6 +29,12 @@ impl Isr {
         }
     }
 
+    /// The replicas as they will be if the change on its way is committed. Nothing may be decided over them;
+    /// for a mutant.
+    pub fn wanted(&self) -> &[BrokerId] {
+        self.pending.as_deref().unwrap_or(&self.committed)
+    }
+
     /// Whether a change is on its way.
     pub fn is_pending(&self) -> bool {
         self.pending.is_some()

@@ -17,7 +17,7 @@ use super::partition::{FollowerState, Leader, Role, Stage};
 use super::{ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, NodeId, TopicPartition};
 
 /// The leader epoch in StopReplica of a topic that is being deleted.
 const EPOCH_DURING_DELETE: LeaderEpoch = -2;
@@ -158,6 +158,8 @@ impl ReplicaManager {
     ) {
         self.stop_following(slot);
         let (me, now, version) = (self.me(), cx.clock.now, self.config.version);
+        let forgets_epoch = self.config.is(Mutant::ForgetEpochOfElection);
+        let keeps_epoch = self.config.is(Mutant::LeadInOldEpoch);
         let (partition, mut disk) = self.with_disk(cx, slot);
         let isr = brokers(&state.isr);
         let start = partition.log.end();
@@ -174,16 +176,19 @@ impl ReplicaManager {
         let followers = replicas.iter().filter(|id| **id != me).map(|id| follower(*id)).collect();
         partition.role = Role::Leader(Leader { epoch_start: start, isr: Isr::new(isr), followers });
         partition.replicas = replicas;
-        partition.leader_epoch = state.leader_epoch;
+        if !keeps_epoch || partition.leader_epoch < 0 {
+            partition.leader_epoch = state.leader_epoch;
+        }
         partition.controller_epoch = state.controller_epoch;
         partition.partition_epoch = state.partition_epoch;
-        if version.at_least(2, 1) {
+        let leader_epoch = partition.leader_epoch;
+        if version.at_least(2, 1) && !forgets_epoch {
             // Before KAFKA-7415 an epoch was noted with its first record only.
-            partition.log.assign_epoch(&mut disk, state.leader_epoch);
+            partition.log.assign_epoch(&mut disk, leader_epoch);
         }
         let observation = BrokerObservation::BecameLeader {
             at: partition.at.clone(),
-            leader_epoch: state.leader_epoch,
+            leader_epoch,
             start,
             high_watermark: partition.high_watermark,
         };

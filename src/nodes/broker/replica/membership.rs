@@ -4,7 +4,7 @@ use super::isr::Isr;
 use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome};
-use crate::vocab::{BrokerId, IsrPath, TopicPartition};
+use crate::vocab::{BrokerId, IsrPath, Mutant, TopicPartition};
 
 impl ReplicaManager {
     fn ask_isr(&self, cx: &mut Context<'_>, slot: Slot, isr: Vec<BrokerId>) {
@@ -62,6 +62,7 @@ impl ReplicaManager {
             Some(live) if version.at_least(3, 3) => live.contains(&replica),
             _ => true,
         };
+        let skips_epoch_start = self.config.is(Mutant::JoinBelowEpochStart);
         let partition = self.at_mut(slot);
         let high_watermark = partition.high_watermark;
         let Some(leader) = partition.leader_mut() else { return };
@@ -69,7 +70,9 @@ impl ReplicaManager {
             return;
         }
         let Some(end) = leader.follower(replica).and_then(|state| state.end) else { return };
-        let started = !version.expansion_needs_epoch_start() || end >= leader.epoch_start;
+        let started = !version.expansion_needs_epoch_start()
+            || end >= leader.epoch_start
+            || skips_epoch_start;
         if end >= high_watermark && started {
             let isr = leader.isr.propose_with(replica);
             self.ask_isr(cx, slot, isr);
@@ -111,6 +114,8 @@ impl ReplicaManager {
             }
             IsrOutcome::Superseded => {}
         }
-        self.progress(cx, slot);
+        if !self.config.is(Mutant::StallAfterShrink) {
+            self.progress(cx, slot);
+        }
     }
 }

@@ -94,6 +94,14 @@ pub struct PartitionStatus {
     pub is_leader: bool,
     /// The committed in-sync replicas as this leader knows them; empty when it does not lead.
     pub isr: Vec<BrokerId>,
+    /// Where the log starts.
+    pub log_start_offset: Offset,
+    /// As a leader: whether a change of the in-sync replicas is on its way to be written.
+    pub is_isr_pending: bool,
+    /// As a leader: whether the high watermark may not rise, as too few replicas are in sync (3.7+).
+    pub is_held_below_min_isr: bool,
+    /// As a leader: where each follower's log ends and when it fetched last, as far as known.
+    pub followers: Vec<(BrokerId, Option<Offset>, Option<Time>)>,
 }
 
 /// The partitions of one broker.
@@ -258,12 +266,25 @@ impl ReplicaManager {
     /// The state of a replica, if it is here.
     pub fn status(&self, at: &TopicPartition) -> Option<PartitionStatus> {
         let partition = self.at(self.find_at(at)?);
+        let version = self.config.version;
+        let held = |leader: &partition::Leader| {
+            version.holds_high_watermark_below_min_isr()
+                && leader.isr.committed().len() < partition.min_isr(version)
+        };
+        let follower = |(id, state): &(BrokerId, partition::FollowerState)| {
+            (*id, state.end, state.last_fetched_at())
+        };
+        let leader = partition.leader();
         Some(PartitionStatus {
             log_end_offset: partition.log.end(),
             high_watermark: partition.high_watermark,
             leader_epoch: partition.leader_epoch,
-            is_leader: partition.leader().is_some(),
-            isr: partition.leader().map_or_else(Vec::new, |leader| leader.isr.committed().to_vec()),
+            is_leader: leader.is_some(),
+            isr: leader.map_or_else(Vec::new, |leader| leader.isr.committed().to_vec()),
+            log_start_offset: partition.log.start(),
+            is_isr_pending: leader.is_some_and(|leader| leader.isr.is_pending()),
+            is_held_below_min_isr: leader.is_some_and(held),
+            followers: leader.into_iter().flat_map(|l| l.followers.iter().map(follower)).collect(),
         })
     }
 

@@ -57,6 +57,12 @@ impl FollowerState {
         self.last_fetch = Some((leader_end, now));
     }
 
+    /// When it fetched last in this leadership.
+    pub fn last_fetched_at(&self) -> Option<Time> {
+        self.end?;
+        self.last_fetch.map(|(_, time)| time)
+    }
+
     /// Whether it was caught up within the last `lag_max`.
     pub fn is_caught_up(&self, lag_max: Duration, now: Time) -> bool {
         self.last_caught_up.is_some_and(|then| now.since(then) <= lag_max)

@@ -11,7 +11,7 @@ use super::purgatory::{DelayedProduce, Unsettled};
 use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
-use crate::vocab::{KafkaVersion, Offset, Time};
+use crate::vocab::{KafkaVersion, Mutant, Offset, Time};
 use crate::wire::records::{Batch, BatchError};
 
 /// Acknowledge when all in-sync replicas have it.
@@ -146,7 +146,10 @@ impl ReplicaManager {
         response: ProduceResponse,
         mut unsettled: Vec<Unsettled>,
     ) {
-        if acks != ACKS_ALL {
+        if self.config.is(Mutant::AcknowledgeBeforeFlush) && acks != ACKS_ALL {
+            unsettled.clear();
+        }
+        if acks != ACKS_ALL || self.config.is(Mutant::AcknowledgeAlone) {
             unsettled.retain(|part| self.at(part.slot).log.settled_end() < part.required);
         }
         if unsettled.is_empty() {

@@ -151,8 +151,9 @@ impl ReplicaManager {
     /// Answers a fetch that waits with what there is.
     pub(super) fn answer_fetch(&mut self, cx: &mut Context<'_>, number: u64) {
         let Some(delayed) = self.take_fetch(number) else { return };
-        let read = self.read(&delayed.request, &delayed.slots, delayed.to.version);
-        cx.reply(delayed.to, ResponseKind::Fetch(read.response));
+        let DelayedFetch { to, request, slots, .. } = delayed;
+        let read = self.read(&request, &slots, to.version);
+        self.reply_fetch(cx, to, &request, &slots, read);
     }
 
     /// Answers the fetches that wait for this partition and may now be answered.

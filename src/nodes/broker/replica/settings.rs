@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::nodes::broker::log::LogSettings;
 use crate::nodes::broker::{Config, TopicOverrides};
+use crate::vocab::Mutant;
 
 /// Settings of one topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,13 @@ impl TopicSettings {
                 config.log_flush_interval_messages,
             ),
         };
+        let min_insync_replicas =
+            overridden(overrides, "min.insync.replicas", config.min_insync_replicas);
         Self {
-            min_insync_replicas: overridden(
-                overrides,
-                "min.insync.replicas",
-                config.min_insync_replicas,
-            ),
+            min_insync_replicas: match config.is(Mutant::IgnoreMinInsyncReplicas) {
+                true => 1,
+                false => min_insync_replicas,
+            },
             max_message_bytes: overridden(overrides, "max.message.bytes", config.message_max_bytes),
             unclean_leader_election: overridden(
                 overrides,

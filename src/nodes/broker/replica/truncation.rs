@@ -9,7 +9,7 @@ use super::{ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::log::{EpochEnd, epochs};
-use crate::vocab::{Offset, Truncation};
+use crate::vocab::{Mutant, Offset, Truncation};
 
 /// Where to cut, and whether the question is settled by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,11 @@ impl ReplicaManager {
         slot: Slot,
         leader: EpochEnd,
     ) -> bool {
-        let cut = cut(self.at(slot), self.config.version.truncation(), leader);
+        let protocol = match self.config.is(Mutant::TruncateByOneAnswer) {
+            true => Truncation::Kip101,
+            false => self.config.version.truncation(),
+        };
+        let cut = cut(self.at(slot), protocol, leader);
         self.truncate(cx, slot, cut.to);
         // Nothing is left to ask about when no epoch is left.
         cut.complete || self.at(slot).log.epochs().latest().is_none()

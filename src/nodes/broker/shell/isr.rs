@@ -25,7 +25,7 @@ use super::{Broker, TimerFor};
 use crate::nodes::broker::context::{Context, IsrChange, IsrOutcome, Part};
 use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::zookeeper::payload::PartitionState;
-use crate::vocab::{BrokerId, IsrPath, PartitionEpoch, Time, TopicPartition};
+use crate::vocab::{BrokerId, IsrPath, Mutant, PartitionEpoch, Time, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How often it is seen whether a notification is due (`ReplicaManager`, scheduled task).
@@ -250,6 +250,7 @@ impl Broker {
                 // Something newer is wanted already: the replicas no longer wait for this one.
                 _ if self.isr.wanted.contains_key(&change.at) => {}
                 Some(outcome) => self.replicas_mut().isr_change_done(cx, &change.at, outcome),
+                None if self.config.is(Mutant::ForgetUnansweredIsrChange) => {}
                 None => {
                     self.isr.wanted.insert(change.at.clone(), change);
                     retry = true;

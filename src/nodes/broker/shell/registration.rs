@@ -118,8 +118,9 @@ impl Broker {
 
     pub(super) fn session_expired(&mut self, cx: &mut Context<'_>) {
         warn!(broker = %self.config.id, "session at the coordinator expired");
-        cx.effects.observe(Observation::Broker(BrokerObservation::SessionExpired));
-        self.registration.old_sessions.push(self.registration.session);
+        let session = self.registration.session;
+        cx.effects.observe(Observation::Broker(BrokerObservation::SessionExpired { session }));
+        self.registration.old_sessions.push(session);
         self.registration.phase = Phase::Expired;
         self.give_up_asking(cx);
         self.controller.session_expired(cx);

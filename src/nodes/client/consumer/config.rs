@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::client::connections::ConnectionConfig;
-use crate::vocab::{KafkaVersion, NodeId, Time};
+use crate::vocab::{KafkaVersion, Mutant, NodeId, Time};
 
 /// Where a consumer begins in each partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct ConsumerConfig {
     pub name: Arc<str>,
     /// The release it behaves like.
     pub version: KafkaVersion,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `bootstrap.servers`
     pub bootstrap: Vec<NodeId>,
     /// The topics that it reads.
@@ -62,6 +64,11 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerConfig {
+    /// Whether this bug is planted.
+    pub fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
     /// The defaults of release `version`, except that it begins at the beginning.
     pub fn new(
         name: impl Into<Arc<str>>,
@@ -74,6 +81,7 @@ impl ConsumerConfig {
         Self {
             name: name.into(),
             version,
+            mutant: None,
             bootstrap,
             topics,
             start: Time::ZERO,

@@ -13,7 +13,7 @@ use super::{Consumer, Phase, ResetPolicy, observe};
 use crate::history::ClientObservation;
 use crate::nodes::Effects;
 use crate::nodes::client::protocol::{code, error_name, is_metadata_error};
-use crate::vocab::{Clock, Offset};
+use crate::vocab::{Clock, Mutant, Offset};
 use crate::wire::records::{Batch, BatchError, Record};
 use crate::wire::workload;
 
@@ -76,7 +76,7 @@ impl Consumer {
     fn refused(&mut self, clock: Clock, slot: usize, error: i16) {
         let at = &self.assigned[slot].at;
         debug!(%at, error = error_name(self.config.version, error), "request is refused");
-        if is_metadata_error(error) {
+        if is_metadata_error(error) && !self.config.is(Mutant::KeepFormerLeader) {
             self.metadata.request_update();
         }
         self.back_off(clock, slot);

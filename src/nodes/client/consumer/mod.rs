@@ -133,6 +133,7 @@ impl Consumer {
         }
         let ready = self.send_ready(clock, effects);
         let metadata = self.metadata.refresh(clock.now, &mut self.net, effects);
+        self.metadata.tell(effects);
         let next = earlier(earlier(ready, metadata), self.net.deadline());
         self.wake.arm(effects, next);
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::config::ProducerConfig;
 use crate::nodes::client::wake::earlier;
-use crate::vocab::{Clock, Time, TopicPartition};
+use crate::vocab::{Clock, Mutant, Time, TopicPartition};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchBuilder};
 
 /// Bytes that a record can need beyond key and value (`MAX_RECORD_OVERHEAD`).
@@ -113,6 +113,7 @@ pub struct Accumulator {
     linger: Duration,
     request_timeout: Duration,
     delivery_timeout: Option<Duration>,
+    mutant: Option<Mutant>,
     memory_left: usize,
     queued: usize,
     /// A moment before which no queued batch expires.
@@ -129,6 +130,7 @@ impl Accumulator {
             linger: config.linger,
             request_timeout: config.connection.request_timeout,
             delivery_timeout: config.delivery_timeout,
+            mutant: config.mutant,
             memory_left: config.buffer_memory,
             queued: 0,
             next_expiry: None,
@@ -278,7 +280,11 @@ impl Accumulator {
         let expiry =
             self.delivery_timeout.map_or(now + self.request_timeout, |d| batch.created + d);
         self.next_expiry = earlier(self.next_expiry, Some(expiry));
-        self.queues[slot].batches.push_front(batch);
+        let batches = &mut self.queues[slot].batches;
+        match self.mutant {
+            Some(Mutant::RetryBehindOthers) => batches.push_back(batch),
+            _ => batches.push_front(batch),
+        }
         self.queued += 1;
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::client::connections::ConnectionConfig;
-use crate::vocab::{Acks, KafkaVersion, NodeId, Time};
+use crate::vocab::{Acks, KafkaVersion, Mutant, NodeId, Time};
 
 /// From whom a producer learns who leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct ProducerConfig {
     pub name: Arc<str>,
     /// The release it behaves like.
     pub version: KafkaVersion,
+    /// The bug that is planted in it, if any.
+    pub mutant: Option<Mutant>,
     /// `bootstrap.servers`
     pub bootstrap: Vec<NodeId>,
     /// From whom it learns who leads.
@@ -82,6 +84,11 @@ pub struct ProducerConfig {
 }
 
 impl ProducerConfig {
+    /// Whether this bug is planted.
+    pub fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
     /// The defaults of release `version`, except that it is never idempotent.
     pub fn new(
         name: impl Into<Arc<str>>,
@@ -95,6 +102,7 @@ impl ProducerConfig {
         Self {
             name: name.into(),
             version,
+            mutant: None,
             bootstrap,
             discover: Discover::Metadata,
             workload,

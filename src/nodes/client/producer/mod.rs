@@ -151,6 +151,7 @@ impl Producer {
             Some(discovery) => discovery.refresh(clock, &mut self.metadata, effects),
             None => self.metadata.refresh(clock.now, &mut self.net, effects),
         };
+        self.metadata.tell(effects);
         if self.closing && self.is_idle() {
             effects.exit();
             return;

@@ -8,13 +8,14 @@ use tracing::debug;
 
 use super::accumulator::ProducerBatch;
 use super::{Producer, Sent, end_badly, reason};
+use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::client::connections::Readiness;
 use crate::nodes::client::protocol::{
     certainly_not_written, code, error_name, is_metadata_error, is_retriable,
 };
 use crate::nodes::client::wake::earlier;
-use crate::vocab::{Acks, Clock, NodeId, Time};
+use crate::vocab::{Acks, Clock, Mutant, NodeId, Time};
 
 /// What an answer that names no such partition counts as (UNKNOWN_SERVER_ERROR).
 const UNANSWERED: i16 = -1;
@@ -121,6 +122,14 @@ impl Producer {
                 .with_topic_data(topics),
         );
         let request = (ApiKey::Produce, self.versions.produce, &request);
+        for (slot, batch) in &batches {
+            effects.observe(Observation::Client(ClientObservation::BatchSent {
+                at: self.accumulator.queue(*slot).at.clone(),
+                to: node,
+                records: batch.ops.clone(),
+                acks: self.config.acks,
+            }));
+        }
         if self.config.acks == Acks::None {
             self.net.send_one_way(node, effects, request);
             for (slot, mut batch) in batches {
@@ -191,7 +200,8 @@ impl Producer {
         if batch.done {
             return;
         }
-        if error == code::NONE {
+        let is_lost = error == code::NETWORK_EXCEPTION;
+        if error == code::NONE || (is_lost && self.config.is(Mutant::TakeLostForWritten)) {
             let at = self.accumulator.queue(slot).at.clone();
             return self.succeed(&mut batch, &at, base_offset, effects);
         }
@@ -222,7 +232,7 @@ impl Producer {
                 continue;
             }
             batch.maybe_written = true;
-            batch.done = true;
+            batch.done = !self.config.is(Mutant::EndTwice);
             end_badly(batch, reason::EXPIRED, effects);
             self.accumulator.free(batch);
         }

@@ -374,6 +374,18 @@ fn a_producer_can_ask_the_coordinator_who_leads() {
     assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));
     assert!(world.seen(ApiKey::Metadata).is_empty(), "no broker is asked");
     assert_eq!(world.reads.iter().filter(|read| !read.contains("Ping")).count(), 7);
+    let told: Vec<&ClientObservation> = world.told.iter().map(|(_, told)| told).collect();
+    let [
+        ClientObservation::LeadersAsked { of: crate::vocab::NodeId(3) },
+        ClientObservation::LeaderLearned { leader: Some(first), leader_epoch: 0, .. },
+        ClientObservation::LeaderLearned { leader: Some(second), .. },
+        ClientObservation::BatchSent { records, acks: Acks::Leader, .. },
+        ..,
+    ] = &told[..]
+    else {
+        panic!("asks, learns of both partitions, sends; not {told:?}")
+    };
+    assert_eq!((first.0, second.0, &records[..]), (1, 2, &[0][..]));
 }
 
 #[test]

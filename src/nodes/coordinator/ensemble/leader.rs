@@ -17,9 +17,9 @@ use super::super::txn::decode_password;
 use super::super::writes::{Asked, write_of};
 use super::super::{Config, Effects, Running, Step};
 use super::sync::{self, Opening};
-use super::{Peer, Role, Which, observe, observe_committed, observe_logged, ticks};
+use super::{Peer, Role, Which, observe, observe_committed, ticks};
 use crate::history::CoordinatorObservation;
-use crate::vocab::{ConnId, Time, Zxid};
+use crate::vocab::{ConnId, Mutant, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::ensemble::{Forwarded, Packet, ServerId};
@@ -179,6 +179,13 @@ impl Leader {
         }
     }
 
+    /// This server's own vote for everything up to `zxid`.
+    pub(super) fn acknowledge(&mut self, zxid: Zxid) {
+        let me = self.me;
+        let logged = self.outstanding.iter_mut().take_while(|next| next.zxid <= zxid);
+        logged.for_each(|next| next.acks |= me);
+    }
+
     fn at_stage(&self, wanted: impl Fn(Stage) -> bool) -> Vec<ConnId> {
         let is_wanted = |(_, learner): &(&ConnId, &Handler)| wanted(learner.stage);
         self.learners.iter().filter(is_wanted).map(|(conn, _)| *conn).collect()
@@ -334,6 +341,11 @@ impl Running {
             let mut plan = sync::plan(&peer.history, last_processed, last_zxid);
             if needs_snapshot {
                 plan = sync::Plan::snap(last_processed);
+            }
+            if let (Opening::Trunc(to), true) =
+                (plan.opening, at.config.is(Mutant::DiffInsteadOfTrunc))
+            {
+                plan.opening = Opening::Diff(to);
             }
             tracing::info!(learner = learner.id, %last_zxid, opening = ?plan.opening, "brings up");
             learner.queue(&match plan.opening {
@@ -529,19 +541,9 @@ impl Running {
     /// The leader has everything up to `zxid` durable: its own vote counts.
     pub(super) fn leader_logged(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         let Some(leader) = self.peer.as_mut().and_then(|peer| peer.leader()) else { return };
-        let me = leader.me;
-        let mut seen = Vec::new();
-        for outstanding in &mut leader.outstanding {
-            if outstanding.zxid > zxid {
-                break;
-            }
-            if outstanding.acks & me == 0 {
-                outstanding.acks |= me;
-                seen.push(outstanding.zxid);
-            }
-        }
-        if let Some(peer) = &self.peer {
-            seen.into_iter().for_each(|zxid| observe_logged(at, zxid, peer.history.entry(zxid)));
+        leader.acknowledge(zxid);
+        if let Some(peer) = &mut self.peer {
+            peer.observe_logged(at, zxid);
         }
         self.decide(at);
     }
@@ -558,7 +560,7 @@ impl Running {
     }
 
     /// Decides, in order, what a majority has.
-    fn decide(&mut self, at: &mut Step<'_>) {
+    pub(super) fn decide(&mut self, at: &mut Step<'_>) {
         while let Some(peer) = &mut self.peer {
             let quorum = peer.members.len() / 2;
             let Role::Leader(leader) = &mut peer.role else { return };

@@ -10,10 +10,10 @@ use super::super::state::{Applied, State};
 use super::super::tree::Changes;
 use super::super::txn::{PASSWORD, Record, Txn};
 use super::super::writes::Shape;
-use super::super::{Effects, Running, Step, halt};
-use super::{Role, Which, observe, observe_committed, observe_logged, ticks};
+use super::super::{Effects, Running, Step, halt, telling};
+use super::{Role, Which, observe, observe_committed, ticks};
 use crate::history::CoordinatorObservation;
-use crate::vocab::{ConnId, NodeId, Time, Zxid};
+use crate::vocab::{ConnId, Mutant, NodeId, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Writer;
 use crate::wire::zookeeper::ensemble::{Forwarded, MAX_ENSEMBLE_FRAME, Packet, ServerId};
@@ -109,8 +109,6 @@ pub(super) struct Learner {
     decided: VecDeque<Zxid>,
     /// How many of those are the history that the epoch begins with.
     inherited: usize,
-    /// What was logged of them.
-    caught: Vec<Zxid>,
     /// Transactions in the log that are not decided.
     pending: VecDeque<Proposed>,
     unacked: VecDeque<Zxid>,
@@ -154,6 +152,13 @@ impl Learner {
             && !self.out.is_empty()
         {
             fx.send(conn, std::mem::take(&mut self.out).into());
+        }
+    }
+
+    /// Tells the leader that everything up to `zxid` is durable here.
+    pub(super) fn acknowledge(&mut self, zxid: Zxid) {
+        while let Some(zxid) = self.unacked.pop_front_if(|next| *next <= zxid) {
+            self.queue(&Packet::Ack { zxid });
         }
     }
 
@@ -201,7 +206,6 @@ impl Running {
             queued: VecDeque::new(),
             decided: VecDeque::new(),
             inherited: 0,
-            caught: Vec::new(),
             pending: VecDeque::new(),
             unacked: VecDeque::new(),
             awaited: VecDeque::new(),
@@ -360,6 +364,7 @@ impl Running {
         tracing::info!(from = %self.state.last_zxid, to = %zxid, "cuts its log");
         self.log.truncate(zxid, &peer.history, at.fx);
         peer.history.truncate(zxid);
+        peer.logged = peer.logged.min(zxid);
         match peer.history.state() {
             Ok(state) => self.state = state,
             Err(error) => return halt(at.fx, &error.to_string()),
@@ -368,6 +373,7 @@ impl Running {
             learner.stage = Stage::Receiving;
         }
         observe(at, CoordinatorObservation::Truncated { to: zxid });
+        observe(at, telling::loaded(&self.state));
     }
 
     /// The leader's state replaces this server's.
@@ -380,17 +386,20 @@ impl Running {
         let body = state.encode();
         self.log.install(zxid, &body, at.fx);
         peer.history.install(zxid, body);
+        peer.logged = zxid;
         self.state = state;
         if let Some(learner) = peer.learner() {
             learner.stage = Stage::Receiving;
         }
         observe(at, CoordinatorObservation::Installed { zxid });
+        observe(at, telling::loaded(&self.state));
     }
 
     /// Takes over the leader's history, one durable step after the other: what was cut or replaced, then the
     /// decided transactions, then the epoch.
     pub(super) fn catch_up(&mut self, at: &mut Step<'_>) {
-        if !self.log.is_idle() {
+        let too_early = at.config.is(Mutant::EpochBeforeHistory);
+        if !self.log.is_idle() && !too_early {
             return;
         }
         let Some(peer) = &mut self.peer else { return };
@@ -398,6 +407,7 @@ impl Running {
         if learner.stage != Stage::Logging {
             return;
         }
+        let mut brought_up = false;
         while learner.inherited > 0
             && let Some(next) = learner.next_decided()
         {
@@ -409,13 +419,13 @@ impl Running {
             peer.history.push(txn.zxid, bytes.clone());
             peer.history.commit(txn.zxid);
             self.state.apply(&txn, &mut Changes::new());
-            learner.caught.push(txn.zxid);
+            brought_up = true;
+        }
+        if brought_up {
+            observe(at, telling::loaded(&self.state));
         }
         self.log.flush(at.fx);
-        if self.log.is_idle() {
-            for zxid in std::mem::take(&mut learner.caught) {
-                observe_logged(at, zxid, peer.history.entry(zxid));
-            }
+        if self.log.is_idle() || too_early {
             learner.stage = Stage::TakingOver;
             peer.epochs.write(Which::Current, learner.epoch, at.fx);
         }
@@ -526,10 +536,8 @@ impl Running {
         self.catch_up(at);
         let Some(peer) = &mut self.peer else { return };
         let Role::Learner(learner) = &mut peer.role else { return };
-        while let Some(logged) = learner.unacked.pop_front_if(|next| *next <= zxid) {
-            learner.queue(&Packet::Ack { zxid: logged });
-            observe_logged(at, logged, peer.history.entry(logged));
-        }
+        learner.acknowledge(zxid);
+        peer.observe_logged(at, zxid);
     }
 
     /// Forwards a client's request to the leader; its answer comes with what the leader decides.

@@ -31,7 +31,7 @@ use super::connection::Connection;
 use super::prepare::{Preparer, Write};
 use super::sessions::Expiry;
 use super::state::State;
-use super::{Config, PEER_TIMER, Running, Step, halt};
+use super::{Config, PEER_TIMER, Running, Step, halt, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::DiskImage;
 use crate::vocab::{ConnId, DiskOpId, NodeId, Time, TimerId, Zxid};
@@ -73,6 +73,8 @@ pub(super) struct Peer {
     role: Role,
     /// Whether it holds a snapshot that a leader would have it cut back: it needs another one.
     needs_snapshot: bool,
+    /// What is durable of the log, as far as it was told.
+    logged: Zxid,
     timer: Option<(Time, TimerId)>,
 }
 
@@ -99,9 +101,19 @@ impl Peer {
             strangers: BTreeMap::new(),
             role: Role::Settling,
             needs_snapshot: false,
+            logged: state.last_zxid,
             timer: None,
             members,
         }))
+    }
+
+    /// Everything up to `zxid` is durable here.
+    fn observe_logged(&mut self, at: &mut Step<'_>, zxid: Zxid) {
+        for entry in self.history.after(self.logged).take_while(|entry| entry.zxid <= zxid) {
+            let (zxid, hash) = (entry.zxid, hash(entry));
+            observe(at, CoordinatorObservation::Logged { zxid, hash });
+        }
+        self.logged = zxid;
     }
 
     fn leader(&mut self) -> Option<&mut Leader> {
@@ -147,12 +159,6 @@ fn observe(at: &mut Step<'_>, observation: CoordinatorObservation) {
 
 fn hash(entry: &Entry) -> u64 {
     xxh3_64(&entry.bytes)
-}
-
-/// A transaction is durable here.
-fn observe_logged(at: &mut Step<'_>, zxid: Zxid, entry: Option<&Entry>) {
-    let hash = entry.map_or(0, hash);
-    observe(at, CoordinatorObservation::Logged { zxid, hash });
 }
 
 /// A transaction is decided, and applied here.
@@ -380,7 +386,24 @@ impl Running {
         match self.peer.as_ref().map(|peer| &peer.role) {
             Some(Role::Leader(_)) => self.leader_logged(at, zxid),
             Some(Role::Learner(_)) => self.learner_logged(at, zxid),
-            _ => {}
+            _ => {
+                if let Some(peer) = &mut self.peer {
+                    peer.observe_logged(at, zxid);
+                }
+            }
+        }
+    }
+
+    /// As a bug: what is not durable is acknowledged as if it were.
+    pub(super) fn acknowledge_unlogged(&mut self, at: &mut Step<'_>) {
+        match self.peer.as_mut().map(|peer| &mut peer.role) {
+            None => self.commit(at, self.preparer.last_zxid()),
+            Some(Role::Leader(leader)) => {
+                leader.acknowledge(Zxid(i64::MAX));
+                self.decide(at);
+            }
+            Some(Role::Learner(learner)) => learner.acknowledge(Zxid(i64::MAX)),
+            Some(_) => {}
         }
     }
 
@@ -452,8 +475,12 @@ impl Running {
         if !matches!(peer.role, Role::Settling) || !is_idle || !peer.epochs.is_idle() {
             return;
         }
+        let before = self.state.last_zxid;
         if let Err(error) = peer.history.bring_up(&mut self.state) {
             return halt(at.fx, &error.to_string());
+        }
+        if self.state.last_zxid != before {
+            observe(at, telling::loaded(&self.state));
         }
         peer.history.commit_all();
         peer.role = Role::Looking;
@@ -470,7 +497,7 @@ impl Running {
     /// A leader begins to serve: transactions of its epoch follow on `zxid`, sessions have all their time.
     fn begin_epoch(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         self.state.last_zxid = zxid;
-        self.preparer = Preparer::new(zxid, at.config.extended_types);
+        self.preparer = Preparer::new(zxid, at.config);
         for (id, session) in self.state.sessions.iter() {
             self.expiry.track(at.clock.now, id, session.timeout_ms);
         }

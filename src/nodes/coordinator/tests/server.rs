@@ -44,10 +44,13 @@ fn what_was_acknowledged_survives_a_power_loss_and_the_rest_leaves_no_trace() {
     harness.restart(true);
     harness.sync();
     assert_eq!(harness.state().digest(), before);
-    assert_eq!(
-        harness.observed.last(),
-        Some(&CoordinatorObservation::Recovered { zxid: Zxid(18) })
-    );
+    let recovered = CoordinatorObservation::Recovered { zxid: Zxid(18) };
+    let [.., before_last, CoordinatorObservation::TreeLoaded { sessions, ephemerals }] =
+        &harness.observed[..]
+    else {
+        panic!("{:?}", harness.observed)
+    };
+    assert_eq!((before_last, sessions.len(), ephemerals.len()), (&recovered, 1, 17));
     let again = harness.accept();
     harness.greet(again, session.session, session.password);
     assert_eq!(harness.greeted(again).session, session.session);
@@ -124,8 +127,16 @@ fn a_silent_session_expires_after_its_timeout_and_its_ephemerals_go_at_one_zxid(
     harness.pass(1_499);
     assert!(harness.state().tree.get("/e1").is_some(), "4,499 ms after it was heard of");
     harness.pass(1);
-    let expired = CoordinatorObservation::SessionExpired { session: session.session };
-    assert_eq!(harness.observed.last(), Some(&expired));
+    let session = session.session;
+    let deleted =
+        |path: &str| CoordinatorObservation::EphemeralDeleted { path: path.into(), session };
+    let told = [
+        CoordinatorObservation::SessionExpired { session, heard: Time::from_millis(500) },
+        deleted("/e1"),
+        deleted("/e2"),
+        CoordinatorObservation::SessionEnded { session },
+    ];
+    assert!(harness.observed.ends_with(&told), "{:?}", harness.observed);
     assert_eq!(
         (harness.state().last_zxid, harness.state().tree.ephemeral_count()),
         (zxid.next(), 0)

@@ -34,6 +34,7 @@ pub fn config(id: i32, version: KafkaVersion) -> Config {
         id: BrokerId(id),
         host: format!("b{id}"),
         version,
+        mutant: None,
         coordinators: vec![NodeId(0)],
         session_timeout: Duration::from_secs(18),
         replica_lag_time_max: Duration::from_secs(30),

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 use super::{Asked, Fetcher, Question, stage_now};
 use crate::nodes::broker::replica::partition::Stage;
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
-use crate::vocab::{KafkaVersion, LeaderEpoch, Time, Truncation};
+use crate::vocab::{KafkaVersion, LeaderEpoch, Mutant, Time, Truncation};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 type Request = (ApiKey, i16, RequestKind, Asked);
@@ -116,7 +116,8 @@ impl ReplicaManager {
 
     fn fetch_request(&self, slots: &[Slot]) -> Request {
         let config = &self.config;
-        let tells_epoch = config.version.truncation() == Truncation::OnFetch;
+        let tells_epoch = config.version.truncation() == Truncation::OnFetch
+            && !config.is(Mutant::CompareOffsetsOnly);
         let (mut topics, mut last): (Vec<FetchTopic>, _) = (Vec::new(), None);
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {

@@ -53,6 +53,7 @@ fn config(id: usize, version: KafkaVersion) -> Config {
         id: BrokerId(id as i32),
         host: format!("b{id}"),
         version,
+        mutant: None,
         coordinators: Vec::new(),
         session_timeout: ms(18_000),
         replica_lag_time_max: ms(10_000),

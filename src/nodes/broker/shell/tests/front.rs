@@ -118,7 +118,7 @@ fn a_broker_registers_again_after_its_session_expired() {
         let expired = world
             .told
             .iter()
-            .filter(|(_, _, told)| matches!(told, BrokerObservation::SessionExpired));
+            .filter(|(_, _, told)| matches!(told, BrokerObservation::SessionExpired { .. }));
         assert_eq!(expired.count(), 1);
         let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
         assert!(world.call(id, ApiKey::ApiVersions, 1, &body).is_some());

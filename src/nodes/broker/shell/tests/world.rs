@@ -83,6 +83,7 @@ pub fn config(id: i32, version: KafkaVersion, coordinator: NodeId) -> Config {
         id: BrokerId(id),
         host: format!("b{id}"),
         version,
+        mutant: None,
         coordinators: vec![coordinator],
         session_timeout: Duration::from_millis(if newer { 18_000 } else { 6_000 }),
         replica_lag_time_max: Duration::from_millis(if newer { 30_000 } else { 10_000 }),

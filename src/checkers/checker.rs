@@ -1,0 +1,156 @@
+//! What a checker is to the judge: it hears of everything that happened, and comes to one verdict.
+
+use std::fmt;
+
+use super::availability::Availability;
+use super::ending::Ending;
+use super::ledger::{FinalRecord, Ledger};
+use super::offset_map::Value;
+use super::order::Order;
+use super::reading::Reading;
+use super::sightings::Sightings;
+use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
+use crate::history::{
+    BrokerObservation, ClientObservation, CoordinatorObservation, Fact, Life, Outcome,
+};
+use crate::vocab::{NodeId, Time};
+
+/// Judges one property. Every method but [`Checker::judge`] is called once per event, after the [`Books`]
+/// have it; what a checker does not need to hear of, it leaves out.
+pub trait Checker: fmt::Debug {
+    /// A producer or consumer told something.
+    fn client(&mut self, _: &Books, _: Time, _: NodeId, _: &ClientObservation) {}
+
+    /// A broker told something.
+    fn broker(&mut self, _: &Books, _: Time, _: NodeId, _: &BrokerObservation) {}
+
+    /// A coordinator server told something.
+    fn coordinator(&mut self, _: &Books, _: Time, _: NodeId, _: &CoordinatorObservation) {}
+
+    /// A process began, ended or stopped running.
+    fn life(&mut self, _: &Books, _: Time, _: NodeId, _: Life) {}
+
+    /// A fault was injected or undone.
+    fn fault(&mut self, _: &Books, _: &Fired) {}
+
+    /// The run is over, and this is a judged producer's record in a final log; whether it is the first copy.
+    fn final_record(&mut self, _: &Books, _: &FinalRecord<'_>, _first: bool) {}
+
+    /// The verdict on a run that ended at `end`.
+    fn judge(&self, books: &Books, end: Time) -> Judged;
+}
+
+impl Property {
+    /// A verdict on this property; a violation fails the run.
+    pub fn forbidden(&'static self, verdict: Verdict) -> Judged {
+        self.given((Permission::Forbidden, verdict))
+    }
+
+    /// A verdict on this property; a violation is permitted when acknowledged records may be lost.
+    pub fn loss(&'static self, terms: &Terms, verdict: Verdict) -> Judged {
+        self.given((terms.acknowledged_loss, verdict))
+    }
+
+    /// A verdict on this property, with whether a violation is permitted.
+    pub fn given(&'static self, (permission, verdict): (Permission, Verdict)) -> Judged {
+        Judged { property: self, permission, verdict }
+    }
+}
+
+/// What several checkers and the report go by. It decides nothing.
+#[derive(Clone, Debug)]
+pub struct Books {
+    /// Who takes part, and what was promised.
+    pub terms: Terms,
+    /// What producers sent and were told.
+    pub ledger: Ledger,
+    /// When and where they were told it.
+    pub window: AckWindow,
+    /// What readers were handed.
+    pub reading: Reading,
+    /// What clients saw stand where.
+    pub sightings: Sightings,
+    /// How the run ended.
+    pub ending: Ending,
+    /// In which order records stand in the final logs.
+    pub order: Order,
+    /// When producers were without an acknowledgement.
+    pub availability: Availability,
+    /// The faults so far, as many as are kept.
+    pub faults: Vec<Fired>,
+}
+
+impl Books {
+    /// Empty books.
+    pub fn new(terms: Terms) -> Self {
+        let ledger = Ledger::new(&terms);
+        Self {
+            window: AckWindow::default(),
+            reading: Reading::new(&terms),
+            sightings: Sightings::new(&terms),
+            ending: Ending::default(),
+            order: Order::default(),
+            availability: Availability::new(&ledger),
+            faults: Vec::new(),
+            ledger,
+            terms,
+        }
+    }
+
+    /// Books what a client told.
+    pub fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
+        if let Some(producer) = self.ledger.at_node(node) {
+            match observation {
+                ClientObservation::Invoked { .. } => self.availability.invoked(time, producer),
+                ClientObservation::Completed { op, outcome: Outcome::Produced { at, offset } } => {
+                    self.availability.acknowledged(time, producer);
+                    if *offset >= 0 {
+                        self.window.acknowledged(time, producer, *op, at, *offset);
+                    }
+                }
+                _ => {}
+            }
+            self.ledger.observe(time, node, observation);
+        }
+        self.reading.observe(&self.ledger, node, observation);
+        self.sightings.observe(&self.ledger, node, observation);
+    }
+
+    /// A record in words.
+    pub fn record(&self, value: Value) -> String {
+        format!("record {} of {}", value.record, self.ledger.accounts()[value.producer].name)
+    }
+
+    /// The node that wrote a record.
+    pub fn producer(&self, value: Value) -> NodeId {
+        self.ledger.accounts()[value.producer].terms.node
+    }
+
+    /// Books what a broker told.
+    pub fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
+        if let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = observation {
+            let (leader_epoch, start) = (*leader_epoch, *start);
+            let reign = Reign { time, leader: node, leader_epoch, start };
+            self.window.became_leader(at, reign);
+        }
+        self.ending.broker(time, node, observation);
+    }
+
+    /// Books what was read off the cluster; records of final logs are booked as such.
+    pub fn fact(&mut self, fact: &Fact) {
+        if let Fact::FinalLog { at, leader, .. } = fact {
+            self.ledger.final_log(at, *leader);
+        }
+        self.ending.fact(fact);
+    }
+
+    /// Books a judged producer's record in a final log; whether it is the first copy.
+    pub fn final_record(&mut self, record: &FinalRecord<'_>) -> bool {
+        self.reading.final_record(&self.ledger, record);
+        let first = self.ledger.final_record(record.at, record.producer, record.record);
+        if first {
+            self.order.first_copy(&self.ledger, record);
+        }
+        first
+    }
+}

@@ -1,0 +1,95 @@
+//! In the end, the in-sync replicas hold the same log.
+
+use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::history::Replica;
+use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "final-logs-agree",
+    statement: "when a run ends, every in-sync replica that runs holds what its leader holds below \
+                the high watermark, batch for batch",
+    source: "kafka-specification: StrongIsr; TigerBeetle's VOPR: replicas are byte-identical after \
+             convergence",
+    leaves_out: "what lies above the high watermark, see high-watermark-reaches-the-end; offsets \
+                 below the start of either log; replicas that are not in sync",
+    class: Class::Liveness,
+};
+
+/// Judges by what the books hold in the end.
+#[derive(Clone, Copy, Debug)]
+pub struct FinalLogsAgree;
+
+/// What is wrong with a replica, if anything, and from which offset on.
+fn wrong(
+    books: &Books,
+    at: &TopicPartition,
+    (leader, high_watermark): (BrokerId, Offset),
+    (broker, replica): (BrokerId, &Replica),
+) -> Option<(Offset, String)> {
+    let (name, leader) = (books.terms.broker(broker), books.terms.broker(leader));
+    if let Some(offset) = replica.differs_at.filter(|offset| *offset < high_watermark) {
+        let what = format!("{at}@{offset} is not the same at the end on {name} as on {leader}");
+        return Some((offset, what));
+    }
+    let log_end = replica.log_end;
+    (log_end < high_watermark).then(|| {
+        let what = format!(
+            "{at} ends at {log_end} on {name}, which is in sync, and is committed up to \
+             {high_watermark} on {leader}"
+        );
+        (log_end, what)
+    })
+}
+
+impl Checker for FinalLogsAgree {
+    fn judge(&self, books: &Books, end: Time) -> Judged {
+        let mut cases = FirstCase::default();
+        for at in books.ending.read() {
+            let Some((leader, of_leader, leading)) = books.ending.leader(at) else { continue };
+            for &broker in leading.isr.iter().filter(|id| **id != leader) {
+                let Some(replica) = books.ending.replica(at, broker) else { continue };
+                let led = (leader, of_leader.high_watermark);
+                if let Some((offset, what)) = wrong(books, at, led, (broker, replica)) {
+                    let case = || Case::new(at, end, what).from_offset(offset);
+                    cases.found(|| case().after_faults(&books.faults));
+                }
+            }
+        }
+        PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::{Story, leading, rejects, replica};
+
+    fn story(other: Replica) -> Story {
+        let mut story = Story::default();
+        story.final_replica(1, leading(500, 500, &[1, 2])).final_replica(2, other);
+        story
+    }
+
+    #[test]
+    fn a_replica_with_everything_committed_is_accepted() {
+        assert_eq!(story(replica(500, 500)).judgement().verdict(&PROPERTY), &Verdict::Holds);
+        let differs_at = Some(500);
+        let tail = story(Replica { differs_at, ..replica(502, 480) });
+        assert_eq!(tail.judgement().verdict(&PROPERTY), &Verdict::Holds, "it is to be cut off");
+    }
+
+    #[test]
+    fn another_batch_or_none_below_the_high_watermark_is_rejected() {
+        let differs_at = Some(17);
+        let other = story(Replica { differs_at, ..replica(500, 500) });
+        let text = "orders-0@17 is not the same at the end on b2 as on b1";
+        assert_eq!(rejects(&other, &PROPERTY).to_string(), text);
+        let short = story(replica(412, 400));
+        let text = "orders-0 ends at 412 on b2, which is in sync, and is committed up to 500 on b1";
+        assert_eq!(rejects(&short, &PROPERTY).to_string(), text);
+        let mut outside = story(replica(412, 400));
+        outside.final_replica(1, leading(500, 500, &[1, 3]));
+        assert_eq!(outside.judgement().verdict(&PROPERTY), &Verdict::Holds, "b2 is not in sync");
+    }
+}

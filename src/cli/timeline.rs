@@ -1,0 +1,82 @@
+//! `sim timeline`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+use super::{Engine, Exit, Failure, Streams, replay};
+use crate::report::Style;
+use crate::report::story::{self, Filter, Kind, RecordId, Story};
+use crate::run::RunOptions;
+use crate::scenario::quantity;
+use crate::vocab::{Mutant, Seed, Time, TopicPartition};
+
+/// Tell a run as an ordered story, one line for each event that matters.
+///
+/// Without --kind and --record, what happens to every single record is left out. --record follows one record: who
+/// leads, sent, appended, pulled, acknowledged, committed, answered, read.
+///
+/// Kinds: fault, process, session, controller, election, isr, role, truncation, trouble, leader; and of
+/// single records: ask, record, send, append, fetch, commit, answer, read, fact.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The scenario to run.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// Draw everything that is left to chance from SEED, not from the scenario's own.
+    #[arg(long, value_parser = super::seed)]
+    pub seed: Option<Seed>,
+    /// Plant this bug, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
+    /// Show only what is about this node; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub node: Vec<String>,
+    /// Show only what is about this partition; may be repeated.
+    #[arg(long, value_name = "TOPIC-N")]
+    pub partition: Vec<TopicPartition>,
+    /// Show only this kind; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Vec<Kind>,
+    /// Follow one record, by its producer and its number there, counted from 0.
+    #[arg(long, value_name = "PRODUCER:N")]
+    pub record: Option<RecordId>,
+    /// Show only what happens between two times, as in 7s..9.5s.
+    #[arg(long, value_name = "FROM..TO", value_parser = between)]
+    pub between: Option<(Time, Time)>,
+}
+
+fn between(text: &str) -> Result<(Time, Time), String> {
+    let range = quantity::duration_range(text).map_err(|error| error.to_string())?;
+    Ok((Time::ZERO + range.low, Time::ZERO + range.high))
+}
+
+pub(super) fn timeline(
+    args: &Args,
+    style: Style,
+    engine: Engine,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let (to, moments) = mpsc::channel();
+    let options = RunOptions {
+        watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
+        mutant: args.mutant,
+        ..RunOptions::default()
+    };
+    // Unwinding leaves nothing behind that is used again: the process ends with this run.
+    let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
+    ran.map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, args.mutant) })??;
+    let filter = Filter {
+        nodes: args.node.clone(),
+        partitions: args.partition.clone(),
+        kinds: args.kind.clone(),
+        between: args.between,
+        record: args.record.clone(),
+    };
+    let shown = filter.apply(moments.into_iter().collect());
+    streams.out.write_all(story::story(&shown, style).as_bytes())?;
+    if shown.is_empty() {
+        writeln!(streams.err, "nothing of the kind happened")?;
+    }
+    Ok(Exit::Held)
+}

@@ -1,0 +1,177 @@
+//! A run as an ordered story: one line for each event that matters, or only those of one node, one
+//! partition, one kind, or one record.
+//!
+//! A [`Story`] listens to a run beside its judge and hands on every [`Moment`]; what is shown of them is
+//! decided when the run is over, as only then it is known where a record went.
+
+mod kind;
+mod tell;
+mod trace;
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+pub use kind::{Kind, UnknownKind};
+pub use trace::RecordId;
+
+use super::style::{Paint, Style};
+use crate::checkers::Terms;
+use crate::history::{Fact, Life, Observation, Subscriber};
+use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
+
+/// One line of a story, and what it was told from.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// When.
+    pub time: Time,
+    /// Who it is about; the node's name. Nobody for a fault of the network.
+    pub node: Option<Arc<str>>,
+    /// Which partition it is about, if it is about one.
+    pub at: Option<TopicPartition>,
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// What happened, in a few words.
+    pub text: String,
+    source: Source,
+}
+
+/// What a moment was told from.
+#[derive(Clone, Debug)]
+enum Source {
+    Fault,
+    Life,
+    Observed(Observation),
+    Fact(Fact),
+}
+
+/// What is to be shown. Empty lists ask for everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only what is about these nodes.
+    pub nodes: Vec<String>,
+    /// Only what is about these partitions.
+    pub partitions: Vec<TopicPartition>,
+    /// Only these kinds; when empty, those that are [not about single records](Kind::is_of_records).
+    pub kinds: Vec<Kind>,
+    /// From when, up to when, both included.
+    pub between: Option<(Time, Time)>,
+    /// Only the story of this record.
+    pub record: Option<RecordId>,
+}
+
+impl Filter {
+    /// What this filter leaves of a story.
+    pub fn apply(&self, mut moments: Vec<Moment>) -> Vec<Moment> {
+        if let Some(record) = &self.record {
+            moments = trace::of_record(record, moments);
+        }
+        moments.retain(|moment| self.shows(moment));
+        moments
+    }
+
+    fn shows(&self, moment: &Moment) -> bool {
+        let kind = if self.kinds.is_empty() {
+            self.record.is_some() || !moment.kind.is_of_records()
+        } else {
+            self.kinds.contains(&moment.kind)
+        };
+        let node = self.nodes.is_empty()
+            || self.nodes.iter().any(|name| moment.node.as_deref() == Some(name));
+        let partition = self.partitions.is_empty()
+            || moment.at.as_ref().is_some_and(|at| self.partitions.contains(at));
+        let (from, to) = self.between.unwrap_or((Time::ZERO, Time::MAX));
+        kind && node && partition && (from..=to).contains(&moment.time)
+    }
+}
+
+/// Listens to a run, and tells every moment of it.
+#[derive(Debug)]
+pub struct Story {
+    terms: Terms,
+    to: Sender<Moment>,
+}
+
+impl Story {
+    /// A story told to `to`, with the names that the run's `terms` have.
+    pub fn new(terms: Terms, to: Sender<Moment>) -> Self {
+        Self { terms, to }
+    }
+
+    fn moment(&mut self, moment: Moment) {
+        // Who does not listen any more misses the rest.
+        let _ = self.to.send(moment);
+    }
+
+    fn injected(&mut self, time: Time, text: String, targets: &[NodeId]) {
+        let node = match targets {
+            [one] => self.name(*one),
+            _ => None,
+        };
+        let (kind, source) = (Kind::Fault, Source::Fault);
+        self.moment(Moment { time, node, at: None, kind, text, source });
+    }
+
+    fn name(&self, node: NodeId) -> Option<Arc<str>> {
+        Some(self.terms.name(node))
+    }
+
+    fn broker(&self, id: BrokerId) -> Arc<str> {
+        self.terms.broker(id)
+    }
+}
+
+impl Subscriber for Story {
+    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+        if let Some((kind, at, text)) = tell::observation(self, observation) {
+            let (node, source) = (self.name(node), Source::Observed(observation.clone()));
+            self.moment(Moment { time, node, at, kind, text, source });
+        }
+    }
+
+    fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        self.injected(time, format!("fault: {text}"), targets);
+    }
+
+    fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
+        self.injected(time, format!("fault undone: {text}"), targets);
+    }
+
+    fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        let (node, text) = (self.name(node), life.to_string());
+        let (kind, source) = (Kind::Process, Source::Life);
+        self.moment(Moment { time, node, at: None, kind, text, source });
+    }
+
+    fn fact(&mut self, time: Time, fact: &Fact) {
+        let (at, node, text) = tell::fact(self, fact);
+        let (kind, source) = (Kind::Fact, Source::Fact(fact.clone()));
+        self.moment(Moment { time, node, at, kind, text, source });
+    }
+}
+
+/// The lines of a story: time, node, partition, what.
+pub fn story(moments: &[Moment], style: Style) -> String {
+    let node = |moment: &Moment| moment.node.as_deref().unwrap_or("-").to_owned();
+    let at = |moment: &Moment| moment.at.as_ref().map_or_else(|| "-".into(), ToString::to_string);
+    let width = |cell: &dyn Fn(&Moment) -> String| {
+        moments.iter().map(|moment| cell(moment).chars().count()).max().unwrap_or(0)
+    };
+    let (nodes, partitions) = (width(&node), width(&at));
+    let mut out = String::new();
+    for moment in moments {
+        let time = style.paint(Paint::Faint, format!("{:>12}", format!("{:.6}", moment.time)));
+        let text = match moment.kind {
+            Kind::Fault => style.paint(Paint::Bad, &*moment.text).to_string(),
+            Kind::Election | Kind::Truncation => {
+                style.paint(Paint::Warning, &*moment.text).to_string()
+            }
+            _ => moment.text.clone(),
+        };
+        let (node, at) = (node(moment), at(moment));
+        out.push_str(&format!("{time}  {node:<nodes$}  {at:<partitions$}  {text}\n"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! What each observation is in a story.
+
+use std::sync::Arc;
+
+use super::{Kind, Story};
+use crate::history::{
+    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Fact, Observation, Outcome,
+};
+use crate::vocab::{BrokerId, Offset, TopicPartition};
+
+type Told = (Kind, Option<TopicPartition>, String);
+
+/// What is told of an observation; nothing of what matters to nobody.
+pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Told> {
+    match observation {
+        Observation::Client(observation) => client(story, observation),
+        Observation::Broker(observation) => {
+            election(story, observation).or_else(|| broker(story, observation))
+        }
+        Observation::Coordinator(observation) => coordinator(observation),
+    }
+}
+
+fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
+    use ClientObservation::*;
+    let told = match observation {
+        Invoked { op, call: Call::Produce { topic } } => {
+            (Kind::Record, None, format!("is handed record {op} for {topic}"))
+        }
+        LeadersAsked { of } => {
+            (Kind::Ask, None, format!("asks {} who leads", story.terms.name(*of)))
+        }
+        LeaderLearned { at, leader, leader_epoch } => {
+            let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
+            let text = format!("learns that {leader} leads in epoch {leader_epoch}");
+            (Kind::Leader, Some(at.clone()), text)
+        }
+        BatchSent { at, to, records, acks } => {
+            let (what, to) = (record_numbers(records), story.terms.name(*to));
+            (Kind::Send, Some(at.clone()), format!("sends {what} to {to}, acks={acks}"))
+        }
+        Completed { op, outcome } => {
+            let (at, text) = match outcome {
+                Outcome::Produced { at, offset: -1 } => {
+                    (Some(at), format!("counts record {op} as sent; nobody will answer"))
+                }
+                Outcome::Produced { at, offset } => {
+                    (Some(at), format!("has the answer: record {op} is at offset {offset}"))
+                }
+                Outcome::Failed { error } => (None, format!("gives record {op} up: {error}")),
+                Outcome::Unknown { error } => {
+                    (None, format!("never learns what became of record {op}: {error}"))
+                }
+            };
+            (Kind::Answer, at.cloned(), text)
+        }
+        Consumed { at, offset, producer, record, .. } => {
+            let text = format!("reads record {record} of {producer} at offset {offset}");
+            (Kind::Read, Some(at.clone()), text)
+        }
+        // A first position is none that was lost.
+        PositionReset { from: None, .. } => return None,
+        PositionReset { at, from: Some(from), to } => {
+            let text = format!("has its position reset from {from} to {to}");
+            (Kind::Trouble, Some(at.clone()), text)
+        }
+        ProtocolError { at, why } => {
+            (Kind::Trouble, Some(at.clone()), format!("is sent what no leader may send: {why}"))
+        }
+    };
+    Some(told)
+}
+
+/// What the controller decides, and what follows from it.
+fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
+    use BrokerObservation::*;
+    let names = |brokers: &[BrokerId]| {
+        let names = story.terms.broker_names(brokers);
+        if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
+    };
+    let told = match observation {
+        LeaderElected { at, leader, leader_epoch, isr, election } => {
+            let (leader, isr) = (story.broker(*leader), names(isr));
+            let text =
+                format!("elects {leader} leader of epoch {leader_epoch} ({election}), ISR {isr}");
+            (Kind::Election, at, text)
+        }
+        LeaderLost { at, leader_epoch, isr } => {
+            let text = format!("leaves it leaderless in epoch {leader_epoch}, ISR {}", names(isr));
+            (Kind::Election, at, text)
+        }
+        IsrChanged { at, from, to, .. } => {
+            (Kind::Isr, at, format!("has the ISR changed from {} to {}", names(from), names(to)))
+        }
+        StateFound { at, leader, leader_epoch, isr, .. } => {
+            let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
+            let text =
+                format!("finds {leader} leading in epoch {leader_epoch}, ISR {}", names(isr));
+            (Kind::Controller, at, text)
+        }
+        BecameLeader { at, leader_epoch, start, high_watermark } => {
+            let text = format!(
+                "leads in epoch {leader_epoch} from offset {start}, high watermark {high_watermark}"
+            );
+            (Kind::Role, at, text)
+        }
+        BecameFollower { at, leader_epoch, leader } => {
+            let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
+            (Kind::Role, at, format!("follows {leader} in epoch {leader_epoch}"))
+        }
+        Truncated { at, from, to } if to < from => {
+            (Kind::Truncation, at, format!("cuts its log from {from} to {to}"))
+        }
+        Appended { at, base, last, leader_epoch, .. } => {
+            let what = offsets(*base, *last);
+            (Kind::Append, at, format!("appends {what} of epoch {leader_epoch} to its log"))
+        }
+        HandedToFollower { at, follower, from } => {
+            let follower = story.broker(*follower);
+            (Kind::Fetch, at, format!("is pulled from by {follower}, from offset {from}"))
+        }
+        FollowerFetched { at, follower, offset } => {
+            let follower = story.broker(*follower);
+            let text = format!("hears that {follower} has everything below offset {offset}");
+            (Kind::Fetch, at, text)
+        }
+        HighWatermark { at, offset } => {
+            (Kind::Commit, at, format!("knows everything below offset {offset} to be committed"))
+        }
+        _ => return None,
+    };
+    let (kind, at, text) = told;
+    Some((kind, Some(at.clone()), text))
+}
+
+/// What a broker tells that is about no partition.
+fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
+    use BrokerObservation::*;
+    let (kind, text) = match observation {
+        Recovered { clean: true, .. } => (Kind::Process, "loads its logs".to_owned()),
+        Recovered { clean: false, truncated_bytes } => {
+            let text =
+                format!("recovers from an unclean shutdown, {truncated_bytes} torn bytes cut");
+            (Kind::Process, text)
+        }
+        Registered { epoch } => (Kind::Session, format!("registers, broker epoch {epoch}")),
+        SessionExpired { session } => {
+            (Kind::Session, format!("hears that its session {session:#x} has expired"))
+        }
+        RegistrationBlocked { session } => {
+            let text = format!("cannot register while its former session {session:#x} lives");
+            (Kind::Session, text)
+        }
+        ControllerElected { epoch } => {
+            (Kind::Controller, format!("becomes the controller of epoch {epoch}"))
+        }
+        ControllerResigned { epoch } => {
+            (Kind::Controller, format!("resigns as the controller of epoch {epoch}"))
+        }
+        TopicCreated { topic, assignment } => {
+            let replicas = assignment.iter().map(|ids| story.terms.broker_names(ids).join(" "));
+            let replicas = replicas.collect::<Vec<_>>().join(" | ");
+            (Kind::Controller, format!("creates {topic} on {replicas}"))
+        }
+        Halted { why } => (Kind::Process, format!("halts: {why}")),
+        _ => return None,
+    };
+    Some((kind, None, text))
+}
+
+fn coordinator(observation: &CoordinatorObservation) -> Option<Told> {
+    let kind = match observation {
+        // Every transaction would be too much.
+        CoordinatorObservation::Logged { .. } | CoordinatorObservation::Committed { .. } => {
+            return None;
+        }
+        CoordinatorObservation::SessionOpened { .. }
+        | CoordinatorObservation::SessionExpired { .. }
+        | CoordinatorObservation::SessionClosed { .. }
+        | CoordinatorObservation::SessionAttached { .. }
+        | CoordinatorObservation::SessionEnded { .. }
+        | CoordinatorObservation::EphemeralCreated { .. }
+        | CoordinatorObservation::EphemeralDeleted { .. } => Kind::Session,
+        _ => Kind::Process,
+    };
+    Some((kind, None, observation.to_string()))
+}
+
+/// What is told of a fact: where it is, whose it is, and what.
+pub(super) fn fact(
+    story: &Story,
+    fact: &Fact,
+) -> (Option<TopicPartition>, Option<Arc<str>>, String) {
+    match fact {
+        Fact::FinalLog { at, leader, end } => {
+            let leader = leader.map(|leader| story.broker(leader));
+            (Some(at.clone()), leader, format!("leads in the end, with a log up to offset {end}"))
+        }
+        Fact::FinalReplica { at, broker, replica } => {
+            let text = match replica {
+                Some(replica) => format!(
+                    "has a log up to offset {} in the end, committed up to {}",
+                    replica.log_end, replica.high_watermark
+                ),
+                None => "has no replica in the end".to_owned(),
+            };
+            (Some(at.clone()), Some(story.broker(*broker)), text)
+        }
+        Fact::FinalPosition { consumer, at, position } => {
+            let position = position.map_or_else(|| "nowhere".into(), |offset| offset.to_string());
+            let text = format!("would go on reading at {position}");
+            (Some(at.clone()), story.name(*consumer), text)
+        }
+        Fact::Unconverged { why } => (None, None, format!("the cluster did not converge: {why}")),
+        Fact::FinalRecord { at, offset, producer, record } => {
+            let text = format!("the final log holds record {record} of {producer} at {offset}");
+            (Some(at.clone()), None, text)
+        }
+    }
+}
+
+fn record_numbers(records: &[u64]) -> String {
+    match records {
+        [one] => format!("record {one}"),
+        [first, .., last] if last - first == records.len() as u64 - 1 => {
+            format!("records {first} to {last}")
+        }
+        _ => {
+            let numbers: Vec<String> = records.iter().map(ToString::to_string).collect();
+            format!("records {}", numbers.join(" "))
+        }
+    }
+}
+
+fn offsets(base: Offset, last: Offset) -> String {
+    if base == last { format!("offset {base}") } else { format!("offsets {base} to {last}") }
+}

@@ -1,0 +1,196 @@
+//! The story of one record: from the question who leads to the last who heard of it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::{Kind, Moment, Source};
+use crate::history::{BrokerObservation, ClientObservation, Fact, Observation, Outcome};
+use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
+
+/// A record of a workload, by its producer's name and its number there: `p0:3`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordId {
+    /// Name of the producer's node.
+    pub producer: String,
+    /// Counted from 0 for each producer.
+    pub number: u64,
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.producer, self.number)
+    }
+}
+
+impl FromStr for RecordId {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "not a producer's name and the number of a record, as in p0:3";
+        let (producer, number) = text.rsplit_once(':').ok_or(wrong)?;
+        let number = number.parse().map_err(|_| wrong)?;
+        if producer.is_empty() {
+            return Err(wrong);
+        }
+        Ok(Self { producer: producer.to_owned(), number })
+    }
+}
+
+/// What concerns `record`, and the turning points of its partition meanwhile.
+pub(super) fn of_record(record: &RecordId, moments: Vec<Moment>) -> Vec<Moment> {
+    let (partition, offset) = place(record, &moments);
+    let mut trace = Trace {
+        record,
+        partition,
+        offset,
+        sent: false,
+        asked: None,
+        learned: None,
+        holders: BTreeSet::new(),
+        handed: BTreeSet::new(),
+        acknowledged: BTreeSet::new(),
+        committed: BTreeSet::new(),
+    };
+    let own: Vec<bool> = moments.iter().enumerate().map(|(n, m)| trace.takes(n, m)).collect();
+    let is_own = |n: usize| own[n] || trace.learned.is_some_and(|both| both.contains(&n));
+    let mine = || (0..moments.len()).filter(|&n| is_own(n)).map(|n| moments[n].time);
+    let span = mine().min().unwrap_or(Time::MAX)..=mine().max().unwrap_or(Time::ZERO);
+    let turning = |moment: &Moment| {
+        let is_turn = matches!(moment.kind, Kind::Fault | Kind::Election | Kind::Isr | Kind::Role);
+        let is_here = moment.at.is_none() || moment.at == trace.partition;
+        is_turn && is_here && span.contains(&moment.time)
+    };
+    let kept: Vec<bool> = (0..moments.len()).map(|n| is_own(n) || turning(&moments[n])).collect();
+    moments.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(moment, _)| moment).collect()
+}
+
+/// Where a record went: as its producer was told, as the final log has it, or as a consumer read it.
+fn place(record: &RecordId, moments: &[Moment]) -> (Option<TopicPartition>, Option<Offset>) {
+    let mut sent_to = None;
+    let mut seen = None;
+    for moment in moments {
+        let is_producer = moment.node.as_deref() == Some(&*record.producer);
+        match &moment.source {
+            Source::Observed(Observation::Client(client)) => match client {
+                ClientObservation::Completed { op, outcome: Outcome::Produced { at, offset } }
+                    if is_producer && *op == record.number && *offset >= 0 =>
+                {
+                    return (Some(at.clone()), Some(*offset));
+                }
+                ClientObservation::BatchSent { at, records, .. }
+                    if is_producer && records.contains(&record.number) =>
+                {
+                    sent_to = Some(at.clone());
+                }
+                ClientObservation::Consumed { at, offset, producer, record: number, .. }
+                    if **producer == *record.producer && *number == record.number =>
+                {
+                    seen = Some((at.clone(), *offset));
+                }
+                _ => {}
+            },
+            Source::Fact(Fact::FinalRecord { at, offset, producer, record: number })
+                if **producer == *record.producer && *number == record.number =>
+            {
+                seen = Some((at.clone(), *offset));
+            }
+            _ => {}
+        }
+    }
+    match seen {
+        Some((at, offset)) => (Some(at), Some(offset)),
+        None => (sent_to, None),
+    }
+}
+
+/// Follows a record through a story.
+struct Trace<'a> {
+    record: &'a RecordId,
+    partition: Option<TopicPartition>,
+    offset: Option<Offset>,
+    sent: bool,
+    /// The last time that the producer asked who leads.
+    asked: Option<usize>,
+    /// The last time, before it sent the record, that it asked and learned something new.
+    learned: Option<[usize; 2]>,
+    /// Who has appended the record and not cut it since.
+    holders: BTreeSet<Arc<str>>,
+    handed: BTreeSet<BrokerId>,
+    acknowledged: BTreeSet<BrokerId>,
+    committed: BTreeSet<Arc<str>>,
+}
+
+impl Trace<'_> {
+    /// Whether moment number `n` is the record's own.
+    fn takes(&mut self, n: usize, moment: &Moment) -> bool {
+        match &moment.source {
+            Source::Observed(Observation::Client(client)) => self.takes_client(n, moment, client),
+            Source::Observed(Observation::Broker(broker)) if moment.at == self.partition => {
+                self.takes_broker(moment, broker)
+            }
+            Source::Fact(Fact::FinalRecord { producer, record, .. }) => {
+                **producer == *self.record.producer && *record == self.record.number
+            }
+            _ => false,
+        }
+    }
+
+    fn takes_client(&mut self, n: usize, moment: &Moment, client: &ClientObservation) -> bool {
+        let number = self.record.number;
+        let is_producer = moment.node.as_deref() == Some(&*self.record.producer);
+        match client {
+            ClientObservation::Consumed { producer, record, .. } => {
+                **producer == *self.record.producer && *record == number
+            }
+            _ if !is_producer => false,
+            ClientObservation::Invoked { op, .. } | ClientObservation::Completed { op, .. } => {
+                *op == number
+            }
+            ClientObservation::BatchSent { records, .. } => {
+                let is_in_it = records.contains(&number);
+                self.sent |= is_in_it;
+                is_in_it
+            }
+            ClientObservation::LeadersAsked { .. } if !self.sent => {
+                self.asked = Some(n);
+                false
+            }
+            ClientObservation::LeaderLearned { .. } if !self.sent => {
+                if moment.at == self.partition {
+                    self.learned = self.asked.map(|asked| [asked, n]);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn takes_broker(&mut self, moment: &Moment, broker: &BrokerObservation) -> bool {
+        let (Some(own), Some(node), true) = (self.offset, &moment.node, self.sent) else {
+            return false;
+        };
+        match broker {
+            BrokerObservation::Appended { base, last, .. } => {
+                (*base..=*last).contains(&own) && self.holders.insert(node.clone())
+            }
+            BrokerObservation::HandedToFollower { follower, from, .. } => {
+                self.holders.contains(node) && *from <= own && self.handed.insert(*follower)
+            }
+            BrokerObservation::FollowerFetched { follower, offset, .. } => {
+                self.holders.contains(node) && *offset > own && self.acknowledged.insert(*follower)
+            }
+            BrokerObservation::HighWatermark { offset, .. } => {
+                *offset > own && self.committed.insert(node.clone())
+            }
+            BrokerObservation::Truncated { from, to, .. } if *to <= own && own < *from => {
+                // Whoever cut it may be handed it again.
+                self.handed.clear();
+                self.acknowledged.clear();
+                self.committed.remove(node);
+                self.holders.remove(node)
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Every mutant is found, and the table of which checker finds which is as it was.
+
+use kafka_sim::report::{self, Style};
+use kafka_sim::run::mutants::{HUNTS, catch_all};
+
+use crate::source::root;
+
+#[test]
+fn every_mutant_is_found_by_some_checker() {
+    let catches = catch_all(&root().join("scenarios"), 1).expect("the scenarios are right");
+    for catch in &catches {
+        assert!(catch.found > 0, "not found by: {}", catch.hunt.command());
+    }
+    let table = report::catches(&catches, Style::Plain);
+    insta::with_settings!({
+        snapshot_path => "../../snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!("mutants", table);
+    });
+}
+
+#[test]
+fn hunts_are_in_the_order_of_the_mutants() {
+    assert!(HUNTS.is_sorted_by_key(|hunt| hunt.mutant));
+}

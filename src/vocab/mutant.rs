@@ -1,0 +1,228 @@
+//! Mutants: known bugs, planted by name, so that checkers can be shown to find them.
+//!
+//! A mutant is reached at one site of the product code, where its bug once was or could have been. A run has
+//! at most one; a scenario names it by `mutant = "…"`, the command line by `--mutant`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::nearest;
+
+macro_rules! mutants {
+    ($($(#[doc = $wrong:literal])+ $name:ident = $kebab:literal from $source:literal;)+) => {
+        /// A planted bug. What each one does wrong is what its documentation says.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Mutant {
+            $($(#[doc = $wrong])+ $name,)+
+        }
+
+        impl Mutant {
+            /// Every mutant: of the brokers' replication, of the controller, of the coordinator, of clients.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The name that a scenario, the command line and a report use.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $kebab,)+
+                }
+            }
+
+            /// Where the bug is known from: a row of the catalogue of known failures, an issue of Kafka or
+            /// ZooKeeper, or the guarantee that it breaks.
+            pub const fn source(self) -> &'static str {
+                match self {
+                    $(Self::$name => $source,)+
+                }
+            }
+
+            /// What is wrong, in a sentence.
+            pub fn wrong(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($wrong,)+).trim(),)+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// A follower begins by cutting its log to its own high watermark, which trails its leader's.
+    TruncateToOwnHighWatermark = "truncate-to-own-high-watermark"
+        from "KIP-101, KAFKA-1211 (row 2)";
+    /// A leader acknowledges acks=all when it alone has appended.
+    AcknowledgeAlone = "acknowledge-alone"
+        from "Kafka's documentation of acks=all (R11)";
+    /// A leader appends and acknowledges acks=all however few replicas are in sync.
+    IgnoreMinInsyncReplicas = "ignore-min-insync-replicas"
+        from "Kafka's documentation of min.insync.replicas (R11)";
+    /// A follower that has reached the new leader's old high watermark joins the in-sync replicas, though
+    /// it has not reached the start of the leader's epoch.
+    JoinBelowEpochStart = "join-below-epoch-start"
+        from "KAFKA-7128 (row 7)";
+    /// A leader moves its high watermark over the in-sync replicas that it wants before the change is
+    /// committed.
+    CommitOverPendingShrink = "commit-over-pending-shrink"
+        from "KIP-497 (row 8)";
+    /// A leader moves its high watermark while fewer replicas than min.insync.replicas are in sync.
+    CommitBelowMinInsyncReplicas = "commit-below-min-insync-replicas"
+        from "KAFKA-15583 (row 23)";
+    /// A leader does not look at its high watermark again when the in-sync replicas have shrunk.
+    StallAfterShrink = "stall-after-shrink"
+        from "KAFKA-13091 (row 32)";
+    /// A leader whose AlterPartition request got no answer waits for one for ever.
+    ForgetUnansweredIsrChange = "forget-unanswered-isr-change"
+        from "KAFKA-12686, KAFKA-13254 (row 31)";
+    /// Consumers read up to the end of the leader's log, beyond what is committed.
+    ReadAboveHighWatermark = "read-above-high-watermark"
+        from "KAFKA-9196, KAFKA-3159 (row 38, R10)";
+    /// A consumer that is ahead of a new leader's high watermark is told that its offset is out of range.
+    OutOfRangeAboveHighWatermark = "out-of-range-above-high-watermark"
+        from "KIP-392, OFFSET_NOT_AVAILABLE (row 40)";
+    /// A follower does not tell the epoch of its last record when it fetches: logs are compared by offsets
+    /// alone.
+    CompareOffsetsOnly = "compare-offsets-only"
+        from "KIP-101 scenario 2, KAFKA-3919 (row 3, R6)";
+    /// A follower takes the first answer to where its last epoch ends, though it does not know the epoch
+    /// that the answer is about.
+    TruncateByOneAnswer = "truncate-by-one-answer"
+        from "KIP-279, KAFKA-6361 (row 4)";
+    /// A leader notes its epoch only with the first record that it appends.
+    ForgetEpochOfElection = "forget-epoch-of-election"
+        from "KAFKA-7415 (row 4)";
+    /// A leader serves fetches whatever leader epoch the fetcher goes by.
+    FetchUnfenced = "fetch-unfenced"
+        from "KIP-320, KAFKA-6880 (row 5)";
+    /// A follower takes over its leader's high watermark before it cuts off what diverges.
+    CommitBeforeTruncation = "commit-before-truncation"
+        from "KAFKA-14704 (row 37)";
+    /// A broker that becomes leader goes on in the epoch that it followed in.
+    LeadInOldEpoch = "lead-in-old-epoch"
+        from "KIP-101 (R8)";
+    /// A broker starts with all high watermarks at 0, whatever the checkpoint says.
+    ForgetHighWatermarks = "forget-high-watermarks"
+        from "KAFKA-769, KAFKA-1647 (row 21)";
+    /// A broker leaves the marker of a clean shutdown where it is when it starts.
+    KeepCleanShutdownMarker = "keep-clean-shutdown-marker"
+        from "KAFKA-10471 (row 16)";
+    /// A leader acknowledges acks=1 before the fsync that flush.messages asks for.
+    AcknowledgeBeforeFlush = "acknowledge-before-flush"
+        from "Kafka's documentation of flush.messages (row 15)";
+    /// The controller elects any live replica when no in-sync replica lives, though the topic forbids it.
+    ElectOutsideIsr = "elect-outside-isr"
+        from "KAFKA-4623 (row 13, R14)";
+    /// The controller elects a leader and leaves it out of the in-sync replicas.
+    ElectWithoutJoining = "elect-without-joining"
+        from "KAFKA-708 (row 25, R1)";
+    /// An election does not count the leader epoch up.
+    ReuseLeaderEpoch = "reuse-leader-epoch"
+        from "KIP-101 (R8)";
+    /// The controller takes a broker that went and came back between two looks for one that stayed.
+    MissBouncedBrokers = "miss-bounced-brokers"
+        from "KIP-380, KAFKA-7235 (row 11)";
+    /// A controller that was replaced goes on writing.
+    WriteAsFormerController = "write-as-former-controller"
+        from "KAFKA-6082 (row 26, R15)";
+    /// The coordinator applies and answers a write before it is on the platter.
+    ApplyBeforeFsync = "apply-before-fsync"
+        from "ZOOKEEPER-3911, ZOOKEEPER-4646 (row 65, Z10)";
+    /// The coordinator lets a session write while it is being closed.
+    CreateInClosingSession = "create-in-closing-session"
+        from "ZOOKEEPER-1208, ZOOKEEPER-1496 (row 76, Z9)";
+    /// The coordinator leaves the ephemeral znodes of a session that it closes.
+    LeaveEphemerals = "leave-ephemerals"
+        from "ZOOKEEPER-2355 (row 70, Z9)";
+    /// The coordinator fires no watch for the znodes that go with a session.
+    TellNobodyOfSessionEnd = "tell-nobody-of-session-end"
+        from "ZOOKEEPER-1667 (row 79, Z8)";
+    /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
+    DiffInsteadOfTrunc = "diff-instead-of-trunc"
+        from "ZOOKEEPER-1549 (Z3)";
+    /// A learner takes over the epoch, and says so, before the history that belongs to it is on its platter.
+    EpochBeforeHistory = "epoch-before-history"
+        from "ZOOKEEPER-4643, ZOOKEEPER-4646, ZOOKEEPER-4785 (Z4)";
+    /// A producer puts a batch that failed behind the batches that wait.
+    RetryBehindOthers = "retry-behind-others"
+        from "KAFKA-8483 (row 46)";
+    /// A producer takes a request whose connection was lost for acknowledged.
+    TakeLostForWritten = "take-lost-for-written"
+        from "KAFKA-13574 (type rule of part 2b)";
+    /// A producer that gave an operation up ends it again when the answer comes.
+    EndTwice = "end-twice"
+        from "Jepsen's Kafka checker (part 2b)";
+    /// A consumer that is told that its leader leads no more does not look for another.
+    KeepFormerLeader = "keep-former-leader"
+        from "KIP-320, KAFKA-7747 (L6)";
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no mutant's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownMutant {
+    /// What was written.
+    pub name: String,
+    /// What was most likely meant.
+    pub nearest: Option<Mutant>,
+}
+
+impl std::error::Error for UnknownMutant {}
+
+impl fmt::Display for UnknownMutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no mutant is called `{}`", self.name)?;
+        match self.nearest {
+            Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+            None => f.write_str("; `sim mutants` lists them"),
+        }
+    }
+}
+
+impl FromStr for Mutant {
+    type Err = UnknownMutant;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMutant> {
+        let find = |name: &str| Self::ALL.iter().copied().find(|mutant| mutant.name() == name);
+        find(text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|mutant| mutant.name()).collect();
+            UnknownMutant { name: text.to_owned(), nearest: nearest(text, &names).and_then(find) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back_and_is_the_one_that_is_stored() {
+        for &mutant in Mutant::ALL {
+            assert_eq!(mutant.name().parse(), Ok(mutant));
+            assert_eq!(serde_json::to_value(mutant).expect("a unit variant"), mutant.name());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_sentence() {
+        for &mutant in Mutant::ALL {
+            let wrong = mutant.wrong();
+            assert!(wrong.ends_with('.') && !wrong[..wrong.len() - 1].contains(". "), "{wrong}");
+            assert!(!wrong.contains("  "), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_name_is_told_the_nearest() {
+        let text = |name: &str| name.parse::<Mutant>().expect_err("no such mutant").to_string();
+        assert!(text("elect-outside-irs").ends_with("did you mean `elect-outside-isr`?"));
+        assert!(text("explode").ends_with("`sim mutants` lists them"));
+    }
+}
