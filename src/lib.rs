@@ -4,6 +4,24 @@
 //! coordinator, producers and consumers) runs inside one process, on a simulated network, clock and disk,
 //! all driven by one seed. The same scenario and seed give the same run, to the byte.
 //!
+//! # As a library
+//!
+//! ```
+//! use kafka_sim::run;
+//!
+//! let outcome = run::seed("scenarios/leader_crash.toml", 42)?;
+//! assert!(outcome.held(), "{outcome}");
+//! assert_eq!(outcome.lost(), 0);
+//!
+//! let outcome = run::seed("scenarios/last_replica_standing.toml", 42)?;
+//! assert!(outcome.violates("acknowledged-is-in-the-final-log"), "{outcome}");
+//! assert!(outcome.lost() > 0);
+//! # Ok::<(), run::RunError>(())
+//! ```
+//!
+//! [`run::seeds`] does the same for many seeds, on all cores; [`scenario::parse`] and [`run::run_plan`] take a
+//! scenario that is not in a file.
+//!
 //! # Layers
 //!
 //! A layer imports only layers of a lower number, and of its own row's last column when that says so; a
@@ -19,7 +37,7 @@
 //! | 2 | `substrate` | the only folder that names madsim: the world's loop, time, links, disks, processes | vocab, history |
 //! | 2 | `checkers` | history → verdict | vocab, history |
 //! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, checkers |
-//! | 4 | `run` | one seed and many: single run, determinism | vocab, wire, scenario, history, nodes, substrate, checkers, cluster |
+//! | 4 | `run` | one seed and many: single run, sweep, failure files, replay | vocab, wire, scenario, history, nodes, substrate, checkers, cluster |
 //! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, checkers, cluster, run |
 //! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, report |
 

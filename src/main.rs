@@ -6,5 +6,11 @@ use kafka_sim::cli::{self, Engine};
 use kafka_sim::run;
 
 fn main() -> ExitCode {
-    cli::main(Engine { run: run::run_one, check: run::check, now: run::now })
+    cli::main(Engine {
+        load: run::load,
+        read_failure: run::read_failure,
+        play: run::play,
+        many: |plans, jobs, each| run::many(plans, jobs, each),
+        now: run::now,
+    })
 }

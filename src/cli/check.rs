@@ -19,8 +19,8 @@ pub(super) fn check(
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Held;
     for file in &args.files {
-        match (engine.check)(file) {
-            Ok(()) => writeln!(streams.out, "{}: ok", file.display())?,
+        match (engine.load)(file) {
+            Ok(_) => writeln!(streams.out, "{}: ok", file.display())?,
             Err(error) => {
                 let failure = Failure::from(error);
                 writeln!(streams.err, "{}", failure.to_string().trim_end())?;

@@ -15,8 +15,8 @@ pub struct Args {
     /// The scenario to run.
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, not from the scenario's own.
-    #[arg(long, value_parser = super::seed)]
+    /// Draw everything that is left to chance from SEED, 0 unless it is given.
+    #[arg(long)]
     pub seed: Option<Seed>,
     /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
     #[arg(long, value_name = "NAME")]
@@ -34,7 +34,13 @@ impl Run {
     fn start(args: &Args, stderr: Stdio) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(Failure::Spawn)?;
         let mut command = Command::new(program);
-        command.arg("run").arg(&args.scenario).args(["--events", "-", "--color", "never"]);
+        command.arg("run").arg(&args.scenario).args([
+            "--events",
+            "-",
+            "--color",
+            "never",
+            "--no-report",
+        ]);
         if let Some(seed) = args.seed {
             command.args(["--seed", &seed.0.to_string()]);
         }

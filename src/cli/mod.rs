@@ -5,13 +5,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::checkers::RunOutcome;
-use crate::run::{RunError, RunOptions};
+use crate::run::{DEFAULT_SEED, Jobs, Ran, RunError, RunOptions};
+use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Mutant, Seed, Time};
 
 mod check;
@@ -19,20 +20,31 @@ mod color;
 mod determinism;
 mod exit;
 mod mutants;
+mod progress;
 mod properties;
+mod replay;
+mod reports;
 mod run;
+mod sweep;
 mod timeline;
 mod trace;
 
 pub use exit::Exit;
 
+/// See [`run::many`](crate::run::many).
+pub type Many = fn(&mut dyn Iterator<Item = Plan>, Jobs, &mut dyn FnMut(Ran) -> ControlFlow<()>);
+
 /// What the verbs do their work with.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    /// Runs a scenario with a seed; without one, with the scenario's own.
-    pub run: fn(&Path, Option<Seed>, RunOptions) -> Result<RunOutcome, RunError>,
-    /// Reads a scenario, without running it.
-    pub check: fn(&Path) -> Result<(), RunError>,
+    /// Reads a scenario.
+    pub load: fn(&Path) -> Result<Scenario, RunError>,
+    /// Reads a failure.
+    pub read_failure: fn(&Path) -> Result<scenario::Failure, RunError>,
+    /// Runs a plan.
+    pub play: fn(Plan, RunOptions) -> Result<Ran, RunError>,
+    /// Runs plans, so many at a time, and hands each over in their own order.
+    pub many: Many,
     /// Virtual time and the name of the node that is being stepped, for `-v`.
     pub now: fn() -> (Time, String),
 }
@@ -45,6 +57,8 @@ pub struct Streams<'a> {
     pub err: &'a mut dyn Write,
     /// Whether `out` is a terminal.
     pub out_is_terminal: bool,
+    /// Whether `err` is a terminal.
+    pub err_is_terminal: bool,
 }
 
 /// Run a whole Kafka cluster from one seed, break it, and judge what it lost.
@@ -72,6 +86,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Replay(replay::Args),
     Timeline(timeline::Args),
     Check(check::Args),
     Determinism(determinism::Args),
@@ -84,6 +99,8 @@ fn after_help() -> String {
         "Examples:\n  \
          sim run scenarios/leader_crash.toml\n  \
          sim run scenarios/leader_crash.toml --seed 7 --format json | jq .producers\n  \
+         sim run scenarios/leader_crash.toml --seeds 1..1000\n  \
+         sim replay reports/last_replica_standing-42.toml\n  \
          sim determinism scenarios/leader_crash.toml --seed 7\n\nExit codes:",
     );
     for &exit in Exit::ALL {
@@ -130,10 +147,10 @@ impl Failure {
 /// Does what the process's command line says.
 pub fn main(engine: Engine) -> ExitCode {
     let (stdout, stderr) = (io::stdout(), io::stderr());
-    let out_is_terminal = stdout.is_terminal();
+    let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
     // Not locked: a run writes its event log to stdout from a thread of its own.
     let (mut out, mut err) = (stdout, stderr);
-    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal };
+    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
     ExitCode::from(main_with(std::env::args_os(), engine, &mut streams) as u8)
 }
 
@@ -150,6 +167,7 @@ pub fn main_with(
     let style = color::style(cli.color, streams.out_is_terminal);
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
+        Verb::Replay(args) => replay::replay(&args, style, engine, streams),
         Verb::Timeline(args) => timeline::timeline(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
@@ -183,20 +201,21 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
     }
 }
 
-/// The command that runs a scenario again.
-fn replay(scenario: &Path, seed: Option<Seed>, mutant: Option<Mutant>) -> String {
-    let seed = seed.map_or_else(String::new, |seed| format!(" --seed {}", seed.0));
-    let mutant = mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-    format!("sim run {}{seed}{mutant}", scenario.display())
+/// What `sim run` is to play: the scenario with its seed, and the bug that is asked for if one is.
+fn drawn(
+    engine: Engine,
+    scenario: &Path,
+    seed: Option<Seed>,
+    mutant: Option<Mutant>,
+) -> Result<Plan, Failure> {
+    let plan = (engine.load)(scenario)?.plan(seed.unwrap_or(DEFAULT_SEED));
+    Ok(Plan { mutant: mutant.or(plan.mutant), ..plan })
 }
 
-/// A seed as people write it: decimal, or hexadecimal behind `0x`.
-fn seed(text: &str) -> Result<Seed, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    parsed.map(Seed).map_err(|_| "not a number from 0 to 18446744073709551615, or 0x…".to_owned())
+/// The command that runs a plan again.
+fn again(plan: &Plan) -> String {
+    let mutant = plan.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+    format!("sim run {} --seed {}{mutant}", plan.scenario, plan.seed.0)
 }
 
 #[cfg(test)]

@@ -2,39 +2,51 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::{Engine, Exit, Failure, Streams, replay, trace};
-use crate::report::{self, Style};
+use super::reports::Reports;
+use super::sweep::{self, Seeds};
+use super::{Engine, Exit, Failure, Streams, again, drawn, trace};
+use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
 use crate::vocab::{Mutant, Seed};
 
-/// Run a scenario once and judge it.
+/// Run a scenario, once or with many seeds, and judge it.
 ///
 /// The same scenario and seed give the same run, to the byte. The report ends with the command that runs
-/// it again.
+/// it again. A run that fails leaves a file, which `sim replay` runs again.
+///
+/// With --seeds, every seed is run whatever the others come to, and the end is a summary. Its exit code
+/// is that of the worst seed: 70, else 1, 3, 4, 0.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The scenario to run.
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, not from the scenario's own.
-    #[arg(long, value_parser = super::seed)]
+    /// Draw everything that is left to chance from SEED, 0 unless it is given.
+    #[arg(long, conflicts_with = "seeds")]
     pub seed: Option<Seed>,
     /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
     #[arg(long, value_name = "NAME")]
     pub mutant: Option<Mutant>,
+    /// Run every seed from FIRST to LAST, and sum up.
+    #[arg(long, value_name = "FIRST..LAST")]
+    pub seeds: Option<Seeds>,
+    /// Run N seeds at a time, one for each core unless it is given.
+    #[arg(long, value_name = "N", requires = "seeds")]
+    pub jobs: Option<std::num::NonZeroUsize>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
+    #[command(flatten)]
+    pub reports: Reports,
     /// Write every event as a line to FILE; `-` is stdout, before the report.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub events: Option<PathBuf>,
     /// Show what the nodes log; twice or three times shows more.
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "seeds")]
     pub verbose: u8,
 }
 
@@ -53,24 +65,29 @@ pub(super) fn run(
     engine: Engine,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
+    if let Some(seeds) = &args.seeds {
+        return sweep::sweep(args, seeds, style, engine, streams);
+    }
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let options =
-        RunOptions { events: events(args)?, mutant: args.mutant, ..RunOptions::default() };
-    // Unwinding leaves nothing behind that is used again: the process ends with this run.
-    let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    let outcome = ran
-        .map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, args.mutant) })??;
+    let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
+    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let replay = again(&plan);
+    let ran = (engine.play)(plan, options)?;
+    let file = args.reports.write(&ran, streams);
+    let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
+    let about = Provenance { file, ..Provenance::default() };
     let report = match args.format {
-        Format::Text => report::text(&outcome, style),
-        Format::Json => report::json(&outcome),
+        Format::Text => report::text(&outcome, &about, style),
+        Format::Json => report::json(&outcome, &about),
     };
     streams.out.write_all(report.as_bytes())?;
     Ok(outcome.judgement.status().into())
 }
 
+/// Where `--events` goes.
 #[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]
-fn events(args: &Args) -> Result<Option<Box<dyn Write + Send>>, Failure> {
-    let Some(path) = &args.events else { return Ok(None) };
+pub(super) fn events(path: Option<&Path>) -> Result<Option<Box<dyn Write + Send>>, Failure> {
+    let Some(path) = path else { return Ok(None) };
     if path.as_os_str() == "-" {
         return Ok(Some(Box::new(BufWriter::with_capacity(1 << 16, io::stdout()))));
     }

@@ -4,53 +4,102 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Cli, Engine, Exit, Streams, main_with, seed};
+use super::{Cli, Engine, Exit, Streams, main_with};
 use crate::checkers::testing::Story;
-use crate::checkers::{RunOutcome, Status};
+use crate::checkers::{Permission, RunOutcome, Status};
 use crate::history::Fingerprint;
-use crate::run::{RunError, RunOptions};
+use crate::run::{self, Panicked, Ran, RunError, RunOptions};
+use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};
 
 /// Stands for a scenario: its name says what its run comes to.
-fn run(path: &Path, seed: Option<Seed>, mut options: RunOptions) -> Result<RunOutcome, RunError> {
-    let mut story = Story::default();
-    let path = path.display().to_string();
-    match &*path {
-        "held.toml" => _ = story.acknowledged(0, 0).consumed(0, 0).final_log(0..1),
-        "violated.toml" => _ = story.acknowledged(0, 0).final_log(0..0),
-        "not_converged.toml" => _ = story.sent(0),
-        "inconclusive.toml" => story.terms.expected = vec![Happening::Truncated],
-        "panic.toml" => panic!("the made-up engine panics"),
-        "wrong.toml" => return Err(RunError::Scenario("wrong.toml:1:1: error: wrong\n".into())),
+fn load(path: &Path) -> Result<Scenario, RunError> {
+    let name = path.display().to_string();
+    match &*name {
+        "wrong.toml" => Err(RunError::Scenario("wrong.toml:1:1: error: wrong\n".into())),
+        "missing.toml" => {
+            Err(RunError::Unreadable { path: name, source: io::ErrorKind::NotFound.into() })
+        }
+        _ => {
+            let text = "kafka = \"2.8\"\nduration = \"1s\"\ncluster.brokers = 1\n";
+            Ok(scenario::parse(&name, text).unwrap_or_else(|wrong| panic!("{wrong}")))
+        }
+    }
+}
+
+fn play(plan: Plan, mut options: RunOptions) -> Result<Ran, RunError> {
+    match &*plan.scenario {
         "pipe.toml" => return Err(RunError::Events(io::ErrorKind::BrokenPipe.into())),
         "full.toml" => return Err(RunError::Events(io::ErrorKind::StorageFull.into())),
-        _ => {
-            let source = io::ErrorKind::NotFound.into();
-            return Err(RunError::Unreadable { path, source });
-        }
+        _ => {}
     }
     if let Some(events) = &mut options.events {
         writeln!(events, "an event").map_err(RunError::Events)?;
     }
-    Ok(RunOutcome {
+    Ok(played(plan))
+}
+
+/// What a run comes to; that of `mixed.toml` depends on its seed.
+fn played(plan: Plan) -> Ran {
+    let mut story = Story::default();
+    let last_digit = plan.seed.0 % 10;
+    let kind = match (&*plan.scenario, last_digit) {
+        ("mixed.toml", 3) => "panic.toml",
+        ("mixed.toml", 4 | 5) => "violated.toml",
+        ("mixed.toml", 6) => "not_converged.toml",
+        ("mixed.toml", 7) => "inconclusive.toml",
+        ("mixed.toml", 8) => "permitted.toml",
+        ("mixed.toml", _) => "held.toml",
+        (other, _) => other,
+    };
+    match kind {
+        "held.toml" => _ = story.acknowledged(0, 0).consumed(0, 0).final_log(0..1),
+        "violated.toml" => _ = story.acknowledged(0, 0).final_log(0..0),
+        "permitted.toml" => {
+            story.terms.acknowledged_loss = Permission::Permitted;
+            story.acknowledged(0, 0).final_log(0..0);
+        }
+        "not_converged.toml" => _ = story.sent(0),
+        "inconclusive.toml" => story.terms.expected = vec![Happening::Truncated],
+        "panic.toml" => {
+            let message = "the made-up engine panics".into();
+            return Ran { plan, outcome: Err(Panicked { message }) };
+        }
+        other => unreachable!("{other} is not made up"),
+    }
+    let outcome = RunOutcome {
         scenario: "made-up".into(),
-        path,
-        seed: seed.unwrap_or(Seed(1)),
+        path: plan.scenario.clone(),
+        seed: plan.seed,
         kafka: KafkaVersion::new(2, 8),
         mutant: None,
         simulated: Time::ZERO,
         world_events: 0,
         events: 0,
-        fingerprint: Fingerprint::default(),
+        fingerprint: Fingerprint(plan.seed.0),
         judgement: story.judgement(),
-    })
+    };
+    Ran { plan, outcome: Ok(outcome) }
 }
 
-fn check(path: &Path) -> Result<(), RunError> {
-    run(path, None, RunOptions::default()).map(drop)
+/// The run of a made-up scenario.
+pub(super) fn ran(scenario: &str, seed: u64) -> Ran {
+    played(load(Path::new(scenario)).expect("a made-up scenario").plan(Seed(seed)))
 }
 
-const ENGINE: Engine = Engine { run, check, now: || (Time::ZERO, String::new()) };
+const ENGINE: Engine = Engine {
+    load,
+    read_failure: run::read_failure,
+    play,
+    many: |plans, _, each| {
+        for plan in plans {
+            if each(played(plan)).is_break() {
+                return;
+            }
+        }
+    },
+    now: || (Time::ZERO, String::new()),
+};
 
 struct Said {
     exit: Exit,
@@ -60,7 +109,8 @@ struct Said {
 
 fn said(args: &[&str]) -> Said {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal: false };
+    let mut streams =
+        Streams { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
     let args = ["sim"].iter().chain(args).map(OsString::from);
     let exit = main_with(args, ENGINE, &mut streams);
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -80,7 +130,7 @@ fn every_status_has_its_exit_code() {
         ("pipe.toml", Exit::Held, 0),
         ("full.toml", Exit::Bug, 70),
     ] {
-        let said = said(&["run", scenario, "--seed", "7"]);
+        let said = said(&["run", scenario, "--seed", "7", "--no-report"]);
         assert_eq!(said.exit, exit, "{scenario}: {}", said.err);
         assert_eq!(exit as u8, code);
     }
@@ -94,13 +144,13 @@ fn the_answer_goes_to_stdout_and_a_failure_to_stderr() {
     assert_eq!(held.err, "");
     let wrong = said(&["run", "wrong.toml"]);
     assert_eq!((&*wrong.out, &*wrong.err), ("", "wrong.toml:1:1: error: wrong\n"));
-    let bug = said(&["run", "panic.toml", "--seed", "7"]);
+    let bug = said(&["run", "panic.toml", "--seed", "7", "--no-report"]);
     assert!(bug.err.ends_with("\n  sim run panic.toml --seed 7\n"), "{}", bug.err);
 }
 
 #[test]
 fn json_is_one_document() {
-    let said = said(&["run", "violated.toml", "--format", "json"]);
+    let said = said(&["run", "violated.toml", "--no-report", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&said.out).expect("one document");
     assert_eq!(document["status"], "violated");
 }
@@ -151,20 +201,82 @@ fn a_reader_that_goes_away_is_no_failure() {
             Ok(())
         }
     }
-    for args in [&["sim", "run", "violated.toml"][..], &["sim", "--help"], &["sim", "properties"]] {
+    let violated = ["sim", "run", "violated.toml", "--no-report"];
+    for args in [&violated[..], &["sim", "--help"], &["sim", "properties"]] {
         let mut err = Vec::new();
-        let mut streams = Streams { out: &mut Gone, err: &mut err, out_is_terminal: false };
+        let mut streams = Streams {
+            out: &mut Gone,
+            err: &mut err,
+            out_is_terminal: false,
+            err_is_terminal: false,
+        };
         let exit = main_with(args.iter().map(OsString::from), ENGINE, &mut streams);
         assert_eq!((exit, &*err), (Exit::Held, &b""[..]), "{args:?}");
     }
 }
 
+/// What a sweep of `mixed.toml` comes to, as JSON.
+fn swept(seeds: &str) -> (Exit, serde_json::Value) {
+    let said = said(&["run", "mixed.toml", "--seeds", seeds, "--no-report", "--format", "json"]);
+    assert_eq!(said.err, "", "progress is for terminals");
+    (said.exit, serde_json::from_str(&said.out).expect("one document"))
+}
+
 #[test]
-fn seeds_are_decimal_or_hexadecimal() {
-    assert_eq!(seed("42"), Ok(Seed(42)));
-    assert_eq!(seed("0xff"), Ok(Seed(255)));
-    for text in ["", "-1", "ff", "0x", "18446744073709551616"] {
-        assert!(seed(text).is_err(), "{text:?}");
+fn a_sweep_stops_at_nothing_and_sums_up() {
+    let (exit, document) = swept("1..30");
+    assert_eq!(exit, Exit::Bug);
+    for (key, count) in [
+        ("schema", 1),
+        ("ran", 30),
+        ("held", 15),
+        ("violated", 6),
+        ("not_converged", 3),
+        ("inconclusive", 3),
+        ("panicked", 3),
+        ("first", 1),
+        ("last", 30),
+    ] {
+        assert_eq!(document[key], count, "{key} in {document:#}");
+    }
+    assert_eq!(document["permitted_loss"], serde_json::json!({ "seeds": 3, "records": 3 }));
+    let groups = document["groups"].as_array().expect("a list");
+    let names: Vec<_> = groups.iter().map(|group| group["name"].as_str().expect("text")).collect();
+    let lost = "acknowledged-is-in-the-final-log";
+    assert_eq!(names, ["panic", lost, "workload-completes", "missing truncated"]);
+    assert_eq!(groups[1]["seeds"], serde_json::json!([4, 5, 14, 15, 24]));
+    assert_eq!(groups[1]["count"], 6);
+    assert_eq!(groups[1]["replay"], "sim run mixed.toml --seed 4");
+    assert_eq!(groups[0]["sentence"], "the made-up engine panics");
+}
+
+#[test]
+fn a_sweep_exits_like_its_worst_seed() {
+    for (seeds, exit) in [
+        ("1..2", Exit::Held),
+        ("8", Exit::Held),
+        ("7..8", Exit::Inconclusive),
+        ("6..8", Exit::NotConverged),
+        ("4..8", Exit::Violated),
+        ("3..8", Exit::Bug),
+    ] {
+        assert_eq!(swept(seeds).0, exit, "{seeds}");
+    }
+}
+
+#[test]
+fn one_seed_and_many_are_not_mixed() {
+    for args in [
+        &["run", "held.toml", "--seed", "1", "--seeds", "1..2"][..],
+        &["run", "held.toml", "--seeds", "2..1"],
+        &["run", "held.toml", "--seeds", "1..2", "--events", "-"],
+        &["run", "held.toml", "--seeds", "1..2", "-v"],
+        &["run", "held.toml", "--seeds", "1..2", "--jobs", "0"],
+        &["run", "held.toml", "--jobs", "2"],
+        &["run", "held.toml", "--reports", "x", "--no-report"],
+        &["replay"],
+    ] {
+        assert_eq!(said(args).exit, Exit::Usage, "{args:?}");
     }
 }
 

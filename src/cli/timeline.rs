@@ -1,10 +1,9 @@
 //! `sim timeline`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use super::{Engine, Exit, Failure, Streams, replay};
+use super::{Engine, Exit, Failure, Streams, again, drawn};
 use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
 use crate::run::RunOptions;
@@ -23,8 +22,8 @@ pub struct Args {
     /// The scenario to run.
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, not from the scenario's own.
-    #[arg(long, value_parser = super::seed)]
+    /// Draw everything that is left to chance from SEED, 0 unless it is given.
+    #[arg(long)]
     pub seed: Option<Seed>,
     /// Plant this bug, instead of the scenario's; `sim mutants` lists them.
     #[arg(long, value_name = "NAME")]
@@ -60,12 +59,11 @@ pub(super) fn timeline(
     let (to, moments) = mpsc::channel();
     let options = RunOptions {
         watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
-        mutant: args.mutant,
         ..RunOptions::default()
     };
-    // Unwinding leaves nothing behind that is used again: the process ends with this run.
-    let ran = catch_unwind(AssertUnwindSafe(|| (engine.run)(&args.scenario, args.seed, options)));
-    ran.map_err(|_| Failure::Panic { replay: replay(&args.scenario, args.seed, args.mutant) })??;
+    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let replay = again(&plan);
+    (engine.play)(plan, options)?.outcome.map_err(|_| Failure::Panic { replay })?;
     let filter = Filter {
         nodes: args.node.clone(),
         partitions: args.partition.clone(),

@@ -1,20 +1,45 @@
 //! Outcome → JSON: one document, keys sorted, times in nanoseconds of virtual time.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, json as value};
 
+use super::provenance::Provenance;
 use crate::checkers::RunOutcome;
 
 /// Version of the document's shape; changes when a reader of the old one would go wrong.
 pub const SCHEMA: u64 = 1;
 
 /// The outcome as a JSON document, ended with a newline.
-pub fn json(outcome: &RunOutcome) -> String {
-    let value = serde_json::to_value(outcome).expect("an outcome is plain data");
-    let Value::Object(mut document) = value else { unreachable!("an outcome has fields") };
+pub fn json(outcome: &RunOutcome, about: &Provenance) -> String {
+    document(outcome, of_outcome(outcome, about))
+}
+
+/// What stands beside the fields of an outcome.
+pub(super) fn of_outcome(outcome: &RunOutcome, about: &Provenance) -> Vec<(&'static str, Value)> {
+    let violations = outcome.violations();
+    let violation = |found: &crate::checkers::Finding<'_>| value!({ "property": found.name, "sentence": found.sentence, "status": found.status });
+    let status = outcome.judgement.status();
+    let replay = about.replay.clone().unwrap_or_else(|| outcome.replay());
+    vec![
+        ("replay", replay.into()),
+        ("status", serde_json::to_value(status).expect("a name")),
+        ("violations", violations.iter().map(violation).collect()),
+        ("sim", serde_json::to_value(about.build).expect("a build is plain data")),
+        ("report", about.file.as_ref().map(|file| file.display().to_string()).into()),
+    ]
+}
+
+/// A document of the fields of `of` and of those `around` it.
+pub(super) fn document<T: Serialize>(
+    of: &T,
+    around: impl IntoIterator<Item = (&'static str, Value)>,
+) -> String {
+    let value = serde_json::to_value(of).expect("a report is of plain data");
+    let Value::Object(mut document) = value else { unreachable!("what is reported has fields") };
     document.insert("schema".into(), SCHEMA.into());
-    document.insert("replay".into(), outcome.replay().into());
-    let status = serde_json::to_value(outcome.judgement.status()).expect("a name");
-    document.insert("status".into(), status);
+    for (key, value) in around {
+        document.insert(key.into(), value);
+    }
     // The map is ordered by its keys (serde_json without `preserve_order`).
     let document: Map<String, Value> = document;
     format!("{:#}\n", Value::Object(document))

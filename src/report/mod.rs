@@ -3,17 +3,24 @@
 //! Both come from one [`RunOutcome`](crate::checkers::RunOutcome), so they cannot disagree. Neither has
 //! wall-clock time or a path that was not given by the user: reports of equal runs are equal, to the byte.
 
+mod failure;
 mod json;
 mod mutants;
+mod provenance;
+mod replay;
 pub mod story;
 mod style;
+mod sweep;
 mod table;
 mod text;
 mod turns;
 
 pub use json::json;
 pub use mutants::{catches, mutants};
+pub use provenance::Provenance;
+pub use replay::{replay_json, replay_text};
 pub use style::{Paint, Style};
+pub use sweep::{Files, sweep_json, sweep_text};
 pub use text::text;
 
 #[cfg(test)]

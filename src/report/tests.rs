@@ -1,11 +1,28 @@
 //! Reports of one made-up run that held and one that did not, pinned in `snapshots/`.
 
-use super::{Style, json, text};
+use super::{Files, Provenance, Style, replay_json, replay_text, sweep_json, sweep_text};
 use crate::checkers::happened::{Expectation, Expected, Seen};
 use crate::checkers::testing::Story;
 use crate::checkers::{Judgement, Permission, RunOutcome};
 use crate::history::{Election, Fingerprint};
+use crate::run::{Build, Comparison, Group, Panicked, PermittedLoss, Ran, Replayed, Sweep, Worst};
+use crate::scenario::{self, Found, FoundViolation};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};
+
+/// A build that is made up: the commit of this one is in nothing that is compared.
+const BUILD: Build = Build { version: "0.3.0", commit: "9e1c2ab" };
+
+fn about() -> Provenance {
+    Provenance { build: BUILD, ..Provenance::default() }
+}
+
+fn text(outcome: &RunOutcome, style: Style) -> String {
+    super::text(outcome, &about(), style)
+}
+
+fn json(outcome: &RunOutcome) -> String {
+    super::json(outcome, &about())
+}
 
 fn outcome(scenario: &str, judgement: Judgement) -> RunOutcome {
     RunOutcome {
@@ -153,5 +170,138 @@ fn an_expectation_is_told_in_words_for_each_case() {
             "  never         truncated",
             "  happened      truncated  2 times, first at 1.500s, but must not",
         ]
+    );
+}
+
+fn group(status: Worst, name: &str, count: u64, seeds: &[u64]) -> Group {
+    Group {
+        status,
+        name: name.into(),
+        sentence: format!("what {name} says"),
+        count,
+        seeds: seeds.iter().copied().map(Seed).collect(),
+        replay: format!("sim run scenarios/x.toml --seed {}", seeds[0]),
+    }
+}
+
+fn sweep() -> Sweep {
+    Sweep {
+        path: "scenarios/x.toml".into(),
+        first: Seed(1),
+        last: Seed(1_000),
+        ran: 1_000,
+        held: 959,
+        violated: 37,
+        not_converged: 2,
+        inconclusive: 1,
+        panicked: 1,
+        permitted_loss: PermittedLoss { seeds: 12, records: 3_456 },
+        acknowledged: 5_900_000,
+        groups: vec![
+            group(Worst::Panicked, "panic", 1, &[800]),
+            group(Worst::Violated, "no-duplicates", 36, &[7, 19, 23, 24, 25]),
+            group(Worst::Violated, "order", 1, &[900]),
+            group(Worst::NotConverged, "replicas-converge", 2, &[3, 5]),
+            group(Worst::Inconclusive, "missing truncated", 1, &[4]),
+        ],
+    }
+}
+
+#[test]
+fn the_text_of_a_sweep_is_pinned() {
+    let written = (1..=20).map(|seed| format!("reports/x-{seed}.toml").into()).collect();
+    let files = Files { written, left_out: 20 };
+    pin("report-sweep-text", sweep_text(&sweep(), &files, BUILD, Style::Plain));
+}
+
+#[test]
+fn the_text_of_a_sweep_in_which_all_held_is_short() {
+    let held = Sweep { groups: Vec::new(), permitted_loss: PermittedLoss::default(), ..sweep() };
+    let held =
+        Sweep { held: 1_000, violated: 0, not_converged: 0, inconclusive: 0, panicked: 0, ..held };
+    assert_eq!(
+        sweep_text(&held, &Files::default(), BUILD, Style::Plain),
+        "x  seeds 1..1000  5,900,000 acknowledged records\n\n\
+         held                1,000\n\
+         violated                0\n"
+    );
+}
+
+#[test]
+fn the_json_of_a_sweep_has_all_that_the_text_has() {
+    let files = Files { written: vec!["reports/x-7.toml".into()], left_out: 20 };
+    let document = sweep_json(&sweep(), &files, BUILD);
+    let value: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    assert_eq!(value["schema"], 1);
+    assert_eq!(value["groups"][1]["status"], "violated");
+    assert_eq!(value["groups"][3]["status"], "not-converged");
+    assert_eq!(value["reports"], serde_json::json!(["reports/x-7.toml"]));
+    assert_eq!(value["reports_left_out"], 20);
+    assert_eq!(value["sim"], serde_json::json!({ "version": "0.3.0", "commit": "9e1c2ab" }));
+}
+
+fn replayed(outcome: Result<RunOutcome, Panicked>, found: Found) -> Replayed {
+    let text = "kafka = \"2.8\"\nduration = \"1s\"\ncluster.brokers = 1\n";
+    let plan = scenario::parse("x.toml", text).expect("a scenario").plan(Seed(42));
+    let ran = Ran { plan, outcome };
+    let comparison = Comparison::of(&ran, &found);
+    Replayed { ran, found, comparison }
+}
+
+fn found(property: &str, fingerprint: u64) -> Found {
+    let property = property.to_owned();
+    let sentence = "what was seen".to_owned();
+    Found {
+        version: "0.2.0".into(),
+        commit: "0123456".into(),
+        fingerprint: Some(fingerprint),
+        panicked: None,
+        violations: vec![FoundViolation { property, sentence }],
+    }
+}
+
+/// The end of the text of a replay: what was found then, and what now.
+fn compared(outcome: Result<RunOutcome, Panicked>, found: Found) -> String {
+    let replayed = replayed(outcome, found);
+    let text = replay_text(&replayed, &about(), Style::Plain);
+    let document = replay_json(&replayed, &about());
+    let value: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    assert_eq!(value["comparison"], serde_json::to_value(replayed.comparison).expect("a name"));
+    let at = text.find("recorded  ").expect("what was found then");
+    text[at..].to_owned()
+}
+
+#[test]
+fn a_replay_says_how_the_two_runs_compare() {
+    let (gone, lost_property) = (|| Ok(held()), "acknowledged-is-in-the-final-log");
+    let lost = || Ok(lost(Permission::Forbidden));
+    let panic = |message: &str| Err(Panicked { message: message.into() });
+    let panicked = Found {
+        fingerprint: None,
+        panicked: Some("boom".into()),
+        violations: Vec::new(),
+        ..found("", 0)
+    };
+    let same = 0x5f0c_2e9a_11d0_4477;
+    for (outcome, found, says) in [
+        (lost(), found(lost_property, same), "the same violation, the same run"),
+        (lost(), found(lost_property, 1), "the same violation, on another path"),
+        (lost(), found("order", 1), "gone, but something else is violated"),
+        (gone(), found(lost_property, 1), "gone"),
+        (gone(), found(lost_property, same), "gone"),
+        (panic("boom"), panicked.clone(), "the same panic, the same run"),
+        (panic("bang"), panicked.clone(), "the same panic, on another path"),
+        (gone(), panicked, "gone"),
+        (panic("boom"), found(lost_property, 1), "gone, but something else is violated"),
+    ] {
+        let text = compared(outcome, found);
+        assert!(text.contains(&format!("\nreplayed  {says}\n")), "{says}: {text}");
+    }
+    assert_eq!(
+        compared(lost(), found(lost_property, 1)),
+        "recorded  acknowledged-is-in-the-final-log   what was seen\n      \
+         by  sim 0.2.0, 0123456, fingerprint 0000000000000001\n\
+         replayed  the same violation, on another path\n      \
+         by  sim 0.3.0, 9e1c2ab, fingerprint 5f0c2e9a11d04477\n"
     );
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Write};
 
+use super::failure;
+use super::provenance::Provenance;
 use super::style::{Paint, Style};
 use super::table::{Table, thousands};
 use super::turns::subject_and_text;
 use crate::checkers::happened::{Expectation, Expected};
-use crate::checkers::{Evidence, Judged, Judgement, Permission, RunOutcome, Status, Turn, Verdict};
+use crate::checkers::{Judged, Judgement, RunOutcome, Status, Turn, Verdict};
 use crate::vocab::Time;
 
 /// Width of the column of times: `9,999.999s` fits.
@@ -15,14 +17,15 @@ const TIME_WIDTH: usize = 10;
 const WORD_WIDTH: usize = 12;
 
 /// The outcome as text, ended with a newline.
-pub fn text(outcome: &RunOutcome, style: Style) -> String {
+pub fn text(outcome: &RunOutcome, about: &Provenance, style: Style) -> String {
     let mut out = String::new();
-    Text { out: &mut out, style }.outcome(outcome).expect("a string takes everything");
+    let mut text = Text { out: &mut out, style };
+    text.outcome(outcome, about).expect("a string takes everything");
     out
 }
 
 /// Virtual time with milliseconds: `8.204s`.
-fn millis(time: Time) -> String {
+pub(super) fn millis(time: Time) -> String {
     format!("{time:.3}")
 }
 
@@ -32,7 +35,7 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    fn outcome(&mut self, outcome: &RunOutcome) -> fmt::Result {
+    fn outcome(&mut self, outcome: &RunOutcome, about: &Provenance) -> fmt::Result {
         let judgement = &outcome.judgement;
         self.banner(outcome)?;
         self.faults(judgement)?;
@@ -41,7 +44,7 @@ impl Text<'_> {
         self.consumers(judgement)?;
         self.expectations(judgement)?;
         self.verdicts(judgement)?;
-        self.close(outcome)
+        self.close(outcome, about)
     }
 
     fn heading(&mut self, text: &str) -> fmt::Result {
@@ -208,65 +211,53 @@ impl Text<'_> {
         writeln!(self.out, "{happening:<width$}  {count}{times} {}{unwanted}", millis(seen.first))
     }
 
+    /// What failed the run is left to the end, next to the command that runs it again.
     fn verdicts(&mut self, judgement: &Judgement) -> fmt::Result {
         writeln!(self.out)?;
-        let names = judgement.verdicts.iter().map(|judged| judged.property.name.len());
-        let width = names.max().unwrap_or(0);
-        // What failed the run comes last, next to the command that runs it again.
         let mut judged: Vec<_> = judgement.verdicts.iter().collect();
+        judged.retain(|judged| judged.status() < Status::NotConverged);
         judged.sort_by_key(|judged| judged.status());
+        let names = judged.iter().map(|judged| judged.property.name.len());
+        let width = names.max().unwrap_or(0);
         judged.into_iter().try_for_each(|judged| self.verdict(judged, width))
     }
 
     fn verdict(&mut self, judged: &Judged, width: usize) -> fmt::Result {
         let name = judged.property.name;
-        let (word, paint) = match (&judged.verdict, judged.permission) {
-            (Verdict::Holds, _) => ("holds", Paint::Good),
-            (Verdict::Inconclusive(_), _) => ("inconclusive", Paint::Warning),
-            (Verdict::Violated(_), Permission::Permitted) => ("permitted", Paint::Warning),
-            (Verdict::Violated(_), Permission::Forbidden) => ("violated", Paint::Bad),
-        };
-        let word = self.style.paint(paint, word);
         match &judged.verdict {
-            Verdict::Holds => writeln!(self.out, "{word:<WORD_WIDTH$}  {name}"),
+            Verdict::Holds => {
+                writeln!(
+                    self.out,
+                    "{:<WORD_WIDTH$}  {name}",
+                    self.style.paint(Paint::Good, "holds")
+                )
+            }
             Verdict::Inconclusive(why) => {
+                let word = self.style.paint(Paint::Warning, "inconclusive");
                 writeln!(self.out, "{word:<WORD_WIDTH$}  {name:<width$}  {why}")
             }
             Verdict::Violated(evidence) => {
-                writeln!(self.out, "{word:<WORD_WIDTH$}  {name}")?;
-                self.evidence(evidence)
+                let word = self.style.paint(Paint::Warning, "permitted");
+                writeln!(self.out, "{word:<WORD_WIDTH$}  {name:<width$}  {evidence}")?;
+                failure::why(self.out, evidence)
             }
         }
     }
 
-    /// What stands below a violation: the first case in a sentence, why, what was done before, how many more.
-    fn evidence(&mut self, evidence: &Evidence) -> fmt::Result {
-        writeln!(self.out, "    {evidence}")?;
-        for why in evidence.because() {
-            writeln!(self.out, "    because {why}")?;
-        }
-        for fault in evidence.faults() {
-            writeln!(self.out, "    fault {}  {}", millis(fault.time), fault.text)?;
-        }
-        match evidence.count() - 1 {
-            0 => Ok(()),
-            1 => writeln!(self.out, "    and 1 other case"),
-            more => writeln!(self.out, "    and {} other cases", thousands(more)),
-        }
-    }
-
-    fn close(&mut self, outcome: &RunOutcome) -> fmt::Result {
-        let (word, paint) = match outcome.judgement.status() {
-            Status::Held => ("held", Paint::Good),
-            Status::Inconclusive => ("inconclusive", Paint::Warning),
-            Status::NotConverged => ("not converged", Paint::Bad),
-            Status::Violated => ("violated", Paint::Bad),
-        };
-        let word = self.style.paint(paint, word);
-        let RunOutcome { fingerprint, .. } = outcome;
+    fn close(&mut self, outcome: &RunOutcome, about: &Provenance) -> fmt::Result {
+        let status = outcome.judgement.status();
         writeln!(self.out)?;
-        writeln!(self.out, "{:<WORD_WIDTH$}  {word}", "outcome")?;
+        let paint = match status {
+            Status::Held => Paint::Good,
+            Status::Inconclusive => Paint::Warning,
+            Status::NotConverged | Status::Violated => {
+                return failure::block(self.out, outcome, about, self.style);
+            }
+        };
+        let fingerprint = outcome.fingerprint;
+        let replay = about.replay.clone().unwrap_or_else(|| outcome.replay());
+        writeln!(self.out, "{:<WORD_WIDTH$}  {}", "outcome", self.style.paint(paint, status))?;
         writeln!(self.out, "{:<WORD_WIDTH$}  {fingerprint}", "fingerprint")?;
-        writeln!(self.out, "{:<WORD_WIDTH$}  {}", "replay", outcome.replay())
+        writeln!(self.out, "{:<WORD_WIDTH$}  {replay}", "replay")
     }
 }

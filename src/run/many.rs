@@ -1,17 +1,14 @@
 //! Many runs, on all cores, handed over in the order in which they were asked for.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::iter::Fuse;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::Scope;
 
-use super::RunOptions;
-use super::single::{STACK_BYTES, played};
-use crate::checkers::RunOutcome;
+use super::single::{STACK_BYTES, caught};
+use super::{Ran, RunOptions};
 use crate::scenario::Plan;
 
 /// How many runs may have ended, or be under way, for each that is under way at once: a run that takes
@@ -29,35 +26,10 @@ impl Default for Jobs {
     }
 }
 
-/// A run that did not end by itself: a bug in `sim`, not in what it simulates.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("panicked: {message}")]
-pub struct Panicked {
-    /// What the panic said.
-    pub message: String,
-}
-
-impl Panicked {
-    fn new(payload: &(dyn Any + Send)) -> Self {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self { message: text.unwrap_or("a panic without words").to_owned() }
-    }
-}
-
-/// A run that has ended.
-#[derive(Debug)]
-pub struct Ran {
-    /// What was played.
-    pub plan: Plan,
-    /// What it came to.
-    pub outcome: Result<RunOutcome, Panicked>,
-}
-
 /// Plays `plans`, `jobs` at a time, and hands each to `each`, in their own order whichever ends first, until
 /// it breaks off.
 ///
-/// Each run has a thread of its own, as in [`run_plan`](super::run_plan). Plans are drawn as they are
+/// Each run has a thread of its own, as in [`play`](super::play). Plans are drawn as they are
 /// needed, and no more than a few outcomes per job are held. `each` is called in this thread. A run that
 /// panics is an outcome like any other; the message of its panic also stands on stderr.
 pub fn many(
@@ -124,12 +96,9 @@ impl<I: Iterator<Item = Plan>> Pool<'_, '_, I> {
                 .name(format!("seed {}", plan.seed.0))
                 .stack_size(STACK_BYTES)
                 .spawn_scoped(self.scope, move || {
-                    // Unwinding leaves nothing behind that is used again: the thread ends here.
-                    let run = AssertUnwindSafe(|| played(&plan, RunOptions::default()));
-                    let outcome = catch_unwind(run).map_err(|payload| Panicked::new(&*payload));
-                    let outcome = outcome.map(|ran| ran.expect("no events are written"));
+                    let ran = caught(plan, RunOptions::default()).expect("no events are written");
                     // Nobody listens any more when `each` has broken off.
-                    let _: Result<(), _> = sender.send((place, Ran { plan, outcome }));
+                    let _: Result<(), _> = sender.send((place, ran));
                 })
                 .expect("the machine has room for one more thread");
             self.started += 1;

@@ -1,17 +1,29 @@
 //! One seed and many: what a run is asked for, and how it can fail to be one.
 
+mod build;
+mod failure;
+mod library;
 mod many;
 pub mod mutants;
+mod ran;
+mod replay;
 mod single;
+mod sweep;
 
 use std::fmt;
 use std::io::{self, Write};
 
 use crate::checkers::Terms;
 use crate::history::Subscriber;
-use crate::vocab::Mutant;
-pub use many::{Jobs, Panicked, Ran, many};
-pub use single::{DEFAULT_SEED, check, load, now, run_one, run_plan};
+
+pub use build::{BUILD, Build};
+pub use failure::{REPORTS, Unwritable, failure, failure_name, read_failure, write_failure};
+pub use library::{seed, seeds};
+pub use many::{Jobs, many};
+pub use ran::{Panicked, Ran};
+pub use replay::{Comparison, Replayed, replay};
+pub use single::{DEFAULT_SEED, load, now, play, run_one, run_plan};
+pub use sweep::{Group, PermittedLoss, Sweep, Tally, Worst};
 
 /// Makes a subscriber that is told what the judge is told; it is made in the run's own thread.
 pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
@@ -23,8 +35,6 @@ pub struct RunOptions {
     pub events: Option<Box<dyn Write + Send>>,
     /// Who watches beside the judge, if anybody does.
     pub watcher: Option<Watcher>,
-    /// The bug to plant, instead of the scenario's.
-    pub mutant: Option<Mutant>,
 }
 
 impl fmt::Debug for RunOptions {
@@ -32,7 +42,6 @@ impl fmt::Debug for RunOptions {
         f.debug_struct("RunOptions")
             .field("events", &self.events.is_some())
             .field("watcher", &self.watcher.is_some())
-            .field("mutant", &self.mutant)
             .finish()
     }
 }

@@ -1,10 +1,11 @@
 //! One scenario, one seed, one outcome.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{RunError, RunOptions};
+use super::{Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
 use crate::cluster::{self, Names};
 use crate::history::Recorder;
@@ -30,24 +31,23 @@ pub fn now() -> (Time, String) {
     (moment.time, name.unwrap_or_else(|| "-".to_owned()))
 }
 
+/// The name and the text of the file at `path`.
+#[expect(clippy::disallowed_methods, reason = "`run` is where scenarios are read")]
+pub(super) fn read(path: &Path) -> Result<(String, String), RunError> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(source) => Err(RunError::Unreadable { path: name, source }),
+    }
+}
+
 /// Reads the scenario at `path`.
 ///
 /// # Errors
 /// [`RunError::Unreadable`], or [`RunError::Scenario`] with all that is wrong in it.
-#[expect(clippy::disallowed_methods, reason = "`run` is where scenarios are read")]
 pub fn load(path: &Path) -> Result<Scenario, RunError> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| RunError::Unreadable { path: name.clone(), source })?;
+    let (name, text) = read(path)?;
     scenario::parse(&name, &text).map_err(|wrong| RunError::Scenario(wrong.render()))
-}
-
-/// Reads the scenario at `path` and runs nothing.
-///
-/// # Errors
-/// See [`load`].
-pub fn check(path: &Path) -> Result<(), RunError> {
-    load(path).map(drop)
 }
 
 /// Runs the scenario at `path` with `seed`, or [`DEFAULT_SEED`].
@@ -59,13 +59,10 @@ pub fn run_one(
     seed: Option<Seed>,
     options: RunOptions,
 ) -> Result<RunOutcome, RunError> {
-    let mut plan = load(path)?.plan(seed.unwrap_or(DEFAULT_SEED));
-    plan.mutant = options.mutant.or(plan.mutant);
-    run_plan(plan, options)
+    run_plan(load(path)?.plan(seed.unwrap_or(DEFAULT_SEED)), options)
 }
 
-/// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
-/// one seed into the next.
+/// Runs a plan, as [`play`] does.
 ///
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
@@ -73,23 +70,38 @@ pub fn run_one(
 /// # Panics
 /// Passes on a panic of the simulation.
 pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
+    let seed = plan.seed.0;
+    play(plan, options).map(|ran| ran.outcome.unwrap_or_else(|panic| panic!("seed {seed} {panic}")))
+}
+
+/// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
+/// one seed into the next. A panic of the simulation is an outcome; its message also stands on stderr.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+pub fn play(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", plan.seed.0))
         .stack_size(STACK_BYTES)
-        .spawn(move || played(&plan, options))
+        .spawn(move || caught(plan, options))
         .expect("the machine has room for one more thread");
     match thread.join() {
-        Ok(outcome) => outcome,
+        Ok(ran) => ran,
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
-/// Plays a plan in this thread, which must be a fresh one.
+/// Plays a plan in this thread, which must be a fresh one that plays no other: it may have been unwound.
 ///
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
-pub(super) fn played(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
-    substrate::simulate(plan.seed, || simulated(plan, options))
+pub(super) fn caught(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
+    let run = || substrate::simulate(plan.seed, || simulated(&plan, options));
+    let outcome = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(outcome) => Ok(outcome?),
+        Err(payload) => Err(Panicked::new(&*payload)),
+    };
+    Ok(Ran { plan, outcome })
 }
 
 fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {

@@ -144,6 +144,11 @@ impl Sink {
         self.list.borrow_mut().push(Diagnostic { span: span.clone(), message, hint });
     }
 
+    /// Whether nothing was found yet.
+    pub fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
     /// What was found.
     pub fn into_list(self) -> Vec<Diagnostic> {
         self.list.into_inner()

@@ -62,7 +62,6 @@ pub(super) struct FaultSpec {
     pub action: Action,
     pub targets: Vec<Target>,
     pub undo_after: Option<DurationRange>,
-    pub line: usize,
 }
 
 impl Scenario {
@@ -149,7 +148,6 @@ impl Scenario {
                     action: spec.action.clone(),
                     targets: spec.targets.clone(),
                     undo_after: spec.undo_after.map(|after| after.draw(&mut undo_stream)),
-                    line: spec.line,
                 });
             }
         }

@@ -21,8 +21,6 @@ pub struct Fault {
     /// How long after `at` it is undone, for the nodes and links that it was done to; `None` is
     /// never.
     pub undo_after: Option<Duration>,
-    /// The line of the scenario file where its table starts.
-    pub line: usize,
 }
 
 /// What is done.

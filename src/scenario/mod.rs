@@ -106,6 +106,21 @@
 //! out of range, a name that nobody has, a fault that can never fire: each is an error with its
 //! place.
 //!
+//! # Failure files
+//!
+//! [`write`] makes a file of a plan that failed: a scenario with every property, time and assignment written
+//! out, and around it what ran and what was found. [`parse_failure`] gives it back.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | top | `schema` | 1 |
+//! | | `scenario` | the scenario's file |
+//! | | `seed` | the seed that the plan was drawn from, and that the run draws the rest from |
+//! | `[failure]` | `version`, `commit` | the code that ran it |
+//! | | `fingerprint` | of the run; 16 hexadecimal digits |
+//! | | `panicked` | what a panic of the simulation said |
+//! | `[[failure.violated]]` | `property`, `sentence` | what was violated, the worst first |
+//!
 //! # What is not simulated yet
 //!
 //! Consumer groups (`group` is an error), idempotent producers (`enable.idempotence = true` is an
@@ -114,18 +129,21 @@
 
 mod diagnostics;
 mod draw;
+mod failure;
 mod fault;
 mod plan;
 pub mod properties;
 pub mod quantity;
 mod read;
 mod walk;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Span};
 pub use draw::Scenario;
+pub use failure::{Failure, Found, FoundViolation};
 pub use fault::{Action, Direction, Fault, Target};
 pub use plan::{
     BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
@@ -133,4 +151,5 @@ pub use plan::{
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};
-pub use read::parse;
+pub use read::{parse, parse_failure};
+pub use write::write;

@@ -6,6 +6,7 @@ use super::*;
 use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Seed, Time, TopicPartition};
 
 mod diagnostics;
+mod failures;
 
 /// The example, word for word; tests change it by a replacement.
 const EXAMPLE: &str = include_str!("../../scenarios/leader_crash.toml");
@@ -19,6 +20,7 @@ const SCENARIOS: &[(&str, &str)] = &[
     ("leader_crash", EXAMPLE),
     ("leader_crash_acks_1", include_str!("../../scenarios/leader_crash_acks_1.toml")),
     ("partitioned_leader", include_str!("../../scenarios/partitioned_leader.toml")),
+    ("last_replica_standing", include_str!("../../scenarios/last_replica_standing.toml")),
     ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
     ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
 ];
@@ -74,7 +76,6 @@ fn the_example_becomes_the_plan_it_describes() {
         action: Action::Crash,
         targets: vec![Target::Leader(TopicPartition::new("orders", 0))],
         undo_after: Some(Duration::from_secs(5)),
-        line: 24,
     };
     assert_eq!(plan.faults, [fault]);
     assert_eq!(plan.faults[0].to_string(), "crash leader(orders-0), restart after 5s");
@@ -206,6 +207,12 @@ fn several_clients_are_written_as_one() {
     let plan = plan(&format!("{text}{fault}"));
     let names: Vec<_> = plan.producers.iter().map(|p| (p.name.as_str(), p.acks.wire())).collect();
     assert_eq!(names, [("p-0", 0), ("p-1", 0), ("p-2", 0)]);
+}
+
+#[test]
+fn a_client_cannot_have_the_name_of_a_node_that_is_always_there() {
+    let wrong = parse("x.toml", &changed("\"p0\"", "\"admin\"")).expect_err("it is taken");
+    assert!(wrong.render().contains("`admin` cannot be a client's name"), "{wrong}");
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn help_is_pinned() {
         ("help-short", &["-h"]),
         ("help-run", &["run", "--help"]),
         ("help-check", &["check", "--help"]),
+        ("help-replay", &["replay", "--help"]),
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
         ("help-timeline", &["timeline", "--help"]),
@@ -52,6 +53,8 @@ fn mistakes_on_the_command_line_are_pinned() {
         ("mistake-seed", &["run", "x.toml", "--seed", "many"]),
         ("mistake-no-scenario", &["run"]),
         ("mistake-mutant", &["run", "x.toml", "--mutant", "elect-outside-irs"]),
+        ("mistake-seeds", &["run", "x.toml", "--seeds", "9..1"]),
+        ("mistake-seed-and-seeds", &["run", "x.toml", "--seed", "1", "--seeds", "1..9"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(2), "{args:?}");

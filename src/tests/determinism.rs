@@ -5,8 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kafka_sim::run::{self, RunOptions};
-use kafka_sim::vocab::Seed;
+use kafka_sim::run;
 
 /// Seeds besides the scenario's own.
 const SEEDS: [u64; 2] = [1, 7];
@@ -52,17 +51,15 @@ fn another_seed_is_another_run() {
 
 /// The fingerprint of a run in a process of its own.
 fn fingerprint_elsewhere(seed: u64, scenario: &Path) -> String {
-    let (_, text) = sim(&["run", "--seed", &seed.to_string()], scenario);
-    let line = text.lines().find_map(|line| line.strip_prefix("fingerprint"));
-    line.unwrap_or_else(|| panic!("{} has no fingerprint\n{text}", scenario.display()))
-        .trim()
-        .to_owned()
+    let (_, text) =
+        sim(&["run", "--no-report", "--format", "json", "--seed", &seed.to_string()], scenario);
+    let document: serde_json::Value = serde_json::from_str(&text).expect("a report");
+    document["fingerprint"].as_str().expect("16 digits").to_owned()
 }
 
 /// The fingerprint of a run in this process, which has run others before.
 fn fingerprint_here(seed: u64, scenario: &Path) -> String {
-    let outcome = run::run_one(scenario, Some(Seed(seed)), RunOptions::default());
-    outcome.expect("the scenario runs").fingerprint.to_string()
+    run::seed(scenario, seed).expect("the scenario runs").fingerprint.to_string()
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! What `acks` promises, over many seeds: the table that the simulator exists for.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use kafka_sim::checkers::{RunOutcome, Status};
+use kafka_sim::checkers::RunOutcome;
+use kafka_sim::report::{self, Provenance, Style};
 use kafka_sim::run::{self, RunOptions};
 use kafka_sim::scenario::{self, Scenario};
 use kafka_sim::vocab::{Happening, Seed, Time};
@@ -22,51 +20,24 @@ fn outcome(scenario: &Scenario, seed: u64) -> RunOutcome {
     run::run_plan(scenario.plan(Seed(seed)), RunOptions::default()).expect("a run without files")
 }
 
-/// Runs every seed of `seeds`, two at a time: each run has a thread of its own, and shares nothing.
-fn sweep(scenario: &Scenario, seeds: std::ops::RangeInclusive<u64>) -> Vec<RunOutcome> {
-    let next = AtomicU64::new(*seeds.start());
-    let outcomes = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > *seeds.end() {
-                        return;
-                    }
-                    let outcome = outcome(scenario, seed);
-                    outcomes.lock().expect("nobody panics with it").push(outcome);
-                }
-            });
-        }
-    });
-    let mut outcomes = outcomes.into_inner().expect("nobody panicked with it");
-    outcomes.sort_by_key(|outcome| outcome.seed);
-    outcomes
-}
-
-fn lost(outcome: &RunOutcome) -> u64 {
-    outcome.judgement.producers.iter().filter_map(|producer| producer.lost).sum()
-}
-
 #[test]
 fn all_in_sync_replicas_lose_nothing_and_one_loses_what_only_it_had() {
-    let scenario = parsed(&text("leader_crash.toml"));
-    for outcome in sweep(&scenario, 1..=100) {
-        assert_eq!(outcome.judgement.status(), Status::Held, "{}", outcome.replay());
-        assert_eq!(lost(&outcome), 0, "{}", outcome.replay());
+    let sweep =
+        |name: &str| run::seeds(root().join("scenarios").join(name), 1..=100).expect("it runs");
+    for outcome in sweep("leader_crash.toml") {
+        assert!(outcome.held(), "{outcome}");
+        assert_eq!(outcome.lost(), 0, "{outcome}");
     }
-    let with_acks_1 = parsed(&text("leader_crash_acks_1.toml"));
-    let outcomes = sweep(&with_acks_1, 1..=100);
-    let losing = outcomes.iter().filter(|outcome| lost(outcome) > 0).count();
+    let outcomes = sweep("leader_crash_acks_1.toml");
+    let losing = outcomes.iter().filter(|outcome| outcome.lost() > 0).count();
     assert!((1..100).contains(&losing), "{losing} of 100 seeds lose acknowledged records");
     for outcome in &outcomes {
         // The loss needs no replica to fall behind: all are in sync until the leader dies.
         let happened = &outcome.judgement.happened;
         let crash = outcome.judgement.faults[0].time;
         let shrunk = happened.get(&Happening::IsrShrunk).expect("the election drops the leader");
-        assert!(shrunk.first > crash, "{}", outcome.replay());
-        assert_eq!(outcome.judgement.status(), Status::Held, "{}", outcome.replay());
+        assert!(shrunk.first > crash, "{outcome}");
+        assert!(outcome.held(), "{outcome}");
     }
 }
 
@@ -94,9 +65,9 @@ fn the_outage_of_a_dead_leader_is_the_version_s_session_timeout() {
 #[test]
 fn the_report_of_leader_crash_is_pinned() {
     let path = root().join("scenarios/leader_crash.toml");
-    let mut outcome = run::run_one(&path, Some(Seed(42)), RunOptions::default()).expect("it runs");
+    let mut outcome = run::seed(path, 42).expect("it runs");
     outcome.path = "scenarios/leader_crash.toml".to_owned();
-    let report = kafka_sim::report::text(&outcome, kafka_sim::report::Style::Plain);
+    let report = report::text(&outcome, &Provenance::default(), Style::Plain);
     insta::with_settings!({
         snapshot_path => "../../snapshots", prepend_module_to_snapshot => false
     }, {
@@ -109,7 +80,7 @@ fn catches_up(version: &str, within: &str) -> bool {
     let text = text("power_loss_all.toml")
         .replace("kafka = \"2.8\"", &format!("kafka = \"{version}\""))
         .replace("[expect]\n", &format!("[expect]\nconverge-within = \"{within}\"\n"));
-    outcome(&parsed(&text), 2).judgement.status() == Status::Held
+    outcome(&parsed(&text), 2).held()
 }
 
 #[test]
@@ -125,6 +96,6 @@ fn before_2_0_a_consumer_waits_five_minutes_for_a_broker_that_forgot_its_connect
 fn clients_of_the_oldest_release_create_topics_and_are_served() {
     let text = text("leader_crash.toml").replace("kafka = \"2.8\"", "kafka = \"0.10\"");
     let outcome = outcome(&parsed(&text), 0);
-    assert_eq!(outcome.judgement.status(), Status::Held, "{}", outcome.replay());
-    assert!(outcome.judgement.producers[0].acknowledged > 1_000);
+    assert!(outcome.held(), "{outcome}");
+    assert!(outcome.acknowledged() > 1_000);
 }

@@ -3,10 +3,13 @@
 
 mod cli;
 mod ensemble;
+mod exit_codes;
 mod guarantees;
 mod layers;
 mod mutants;
 mod readme;
+mod replay;
+mod scratch;
 mod source;
 mod tidy;
 mod timeline;

@@ -53,6 +53,6 @@ pub use ids::{
 };
 pub use mutant::{Mutant, UnknownMutant};
 pub use nearest::nearest;
-pub use seed::{Ratio, Seed, Stream};
+pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};

@@ -1,7 +1,9 @@
 //! One seed, many streams: every source of randomness has a name and draws from a sequence of its own,
 //! so that one more draw somewhere moves nothing elsewhere.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,6 +23,24 @@ impl Seed {
         let mut rng = ChaCha8Rng::seed_from_u64(self.0);
         rng.set_stream(xxh3_64(name.as_bytes()));
         Stream { rng }
+    }
+}
+
+/// A text that is no seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a number from 0 to 18446744073709551615, or 0x…")]
+pub struct NotASeed;
+
+impl FromStr for Seed {
+    type Err = NotASeed;
+
+    /// A seed as people write it: decimal, or hexadecimal behind `0x`.
+    fn from_str(text: &str) -> Result<Self, NotASeed> {
+        let parsed = match text.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        parsed.map(Self).map_err(|_| NotASeed)
     }
 }
 
@@ -110,6 +130,13 @@ impl Ratio {
     }
 }
 
+impl fmt::Display for Ratio {
+    /// As scenarios write it: `1/1000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.numerator, self.denominator)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +150,15 @@ mod tests {
             drawn,
             [10_002_698_520_752_887_440, 15_169_297_043_352_622_732, 14_872_020_188_163_023_305]
         );
+    }
+
+    #[test]
+    fn seeds_are_decimal_or_hexadecimal() {
+        assert_eq!("42".parse(), Ok(Seed(42)));
+        assert_eq!("0xff".parse(), Ok(Seed(255)));
+        for text in ["", "-1", "ff", "0x", "18446744073709551616"] {
+            assert_eq!(text.parse::<Seed>(), Err(NotASeed), "{text:?}");
+        }
     }
 
     #[test]

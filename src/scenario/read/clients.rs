@@ -14,6 +14,8 @@ use crate::vocab::{Acks, KafkaVersion, Time};
 const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
 const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
+/// The node that every cluster has beside those of its plan.
+const ADMIN: &str = "admin";
 const COUNT_MAX: i64 = 1_000;
 /// Bytes of a record's value unless the scenario says otherwise.
 const RECORD_SIZE: u64 = 100;
@@ -133,6 +135,10 @@ fn client_name(item: &Item<'_, '_>) -> Option<String> {
     }
     if ["brokers", "coordinators", "controller", "leader", "follower"].contains(&name) {
         let hint = "in a fault the word stands for whoever has that role";
+        return item.error(format!("`{name}` cannot be a client's name"), hint);
+    }
+    if name == ADMIN {
+        let hint = "the client that creates the topics has this name";
         return item.error(format!("`{name}` cannot be a client's name"), hint);
     }
     Some(name.to_owned())

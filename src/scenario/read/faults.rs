@@ -37,7 +37,8 @@ pub(super) fn read(context: &Context<'_>, top: &Section<'_, '_>) -> Vec<FaultSpe
             matches!(other.action, Action::Crash | Action::PowerLoss | Action::Shutdown)
                 && other.at.low < restart.at.high
         };
-        if restart.action == Action::Restart && !faults.iter().any(|(other, _)| ends(other)) {
+        let is_restart = restart.action == Action::Restart && !context.is_drawn;
+        if is_restart && !faults.iter().any(|(other, _)| ends(other)) {
             let item = section.take("restart").expect("it was read from there");
             let hint = "crash, power-loss and shutdown end processes";
             let _: Option<()> = item.error("no earlier fault ends a process to restart", hint);
@@ -84,8 +85,7 @@ fn fault(context: &Context<'_>, section: &Section<'_, '_>) -> Option<FaultSpec> 
             format!("what is not undone by the end is healed then; leave `{}` out", undo.key),
         );
     }
-    let line = context.line(&section.span);
-    Some(FaultSpec { at, times, every, action, targets: targets?, undo_after, line })
+    Some(FaultSpec { at, times, every, action, targets: targets?, undo_after })
 }
 
 /// A fault's table without a fault: most likely its name is mistyped.

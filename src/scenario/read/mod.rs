@@ -6,6 +6,7 @@
 mod clients;
 mod cluster;
 mod expect;
+mod failure;
 mod faults;
 mod topics;
 
@@ -14,10 +15,10 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::Scenario;
-use super::diagnostics::{Diagnostics, Place, Sink, Span};
+use super::diagnostics::{Diagnostics, Sink, Span};
 use super::draw::TopicSpec;
 use super::walk::Section;
+use super::{Failure, Plan, Scenario};
 use crate::vocab::KafkaVersion;
 
 const TOP: &[&str] = &[
@@ -39,7 +40,6 @@ const TOP: &[&str] = &[
 /// What the parts of a file know of one another.
 pub(super) struct Context<'s> {
     sink: &'s Sink,
-    text: &'s str,
     /// The newest release when the file's is wrong: it has every property.
     version: KafkaVersion,
     /// `None` when the file's is wrong.
@@ -51,6 +51,8 @@ pub(super) struct Context<'s> {
     topics: Vec<TopicSpec>,
     /// Names of topics that are there, but wrong: what refers to them is not judged.
     broken_topics: Vec<String>,
+    /// Whether times are drawn already: then a fault may have come out too late to do anything.
+    is_drawn: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +63,6 @@ enum NodeKind {
 }
 
 impl Context<'_> {
-    fn line(&self, span: &Span) -> usize {
-        Place::of(self.text, span.start).number
-    }
-
     /// Adds a node; reports a name that is taken.
     fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
         if self.nodes.contains_key(&name) {
@@ -82,36 +80,70 @@ impl Context<'_> {
 /// # Errors
 /// With everything that was found wrong in the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    document(file_name, text, |sink, top| {
+        failure::refuse(top);
+        Some(read(sink, file_name, text, top, false))
+    })
+}
+
+/// Reads a failure file, as [`write`](super::write) writes it: a scenario, and around it what ran and what was
+/// found.
+///
+/// # Errors
+/// With everything that was found wrong in the file.
+pub fn parse_failure(file_name: &str, text: &str) -> Result<Failure, Diagnostics> {
+    document(file_name, text, |sink, top| {
+        let frame = failure::read(top);
+        let scenario = read(sink, file_name, text, top, true);
+        let failure::Frame { scenario: path, seed, found } = frame?;
+        // What is wrong with the scenario is reported; it cannot be drawn from.
+        let is_right = sink.is_empty();
+        is_right.then(|| Failure { plan: Plan { scenario: path, ..scenario.plan(seed) }, found })
+    })
+}
+
+/// Reads a TOML document: what `read` makes of it, unless something is wrong.
+fn document<T>(
+    file_name: &str,
+    text: &str,
+    read: impl FnOnce(&Sink, &Section<'_, '_>) -> Option<T>,
+) -> Result<T, Diagnostics> {
     let sink = Sink::default();
     let (document, syntax) = DeTable::parse_recoverable(text);
     for error in &syntax {
         sink.error(&error.span().unwrap_or_default(), error.message().replace('\n', ", "));
     }
-    let mut scenario = None;
+    let mut found = None;
     if syntax.is_empty() {
         let top = Section::new(&sink, "", 0..0, document.get_ref());
-        scenario = Some(read(&sink, file_name, text, &top));
+        found = read(&sink, &top);
     }
     let list = sink.into_list();
-    match scenario {
-        Some(scenario) if list.is_empty() => Ok(scenario),
+    match found {
+        Some(found) if list.is_empty() => Ok(found),
         _ => Err(Diagnostics::new(file_name, text, list)),
     }
 }
 
-fn read<'s>(sink: &'s Sink, file_name: &str, text: &'s str, top: &Section<'s, '_>) -> Scenario {
+fn read<'s>(
+    sink: &'s Sink,
+    file_name: &str,
+    text: &str,
+    top: &Section<'s, '_>,
+    is_drawn: bool,
+) -> Scenario {
     let version = cluster::version(top);
     let mutant = cluster::mutant(top);
     let duration = cluster::duration(top);
     let mut context = Context {
         sink,
-        text,
         version: version.unwrap_or(KafkaVersion::RANGE.1),
         duration,
         broker_count: None,
         nodes: BTreeMap::new(),
         topics: Vec::new(),
         broken_topics: Vec::new(),
+        is_drawn,
     };
     let (brokers, coordinators) = cluster::nodes(&mut context, top);
     // A broker's properties are the defaults of topics even when the cluster's size is wrong.
@@ -124,7 +156,8 @@ fn read<'s>(sink: &'s Sink, file_name: &str, text: &'s str, top: &Section<'s, '_
     let disk = cluster::disk(top);
     let faults = faults::read(&context, top);
     let expect = expect::read(top);
-    top.close(TOP, &[]);
+    let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
+    top.close(&[TOP, around].concat(), &[]);
     Scenario {
         file_name: file_name.to_owned(),
         about: about(text),

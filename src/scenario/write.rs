@@ -1,0 +1,310 @@
+//! A failure to TOML, in the language of scenarios: every property, time and assignment written out, so that
+//! nothing is drawn when it is read again.
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use super::failure::{Failure, Found, SCHEMA};
+use super::fault::{Action, Direction, Fault, Target};
+use super::plan::{
+    BrokerPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
+    ProducerPlan, ReadFrom, TopicPlan,
+};
+use super::properties::{Properties, Value};
+use super::quantity::{Rate, show};
+use crate::vocab::{Happening, Seed, Time};
+
+/// The file of a failure, for people to read and to edit.
+///
+/// [`parse_failure`](super::parse_failure) gives the same failure back, for every plan that
+/// [`Scenario::plan`](super::Scenario::plan) draws.
+pub fn write(failure: &Failure) -> String {
+    let mut toml = Toml::default();
+    toml.head(&failure.plan);
+    toml.found(&failure.found);
+    toml.plan(&failure.plan);
+    toml.out
+}
+
+/// A string as TOML has it, in quotes and escaped.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn list(texts: impl IntoIterator<Item = impl Display>) -> String {
+    let quoted: Vec<_> = texts.into_iter().map(|text| quoted(&text.to_string())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// One as itself, several as a list.
+fn targets(targets: &[Target]) -> String {
+    match targets {
+        [one] => quoted(&one.to_string()),
+        many => list(many),
+    }
+}
+
+/// As a duration, since the start of the run.
+fn since_start(time: Time) -> Duration {
+    time.since(Time::ZERO)
+}
+
+/// The document as far as it is written.
+#[derive(Default)]
+struct Toml {
+    out: String,
+}
+
+impl Toml {
+    fn line(&mut self, line: impl Display) {
+        writeln!(self.out, "{line}").expect("a string takes everything");
+    }
+
+    fn table(&mut self, header: &str) {
+        self.line(format_args!("\n{header}"));
+    }
+
+    /// A value that is TOML already.
+    fn raw(&mut self, key: &str, value: impl Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    /// A value that is a string.
+    fn text(&mut self, key: &str, value: impl Display) {
+        self.raw(key, quoted(&value.to_string()));
+    }
+
+    fn span(&mut self, key: &str, span: Duration) {
+        self.text(key, show(span));
+    }
+
+    fn head(&mut self, plan: &Plan) {
+        let Plan { scenario, seed, kafka, mutant, duration, .. } = plan;
+        self.line("# A run that failed, with everything that was drawn for it written out.");
+        self.line(
+            "# `sim replay` runs it again, edited or not: this is the language of scenarios.",
+        );
+        self.raw("schema", SCHEMA);
+        self.text("scenario", scenario);
+        self.seed(*seed);
+        self.text("kafka", kafka);
+        self.span("duration", *duration);
+        if let Some(mutant) = mutant {
+            self.text("mutant", mutant);
+        }
+    }
+
+    /// TOML's integers have 63 bits; a seed has 64.
+    fn seed(&mut self, seed: Seed) {
+        match i64::try_from(seed.0) {
+            Ok(seed) => self.raw("seed", seed),
+            Err(_) => self.text("seed", format_args!("{:#x}", seed.0)),
+        }
+    }
+
+    fn found(&mut self, found: &Found) {
+        let Found { version, commit, fingerprint, panicked, violations } = found;
+        self.table("[failure]");
+        self.text("version", version);
+        self.text("commit", commit);
+        if let Some(fingerprint) = fingerprint {
+            self.text("fingerprint", format_args!("{fingerprint:016x}"));
+        }
+        if let Some(message) = panicked {
+            self.text("panicked", message);
+        }
+        for violation in violations {
+            self.table("[[failure.violated]]");
+            self.text("property", &violation.property);
+            self.text("sentence", &violation.sentence);
+        }
+    }
+
+    /// Everything but the head. What a plan has must be named here: nothing is left out unseen.
+    fn plan(&mut self, plan: &Plan) {
+        let Plan {
+            scenario: _,
+            seed: _,
+            kafka: _,
+            mutant: _,
+            duration: _,
+            coordinators,
+            brokers,
+            topics,
+            producers,
+            consumers,
+            network,
+            disk,
+            faults,
+            expect,
+        } = plan;
+        self.nodes(brokers, coordinators);
+        topics.iter().for_each(|topic| self.topic(topic));
+        producers.iter().for_each(|producer| self.producer(producer));
+        consumers.iter().for_each(|consumer| self.consumer(consumer));
+        self.network(network);
+        self.disk(disk);
+        faults.iter().for_each(|fault| self.fault(fault));
+        self.expect(expect);
+    }
+
+    fn nodes(&mut self, brokers: &[BrokerPlan], coordinators: &[CoordinatorPlan]) {
+        self.table("[cluster]");
+        self.raw("brokers", brokers.len());
+        self.raw("coordinators", coordinators.len());
+        if let Some(coordinator) = coordinators.first() {
+            self.table("[coordinator]");
+            self.properties(&coordinator.properties);
+        }
+        if let Some(broker) = brokers.first() {
+            self.table("[broker]");
+            self.properties(&broker.properties);
+        }
+    }
+
+    fn properties(&mut self, properties: &Properties) {
+        properties.iter().for_each(|(name, value)| self.property(name, value));
+    }
+
+    /// What is unset is what the release has it unset to: it is not written.
+    fn property(&mut self, name: &str, value: &Value) {
+        let name = quoted(name);
+        match value {
+            Value::Number(number) => self.raw(&name, number),
+            Value::Flag(flag) => self.raw(&name, flag),
+            Value::Text(text) => self.text(&name, text),
+            Value::Unset => {}
+        }
+    }
+
+    fn topic(&mut self, topic: &TopicPlan) {
+        let TopicPlan { name, assignment, overrides, properties } = topic;
+        self.table("[[topic]]");
+        self.text("name", name);
+        let assignment: Vec<Vec<i32>> =
+            assignment.iter().map(|replicas| replicas.iter().map(|id| id.0).collect()).collect();
+        self.raw("assignment", format_args!("{assignment:?}"));
+        // What it does not set itself is its brokers'.
+        overrides.keys().for_each(|name| self.property(name, properties.get(name)));
+    }
+
+    fn producer(&mut self, producer: &ProducerPlan) {
+        let ProducerPlan {
+            name,
+            topic,
+            acks,
+            rate: Rate { count, per },
+            record_size,
+            start,
+            stop,
+            discover,
+            properties,
+        } = producer;
+        self.table("[[producer]]");
+        self.text("name", name);
+        self.text("topic", topic);
+        self.text("acks", acks);
+        self.text("rate", format_args!("{count}/{}", show(*per)));
+        self.raw("record-size", record_size);
+        self.span("start", since_start(*start));
+        self.span("stop", since_start(*stop));
+        let discover = match discover {
+            Discovery::Broker => "broker",
+            Discovery::Coordinator => "coordinator",
+        };
+        self.text("discover", discover);
+        self.properties(properties);
+    }
+
+    fn consumer(&mut self, consumer: &ConsumerPlan) {
+        let ConsumerPlan { name, topics, from, start, properties } = consumer;
+        self.table("[[consumer]]");
+        self.text("name", name);
+        self.raw("topics", list(topics));
+        let from = match from {
+            ReadFrom::Beginning => "beginning",
+            ReadFrom::End => "end",
+        };
+        self.text("from", from);
+        self.span("start", since_start(*start));
+        self.properties(properties);
+    }
+
+    fn network(&mut self, network: &Network) {
+        let Network { latency, loss, bandwidth } = network;
+        self.table("[network]");
+        self.text("latency", latency);
+        self.text("loss", loss);
+        if let Some(bandwidth) = bandwidth {
+            self.text("bandwidth", format_args!("{bandwidth}B/s"));
+        }
+    }
+
+    fn disk(&mut self, disk: &Disk) {
+        let Disk { write, fsync } = disk;
+        self.table("[disk]");
+        self.span("write", *write);
+        self.text("fsync", fsync);
+    }
+
+    fn fault(&mut self, fault: &Fault) {
+        let Fault { at, action, targets: hit, undo_after } = fault;
+        self.table("[[fault]]");
+        self.span("at", since_start(*at));
+        self.raw(action.name(), targets(hit));
+        self.action(action);
+        if let (Some(after), Some(undo)) = (undo_after, action.undone_by()) {
+            self.span(&format!("{undo}-after"), *after);
+        }
+    }
+
+    /// What stands beside a fault.
+    fn action(&mut self, action: &Action) {
+        match action {
+            Action::Crash
+            | Action::PowerLoss
+            | Action::Shutdown
+            | Action::Restart
+            | Action::Pause
+            | Action::Reset { to: None } => {}
+            Action::Partition { from, direction } => {
+                if let Some(from) = from {
+                    self.raw("from", targets(from));
+                }
+                let direction = match direction {
+                    Direction::Both => "both",
+                    Direction::In => "in",
+                    Direction::Out => "out",
+                };
+                self.text("direction", direction);
+            }
+            Action::Cut { to } | Action::Reset { to: Some(to) } => self.raw("to", targets(to)),
+            Action::Slow { to, latency } => {
+                if let Some(to) = to {
+                    self.raw("to", targets(to));
+                }
+                self.span("latency", *latency);
+            }
+            Action::SlowDisk { write, fsync } => {
+                if let Some(write) = write {
+                    self.span("write", *write);
+                }
+                if let Some(fsync) = fsync {
+                    self.text("fsync", fsync);
+                }
+            }
+            Action::Clock { step_ms } => self.text("step", format_args!("{step_ms:+}ms")),
+        }
+    }
+
+    fn expect(&mut self, expect: &Expect) {
+        let Expect { happened, never, acknowledged_loss_permitted, converge_within } = expect;
+        let names = |happenings: &[Happening]| list(happenings.iter().map(|one| one.name()));
+        self.table("[expect]");
+        self.raw("happened", names(happened));
+        self.raw("never", names(never));
+        let loss = if *acknowledged_loss_permitted { "permitted" } else { "forbidden" };
+        self.text("acknowledged-loss", loss);
+        self.span("converge-within", *converge_within);
+    }
+}
