@@ -21,8 +21,8 @@ const SEEDS: std::ops::Range<u64> = 0..8;
 /// Each measurement is the best of so many: what disturbs a run only ever slows it down.
 const ROUNDS: usize = 5;
 const FLOOR_EVENTS: u64 = 1_000_000;
-/// What the scenario says of its length, and ten times that.
-const DURATIONS: [&str; 2] = ["duration = \"30s\"", "duration = \"300s\""];
+/// What the scenario says of its length, ten times that, and a hundred times.
+const DURATIONS: [&str; 3] = ["duration = \"30s\"", "duration = \"300s\"", "duration = \"3000s\""];
 
 /// Wall time of `work` in seconds, the best of [`ROUNDS`].
 #[expect(
@@ -86,16 +86,13 @@ impl Write for Lines {
 
 fn counts(plan: Plan) -> Counts {
     let lines = Lines::default();
-    let world_events = outcome(
-        plan,
-        RunOptions { events: Some(Box::new(lines.clone())), ..RunOptions::default() },
-    )
-    .world_events;
+    let options = RunOptions { events: Some(Box::new(lines.clone())), ..RunOptions::default() };
+    let world_events = outcome(plan, options).world_events;
     let bytes = std::mem::take(&mut *lines.0.lock().expect("no other thread panicked"));
     Counts::of(&String::from_utf8(bytes).expect("an event log is text"), world_events)
 }
 
-/// Peak memory after a run, and after one of ten times its length: in this order, as a peak never falls.
+/// Peak memory after a run, and after longer ones: in this order, as a peak never falls.
 fn memory(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "peak memory                MiB   records   bytes per record and replica")?;
     let mut before: Option<(u64, u64)> = None;

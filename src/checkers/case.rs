@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Fired, Terms};
+use super::{Fired, Permission, Terms, Verdict};
 use crate::vocab::{NodeId, Offset, Time, TopicPartition};
 
 fn as_text_if_any<S: Serializer>(
@@ -78,6 +78,34 @@ impl Case {
     pub fn after_faults(mut self, faults: &[Fired]) -> Self {
         self.faults = Fired::last_until(faults, self.time);
         self
+    }
+}
+
+/// The first cases of what is forbidden, and of what the configuration or the release permits.
+#[derive(Clone, Debug, Default)]
+pub struct Cases {
+    forbidden: FirstCase,
+    permitted: FirstCase,
+}
+
+impl Cases {
+    /// Counts a case; the first one of its kind is described.
+    pub fn found(&mut self, permission: Permission, describe: impl FnOnce() -> Case) {
+        match permission {
+            Permission::Forbidden => self.forbidden.found(describe),
+            Permission::Permitted => self.permitted.found(describe),
+        }
+    }
+
+    /// What they come to: what is forbidden, if there is any.
+    pub fn verdict(&self) -> (Permission, Verdict) {
+        let permitted = self.permitted.evidence();
+        match self.forbidden.evidence() {
+            None if permitted.is_some() => {
+                (Permission::Permitted, Verdict::from_evidence(permitted))
+            }
+            forbidden => (Permission::Forbidden, Verdict::from_evidence(forbidden)),
+        }
     }
 }
 

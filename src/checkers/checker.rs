@@ -8,6 +8,7 @@ use super::ledger::{FinalRecord, Ledger};
 use super::offset_map::Value;
 use super::order::Order;
 use super::reading::Reading;
+use super::replicas::Replicas;
 use super::sightings::Sightings;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
 use crate::history::{
@@ -76,6 +77,8 @@ pub struct Books {
     pub order: Order,
     /// When producers were without an acknowledgement.
     pub availability: Availability,
+    /// The partitions, as nobody in the cluster sees them.
+    pub replicas: Replicas,
     /// The faults so far, as many as are kept.
     pub faults: Vec<Fired>,
 }
@@ -91,6 +94,7 @@ impl Books {
             ending: Ending::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
+            replicas: Replicas::default(),
             faults: Vec::new(),
             ledger,
             terms,
@@ -128,6 +132,9 @@ impl Books {
 
     /// Books what a broker told.
     pub fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
+        if let Some(broker) = self.terms.broker_at(node) {
+            self.replicas.broker(time, (broker, node), observation);
+        }
         if let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = observation {
             let (leader_epoch, start) = (*leader_epoch, *start);
             let reign = Reign { time, leader: node, leader_epoch, start };

@@ -33,7 +33,7 @@ impl Checker for EachRecordHasOneOffset {
         self.0.found(permission, || {
             let (at, offset) = (books.sightings.at(sighting.place), sighting.offset);
             let (client, record) = (books.terms.name(node), books.record(value));
-            let before = match books.sightings.find_before(sighting) {
+            let before = match books.sightings.find_elsewhere(sighting) {
                 Some((place, offset)) => format!("at {}@{offset}", books.sightings.at(place)),
                 None => "elsewhere".into(),
             };
@@ -61,6 +61,15 @@ mod tests {
         let mut story = Story::idempotent();
         story.consumed(0, 0).acknowledged(0, 0).position_reset(0).consumed(0, 0).consumed(1, 1);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
+    fn a_copy_below_the_one_that_was_acknowledged_is_told_with_it() {
+        // leader_crash, seed 42: the first copy's answer was lost with the leader, the retry's was not.
+        let mut story = Story::default();
+        story.acknowledged(7, 8).at(3_000).consumed(7, 7);
+        let text = "c0 saw record 7 of p0 at orders-0@7 at 3.000s; it had been seen at orders-0@8";
+        assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
     }
 
     #[test]

@@ -142,16 +142,6 @@ pub enum Evidence {
         #[serde(rename = "time_ns")]
         time: Time,
     },
-    /// A leader was written to the coordinator that was not among the in-sync replicas written with it.
-    LeaderOutsideIsr {
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        leader: Arc<str>,
-        leader_epoch: LeaderEpoch,
-        isr: Vec<Arc<str>>,
-        #[serde(rename = "time_ns")]
-        time: Time,
-    },
     /// An operation ended that had ended before, or that had not begun.
     EndedWrongly {
         client: Arc<str>,
@@ -189,7 +179,7 @@ impl Evidence {
             | Self::EndedWrongly { count, .. }
             | Self::Unended { count, .. }
             | Self::Case(Case { count, .. }) => *count,
-            Self::TwoLeaders { .. } | Self::LeaderOutsideIsr { .. } | Self::Unavailable { .. } => 1,
+            Self::TwoLeaders { .. } | Self::Unavailable { .. } => 1,
         }
     }
 }
@@ -262,12 +252,6 @@ impl Display for Evidence {
             Self::TwoLeaders { at, leader_epoch, first, second, time } => {
                 write!(f, "{second} led {at} in epoch {leader_epoch} at {time:.3}, as {first} had")
             }
-            Self::LeaderOutsideIsr { at, leader, leader_epoch, isr, time } => write!(
-                f,
-                "{leader} was made leader of {at} in epoch {leader_epoch} \
-                 at {time:.3}, in sync: {}",
-                isr.join(" ")
-            ),
             Self::EndedWrongly { client, op, time, .. } => {
                 write!(f, "operation {op} of {client} ended at {time:.3} without being under way")
             }

@@ -23,7 +23,7 @@ impl Checker for FailedIsNotRead {
         let count = sightings.failed_but_polled().map(|(_, _, count)| count).sum();
         let evidence = sightings.failed_but_polled().next().map(|(topic, value, _)| {
             let (record, producer) = (books.record(value), books.producer(value));
-            let case = match sightings.find(topic, value) {
+            let case = match sightings.find(topic, value).next() {
                 None => Case::of(end, format!("{record} had failed and was polled")),
                 Some((place, offset)) => {
                     let at = sightings.at(place);

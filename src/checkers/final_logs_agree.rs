@@ -56,7 +56,8 @@ impl Checker for FinalLogsAgree {
                 }
             }
         }
-        PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
+        // Whoever leads on in the epoch that he lost his log in makes logs that never agree again.
+        PROPERTY.loss(&books.terms, Verdict::from_evidence(cases.evidence()))
     }
 }
 
@@ -64,6 +65,7 @@ impl Checker for FinalLogsAgree {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, leading, rejects, replica};
+    use crate::checkers::{Permission, Status};
 
     fn story(other: Replica) -> Story {
         let mut story = Story::default();
@@ -90,6 +92,9 @@ mod tests {
         assert_eq!(rejects(&short, &PROPERTY).to_string(), text);
         let mut outside = story(replica(412, 400));
         outside.final_replica(1, leading(500, 500, &[1, 3]));
+        let mut permitted = short.clone();
+        permitted.terms.acknowledged_loss = Permission::Permitted;
+        assert_eq!(permitted.judgement().judged(&PROPERTY).status(), Status::Held);
         assert_eq!(outside.judgement().verdict(&PROPERTY), &Verdict::Holds, "b2 is not in sync");
     }
 }

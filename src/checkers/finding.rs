@@ -1,6 +1,7 @@
 //! What kept a run from holding, in words: what failure files keep, sweeps count and suites print.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 
 use super::happened::Expectation;
@@ -57,7 +58,7 @@ impl Judgement {
         });
         let mut all: Vec<_> = judged.chain(self.expectations.iter().map(unmet)).collect();
         all.retain(|finding| finding.status != Status::Held);
-        all.sort_by(|one, other| other.status.cmp(&one.status));
+        all.sort_by_key(|finding| Reverse(finding.status));
         all
     }
 

@@ -146,6 +146,7 @@ impl Subscriber for Judge {
                 checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
             }
             Observation::Coordinator(server) => {
+                books.replicas.coordinator(time, server);
                 books.ending.server(node);
                 let checkers = checkers.iter_mut();
                 checkers.for_each(|checker| checker.coordinator(books, time, node, server));
@@ -164,6 +165,7 @@ impl Subscriber for Judge {
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        self.books.replicas.life(node, life);
         self.books.ending.life(&self.books.terms, time, node, life);
         for checker in &mut self.checkers {
             checker.life(&self.books, time, node, life);

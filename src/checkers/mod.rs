@@ -15,36 +15,49 @@
 mod ack_window;
 pub mod acknowledged_is_in_the_final_log;
 pub mod acknowledged_is_read;
+pub mod acknowledged_is_replicated;
 pub mod acknowledged_is_seen;
 pub mod answers_are_sound;
 pub mod availability;
+mod branches;
 pub mod brokers_register_again;
 mod case;
 mod checker;
+pub mod committed_is_durable;
+pub mod committed_is_not_truncated;
 pub mod consumers_catch_up;
 pub mod converges;
 pub mod coordinator_histories_agree;
 pub mod decided_transactions_stay;
 pub mod each_offset_holds_one_record;
 pub mod each_record_has_one_offset;
+pub mod elections_are_clean;
 mod ending;
 pub mod ends_once;
 mod ensemble;
 pub mod ephemerals_have_owners;
+pub mod epochs_only_grow;
 mod evidence;
 pub mod failed_is_not_read;
 pub mod final_logs_agree;
 mod finding;
 pub mod happened;
+pub mod high_watermark_only_grows;
 pub mod high_watermark_reaches_the_end;
 pub mod interval;
+pub mod isr_of_coordinator_agrees;
+pub mod isr_of_leader_agrees;
+pub mod joins_isr_caught_up;
 mod judge;
 mod judgement;
 pub mod leader_in_isr;
 mod ledger;
+pub mod logs_are_whole;
+pub mod logs_match;
 pub mod no_duplicates;
 pub mod no_lost_writes;
 mod offset_map;
+pub mod one_controller_per_epoch;
 pub mod one_coordinator_leader_per_epoch;
 pub mod one_leader_per_epoch;
 pub mod order;
@@ -54,10 +67,13 @@ pub mod polls_leave_nothing_out;
 mod property;
 pub mod read_is_in_the_final_log;
 mod reading;
+pub mod reads_are_committed;
+mod replicas;
 pub mod replicas_converge;
 pub mod sends_go_forward;
 pub mod sessions_end_rightly;
 mod sightings;
+mod stored;
 mod tally;
 mod terms;
 #[cfg(test)]
@@ -66,14 +82,14 @@ mod timeline;
 pub mod workload_completes;
 
 use ack_window::{AckWindow, Reign};
-pub use case::{Case, FirstCase};
+pub use case::{Case, Cases, FirstCase};
 use checker::{Books, Checker};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use finding::Finding;
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Permission, Property, Verdict};
-pub use terms::{ConsumerTerms, ProducerTerms, Terms};
+pub use terms::{ConsumerTerms, ProducerTerms, Terms, TopicTerms};
 pub use timeline::{Entry, Timeline, Turn};
 
 /// A checker that has seen nothing yet.
@@ -106,6 +122,31 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     }),
     (&one_leader_per_epoch::PROPERTY, || Box::<one_leader_per_epoch::OneLeaderPerEpoch>::default()),
     (&leader_in_isr::PROPERTY, || Box::<leader_in_isr::LeaderInIsr>::default()),
+    (&isr_of_leader_agrees::PROPERTY, || Box::<isr_of_leader_agrees::IsrOfLeaderAgrees>::default()),
+    (&isr_of_coordinator_agrees::PROPERTY, || {
+        Box::<isr_of_coordinator_agrees::IsrOfCoordinatorAgrees>::default()
+    }),
+    (&logs_are_whole::PROPERTY, || Box::<logs_are_whole::LogsAreWhole>::default()),
+    (&logs_match::PROPERTY, || Box::<logs_match::LogsMatch>::default()),
+    (&committed_is_durable::PROPERTY, || {
+        Box::<committed_is_durable::CommittedIsDurable>::default()
+    }),
+    (&committed_is_not_truncated::PROPERTY, || {
+        Box::<committed_is_not_truncated::CommittedIsNotTruncated>::default()
+    }),
+    (&epochs_only_grow::PROPERTY, || Box::<epochs_only_grow::EpochsOnlyGrow>::default()),
+    (&high_watermark_only_grows::PROPERTY, || {
+        Box::<high_watermark_only_grows::HighWatermarkOnlyGrows>::default()
+    }),
+    (&reads_are_committed::PROPERTY, || Box::<reads_are_committed::ReadsAreCommitted>::default()),
+    (&acknowledged_is_replicated::PROPERTY, || {
+        Box::<acknowledged_is_replicated::AcknowledgedIsReplicated>::default()
+    }),
+    (&joins_isr_caught_up::PROPERTY, || Box::<joins_isr_caught_up::JoinsIsrCaughtUp>::default()),
+    (&elections_are_clean::PROPERTY, || Box::<elections_are_clean::ElectionsAreClean>::default()),
+    (&one_controller_per_epoch::PROPERTY, || {
+        Box::<one_controller_per_epoch::OneControllerPerEpoch>::default()
+    }),
     (&ephemerals_have_owners::PROPERTY, || {
         Box::<ephemerals_have_owners::EphemeralsHaveOwners>::default()
     }),

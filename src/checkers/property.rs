@@ -42,6 +42,13 @@ pub struct Property {
 }
 
 /// What is to be said of one property after one run.
+///
+/// A property speaks of everything of a kind. Where nothing of the kind happened it *holds*, as long as nothing
+/// of it was to happen: nobody reads out of order where nobody was to read. Where something was to happen and did
+/// not, that is a violation of the property that says it must (a reader that never read is behind). It is
+/// *inconclusive* where something did happen that cannot be judged: the log to compare with was not read, or
+/// nobody leads whose log would count. A run with one inconclusive property is inconclusive, so what merely did
+/// not happen must not be: a scenario says what has to happen by `[expect]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", content = "evidence", rename_all = "kebab-case")]
 pub enum Verdict {

@@ -144,22 +144,20 @@ impl Sightings {
         self.partitions[place].highest
     }
 
-    /// Where in a topic a value was told of first, by partition and offset.
-    pub fn find(&self, topic: usize, value: Value) -> Option<(Place, Offset)> {
+    /// Where in a topic a value was told of, by partition and offset.
+    pub fn find(&self, topic: usize, value: Value) -> impl Iterator<Item = (Place, Offset)> {
         let places = self.partitions.iter().enumerate();
-        let mut of_topic = places.filter(|(_, partition)| partition.topic == topic);
-        of_topic.find_map(|(place, partition)| Some((place, partition.map.find(value)?)))
+        let of_topic = places.filter(move |(_, partition)| partition.topic == topic);
+        of_topic.flat_map(move |(place, partition)| {
+            partition.map.offsets_of(value).map(move |offset| (place, offset))
+        })
     }
 
-    /// Where a value was told of before `place` and `offset` said so too.
-    pub fn find_before(&self, sighting: &Sighting) -> Option<(Place, Offset)> {
+    /// Where else than `sighting` says a value was told of.
+    pub fn find_elsewhere(&self, sighting: &Sighting) -> Option<(Place, Offset)> {
         let (value, here) = (sighting.value?, (sighting.place, sighting.offset));
         let topic = self.partitions[sighting.place].topic;
-        let places = self.partitions.iter().enumerate();
-        let mut found = places
-            .filter(|(_, partition)| partition.topic == topic)
-            .filter_map(|(place, partition)| Some((place, partition.map.find(value)?)));
-        found.find(|found| *found != here)
+        self.find(topic, value).find(|found| *found != here)
     }
 
     /// Books what a client told.
@@ -178,12 +176,12 @@ impl Sightings {
                     self.failed[producer].insert(*op);
                 }
             }
-            ClientObservation::Consumed { at, offset, producer, record, .. } => {
-                if self.cursors.contains_key(&node) {
-                    let producer = ledger.named(producer);
-                    let value = producer.map(|producer| Value { producer, record: *record });
-                    self.latest = Some(self.polled(node, at, *offset, value));
-                }
+            ClientObservation::Consumed { at, offset, producer, record, .. }
+                if self.cursors.contains_key(&node) =>
+            {
+                let producer = ledger.named(producer);
+                let value = producer.map(|producer| Value { producer, record: *record });
+                self.latest = Some(self.polled(node, at, *offset, value));
             }
             ClientObservation::PositionReset { at, .. } => {
                 let place = self.place(at);

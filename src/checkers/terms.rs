@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Permission;
-use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster};
+use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, NodeId, Roster, Truncation};
 
 /// A producer that is judged.
 #[derive(Clone, Debug)]
@@ -34,6 +34,17 @@ pub struct ConsumerTerms {
     pub from_beginning: bool,
 }
 
+/// What a topic was configured to promise.
+#[derive(Clone, Debug)]
+pub struct TopicTerms {
+    /// Its name.
+    pub name: Arc<str>,
+    /// `min.insync.replicas`
+    pub min_insync_replicas: u32,
+    /// `unclean.leader.election.enable`
+    pub unclean_leader_election: bool,
+}
+
 /// What the judges go by.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
@@ -41,6 +52,10 @@ pub struct Terms {
     pub roster: Roster,
     /// Which node is which broker.
     pub brokers: Vec<(BrokerId, NodeId)>,
+    /// The release that is simulated.
+    pub kafka: KafkaVersion,
+    /// The topics of the scenario.
+    pub topics: Vec<TopicTerms>,
     /// The producers.
     pub producers: Vec<ProducerTerms>,
     /// The consumers.
@@ -56,6 +71,27 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// What a topic was configured to promise, if the scenario says so.
+    pub fn topic(&self, name: &str) -> Option<&TopicTerms> {
+        self.topics.iter().find(|topic| &*topic.name == name)
+    }
+
+    /// The broker that runs on a node.
+    pub fn broker_at(&self, node: NodeId) -> Option<BrokerId> {
+        self.brokers.iter().find(|(_, at)| *at == node).map(|&(id, _)| id)
+    }
+
+    /// Whether logs in sync may disagree, and be cut where they agree. Before 2.1 (KIP-320) the release's own
+    /// protocol lets them: followers cut to their high watermark (before 0.11), or ask leaders of other epochs
+    /// than they think. What is lost by it is told as lost; the way there is only counted.
+    pub fn disagreement(&self) -> Permission {
+        if self.kafka.truncation() < Truncation::Kip320 {
+            Permission::Permitted
+        } else {
+            self.acknowledged_loss
+        }
+    }
+
     /// The name of a node.
     pub fn name(&self, node: NodeId) -> Arc<str> {
         self.roster.name(node).clone()

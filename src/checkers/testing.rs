@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
-    ConsumerTerms, Evidence, Judge, Judged, Judgement, ProducerTerms, Property, Terms, Verdict,
+    ConsumerTerms, Evidence, Judge, Judged, Judgement, ProducerTerms, Property, Terms, TopicTerms,
+    Verdict,
 };
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Fact, Follower,
-    Leading, Life, Observation, Outcome, Recorder, Replica,
+    AppendedBatch, BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election,
+    Fact, Follower, Leading, Life, Observation, Outcome, Recorder, Replica,
 };
-use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition};
+use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition, Zxid};
 
 #[derive(Clone)]
 enum Told {
@@ -32,6 +33,8 @@ pub struct Story {
     invoked: Vec<u64>,
     final_log: Option<Option<BrokerId>>,
     final_records: Vec<(Offset, Arc<str>, u64)>,
+    /// Transactions of the coordinator so far, and dataVersion of the partition's state.
+    stored: (i64, i32),
 }
 
 impl Default for Story {
@@ -57,6 +60,11 @@ impl Default for Story {
                 topics: vec!["orders".into()],
                 from_beginning: true,
             }],
+            topics: vec![TopicTerms {
+                name: "orders".into(),
+                min_insync_replicas: 2,
+                unclean_leader_election: false,
+            }],
             ..Terms::default()
         };
         Self {
@@ -66,6 +74,7 @@ impl Default for Story {
             invoked: Vec::new(),
             final_log: None,
             final_records: Vec::new(),
+            stored: (0, -1),
         }
     }
 }
@@ -94,6 +103,25 @@ impl Story {
         story.terms.producers[0].idempotent = true;
         story.terms.producers[0].ordered = true;
         story
+    }
+
+    /// A story of b1 to b3, where b1 leads epoch 0 with b2 in sync and b3 assigned.
+    pub fn replicated() -> Self {
+        let mut story = Self::default();
+        story.created(&[1, 2, 3]).stored(Some(1), 0, &[1, 2], 1);
+        story.became_leader(1, 0, 0).isr_known(1, &[1, 2], 2).became_follower(2, 0, 1);
+        story
+    }
+
+    /// What was violated, in words; `None` when the property holds.
+    pub fn violation(&self, property: &Property) -> Option<String> {
+        match self.judgement().verdict(property) {
+            Verdict::Violated(evidence) => Some(evidence.to_string()),
+            verdict => {
+                assert_eq!(verdict, &Verdict::Holds);
+                None
+            }
+        }
     }
 
     /// What follows happens `ms` milliseconds after the start.
@@ -188,6 +216,84 @@ impl Story {
         let (at, high_watermark) = (orders(), 0);
         let became = BrokerObservation::BecameLeader { at, leader_epoch, start, high_watermark };
         self.broker(broker, became)
+    }
+
+    /// A broker follows another.
+    pub fn became_follower(&mut self, broker: i32, leader_epoch: i32, leader: i32) -> &mut Self {
+        let (at, leader) = (orders(), Some(BrokerId(leader)));
+        self.broker(broker, BrokerObservation::BecameFollower { at, leader_epoch, leader })
+    }
+
+    /// A broker appended a batch of one record.
+    pub fn appended(&mut self, broker: i32, offset: Offset, leader_epoch: i32) -> &mut Self {
+        let (at, base, last, checksum) = (orders(), offset, offset, 7);
+        let appended = BrokerObservation::Appended { at, base, last, leader_epoch, checksum };
+        self.broker(broker, appended)
+    }
+
+    /// A broker cut its log.
+    pub fn truncated(&mut self, broker: i32, from: Offset, to: Offset) -> &mut Self {
+        self.broker(broker, BrokerObservation::Truncated { at: orders(), from, to })
+    }
+
+    /// The high watermark that a broker knows moved.
+    pub fn high_watermark(&mut self, broker: i32, offset: Offset) -> &mut Self {
+        self.broker(broker, BrokerObservation::HighWatermark { at: orders(), offset })
+    }
+
+    /// A process began and found a log that had lost everything from `end` on.
+    pub fn loaded(&mut self, broker: i32, end: Offset) -> &mut Self {
+        self.life(broker, Life::PowerLost).life(broker, Life::Started);
+        let (at, from, high_watermark, batches) = (orders(), end, 0, Vec::<AppendedBatch>::new());
+        let loaded =
+            BrokerObservation::LogLoaded { at, start: 0, end, high_watermark, from, batches };
+        self.broker(broker, loaded)
+    }
+
+    /// A leader goes by these in-sync replicas.
+    pub fn isr_known(&mut self, broker: i32, isr: &[i32], min: u32) -> &mut Self {
+        let (at, committed, maximal) = (orders(), broker_ids(isr), broker_ids(isr));
+        self.broker(broker, BrokerObservation::IsrKnown { at, committed, maximal, min })
+    }
+
+    /// A leader acknowledges what is below `end`.
+    pub fn acknowledging(&mut self, broker: i32, end: Offset, acks: i16) -> &mut Self {
+        self.broker(broker, BrokerObservation::Acknowledging { at: orders(), end, acks })
+    }
+
+    /// A leader hands a consumer what is below `end`.
+    pub fn serving(&mut self, broker: i32, end: Offset) -> &mut Self {
+        self.broker(broker, BrokerObservation::Serving { at: orders(), end })
+    }
+
+    fn znode(&mut self, path: &str, version: i32, data: &str) -> &mut Self {
+        self.stored.0 += 1;
+        let zxid = Zxid(self.stored.0);
+        let (path, data) = (path.into(), data.into());
+        let stored = CoordinatorObservation::Stored { zxid, path, version, data };
+        // No server of the coordinator is of the roster; who told it does not matter.
+        self.observed(Self::C0, Observation::Coordinator(stored))
+    }
+
+    /// The state of the partition was stored in the coordinator.
+    pub fn stored(
+        &mut self,
+        leader: Option<i32>,
+        leader_epoch: i32,
+        isr: &[i32],
+        controller_epoch: i32,
+    ) -> &mut Self {
+        self.stored.1 += 1;
+        let leader = leader.unwrap_or(-1);
+        let controller = format!(r#""controller_epoch":{controller_epoch},"version":1"#);
+        let leading = format!(r#""leader":{leader},"leader_epoch":{leader_epoch},"isr":{isr:?}"#);
+        let data = format!("{{{controller},{leading}}}");
+        self.znode("/brokers/topics/orders/partitions/0/state", self.stored.1, &data)
+    }
+
+    /// An epoch of the controller was stored in the coordinator.
+    pub fn controller_epoch(&mut self, epoch: i32) -> &mut Self {
+        self.znode("/controller_epoch", epoch, &epoch.to_string())
     }
 
     /// b1, as controller, chose a leader.

@@ -212,11 +212,5 @@ fn drawn(
     Ok(Plan { mutant: mutant.or(plan.mutant), ..plan })
 }
 
-/// The command that runs a plan again.
-fn again(plan: &Plan) -> String {
-    let mutant = plan.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-    format!("sim run {} --seed {}{mutant}", plan.scenario, plan.seed.0)
-}
-
 #[cfg(test)]
 mod tests;

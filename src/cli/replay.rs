@@ -13,8 +13,8 @@ use crate::run::{self, RunOptions};
 /// violation and the same run, event by event; the same violation on another path, because the code or
 /// the file has changed since; or gone.
 ///
-/// The exit code is that of the run as it is now: 1, 3 or 70 when it fails, 0 when nothing is wrong any
-/// more.
+/// The exit code is that of the run as it is now: 1, 3 or 70 when it fails, 4 when it is
+/// inconclusive, 0 when nothing is wrong any more.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The failure to run.

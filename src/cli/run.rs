@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
-use super::{Engine, Exit, Failure, Streams, again, drawn, trace};
+use super::{Engine, Exit, Failure, Streams, drawn, trace};
 use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
 use crate::vocab::{Mutant, Seed};
@@ -28,15 +28,15 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, 0 unless it is given.
     #[arg(long, conflicts_with = "seeds")]
     pub seed: Option<Seed>,
-    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub mutant: Option<Mutant>,
     /// Run every seed from FIRST to LAST, and sum up.
     #[arg(long, value_name = "FIRST..LAST")]
     pub seeds: Option<Seeds>,
     /// Run N seeds at a time, one for each core unless it is given.
     #[arg(long, value_name = "N", requires = "seeds")]
     pub jobs: Option<std::num::NonZeroUsize>,
+    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<Mutant>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -71,9 +71,12 @@ pub(super) fn run(
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
     let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
-    let replay = again(&plan);
+    let mut replay = plan.command();
     let ran = (engine.play)(plan, options)?;
     let file = args.reports.write(&ran, streams);
+    if let Some(file) = &file {
+        replay.push_str(&format!("\n  sim replay {}", file.display()));
+    }
     let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
     let about = Provenance { file, ..Provenance::default() };
     let report = match args.format {

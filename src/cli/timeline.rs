@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 
-use super::{Engine, Exit, Failure, Streams, again, drawn};
+use super::{Engine, Exit, Failure, Streams, drawn};
 use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
 use crate::run::RunOptions;
@@ -62,7 +62,7 @@ pub(super) fn timeline(
         ..RunOptions::default()
     };
     let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
-    let replay = again(&plan);
+    let replay = plan.command();
     (engine.play)(plan, options)?.outcome.map_err(|_| Failure::Panic { replay })?;
     let filter = Filter {
         nodes: args.node.clone(),

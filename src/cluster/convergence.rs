@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::role::Role;
 use super::{Cluster, LOOK_EVERY};
 use crate::history::Subscriber;
-use crate::nodes::broker::replica::PartitionStatus;
+use crate::nodes::broker::replica::{PartitionStatus, ReplicaManager};
 use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
 
 /// What keeps a cluster from having converged.
@@ -20,6 +20,12 @@ pub enum Unconverged {
     NotRegistered(BrokerId),
     /// Nobody that runs leads a partition.
     NoLeader(TopicPartition),
+    /// Another broker than the one that leads was made leader, or nobody.
+    AnotherLeader(TopicPartition, BrokerId),
+    /// An in-sync replica's log ends below the high watermark.
+    Short(TopicPartition, BrokerId, Offset, Offset),
+    /// An in-sync replica's log is not its leader's, from this offset on.
+    Differs(TopicPartition, BrokerId, Offset),
     /// A replica that runs is not in sync.
     NotInSync(TopicPartition, BrokerId),
     /// A leader's log goes on beyond its high watermark.
@@ -37,6 +43,15 @@ impl fmt::Display for Unconverged {
             Self::NotServing(server) => write!(f, "{server} has found no leader"),
             Self::NotRegistered(id) => write!(f, "broker {id} is not registered"),
             Self::NoLeader(at) => write!(f, "{at} has no leader"),
+            Self::AnotherLeader(at, id) => {
+                write!(f, "broker {id} leads {at}, but is not its leader as written")
+            }
+            Self::Short(at, id, log_end, high_watermark) => {
+                write!(f, "{at} ends at {log_end} on broker {id}, committed up to {high_watermark}")
+            }
+            Self::Differs(at, id, offset) => {
+                write!(f, "{at}@{offset} is not the same on broker {id} as on its leader")
+            }
             Self::NotInSync(at, id) => write!(f, "broker {id} is not in sync for {at}"),
             Self::Uncommitted(at, high_watermark, end) => {
                 write!(f, "{at} is committed up to {high_watermark} of {end}")
@@ -67,7 +82,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     }
 
     fn missing(&self) -> Option<Unconverged> {
-        if !self.is_ready {
+        if self.world.is_running(self.names.admin) {
             return Some(Unconverged::NoTopics);
         }
         let names = &self.names;
@@ -84,32 +99,69 @@ impl<S: Subscriber> Cluster<'_, S> {
                 return Some(Unconverged::InFlight(names.roster.name(node).to_string()));
             }
         }
-        for (at, assignment) in self.partitions() {
-            let runs = |id: &BrokerId| self.runs(*id);
-            // In the leader's eyes and as it was last written: each may be ahead of the other.
-            let written = self.world.observer().view.partition(&at);
-            let Some((_, status)) = self.leader(&at) else {
-                if written.is_some_and(|written| written.may_not_be_led(runs)) {
-                    continue;
-                }
-                return Some(Unconverged::NoLeader(at));
+        let mut partitions = self.partitions();
+        let open = partitions.find_map(|(at, assignment)| self.missing_of(&at, assignment));
+        // Where logs may be lost, some never agree again: a leader that lost its own and leads on in its epoch.
+        let may_differ = self.plan.expect.acknowledged_loss_permitted;
+        open.or_else(|| if may_differ { None } else { self.differing() })
+    }
+
+    /// What is missing of one partition.
+    fn missing_of(&self, at: &TopicPartition, assignment: &[BrokerId]) -> Option<Unconverged> {
+        let runs = |id: &BrokerId| self.runs(*id);
+        // In the leader's eyes and as it was last written: each may be ahead of the other.
+        let written = self.world.observer().view.partition(at);
+        let Some((leader, status)) = self.leader(at) else {
+            let nobody_may = written.is_some_and(|written| written.may_not_be_led(runs));
+            return (!nobody_may).then(|| Unconverged::NoLeader(at.clone()));
+        };
+        if written.is_none_or(|written| written.leader != Some(leader)) {
+            return Some(Unconverged::AnotherLeader(at.clone(), leader));
+        }
+        let is_in_sync = |id: &BrokerId| {
+            status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
+        };
+        if let Some(id) = assignment.iter().find(|id| runs(id) && !is_in_sync(id)) {
+            return Some(Unconverged::NotInSync(at.clone(), *id));
+        }
+        let (high_watermark, end) = (status.high_watermark, status.log_end_offset);
+        if high_watermark < end && !status.is_held_below_min_isr {
+            return Some(Unconverged::Uncommitted(at.clone(), high_watermark, end));
+        }
+        for &id in assignment {
+            // One that lost its log's end, and came back before anybody noticed, is still in sync.
+            let Some(replica) = self.replicas_of(id).and_then(|replicas| replicas.status(at))
+            else {
+                continue;
             };
-            let is_in_sync = |id: &BrokerId| {
-                status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
-            };
-            if let Some(id) = assignment.iter().find(|id| runs(id) && !is_in_sync(id)) {
-                return Some(Unconverged::NotInSync(at, *id));
-            }
-            let (high_watermark, end) = (status.high_watermark, status.log_end_offset);
-            if high_watermark < end && !status.is_held_below_min_isr {
-                return Some(Unconverged::Uncommitted(at, high_watermark, end));
-            }
-            if let Some((consumer, position)) = self.lagging(&at, high_watermark) {
-                let consumer = names.roster.name(consumer).to_string();
-                return Some(Unconverged::Unread(consumer, at, position, high_watermark));
+            if replica.log_end_offset < high_watermark {
+                let log_end = replica.log_end_offset;
+                return Some(Unconverged::Short(at.clone(), id, log_end, high_watermark));
             }
         }
-        None
+        let (consumer, position) = self.lagging(at, high_watermark)?;
+        let consumer = self.names.roster.name(consumer).to_string();
+        Some(Unconverged::Unread(consumer, at.clone(), position, high_watermark))
+    }
+
+    /// A replica whose log is not its leader's below the high watermark. Reads whole logs.
+    fn differing(&self) -> Option<Unconverged> {
+        self.partitions().find_map(|(at, assignment)| {
+            let (leader, status) = self.leader(&at)?;
+            assignment.iter().find_map(|&id| {
+                let offset = self.first_difference(leader, id, &at)?;
+                (offset < status.high_watermark)
+                    .then(|| Unconverged::Differs(at.clone(), id, offset))
+            })
+        })
+    }
+
+    /// The replicas of a broker that runs.
+    pub(super) fn replicas_of(&self, id: BrokerId) -> Option<&ReplicaManager> {
+        match self.world.process(self.broker_node(id)?)? {
+            Role::Broker(broker) => Some(broker.replicas()),
+            _ => None,
+        }
     }
 
     fn runs(&self, id: BrokerId) -> bool {

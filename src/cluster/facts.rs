@@ -34,8 +34,7 @@ impl<S: Subscriber> Cluster<'_, S> {
             let leader = leader.map(|(id, _)| id);
             let now = self.world.now();
             self.world.observer_mut().recorder.final_log(now, &at, leader, end);
-            let leader = leader.and_then(|id| self.broker_node(id));
-            if let Some(node) = leader {
+            if let Some(node) = leader.and_then(|id| self.broker_node(id)) {
                 self.tell_records(node, &at);
             }
             for broker in replicas {
@@ -87,24 +86,13 @@ impl<S: Subscriber> Cluster<'_, S> {
     fn replica(
         &self,
         broker: BrokerId,
-        leader: Option<NodeId>,
+        leader: Option<BrokerId>,
         at: &TopicPartition,
     ) -> Option<Replica> {
-        let replicas = |node: NodeId| match self.world.process(node) {
-            Some(Role::Broker(broker)) => Some(broker.replicas()),
-            _ => None,
-        };
-        let here = replicas(self.broker_node(broker)?)?;
+        let here = self.replicas_of(broker)?;
         let status = here.status(at)?;
-        let mut log_hash = 0;
-        for batch in here.records(at) {
-            log_hash = fold(log_hash, id(batch));
-        }
-        let differs_at = leader.and_then(replicas).and_then(|leader| {
-            let of_leader = leader.status(at)?;
-            let start = status.log_start_offset.max(of_leader.log_start_offset);
-            first_difference(leader.records(at).map(id), here.records(at).map(id), start)
-        });
+        let log_hash = here.records(at).map(|batch| id(&batch)).fold(0, fold);
+        let differs_at = leader.and_then(|leader| self.first_difference(leader, broker, at));
         Some(Replica {
             log_start: status.log_start_offset,
             log_end: status.log_end_offset,
@@ -114,6 +102,22 @@ impl<S: Subscriber> Cluster<'_, S> {
             log_hash,
             differs_at,
         })
+    }
+
+    /// The first offset at which two brokers' logs hold different batches, as far as both go.
+    pub(super) fn first_difference(
+        &self,
+        one: BrokerId,
+        other: BrokerId,
+        at: &TopicPartition,
+    ) -> Option<Offset> {
+        let (one, other) = (self.replicas_of(one)?, self.replicas_of(other)?);
+        let start = one.status(at)?.log_start_offset.max(other.status(at)?.log_start_offset);
+        first_difference(
+            one.records(at).map(|batch| id(&batch)),
+            other.records(at).map(|batch| id(&batch)),
+            start,
+        )
     }
 }
 

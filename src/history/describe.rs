@@ -122,17 +122,6 @@ impl fmt::Display for BrokerObservation {
             Self::BecameFollower { at, leader_epoch, leader: None } => {
                 write!(f, "follows nobody on {at} in epoch {leader_epoch}")
             }
-            Self::Appended { at, base, last, leader_epoch, checksum } => {
-                write!(f, "appended {at}@{base}..={last} of epoch {leader_epoch}, {checksum:08x}")
-            }
-            Self::Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
-            Self::HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
-            Self::HandedToFollower { at, follower, from } => {
-                write!(f, "hands records of {at} from {from} on to follower {follower}")
-            }
-            Self::FollowerFetched { at, follower, offset } => {
-                write!(f, "follower {follower} of {at} fetched from {offset}")
-            }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 match leader {
@@ -148,7 +137,51 @@ impl fmt::Display for BrokerObservation {
             Self::RegistrationBlocked { session } => {
                 write!(f, "cannot register while session {session:#x} lives")
             }
+            Self::Appended { .. }
+            | Self::Truncated { .. }
+            | Self::HighWatermark { .. }
+            | Self::HandedToFollower { .. }
+            | Self::FollowerFetched { .. }
+            | Self::LogLoaded { .. }
+            | Self::IsrKnown { .. }
+            | Self::Acknowledging { .. }
+            | Self::Serving { .. } => replica(self, f),
         }
+    }
+}
+
+/// What a replica tells of its log, and of whom it serves.
+fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use BrokerObservation::*;
+    match observation {
+        Appended { at, base, last, leader_epoch, checksum } => {
+            write!(f, "appended {at}@{base}..={last} of epoch {leader_epoch}, {checksum:08x}")
+        }
+        Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
+        HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
+        HandedToFollower { at, follower, from } => {
+            write!(f, "hands records of {at} from {from} on to follower {follower}")
+        }
+        FollowerFetched { at, follower, offset } => {
+            write!(f, "follower {follower} of {at} fetched from {offset}")
+        }
+        LogLoaded { at, start, end, high_watermark, from, batches } => write!(
+            f,
+            "loaded {at} from {start} to {end}, high watermark {high_watermark}, {} batches \
+             from {from} on",
+            batches.len()
+        ),
+        IsrKnown { at, committed, maximal, min } => write!(
+            f,
+            "leads {at} with isr {}, at most {}, at least {min}",
+            Brokers(committed),
+            Brokers(maximal)
+        ),
+        Acknowledging { at, end, acks } => {
+            write!(f, "acknowledges {at} up to {end}, acks={acks}")
+        }
+        Serving { at, end } => write!(f, "serves {at} up to {end}"),
+        _ => unreachable!("all others are told above"),
     }
 }
 
@@ -163,6 +196,9 @@ impl fmt::Display for CoordinatorObservation {
                 write!(f, "session {session:#x} expired, heard of last at {heard}")
             }
             Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
+            Self::Stored { zxid, path, version, data } => {
+                write!(f, "stored {path} version {version} at {zxid}: {data}")
+            }
             Self::SessionAttached { session, timeout_ms } => {
                 write!(f, "session {session:#x} attached again, timeout {timeout_ms}ms")
             }

@@ -19,7 +19,7 @@ pub use event_log::EventLog;
 pub use fact::{Fact, Follower, Leading, Replica};
 pub use fingerprint::Fingerprint;
 pub use observation::{
-    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,
-    Outcome,
+    AppendedBatch, BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election,
+    Observation, Outcome,
 };
 pub use recorder::{Recorded, Recorder, Subscriber};

@@ -142,6 +142,19 @@ pub enum Election {
     ControlledShutdown,
 }
 
+/// A record batch of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendedBatch {
+    /// First offset.
+    pub base: Offset,
+    /// Last offset.
+    pub last: Offset,
+    /// Leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// CRC-32C of the batch; does not cover base offset and leader epoch.
+    pub checksum: u32,
+}
+
 /// A broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BrokerObservation {
@@ -298,6 +311,48 @@ pub enum BrokerObservation {
         /// dataVersion of the state znode.
         partition_epoch: PartitionEpoch,
     },
+    /// A log was loaded when the process began. What is not told of it is as the former process left it.
+    LogLoaded {
+        /// The partition.
+        at: TopicPartition,
+        /// First offset.
+        start: Offset,
+        /// Log end offset.
+        end: Offset,
+        /// The high watermark of the last checkpoint.
+        high_watermark: Offset,
+        /// Where `batches` begin: nothing below it can have changed.
+        from: Offset,
+        /// Its batches from there on, when the former process did not end cleanly.
+        batches: Vec<AppendedBatch>,
+    },
+    /// As leader: the in-sync replicas that it goes by. Told when it begins to lead and with every change.
+    IsrKnown {
+        /// The partition.
+        at: TopicPartition,
+        /// Those that stand in the coordinator, as far as it knows.
+        committed: Vec<BrokerId>,
+        /// Those that may stand there, should the change that is on its way succeed or not.
+        maximal: Vec<BrokerId>,
+        /// The least number for `acks=all`, as this release reckons it.
+        min: u32,
+    },
+    /// As leader: it is about to tell a producer that its records are written.
+    Acknowledging {
+        /// The partition.
+        at: TopicPartition,
+        /// The offset behind the last record.
+        end: Offset,
+        /// What the producer waits for; −1, as on the wire, is `acks=all`.
+        acks: i16,
+    },
+    /// As leader: it is about to hand records to a consumer.
+    Serving {
+        /// The partition.
+        at: TopicPartition,
+        /// The offset behind the last record.
+        end: Offset,
+    },
     /// It cannot register: the registration of its former process stands until that one's session expires.
     RegistrationBlocked {
         /// The session that owns the registration.
@@ -331,6 +386,17 @@ pub enum CoordinatorObservation {
     SessionClosed {
         /// The session.
         session: i64,
+    },
+    /// A transaction created a znode, or set its data, and is applied here.
+    Stored {
+        /// The transaction.
+        zxid: Zxid,
+        /// The znode.
+        path: Arc<str>,
+        /// dataVersion now; 0 when it was created.
+        version: i32,
+        /// Its data, as far as it is text.
+        data: Arc<str>,
     },
     /// A client attached to its session again.
     SessionAttached {

@@ -311,7 +311,8 @@ mod tests {
         recorder.accepted(Time(1_001), b2, conn, p0);
         recorder.delivered(Time(2_000), b2, conn, p0, b"abc");
         recorder.timer(Time(2_500), b1, 0x12);
-        let append = DiskRequest::Append { file: "orders-0/0.log".into(), bytes: "abc".into() };
+        let append =
+            DiskRequest::Append { file: "orders-0/0.log".into(), bytes: b"abc".to_vec().into() };
         recorder.disk(Time(2_500), b2, DiskOpId(5), &append);
         recorder.disk_done(Time(2_600), b2, DiskOpId(5));
         let outcome = Outcome::Produced { at: at.clone(), offset: 7 };

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json as value};
 
 use super::provenance::Provenance;
-use crate::checkers::RunOutcome;
+use crate::checkers::{Finding, RunOutcome};
 
 /// Version of the document's shape; changes when a reader of the old one would go wrong.
 pub const SCHEMA: u64 = 1;
@@ -17,7 +17,13 @@ pub fn json(outcome: &RunOutcome, about: &Provenance) -> String {
 /// What stands beside the fields of an outcome.
 pub(super) fn of_outcome(outcome: &RunOutcome, about: &Provenance) -> Vec<(&'static str, Value)> {
     let violations = outcome.violations();
-    let violation = |found: &crate::checkers::Finding<'_>| value!({ "property": found.name, "sentence": found.sentence, "status": found.status });
+    let violation = |found: &Finding<'_>| {
+        value!({
+            "property": found.name,
+            "sentence": found.sentence,
+            "status": found.status,
+        })
+    };
     let status = outcome.judgement.status();
     let replay = about.replay.clone().unwrap_or_else(|| outcome.replay());
     vec![

@@ -286,13 +286,13 @@ fn a_replay_says_how_the_two_runs_compare() {
     for (outcome, found, says) in [
         (lost(), found(lost_property, same), "the same violation, the same run"),
         (lost(), found(lost_property, 1), "the same violation, on another path"),
-        (lost(), found("order", 1), "gone, but something else is violated"),
+        (lost(), found("order", 1), "gone, but the run fails otherwise"),
         (gone(), found(lost_property, 1), "gone"),
         (gone(), found(lost_property, same), "gone"),
         (panic("boom"), panicked.clone(), "the same panic, the same run"),
         (panic("bang"), panicked.clone(), "the same panic, on another path"),
         (gone(), panicked, "gone"),
-        (panic("boom"), found(lost_property, 1), "gone, but something else is violated"),
+        (panic("boom"), found(lost_property, 1), "gone, but the run fails otherwise"),
     ] {
         let text = compared(outcome, found);
         assert!(text.contains(&format!("\nreplayed  {says}\n")), "{says}: {text}");

@@ -22,7 +22,7 @@ pub use library::{seed, seeds};
 pub use many::{Jobs, many};
 pub use ran::{Panicked, Ran};
 pub use replay::{Comparison, Replayed, replay};
-pub use single::{DEFAULT_SEED, load, now, play, run_one, run_plan};
+pub use single::{DEFAULT_SEED, load, now, play, run_plan};
 pub use sweep::{Group, PermittedLoss, Sweep, Tally, Worst};
 
 /// Makes a subscriber that is told what the judge is told; it is made in the run's own thread.

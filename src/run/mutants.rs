@@ -31,21 +31,37 @@ const fn hunt(mutant: Mutant, scenario: &'static str, seed: u64) -> Hunt {
     Hunt { mutant, scenario, seed: Seed(seed) }
 }
 
-/// A run for each mutant that finds it, in the order of [`Mutant::ALL`].
+/// Runs that find each mutant, in the order of [`Mutant::ALL`].
 pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::TruncateToOwnHighWatermark, "fast_elections", 1),
     hunt(Mutant::AcknowledgeAlone, "fast_elections", 1),
+    hunt(Mutant::IgnoreMinInsyncReplicas, "lone_leader", 1),
+    hunt(Mutant::JoinBelowEpochStart, "behind_the_epoch_start", 4),
     hunt(Mutant::CommitOverPendingShrink, "fast_elections", 1),
+    hunt(Mutant::CommitBelowMinInsyncReplicas, "lone_leader_3_7", 1),
+    hunt(Mutant::StallAfterShrink, "follower_gone_for_good", 1),
+    hunt(Mutant::ForgetUnansweredIsrChange, "isr_change_without_controller", 4),
     hunt(Mutant::ReadAboveHighWatermark, "fast_elections", 1),
     hunt(Mutant::OutOfRangeAboveHighWatermark, "fast_elections", 2),
-    hunt(Mutant::CompareOffsetsOnly, "fast_elections", 6),
-    hunt(Mutant::TruncateByOneAnswer, "fast_elections", 9),
+    hunt(Mutant::CompareOffsetsOnly, "fast_elections", 2),
+    hunt(Mutant::TruncateByOneAnswer, "fast_elections_2_4", 22),
+    hunt(Mutant::ForgetEpochOfElection, "fast_elections_2_4", 4),
+    hunt(Mutant::FetchUnfenced, "stale_follower", 4),
     hunt(Mutant::LeadInOldEpoch, "fast_elections", 1),
+    hunt(Mutant::KeepCleanShutdownMarker, "crash_after_clean_shutdown", 8),
+    hunt(Mutant::AcknowledgeBeforeFlush, "fsync_before_answer", 1),
     hunt(Mutant::ElectOutsideIsr, "fast_elections", 1),
     hunt(Mutant::ElectWithoutJoining, "fast_elections", 1),
     hunt(Mutant::ReuseLeaderEpoch, "fast_elections", 2),
-    hunt(Mutant::LeaveEphemerals, "fast_elections", 1),
+    hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
+    hunt(Mutant::ReuseControllerEpoch, "controller_failover", 1),
+    hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
+    hunt(Mutant::CreateInClosingSession, "late_registrations", 23),
+    hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
+    hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
     hunt(Mutant::RetryBehindOthers, "fast_elections", 6),
+    hunt(Mutant::FailUnanswered, "delivery_timeouts", 1),
+    hunt(Mutant::EndTwice, "delivery_timeouts", 1),
     hunt(Mutant::KeepFormerLeader, "fast_elections", 1),
 ];
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Panicked, Ran, RunError, RunOptions};
-use crate::checkers::{ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms};
+use crate::checkers::{
+    ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms, TopicTerms,
+};
 use crate::cluster::{self, Names};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
@@ -48,18 +50,6 @@ pub(super) fn read(path: &Path) -> Result<(String, String), RunError> {
 pub fn load(path: &Path) -> Result<Scenario, RunError> {
     let (name, text) = read(path)?;
     scenario::parse(&name, &text).map_err(|wrong| RunError::Scenario(wrong.render()))
-}
-
-/// Runs the scenario at `path` with `seed`, or [`DEFAULT_SEED`].
-///
-/// # Errors
-/// See [`load`]; [`RunError::Events`] when the event log cannot be written.
-pub fn run_one(
-    path: &Path,
-    seed: Option<Seed>,
-    options: RunOptions,
-) -> Result<RunOutcome, RunError> {
-    run_plan(load(path)?.plan(seed.unwrap_or(DEFAULT_SEED)), options)
 }
 
 /// Runs a plan, as [`play`] does.
@@ -145,9 +135,16 @@ fn terms(plan: &Plan, names: &Names) -> Terms {
         topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
         from_beginning: plan.from == ReadFrom::Beginning,
     };
+    let topic = |plan: &scenario::TopicPlan| TopicTerms {
+        name: plan.name.as_str().into(),
+        min_insync_replicas: u32::try_from(plan.properties.int("min.insync.replicas")).unwrap_or(0),
+        unclean_leader_election: plan.properties.bool("unclean.leader.election.enable"),
+    };
     Terms {
         roster: (*names.roster).clone(),
         brokers: plan.brokers.iter().map(|b| b.id).zip(names.brokers.iter().copied()).collect(),
+        kafka: plan.kafka,
+        topics: plan.topics.iter().map(topic).collect(),
         producers: plan.producers.iter().zip(&names.producers).map(producer).collect(),
         consumers: plan.consumers.iter().zip(&names.consumers).map(consumer).collect(),
         acknowledged_loss: if plan.expect.acknowledged_loss_permitted {

@@ -152,7 +152,7 @@ impl Tally {
             sentence,
             count: 0,
             seeds: Vec::new(),
-            replay: format!("sim run {} --seed {}", ran.plan.scenario, ran.plan.seed.0),
+            replay: ran.plan.command(),
         });
         group.count += 1;
         if group.seeds.len() < SEEDS_NAMED {

@@ -21,7 +21,6 @@ pub struct Plan {
     /// The release that brokers and clients behave like.
     pub kafka: KafkaVersion,
     /// The bug that is planted in the nodes, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutant: Option<Mutant>,
     /// How long clients write and faults happen. Healing, convergence and the final look come after
     /// it.
@@ -44,6 +43,14 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What must, and what must not, have happened in the end.
     pub expect: Expect,
+}
+
+impl Plan {
+    /// The command that draws this plan from its scenario and runs it.
+    pub fn command(&self) -> String {
+        let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+        format!("sim run {} --seed {}{mutant}", self.scenario, self.seed.0)
+    }
 }
 
 /// A server of the coordinator.

@@ -14,6 +14,9 @@
 //!   creation, as ext4 does too, so that what was fsynced can be found; a later rename of the file
 //!   stays open, and when it is lost, the content is still there under the old name.
 //!
+//! Both are ropes of the pieces that processes write: what is in both, and what the process itself still has in
+//! memory, is there once, and packed when it rests ([`crate::vocab::page`]).
+//!
 //! An fsync brings the content as of its submission to the platter when it completes. Fsyncs of one
 //! disk complete in the order in which they were submitted.
 
@@ -21,9 +24,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::rope::Rope;
+use crate::vocab::page::{PAGE_BYTES, Pages, Piece};
 use crate::vocab::step::{DiskImage, DiskRequest, FileName};
-use crate::vocab::{DiskOpId, Ratio, Stream};
+use crate::vocab::{DiskOpId, Ratio, Rope, Stream};
 
 /// What a power loss keeps whole or not at all, in bytes.
 pub const SECTOR_BYTES: u64 = 512;
@@ -48,7 +51,7 @@ struct Inode {
 #[derive(Debug)]
 struct Pending {
     base: u64,
-    tail: Vec<Bytes>,
+    tail: Vec<Piece>,
     /// How many bytes at the beginning are surely the same in it and the cache.
     clean: u64,
 }
@@ -75,13 +78,17 @@ impl Inode {
     }
 
     /// Makes both sides what a power loss left.
-    fn tear(&mut self, stream: &mut Stream) {
+    fn tear(&mut self, stream: &mut Stream, pages: &Pages) {
         self.pending.clear();
         if self.clean < self.cache.byte_len() || self.clean < self.platter.byte_len() {
             let first = self.clean / SECTOR_BYTES * SECTOR_BYTES;
             let torn = self.torn_from(first, stream);
             self.platter.truncate(first);
-            self.platter.append(torn.into());
+            for content in torn.chunks(PAGE_BYTES) {
+                let page = pages.page();
+                self.platter.append(page.push(Bytes::copy_from_slice(content)));
+                page.rest();
+            }
         }
         self.cache = self.platter.clone();
         self.clean = self.cache.byte_len();
@@ -145,6 +152,8 @@ pub struct Disk {
     /// How many journal entries were committed so far: the number of the first that is left.
     committed: u64,
     syncs: VecDeque<(DiskOpId, Sync)>,
+    /// For what a power loss leaves, which is nobody else's.
+    pages: Pages,
 }
 
 impl Disk {
@@ -231,14 +240,14 @@ impl Disk {
             let mut inode = lost.remove(number).expect("a name on the platter has an inode");
             inode.links = 2;
             inode.created = None;
-            inode.tear(stream);
+            inode.tear(stream, &self.pages);
             self.inodes.insert(*number, inode);
         }
     }
 
     /// What a process finds when it starts: the page cache. Shares the memory of the pieces.
     pub fn image(&self) -> DiskImage {
-        let content = |number| self.inodes[number].cache.pieces().to_vec();
+        let content = |number| self.inodes[number].cache.clone();
         self.names.iter().map(|(name, number)| (name.clone(), content(number))).collect()
     }
 
@@ -247,9 +256,9 @@ impl Disk {
         self.names.get(file).map(|number| self.inodes[number].cache.byte_len())
     }
 
-    /// The content that is surely on the platter under `file`, in pieces.
-    pub fn platter(&self, file: &str) -> Option<&[Bytes]> {
-        self.platter_names.get(file).map(|number| self.inodes[number].platter.pieces())
+    /// The content that is surely on the platter under `file`.
+    pub fn platter(&self, file: &str) -> Option<&Rope> {
+        self.platter_names.get(file).map(|number| &self.inodes[number].platter)
     }
 
     /// How many files there are, counting those that only the platter or the journal still know.

@@ -57,7 +57,7 @@ impl Bench {
     }
 
     fn read(&self, file: &str) -> Option<Vec<u8>> {
-        self.disk.image().get(file).map(|pieces| pieces.concat())
+        self.disk.image().get(file).map(|content| content.flatten(0))
     }
 }
 
@@ -178,14 +178,14 @@ fn an_fsync_keeps_the_content_as_of_its_submission() {
     bench.append("log", b"XYZ");
     let second = bench.submit("log");
     bench.write("log", b"later");
-    assert_eq!(bench.disk.platter("log"), None, "nothing is there before the fsync ends");
+    assert!(bench.disk.platter("log").is_none(), "nothing is there before the fsync ends");
     bench.disk.complete(first);
-    assert_eq!(bench.disk.platter("log").unwrap().concat(), b"abc");
+    assert_eq!(bench.disk.platter("log").unwrap().flatten(0), b"abc");
     bench.disk.complete(second);
-    assert_eq!(bench.disk.platter("log").unwrap().concat(), b"aXYZ");
+    assert_eq!(bench.disk.platter("log").unwrap().flatten(0), b"aXYZ");
     assert_eq!(bench.read("log").unwrap(), b"later");
     bench.fsync("log");
-    assert_eq!(bench.disk.platter("log").unwrap().concat(), b"later");
+    assert_eq!(bench.disk.platter("log").unwrap().flatten(0), b"later");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn an_fsync_that_power_loss_cut_short_never_ends() {
     bench.power_loss(0);
     let left = bench.read("log").unwrap();
     bench.disk.complete(op);
-    assert_eq!(bench.disk.platter("log").unwrap().concat(), left);
+    assert_eq!(bench.disk.platter("log").unwrap().flatten(0), left);
     assert!(left == b"abc" || left == b"abcdef", "{left:?}");
 }
 
@@ -283,10 +283,41 @@ fn files_that_nothing_points_to_are_forgotten() {
 
 #[test]
 fn the_platter_and_the_image_share_the_memory_of_the_cache() {
-    let piece = Bytes::from(vec![7; 100]);
+    let bytes = Bytes::from(vec![7; 100]);
     let mut bench = Bench::default();
-    bench.request(DiskRequest::Append { file: "log".into(), bytes: piece.clone() });
+    bench.request(DiskRequest::Append { file: "log".into(), bytes: bytes.clone().into() });
     bench.fsync("log");
-    assert_eq!(bench.disk.platter("log").unwrap()[0].as_ptr(), piece.as_ptr());
-    assert_eq!(bench.disk.image()["log"][0].as_ptr(), piece.as_ptr());
+    assert_eq!(bench.disk.platter("log").unwrap().bytes().as_ptr(), bytes.as_ptr());
+    assert_eq!(bench.disk.image()["log"].bytes().as_ptr(), bytes.as_ptr());
+}
+
+#[test]
+fn what_rests_on_a_page_is_cut_synced_and_torn_as_any_other() {
+    let content: Vec<u8> = (0..3 * PAGE_BYTES).map(|at| (at / 100) as u8).collect();
+    let pages = Pages::default();
+    let write = |bench: &mut Bench, from: usize, rest: bool| {
+        for page_content in content[from..].chunks(PAGE_BYTES) {
+            let page = pages.page();
+            for bytes in page_content.chunks(700) {
+                let bytes = page.push(Bytes::copy_from_slice(bytes));
+                bench.request(DiskRequest::Append { file: "log".into(), bytes });
+            }
+            if rest {
+                page.rest();
+            }
+        }
+    };
+    let left = |rest| {
+        outcomes("log", |bench| {
+            write(bench, 0, rest);
+            bench.truncate("log", 20_000);
+            bench.fsync("log");
+            write(bench, 20_000, rest);
+            assert_eq!(bench.read("log").unwrap(), content);
+        })
+    };
+    let kept = left(true);
+    assert!(kept.len() > 20, "{} outcomes", kept.len());
+    assert!(kept.iter().flatten().all(|kept| kept[..20_000] == content[..20_000]));
+    assert_eq!(kept, left(false));
 }

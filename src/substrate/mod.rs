@@ -14,7 +14,7 @@
 //! | `queue.rs` | the one queue |
 //! | `network.rs`, `link.rs` | connections over directed links; what of TCP is modelled |
 //! | `host.rs` | power, pause, wall clock, disk speed |
-//! | `disk.rs`, `rope.rs` | page cache and platter |
+//! | `disk.rs` | page cache and platter |
 //! | `event.rs` | what an observer is told |
 //! | `floor.rs` | a world that does nothing, for measuring |
 //!
@@ -34,7 +34,6 @@ mod kernel;
 mod link;
 mod network;
 mod queue;
-mod rope;
 mod world;
 
 #[cfg(test)]

@@ -52,9 +52,9 @@ fn mistakes_on_the_command_line_are_pinned() {
         ("mistake-option", &["run", "x.toml", "--sed", "1"]),
         ("mistake-seed", &["run", "x.toml", "--seed", "many"]),
         ("mistake-no-scenario", &["run"]),
-        ("mistake-mutant", &["run", "x.toml", "--mutant", "elect-outside-irs"]),
         ("mistake-seeds", &["run", "x.toml", "--seeds", "9..1"]),
         ("mistake-seed-and-seeds", &["run", "x.toml", "--seed", "1", "--seeds", "1..9"]),
+        ("mistake-mutant", &["run", "x.toml", "--mutant", "elect-outside-irs"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(2), "{args:?}");

@@ -32,7 +32,7 @@ fn the_outcome_of_a_run_is_its_exit_code() {
     let folder = scratch("exit-codes");
     let happened = format!("{HELD}[expect]\nhappened = [\"truncated\"]\n");
     let crashed = format!("{HELD}[[fault]]\nat = \"2s\"\ncrash = \"b1\"\n");
-    let never = format!("{HELD}[expect]\nnever = [\"operation-unknown\"]\n");
+    let never = format!("{HELD}[expect]\nnever = [\"broker-registered-again\"]\n");
     let lost = format!("{never}[[fault]]\nat = \"2s\"\ncrash = \"b1\"\nrestart-after = \"1s\"\n");
     for (code, text) in
         [(0, HELD), (4, &happened), (3, &crashed), (1, &lost), (6, "kafka = \"2.8\"")]

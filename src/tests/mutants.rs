@@ -2,6 +2,7 @@
 
 use kafka_sim::report::{self, Style};
 use kafka_sim::run::mutants::{HUNTS, catch_all};
+use kafka_sim::vocab::Mutant;
 
 use crate::source::root;
 
@@ -19,6 +20,13 @@ fn every_mutant_is_found_by_some_checker() {
     }, {
         insta::assert_snapshot!("mutants", table);
     });
+}
+
+#[test]
+fn every_mutant_has_a_scenario_that_shows_it() {
+    for mutant in Mutant::ALL {
+        assert!(HUNTS.iter().any(|hunt| hunt.mutant == *mutant), "{mutant}");
+    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ mod happening;
 mod ids;
 mod mutant;
 mod nearest;
+pub mod page;
+mod rope;
 mod seed;
 pub mod step;
 mod time;
@@ -53,6 +55,7 @@ pub use ids::{
 };
 pub use mutant::{Mutant, UnknownMutant};
 pub use nearest::nearest;
+pub use rope::Rope;
 pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};

@@ -97,15 +97,9 @@ mutants! {
     /// A leader serves fetches whatever leader epoch the fetcher goes by.
     FetchUnfenced = "fetch-unfenced"
         from "KIP-320, KAFKA-6880 (row 5)";
-    /// A follower takes over its leader's high watermark before it cuts off what diverges.
-    CommitBeforeTruncation = "commit-before-truncation"
-        from "KAFKA-14704 (row 37)";
     /// A broker that becomes leader goes on in the epoch that it followed in.
     LeadInOldEpoch = "lead-in-old-epoch"
         from "KIP-101 (R8)";
-    /// A broker starts with all high watermarks at 0, whatever the checkpoint says.
-    ForgetHighWatermarks = "forget-high-watermarks"
-        from "KAFKA-769, KAFKA-1647 (row 21)";
     /// A broker leaves the marker of a clean shutdown where it is when it starts.
     KeepCleanShutdownMarker = "keep-clean-shutdown-marker"
         from "KAFKA-10471 (row 16)";
@@ -124,8 +118,8 @@ mutants! {
     /// The controller takes a broker that went and came back between two looks for one that stayed.
     MissBouncedBrokers = "miss-bounced-brokers"
         from "KIP-380, KAFKA-7235 (row 11)";
-    /// A controller that was replaced goes on writing.
-    WriteAsFormerController = "write-as-former-controller"
+    /// A new controller takes over the controller epoch of the one before.
+    ReuseControllerEpoch = "reuse-controller-epoch"
         from "KAFKA-6082 (row 26, R15)";
     /// The coordinator applies and answers a write before it is on the platter.
     ApplyBeforeFsync = "apply-before-fsync"
@@ -148,8 +142,8 @@ mutants! {
     /// A producer puts a batch that failed behind the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";
-    /// A producer takes a request whose connection was lost for acknowledged.
-    TakeLostForWritten = "take-lost-for-written"
+    /// A producer calls an operation failed that it sent and has no answer to.
+    FailUnanswered = "fail-unanswered"
         from "KAFKA-13574 (type rule of part 2b)";
     /// A producer that gave an operation up ends it again when the answer comes.
     EndTwice = "end-twice"

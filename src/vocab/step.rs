@@ -13,16 +13,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{ConnId, DiskOpId, NodeId, Time, TimerId};
+use super::page::{Pages, Piece};
+use super::{ConnId, DiskOpId, NodeId, Rope, Time, TimerId};
 
 /// A file's name on a node's disk, with `/` between folders.
 pub type FileName = Arc<str>;
 
 /// What a disk holds when a process starts: each file's content, in pieces.
 ///
-/// A process reads its files once, here; from then on its own memory of them is its page cache, and it only
-/// writes. The pieces are shared with the disk, not copied.
-pub type DiskImage = BTreeMap<FileName, Vec<Bytes>>;
+/// A process gets its files once, here; from then on it only writes, and reads from the pieces that it got
+/// and wrote. They are its page cache: shared with the disk, not copied.
+pub type DiskImage = BTreeMap<FileName, Rope>;
 
 /// Why a connection is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +84,8 @@ pub enum DiskRequest {
     Append {
         /// The file.
         file: FileName,
-        /// What is added.
-        bytes: Bytes,
+        /// What is added; the disk keeps the piece.
+        bytes: Piece,
     },
     /// Makes `bytes` the whole content of a file, in the page cache.
     Write {
@@ -171,11 +172,12 @@ pub enum Effect<O> {
 pub struct Effects<O> {
     list: Vec<Effect<O>>,
     next_id: u64,
+    pages: Pages,
 }
 
 impl<O> Default for Effects<O> {
     fn default() -> Self {
-        Self { list: Vec::new(), next_id: 1 }
+        Self { list: Vec::new(), next_id: 1, pages: Pages::default() }
     }
 }
 
@@ -220,6 +222,11 @@ impl<O> Effects<O> {
         let op = DiskOpId(self.id());
         self.list.push(Effect::Disk { op, request });
         op
+    }
+
+    /// Where memory for what is written to files, and kept, comes from.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// Tells the history.

@@ -38,6 +38,13 @@ pub enum IsrPath {
     AlterPartition,
 }
 
+impl Default for KafkaVersion {
+    /// The newest release.
+    fn default() -> Self {
+        Self::RANGE.1
+    }
+}
+
 impl KafkaVersion {
     /// The oldest and the newest release that can be chosen.
     pub const RANGE: (Self, Self) = (Self::new(0, 10), Self::new(3, 9));

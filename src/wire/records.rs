@@ -112,6 +112,22 @@ impl Batch {
         })
     }
 
+    /// The offset behind the last whole batch of `bytes`; looks at lengths alone. `None` when there is none.
+    pub fn end_of_all(bytes: &Bytes) -> Option<Offset> {
+        let (mut at, mut end) = (0, None);
+        while let Some(header) = bytes.get(at..at + BATCH_HEADER_BYTES) {
+            let length = usize::try_from(i32::from_be_bytes(number(header, 8))).ok()?;
+            at = at.checked_add(length)?.checked_add(LENGTH_END)?;
+            if at > bytes.len() {
+                break;
+            }
+            let base = i64::from_be_bytes(number(header, 0));
+            let delta = i32::from_be_bytes(number(header, 23));
+            end = Some(base.saturating_add(i64::from(delta)).saturating_add(1));
+        }
+        end
+    }
+
     /// Checks the checksum.
     ///
     /// # Errors

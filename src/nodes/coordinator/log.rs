@@ -22,7 +22,7 @@ use super::tree::Changes;
 use super::txn::Txn;
 use crate::history::Observation;
 use crate::vocab::step::{DiskImage, DiskRequest, Effects, FileName};
-use crate::vocab::{DiskOpId, Zxid};
+use crate::vocab::{DiskOpId, Rope, Zxid};
 
 const LOG_HEADER: [u8; 8] = *b"KSLG\0\0\0\x01";
 const SNAPSHOT_HEADER: [u8; 8] = *b"KSSN\0\0\0\x01";
@@ -137,11 +137,7 @@ fn named(image: &DiskImage, prefix: &str) -> BTreeSet<Zxid> {
 }
 
 fn content(image: &DiskImage, name: &FileName) -> Bytes {
-    match image.get(name).map_or(&[][..], Vec::as_slice) {
-        [] => Bytes::new(),
-        [one] => one.clone(),
-        pieces => pieces.concat().into(),
-    }
+    image.get(name).map_or_else(Bytes::new, Rope::bytes)
 }
 
 impl Log {

@@ -24,7 +24,7 @@ impl Disk {
             self.requests.push(request.clone());
             match request {
                 DiskRequest::Append { file, bytes } => {
-                    self.files.entry(file).or_default().extend(&bytes);
+                    self.files.entry(file).or_default().extend(bytes.bytes());
                 }
                 DiskRequest::Write { file, bytes } => {
                     self.files.insert(file, bytes.to_vec());
@@ -45,7 +45,7 @@ impl Disk {
     }
 
     fn image(&self) -> DiskImage {
-        let pieces = |bytes: &Vec<u8>| bytes.chunks(7).map(Bytes::copy_from_slice).collect();
+        let pieces = |bytes: &Vec<u8>| bytes.chunks(7).map(<[u8]>::to_vec).collect();
         self.files.iter().map(|(name, bytes)| (name.clone(), pieces(bytes))).collect()
     }
 

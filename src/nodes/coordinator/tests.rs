@@ -64,7 +64,7 @@ impl Harness {
     }
 
     fn start(&mut self) {
-        let pieces = |bytes: &Vec<u8>| vec![Bytes::copy_from_slice(bytes)];
+        let pieces = |bytes: &Vec<u8>| bytes.clone().into();
         let image = self.cache.iter().map(|(name, bytes)| (name.clone(), pieces(bytes))).collect();
         self.step(Input::Start(image));
     }
@@ -104,7 +104,7 @@ impl Harness {
     fn disk(&mut self, op: DiskOpId, request: DiskRequest) {
         match request {
             DiskRequest::Append { file, bytes } => {
-                self.cache.entry(file).or_default().extend(&bytes)
+                self.cache.entry(file).or_default().extend(bytes.bytes())
             }
             DiskRequest::Write { file, bytes } => {
                 self.cache.insert(file, bytes.to_vec());

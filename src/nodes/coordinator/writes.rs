@@ -8,9 +8,9 @@ use super::acl::AuthId;
 use super::connection::Waiting;
 use super::prepare::{Requester, Write};
 use super::state::Applied;
-use super::tree::Changes;
+use super::tree::{Changes, Tree};
 use super::txn::{PASSWORD, Record, Txn};
-use super::{Running, Step, telling};
+use super::{Effects, Running, Step, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Mutant, Zxid};
 use crate::wire::zookeeper::{
@@ -178,6 +178,7 @@ impl Running {
         let mut changes = Changes::new();
         let owned = telling::owned(&self.state.tree, txn);
         let applied = self.state.apply(txn, &mut changes);
+        tell_stored(&self.state.tree, txn.zxid, &txn.record, at.fx);
         telling::applied(&self.state, txn, &owned, at.fx);
         self.preparer.applied(txn);
         if at.config.is(Mutant::TellNobodyOfSessionEnd) && applied == Applied::SessionClosed {
@@ -269,6 +270,23 @@ impl Running {
             }
         }
         self.answer_waiting(at, conn);
+    }
+}
+
+/// Tells of the znodes whose data a transaction set, as the tree has them now.
+fn tell_stored(tree: &Tree, zxid: Zxid, record: &Record, fx: &mut Effects) {
+    match record {
+        Record::Multi(records) => {
+            records.iter().for_each(|record| tell_stored(tree, zxid, record, fx));
+        }
+        Record::Create { path, .. } | Record::SetData { path, .. } => {
+            let Some(znode) = tree.get(path).filter(|znode| znode.mzxid == zxid) else { return };
+            let data = String::from_utf8_lossy(znode.data.as_deref().unwrap_or_default());
+            let (path, version, data) = (path.clone(), znode.version, data.into());
+            let stored = CoordinatorObservation::Stored { zxid, path, version, data };
+            fx.observe(Observation::Coordinator(stored));
+        }
+        _ => {}
     }
 }
 

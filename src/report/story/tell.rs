@@ -6,7 +6,7 @@ use super::{Kind, Story};
 use crate::history::{
     BrokerObservation, Call, ClientObservation, CoordinatorObservation, Fact, Observation, Outcome,
 };
-use crate::vocab::{BrokerId, Offset, TopicPartition};
+use crate::vocab::{Acks, BrokerId, Offset, TopicPartition};
 
 type Told = (Kind, Option<TopicPartition>, String);
 
@@ -123,6 +123,11 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
             let follower = story.broker(*follower);
             let text = format!("hears that {follower} has everything below offset {offset}");
             (Kind::Fetch, at, text)
+        }
+        Acknowledging { at, end, acks } => {
+            let acks = if *acks == Acks::All.wire() { "all".to_owned() } else { acks.to_string() };
+            let text = format!("answers: all below offset {end} is acknowledged, acks={acks}");
+            (Kind::Answer, at, text)
         }
         HighWatermark { at, offset } => {
             (Kind::Commit, at, format!("knows everything below offset {offset} to be committed"))

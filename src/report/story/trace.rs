@@ -51,6 +51,7 @@ pub(super) fn of_record(record: &RecordId, moments: Vec<Moment>) -> Vec<Moment> 
         handed: BTreeSet::new(),
         acknowledged: BTreeSet::new(),
         committed: BTreeSet::new(),
+        answered: false,
     };
     let own: Vec<bool> = moments.iter().enumerate().map(|(n, m)| trace.takes(n, m)).collect();
     let is_own = |n: usize| own[n] || trace.learned.is_some_and(|both| both.contains(&n));
@@ -119,6 +120,8 @@ struct Trace<'a> {
     handed: BTreeSet<BrokerId>,
     acknowledged: BTreeSet<BrokerId>,
     committed: BTreeSet<Arc<str>>,
+    /// Whether a leader has answered the producer.
+    answered: bool,
 }
 
 impl Trace<'_> {
@@ -182,6 +185,9 @@ impl Trace<'_> {
             }
             BrokerObservation::HighWatermark { offset, .. } => {
                 *offset > own && self.committed.insert(node.clone())
+            }
+            BrokerObservation::Acknowledging { end, .. } => {
+                *end > own && !std::mem::replace(&mut self.answered, true)
             }
             BrokerObservation::Truncated { from, to, .. } if *to <= own && own < *from => {
                 // Whoever cut it may be handed it again.

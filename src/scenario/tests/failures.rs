@@ -5,6 +5,7 @@ use super::*;
 /// Everything that can stand in a plan and stands in no scenario of the repository.
 const RARE: &str = r#"
 kafka = "1.0"
+mutant = "elect-outside-isr"
 duration = "2m"
 [cluster]
 brokers = 4

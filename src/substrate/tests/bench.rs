@@ -139,7 +139,7 @@ impl Bench {
     }
 
     pub fn append(&mut self, node: NodeId, bytes: &[u8]) {
-        let bytes = Bytes::copy_from_slice(bytes);
+        let bytes = bytes.to_vec().into();
         self.effects(node, |fx| fx.disk(DiskRequest::Append { file: "log".into(), bytes }));
     }
 
@@ -148,6 +148,6 @@ impl Bench {
     }
 
     pub fn platter(&self, node: NodeId) -> Option<Vec<u8>> {
-        self.world.disk(node).platter("log").map(|pieces| pieces.concat())
+        self.world.disk(node).platter("log").map(|content| content.flatten(0))
     }
 }

@@ -274,7 +274,8 @@ fn busy_log(seed: u64) -> Vec<String> {
             }
             Input::Opened(conn) => effects.send(conn, Bytes::from_static(b"x")),
             Input::Received { conn, bytes } => {
-                effects.disk(DiskRequest::Append { file: "log".into(), bytes: bytes.clone() });
+                effects
+                    .disk(DiskRequest::Append { file: "log".into(), bytes: bytes.clone().into() });
                 effects.disk(DiskRequest::Fsync { file: "log".into() });
                 effects.send(conn, bytes);
             }

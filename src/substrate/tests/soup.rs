@@ -108,7 +108,7 @@ fn act(world: &mut Soup, node: NodeId, stream: &mut Stream) {
         }
         4 => {
             let file = ["log", "index"][stream.below(2) as usize].into();
-            effects.disk(DiskRequest::Append { file, bytes: Bytes::from_static(b"abc") });
+            effects.disk(DiskRequest::Append { file, bytes: Bytes::from_static(b"abc").into() });
         }
         5 => process.syncs.push(effects.disk(DiskRequest::Fsync { file: "log".into() })),
         6 => process.syncs.push(effects.disk(DiskRequest::FsyncDirectory)),

@@ -212,7 +212,7 @@ impl World {
     pub fn recovers_to_the_same_state(&self) {
         let Server { config, coordinator, files, .. } = &self.servers[self.home];
         assert!(files.keys().any(|name| name.starts_with("snapshot.")), "no snapshot was taken");
-        let piece = |bytes: &Vec<u8>| vec![Bytes::copy_from_slice(bytes)];
+        let piece = |bytes: &Vec<u8>| bytes.clone().into();
         let image = files.iter().map(|(name, bytes)| (name.clone(), piece(bytes))).collect();
         let mut again = Coordinator::new(config.clone(), Seed(2).stream("coordinator/test"));
         again.step(self.clock(), Input::Start(image), &mut Effects::default());
@@ -226,7 +226,7 @@ impl Server {
     fn disk(&mut self, op: DiskOpId, request: DiskRequest) -> Option<Input> {
         match request {
             DiskRequest::Append { file, bytes } => {
-                self.files.entry(file).or_default().extend(&bytes);
+                self.files.entry(file).or_default().extend(bytes.bytes());
             }
             DiskRequest::Write { file, bytes } => {
                 self.files.insert(file, bytes.to_vec());

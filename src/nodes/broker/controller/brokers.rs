@@ -3,6 +3,10 @@
 //! Since 2.2 a registration with another czxid is a broker that was away in between (KIP-380). Before, a
 //! restart that is faster than the look at the children went by unseen: its replicas stay in sync although
 //! they may have lost the ends of their logs.
+//! What that broker led stays without a leader, with all brokers up and for as long as nothing else changes:
+//! the controller tells it nothing, and it does not know that it leads. A session that expires is enough, when
+//! its broker waits to register again: the watch is told, and the znode is back before the controller has
+//! asked for the children.
 
 use std::collections::BTreeMap;
 

@@ -51,7 +51,7 @@ use super::config::Config;
 use super::context::{Context, Part, ReplyTo};
 use super::zookeeper::paths;
 use crate::nodes::session::Session;
-use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Mutant, Roster, Stream};
+use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Roster, Stream};
 use crate::wire::zookeeper::{Code, EventKind, Reply, WatchedEvent};
 
 /// Pause before what was lost with the coordinator's connection is asked again.
@@ -134,9 +134,7 @@ impl Controller {
 
     /// On what writes are fenced: nothing before 2.1.
     fn fence(&self) -> Option<i32> {
-        let is_fenced = self.config.version.fences_controller()
-            && !self.config.is(Mutant::WriteAsFormerController);
-        let term = self.term.filter(|_| is_fenced);
+        let term = self.term.filter(|_| self.config.version.fences_controller());
         term.map(|term| term.epoch_version)
     }
 

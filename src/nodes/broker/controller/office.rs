@@ -9,7 +9,7 @@ use super::calls::{Answer, Call};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::{paths, payload};
-use crate::vocab::{BrokerId, ControllerEpoch};
+use crate::vocab::{BrokerId, ControllerEpoch, Mutant};
 use crate::wire::zookeeper::Code;
 
 /// The time between election and resignation.
@@ -78,12 +78,13 @@ impl Controller {
                 return this.create_epoch(cx, &answers[0]);
             };
             let own = this.own_payload(cx);
-            let next = payload::encode_controller_epoch(epoch + 1);
-            let call = Call::elect(own, next, version);
+            let reuses = this.config.is(Mutant::ReuseControllerEpoch) && epoch > 0;
+            let epoch = if reuses { epoch } else { epoch + 1 };
+            let call = Call::elect(own, payload::encode_controller_epoch(epoch), version);
             this.ask(cx, vec![call], move |this, cx, answers| match &answers[0] {
-                Answer::Stat(stat) => this.elected(cx, epoch + 1, stat.version),
+                Answer::Stat(stat) => this.elected(cx, epoch, stat.version),
                 Answer::Failed(Code::NODE_EXISTS | Code::BAD_VERSION) => {
-                    this.check_election(cx, epoch + 1);
+                    this.check_election(cx, epoch);
                 }
                 other => {
                     tracing::warn!(?other, "the election of the controller failed");

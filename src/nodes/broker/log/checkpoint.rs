@@ -64,8 +64,7 @@ pub fn offsets_from_text(text: &str) -> Result<BTreeMap<TopicPartition, Offset>,
 
 /// A whole file of a disk image as text; `None` when it is absent or no text.
 pub fn text_of(image: &DiskImage, file: &str) -> Option<String> {
-    let pieces = image.get(file)?;
-    String::from_utf8(pieces.concat()).ok()
+    String::from_utf8(image.get(file)?.flatten(0)).ok()
 }
 
 #[derive(Debug)]

@@ -1,14 +1,18 @@
 //! A partition's log: record batches in segment files on the node's disk, and the same bytes in memory.
 //!
-//! Memory is the page cache of the process: every batch is copied once, into a chunk that it shares with its
-//! neighbours, and from there handed to the disk and to readers without a copy. Steady state has no fsync
+//! Memory is the page cache of the process: every batch is copied once, into a page that it shares with its
+//! neighbours ([`stretches`]), and from there handed to the disk and to readers without a copy. Pages that are
+//! far from the end rest ([`crate::vocab::page`]): a long run takes little more memory than a short one, and
+//! appends and the readers at the end never touch what is cold. Steady state has no fsync
 //! (`log.flush.interval.messages` is "never" by default); a segment that is full is flushed behind the back
 //! of the writer.
 
 pub mod checkpoint;
 pub mod epochs;
 mod recovery;
+mod stretches;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,17 +22,11 @@ pub use checkpoint::AtomicFiles;
 pub use epochs::{EpochCache, EpochEnd};
 pub use recovery::{Known, Loaded};
 
+use self::stretches::Stretches;
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
 use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
 use crate::wire::records::Batch;
-
-/// Memory is taken in chunks of so many bytes: a batch for itself would cost its log the allocator's overhead,
-/// and, as part of the frame that brought it, the rest of the frame.
-const CHUNK_BYTES: usize = 16 * 1024;
-
-/// So many batches at the end of a log are looked at before all others.
-const NEAR_BATCHES: usize = 16;
 
 /// The disk as logs use it.
 #[derive(Debug)]
@@ -55,7 +53,6 @@ struct Segment {
     base: Offset,
     file: FileName,
     bytes: u64,
-    batches: Vec<Batch>,
 }
 
 /// An fsync under way.
@@ -78,14 +75,13 @@ pub struct Log {
     epoch_file: FileName,
     /// Never empty; the last one is active.
     segments: Vec<Segment>,
+    stretches: Stretches,
     start: Offset,
     end: Offset,
     recovery_point: Offset,
     unflushed_records: i64,
     flushes: VecDeque<Flush>,
     epochs: EpochCache,
-    /// What is left of the chunk that is being filled.
-    chunk: BytesMut,
 }
 
 /// A record found by its timestamp.
@@ -116,20 +112,12 @@ fn segment_file(directory: &str, base: Offset) -> FileName {
     format!("{directory}/{base:020}.log").into()
 }
 
-/// The place of the first batch that does not end before `from`. Readers are nearly always close behind the
-/// writer: what is looked at last is looked at first, as the rest has long left the processor's caches.
-fn first_reaching(batches: &[Batch], from: Offset) -> usize {
-    let near = batches.len().saturating_sub(NEAR_BATCHES);
-    let begin = batches.get(near).filter(|batch| batch.base_offset <= from).map_or(0, |_| near);
-    begin + batches[begin..].partition_point(|batch| batch.last_offset < from)
-}
-
 impl Segment {
     fn create(disk: &mut Disk<'_>, directory: &str, base: Offset) -> Self {
         let file = segment_file(directory, base);
         disk.effects.disk(DiskRequest::Write { file: file.clone(), bytes: Bytes::new() });
         disk.effects.disk(DiskRequest::FsyncDirectory);
-        Self { base, file, bytes: 0, batches: Vec::new() }
+        Self { base, file, bytes: 0 }
     }
 }
 
@@ -138,23 +126,25 @@ impl Log {
     pub fn create(disk: &mut Disk<'_>, owner: usize, at: &TopicPartition) -> Self {
         let directory = directory_of(at);
         let first = Segment::create(disk, &directory, 0);
-        Self::of(owner, directory, vec![first])
+        let stretches = Stretches::new(disk.effects.pages().clone());
+        Self::of(owner, directory, vec![first], stretches)
     }
 
-    fn of(owner: usize, directory: Arc<str>, segments: Vec<Segment>) -> Self {
+    fn of(owner: usize, directory: Arc<str>, segments: Vec<Segment>, stretches: Stretches) -> Self {
         let start = segments[0].base;
+        let end = stretches.end().unwrap_or(start);
         Self {
             owner,
             epoch_file: format!("{directory}/leader-epoch-checkpoint").into(),
             directory,
             segments,
+            stretches,
             start,
-            end: start,
+            end,
             recovery_point: start,
             unflushed_records: 0,
             flushes: VecDeque::new(),
             epochs: EpochCache::default(),
-            chunk: BytesMut::new(),
         }
     }
 
@@ -185,8 +175,13 @@ impl Log {
     }
 
     /// All batches, in order.
-    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
-        self.segments.iter().flat_map(|segment| &segment.batches)
+    pub fn batches(&self) -> impl Iterator<Item = Cow<'_, Batch>> {
+        self.stretches.batches_from(Offset::MIN)
+    }
+
+    /// The batch that holds the first offset that can be read, if any record is left.
+    pub fn first_batch(&self) -> Option<Cow<'_, Batch>> {
+        self.stretches.batches_from(self.start).next()
     }
 
     fn save_epochs(&self, disk: &mut Disk<'_>) {
@@ -208,26 +203,18 @@ impl Log {
         self.flush_from(disk, None);
         let next = Segment::create(disk, &self.directory, self.end);
         self.segments.push(next);
-    }
-
-    /// A copy of `bytes` in the chunk.
-    fn keep(&mut self, bytes: &[u8]) -> Bytes {
-        if self.chunk.capacity() < bytes.len() {
-            self.chunk = BytesMut::with_capacity(CHUNK_BYTES.max(bytes.len()));
-        }
-        self.chunk.extend_from_slice(bytes);
-        self.chunk.split().freeze()
+        self.stretches.close();
     }
 
     /// Adds a batch at the end. Keeps a copy of its bytes: they may be a slice of something larger.
     ///
     /// # Panics
     /// When the batch does not begin at the log's end: whoever appends has to look.
-    pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, mut batch: Batch) {
+    pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, batch: Batch) {
         assert_eq!(batch.base_offset, self.end, "{}: append with a gap or overlap", self.directory);
         let size = batch.bytes.len() as u64;
         let active = self.active();
-        if !active.batches.is_empty() && active.bytes + size > settings.segment_bytes {
+        if active.bytes > 0 && active.bytes + size > settings.segment_bytes {
             self.roll(disk);
         }
         if self.epochs.assign(batch.leader_epoch, batch.base_offset) {
@@ -236,11 +223,10 @@ impl Log {
         let before = self.end;
         self.end = batch.last_offset + 1;
         self.unflushed_records = self.unflushed_records.saturating_add(self.end - before);
-        batch.bytes = self.keep(&batch.bytes);
         let active = self.active();
+        let (file, position) = (active.file.clone(), active.bytes);
         active.bytes += size;
-        let (file, bytes) = (active.file.clone(), batch.bytes.clone());
-        active.batches.push(batch);
+        let bytes = self.stretches.append(position, batch);
         disk.effects.disk(DiskRequest::Append { file, bytes });
         if self.unflushed_records >= settings.flush_messages {
             self.flush_from(disk, Some(before));
@@ -302,16 +288,16 @@ impl Log {
         if !gone.is_empty() {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
+        self.stretches.truncate(target);
+        let base = self.active().base;
+        let (end, left) =
+            (self.stretches.end().unwrap_or(base), self.stretches.byte_len_from(base));
         let active = self.active();
-        let left = active.batches.partition_point(|batch| batch.last_offset < target);
-        let removed: u64 = active.batches[left..].iter().map(|b| b.bytes.len() as u64).sum();
-        active.batches.truncate(left);
-        active.bytes -= removed;
-        if removed > 0 {
-            let (file, len) = (active.file.clone(), active.bytes);
-            disk.effects.disk(DiskRequest::Truncate { file, len });
+        if left < active.bytes {
+            active.bytes = left;
+            let file = active.file.clone();
+            disk.effects.disk(DiskRequest::Truncate { file, len: left });
         }
-        let end = active.batches.last().map_or(active.base, |batch| batch.last_offset + 1);
         self.end_at(end);
     }
 
@@ -332,6 +318,7 @@ impl Log {
             disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
         }
         self.segments = vec![Segment::create(disk, &self.directory, offset)];
+        self.stretches = Stretches::new(disk.effects.pages().clone());
         self.end_at(offset);
         (self.start, self.recovery_point) = (offset, offset);
         self.flushes.clear();
@@ -351,6 +338,7 @@ impl Log {
             let segment = self.segments.remove(0);
             disk.effects.disk(DiskRequest::Delete { file: segment.file });
         }
+        self.stretches.drop_below(self.segments[0].base);
         if self.epochs.truncate_from_start(start) {
             self.save_epochs(disk);
         }
@@ -358,12 +346,9 @@ impl Log {
     }
 
     /// Batches from the one that holds `from` on, that end below `up_to`.
-    fn batches_from(&self, from: Offset, up_to: Offset) -> impl Iterator<Item = &Batch> {
-        let segment = self.segments.partition_point(|segment| segment.base <= from).max(1) - 1;
-        let batches = &self.segments[segment].batches;
-        let first = first_reaching(batches, from);
-        let later = self.segments[segment + 1..].iter().flat_map(|segment| &segment.batches);
-        batches[first..].iter().chain(later).take_while(move |batch| batch.last_offset < up_to)
+    fn batches_from(&self, from: Offset, up_to: Offset) -> impl Iterator<Item = Cow<'_, Batch>> {
+        let batches = self.stretches.batches_from(from);
+        batches.take_while(move |batch| batch.last_offset < up_to)
     }
 
     /// Whole batches from the one that holds `from` on: those that end below `up_to` and fit into
@@ -373,7 +358,7 @@ impl Log {
             return Bytes::new();
         }
         let mut total = 0;
-        let fits = |batch: &&Batch| {
+        let fits = |batch: &Cow<'_, Batch>| {
             let free = at_least_one && total == 0;
             total += batch.bytes.len();
             free || total <= max_bytes
@@ -407,7 +392,10 @@ impl Log {
 
     /// The first record below `up_to` whose timestamp is `timestamp_ms` or later.
     pub fn find_by_timestamp(&self, timestamp_ms: i64, up_to: Offset) -> Option<Found> {
-        let mut batches = self.batches_from(self.start, up_to);
+        let mut batches = self
+            .stretches
+            .batches_since(self.start, timestamp_ms)
+            .take_while(|batch| batch.last_offset < up_to);
         let batch = batches.find(|batch| batch.max_timestamp_ms() >= timestamp_ms)?;
         let records = batch.records().ok()?;
         let record = records

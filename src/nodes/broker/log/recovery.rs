@@ -7,9 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::checkpoint::text_of;
+use super::stretches::Stretches;
 use super::{Disk, EpochCache, Log, Segment, segment_file};
-use crate::vocab::Offset;
+use crate::vocab::page::Piece;
+
 use crate::vocab::step::{DiskImage, DiskRequest};
+use crate::vocab::{LeaderEpoch, Offset, Rope};
 use crate::wire::records::{Batch, BatchError};
 
 /// What is known of a log before its segments are read.
@@ -32,72 +35,103 @@ pub struct Loaded {
     pub truncated_bytes: u64,
 }
 
-/// Batches out of pieces; a piece is a batch as it was written, unless something tore it.
-struct Pieces<'a> {
-    current: Bytes,
-    rest: std::slice::Iter<'a, Bytes>,
+/// Reads the segments of a log, one after the other.
+struct Reader {
+    stretches: Stretches,
+    /// The leader epochs that were met, each with the offset where it was.
+    epochs: Vec<(LeaderEpoch, Offset)>,
 }
 
-impl<'a> Pieces<'a> {
-    fn new(pieces: &'a [Bytes]) -> Self {
-        Self { current: Bytes::new(), rest: pieces.iter() }
+impl Reader {
+    /// Whether `batch` is what has to come at `next`; notes its epoch then.
+    fn accepts(&mut self, batch: &Batch, next: Offset, check: bool) -> bool {
+        let right = batch.base_offset == next && (!check || batch.verify().is_ok());
+        if right && self.epochs.last().is_none_or(|last| last.0 != batch.leader_epoch) {
+            self.epochs.push((batch.leader_epoch, batch.base_offset));
+        }
+        right
     }
 
-    fn next(&mut self) -> Option<Result<Batch, BatchError>> {
-        while self.current.is_empty() {
-            self.current = self.rest.next()?.clone();
-        }
-        let mut batch = Batch::first(&self.current);
-        if batch == Err(BatchError::Incomplete) && self.rest.len() > 0 {
-            let mut whole = self.current.to_vec();
-            for piece in self.rest.by_ref() {
-                whole.extend_from_slice(piece);
+    /// The batches at the beginning of `bytes`, from offset `next` on, and why there are no more of them:
+    /// `None` at the end, or before something that does not follow.
+    fn batches(
+        &mut self,
+        bytes: &Bytes,
+        mut next: Offset,
+        check: bool,
+    ) -> (Vec<Batch>, Option<BatchError>) {
+        let (mut batches, mut rest) = (Vec::new(), bytes.clone());
+        while !rest.is_empty() {
+            let batch = match Batch::first(&rest) {
+                Ok(batch) => batch,
+                Err(error) => return (batches, Some(error)),
+            };
+            if !self.accepts(&batch, next, check) {
+                return (batches, None);
             }
-            self.current = whole.into();
-            batch = Batch::first(&self.current);
+            next = batch.last_offset + 1;
+            rest = rest.slice(batch.bytes.len()..);
+            batches.push(batch);
         }
-        if let Ok(batch) = &batch {
-            self.current = self.current.slice(batch.bytes.len()..);
+        (batches, None)
+    }
+
+    /// Reads a segment up to the first batch that is bad or does not follow. Returns whether all was right.
+    ///
+    /// A piece of whole batches is taken over as it is. Where batches reach from one piece into the next (a
+    /// power loss left them so), they are copied to pages of their own.
+    fn segment(&mut self, segment: &mut Segment, content: &Rope, check: bool) -> bool {
+        self.stretches.close();
+        let (mut pieces, mut next) = (content.pieces().iter(), segment.base);
+        let mut left = Bytes::new();
+        while let Some(piece) = pieces.next() {
+            let is_piece = left.is_empty();
+            let bytes = if is_piece { piece.bytes() } else { join(&left, piece, &mut pieces) };
+            let (batches, error) = self.batches(&bytes, next, check);
+            let mut position = segment.bytes;
+            let used: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
+            segment.bytes += used as u64;
+            next = batches.last().map_or(next, |batch| batch.last_offset + 1);
+            if is_piece && used == bytes.len() {
+                self.stretches.adopt(piece.clone(), batches);
+            } else {
+                for batch in batches {
+                    let size = batch.bytes.len() as u64;
+                    self.stretches.append(position, batch);
+                    position += size;
+                }
+            }
+            left = bytes.slice(used..);
+            if !left.is_empty() && error != Some(BatchError::Incomplete) {
+                return false;
+            }
         }
-        Some(batch)
+        left.is_empty()
     }
 }
 
-/// Reads a segment up to the first batch that is bad or does not follow. Returns whether all was right.
-fn read_segment(segment: &mut Segment, pieces: &[Bytes], check: bool) -> bool {
-    let mut pieces = Pieces::new(pieces);
-    let mut next = segment.base;
-    while let Some(batch) = pieces.next() {
-        let right = match &batch {
-            Ok(batch) => batch.base_offset == next && (!check || batch.verify().is_ok()),
-            Err(_) => false,
-        };
-        let Ok(batch) = batch else { return false };
-        if !right {
-            return false;
-        }
-        next = batch.last_offset + 1;
-        segment.bytes += batch.bytes.len() as u64;
-        segment.batches.push(batch);
+/// `left`, `piece` and of `more` so much that it is at least twice as much as was left: a batch that announces
+/// more than there is must not have everything behind it copied again for each piece.
+fn join<'a>(left: &Bytes, piece: &Piece, mut more: impl Iterator<Item = &'a Piece>) -> Bytes {
+    let mut joined = [left, &*piece.bytes()].concat();
+    while joined.len() < 2 * left.len() {
+        let Some(next) = more.next() else { break };
+        joined.extend_from_slice(&next.bytes());
     }
-    true
+    joined.into()
 }
 
-/// The segment files of a log: base offset to pieces.
-fn segments_of<'a>(directory: &str, image: &'a DiskImage) -> BTreeMap<Offset, &'a [Bytes]> {
+/// The segment files of a log by their base offsets.
+fn segments_of<'a>(directory: &str, image: &'a DiskImage) -> BTreeMap<Offset, &'a Rope> {
     let prefix = format!("{directory}/");
     let files = image.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
     files
         .take_while(|(file, _)| file.starts_with(&prefix))
-        .filter_map(|(file, pieces)| {
+        .filter_map(|(file, content)| {
             let base = file[prefix.len()..].strip_suffix(".log")?.parse().ok()?;
-            (base >= 0).then_some((base, pieces.as_slice()))
+            (base >= 0).then_some((base, content))
         })
         .collect()
-}
-
-fn size_of(pieces: &[Bytes]) -> u64 {
-    pieces.iter().map(|piece| piece.len() as u64).sum()
 }
 
 impl Log {
@@ -112,20 +146,22 @@ impl Log {
         let files = segments_of(&directory, image);
         let bases: Vec<Offset> = files.keys().copied().collect();
         let mut segments: Vec<Segment> = Vec::with_capacity(files.len().max(1));
+        let stretches = Stretches::new(disk.effects.pages().clone());
+        let mut reader = Reader { stretches, epochs: Vec::new() };
         let (mut truncated_bytes, mut right) = (0, true);
-        for (n, (&base, pieces)) in files.iter().enumerate() {
+        for (n, (&base, content)) in files.iter().enumerate() {
             let file = segment_file(&directory, base);
-            let follows = segments.last().is_none_or(|last| end_of(last) == base);
-            if !right || !follows {
-                truncated_bytes += size_of(pieces);
+            let end = segments.first().map(|first| reader.stretches.end().unwrap_or(first.base));
+            if !right || end.is_some_and(|end| end != base) {
+                truncated_bytes += content.byte_len();
                 right = false;
                 disk.effects.disk(DiskRequest::Delete { file });
                 continue;
             }
             let below = bases.get(n + 1).is_some_and(|next| *next <= known.recovery_point);
-            let mut segment = Segment { base, file, bytes: 0, batches: Vec::new() };
-            right = read_segment(&mut segment, pieces, !known.clean && !below);
-            let size = size_of(pieces);
+            let mut segment = Segment { base, file, bytes: 0 };
+            right = reader.segment(&mut segment, content, !known.clean && !below);
+            let size = content.byte_len();
             if segment.bytes < size {
                 truncated_bytes += size - segment.bytes;
                 let (file, len) = (segment.file.clone(), segment.bytes);
@@ -139,44 +175,40 @@ impl Log {
         if !right {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
-        let log = Self::loaded(disk, (owner, directory), image, known, segments);
+        reader.stretches.close();
+        let log = Self::of(owner, directory, segments, reader.stretches);
+        let log = log.loaded(disk, image, known, &reader.epochs);
         Loaded { log, truncated_bytes }
     }
 
+    /// Sets right what stands beside the segments: epochs, recovery point, log start.
     fn loaded(
+        mut self,
         disk: &mut Disk<'_>,
-        (owner, directory): (usize, Arc<str>),
         image: &DiskImage,
         known: Known,
-        segments: Vec<Segment>,
+        met: &[(LeaderEpoch, Offset)],
     ) -> Self {
-        let end = segments.last().map_or(0, end_of);
-        let mut log = Self::of(owner, directory, segments);
-        log.end = end;
-        let text = text_of(image, &log.epoch_file);
+        let text = text_of(image, &self.epoch_file);
         let stored = text.and_then(|text| EpochCache::from_text(&text).ok());
         let mut epochs = stored.clone().unwrap_or_default();
-        epochs.truncate_from_end(end);
-        for batch in log.segments.iter().flat_map(|segment| &segment.batches) {
-            epochs.assign(batch.leader_epoch, batch.base_offset);
+        epochs.truncate_from_end(self.end);
+        for (epoch, start) in met {
+            epochs.assign(*epoch, *start);
         }
-        log.epochs = epochs;
-        if stored.unwrap_or_default() != log.epochs {
-            log.save_epochs(disk);
+        self.epochs = epochs;
+        if stored.unwrap_or_default() != self.epochs {
+            self.save_epochs(disk);
         }
-        log.recovery_point =
-            if known.clean { end } else { known.recovery_point.clamp(log.start, end) };
+        self.recovery_point =
+            if known.clean { self.end } else { known.recovery_point.clamp(self.start, self.end) };
         match known.start {
-            Some(start) if start > end => log.truncate_fully_and_start_at(disk, start),
+            Some(start) if start > self.end => self.truncate_fully_and_start_at(disk, start),
             Some(start) => {
-                log.raise_start(disk, start);
+                self.raise_start(disk, start);
             }
             None => {}
         }
-        log
+        self
     }
-}
-
-fn end_of(segment: &Segment) -> Offset {
-    segment.batches.last().map_or(segment.base, |batch| batch.last_offset + 1)
 }

@@ -40,14 +40,13 @@ impl World {
             let Effect::Disk { op, request } = effect else { panic!("a log only uses the disk") };
             match request {
                 DiskRequest::Append { file, bytes } => {
-                    self.image.entry(file).or_default().push(bytes);
+                    self.image.entry(file).or_default().append(bytes);
                 }
                 DiskRequest::Write { file, bytes } => {
-                    self.image.insert(file, vec![bytes]);
+                    self.image.insert(file, bytes.into());
                 }
                 DiskRequest::Truncate { file, len } => {
-                    let all = Bytes::from(self.image[&file].concat());
-                    self.image.insert(file, vec![all.slice(..len as usize)]);
+                    self.image.entry(file).or_default().truncate(len);
                 }
                 DiskRequest::Rename { from, to } => {
                     let pieces = self.image.remove(&from).expect("the file is there");
@@ -94,7 +93,7 @@ fn filled(world: &mut World, settings: LogSettings) -> Log {
 
 /// What of a log has to survive a restart.
 fn content(log: &Log) -> (Vec<Batch>, Offset, EpochCache) {
-    (log.batches().cloned().collect(), log.end(), log.epochs().clone())
+    (log.batches().map(Cow::into_owned).collect(), log.end(), log.epochs().clone())
 }
 
 fn small() -> LogSettings {
@@ -159,15 +158,15 @@ fn a_torn_tail_is_cut_wherever_it_tore() {
         lengths.push(lengths.last().unwrap() + batch.bytes.len() as u64);
     }
     let file: FileName = segment_file("orders-0", 0);
-    let whole = Bytes::from(world.image[&file].concat());
+    let whole = world.image[&file].bytes();
     for length in 0..=whole.len() {
         let mut torn = World { image: world.image.clone(), ..World::default() };
-        torn.image.insert(file.clone(), vec![whole.slice(..length)]);
+        torn.image.insert(file.clone(), whole.slice(..length).into());
         let loaded = torn.load(CRASHED);
         let left = lengths.partition_point(|l| *l <= length as u64) - 1;
         assert_eq!(loaded.log.batches().count(), left, "{length} bytes");
         assert_eq!(loaded.truncated_bytes, length as u64 - lengths[left]);
-        assert_eq!(torn.image[&file].concat().len() as u64, lengths[left]);
+        assert_eq!(torn.image[&file].byte_len(), lengths[left]);
         let epochs = loaded.log.epochs().latest();
         assert_eq!(epochs, loaded.log.batches().last().map(|batch| batch.leader_epoch));
     }
@@ -181,9 +180,9 @@ fn damage_is_found_behind_the_recovery_point_and_ends_the_log() {
     let files: Vec<FileName> =
         world.image.keys().filter(|f| f.ends_with(".log")).cloned().collect();
     assert!(files.len() >= 3);
-    let mut bytes = world.image[&files[1]].concat();
+    let mut bytes = world.image[&files[1]].flatten(0);
     *bytes.last_mut().unwrap() ^= 1;
-    world.image.insert(files[1].clone(), vec![bytes.into()]);
+    world.image.insert(files[1].clone(), bytes.into());
     let mut trusting = World { image: world.image.clone(), ..World::default() };
     let known = Known { recovery_point: 10, ..CRASHED };
     assert_eq!(trusting.load(known).truncated_bytes, 0, "below the recovery point");
@@ -266,3 +265,6 @@ fn a_record_is_found_by_its_timestamp() {
     assert_eq!(log.find_by_timestamp(99, 11), None);
     assert_eq!(log.find_by_timestamp(10, 10), None, "not below the bound");
 }
+
+#[path = "cold_tests.rs"]
+mod cold;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::alarm::Alarm;
 use super::partition::{Partition, Role};
 use super::{Due, ReplicaManager};
-use crate::history::{BrokerObservation, Observation};
+use crate::history::{AppendedBatch, BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::checkpoint::{
@@ -60,6 +60,27 @@ fn load_offsets(image: &DiskImage, file: &str) -> Offsets {
 fn property(text: &str, name: &str) -> Option<String> {
     let value = |line: &str| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
     text.lines().find_map(value)
+}
+
+/// What the history is told of a log that was loaded: all that an unclean end can have changed.
+fn log_loaded(
+    at: &TopicPartition,
+    log: &Log,
+    known: Known,
+    high_watermark: Offset,
+) -> BrokerObservation {
+    let from = if known.clean { log.end() } else { known.recovery_point.min(high_watermark) };
+    let from = from.clamp(log.start(), log.end());
+    let changed = log.batches().filter(|batch| batch.last_offset >= from);
+    let batches = changed.map(|batch| AppendedBatch {
+        base: batch.base_offset,
+        last: batch.last_offset,
+        leader_epoch: batch.leader_epoch,
+        checksum: batch.checksum,
+    });
+    let (batches, at) = (batches.collect(), at.clone());
+    let (start, end) = (log.start(), log.end());
+    BrokerObservation::LogLoaded { at, start, end, high_watermark, from, batches }
 }
 
 impl ReplicaManager {
@@ -123,10 +144,7 @@ impl ReplicaManager {
     }
 
     fn load_logs(&mut self, cx: &mut Context<'_>, image: &DiskImage, clean: bool) -> u64 {
-        let high_watermarks = match self.config.is(Mutant::ForgetHighWatermarks) {
-            true => Offsets::new(),
-            false => load_offsets(image, HIGH_WATERMARKS),
-        };
+        let high_watermarks = load_offsets(image, HIGH_WATERMARKS);
         let recovery_points = load_offsets(image, RECOVERY_POINTS);
         let starts = load_offsets(image, LOG_STARTS);
         let mut directories: Vec<&str> =
@@ -152,6 +170,8 @@ impl ReplicaManager {
             let make = |slot, of_topic| {
                 let loaded = Log::load(&mut disk, slot, directory.into(), image, known);
                 truncated_bytes += loaded.truncated_bytes;
+                let observation = log_loaded(&name, &loaded.log, known, high_watermark);
+                disk.effects.observe(Observation::Broker(observation));
                 Partition::new(name, loaded.log, high_watermark, of_topic)
             };
             self.insert(make, at);

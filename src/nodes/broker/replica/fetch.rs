@@ -19,6 +19,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
+use crate::wire::records::Batch;
 
 /// What a follower's fetch tells its leader.
 struct Position {
@@ -167,6 +168,28 @@ impl ReplicaManager {
         read
     }
 
+    /// Tells the history how far consumers are let read.
+    fn tell_served(
+        &self,
+        cx: &mut Context<'_>,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: &Read,
+    ) {
+        if request.replica_id.0 >= 0 || read.bytes == 0 {
+            return;
+        }
+        let parts = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+        for (part, slot) in parts.zip(slots) {
+            let end = part.records.as_ref().and_then(Batch::end_of_all);
+            if let (Some(end), Some(slot)) = (end, *slot) {
+                let at = self.at(slot).at.clone();
+                let serving = BrokerObservation::Serving { at, end };
+                cx.effects.observe(Observation::Broker(serving));
+            }
+        }
+    }
+
     /// Notes where a follower is: it has everything below the offset that it fetches from. What this makes
     /// of the ISR and the high watermark is not in the response that was just read.
     fn record(&mut self, cx: &mut Context<'_>, replica: BrokerId, position: &Position) {
@@ -239,6 +262,7 @@ impl ReplicaManager {
         slots: &[Option<Slot>],
         read: Read,
     ) {
+        self.tell_served(cx, request, slots, &read);
         if request.replica_id.0 >= 0 && read.bytes > 0 {
             let follower = BrokerId(request.replica_id.0);
             let asked = request.topics.iter().flat_map(|topic| &topic.partitions);

@@ -193,6 +193,7 @@ impl ReplicaManager {
             high_watermark: partition.high_watermark,
         };
         cx.effects.observe(Observation::Broker(observation));
+        self.tell_isr(cx, slot);
         self.progress(cx, slot);
     }
 

@@ -7,7 +7,20 @@ use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome};
 use crate::vocab::{BrokerId, IsrPath, Mutant, TopicPartition};
 
 impl ReplicaManager {
+    /// Tells the history by which in-sync replicas a leader goes.
+    pub(super) fn tell_isr(&self, cx: &mut Context<'_>, slot: Slot) {
+        let partition = self.at(slot);
+        let Some(leader) = partition.leader() else { return };
+        cx.effects.observe(Observation::Broker(BrokerObservation::IsrKnown {
+            at: partition.at.clone(),
+            committed: leader.isr.committed().to_vec(),
+            maximal: leader.isr.maximal().to_vec(),
+            min: u32::try_from(partition.min_isr(self.config.version)).unwrap_or(u32::MAX),
+        }));
+    }
+
     fn ask_isr(&self, cx: &mut Context<'_>, slot: Slot, isr: Vec<BrokerId>) {
+        self.tell_isr(cx, slot);
         let partition = self.at(slot);
         tracing::info!(at = %partition.at, ?isr, "ISR change proposed");
         cx.ask(Ask::ChangeIsr(IsrChange {
@@ -114,6 +127,7 @@ impl ReplicaManager {
             }
             IsrOutcome::Superseded => {}
         }
+        self.tell_isr(cx, slot);
         if !self.config.is(Mutant::StallAfterShrink) {
             self.progress(cx, slot);
         }

@@ -32,6 +32,7 @@ mod settings;
 mod tests;
 mod truncation;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -230,6 +231,7 @@ impl ReplicaManager {
         let slots: Vec<Slot> = known.partitions.values().copied().collect();
         for slot in slots {
             self.at_mut(slot).settings = settings;
+            self.tell_isr(cx, slot);
             self.progress(cx, slot);
         }
     }
@@ -258,7 +260,7 @@ impl ReplicaManager {
     }
 
     /// The batches of a replica's log, in order; none when the replica is not here.
-    pub fn records(&self, at: &TopicPartition) -> impl Iterator<Item = &Batch> {
+    pub fn records(&self, at: &TopicPartition) -> impl Iterator<Item = Cow<'_, Batch>> {
         let partition = self.find_at(at).map(|slot| self.at(slot));
         partition.into_iter().flat_map(|partition| partition.log.batches())
     }

@@ -46,7 +46,7 @@ fn list(
         LATEST_TIMESTAMP if lags => Err(ResponseError::OffsetNotAvailable),
         LATEST_TIMESTAMP => Ok(plain(end, partition.leader_epoch)),
         EARLIEST_TIMESTAMP => {
-            let first = log.batches().find(|batch| batch.last_offset >= log.start());
+            let first = log.first_batch();
             Ok(plain(log.start(), first.map_or(-1, |batch| batch.leader_epoch)))
         }
         timestamp if timestamp >= 0 => match log.find_by_timestamp(timestamp, end) {

@@ -15,7 +15,9 @@ use crate::vocab::{KafkaVersion, Mutant, Offset, Time};
 use crate::wire::records::{Batch, BatchError};
 
 /// Acknowledge when all in-sync replicas have it.
-const ACKS_ALL: i16 = -1;
+pub(super) const ACKS_ALL: i16 = -1;
+/// Acknowledge when the leader has it.
+pub(super) const ACKS_LEADER: i16 = 1;
 
 /// The one batch that a producer may send for a partition (since Produce v3).
 fn validate(
@@ -53,6 +55,18 @@ fn check_leader(
         return Err(ResponseError::NotEnoughReplicas);
     }
     Ok(())
+}
+
+/// Tells the history that records up to `end` count as written.
+pub(super) fn tell_acknowledged(
+    cx: &mut Context<'_>,
+    partition: &Partition,
+    end: Offset,
+    acks: i16,
+) {
+    let at = partition.at.clone();
+    let told = BrokerObservation::Acknowledging { at, end, acks };
+    cx.effects.observe(Observation::Broker(told));
 }
 
 impl ReplicaManager {
@@ -147,10 +161,20 @@ impl ReplicaManager {
         mut unsettled: Vec<Unsettled>,
     ) {
         if self.config.is(Mutant::AcknowledgeBeforeFlush) && acks != ACKS_ALL {
-            unsettled.clear();
+            unsettled.retain(|part| {
+                tell_acknowledged(cx, self.at(part.slot), part.required, acks);
+                false
+            });
         }
         if acks != ACKS_ALL || self.config.is(Mutant::AcknowledgeAlone) {
-            unsettled.retain(|part| self.at(part.slot).log.settled_end() < part.required);
+            unsettled.retain(|part| {
+                let partition = self.at(part.slot);
+                let settled = partition.log.settled_end() >= part.required;
+                if settled {
+                    tell_acknowledged(cx, partition, part.required, acks);
+                }
+                !settled
+            });
         }
         if unsettled.is_empty() {
             cx.reply(to, ResponseKind::Produce(response));

@@ -7,6 +7,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, ProduceResponse, ResponseKind};
 
 use super::alarm::Deadline;
+use super::produce::{ACKS_ALL, ACKS_LEADER, tell_acknowledged};
 use super::{ReplicaManager, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{ConnId, Offset};
@@ -80,13 +81,21 @@ impl ReplicaManager {
         loop {
             let partition = self.at_mut(slot);
             let reached = |required: &mut (Offset, u64)| required.0 <= committed;
-            let Some((_, request)) = partition.waiting_commits.pop_front_if(reached) else { break };
+            let Some((end, request)) = partition.waiting_commits.pop_front_if(reached) else {
+                break;
+            };
+            if error.is_none() {
+                tell_acknowledged(cx, partition, end, ACKS_ALL);
+            }
             self.settle(cx, request, slot, error);
         }
         loop {
             let partition = self.at_mut(slot);
             let reached = |required: &mut (Offset, u64)| required.0 <= settled;
-            let Some((_, request)) = partition.waiting_flushes.pop_front_if(reached) else { break };
+            let Some((end, request)) = partition.waiting_flushes.pop_front_if(reached) else {
+                break;
+            };
+            tell_acknowledged(cx, partition, end, ACKS_LEADER);
             self.settle(cx, request, slot, None);
         }
     }

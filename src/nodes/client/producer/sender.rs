@@ -200,8 +200,7 @@ impl Producer {
         if batch.done {
             return;
         }
-        let is_lost = error == code::NETWORK_EXCEPTION;
-        if error == code::NONE || (is_lost && self.config.is(Mutant::TakeLostForWritten)) {
+        if error == code::NONE {
             let at = self.accumulator.queue(slot).at.clone();
             return self.succeed(&mut batch, &at, base_offset, effects);
         }
@@ -231,7 +230,7 @@ impl Producer {
                 next = earlier(next, Some(batch.created + timeout));
                 continue;
             }
-            batch.maybe_written = true;
+            batch.maybe_written |= !self.config.is(Mutant::FailUnanswered);
             batch.done = !self.config.is(Mutant::EndTwice);
             end_badly(batch, reason::EXPIRED, effects);
             self.accumulator.free(batch);

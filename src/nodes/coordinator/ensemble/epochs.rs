@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::history::Observation;
 use crate::vocab::step::{DiskImage, DiskRequest, Effects, FileName};
-use crate::vocab::{DiskOpId, Zxid};
+use crate::vocab::{DiskOpId, Rope, Zxid};
 
 const ACCEPTED: &str = "acceptedEpoch";
 const CURRENT: &str = "currentEpoch";
@@ -72,8 +72,7 @@ fn tmp(which: Which) -> FileName {
 }
 
 fn read(image: &DiskImage, which: Which) -> Result<Option<u32>, EpochError> {
-    let Some(pieces) = image.get(which.file()) else { return Ok(None) };
-    let content = pieces.concat();
+    let Some(content) = image.get(which.file()).map(Rope::bytes) else { return Ok(None) };
     let text = std::str::from_utf8(&content).ok();
     let number = text.and_then(|text| text.trim_end().parse().ok());
     number.map(Some).ok_or(EpochError::NotANumber(which.file()))
@@ -159,7 +158,7 @@ mod tests {
     use crate::vocab::step::Effect;
 
     fn image(files: &[(&str, &str)]) -> DiskImage {
-        let piece = |text: &str| vec![Bytes::copy_from_slice(text.as_bytes())];
+        let piece = |text: &str| text.as_bytes().to_vec().into();
         files.iter().map(|(name, text)| ((*name).into(), piece(text))).collect()
     }
 

@@ -13,7 +13,7 @@ use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
 use crate::nodes::broker::replica::partition::{Follower, Role, Stage};
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
-use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
+use crate::vocab::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::records::{Batch, BatchError};
 
 /// Why records of a leader could not be appended.
@@ -131,11 +131,6 @@ impl ReplicaManager {
         if diverging.end_offset >= 0 {
             // Only cut: the high watermark of this response is of a log that this one does not follow yet
             // (KAFKA-14704).
-            if self.config.is(Mutant::CommitBeforeTruncation) {
-                let partition = self.at_mut(slot);
-                let to = data.high_watermark.clamp(partition.log.start(), partition.log.end());
-                Self::set_high_watermark(cx, partition, to);
-            }
             let (epoch, end_offset) = (diverging.epoch, diverging.end_offset);
             self.truncate_by(cx, slot, EpochEnd { epoch, end_offset });
             return;

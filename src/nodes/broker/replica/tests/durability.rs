@@ -3,7 +3,7 @@
 use super::*;
 
 fn text(cluster: &Cluster, broker: usize, file: &str) -> String {
-    String::from_utf8(cluster.disks[&broker][file].concat()).unwrap()
+    String::from_utf8(cluster.disks[&broker][file].flatten(0)).unwrap()
 }
 
 fn recovered(cluster: &Cluster) -> (bool, u64) {
@@ -42,9 +42,9 @@ fn a_torn_tail_is_cut_and_fetched_again() {
     }
     cluster.crash(2);
     let file = "orders-0/00000000000000000000.log";
-    let bytes = Bytes::from(cluster.disks[&2][file].concat());
+    let bytes = cluster.disks[&2][file].bytes();
     let torn = bytes.slice(..bytes.len() - 5);
-    cluster.disks.get_mut(&2).unwrap().insert(file.into(), vec![torn]);
+    cluster.disks.get_mut(&2).unwrap().insert(file.into(), torn.into());
     cluster.start(2);
     assert_eq!(recovered(&cluster), (false, bytes.len() as u64 / 2 - 5));
     assert_eq!(cluster.values(2), ["a"]);

@@ -6,6 +6,7 @@ mod membership;
 mod requests;
 mod truncation;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,8 @@ use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo};
 use crate::vocab::step::{DiskImage, DiskRequest, Effect};
 use crate::vocab::{
-    BrokerId, Clock, ConnId, DiskOpId, KafkaVersion, LeaderEpoch, NodeId, Offset, Roster, Time,
-    TimerId, TopicPartition,
+    BrokerId, Clock, ConnId, DiskOpId, KafkaVersion, LeaderEpoch, NodeId, Offset, Rope, Roster,
+    Time, TimerId, TopicPartition,
 };
 use crate::wire::frames::Frames;
 use crate::wire::kafka::{decode_request, encode_response};
@@ -264,13 +265,12 @@ impl Cluster {
     fn use_disk(&mut self, broker: usize, op: DiskOpId, request: DiskRequest) {
         let disk = self.disks.get_mut(&broker).expect("every broker has a disk");
         match request {
-            DiskRequest::Append { file, bytes } => disk.entry(file).or_default().push(bytes),
+            DiskRequest::Append { file, bytes } => disk.entry(file).or_default().append(bytes),
             DiskRequest::Write { file, bytes } => {
-                disk.insert(file, vec![bytes]);
+                disk.insert(file, bytes.into());
             }
             DiskRequest::Truncate { file, len } => {
-                let all = Bytes::from(disk[&file].concat());
-                disk.insert(file, vec![all.slice(..len as usize)]);
+                disk.entry(file).or_default().truncate(len);
             }
             DiskRequest::Rename { from, to } => {
                 let content = disk.remove(&from).expect("what is renamed is there");
@@ -514,7 +514,7 @@ impl Cluster {
 
     /// Values in a replica's log.
     fn values(&self, broker: usize) -> Vec<String> {
-        self.managers[&broker].records(&at()).flat_map(texts).collect()
+        self.managers[&broker].records(&at()).flat_map(|batch| texts(&batch)).collect()
     }
 
     /// The coordinator takes the oldest proposed change.
@@ -532,7 +532,7 @@ impl Cluster {
 
     /// All replicas agree, record by record and epoch by epoch.
     fn assert_logs_match(&self) {
-        let logs: Vec<Vec<&Batch>> =
+        let logs: Vec<Vec<Cow<'_, Batch>>> =
             self.managers.values().map(|m| m.records(&at()).collect()).collect();
         for log in &logs {
             assert_eq!(*log, logs[0]);

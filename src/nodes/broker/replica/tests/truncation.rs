@@ -217,9 +217,9 @@ fn a_follower_that_ends_before_its_leaders_log_starts_begins_anew_there() {
         cluster.crash(3);
         cluster.crash(1);
         let disk = cluster.disks.get_mut(&1).unwrap();
-        disk.insert("orders-0/00000000000000000000.log".into(), vec![]);
+        disk.insert("orders-0/00000000000000000000.log".into(), Rope::default());
         let text = Bytes::from_static(b"0\n1\norders 0 100\n");
-        disk.insert("log-start-offset-checkpoint".into(), vec![text]);
+        disk.insert("log-start-offset-checkpoint".into(), text.into());
         cluster.start(1);
         assert_eq!(cluster.status(1).log_end_offset, 100);
         cluster.elect(1, 1, &[1, 2]);

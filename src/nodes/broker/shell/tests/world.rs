@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 
@@ -14,7 +14,7 @@ use crate::nodes::Effects;
 use crate::nodes::broker::{Broker, Config};
 use crate::nodes::channel::Channel;
 use crate::nodes::coordinator::{self, Coordinator, Tree};
-use crate::vocab::step::{Closed, DiskRequest, Effect, FileName, Input};
+use crate::vocab::step::{Closed, DiskImage, DiskRequest, Effect, Input};
 use crate::vocab::{BrokerId, Clock, ConnId, KafkaVersion, NodeId, Roster, Seed, Time, TimerId};
 
 const LATENCY: Duration = Duration::from_micros(500);
@@ -33,7 +33,7 @@ struct Slot {
     node: Node,
     /// Counts the lives of the process.
     life: u32,
-    disk: BTreeMap<FileName, Vec<Bytes>>,
+    disk: DiskImage,
 }
 
 struct Conn {
@@ -123,7 +123,7 @@ impl World {
         let ids: BTreeMap<_, _> =
             (1..=brokers).map(|id| (BrokerId(id), roster.add(&format!("b{id}")))).collect();
         let client = roster.add("client");
-        let dead = || Slot { node: Node::Dead, life: 0, disk: BTreeMap::new() };
+        let dead = || Slot { node: Node::Dead, life: 0, disk: DiskImage::new() };
         let slots = (0..roster.len()).map(|_| dead()).collect();
         let mut world = Self {
             now: Time::ZERO,
@@ -411,17 +411,12 @@ impl World {
     fn use_disk(&mut self, node: NodeId, request: DiskRequest) -> bool {
         let disk = &mut self.slot(node).disk;
         match request {
-            DiskRequest::Append { file, bytes } => disk.entry(file).or_default().push(bytes),
+            DiskRequest::Append { file, bytes } => disk.entry(file).or_default().append(bytes),
             DiskRequest::Write { file, bytes } => {
-                disk.insert(file, vec![bytes]);
+                disk.insert(file, bytes.into());
             }
             DiskRequest::Truncate { file, len } => {
-                let mut whole = BytesMut::new();
-                for piece in disk.get(&file).into_iter().flatten() {
-                    whole.extend_from_slice(piece);
-                }
-                whole.truncate(usize::try_from(len).unwrap());
-                disk.insert(file, vec![whole.freeze()]);
+                disk.entry(file).or_default().truncate(len);
             }
             DiskRequest::Rename { from, to } => {
                 if let Some(content) = disk.remove(&from) {

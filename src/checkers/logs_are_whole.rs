@@ -1,0 +1,140 @@
+//! A replica's log has no hole, its epochs do not fall, and its high watermark lies within it.
+
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use crate::history::BrokerObservation;
+use crate::vocab::{NodeId, Time};
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "logs-are-whole",
+    statement: "a replica appends behind its last record, in epochs that do not fall, and knows \
+                no high watermark outside its log",
+    source: "Kafka documentation, 5.3: offsets are sequential; KIP-101: the epochs of a log do not \
+             fall; UnifiedLog: log start ≤ high watermark ≤ log end",
+    leaves_out: "epochs that fall in a partition of which a host lost power, which is counted but \
+                 permitted: a cut that was not on the platter is undone, and what the leader has \
+                 noted of epochs is newer than its log; compaction, which is not simulated; \
+                 checksums, which brokers and consumers check themselves, see logs-match and \
+                 answers-are-sound; the first record after a log that began anew elsewhere",
+    class: Class::Safety,
+};
+
+/// The logs that broke it.
+#[derive(Clone, Debug, Default)]
+pub struct LogsAreWhole {
+    cases: Cases,
+}
+
+/// An append whose epoch is below the one before it.
+fn fallen(books: &Books, told: &BrokerObservation) -> Option<(Permission, String)> {
+    let &BrokerObservation::Appended { base, leader_epoch, .. } = told else { return None };
+    let (partition, _, before) = books.replicas.replica()?;
+    let batch = partition.logs.last(before.log?)?;
+    let (ended, from) = (batch.last, batch.leader_epoch);
+    if from <= leader_epoch {
+        return None;
+    }
+    let torn = partition.power_lost;
+    let permission = if torn { Permission::Permitted } else { Permission::Forbidden };
+    let wrong = format!("appended {base} of epoch {leader_epoch} behind {ended} of epoch {from}");
+    Some((permission, wrong))
+}
+
+fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
+    let (_, replica, before) = books.replicas.replica()?;
+    match told {
+        &BrokerObservation::Appended { base, last, .. } => {
+            let log = before.log?;
+            if base != log.end || last < base {
+                return Some(format!(
+                    "appended {base} to {last} to a log that ends at {}",
+                    log.end
+                ));
+            }
+            None
+        }
+        BrokerObservation::HighWatermark { offset, .. } => {
+            let end = replica.log?.end;
+            let outside = *offset < 0 || *offset > end;
+            outside.then(|| format!("knows high watermark {offset} of a log that ends at {end}"))
+        }
+        BrokerObservation::Truncated { from, .. } => {
+            let end = before.log?.end;
+            (*from != end).then(|| format!("cut a log from {from} that ended at {end}"))
+        }
+        BrokerObservation::LogLoaded { start, end, from, batches, .. } => {
+            let mut next = batches.first().map_or(*end, |batch| batch.base);
+            let begins = start <= from && from <= end && next <= *from;
+            for batch in batches {
+                if batch.base != next {
+                    return Some(format!("loaded a log with a hole at {next}"));
+                }
+                next = batch.last + 1;
+            }
+            (!begins || next != *end).then(|| format!("loaded a log from {start} to {end} in part"))
+        }
+        _ => None,
+    }
+}
+
+impl Checker for LogsAreWhole {
+    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+        let forbidden = wrong(books, told).map(|wrong| (Permission::Forbidden, wrong));
+        let Some((permission, wrong)) = forbidden.or_else(|| fallen(books, told)) else { return };
+        let Some(partition) = books.replicas.current() else { return };
+        self.cases.found(permission, || {
+            let what =
+                format!("{} {wrong}, of {} at {time:.3}", books.terms.name(node), partition.at);
+            let case = Case::new(&partition.at, time, what).about(&books.terms, [node]);
+            case.after_faults(&books.faults)
+        });
+    }
+
+    fn judge(&self, _: &Books, _: Time) -> Judged {
+        PROPERTY.given(self.cases.verdict())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::Story;
+
+    #[test]
+    fn batches_in_a_row_in_rising_epochs_are_accepted() {
+        let mut story = Story::replicated();
+        story.appended(2, 0, 0).appended(2, 1, 0).appended(2, 2, 3).high_watermark(2, 3);
+        story.truncated(2, 3, 2).high_watermark(2, 2).appended(2, 2, 4).loaded(2, 3);
+        assert_eq!(story.violation(&PROPERTY), None);
+    }
+
+    #[test]
+    fn a_hole_an_epoch_that_falls_and_a_high_watermark_beyond_the_end_are_rejected() {
+        let mut story = Story::replicated();
+        story.appended(2, 0, 1);
+        type Wrong = fn(&mut Story) -> &mut Story;
+        let wrong: [(Wrong, &str); 4] = [
+            (
+                |story| story.appended(2, 2, 1),
+                "b2 appended 2 to 2 to a log that ends at 1, of orders-0 at 0.000s",
+            ),
+            (
+                |story| story.appended(2, 1, 0),
+                "b2 appended 1 of epoch 0 behind 0 of epoch 1, of orders-0 at 0.000s",
+            ),
+            (
+                |story| story.high_watermark(2, 2),
+                "b2 knows high watermark 2 of a log that ends at 1, of orders-0 at 0.000s",
+            ),
+            (
+                |story| story.truncated(2, 7, 0),
+                "b2 cut a log from 7 that ended at 1, of orders-0 at 0.000s",
+            ),
+        ];
+        for (happens, told) in wrong {
+            let mut story = story.clone();
+            happens(&mut story);
+            assert_eq!(story.violation(&PROPERTY).as_deref(), Some(told));
+        }
+    }
+}
