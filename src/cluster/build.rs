@@ -24,7 +24,7 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
         let watch = Watch { recorder, view: View::default() };
         let mut world = World::new(plan.seed, config::world(plan), watch);
         for (index, server) in plan.coordinators.iter().enumerate() {
-            let config = config::coordinator(plan, index);
+            let config = config::coordinator(plan, index, &names);
             let mut streams = Lives::new(plan, "coordinator", &server.name);
             let boot = move || Coordinator::new(config.clone(), streams.next());
             add(&mut world, &server.name, boot, |role| Role::Coordinator(Box::new(role)));

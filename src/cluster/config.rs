@@ -1,6 +1,7 @@
 //! From a plan to the settings of nodes and of the world. Nothing is decided here: every default stands in
 //! the scenario's property tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,10 +92,19 @@ fn millis(span: Duration) -> u32 {
 }
 
 /// A coordinator server.
-pub fn coordinator(plan: &Plan, index: usize) -> coordinator::Config {
+pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Config {
     let properties = &plan.coordinators[index].properties;
+    let server_id = |index: usize| u8::try_from(index + 1).expect("fewer than 255 servers");
+    let servers = names.coordinators.iter().enumerate();
+    let ensemble = match names.coordinators.len() {
+        1 => BTreeMap::new(),
+        _ => servers.map(|(index, node)| (server_id(index), *node)).collect(),
+    };
     coordinator::Config {
-        server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
+        server_id: server_id(index),
+        ensemble,
+        init_limit: narrow(properties.int("initLimit")),
+        sync_limit: narrow(properties.int("syncLimit")),
         tick_ms: millis(properties.ms("tickTime")),
         min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
