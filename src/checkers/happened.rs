@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Status;
-use crate::history::{BrokerObservation, ClientObservation, Election, Observation, Outcome};
+use crate::history::{
+    BrokerObservation, ClientObservation, CoordinatorObservation, Election, Observation, Outcome,
+};
 use crate::vocab::{BrokerId, Happening, NodeId, Time, TopicPartition};
 
 /// How often something happened, and when first.
@@ -58,6 +60,7 @@ impl Expectation {
 pub struct Happened {
     seen: BTreeMap<Happening, Seen>,
     had_controller: bool,
+    had_coordinator: bool,
     registered: BTreeSet<NodeId>,
     /// The in-sync replicas of each partition, as last written.
     in_sync: BTreeMap<TopicPartition, Vec<BrokerId>>,
@@ -69,6 +72,10 @@ impl Happened {
         match observation {
             Observation::Client(client) => self.client(time, client),
             Observation::Broker(broker) => self.broker(time, node, broker),
+            Observation::Coordinator(CoordinatorObservation::Leading { .. }) => {
+                let again = std::mem::replace(&mut self.had_coordinator, true);
+                self.add(Happening::CoordinatorLeaderChanged, time, u64::from(again));
+            }
             // Of sessions, brokers' own are meant; brokers tell of them themselves.
             Observation::Coordinator(_) => {}
         }

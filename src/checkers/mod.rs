@@ -8,7 +8,7 @@
 //! | kind | files |
 //! |---|---|
 //! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `tally` |
+//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `ensemble`, `tally` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
 
@@ -27,11 +27,14 @@ pub mod committed_is_durable;
 pub mod committed_is_not_truncated;
 pub mod consumers_catch_up;
 pub mod converges;
+pub mod coordinator_histories_agree;
+pub mod decided_transactions_stay;
 pub mod each_offset_holds_one_record;
 pub mod each_record_has_one_offset;
 pub mod elections_are_clean;
 mod ending;
 pub mod ends_once;
+mod ensemble;
 pub mod ephemerals_have_owners;
 pub mod epochs_only_grow;
 mod evidence;
@@ -55,6 +58,7 @@ pub mod no_duplicates;
 pub mod no_lost_writes;
 mod offset_map;
 pub mod one_controller_per_epoch;
+pub mod one_coordinator_leader_per_epoch;
 pub mod one_leader_per_epoch;
 pub mod order;
 pub mod partitions_are_led;
@@ -150,6 +154,15 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     }),
     (&sessions_end_rightly::PROPERTY, || {
         Box::<sessions_end_rightly::SessionsEndRightly>::default()
+    }),
+    (&one_coordinator_leader_per_epoch::PROPERTY, || {
+        Box::<one_coordinator_leader_per_epoch::OneCoordinatorLeaderPerEpoch>::default()
+    }),
+    (&coordinator_histories_agree::PROPERTY, || {
+        Box::<coordinator_histories_agree::CoordinatorHistoriesAgree>::default()
+    }),
+    (&decided_transactions_stay::PROPERTY, || {
+        Box::<decided_transactions_stay::DecidedTransactionsStay>::default()
     }),
     (&ends_once::PROPERTY, || Box::new(ends_once::EndsOnce)),
     (&workload_completes::PROPERTY, || Box::new(workload_completes::WorkloadCompletes)),

@@ -60,6 +60,8 @@ pub struct Terms {
     pub producers: Vec<ProducerTerms>,
     /// The consumers.
     pub consumers: Vec<ConsumerTerms>,
+    /// The nodes on which an operator runs commands.
+    pub commands: Vec<NodeId>,
     /// Whether acknowledged records may be lost (with it: be skipped by readers, be gone after reading).
     pub acknowledged_loss: Permission,
     /// The longest time that a producer may be without an acknowledgement, if there is a limit.

@@ -101,7 +101,9 @@ impl Timeline {
 
     /// Adds a turn in a node's life, other than its beginning with the run.
     pub fn life(&mut self, terms: &Terms, time: Time, node: NodeId, life: Life) {
-        if life != Life::Started || time > Time::ZERO {
+        // What an operator runs comes and goes: it is reported with what it prints.
+        let is_command = terms.commands.contains(&node);
+        if !is_command && (life != Life::Started || time > Time::ZERO) {
             self.push(time, Turn::Life { node: terms.name(node), life });
         }
     }

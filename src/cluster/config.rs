@@ -1,9 +1,11 @@
 //! From a plan to the settings of nodes and of the world. Nothing is decided here: every default stands in
 //! the scenario's property tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Door;
 use crate::nodes::broker;
 use crate::nodes::client::{
     AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
@@ -34,6 +36,8 @@ pub struct Names {
     pub consumers: Vec<NodeId>,
     /// What an operator runs, each command on a node of its own.
     pub commands: Vec<NodeId>,
+    /// Through which clients from outside come in; none unless somebody serves them.
+    pub outside: Option<NodeId>,
 }
 
 impl Names {
@@ -46,8 +50,22 @@ impl Names {
         let producers = plan.producers.iter().map(|p| roster.add(&p.name)).collect();
         let consumers = plan.consumers.iter().map(|c| roster.add(&c.name)).collect();
         let commands = plan.commands.iter().map(|c| roster.add(&c.name)).collect();
-        let roster = Arc::new(roster);
-        Self { roster, coordinators, brokers, admin, producers, consumers, commands }
+        let (roster, outside) = (Arc::new(roster), None);
+        Self { roster, coordinators, brokers, admin, producers, consumers, commands, outside }
+    }
+
+    /// As [`Names::of`], with the outside as the last node.
+    pub fn with_outside(plan: &Plan) -> Self {
+        let mut names = Self::of(plan);
+        let mut roster = (*names.roster).clone();
+        let mut name = "outside".to_owned();
+        while roster.find(&name).is_some() {
+            // Somebody called a client so.
+            name.push('-');
+        }
+        names.outside = Some(roster.add(&name));
+        names.roster = Arc::new(roster);
+        names
     }
 }
 
@@ -78,10 +96,19 @@ fn millis(span: Duration) -> u32 {
 }
 
 /// A coordinator server.
-pub fn coordinator(plan: &Plan, index: usize) -> coordinator::Config {
+pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Config {
     let properties = &plan.coordinators[index].properties;
+    let server_id = |index: usize| u8::try_from(index + 1).expect("fewer than 255 servers");
+    let servers = names.coordinators.iter().enumerate();
+    let ensemble = match names.coordinators.len() {
+        1 => BTreeMap::new(),
+        _ => servers.map(|(index, node)| (server_id(index), *node)).collect(),
+    };
     coordinator::Config {
-        server_id: u8::try_from(index + 1).expect("fewer than 255 servers"),
+        server_id: server_id(index),
+        ensemble,
+        init_limit: narrow(properties.int("initLimit")),
+        sync_limit: narrow(properties.int("syncLimit")),
         tick_ms: millis(properties.ms("tickTime")),
         min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
@@ -91,13 +118,24 @@ pub fn coordinator(plan: &Plan, index: usize) -> coordinator::Config {
     }
 }
 
-/// A broker.
-pub fn broker(plan: &Plan, broker: &BrokerPlan, names: &Names) -> broker::Config {
+/// A broker, with the address that clients from outside are told when there is one.
+pub fn broker(
+    plan: &Plan,
+    broker: &BrokerPlan,
+    names: &Names,
+    door: Option<&Door>,
+) -> broker::Config {
+    let advertised =
+        |door: &Door| broker::Endpoint { host: door.host.clone(), port: door.port.into() };
+    let external = door
+        .zip(names.outside)
+        .map(|(door, peer)| broker::ExternalListener { peer, advertised: advertised(door) });
     let p = &broker.properties;
     let imbalance_check = narrow(p.int("leader.imbalance.check.interval.seconds"));
     broker::Config {
         id: broker.id,
         host: broker.name.clone(),
+        external,
         version: plan.kafka,
         mutant: plan.mutant,
         coordinators: names.coordinators.clone(),

@@ -14,6 +14,8 @@ use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
 pub enum Unconverged {
     /// The topics were never created.
     NoTopics,
+    /// A server of the coordinator's ensemble that runs serves nobody.
+    NotServing(String),
     /// A broker that runs is not registered.
     NotRegistered(BrokerId),
     /// Nobody that runs leads a partition.
@@ -38,6 +40,7 @@ impl fmt::Display for Unconverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTopics => write!(f, "the topics were never created"),
+            Self::NotServing(server) => write!(f, "{server} has found no leader"),
             Self::NotRegistered(id) => write!(f, "broker {id} is not registered"),
             Self::NoLeader(at) => write!(f, "{at} has no leader"),
             Self::AnotherLeader(at, id) => {
@@ -83,6 +86,9 @@ impl<S: Subscriber> Cluster<'_, S> {
             return Some(Unconverged::NoTopics);
         }
         let names = &self.names;
+        if let Some(server) = self.not_serving() {
+            return Some(Unconverged::NotServing(names.roster.name(server).to_string()));
+        }
         if let Some(id) = self.unregistered() {
             return Some(Unconverged::NotRegistered(id));
         }
@@ -162,16 +168,29 @@ impl<S: Subscriber> Cluster<'_, S> {
         self.broker_node(id).is_some_and(|node| self.world.is_running(node))
     }
 
+    /// Whether a majority of the coordinator's servers runs.
+    fn can_be_coordinated(&self) -> bool {
+        let servers = &self.names.coordinators;
+        2 * servers.iter().filter(|&&node| self.world.is_running(node)).count() > servers.len()
+    }
+
+    /// A server of the coordinator that runs and does not serve, though it could.
+    fn not_serving(&self) -> Option<NodeId> {
+        let idle = |node: &&NodeId| match self.world.process(**node) {
+            Some(Role::Coordinator(server)) => !server.serves(),
+            _ => false,
+        };
+        self.names.coordinators.iter().find(idle).copied().filter(|_| self.can_be_coordinated())
+    }
+
     /// A broker that runs and is not registered, if the coordinator can register anybody.
     fn unregistered(&self) -> Option<BrokerId> {
-        let servers = &self.names.coordinators;
-        let running = servers.iter().filter(|&&node| self.world.is_running(node)).count();
         let view = &self.world.observer().view;
         let brokers = self.plan.brokers.iter().zip(&self.names.brokers);
         let mut open = brokers
             .filter(|&(_, &node)| self.world.is_running(node) && !view.is_registered(node))
             .map(|(plan, _)| plan.id);
-        open.next().filter(|_| 2 * running > servers.len())
+        open.next().filter(|_| self.can_be_coordinated())
     }
 
     /// A consumer of the partition's topic that has not read up to `end`, and where it is.

@@ -169,6 +169,13 @@ impl<S: Subscriber> Cluster<'_, S> {
             Target::Node(name) => self.names.roster.find(name).into_iter().collect(),
             Target::Brokers => self.names.brokers.clone(),
             Target::Coordinators => self.names.coordinators.clone(),
+            Target::CoordinatorLeader => self.coordinator_leader().into_iter().collect(),
+            Target::CoordinatorFollower(k) => {
+                let leader = self.coordinator_leader();
+                let servers = self.names.coordinators.iter();
+                let mut followers = servers.filter(|&&node| Some(node) != leader);
+                followers.nth(k.saturating_sub(1)).copied().into_iter().collect()
+            }
             Target::Controller => view.controller().into_iter().collect(),
             Target::Leader(at) => {
                 let leader = view.partition(at).and_then(|partition| partition.leader);
@@ -182,6 +189,14 @@ impl<S: Subscriber> Cluster<'_, S> {
                 });
                 follower.and_then(|id| self.broker_node(id)).into_iter().collect()
             }
+        }
+    }
+
+    /// The server that leads the ensemble, as far as the history tells.
+    fn coordinator_leader(&self) -> Option<NodeId> {
+        match &self.names.coordinators[..] {
+            [only] => Some(*only),
+            _ => self.world.observer().view.coordinator(),
         }
     }
 

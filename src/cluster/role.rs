@@ -1,5 +1,6 @@
 //! What a node of a simulated cluster can be.
 
+use super::outside::Outside;
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
@@ -23,6 +24,8 @@ pub enum Role {
     Admin(Box<Admin>),
     /// What an operator runs.
     Topics(Box<Topics>),
+    /// Through which clients from outside come in.
+    Outside(Box<Outside>),
 }
 
 impl Process for Role {
@@ -36,6 +39,7 @@ impl Process for Role {
             Self::Consumer(role) => role.step(clock, input, effects),
             Self::Admin(role) => role.step(clock, input, effects),
             Self::Topics(role) => role.step(clock, input, effects),
+            Self::Outside(role) => role.step(input, effects),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{BrokerObservation, Observation};
+use crate::history::{BrokerObservation, CoordinatorObservation, Observation};
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition};
 
 /// One partition, as its controllers last wrote it.
@@ -31,6 +31,7 @@ impl PartitionView {
 #[derive(Debug, Default)]
 pub struct View {
     controller: Option<(NodeId, i32)>,
+    coordinator: Option<(NodeId, u32)>,
     partitions: BTreeMap<TopicPartition, PartitionView>,
     registered: BTreeSet<NodeId>,
 }
@@ -39,6 +40,11 @@ impl View {
     /// The broker that was elected controller last.
     pub fn controller(&self) -> Option<NodeId> {
         self.controller.map(|(node, _)| node)
+    }
+
+    /// The server of the coordinator that began the newest epoch.
+    pub fn coordinator(&self) -> Option<NodeId> {
+        self.coordinator.map(|(node, _)| node)
     }
 
     /// One partition.
@@ -53,6 +59,11 @@ impl View {
 
     /// Takes in what `node` observed.
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
+        if let Observation::Coordinator(CoordinatorObservation::Leading { epoch, .. }) = observation
+            && self.coordinator.is_none_or(|(_, known)| *epoch > known)
+        {
+            self.coordinator = Some((node, *epoch));
+        }
         let Observation::Broker(observation) = observation else { return };
         match observation {
             BrokerObservation::Registered { .. } => {

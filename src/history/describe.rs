@@ -216,6 +216,20 @@ impl fmt::Display for CoordinatorObservation {
                 write!(f, "loaded a tree of {sessions} sessions and {ephemerals} ephemerals")
             }
             Self::Halted { why } => write!(f, "halted: {why}"),
+            Self::Looking { round, zxid } => {
+                write!(f, "looks for a leader in round {round}, has {zxid}")
+            }
+            Self::Leading { epoch, zxid, .. } => write!(f, "leads epoch {epoch} from {zxid} on"),
+            Self::Following { epoch, leader, zxid, .. } => {
+                write!(f, "follows server {leader} in epoch {epoch} from {zxid} on")
+            }
+            Self::EpochsWritten { accepted, current } => {
+                write!(f, "accepted epoch {accepted}, current epoch {current}")
+            }
+            Self::Logged { zxid, hash } => write!(f, "logged {zxid}, {hash:016x}"),
+            Self::Committed { zxid, hash } => write!(f, "committed {zxid}, {hash:016x}"),
+            Self::Truncated { to } => write!(f, "cut its log behind {to}"),
+            Self::Installed { zxid } => write!(f, "took over a snapshot of {zxid}"),
         }
     }
 }

@@ -447,4 +447,62 @@ pub enum CoordinatorObservation {
         /// One sentence.
         why: Arc<str>,
     },
+    /// It looks for a leader. This and the ones below only in an ensemble.
+    Looking {
+        /// The round of elections.
+        round: i64,
+        /// The last transaction that it has, decided or not.
+        zxid: Zxid,
+    },
+    /// It leads: a majority has taken over its history.
+    Leading {
+        /// The epoch that begins.
+        epoch: u32,
+        /// The last transaction of that history.
+        zxid: Zxid,
+        /// A hash over the state that it spells.
+        digest: u64,
+    },
+    /// It follows, and serves clients.
+    Following {
+        /// The leader's epoch.
+        epoch: u32,
+        /// The leader's id.
+        leader: u8,
+        /// The last transaction that it has applied.
+        zxid: Zxid,
+        /// A hash over the state that it has then.
+        digest: u64,
+    },
+    /// Its epochs, as they are on its disk now.
+    EpochsWritten {
+        /// `acceptedEpoch`.
+        accepted: u32,
+        /// `currentEpoch`.
+        current: u32,
+    },
+    /// A transaction is durable in its log.
+    Logged {
+        /// Its place.
+        zxid: Zxid,
+        /// A hash over its bytes.
+        hash: u64,
+    },
+    /// A transaction is decided, and applied here.
+    Committed {
+        /// Its place.
+        zxid: Zxid,
+        /// A hash over its bytes.
+        hash: u64,
+    },
+    /// The end of its log was no part of the leader's history and was cut off.
+    Truncated {
+        /// The last transaction that stays.
+        to: Zxid,
+    },
+    /// A leader's snapshot replaced all that it had.
+    Installed {
+        /// As of when.
+        zxid: Zxid,
+    },
 }

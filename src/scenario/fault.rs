@@ -98,6 +98,10 @@ pub enum Target {
     Follower(TopicPartition, usize),
     /// The active controller: `controller`.
     Controller,
+    /// The server that leads the coordinator's ensemble: `leader(coordinator)`. The only one, if there is one.
+    CoordinatorLeader,
+    /// The `k`-th of the coordinator's other servers (from 1), running or not: `follower(coordinator, 2)`.
+    CoordinatorFollower(usize),
     /// Every broker: `brokers`.
     Brokers,
     /// Every server of the coordinator: `coordinators`.
@@ -119,6 +123,8 @@ impl fmt::Display for Target {
             Self::Leader(of) => write!(f, "leader({of})"),
             Self::Follower(of, k) => write!(f, "follower({of}, {k})"),
             Self::Controller => "controller".fmt(f),
+            Self::CoordinatorLeader => "leader(coordinator)".fmt(f),
+            Self::CoordinatorFollower(k) => write!(f, "follower(coordinator, {k})"),
             Self::Brokers => "brokers".fmt(f),
             Self::Coordinators => "coordinators".fmt(f),
         }

@@ -2,12 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
 mod cli;
+mod ensemble;
 mod exit_codes;
 mod guarantees;
 mod layers;
 mod mutants;
 mod readme;
 mod replay;
+mod scenarios;
 mod scratch;
 mod source;
 mod tidy;

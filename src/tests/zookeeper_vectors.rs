@@ -39,11 +39,25 @@ fn newer_behaviour(step: u64, recorded: &Value) -> Option<Value> {
 
 #[test]
 fn every_recorded_step_is_answered_as_by_zookeeper() {
+    play(World::new());
+}
+
+#[test]
+fn the_leader_of_an_ensemble_answers_as_a_server_alone() {
+    play(World::ensemble(true));
+}
+
+#[test]
+fn a_follower_answers_as_a_server_alone() {
+    play(World::ensemble(false));
+}
+
+fn play(world: World) {
     let recorded: Value =
         serde_json::from_str(include_str!("conformance/zk-vectors.json")).expect("JSON");
     let steps = recorded["steps"].as_array().expect("steps");
     assert_eq!(steps.len(), 271);
-    let mut raw = Raw::new(World::new());
+    let mut raw = Raw::new(world);
     let mut differences = Vec::new();
     for step in steps {
         let number = step["n"].as_u64().expect("a number");

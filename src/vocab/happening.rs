@@ -45,6 +45,8 @@ pub enum Happening {
     RecordDuplicated,
     /// The final log holds a producer's records in another order than they were sent.
     RecordReordered,
+    /// The ensemble of the coordinator got another leader, or its leader began another epoch.
+    CoordinatorLeaderChanged,
 }
 
 impl Happening {
@@ -68,6 +70,7 @@ impl Happening {
         Self::RecordLost,
         Self::RecordDuplicated,
         Self::RecordReordered,
+        Self::CoordinatorLeaderChanged,
     ];
 
     /// The name that a scenario and a report use.
@@ -91,6 +94,7 @@ impl Happening {
             Self::RecordLost => "record-lost",
             Self::RecordDuplicated => "record-duplicated",
             Self::RecordReordered => "record-reordered",
+            Self::CoordinatorLeaderChanged => "coordinator-leader-changed",
         }
     }
 }
@@ -133,7 +137,7 @@ mod tests {
         for (index, &happening) in Happening::ALL.iter().enumerate() {
             assert_eq!(happening as usize, index);
         }
-        assert_eq!(Happening::ALL.len(), Happening::RecordReordered as usize + 1);
+        assert_eq!(Happening::ALL.len(), Happening::CoordinatorLeaderChanged as usize + 1);
     }
 
     #[test]

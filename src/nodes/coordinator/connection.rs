@@ -8,15 +8,14 @@ use super::acl::AuthId;
 use super::prepare::Write;
 use super::sessions::negotiate;
 use super::txn::PASSWORD;
-use super::writes::Shape;
+use super::writes::{Asked, Shape, write_of};
 use super::{Running, Step, four_letter};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Zxid};
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
-    Code, ConnectRequest, ConnectResponse, MAX_FRAME, MultiOp, Reply, Request, RequestError,
-    RequestHeader,
+    Code, ConnectRequest, ConnectResponse, MAX_FRAME, Reply, Request, RequestError, RequestHeader,
 };
 
 /// A client's connection.
@@ -34,6 +33,8 @@ pub(super) struct Connection {
     pub(super) sent: u64,
     /// Nothing that arrives counts any more.
     pub(super) ended: bool,
+    /// Whether the leader is being asked for its session: until then nothing more is read.
+    pub(super) greeting: bool,
 }
 
 /// A request whose answer has to wait for those before it.
@@ -57,6 +58,7 @@ impl Connection {
             received: 0,
             sent: 0,
             ended: false,
+            greeting: false,
         }
     }
 }
@@ -73,9 +75,10 @@ impl Running {
 
     /// Serves the frames that are there. Until recovery is durable, they wait.
     pub(super) fn read_frames(&mut self, at: &mut Step<'_>, conn: ConnId) {
-        while self.log.is_ready()
+        while self.can_read()
             && let Some(connection) = self.connections.get_mut(&conn)
             && !connection.ended
+            && !connection.greeting
         {
             let payload = match connection.frames.pop() {
                 Ok(Some(payload)) => payload,
@@ -84,10 +87,12 @@ impl Running {
             };
             self.received += 1;
             connection.received += 1;
-            match connection.session {
+            let session = connection.session;
+            match session {
+                _ if !self.serves() => return self.end_connection(at, conn),
                 None => self.connect(at, conn, payload),
                 Some(session) => {
-                    self.expiry.touch(at.clock.now, session);
+                    self.touch(at.clock.now, session);
                     self.request(at, conn, session, payload);
                 }
             }
@@ -101,12 +106,15 @@ impl Running {
             && let Some(text) = four_letter::answer(self, at.config, error.length.to_be_bytes())
         {
             at.fx.send(conn, text.into());
+        } else {
+            tracing::info!(%error, "closes a connection");
         }
         self.end_connection(at, conn);
     }
 
     fn connect(&mut self, at: &mut Step<'_>, conn: ConnId, payload: Bytes) {
         let Ok(request) = ConnectRequest::decode(payload) else {
+            tracing::info!("what came first is no handshake: closes a connection");
             return self.end_connection(at, conn);
         };
         if request.last_zxid_seen > self.last_zxid() {
@@ -127,6 +135,9 @@ impl Running {
         }
         self.attached.insert(session, conn);
         let shape = Shape::Connect { timeout_ms, password, read_only: request.read_only };
+        if self.follows() {
+            return self.forward_session(conn, shape, session, timeout_ms, &password);
+        }
         let write = Write::CreateSession { timeout_ms, password };
         self.propose(at, Some((conn, shape)), session, 0, write);
     }
@@ -139,19 +150,49 @@ impl Running {
         timeout_ms: i32,
     ) {
         let id = request.session;
+        if self.follows() {
+            return self.ask_leader_for_session(conn, request, timeout_ms);
+        }
         let known = self.state.sessions.get(id);
         let proven =
             known.is_some_and(|session| request.password.as_deref() == Some(&session.password));
         let read_only = request.read_only.map(|_| false);
         if !proven || !self.preparer.is_live(&self.state, id) {
-            tracing::info!(session = format!("{id:#x}"), "refused a session that is not there");
-            let password = Some(Bytes::from_static(&[0; PASSWORD]));
-            let (protocol_version, session) = (0, 0);
-            let gone =
-                ConnectResponse { protocol_version, timeout_ms: 0, session, password, read_only };
-            at.fx.send(conn, gone.encode());
-            return self.end_connection(at, conn);
+            return self.refuse_session(at, conn, id, read_only);
         }
+        self.claim(id);
+        self.expiry.track(at.clock.now, id, timeout_ms);
+        let password = request.password.clone();
+        self.attach_again(at, conn, id, timeout_ms, password, read_only);
+    }
+
+    /// The session is not there, or the password was wrong.
+    pub(super) fn refuse_session(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        id: i64,
+        read_only: Option<bool>,
+    ) {
+        tracing::info!(session = format!("{id:#x}"), "refused a session that is not there");
+        let password = Some(Bytes::from_static(&[0; PASSWORD]));
+        let (protocol_version, session) = (0, 0);
+        let gone =
+            ConnectResponse { protocol_version, timeout_ms: 0, session, password, read_only };
+        at.fx.send(conn, gone.encode());
+        self.end_connection(at, conn);
+    }
+
+    /// The session is attached to this connection from now on; an earlier connection of it is closed.
+    pub(super) fn attach_again(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        id: i64,
+        timeout_ms: i32,
+        password: Option<Bytes>,
+        read_only: Option<bool>,
+    ) {
         if let Some(before) = self.attached.insert(id, conn) {
             self.end_connection(at, before);
             self.attached.insert(id, conn);
@@ -159,18 +200,19 @@ impl Running {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.session = Some(id);
         }
-        self.expiry.track(at.clock.now, id, timeout_ms);
         let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
         at.fx.observe(Observation::Coordinator(attached));
-        let password = request.password.clone();
         let again =
             ConnectResponse { protocol_version: 0, timeout_ms, session: id, password, read_only };
         self.send(at, conn, again.encode());
     }
 
     fn request(&mut self, at: &mut Step<'_>, conn: ConnId, session: i64, payload: Bytes) {
+        let body =
+            if self.follows() { payload.slice(payload.len().min(8)..) } else { Bytes::new() };
         let mut from = Reader::new(payload);
         let Ok(header) = RequestHeader::decode(&mut from) else {
+            tracing::info!("a request has no header: closes a connection");
             return self.end_connection(at, conn);
         };
         let xid = header.xid;
@@ -185,38 +227,24 @@ impl Running {
                 return self.refuse(at, conn, xid, Code::MARSHALLING_ERROR, false);
             }
         };
-        match request {
-            Request::Create(create) => {
-                let shape = Shape::Request { xid, op: create.op };
-                self.propose(at, Some((conn, shape)), session, xid, Write::Create(create));
-            }
-            Request::Delete(delete) => {
-                let shape = Shape::Request { xid, op: header.op };
-                self.propose(at, Some((conn, shape)), session, xid, Write::Delete(delete));
-            }
-            Request::SetData(set) => {
-                let shape = Shape::Request { xid, op: header.op };
-                self.propose(at, Some((conn, shape)), session, xid, Write::SetData(set));
-            }
-            Request::SetAcl { path, acl, aversion } => {
-                let shape = Shape::Request { xid, op: header.op };
-                let write = Write::SetAcl { path, acl, aversion };
-                self.propose(at, Some((conn, shape)), session, xid, write);
-            }
-            Request::Multi(ops) => {
-                let created = |op: &MultiOp| match op {
-                    MultiOp::Create(create) => create.op,
-                    _ => 0,
-                };
-                let shape = Shape::Multi { xid, creates: ops.iter().map(created).collect() };
-                self.propose(at, Some((conn, shape)), session, xid, Write::Multi(ops));
-            }
-            Request::CloseSession => {
-                if let Some(connection) = self.connections.get_mut(&conn) {
+        let shape = Shape::of(&request, xid);
+        let request = match write_of(request) {
+            Asked::Write(write) => {
+                if write == Write::CloseSession
+                    && let Some(connection) = self.connections.get_mut(&conn)
+                {
                     connection.ended = true;
                 }
-                let shape = Shape::Request { xid, op: header.op };
-                self.propose(at, Some((conn, shape)), session, xid, Write::CloseSession);
+                if self.follows() {
+                    return self.forward(conn, shape, session, header, body, None);
+                }
+                return self.propose(at, Some((conn, shape)), session, xid, write);
+            }
+            Asked::Other(request) => request,
+        };
+        match request {
+            Request::Sync { path } if self.follows() => {
+                self.forward(conn, shape, session, header, body, Some(path));
             }
             Request::Sync { path } => self.propose_sync(at, conn, xid, path),
             Request::Auth { scheme, credentials } => {

@@ -13,6 +13,10 @@ pub(super) fn answer(running: &Running, config: &Config, word: [u8; 4]) -> Optio
     }
     Some(match word {
         "ruok" => "imok".into(),
+        "srvr" | "stat" | "mntr" if !running.serves() => {
+            "This ZooKeeper instance is not currently serving requests\n".into()
+        }
+        "isro" if !running.serves() => "null".into(),
         "isro" => "rw".into(),
         "srvr" => format!("{}{}", version(), server(running)),
         "stat" => {
@@ -50,12 +54,13 @@ fn znodes(running: &Running) -> usize {
 fn server(running: &Running) -> String {
     format!(
         "Received: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
-         Zxid: {}\nMode: standalone\nNode count: {}\n",
+         Zxid: {}\nMode: {}\nNode count: {}\n",
         running.received,
         running.sent,
         running.connections.len(),
         running.proposals.len(),
         running.state.last_zxid,
+        running.mode(),
         znodes(running),
     )
 }
@@ -63,7 +68,7 @@ fn server(running: &Running) -> String {
 fn monitor(running: &Running) -> String {
     let lines = [
         ("zk_version", version().trim_start_matches("Zookeeper version: ").trim_end().to_owned()),
-        ("zk_server_state", "standalone".to_owned()),
+        ("zk_server_state", running.mode().to_owned()),
         ("zk_num_alive_connections", running.connections.len().to_string()),
         ("zk_outstanding_requests", running.proposals.len().to_string()),
         ("zk_packets_received", running.received.to_string()),

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::ensemble::history::{Entry, History};
 use super::state::State;
 use super::tree::Changes;
 use super::txn::Txn;
@@ -60,6 +61,8 @@ pub enum Synced {
     Ready,
     /// All transactions up to this one are durable.
     Durable(Zxid),
+    /// What [`Log::truncate`] or [`Log::install`] began is durable.
+    Tidied,
     /// Nothing that anybody waits for.
     Other,
 }
@@ -70,12 +73,34 @@ struct Flight {
     to: Zxid,
 }
 
-#[derive(Debug)]
-enum Snapshotting {
+#[derive(Clone, Copy, Debug)]
+enum Stage {
     /// The temporary file is on its way to the platter.
-    Write(DiskOpId, Zxid),
+    Write,
     /// The rename is.
-    Rename(DiskOpId, Zxid),
+    Rename,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Snapshotting {
+    stage: Stage,
+    op: DiskOpId,
+    zxid: Zxid,
+    /// Whether it takes the place of the log and of all snapshots.
+    replaces: bool,
+}
+
+/// What recovery read.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The log and the snapshots.
+    pub log: Log,
+    /// What they spell.
+    pub state: State,
+    /// The snapshot that was read, and as of when.
+    pub base: Option<(Zxid, Bytes)>,
+    /// The log entries that were read.
+    pub entries: Vec<Entry>,
 }
 
 /// The log and the snapshots, after recovery.
@@ -94,6 +119,8 @@ pub struct Log {
     /// Where the next snapshot is due: what is before it stands in older log files.
     due: Option<Zxid>,
     snapshotting: Option<Snapshotting>,
+    /// What a truncation waits for.
+    tidying: BTreeSet<DiskOpId>,
 }
 
 fn log_name(first: Zxid) -> FileName {
@@ -123,8 +150,8 @@ impl Log {
         image: &DiskImage,
         snapshot_every: u64,
         fx: &mut Effects<Observation>,
-    ) -> Result<(Self, State), LogError> {
-        let (mut state, snapshots) = load_snapshot(image, fx)?;
+    ) -> Result<Recovered, LogError> {
+        let (mut state, base, snapshots) = load_snapshot(image, fx)?;
         let mut log = Self {
             snapshot_every: snapshot_every.max(1),
             recovering: BTreeSet::new(),
@@ -137,11 +164,12 @@ impl Log {
             entries: 0,
             due: None,
             snapshotting: None,
+            tidying: BTreeSet::new(),
         };
         if image.contains_key(SNAPSHOT_TMP) {
             fx.disk(DiskRequest::Delete { file: SNAPSHOT_TMP.into() });
         }
-        log.replay(image, &mut state, fx)?;
+        let entries = log.replay(image, &mut state, fx)?;
         log.durable = state.last_zxid;
         if let Some(last) = log.logs.last() {
             log.recovering.insert(fx.disk(DiskRequest::Fsync { file: log_name(*last) }));
@@ -149,7 +177,7 @@ impl Log {
         if !image.is_empty() {
             log.recovering.insert(fx.disk(DiskRequest::FsyncDirectory));
         }
-        Ok((log, state))
+        Ok(Recovered { log, state, base, entries })
     }
 
     fn replay(
@@ -157,7 +185,8 @@ impl Log {
         image: &DiskImage,
         state: &mut State,
         fx: &mut Effects<Observation>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Vec<Entry>, LogError> {
+        let mut entries = Vec::new();
         let last_file = self.logs.last().copied();
         let files: Vec<Zxid> = self.logs.iter().copied().collect();
         for (at, first) in files.iter().copied().enumerate() {
@@ -168,8 +197,9 @@ impl Log {
             let file = log_name(first);
             let read = read_log(&content(image, &file));
             self.entries = read.txns.len() as u64;
-            for txn in read.txns {
+            for (txn, bytes) in read.txns {
                 replay_txn(state, &txn)?;
+                entries.push(Entry { zxid: txn.zxid, bytes });
             }
             let Some(at) = read.torn_at else { continue };
             if Some(first) != last_file {
@@ -183,7 +213,7 @@ impl Log {
                 fx.disk(DiskRequest::Truncate { file, len: at as u64 });
             }
         }
-        Ok(())
+        Ok(entries)
     }
 
     /// Whether what recovery read is durable, so that it may be served.
@@ -191,17 +221,23 @@ impl Log {
         self.recovering.is_empty()
     }
 
-    /// Adds a transaction; [`Log::flush`] sends it on its way.
-    pub fn append(&mut self, txn: &Txn) {
-        let bytes = txn.encode();
+    /// Whether nothing is on its way to the disk, or has to be.
+    pub fn is_idle(&self) -> bool {
+        let writes = self.flight.is_some() || self.buffered.is_some();
+        let tidies = self.snapshotting.is_some() || !self.tidying.is_empty();
+        self.is_ready() && !writes && !tidies
+    }
+
+    /// Adds a transaction's bytes; [`Log::flush`] sends them on their way.
+    pub fn append(&mut self, zxid: Zxid, bytes: &Bytes) {
         let len = u32::try_from(bytes.len()).expect("a transaction below 4 GiB").to_be_bytes();
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&len), &bytes).to_be_bytes();
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&len), bytes).to_be_bytes();
         self.buffer.extend(len);
         self.buffer.extend(checksum);
-        self.buffer.extend(&bytes);
+        self.buffer.extend(bytes);
         self.entries += 1;
-        let first = self.buffered.map_or(txn.zxid, |(first, _)| first);
-        self.buffered = Some((first, txn.zxid));
+        let first = self.buffered.map_or(zxid, |(first, _)| first);
+        self.buffered = Some((first, zxid));
     }
 
     /// Begins the next fsync, when none is under way and there is something to make durable.
@@ -245,35 +281,117 @@ impl Log {
             self.flight = None;
             return Synced::Durable(self.durable);
         }
-        match self.snapshotting {
-            Some(Snapshotting::Write(write, zxid)) if write == op => {
-                let to = snapshot_name(zxid);
-                fx.disk(DiskRequest::Rename { from: SNAPSHOT_TMP.into(), to });
-                let rename = fx.disk(DiskRequest::FsyncDirectory);
-                self.snapshotting = Some(Snapshotting::Rename(rename, zxid));
-            }
-            Some(Snapshotting::Rename(rename, zxid)) if rename == op => {
-                self.snapshotting = None;
-                self.snapshots.insert(zxid);
-                self.purge(fx);
-            }
-            _ => {}
+        if self.tidying.remove(&op) {
+            return if self.tidying.is_empty() { Synced::Tidied } else { Synced::Other };
         }
+        match self.snapshotting {
+            Some(snapshot) if snapshot.op == op => self.snapshot_synced(snapshot, fx),
+            _ => Synced::Other,
+        }
+    }
+
+    fn snapshot_synced(&mut self, snapshot: Snapshotting, fx: &mut Effects<Observation>) -> Synced {
+        if let Stage::Write = snapshot.stage {
+            let to = snapshot_name(snapshot.zxid);
+            fx.disk(DiskRequest::Rename { from: SNAPSHOT_TMP.into(), to });
+            let op = fx.disk(DiskRequest::FsyncDirectory);
+            self.snapshotting = Some(Snapshotting { stage: Stage::Rename, op, ..snapshot });
+            return Synced::Other;
+        }
+        self.snapshotting = None;
+        if snapshot.replaces {
+            self.drop_all(snapshot.zxid, fx);
+            return Synced::Tidied;
+        }
+        self.snapshots.insert(snapshot.zxid);
+        self.purge(fx);
         Synced::Other
     }
 
-    /// Begins a snapshot, when the state is the one that the log files before the last one end in.
-    pub fn snapshot_if_due(&mut self, state: &State, fx: &mut Effects<Observation>) {
-        if self.due != Some(state.last_zxid) || self.snapshotting.is_some() {
-            return;
+    /// Begins a snapshot, when the log files before the last one are applied and all that is applied is durable.
+    /// Its bytes and where the log goes on behind it, when it does.
+    pub fn snapshot_if_due(
+        &mut self,
+        state: &State,
+        fx: &mut Effects<Observation>,
+    ) -> Option<(Bytes, Zxid)> {
+        let zxid = state.last_zxid;
+        let is_durable = zxid <= self.durable || (self.flight.is_none() && self.buffered.is_none());
+        let is_due = self.due.is_some_and(|due| due <= zxid);
+        if !is_due || !is_durable || self.snapshotting.is_some() {
+            return None;
         }
         self.due = None;
+        let body = state.encode();
+        tracing::debug!(%zxid, bytes = body.len(), "snapshot");
+        self.write_snapshot(zxid, &body, false, fx);
+        let goes_on = self.logs.range(..=Zxid(zxid.0 + 1)).next_back();
+        Some((body, goes_on.copied().unwrap_or_default()))
+    }
+
+    fn write_snapshot(
+        &mut self,
+        zxid: Zxid,
+        body: &Bytes,
+        replaces: bool,
+        fx: &mut Effects<Observation>,
+    ) {
         let file: FileName = SNAPSHOT_TMP.into();
-        let bytes = encode_snapshot(state);
-        tracing::debug!(zxid = %state.last_zxid, bytes = bytes.len(), "snapshot");
+        let checksum = crc32c::crc32c(body).to_be_bytes();
+        let bytes = [&SNAPSHOT_HEADER[..], &checksum, body].concat().into();
         fx.disk(DiskRequest::Write { file: file.clone(), bytes });
-        let write = fx.disk(DiskRequest::Fsync { file });
-        self.snapshotting = Some(Snapshotting::Write(write, state.last_zxid));
+        let op = fx.disk(DiskRequest::Fsync { file });
+        self.snapshotting = Some(Snapshotting { stage: Stage::Write, op, zxid, replaces });
+    }
+
+    /// Cuts off what is behind `zxid`; `history` knows the sizes of what stays. [`Synced::Tidied`] follows.
+    ///
+    /// # Panics
+    /// While something else is on its way to the disk.
+    pub fn truncate(&mut self, zxid: Zxid, history: &History, fx: &mut Effects<Observation>) {
+        assert!(self.is_idle(), "a log that is written to is cut");
+        while let Some(last) = self.logs.last().copied() {
+            let (mut len, mut entries) = (LOG_HEADER.len(), 0);
+            for size in history.sizes(last, zxid) {
+                len += ENTRY_HEADER + size;
+                entries += 1;
+            }
+            self.entries = entries;
+            let file = log_name(last);
+            if entries > 0 {
+                fx.disk(DiskRequest::Truncate { file: file.clone(), len: len as u64 });
+                self.tidying.insert(fx.disk(DiskRequest::Fsync { file }));
+                break;
+            }
+            self.logs.remove(&last);
+            fx.disk(DiskRequest::Delete { file });
+        }
+        self.tidying.insert(fx.disk(DiskRequest::FsyncDirectory));
+        self.durable = zxid;
+        self.due = None;
+    }
+
+    /// Replaces log and snapshots by a state as of `zxid`, whose bytes are `body`. [`Synced::Tidied`] follows
+    /// when it is durable.
+    ///
+    /// # Panics
+    /// While something else is on its way to the disk.
+    pub fn install(&mut self, zxid: Zxid, body: &Bytes, fx: &mut Effects<Observation>) {
+        assert!(self.is_idle(), "a log that is written to is replaced");
+        self.write_snapshot(zxid, body, true, fx);
+    }
+
+    fn drop_all(&mut self, kept: Zxid, fx: &mut Effects<Observation>) {
+        for zxid in std::mem::take(&mut self.logs) {
+            fx.disk(DiskRequest::Delete { file: log_name(zxid) });
+        }
+        for zxid in std::mem::replace(&mut self.snapshots, BTreeSet::from([kept])) {
+            if zxid != kept {
+                fx.disk(DiskRequest::Delete { file: snapshot_name(zxid) });
+            }
+        }
+        fx.disk(DiskRequest::FsyncDirectory);
+        (self.entries, self.due, self.durable) = (0, None, kept);
     }
 
     /// Deletes snapshots but the last two, and log files that the older of those contains.
@@ -294,27 +412,21 @@ impl Log {
     }
 }
 
-fn encode_snapshot(state: &State) -> Bytes {
-    let body = state.encode();
-    let checksum = crc32c::crc32c(&body).to_be_bytes();
-    [&SNAPSHOT_HEADER[..], &checksum, &body].concat().into()
-}
-
-fn decode_snapshot(bytes: &Bytes) -> Option<State> {
+fn decode_snapshot(bytes: &Bytes) -> Option<(State, Bytes)> {
     let rest = bytes.strip_prefix(&SNAPSHOT_HEADER)?;
     let (checksum, body) = rest.split_first_chunk::<4>()?;
     if crc32c::crc32c(body) != u32::from_be_bytes(*checksum) {
         return None;
     }
-    State::decode(bytes.slice_ref(body)).ok()
+    let body = bytes.slice_ref(body);
+    Some((State::decode(body.clone()).ok()?, body))
 }
 
-/// The state of the newest snapshot that can be read, and which snapshots can be kept. One that cannot be
+type Loaded = (State, Option<(Zxid, Bytes)>, BTreeSet<Zxid>);
+
+/// The state of the newest snapshot that can be read, its bytes, and which snapshots can be kept. One that cannot be
 /// read is deleted.
-fn load_snapshot(
-    image: &DiskImage,
-    fx: &mut Effects<Observation>,
-) -> Result<(State, BTreeSet<Zxid>), LogError> {
+fn load_snapshot(image: &DiskImage, fx: &mut Effects<Observation>) -> Result<Loaded, LogError> {
     let mut snapshots = named(image, "snapshot.");
     let mut damaged = Vec::new();
     let mut state = None;
@@ -328,7 +440,8 @@ fn load_snapshot(
         }
     }
     // With only one snapshot ever taken, the log still begins at the beginning.
-    let from_the_start = named(image, "log.").first().is_some_and(|first| first.0 <= 1);
+    let begins = |first: &Zxid| first.0 <= 1 || *first == Zxid::new(1, 1);
+    let from_the_start = named(image, "log.").first().is_some_and(begins);
     if state.is_none() && !damaged.is_empty() && !from_the_start {
         return Err(LogError::NoSnapshot);
     }
@@ -336,11 +449,13 @@ fn load_snapshot(
         tracing::warn!(%zxid, "a snapshot cannot be read and is deleted");
         fx.disk(DiskRequest::Delete { file: snapshot_name(zxid) });
     }
-    Ok((state.unwrap_or_default(), snapshots))
+    let (state, body) = state.unzip();
+    let base = body.and_then(|body| Some((*snapshots.last()?, body)));
+    Ok((state.unwrap_or_default(), base, snapshots))
 }
 
 struct Read {
-    txns: Vec<Txn>,
+    txns: Vec<(Txn, Bytes)>,
     torn_at: Option<usize>,
 }
 
@@ -359,16 +474,16 @@ fn read_log(bytes: &Bytes) -> Read {
     Read { txns, torn_at: None }
 }
 
-fn read_entry(bytes: &Bytes, at: &mut usize) -> Option<Txn> {
+fn read_entry(bytes: &Bytes, at: &mut usize) -> Option<(Txn, Bytes)> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     let (checksum, rest) = rest.split_first_chunk::<4>()?;
     let body = rest.get(..u32::from_be_bytes(*len) as usize)?;
     if crc32c::crc32c_append(crc32c::crc32c(len), body) != u32::from_be_bytes(*checksum) {
         return None;
     }
-    let txn = Txn::decode(bytes.slice_ref(body)).ok()?;
+    let body = bytes.slice_ref(body);
     *at += ENTRY_HEADER + body.len();
-    Some(txn)
+    Some((Txn::decode(body.clone()).ok()?, body))
 }
 
 /// Applies what the state does not contain. Zxids follow on each other, or begin a later epoch.

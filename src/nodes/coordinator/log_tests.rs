@@ -62,7 +62,7 @@ impl Disk {
 
     fn recover(&mut self, every: u64) -> Result<(Log, State), LogError> {
         let image = self.image();
-        let (mut log, state) = Log::recover(&image, every, &mut self.fx)?;
+        let Recovered { mut log, state, .. } = Log::recover(&image, every, &mut self.fx)?;
         self.play();
         while !log.is_ready() {
             self.done(&mut log);
@@ -89,7 +89,7 @@ fn txn(zxid: i64) -> Txn {
 /// Writes `zxids` as a server does: append, fsync, apply, one after the other.
 fn write(disk: &mut Disk, log: &mut Log, state: &mut State, zxids: std::ops::RangeInclusive<i64>) {
     for zxid in zxids {
-        log.append(&txn(zxid));
+        log.append(Zxid(zxid), &txn(zxid).encode());
         log.flush(&mut disk.fx);
         disk.play();
         while !disk.waiting.is_empty() {
@@ -107,10 +107,10 @@ fn write(disk: &mut Disk, log: &mut Log, state: &mut State, zxids: std::ops::Ran
 fn what_comes_during_an_fsync_goes_together_with_the_next() {
     let mut disk = Disk::default();
     let (mut log, _) = disk.recover(100).unwrap();
-    log.append(&txn(1));
+    log.append(Zxid(1), &txn(1).encode());
     log.flush(&mut disk.fx);
     for zxid in 2..=4 {
-        log.append(&txn(zxid));
+        log.append(Zxid(zxid), &txn(zxid).encode());
         log.flush(&mut disk.fx);
     }
     disk.play();
@@ -215,7 +215,7 @@ fn recovery_makes_sure_of_what_it_read_before_it_is_ready() {
     let (mut log, mut state) = disk.recover(100).unwrap();
     write(&mut disk, &mut log, &mut state, 1..=2);
     let image = disk.image();
-    let (log, _) = Log::recover(&image, 100, &mut disk.fx).unwrap();
+    let log = Log::recover(&image, 100, &mut disk.fx).unwrap().log;
     disk.requests.clear();
     disk.play();
     assert!(!log.is_ready());

@@ -1,13 +1,14 @@
-//! One server of the coordinator: a ZooKeeper 3.8 as its clients see it, alone for now.
+//! One server of the coordinator: a ZooKeeper 3.8 as its clients see it, alone or one of an ensemble.
 //!
 //! A write goes through one pipeline: it is validated against the tree and what is under way (`prepare`), is
 //! appended to the log and fsynced (`log`), then applied (`state`), which tells watches, and then answered. A
 //! read is answered from the applied state, at once unless an earlier write of the same connection is still
-//! under way. Replication (ZAB) will come between fsync and apply: a transaction then is applied when a
-//! quorum has it, and nothing above or below changes.
+//! under way. In an ensemble (`ensemble`) the leader does so for all servers: between fsync and apply stands
+//! that a majority has fsynced, and the other servers forward writes and apply what they are told is decided.
 
 mod acl;
 mod connection;
+mod ensemble;
 mod four_letter;
 mod log;
 mod path;
@@ -27,11 +28,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
-use crate::vocab::{Clock, ConnId, Mutant, Stream, Time, TimerId, Zxid};
+use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
 
 use acl::AuthId;
 use connection::Connection;
-use log::{Log, Synced};
+use ensemble::Peer;
+use log::{Log, Recovered, Synced};
 use prepare::{Preparer, Requester, Write};
 use sessions::Expiry;
 pub use state::State;
@@ -47,6 +49,8 @@ pub type Effects = step::Effects<Observation>;
 const EXPIRY_TIMER: u64 = 1;
 /// Containers and znodes with a time to live may have to go.
 const SWEEP_TIMER: u64 = 2;
+/// Something of the ensemble is due.
+const PEER_TIMER: u64 = 3;
 /// `znode.container.checkIntervalMs`.
 const SWEEP_MS: u64 = 60_000;
 
@@ -55,8 +59,15 @@ const SWEEP_MS: u64 = 60_000;
 pub struct Config {
     /// `myid`: 1 to 254.
     pub server_id: u8,
+    /// All servers of the ensemble, this one included, by their ids (`server.N`); empty for a server that is
+    /// alone.
+    pub ensemble: BTreeMap<u8, NodeId>,
     /// `tickTime`, in milliseconds: sessions last 2 to 20 ticks and expire on a tick.
     pub tick_ms: u32,
+    /// `initLimit`, in ticks: how long a server may take to find, or to be brought up by, a leader.
+    pub init_limit: u32,
+    /// `syncLimit`, in ticks: how long leader and follower put up with each other's silence.
+    pub sync_limit: u32,
     /// `minSessionTimeout`, in milliseconds; 2 ticks when not set.
     pub min_session_timeout_ms: Option<u32>,
     /// `maxSessionTimeout`, in milliseconds; 20 ticks when not set.
@@ -84,7 +95,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server_id: 1,
+            ensemble: BTreeMap::new(),
             tick_ms: 3_000,
+            init_limit: 10,
+            sync_limit: 5,
             min_session_timeout_ms: None,
             max_session_timeout_ms: None,
             snapshot_every: 10_000,
@@ -121,22 +135,33 @@ struct Running {
     sweeping: bool,
     received: u64,
     sent: u64,
+    /// Its part in the ensemble; `None` when it is alone.
+    peer: Option<Box<Peer>>,
 }
 
 impl Coordinator {
     /// A server whose process has not begun. `stream` is where passwords come from.
     ///
     /// # Panics
-    /// When the configuration is impossible: a server id of 0 or 255, a tick of 0.
+    /// When the configuration is impossible: a server id of 0 or 255, a tick of 0, an ensemble of more than 16
+    /// servers or without this one.
     pub fn new(config: Config, stream: Stream) -> Self {
         assert!((1..=254).contains(&config.server_id), "server id {}", config.server_id);
         assert!(config.tick_ms > 0, "a tick of no time");
+        let ensemble = &config.ensemble;
+        assert!(ensemble.is_empty() || ensemble.contains_key(&config.server_id), "{ensemble:?}");
+        assert!(ensemble.len() <= 16, "an ensemble of {} servers", ensemble.len());
         Self { config, stream, running: None }
     }
 
     /// The state that this server has applied; `None` before it has read its disk.
     pub fn state(&self) -> Option<&State> {
         self.running.as_ref().map(|running| &running.state)
+    }
+
+    /// Whether clients are served: always, unless it is of an ensemble and has no leader with a majority.
+    pub fn serves(&self) -> bool {
+        self.running.as_ref().is_some_and(Running::serves)
     }
 
     /// Tells the server what happened, and collects what it wants.
@@ -148,46 +173,61 @@ impl Coordinator {
         let Some(running) = &mut self.running else { return };
         let mut at = Step { clock, config: &self.config, stream: &mut self.stream, fx };
         match input {
+            Input::Accepted { conn, peer } if running.is_server(peer) => running.greet(conn),
             Input::Accepted { conn, peer } => {
                 running.connections.insert(conn, Connection::new(AuthId::of_peer(peer)));
             }
-            Input::Received { conn, bytes } => running.received(&mut at, conn, bytes),
-            Input::Closed { conn, .. } => running.forget_connection(conn),
+            Input::Received { conn, bytes } if running.connections.contains_key(&conn) => {
+                running.received(&mut at, conn, bytes);
+            }
+            Input::Received { conn, bytes } => running.peer_received(&mut at, conn, bytes),
+            Input::Closed { conn, .. } if running.connections.contains_key(&conn) => {
+                running.forget_connection(conn);
+            }
+            Input::Closed { conn, .. } => running.peer_closed(&mut at, conn),
+            Input::Opened(conn) => running.peer_opened(&mut at, conn),
             Input::Timer { id, token } => running.timer(&mut at, id, token),
             Input::DiskDone(op) => match running.log.synced(op, at.fx) {
                 Synced::Ready => running.serve(&mut at),
-                Synced::Durable(zxid) => running.commit(&mut at, zxid),
-                Synced::Other => {}
+                Synced::Durable(zxid) if running.peer.is_none() => running.commit(&mut at, zxid),
+                Synced::Durable(zxid) => running.logged(&mut at, zxid),
+                Synced::Tidied => running.tidied(&mut at),
+                Synced::Other => running.epoch_synced(&mut at, op),
             },
             Input::Shutdown => at.fx.exit(),
-            Input::Start(_) | Input::Opened(_) => {}
+            Input::Start(_) => {}
         }
         running.settle(&mut at);
     }
 
     fn start(&mut self, clock: Clock, image: &DiskImage, fx: &mut Effects) {
-        let (log, state) = match Log::recover(image, self.config.snapshot_every, fx) {
+        let recovered = match Log::recover(image, self.config.snapshot_every, fx) {
             Ok(recovered) => recovered,
-            Err(error) => {
-                tracing::error!(%error, "the server cannot start from its disk");
-                let why = error.to_string().into();
-                fx.observe(Observation::Coordinator(CoordinatorObservation::Halted { why }));
-                fx.exit();
-                return;
-            }
+            Err(error) => return halt(fx, &error.to_string()),
+        };
+        let Recovered { log, state, base, entries } = recovered;
+        let peer = match Peer::recover(&self.config, image, &state, base, entries) {
+            Ok(peer) => peer.map(Box::new),
+            Err(error) => return halt(fx, &error.to_string()),
         };
         let zxid = state.last_zxid;
         tracing::info!(%zxid, znodes = state.tree.len(), "recovered");
         fx.observe(Observation::Coordinator(CoordinatorObservation::Recovered { zxid }));
         fx.observe(Observation::Coordinator(telling::loaded(&state)));
         let mut expiry = Expiry::new(self.config.tick_ms);
-        for (id, session) in state.sessions.iter() {
-            expiry.track(clock.now, id, session.timeout_ms);
+        if peer.is_none() {
+            for (id, session) in state.sessions.iter() {
+                expiry.track(clock.now, id, session.timeout_ms);
+            }
         }
-        let first = sessions::first_id(self.config.server_id, clock.wall_ms);
+        let server_id = self.config.server_id;
+        let first = sessions::first_id(server_id, clock.wall_ms);
         let mut running = Running {
             preparer: Preparer::new(state.last_zxid, &self.config),
-            next_session: first.max(state.sessions.last_id() + 1),
+            next_session: state
+                .sessions
+                .last_id(server_id)
+                .map_or(first, |last| first.max(last + 1)),
             state,
             log,
             proposals: VecDeque::new(),
@@ -199,11 +239,19 @@ impl Coordinator {
             sweeping: false,
             received: 0,
             sent: 0,
+            peer,
         };
         let mut at = Step { clock, config: &self.config, stream: &mut self.stream, fx };
         running.settle(&mut at);
         self.running = Some(running);
     }
+}
+
+fn halt(fx: &mut Effects, why: &str) {
+    tracing::error!(why, "the server cannot go on");
+    let why = why.into();
+    fx.observe(Observation::Coordinator(CoordinatorObservation::Halted { why }));
+    fx.exit();
 }
 
 /// What every part of one step needs.
@@ -219,9 +267,29 @@ impl Running {
     fn settle(&mut self, at: &mut Step<'_>) {
         self.log.flush(at.fx);
         if at.config.is(Mutant::ApplyBeforeFsync) {
-            self.commit(at, self.preparer.last_zxid());
+            self.acknowledge_unlogged(at);
         }
-        self.log.snapshot_if_due(&self.state, at.fx);
+        self.snapshot_if_due(at);
+        if self.leads() {
+            self.arm_timers(at);
+        }
+        if self.peer.is_some() {
+            self.settle_peer(at);
+        }
+    }
+
+    /// Takes a snapshot when it is time. What is not surely decided is in none.
+    fn snapshot_if_due(&mut self, at: &mut Step<'_>) {
+        if !self.serves() {
+            return;
+        }
+        let taken = self.log.snapshot_if_due(&self.state, at.fx);
+        if let (Some((state, keep_from)), Some(peer)) = (taken, &mut self.peer) {
+            peer.history.snapshot(self.state.last_zxid, state, keep_from);
+        }
+    }
+
+    fn arm_timers(&mut self, at: &mut Step<'_>) {
         // Touches only move deadlines back, so an early timer is kept and looks again when it fires.
         if let Some(next) = self.expiry.next()
             && self.expiry_timer.is_none_or(|(due, _)| next < due)
@@ -241,8 +309,13 @@ impl Running {
     fn timer(&mut self, at: &mut Step<'_>, id: TimerId, token: u64) {
         if token == SWEEP_TIMER {
             self.sweeping = false;
-            self.sweep(at);
+            if self.leads() {
+                self.sweep(at);
+            }
             return;
+        }
+        if token == PEER_TIMER {
+            return self.peer_timer(at, id);
         }
         if self.expiry_timer.is_none_or(|(_, current)| current != id) {
             return;

@@ -62,6 +62,8 @@ pub enum Write {
     },
     /// closeSession, asked for by the client or by its silence.
     CloseSession,
+    /// What is refused before it is looked at; it takes a zxid all the same.
+    Refused(Code),
     /// Removal of a container or of a znode whose time to live is over, if it is still childless.
     DeletePerished {
         /// The znode.
@@ -196,6 +198,7 @@ impl Attempt<'_> {
             Write::SetAcl { path, acl, aversion } => self.set_acl(path, &acl, aversion),
             Write::Multi(ops) => Ok(self.multi(ops)),
             Write::CloseSession => Ok(self.close_session()),
+            Write::Refused(code) => Err(code),
             Write::CreateSession { .. } | Write::DeletePerished { .. } => Err(Code::SYSTEM_ERROR),
         }
     }

@@ -21,8 +21,13 @@ pub struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionTable {
     sessions: BTreeMap<i64, Session>,
-    /// The highest id that was ever given away: no id is given twice, whatever the wall clock does.
-    last_id: i64,
+    /// The highest id that each server, by the ids' high bytes, ever gave away: no id is given twice, whatever
+    /// the wall clocks do.
+    last_ids: BTreeMap<u8, i64>,
+}
+
+fn giver(id: i64) -> u8 {
+    id.to_be_bytes()[0]
 }
 
 impl SessionTable {
@@ -46,14 +51,15 @@ impl SessionTable {
         self.sessions.is_empty()
     }
 
-    /// The highest id that was ever given away.
-    pub fn last_id(&self) -> i64 {
-        self.last_id
+    /// The highest id that server `server_id` ever gave away.
+    pub fn last_id(&self, server_id: u8) -> Option<i64> {
+        self.last_ids.get(&server_id).copied()
     }
 
     /// Adds a session.
     pub fn open(&mut self, id: i64, session: Session) {
-        self.last_id = self.last_id.max(id);
+        let last = self.last_ids.entry(giver(id)).or_insert(id);
+        *last = id.max(*last);
         self.sessions.insert(id, session);
     }
 
@@ -64,7 +70,8 @@ impl SessionTable {
 
     /// Adds the table to a snapshot.
     pub fn encode(&self, to: &mut Writer) {
-        to.long(self.last_id);
+        to.count(self.last_ids.len());
+        self.last_ids.values().for_each(|id| to.long(*id));
         to.count(self.sessions.len());
         for (id, session) in &self.sessions {
             to.long(*id);
@@ -78,7 +85,11 @@ impl SessionTable {
     /// # Errors
     /// When the bytes spell none.
     pub fn decode(from: &mut Reader) -> Result<Self, JuteError> {
-        let mut table = Self { sessions: BTreeMap::new(), last_id: from.long()? };
+        let mut table = Self::default();
+        for _ in 0..from.count()? {
+            let id = from.long()?;
+            table.last_ids.insert(giver(id), id);
+        }
         for _ in 0..from.count()? {
             let (id, timeout_ms) = (from.long()?, from.int()?);
             table.open(id, Session { timeout_ms, password: decode_password(from)? });

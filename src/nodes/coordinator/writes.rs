@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::acl::AuthId;
 use super::connection::Waiting;
-use super::prepare::Write;
+use super::prepare::{Requester, Write};
 use super::state::Applied;
 use super::tree::{Changes, Tree};
 use super::txn::{PASSWORD, Record, Txn};
 use super::{Effects, Running, Step, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Mutant, Zxid};
-use crate::wire::zookeeper::{Code, ConnectResponse, MultiResult, Reply, encode_event, op};
+use crate::wire::zookeeper::{
+    Code, ConnectResponse, MultiOp, MultiResult, Reply, Request, encode_event, op,
+};
 
 /// What is under way through the pipeline, in the order of zxids.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ enum What {
     Txn(Box<Txn>),
     /// A marker behind everything proposed before it.
     Sync(Arc<str>),
+    /// The same, for a client of the learner that is connected there.
+    LearnerSync(ConnId),
 }
 
 /// What a reply looks like.
@@ -43,6 +48,41 @@ pub(super) enum Shape {
     Multi { xid: i32, creates: Vec<i32> },
 }
 
+impl Shape {
+    /// The shape of the reply to `request`.
+    pub(super) fn of(request: &Request, xid: i32) -> Self {
+        let created = |op: &MultiOp| match op {
+            MultiOp::Create(create) => create.op,
+            _ => 0,
+        };
+        match request {
+            Request::Multi(ops) => Self::Multi { xid, creates: ops.iter().map(created).collect() },
+            other => Self::Request { xid, op: other.op() },
+        }
+    }
+}
+
+/// What a request asks for.
+pub(super) enum Asked {
+    /// A write.
+    Write(Write),
+    /// Something else.
+    Other(Request),
+}
+
+/// The write that a request is, if it is one.
+pub(super) fn write_of(request: Request) -> Asked {
+    Asked::Write(match request {
+        Request::Create(create) => Write::Create(create),
+        Request::Delete(delete) => Write::Delete(delete),
+        Request::SetData(set) => Write::SetData(set),
+        Request::SetAcl { path, acl, aversion } => Write::SetAcl { path, acl, aversion },
+        Request::Multi(ops) => Write::Multi(ops),
+        Request::CloseSession => Write::CloseSession,
+        other => return Asked::Other(other),
+    })
+}
+
 impl Running {
     /// Makes the transaction of a write and sends it on its way.
     pub(super) fn propose(
@@ -53,6 +93,7 @@ impl Running {
         cxid: i32,
         write: Write,
     ) {
+        let write = self.check_owner(session, None, write);
         let conn = origin.as_ref().map(|(conn, _)| *conn);
         let mut connection = conn.and_then(|conn| self.connections.get_mut(&conn));
         if let Some(connection) = &mut connection {
@@ -61,12 +102,41 @@ impl Running {
         let ids = connection.as_ref().map_or(&[][..], |connection| &connection.ids);
         let by = Self::requester(ids, at, session, cxid);
         let txn = self.preparer.write(&self.state, by, write);
+        self.enter(at, txn, origin);
+    }
+
+    /// The same for a write that a learner forwarded; it answers its client itself.
+    pub(super) fn propose_forwarded(
+        &mut self,
+        at: &mut Step<'_>,
+        learner: ConnId,
+        session: i64,
+        cxid: i32,
+        ids: &[AuthId],
+        write: Write,
+    ) {
+        let write = self.check_owner(session, Some(learner), write);
+        let by = Requester { session, cxid, ids, time_ms: at.clock.wall_ms };
+        let txn = self.preparer.write(&self.state, by, write);
+        self.enter(at, txn, None);
+    }
+
+    fn enter(&mut self, at: &mut Step<'_>, txn: Txn, origin: Option<(ConnId, Shape)>) {
         if let Record::CreateSession { timeout_ms, .. } = txn.record {
-            self.expiry.track(at.clock.now, session, timeout_ms);
+            self.expiry.track(at.clock.now, txn.session, timeout_ms);
         }
-        self.log.append(&txn);
-        let zxid = txn.zxid;
+        let (zxid, bytes) = (txn.zxid, txn.encode());
+        self.log.append(zxid, &bytes);
+        self.propose_to_learners(at.clock.now, zxid, bytes);
         self.proposals.push_back(Proposal { zxid, what: What::Txn(Box::new(txn)), origin });
+    }
+
+    /// A sync that a learner forwarded.
+    pub(super) fn propose_learner_sync(&mut self, at: &mut Step<'_>, learner: ConnId) {
+        let (zxid, what) = (self.preparer.last_zxid(), What::LearnerSync(learner));
+        self.proposals.push_back(Proposal { zxid, what, origin: None });
+        let last = self.last_zxid();
+        self.commit(at, last);
     }
 
     /// A sync is answered behind everything proposed before it; it is no transaction.
@@ -92,6 +162,10 @@ impl Running {
         while let Some(proposal) = self.proposals.pop_front_if(|next| next.zxid <= zxid) {
             let result = match proposal.what {
                 What::Sync(path) => Applied::Created { path, stat: Default::default() },
+                What::LearnerSync(learner) => {
+                    self.answer_sync(learner);
+                    continue;
+                }
                 What::Txn(txn) => self.apply(at, &txn),
             };
             if let Some((conn, shape)) = proposal.origin {
@@ -100,7 +174,7 @@ impl Running {
         }
     }
 
-    fn apply(&mut self, at: &mut Step<'_>, txn: &Txn) -> Applied {
+    pub(super) fn apply(&mut self, at: &mut Step<'_>, txn: &Txn) -> Applied {
         let mut changes = Changes::new();
         let owned = telling::owned(&self.state.tree, txn);
         let applied = self.state.apply(txn, &mut changes);
@@ -123,7 +197,7 @@ impl Running {
             Applied::SessionClosed => self.session_closed(at, txn),
             _ => {}
         }
-        self.log.snapshot_if_due(&self.state, at.fx);
+        self.snapshot_if_due(at);
         applied
     }
 
@@ -138,7 +212,7 @@ impl Running {
 
     fn session_closed(&mut self, at: &mut Step<'_>, txn: &Txn) {
         let session = txn.session;
-        self.expiry.forget(session);
+        self.forget_session(session);
         // A client that closed its session waits for the reply; one that was silent waits for nothing.
         let by_client =
             self.attached.get(&session).copied().filter(|conn| {
@@ -146,7 +220,7 @@ impl Running {
             });
         match (by_client, self.attached.get(&session).copied()) {
             (None, Some(conn)) => self.end_connection(at, conn),
-            _ if txn.cxid != 0 => {
+            _ if txn.cxid != 0 && self.leads() => {
                 tracing::info!(session = format!("{session:#x}"), "session closed");
                 let observation = CoordinatorObservation::SessionClosed { session };
                 at.fx.observe(Observation::Coordinator(observation));
@@ -155,8 +229,18 @@ impl Running {
         }
     }
 
-    fn answer_proposal(&mut self, at: &mut Step<'_>, conn: ConnId, shape: Shape, applied: Applied) {
+    pub(super) fn answer_proposal(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        shape: Shape,
+        applied: Applied,
+    ) {
         let Some(connection) = self.connections.get(&conn) else { return };
+        if applied == Applied::Failed(Code::SESSION_MOVED) {
+            // Its client is connected elsewhere now; whatever it does here is too late.
+            return self.end_connection(at, conn);
+        }
         let session = connection.session.unwrap_or(0);
         match shape {
             Shape::Connect { timeout_ms, password, read_only } => {

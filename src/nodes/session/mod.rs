@@ -33,10 +33,21 @@ type Effects = step::Effects<Observation>;
 /// The longest that a client stays silent (`ClientCnxn.MAX_SEND_PING_INTERVAL`).
 const MAX_PING_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long a client waits when it has tried all of several servers (`StaticHostProvider.next`), in milliseconds.
+const ROUND_PAUSE_MS: u64 = 1_000;
+
+/// Clients try the servers in an order of their own (`StaticHostProvider`), so that they are spread over them.
+fn shuffle(servers: &mut [NodeId], stream: &mut Stream) {
+    for last in (1..servers.len()).rev() {
+        let other = usize::try_from(stream.below(last as u64 + 1)).expect("below a usize");
+        servers.swap(last, other);
+    }
+}
+
 /// How a session is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
-    /// The servers, in the order in which they are tried (`zookeeper.connect`).
+    /// The servers (`zookeeper.connect`).
     pub servers: Vec<NodeId>,
     /// The timeout that is asked for, in milliseconds (`zookeeper.session.timeout.ms`).
     pub timeout_ms: i32,
@@ -114,6 +125,8 @@ pub struct Session {
     life: Life,
     link: Link,
     server: usize,
+    /// The server that it was connected to last: when all others were tried, there is a pause.
+    round_began: usize,
     id: i64,
     password: Option<Bytes>,
     /// Negotiated; what was asked for, before.
@@ -131,12 +144,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has not begun; `stream` draws its pauses.
+    /// A session that has not begun; `stream` draws its pauses, and the order in which servers are tried.
     ///
     /// # Panics
     /// Without a server.
     pub fn new(config: SessionConfig, stream: Stream) -> Self {
         assert!(!config.servers.is_empty(), "a session needs a server");
+        let (mut config, mut stream) = (config, stream);
+        shuffle(&mut config.servers, &mut stream);
         let timeout = Duration::from_millis(u64::try_from(config.timeout_ms).unwrap_or(0));
         Self {
             config,
@@ -144,6 +159,7 @@ impl Session {
             life: Life::New,
             link: Link::Down,
             server: 0,
+            round_began: 0,
             id: 0,
             password: None,
             timeout,
@@ -371,7 +387,10 @@ impl Session {
         let was_up = matches!(self.link, Link::Up(_));
         self.drop_link(fx);
         self.server = (self.server + 1) % self.config.servers.len();
-        let pause_ms = self.stream.within(self.config.backoff_ms.clone());
+        let mut pause_ms = self.stream.within(self.config.backoff_ms.clone());
+        if self.config.servers.len() > 1 && self.server == self.round_began {
+            pause_ms += ROUND_PAUSE_MS;
+        }
         self.link = Link::Backoff(clock.now + Duration::from_millis(pause_ms));
         if self.life == Life::Closing {
             self.link = Link::Down;
@@ -429,6 +448,7 @@ impl Session {
         (self.id, self.password) = (response.session, response.password);
         self.timeout = Duration::from_millis(u64::try_from(response.timeout_ms).unwrap_or(0));
         self.link = Link::Up(conn);
+        self.round_began = self.server;
         self.events.push_back(SessionEvent::Connected);
         for set in self.armed.set_watches(self.last_zxid) {
             self.last_sent = clock.now;

@@ -17,7 +17,7 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<To
         Observation::Broker(observation) => {
             election(story, observation).or_else(|| broker(story, observation))
         }
-        Observation::Coordinator(observation) => Some(coordinator(observation)),
+        Observation::Coordinator(observation) => coordinator(observation),
     }
 }
 
@@ -175,14 +175,22 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
     Some((kind, None, text))
 }
 
-fn coordinator(observation: &CoordinatorObservation) -> Told {
+fn coordinator(observation: &CoordinatorObservation) -> Option<Told> {
     let kind = match observation {
-        CoordinatorObservation::Recovered { .. }
-        | CoordinatorObservation::TreeLoaded { .. }
-        | CoordinatorObservation::Halted { .. } => Kind::Process,
-        _ => Kind::Session,
+        // Every transaction would be too much.
+        CoordinatorObservation::Logged { .. } | CoordinatorObservation::Committed { .. } => {
+            return None;
+        }
+        CoordinatorObservation::SessionOpened { .. }
+        | CoordinatorObservation::SessionExpired { .. }
+        | CoordinatorObservation::SessionClosed { .. }
+        | CoordinatorObservation::SessionAttached { .. }
+        | CoordinatorObservation::SessionEnded { .. }
+        | CoordinatorObservation::EphemeralCreated { .. }
+        | CoordinatorObservation::EphemeralDeleted { .. } => Kind::Session,
+        _ => Kind::Process,
     };
-    (kind, None, observation.to_string())
+    Some((kind, None, observation.to_string()))
 }
 
 /// What is told of a fact: where it is, whose it is, and what.

@@ -139,6 +139,9 @@ pub const COORDINATOR: &[Property] = &[
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     ms("maxSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     count("snapCount", 2, INT, &[(V0_10, Is(100_000))]),
+    // Of an ensemble, in ticks; those of ZooKeeper's sample configuration, as it has no defaults.
+    count("initLimit", 1, INT, &[(V0_10, Is(10))]),
+    count("syncLimit", 1, INT, &[(V0_10, Is(5))]),
 ];
 
 /// Properties of Kafka and ZooKeeper that people set often and that the simulation does not obey.
@@ -206,8 +209,6 @@ pub const NOT_SIMULATED: &[&str] = &[
     "transactional.id",
     // The coordinator.
     "forceSync",
-    "initLimit",
     "maxClientCnxns",
     "preAllocSize",
-    "syncLimit",
 ];

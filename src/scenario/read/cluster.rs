@@ -12,8 +12,8 @@ use crate::vocab::{KafkaVersion, Mutant, Ratio};
 
 /// Most brokers of a cluster.
 const BROKERS_MAX: i64 = 100;
-/// Most servers of the coordinator; an ensemble is not simulated yet.
-const COORDINATORS_MAX: i64 = 1;
+/// How many servers a coordinator can have; an even number survives no more than one less.
+const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
 
@@ -60,9 +60,9 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
     let coordinators = match cluster.take("coordinators") {
         None => Some(1),
         Some(item) => item.integer(1..=BROKERS_MAX).and_then(|count| {
-            if count > COORDINATORS_MAX {
-                let message = format!("an ensemble of {count} coordinators is not simulated yet");
-                return item.error(message, "write coordinators = 1");
+            if !ENSEMBLES.contains(&count) {
+                let message = format!("a coordinator has 1, 3 or 5 servers, not {count}");
+                return item.error(message, "write coordinators = 3");
             }
             Some(count)
         }),

@@ -255,6 +255,8 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
         Some((of, k)) => (of.trim(), Some(k.trim())),
     };
     match (role.trim(), k) {
+        ("leader", None) if of == COORDINATOR => Some(Target::CoordinatorLeader),
+        ("follower", Some(k)) if of == COORDINATOR => coordinator_follower(context, item, k),
         ("leader", None) => Some(Target::Leader(partition(context, item, of)?.0)),
         ("follower", Some(k)) => follower(context, item, of, k),
         ("leader", Some(_)) => item.error("a partition has but one leader", ROLES),
@@ -263,6 +265,24 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
             let hint = did_you_mean(role, "roles", ["leader", "follower", "controller"]);
             item.error(format!("there is no role `{role}`"), hint)
         }
+    }
+}
+
+/// What stands where a partition's name would, for the coordinator's own servers.
+const COORDINATOR: &str = "coordinator";
+
+fn coordinator_follower(context: &Context<'_>, item: &Item<'_, '_>, k: &str) -> Option<Target> {
+    let servers = context.nodes.values().filter(|kind| **kind == NodeKind::Coordinator).count();
+    match k.parse::<usize>() {
+        Ok(k) if (1..servers).contains(&k) => Some(Target::CoordinatorFollower(k)),
+        Ok(k) => {
+            let hint = match servers.saturating_sub(1) {
+                0 => "it has one server; write coordinators = 3 in [cluster]".to_owned(),
+                followers => format!("followers are counted from 1 to {followers}"),
+            };
+            item.error(format!("the coordinator has no follower {k}"), hint)
+        }
+        Err(_) => item.error(format!("`{k}` is not the number of a follower"), ROLES),
     }
 }
 

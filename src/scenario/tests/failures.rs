@@ -41,6 +41,14 @@ bandwidth = "1.5KiB/s"
 [disk]
 write = "20us"
 fsync = "1ms..3ms"
+[[command]]
+at = "1s..2s"
+times = 2
+every = "1s"
+run = "kafka-topics --describe --topic a.b,c --zookeeper z1:2181"
+[[command]]
+at = "1s"
+run = "bin/kafka-topics.sh --list"
 [[fault]]
 at = "10s..20s"
 times = 3

@@ -1,6 +1,6 @@
-//! One coordinator server, its disk and its clock, without a network.
+//! A coordinator, alone or an ensemble of three, with disks and a clock, and a network that takes no time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,8 @@ use kafka_sim::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Time, TimerId};
 
 /// The wall clock at the beginning, in milliseconds since 1970.
 const EPOCH_MS: i64 = 1_795_357_676_000;
+/// The node of the first server of an ensemble.
+const FIRST_NODE: u16 = 100;
 
 /// What a client has of a connection.
 #[derive(Default)]
@@ -18,34 +20,81 @@ struct Line {
     closed: bool,
 }
 
-pub struct World {
+struct Server {
+    config: Config,
     coordinator: Coordinator,
-    fx: Effects,
-    pub now: Time,
     timers: BTreeMap<(Time, TimerId), u64>,
     files: BTreeMap<FileName, Vec<u8>>,
+}
+
+pub struct World {
+    servers: Vec<Server>,
+    /// The server that clients connect to.
+    home: usize,
+    fx: Effects,
+    pub now: Time,
     lines: BTreeMap<ConnId, Line>,
+    /// Connections between servers.
+    between: BTreeMap<ConnId, (usize, usize)>,
     accepted: u64,
 }
 
-fn config() -> Config {
+fn config(index: u8, servers: u8) -> Config {
+    let node = |index: u8| (index + 1, NodeId(FIRST_NODE + u16::from(index)));
     // A snapshot every 50 transactions, so that the recovery at the end reads one.
-    Config { tick_ms: 2_000, extended_types: true, snapshot_every: 50, ..Config::default() }
+    Config {
+        server_id: index + 1,
+        ensemble: if servers == 1 { BTreeMap::new() } else { (0..servers).map(node).collect() },
+        tick_ms: 2_000,
+        extended_types: true,
+        snapshot_every: 50,
+        ..Config::default()
+    }
 }
 
 impl World {
     pub fn new() -> Self {
+        Self::of(1)
+    }
+
+    /// Three servers, and clients that connect to the one that leads, or to one that does not.
+    pub fn ensemble(at_leader: bool) -> Self {
+        let mut world = Self::of(3);
+        world.pass(3_000);
+        assert!(world.servers.iter().all(|server| server.coordinator.serves()));
+        world.home = if at_leader { 2 } else { 0 };
+        let mode = world.ask("srvr");
+        assert_eq!(mode.contains("Mode: leader"), at_leader, "{mode}");
+        world
+    }
+
+    fn of(count: u8) -> Self {
+        let server = |index: u8| {
+            let config = config(index, count);
+            let stream = Seed(1).stream("coordinator/test");
+            let coordinator = Coordinator::new(config.clone(), stream);
+            Server { config, coordinator, timers: BTreeMap::new(), files: BTreeMap::new() }
+        };
         let mut world = Self {
-            coordinator: Coordinator::new(config(), Seed(1).stream("coordinator/test")),
+            servers: (0..count).map(server).collect(),
+            home: 0,
             fx: Effects::default(),
             now: Time::from_millis(1),
-            timers: BTreeMap::new(),
-            files: BTreeMap::new(),
             lines: BTreeMap::new(),
+            between: BTreeMap::new(),
             accepted: 0,
         };
-        world.step(Input::Start(DiskImage::new()));
+        for server in 0..usize::from(count) {
+            world.step_one(server, Input::Start(DiskImage::new()));
+        }
         world
+    }
+
+    /// What a server says to a word of four letters.
+    fn ask(&mut self, word: &'static str) -> String {
+        let conn = self.accept();
+        self.send(conn, Bytes::from_static(word.as_bytes()));
+        String::from_utf8(self.take(conn).to_vec()).expect("text")
     }
 
     pub fn clock(&self) -> Clock {
@@ -53,56 +102,59 @@ impl World {
     }
 
     fn step(&mut self, input: Input) {
-        let mut inputs = vec![input];
-        while let Some(input) = inputs.pop() {
-            self.coordinator.step(self.clock(), input, &mut self.fx);
+        self.step_one(self.home, input);
+    }
+
+    fn step_one(&mut self, server: usize, input: Input) {
+        let clock = self.clock();
+        let mut inputs = VecDeque::from([(server, input)]);
+        while let Some((server, input)) = inputs.pop_front() {
+            self.servers[server].coordinator.step(clock, input, &mut self.fx);
             let effects: Vec<_> = self.fx.drain().collect();
             for effect in effects {
-                match effect {
-                    Effect::Send { conn, bytes } => {
-                        self.lines.entry(conn).or_default().arrived.extend(&bytes);
-                    }
-                    Effect::Close(conn) => self.lines.entry(conn).or_default().closed = true,
-                    Effect::SetTimer { id, at, token } => {
-                        self.timers.insert((at, id), token);
-                    }
-                    Effect::CancelTimer(id) => self.timers.retain(|(_, timer), _| *timer != id),
-                    Effect::Disk { op, request } => inputs.extend(self.disk(op, request)),
-                    Effect::Observe(_) => {}
-                    Effect::Connect { .. } | Effect::Exit => panic!("{effect:?}"),
-                }
+                self.play(server, effect, &mut inputs);
             }
-            // One fsync at a time ends, in the order in which they were asked for.
-            inputs.sort_by_key(|input| match input {
-                Input::DiskDone(op) => std::cmp::Reverse(op.0),
-                _ => std::cmp::Reverse(0),
-            });
         }
     }
 
-    fn disk(&mut self, op: DiskOpId, request: DiskRequest) -> Option<Input> {
-        match request {
-            DiskRequest::Append { file, bytes } => {
-                self.files.entry(file).or_default().extend(bytes.bytes());
+    fn play<O: std::fmt::Debug>(
+        &mut self,
+        server: usize,
+        effect: Effect<O>,
+        inputs: &mut VecDeque<(usize, Input)>,
+    ) {
+        let other = |(one, two): (usize, usize)| if one == server { two } else { one };
+        match effect {
+            Effect::Send { conn, bytes } => match self.between.get(&conn) {
+                Some(ends) => inputs.push_back((other(*ends), Input::Received { conn, bytes })),
+                None => self.lines.entry(conn).or_default().arrived.extend(&bytes),
+            },
+            Effect::Close(conn) => match self.between.remove(&conn) {
+                Some(ends) => {
+                    let why = Closed::Eof;
+                    inputs.push_back((other(ends), Input::Closed { conn, why }));
+                }
+                None => self.lines.entry(conn).or_default().closed = true,
+            },
+            Effect::Connect { conn, to } => {
+                let (to, peer) = (usize::from(to.0 - FIRST_NODE), FIRST_NODE + server as u16);
+                self.between.insert(conn, (server, to));
+                inputs.push_back((to, Input::Accepted { conn, peer: NodeId(peer) }));
+                inputs.push_back((server, Input::Opened(conn)));
             }
-            DiskRequest::Write { file, bytes } => {
-                self.files.insert(file, bytes.to_vec());
+            Effect::SetTimer { id, at, token } => {
+                self.servers[server].timers.insert((at, id), token);
             }
-            DiskRequest::Rename { from, to } => {
-                let content = self.files.remove(&from).expect("a file to rename");
-                self.files.insert(to, content);
+            Effect::CancelTimer(id) => {
+                self.servers[server].timers.retain(|(_, timer), _| *timer != id);
             }
-            DiskRequest::Delete { file } => {
-                self.files.remove(&file);
+            Effect::Disk { op, request } => {
+                let done = self.servers[server].disk(op, request);
+                inputs.extend(done.map(|done| (server, done)));
             }
-            DiskRequest::Truncate { file, len } => {
-                self.files.get_mut(&file).expect("a file to cut").truncate(len as usize);
-            }
-            DiskRequest::Fsync { .. } | DiskRequest::FsyncDirectory => {
-                return Some(Input::DiskDone(op));
-            }
+            Effect::Observe(_) => {}
+            Effect::Exit => panic!("{effect:?}"),
         }
-        None
     }
 
     /// A new connection.
@@ -141,28 +193,58 @@ impl World {
     /// Lets time pass, and the server's timers that become due.
     pub fn pass(&mut self, ms: u64) {
         let end = self.now + Duration::from_millis(ms);
-        while let Some((&(at, id), &token)) = self.timers.first_key_value()
-            && at <= end
-        {
-            self.timers.remove(&(at, id));
+        loop {
+            let next = |(index, server): (usize, &Server)| {
+                server.timers.first_key_value().map(|(due, token)| (*due, index, *token))
+            };
+            let due = self.servers.iter().enumerate().filter_map(next).min();
+            let Some(((at, id), server, token)) = due.filter(|((at, _), ..)| *at <= end) else {
+                break;
+            };
+            self.servers[server].timers.remove(&(at, id));
             self.now = at.max(self.now);
-            self.step(Input::Timer { id, token });
+            self.step_one(server, Input::Timer { id, token });
         }
         self.now = end;
     }
 
     /// A process that starts from this disk has the same state.
     pub fn recovers_to_the_same_state(&self) {
-        assert!(
-            self.files.keys().any(|name| name.starts_with("snapshot.")),
-            "no snapshot was taken"
-        );
+        let Server { config, coordinator, files, .. } = &self.servers[self.home];
+        assert!(files.keys().any(|name| name.starts_with("snapshot.")), "no snapshot was taken");
         let piece = |bytes: &Vec<u8>| bytes.clone().into();
-        let image = self.files.iter().map(|(name, bytes)| (name.clone(), piece(bytes))).collect();
-        let mut again = Coordinator::new(config(), Seed(2).stream("coordinator/test"));
+        let image = files.iter().map(|(name, bytes)| (name.clone(), piece(bytes))).collect();
+        let mut again = Coordinator::new(config.clone(), Seed(2).stream("coordinator/test"));
         again.step(self.clock(), Input::Start(image), &mut Effects::default());
-        let (before, after) = (self.coordinator.state(), again.state());
+        let (before, after) = (coordinator.state(), again.state());
         assert_eq!(before.map(|state| state.digest()), after.map(|state| state.digest()));
         assert!(before.is_some());
+    }
+}
+
+impl Server {
+    fn disk(&mut self, op: DiskOpId, request: DiskRequest) -> Option<Input> {
+        match request {
+            DiskRequest::Append { file, bytes } => {
+                self.files.entry(file).or_default().extend(bytes.bytes());
+            }
+            DiskRequest::Write { file, bytes } => {
+                self.files.insert(file, bytes.to_vec());
+            }
+            DiskRequest::Rename { from, to } => {
+                let content = self.files.remove(&from).expect("a file to rename");
+                self.files.insert(to, content);
+            }
+            DiskRequest::Delete { file } => {
+                self.files.remove(&file);
+            }
+            DiskRequest::Truncate { file, len } => {
+                self.files.get_mut(&file).expect("a file to cut").truncate(len as usize);
+            }
+            DiskRequest::Fsync { .. } | DiskRequest::FsyncDirectory => {
+                return Some(Input::DiskDone(op));
+            }
+        }
+        None
     }
 }

@@ -5,8 +5,11 @@
 //! body of a [`Request`] from the client, a [`ReplyHeader`] and the body of a [`Reply`] (or of a
 //! [`WatchedEvent`], when the header's xid is [`xid::EVENT`]) from the server. Null and empty data are
 //! different; a null path cannot be decoded, which a server answers with [`Code::MARSHALLING_ERROR`].
+//!
+//! What the servers of an ensemble say to one another stands in [`ensemble`].
 
 mod code;
+pub mod ensemble;
 mod reply;
 mod request;
 #[cfg(test)]

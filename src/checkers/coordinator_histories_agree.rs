@@ -1,0 +1,129 @@
+//! All servers of the coordinator's ensemble go through one history.
+
+use std::collections::BTreeMap;
+
+use super::ensemble::Epochs;
+use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::history::CoordinatorObservation;
+use crate::vocab::{NodeId, Time, Zxid};
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "coordinator-histories-agree",
+    statement: "a zxid means the same transaction on every server of the coordinator's \
+                ensemble, each server applies transactions without leaving one out, and servers \
+                that begin to serve at the same transaction have the same tree",
+    source: "ZAB: PrefixConsistency, Integrity, Agreement and TotalOrder (Z3, Z5)",
+    leaves_out: "trees between those moments; what a server applied before it began to serve, \
+                 which its tree then shows",
+    class: Class::Safety,
+};
+
+/// What each zxid means, where each server is, and the first that broke it.
+#[derive(Clone, Debug, Default)]
+pub struct CoordinatorHistoriesAgree {
+    epochs: Epochs,
+    transactions: BTreeMap<Zxid, u64>,
+    trees: BTreeMap<Zxid, u64>,
+    applied: BTreeMap<NodeId, Zxid>,
+    first: FirstCase,
+}
+
+impl CoordinatorHistoriesAgree {
+    fn begins(&mut self, node: NodeId, zxid: Zxid, digest: u64) -> Option<String> {
+        self.applied.insert(node, zxid);
+        let known = *self.trees.entry(zxid).or_insert(digest);
+        (known != digest).then(|| format!("has another tree at {zxid} than a server before it"))
+    }
+
+    fn means(&mut self, zxid: Zxid, hash: u64) -> Option<String> {
+        let known = *self.transactions.entry(zxid).or_insert(hash);
+        (known != hash).then(|| format!("has another transaction {zxid} than a server before it"))
+    }
+
+    fn applies(&mut self, node: NodeId, zxid: Zxid) -> Option<String> {
+        let applied = self.applied.insert(node, zxid)?;
+        let (last, before) = (self.epochs.transaction(applied), self.epochs.before(zxid));
+        (last != before).then(|| format!("applied {zxid} behind {last}, not behind {before}"))
+    }
+
+    fn told(&mut self, node: NodeId, told: &CoordinatorObservation) -> Option<String> {
+        match told {
+            CoordinatorObservation::Leading { epoch, zxid, digest } => {
+                self.epochs.begins(*epoch, *zxid);
+                self.begins(node, *zxid, *digest)
+            }
+            CoordinatorObservation::Following { zxid, digest, .. } => {
+                self.begins(node, *zxid, *digest)
+            }
+            CoordinatorObservation::Logged { zxid, hash } => self.means(*zxid, *hash),
+            CoordinatorObservation::Committed { zxid, hash } => {
+                let gap = self.applies(node, *zxid);
+                self.means(*zxid, *hash).or(gap)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Checker for CoordinatorHistoriesAgree {
+    fn coordinator(
+        &mut self,
+        books: &Books,
+        time: Time,
+        node: NodeId,
+        told: &CoordinatorObservation,
+    ) {
+        if let Some(wrong) = self.told(node, told) {
+            self.first.found(|| {
+                let what = format!("{} {wrong}, at {time:.3}", books.terms.name(node));
+                Case::of(time, what).about(&books.terms, [node]).after_faults(&books.faults)
+            });
+        }
+    }
+
+    fn judge(&self, _: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::{Story, rejects};
+
+    fn leading(epoch: u32, zxid: Zxid, digest: u64) -> CoordinatorObservation {
+        CoordinatorObservation::Leading { epoch, zxid, digest }
+    }
+
+    fn committed(zxid: Zxid, hash: u64) -> CoordinatorObservation {
+        CoordinatorObservation::Committed { zxid, hash }
+    }
+
+    fn begun() -> Story {
+        let mut story = Story::default();
+        story.server(leading(1, Zxid(0), 7)).server(committed(Zxid::new(1, 1), 11));
+        story
+    }
+
+    #[test]
+    fn transactions_that_follow_on_each_other_are_accepted() {
+        let mut story = begun();
+        story.server(committed(Zxid::new(1, 2), 12)).server(leading(2, Zxid::new(1, 2), 8));
+        story.server(committed(Zxid::new(2, 1), 21));
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
+    fn a_gap_another_meaning_and_another_tree_are_rejected() {
+        for wrong in [
+            committed(Zxid::new(1, 3), 13),
+            CoordinatorObservation::Logged { zxid: Zxid::new(1, 1), hash: 99 },
+            leading(2, Zxid(0), 8),
+        ] {
+            let mut story = begun();
+            story.server(wrong);
+            assert_eq!(rejects(&story, &PROPERTY).count(), 1);
+        }
+    }
+}

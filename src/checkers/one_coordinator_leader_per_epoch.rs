@@ -1,0 +1,121 @@
+//! One server of the coordinator's ensemble leads in each epoch.
+
+use std::collections::BTreeMap;
+
+use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::history::CoordinatorObservation;
+use crate::vocab::{NodeId, Time};
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "one-coordinator-leader-per-epoch",
+    statement: "in each epoch of the coordinator's ensemble one server at most begins to lead, \
+                epochs begin in rising order, and what a server's disk holds of epochs never goes \
+                back, the accepted one never below the current one",
+    source: "ZAB: Leadership1 and Leadership2 of the TLA+ specification (Z1, Z2)",
+    leaves_out: "servers that take themselves for the leader without a majority, as a paused one \
+                 does; they decide nothing",
+    class: Class::Safety,
+};
+
+/// Who led which epoch, what each disk holds, and the first that broke it.
+#[derive(Clone, Debug, Default)]
+pub struct OneCoordinatorLeaderPerEpoch {
+    leaders: BTreeMap<u32, (NodeId, Time)>,
+    /// `acceptedEpoch` and `currentEpoch` of each server.
+    disks: BTreeMap<NodeId, (u32, u32)>,
+    first: FirstCase,
+}
+
+impl OneCoordinatorLeaderPerEpoch {
+    fn wrong(&mut self, books: &Books, time: Time, node: NodeId, what: String) {
+        self.first
+            .found(|| Case::of(time, what).about(&books.terms, [node]).after_faults(&books.faults));
+    }
+}
+
+impl Checker for OneCoordinatorLeaderPerEpoch {
+    fn coordinator(
+        &mut self,
+        books: &Books,
+        time: Time,
+        node: NodeId,
+        told: &CoordinatorObservation,
+    ) {
+        let name = books.terms.name(node);
+        match told {
+            CoordinatorObservation::Leading { epoch, .. } => {
+                if let Some((other, since)) = self.leaders.get(epoch) {
+                    let other = books.terms.name(*other);
+                    let what = format!(
+                        "{name} began to lead epoch {epoch} at {time:.3}, \
+                         which {other} had begun at {since:.3}"
+                    );
+                    return self.wrong(books, time, node, what);
+                }
+                let newest = self.leaders.last_key_value().map(|(newest, _)| *newest);
+                self.leaders.insert(*epoch, (node, time));
+                if let Some(newest) = newest.filter(|newest| newest > epoch) {
+                    let what =
+                        format!("{name} began epoch {epoch} at {time:.3}, behind epoch {newest}");
+                    self.wrong(books, time, node, what);
+                }
+            }
+            CoordinatorObservation::EpochsWritten { accepted, current } => {
+                let before = self.disks.insert(node, (*accepted, *current)).unwrap_or_default();
+                if *accepted < before.0 || *current < before.1 || accepted < current {
+                    let what = format!(
+                        "{name} wrote accepted epoch {accepted} and current epoch {current} at \
+                         {time:.3}, after {} and {}",
+                        before.0, before.1
+                    );
+                    self.wrong(books, time, node, what);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn judge(&self, _: &Books, _: Time) -> Judged {
+        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::{Story, rejects};
+    use crate::vocab::Zxid;
+
+    fn leading(epoch: u32) -> CoordinatorObservation {
+        CoordinatorObservation::Leading { epoch, zxid: Zxid(0), digest: 0 }
+    }
+
+    #[test]
+    fn epochs_that_rise_are_accepted() {
+        let mut story = Story::default();
+        story.server(CoordinatorObservation::EpochsWritten { accepted: 1, current: 0 });
+        story.server(CoordinatorObservation::EpochsWritten { accepted: 1, current: 1 });
+        story.server(leading(1)).server(leading(2));
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
+    fn an_epoch_that_begins_twice_or_late_is_rejected() {
+        for epochs in [[2, 2], [2, 1]] {
+            let mut story = Story::default();
+            epochs.into_iter().for_each(|epoch| {
+                story.server(leading(epoch));
+            });
+            assert_eq!(rejects(&story, &PROPERTY).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_forgets_is_rejected() {
+        let mut story = Story::default();
+        story.server(CoordinatorObservation::EpochsWritten { accepted: 2, current: 1 });
+        story.server(CoordinatorObservation::EpochsWritten { accepted: 2, current: 0 });
+        assert_eq!(rejects(&story, &PROPERTY).count(), 1);
+    }
+}

@@ -1,0 +1,221 @@
+//! Servers and clients in the simulated world, and what is done to them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_sim::history::Observation;
+use kafka_sim::nodes::Effects;
+use kafka_sim::nodes::coordinator::{Config, Coordinator, State};
+use kafka_sim::substrate::{Process, World, WorldConfig};
+use kafka_sim::vocab::step::Input;
+use kafka_sim::vocab::{Clock, NodeId, Seed, Time, Zxid};
+
+use super::client::Client;
+use super::rules::Rules;
+
+pub enum Node {
+    Server(Box<Coordinator>),
+    Client(Box<Client>),
+}
+
+impl Process for Node {
+    type Observation = Observation;
+
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match self {
+            Self::Server(server) => server.step(clock, input, effects),
+            Self::Client(client) => client.step(clock, input, effects),
+        }
+    }
+}
+
+pub struct Ensemble {
+    pub world: World<Node, Rules>,
+    pub servers: usize,
+    clients: usize,
+}
+
+/// The servers' settings: small snapshots, so that they are taken, sent and read.
+pub fn config(id: u8, servers: usize, tick_ms: u32) -> Config {
+    let ensemble = (1..=servers as u8).map(|id| (id, NodeId(u16::from(id) - 1))).collect();
+    Config { server_id: id, ensemble, tick_ms, snapshot_every: 60, ..Config::default() }
+}
+
+impl Ensemble {
+    pub fn new(servers: usize, clients: usize, seed: Seed) -> Self {
+        Self::with_tick(servers, clients, seed, 500)
+    }
+
+    pub fn with_tick(servers: usize, clients: usize, seed: Seed, tick_ms: u32) -> Self {
+        let rules = Rules::new(servers);
+        let mut world = World::new(seed, WorldConfig::default(), rules);
+        for id in 1..=servers as u8 {
+            let mut lives = 0;
+            let boot = move || {
+                lives += 1;
+                let stream = seed.stream(&format!("coordinator/z{id}/{lives}"));
+                Node::Server(Box::new(Coordinator::new(config(id, servers, tick_ms), stream)))
+            };
+            world.add_node(&format!("z{id}"), Box::new(boot));
+        }
+        for number in 0..clients {
+            let boot = move || {
+                let nodes = (0..servers as u16).map(NodeId).collect();
+                let name = format!("c{number}");
+                let stream = seed.stream(&format!("client/{name}"));
+                Node::Client(Box::new(Client::new(&name, nodes, stream)))
+            };
+            world.add_node(&format!("c{number}"), Box::new(boot));
+        }
+        let mut ensemble = Self { world, servers, clients };
+        (0..ensemble.nodes() as u16).for_each(|node| {
+            ensemble.world.start(NodeId(node));
+        });
+        ensemble
+    }
+
+    pub fn nodes(&self) -> usize {
+        self.servers + self.clients
+    }
+
+    pub fn run(&mut self, ms: u64) {
+        let until = self.world.now() + Duration::from_millis(ms);
+        self.world.run_until(until);
+    }
+
+    pub fn crash(&mut self, server: u16) {
+        self.world.crash(NodeId(server));
+    }
+
+    pub fn power_loss(&mut self, server: u16) {
+        self.world.power_loss(NodeId(server));
+    }
+
+    pub fn pause(&mut self, server: u16) {
+        self.world.pause(NodeId(server));
+    }
+
+    pub fn restart_all(&mut self) {
+        for server in (0..self.servers as u16).map(NodeId) {
+            self.world.resume(server);
+            if !self.world.is_running(server) {
+                self.world.restart(server);
+            }
+        }
+    }
+
+    /// Stops messages between two nodes: both ways, or one of them.
+    pub fn cut(&mut self, one: u16, other: u16, way: u64) {
+        let (one, other) = (NodeId(one), NodeId(other));
+        if one != other && way != 1 {
+            self.world.cut(one, other);
+        }
+        if one != other && way != 0 {
+            self.world.cut(other, one);
+        }
+    }
+
+    pub fn isolate(&mut self, server: u16, way: u64) {
+        (0..self.servers as u16).for_each(|other| self.cut(server, other, way));
+    }
+
+    pub fn reset(&mut self, server: u16) {
+        for other in (0..self.nodes() as u16).filter(|&other| other != server) {
+            self.world.reset(NodeId(server), NodeId(other));
+        }
+    }
+
+    pub fn heal_links(&mut self) {
+        let nodes = self.nodes() as u16;
+        for (one, other) in (0..nodes).flat_map(|one| (0..nodes).map(move |other| (one, other))) {
+            if one != other {
+                self.world.heal(NodeId(one), NodeId(other));
+            }
+        }
+    }
+
+    pub fn heal_all(&mut self) {
+        self.heal_links();
+        self.restart_all();
+    }
+
+    pub fn server(&self, server: u16) -> &Coordinator {
+        match self.world.process(NodeId(server)) {
+            Some(Node::Server(server)) => server,
+            _ => panic!("server {server} does not run"),
+        }
+    }
+
+    pub fn client(&self, number: usize) -> &Client {
+        match self.world.process(NodeId((self.servers + number) as u16)) {
+            Some(Node::Client(client)) => client,
+            _ => panic!("client {number} does not run"),
+        }
+    }
+
+    fn last_write(&self) -> Option<Time> {
+        (0..self.clients).map(|number| self.client(number).told.last_write_at).min().flatten()
+    }
+
+    /// Lets time pass until every server serves and every client writes again; then stops the clients.
+    pub fn come_to_rest(&mut self) {
+        let healed = self.world.now();
+        let everything_works = |ensemble: &Self| {
+            let serve = (0..ensemble.servers as u16).all(|s| ensemble.server(s).serves());
+            let connected = (0..ensemble.clients).all(|c| ensemble.client(c).is_connected());
+            serve && connected && ensemble.last_write().is_some_and(|at| at > healed)
+        };
+        while !everything_works(self) {
+            self.run(100);
+            let waited = self.world.now().since(healed);
+            if waited >= Duration::from_secs(130) {
+                let serving: Vec<bool> =
+                    (0..self.servers as u16).map(|s| self.server(s).serves()).collect();
+                panic!("the ensemble does not recover: {serving:?}");
+            }
+        }
+        for client in self.servers..self.nodes() {
+            self.world.pause(NodeId(client as u16));
+        }
+        // Longer than it takes whoever followed or led before to notice that it does no more.
+        self.run(4_000);
+        while !(0..self.servers as u16).all(|server| self.server(server).serves()) {
+            self.run(100);
+            assert!(self.world.now().since(healed) < Duration::from_secs(260), "some never serve");
+        }
+        self.run(1_000);
+    }
+
+    fn tree(state: &State) -> (Vec<u8>, usize) {
+        let mut comparable = state.clone();
+        comparable.last_zxid = Zxid(0);
+        (comparable.encode().to_vec(), state.tree.len())
+    }
+
+    /// All servers have the same state, and in it is what clients were told. How many writes were acknowledged.
+    pub fn judge_end(&self) -> usize {
+        let states: Vec<&State> =
+            (0..self.servers as u16).map(|s| self.server(s).state().expect("started")).collect();
+        for state in &states {
+            let (first, other) = (Self::tree(states[0]), Self::tree(state));
+            assert_eq!(first.1, other.1, "{} and {}", states[0].last_zxid, state.last_zxid);
+            assert!(first.0 == other.0, "two states in the end");
+        }
+        let (mut acknowledged, mut set) = (0, BTreeMap::new());
+        for number in 0..self.clients {
+            let told = &self.client(number).told;
+            for (path, zxid) in &told.created {
+                let znode = states[0].tree.get(path);
+                let found = znode.map(|znode| znode.czxid);
+                assert_eq!(found, Some(*zxid), "{path} was acknowledged");
+                acknowledged += 1;
+            }
+            set.extend(told.set.iter().map(|(zxid, value)| (*zxid, *value)));
+        }
+        if let Some((zxid, _)) = set.last_key_value() {
+            let shared = states[0].tree.get("/shared").expect("it was set");
+            assert!(shared.mzxid >= *zxid, "a later value was overwritten by an earlier one");
+        }
+        acknowledged
+    }
+}
