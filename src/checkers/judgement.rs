@@ -106,8 +106,10 @@ pub struct CommandSummary {
     /// The node that it ran on.
     pub node: Arc<str>,
     /// When it was given.
+    #[serde(rename = "time_ns")]
     pub time: Time,
     /// When it ended; `None` when it had not when the run was over.
+    #[serde(rename = "ended_ns")]
     pub ended: Option<Time>,
     /// The command line.
     pub command: Arc<str>,

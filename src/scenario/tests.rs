@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, Seed, Time, TopicPartition};
+use crate::vocab::{
+    Acks, BrokerId, Happening, KafkaVersion, Seed, Shown, Time, TopicPartition, TopicsAction,
+    TopicsCommand, Via,
+};
 
 mod diagnostics;
 mod failures;
@@ -15,6 +18,7 @@ const SCENARIOS: &[(&str, &str)] = &[
     ("controller_crash", include_str!("../../scenarios/controller_crash.toml")),
     ("coordinator_discovery", include_str!("../../scenarios/coordinator_discovery.toml")),
     ("coordinator_restart", include_str!("../../scenarios/coordinator_restart.toml")),
+    ("describe_topic", include_str!("../../scenarios/describe_topic.toml")),
     ("follower_pause", include_str!("../../scenarios/follower_pause.toml")),
     ("leader_crash", EXAMPLE),
     ("leader_crash_acks1", include_str!("../../scenarios/leader_crash_acks1.toml")),
@@ -113,6 +117,43 @@ fn the_release_decides_what_is_not_set() {
 fn a_delivery_timeout_that_is_not_set_grows_with_the_request_timeout() {
     let text = changed("acks = \"all\"", "acks = \"all\"\n\"request.timeout.ms\" = 200000");
     assert_eq!(plan(&text).producers[0].properties.int("delivery.timeout.ms"), 200_000);
+}
+
+#[test]
+fn a_command_becomes_what_is_typed_on_a_node_of_its_own() {
+    let of = |release: &str, line: &str| {
+        let command = format!(
+            "[[command]]\nat = \"9s\"\ntimes = 2\nevery = \"1s\"\nrun = \"{line}\"\n[expect]"
+        );
+        let text = EXAMPLE.replace("kafka = \"2.8\"", &format!("kafka = \"{release}\""));
+        plan(&text.replace("[expect]", &command)).commands
+    };
+    let commands = of("2.8", "bin/kafka-topics.sh --describe --zookeeper z1:2181 --topic=orders");
+    let times: Vec<_> = commands.iter().map(|c| (c.name.as_str(), c.at.as_millis())).collect();
+    assert_eq!(times, [("shell-1", 9_000), ("shell-2", 10_000)]);
+    let read = TopicsCommand {
+        action: TopicsAction::Describe(Shown::Everything),
+        topics: Some("orders".into()),
+        via: Via::Coordinator,
+        hosts: vec!["z1".into()],
+    };
+    assert_eq!(commands[1].command, read);
+    for (release, line, via, hosts) in [
+        ("2.1", "kafka-topics --list", Via::Coordinator, vec![]),
+        ("2.2", "kafka-topics --list", Via::Brokers, vec![]),
+        ("2.2", "kafka-topics --list --zookeeper localhost:2181", Via::Coordinator, vec![]),
+        (
+            "3.9",
+            "kafka-topics --list --bootstrap-server b1:9092,b3",
+            Via::Brokers,
+            vec!["b1", "b3"],
+        ),
+    ] {
+        let command = &of(release, line)[0].command;
+        let told: Vec<_> = command.hosts.iter().map(String::as_str).collect();
+        assert_eq!((command.via, told), (via, hosts), "{release} {line}");
+        assert_eq!((command.action, &command.topics), (TopicsAction::List, &None));
+    }
 }
 
 const DRAWN: &str = "\n[[fault]]\nat = \"5s..20s\"\npause = \"b1\"\nresume-after = \"1s..9s\"\n";

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
 mod cli;
+mod describe_topic;
 mod ensemble;
 mod exit_codes;
 mod guarantees;

@@ -94,6 +94,43 @@ fn wrong_faults() {
 }
 
 #[test]
+fn wrong_commands() {
+    let check = |name, release: &str, line: &str| {
+        let text = EXAMPLE.replace("kafka = \"2.8\"", &format!("kafka = \"{release}\""));
+        let command = format!("[[command]]\nat = \"9s\"\nrun = \"{line}\"\n[expect]");
+        check(name, &text.replace("[expect]", &command));
+    };
+    check("command_unknown", "2.8", "kafka-topic --list");
+    check("command_mistyped_option", "2.8", "kafka-topics --descrbe --topic orders");
+    check("command_not_simulated", "2.8", "bin/kafka-topics.sh --create --topic orders");
+    check("command_says_nothing", "2.8", "kafka-topics --topic orders");
+    check("command_says_two_things", "2.8", "kafka-topics --list --describe");
+    check(
+        "command_two_filters",
+        "2.8",
+        "kafka-topics --describe --unavailable-partitions --under-replicated-partitions",
+    );
+    check("command_filter_of_list", "2.8", "kafka-topics --list --unavailable-partitions");
+    check("command_without_value", "2.8", "kafka-topics --describe --topic");
+    check("command_twice", "2.8", "kafka-topics --list --topic=orders --topic orders");
+    check("command_unknown_topic", "2.8", "kafka-topics --describe --topic ordres");
+    check("command_zookeeper_too_late", "3.0", "kafka-topics --list --zookeeper z1:2181");
+    check("command_brokers_too_early", "2.1", "kafka-topics --list --bootstrap-server b1:9092");
+    check("command_asks_both", "2.8", "kafka-topics --list --zookeeper z1 --bootstrap-server b1");
+    check("command_unknown_host", "2.8", "kafka-topics --list --zookeeper b1:2181");
+    check("command_wrong_port", "2.8", "kafka-topics --list --bootstrap-server b1:2181");
+    check("command_empty", "2.8", "");
+    let late = "[[command]]\nat = \"30s\"\nrun = \"kafka-topics --list\"\n[expect]";
+    self::check("command_past_the_end", &EXAMPLE.replace("[expect]", late));
+    let bare = "[[command]]\nat = \"9s\"\ncommand = \"kafka-topics --list\"\n[expect]";
+    self::check("command_without_run", &EXAMPLE.replace("[expect]", bare));
+    let taken = "name = \"shell-1\"";
+    let command = "[[command]]\nat = \"9s\"\nrun = \"kafka-topics --list\"\n[expect]";
+    let text = changed("name = \"c0\"", taken).replace("[expect]", command);
+    self::check("command_name_taken", &text);
+}
+
+#[test]
 fn wrong_toml() {
     check("syntax", &changed("brokers = 3", "brokers = "));
     check("duplicate_key", &changed("brokers = 3", "brokers = 3\nbrokers = 4"));
