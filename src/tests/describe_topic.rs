@@ -21,7 +21,7 @@ fn shown(commands: &[CommandSummary]) -> String {
             || "and has not ended".to_owned(),
             |ended| format!("took {}s", ended.since(given.time).as_secs()),
         );
-        lines.push(format!("{:.3}s, {took} $ {}", given.time, given.command));
+        lines.push(format!("{:.3}, {took} $ {}", given.time, given.command));
         lines.extend(given.output.iter().map(|line| line.replace('\t', "→")));
     }
     lines.join("\n")
