@@ -13,7 +13,7 @@
 //! assert!(outcome.held(), "{outcome}");
 //! assert_eq!(outcome.lost(), 0);
 //!
-//! let outcome = run::seed("scenarios/last_replica_standing.toml", 42)?;
+//! let outcome = run::seed("scenarios/last_replica.toml", 42)?;
 //! assert!(outcome.violates("acknowledged-is-in-the-final-log"), "{outcome}");
 //! assert!(outcome.lost() > 0);
 //! # Ok::<(), run::RunError>(())
@@ -38,12 +38,14 @@
 //! | 2 | `checkers` | history → verdict | vocab, history |
 //! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, checkers |
 //! | 4 | `run` | one seed and many: single run, sweep, failure files, replay | vocab, wire, scenario, history, nodes, substrate, checkers, cluster |
+//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, wire, scenario, history, checkers, cluster, run |
 //! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, checkers, cluster, run |
-//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, report |
+//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, gateway, report |
 
 pub mod checkers;
 pub mod cli;
 pub mod cluster;
+pub mod gateway;
 pub mod history;
 pub mod nodes;
 pub mod report;

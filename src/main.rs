@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use kafka_sim::cli::{self, Engine};
-use kafka_sim::run;
+use kafka_sim::{gateway, run};
 
 fn main() -> ExitCode {
     cli::main(Engine {
         load: run::load,
         read_failure: run::read_failure,
         play: run::play,
+        play_back: gateway::play_back,
+        serve: gateway::serve,
         many: |plans, jobs, each| run::many(plans, jobs, each),
         now: run::now,
     })

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::checkers::RunOutcome;
+use crate::gateway::{GatewayError, ServeOptions};
 use crate::run::{DEFAULT_SEED, Jobs, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Mutant, Seed, Time};
@@ -25,6 +27,7 @@ mod properties;
 mod replay;
 mod reports;
 mod run;
+mod serve;
 mod sweep;
 mod timeline;
 mod trace;
@@ -43,6 +46,10 @@ pub struct Engine {
     pub read_failure: fn(&Path) -> Result<scenario::Failure, RunError>,
     /// Runs a plan.
     pub play: fn(Plan, RunOptions) -> Result<Ran, RunError>,
+    /// Runs a plan, with what clients from outside did when the file was recorded.
+    pub play_back: fn(Plan, RunOptions, &Path) -> Result<RunOutcome, GatewayError>,
+    /// Runs a plan in real time, for clients from outside.
+    pub serve: fn(Plan, ServeOptions) -> Result<RunOutcome, GatewayError>,
     /// Runs plans, so many at a time, and hands each over in their own order.
     pub many: Many,
     /// Virtual time and the name of the node that is being stepped, for `-v`.
@@ -86,6 +93,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Serve(serve::Args),
     Replay(replay::Args),
     Timeline(timeline::Args),
     Check(check::Args),
@@ -100,7 +108,7 @@ fn after_help() -> String {
          sim run scenarios/leader_crash.toml\n  \
          sim run scenarios/leader_crash.toml --seed 7 --format json | jq .producers\n  \
          sim run scenarios/leader_crash.toml --seeds 1..1000\n  \
-         sim replay reports/last_replica_standing-42.toml\n  \
+         sim replay reports/last_replica-42.toml\n  \
          sim determinism scenarios/leader_crash.toml --seed 7\n\nExit codes:",
     );
     for &exit in Exit::ALL {
@@ -114,6 +122,10 @@ fn after_help() -> String {
 enum Failure {
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Gateway(GatewayError),
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] io::Error),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot create {path}: {source}")]
@@ -125,6 +137,15 @@ enum Failure {
     Panic { replay: String },
 }
 
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Run(error) => Self::Run(error),
+            error => Self::Gateway(error),
+        }
+    }
+}
+
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
@@ -134,9 +155,15 @@ impl Failure {
             {
                 Exit::Held
             }
-            Self::Run(RunError::Unreadable { .. } | RunError::Scenario(_)) => Exit::BadFile,
-            Self::Create { .. } => Exit::Usage,
+            Self::Run(RunError::Unreadable { .. } | RunError::Scenario(_))
+            | Self::Gateway(GatewayError::Unreadable { .. } | GatewayError::Recording { .. }) => {
+                Exit::BadFile
+            }
+            Self::Create { .. }
+            | Self::Gateway(GatewayError::Listen { .. } | GatewayError::Ports(_)) => Exit::Usage,
             Self::Run(RunError::Events(_))
+            | Self::Gateway(_)
+            | Self::Signals(_)
             | Self::Output(_)
             | Self::Spawn(_)
             | Self::Panic { .. } => Exit::Bug,
@@ -167,6 +194,7 @@ pub fn main_with(
     let style = color::style(cli.color, streams.out_is_terminal);
     let done = match cli.verb {
         Verb::Run(args) => run::run(&args, style, engine, streams),
+        Verb::Serve(args) => serve::serve(&args, style, engine, streams),
         Verb::Replay(args) => replay::replay(&args, style, engine, streams),
         Verb::Timeline(args) => timeline::timeline(&args, style, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),

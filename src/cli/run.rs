@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -9,8 +10,10 @@ use clap::ValueEnum;
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
 use super::{Engine, Exit, Failure, Streams, drawn, trace};
+use crate::checkers::RunOutcome;
 use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
+use crate::scenario::Plan;
 use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario, once or with many seeds, and judge it.
@@ -28,6 +31,9 @@ pub struct Args {
     /// Draw everything that is left to chance from SEED, 0 unless it is given.
     #[arg(long, conflicts_with = "seeds")]
     pub seed: Option<Seed>,
+    /// Let in what clients from outside did, and when, as `sim serve --record FILE` wrote it.
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    pub inbound: Option<PathBuf>,
     /// Run every seed from FIRST to LAST, and sum up.
     #[arg(long, value_name = "FIRST..LAST")]
     pub seeds: Option<Seeds>,
@@ -71,6 +77,26 @@ pub(super) fn run(
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
     let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let (outcome, about) = match &args.inbound {
+        Some(file) => with_inbound(engine, plan, options, file)?,
+        None => plain(args, engine, plan, options, streams)?,
+    };
+    let report = match args.format {
+        Format::Text => report::text(&outcome, &about, style),
+        Format::Json => report::json(&outcome, &about),
+    };
+    streams.out.write_all(report.as_bytes())?;
+    Ok(outcome.judgement.status().into())
+}
+
+/// Runs a plan; a failure leaves a file.
+fn plain(
+    args: &Args,
+    engine: Engine,
+    plan: Plan,
+    options: RunOptions,
+    streams: &mut Streams<'_>,
+) -> Result<(RunOutcome, Provenance), Failure> {
     let mut replay = plan.command();
     let ran = (engine.play)(plan, options)?;
     let file = args.reports.write(&ran, streams);
@@ -78,13 +104,21 @@ pub(super) fn run(
         replay.push_str(&format!("\n  sim replay {}", file.display()));
     }
     let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
-    let about = Provenance { file, ..Provenance::default() };
-    let report = match args.format {
-        Format::Text => report::text(&outcome, &about, style),
-        Format::Json => report::json(&outcome, &about),
-    };
-    streams.out.write_all(report.as_bytes())?;
-    Ok(outcome.judgement.status().into())
+    Ok((outcome, Provenance { file, ..Provenance::default() }))
+}
+
+/// Runs a plan with what came from outside. Whatever it comes to, the recording is the file to have it again.
+fn with_inbound(
+    engine: Engine,
+    plan: Plan,
+    options: RunOptions,
+    file: &Path,
+) -> Result<(RunOutcome, Provenance), Failure> {
+    let replay = format!("{} --inbound {}", plan.command(), file.display());
+    // Unwinding leaves nothing behind that is used again: the process ends with this run.
+    let ran = catch_unwind(AssertUnwindSafe(|| (engine.play_back)(plan, options, file)));
+    let outcome = ran.map_err(|_| Failure::Panic { replay: replay.clone() })??;
+    Ok((outcome, Provenance { replay: Some(replay), ..Provenance::default() }))
 }
 
 /// Where `--events` goes.

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Cli, Engine, Exit, Streams, main_with};
 use crate::checkers::testing::Story;
 use crate::checkers::{Permission, RunOutcome, Status};
+use crate::gateway::{GatewayError, RecordingError};
 use crate::history::Fingerprint;
 use crate::run::{self, Panicked, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
@@ -91,6 +92,14 @@ const ENGINE: Engine = Engine {
     load,
     read_failure: run::read_failure,
     play,
+    play_back: |plan, _, inbound| {
+        if inbound.ends_with("damaged") {
+            let path = inbound.display().to_string();
+            return Err(GatewayError::Recording { path, source: RecordingError::Checksum });
+        }
+        Ok(played(plan).outcome.unwrap_or_else(|panic| panic!("{panic}")))
+    },
+    serve: |plan, _| Ok(played(plan).outcome.unwrap_or_else(|panic| panic!("{panic}"))),
     many: |plans, _, each| {
         for plan in plans {
             if each(played(plan)).is_break() {
@@ -146,6 +155,19 @@ fn the_answer_goes_to_stdout_and_a_failure_to_stderr() {
     assert_eq!((&*wrong.out, &*wrong.err), ("", "wrong.toml:1:1: error: wrong\n"));
     let bug = said(&["run", "panic.toml", "--seed", "7", "--no-report"]);
     assert!(bug.err.ends_with("\n  sim run panic.toml --seed 7\n"), "{}", bug.err);
+}
+
+#[test]
+fn a_recording_is_played_where_one_is_named() {
+    let held = said(&["run", "held.toml", "--inbound", "good"]);
+    assert_eq!(held.exit, Exit::Held, "{}", held.err);
+    assert!(held.out.contains("sim run held.toml --seed 0 --inbound good\n"), "{}", held.out);
+    let bad = said(&["run", "held.toml", "--inbound", "damaged"]);
+    assert_eq!(bad.exit, Exit::BadFile);
+    assert_eq!(bad.err, "damaged: it was damaged: the checksum does not match\n");
+    let bug = said(&["run", "panic.toml", "--inbound", "good"]);
+    assert_eq!(bug.exit, Exit::Bug);
+    assert!(bug.err.ends_with("\n  sim run panic.toml --seed 0 --inbound good\n"), "{}", bug.err);
 }
 
 #[test]

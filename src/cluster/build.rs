@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Cluster;
 use super::config::{self, Names};
+use super::outside::Outside;
 use super::role::Role;
 use super::timeline::Timeline;
 use super::view::View;
 use super::watch::Watch;
+use super::{Cluster, Door};
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
 use crate::nodes::client::{Admin, Consumer, Producer};
@@ -17,9 +18,9 @@ use crate::substrate::World;
 use crate::vocab::Stream;
 
 impl<'p, S: Subscriber> Cluster<'p, S> {
-    /// The cluster of `plan`, with nothing started.
-    pub fn new(plan: &'p Plan, recorder: Recorder<S>) -> Self {
-        let names = Names::of(plan);
+    /// The cluster of `plan`, with nothing started, and with a way in from outside when there are `doors`.
+    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[Door]>) -> Self {
+        let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
         let watch = Watch { recorder, view: View::default() };
         let mut world = World::new(plan.seed, config::world(plan), watch);
         for (index, server) in plan.coordinators.iter().enumerate() {
@@ -29,7 +30,8 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             add(&mut world, &server.name, boot, |role| Role::Coordinator(Box::new(role)));
         }
         for broker in &plan.brokers {
-            let config = config::broker(plan, broker, &names);
+            let door = doors.and_then(|doors| doors.iter().find(|d| d.server == broker.name));
+            let config = config::broker(plan, broker, &names, door);
             let roster = names.roster.clone();
             let mut streams = Lives::new(plan, "broker", &broker.name);
             let boot = move || Broker::new(config.clone(), roster.clone(), streams.next());
@@ -52,6 +54,10 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             let mut streams = Lives::new(plan, "workload", &consumer.name);
             let boot = move || Consumer::new(config.clone(), roster.clone(), streams.next());
             add(&mut world, &consumer.name, boot, |role| Role::Consumer(Box::new(role)));
+        }
+        if let Some(outside) = names.outside {
+            let name = names.roster.name(outside);
+            add(&mut world, name, Outside::default, |role| Role::Outside(Box::new(role)));
         }
         Self {
             plan,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Door;
 use crate::nodes::broker;
 use crate::nodes::client::{
     AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
@@ -32,6 +33,8 @@ pub struct Names {
     pub producers: Vec<NodeId>,
     /// The consumers.
     pub consumers: Vec<NodeId>,
+    /// Through which clients from outside come in; none unless somebody serves them.
+    pub outside: Option<NodeId>,
 }
 
 impl Names {
@@ -43,7 +46,22 @@ impl Names {
         let admin = roster.add("admin");
         let producers = plan.producers.iter().map(|p| roster.add(&p.name)).collect();
         let consumers = plan.consumers.iter().map(|c| roster.add(&c.name)).collect();
-        Self { roster: Arc::new(roster), coordinators, brokers, admin, producers, consumers }
+        let (roster, outside) = (Arc::new(roster), None);
+        Self { roster, coordinators, brokers, admin, producers, consumers, outside }
+    }
+
+    /// As [`Names::of`], with the outside as the last node.
+    pub fn with_outside(plan: &Plan) -> Self {
+        let mut names = Self::of(plan);
+        let mut roster = (*names.roster).clone();
+        let mut name = "outside".to_owned();
+        while roster.find(&name).is_some() {
+            // Somebody called a client so.
+            name.push('-');
+        }
+        names.outside = Some(roster.add(&name));
+        names.roster = Arc::new(roster);
+        names
     }
 }
 
@@ -96,13 +114,24 @@ pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Con
     }
 }
 
-/// A broker.
-pub fn broker(plan: &Plan, broker: &BrokerPlan, names: &Names) -> broker::Config {
+/// A broker, with the address that clients from outside are told when there is one.
+pub fn broker(
+    plan: &Plan,
+    broker: &BrokerPlan,
+    names: &Names,
+    door: Option<&Door>,
+) -> broker::Config {
+    let advertised =
+        |door: &Door| broker::Endpoint { host: door.host.clone(), port: door.port.into() };
+    let external = door
+        .zip(names.outside)
+        .map(|(door, peer)| broker::ExternalListener { peer, advertised: advertised(door) });
     let p = &broker.properties;
     let imbalance_check = narrow(p.int("leader.imbalance.check.interval.seconds"));
     broker::Config {
         id: broker.id,
         host: broker.name.clone(),
+        external,
         version: plan.kafka,
         mutant: plan.mutant,
         coordinators: names.coordinators.clone(),

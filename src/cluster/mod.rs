@@ -10,6 +10,8 @@ mod config;
 mod convergence;
 mod facts;
 mod faults;
+mod live;
+mod outside;
 mod role;
 mod timeline;
 mod view;
@@ -24,6 +26,8 @@ use crate::substrate::World;
 use crate::vocab::{NodeId, Time};
 pub use config::Names;
 pub use convergence::Unconverged;
+pub use live::{Door, Live};
+pub use outside::{Inbound, News, Visitor};
 use role::Role;
 use timeline::{Due, Timeline};
 use watch::Watch;
@@ -55,31 +59,24 @@ struct Cluster<'p, S: Subscriber> {
     is_ready: bool,
 }
 
-/// Plays `plan` to its end. To be called inside [`crate::substrate::simulate`] of the plan's seed.
-pub fn play<S: Subscriber>(plan: &Plan, recorder: Recorder<S>) -> Played<S> {
-    let mut cluster = Cluster::new(plan, recorder);
-    cluster.start_servers();
-    let end = Time::ZERO + plan.duration;
-    while cluster.world.now() < end {
-        let next = if cluster.is_ready { end } else { end.min(cluster.world.now() + LOOK_EVERY) };
-        cluster.advance(next);
-        cluster.start_clients_once_topics_stand();
-    }
-    cluster.heal();
-    let unconverged = cluster.converge();
-    cluster.tell_facts(unconverged.as_ref());
-    Played {
-        unconverged,
-        ended: cluster.world.now(),
-        world_events: cluster.world.events(),
-        recorder: cluster.world.into_observer().recorder,
-    }
-}
-
 impl<S: Subscriber> Cluster<'_, S> {
+    /// The second phase, and the look at what is left.
+    fn finish(mut self) -> Played<S> {
+        self.heal();
+        let unconverged = self.converge();
+        self.tell_facts(unconverged.as_ref());
+        Played {
+            unconverged,
+            ended: self.world.now(),
+            world_events: self.world.events(),
+            recorder: self.world.into_observer().recorder,
+        }
+    }
+
     fn start_servers(&mut self) {
         let servers = self.names.coordinators.iter().chain(&self.names.brokers).copied();
-        for node in servers.chain([self.names.admin]).collect::<Vec<NodeId>>() {
+        let others = std::iter::once(self.names.admin).chain(self.names.outside);
+        for node in servers.chain(others).collect::<Vec<NodeId>>() {
             self.world.start(node);
         }
         for (index, fault) in self.plan.faults.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What a node of a simulated cluster can be.
 
+use super::outside::Outside;
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
@@ -21,6 +22,8 @@ pub enum Role {
     Consumer(Box<Consumer>),
     /// What creates the scenario's topics, as `kafka-topics --create` does.
     Admin(Box<Admin>),
+    /// Through which clients from outside come in.
+    Outside(Box<Outside>),
 }
 
 impl Process for Role {
@@ -33,6 +36,7 @@ impl Process for Role {
             Self::Producer(role) => role.step(clock, input, effects),
             Self::Consumer(role) => role.step(clock, input, effects),
             Self::Admin(role) => role.step(clock, input, effects),
+            Self::Outside(role) => role.step(input, effects),
         }
     }
 }

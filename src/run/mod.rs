@@ -13,7 +13,7 @@ mod sweep;
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::checkers::Terms;
+use crate::checkers::{Judge, Terms};
 use crate::history::Subscriber;
 
 pub use build::{BUILD, Build};
@@ -22,11 +22,14 @@ pub use library::{seed, seeds};
 pub use many::{Jobs, many};
 pub use ran::{Panicked, Ran};
 pub use replay::{Comparison, Replayed, replay};
-pub use single::{DEFAULT_SEED, load, now, play, run_plan};
+pub use single::{DEFAULT_SEED, load, now, play, run_live, run_plan};
 pub use sweep::{Group, PermittedLoss, Sweep, Tally, Worst};
 
 /// Makes a subscriber that is told what the judge is told; it is made in the run's own thread.
 pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
+
+/// Who is told what happens in a run: the judge, and who watches beside it, if anybody does.
+pub type Listeners = (Judge, Option<Box<dyn Subscriber>>);
 
 /// What is asked of a run, besides its scenario and seed.
 #[derive(Default)]

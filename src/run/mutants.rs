@@ -54,7 +54,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::ElectWithoutJoining, "fast_elections", 1),
     hunt(Mutant::ReuseLeaderEpoch, "fast_elections", 2),
     hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
-    hunt(Mutant::ReuseControllerEpoch, "controller_failover", 1),
+    hunt(Mutant::ReuseControllerEpoch, "controller_crash", 1),
     hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
     hunt(Mutant::CreateInClosingSession, "late_registrations", 23),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),

@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Panicked, Ran, RunError, RunOptions};
+use super::{Listeners, Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{
     ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms, TopicTerms,
 };
-use crate::cluster::{self, Names};
+use crate::cluster::{Door, Live, Names, Played};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
@@ -86,16 +86,49 @@ pub fn play(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
 pub(super) fn caught(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
-    let run = || substrate::simulate(plan.seed, || simulated(&plan, options));
+    let play = |live: Live<'_, Listeners>| (live.finish(), ());
+    let run = || substrate::simulate(plan.seed, || simulated(&plan, options, None, play));
     let outcome = match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(outcome) => Ok(outcome?),
+        Ok(outcome) => Ok(outcome?.0),
         Err(payload) => Err(Panicked::new(&*payload)),
     };
     Ok(Ran { plan, outcome })
 }
 
-fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
-    let names = Names::of(plan);
+/// Runs a plan with a way in from outside, in a fresh thread; `play` lets time pass and clients in, and may bring
+/// something back.
+///
+/// # Errors
+/// [`RunError::Events`] when the event log cannot be written.
+///
+/// # Panics
+/// Passes on a panic of the simulation.
+pub fn run_live<T: Send + 'static>(
+    plan: Plan,
+    options: RunOptions,
+    doors: Vec<Door>,
+    play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T) + Send + 'static,
+) -> Result<(RunOutcome, T), RunError> {
+    let seed = plan.seed;
+    let run = move || simulated(&plan, options, Some(&doors), play);
+    let thread = std::thread::Builder::new()
+        .name(format!("seed {}", seed.0))
+        .stack_size(STACK_BYTES)
+        .spawn(move || substrate::simulate(seed, run))
+        .expect("the machine has room for one more thread");
+    match thread.join() {
+        Ok(outcome) => outcome,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn simulated<T>(
+    plan: &Plan,
+    options: RunOptions,
+    doors: Option<&[Door]>,
+    play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T),
+) -> Result<(RunOutcome, T), RunError> {
+    let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
     NAMES.set(names.roster.clone());
     let terms = terms(plan, &names);
     let watcher = options.watcher.map(|watcher| watcher(&terms));
@@ -103,10 +136,10 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
-    let played = cluster::play(plan, recorder);
+    let (played, brought) = play(Live::new(plan, recorder, doors));
     let recorded = played.recorder.finish().map_err(RunError::Events)?;
     let path = Path::new(&plan.scenario);
-    Ok(RunOutcome {
+    let outcome = RunOutcome {
         scenario: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         path: plan.scenario.clone(),
         seed: plan.seed,
@@ -117,7 +150,8 @@ fn simulated(plan: &Plan, options: RunOptions) -> Result<RunOutcome, RunError> {
         events: recorded.events,
         fingerprint: recorded.fingerprint,
         judgement: recorded.subscriber.0.finish(played.ended),
-    })
+    };
+    Ok((outcome, brought))
 }
 
 /// What a plan promises, as the judges go by it.

@@ -12,16 +12,16 @@ mod failures;
 const EXAMPLE: &str = include_str!("../../scenarios/leader_crash.toml");
 
 const SCENARIOS: &[(&str, &str)] = &[
-    ("clean_shutdown", include_str!("../../scenarios/clean_shutdown.toml")),
-    ("controller_failover", include_str!("../../scenarios/controller_failover.toml")),
+    ("controller_crash", include_str!("../../scenarios/controller_crash.toml")),
     ("coordinator_discovery", include_str!("../../scenarios/coordinator_discovery.toml")),
     ("coordinator_restart", include_str!("../../scenarios/coordinator_restart.toml")),
     ("follower_pause", include_str!("../../scenarios/follower_pause.toml")),
     ("leader_crash", EXAMPLE),
-    ("leader_crash_acks_1", include_str!("../../scenarios/leader_crash_acks_1.toml")),
+    ("leader_crash_acks1", include_str!("../../scenarios/leader_crash_acks1.toml")),
     ("partitioned_leader", include_str!("../../scenarios/partitioned_leader.toml")),
-    ("last_replica_standing", include_str!("../../scenarios/last_replica_standing.toml")),
+    ("last_replica", include_str!("../../scenarios/last_replica.toml")),
     ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
+    ("rolling_restart", include_str!("../../scenarios/rolling_restart.toml")),
     ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
 ];
 

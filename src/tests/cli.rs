@@ -31,6 +31,7 @@ fn help_is_pinned() {
         ("help", &["--help"][..]),
         ("help-short", &["-h"]),
         ("help-run", &["run", "--help"]),
+        ("help-serve", &["serve", "--help"]),
         ("help-check", &["check", "--help"]),
         ("help-replay", &["replay", "--help"]),
         ("help-determinism", &["determinism", "--help"]),

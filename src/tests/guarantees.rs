@@ -28,7 +28,7 @@ fn all_in_sync_replicas_lose_nothing_and_one_loses_what_only_it_had() {
         assert!(outcome.held(), "{outcome}");
         assert_eq!(outcome.lost(), 0, "{outcome}");
     }
-    let outcomes = sweep("leader_crash_acks_1.toml");
+    let outcomes = sweep("leader_crash_acks1.toml");
     let losing = outcomes.iter().filter(|outcome| outcome.lost() > 0).count();
     assert!((1..100).contains(&losing), "{losing} of 100 seeds lose acknowledged records");
     for outcome in &outcomes {

@@ -9,6 +9,7 @@ mod layers;
 mod mutants;
 mod readme;
 mod replay;
+mod scenarios;
 mod scratch;
 mod source;
 mod tidy;

@@ -5,6 +5,24 @@ use std::time::Duration;
 
 use crate::vocab::{BrokerId, KafkaVersion, Mutant, NodeId};
 
+/// A second listener, for whoever comes from outside of the simulated network (`listeners=…,EXTERNAL://…`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalListener {
+    /// The node whose connections come in here.
+    pub peer: NodeId,
+    /// What `advertised.listeners` says of it.
+    pub advertised: Endpoint,
+}
+
+/// A host, and a port there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address of the host.
+    pub host: String,
+    /// The port.
+    pub port: i32,
+}
+
 /// The `server.properties` of one broker, as far as the simulated broker reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -12,6 +30,8 @@ pub struct Config {
     pub id: BrokerId,
     /// The name under which others reach it (`listeners`); its port is 9092.
     pub host: String,
+    /// The listener for clients from outside, if there are any.
+    pub external: Option<ExternalListener>,
     /// The release it behaves like (`inter.broker.protocol.version` follows it).
     pub version: KafkaVersion,
     /// The bug that is planted in it, if any.

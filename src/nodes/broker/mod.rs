@@ -9,5 +9,5 @@ mod shell;
 mod versions;
 pub mod zookeeper;
 
-pub use config::{Config, TopicOverrides};
+pub use config::{Config, Endpoint, ExternalListener, TopicOverrides};
 pub use shell::{Broker, PORT};

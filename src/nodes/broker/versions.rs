@@ -116,6 +116,7 @@ pub fn unsupported(release: KafkaVersion) -> ApiVersionsResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::foreign::is_for_clients;
 
     #[test]
     fn releases_advertise_their_row() {
@@ -160,6 +161,20 @@ mod tests {
                 let valid = api.valid_versions();
                 assert!(valid.min == 0 && row.max_version <= valid.max, "{api:?} in {release}");
             }
+        }
+    }
+
+    #[test]
+    fn every_advertised_api_is_looked_through_or_not_for_clients() {
+        let for_brokers = [
+            ApiKey::LeaderAndIsr,
+            ApiKey::StopReplica,
+            ApiKey::UpdateMetadata,
+            ApiKey::ControlledShutdown,
+            ApiKey::AlterPartition,
+        ];
+        for (api, _) in APIS {
+            assert_ne!(is_for_clients(*api), for_brokers.contains(api), "{api:?}");
         }
     }
 

@@ -204,9 +204,15 @@ fn json(data: Option<&[u8]>) -> Option<Value> {
     serde_json::from_slice(data?).ok()
 }
 
-/// The host of a broker's registration; without a plaintext listener there is none.
+/// The host in a broker's registration: of the listener that is called PLAINTEXT, or else of the only one. `host`
+/// itself may be what clients from outside are told.
 fn host_of(data: Option<&[u8]>) -> Option<String> {
-    json(data)?.get("host")?.as_str().map(str::to_owned)
+    let registration = json(data)?;
+    let endpoints = registration.get("endpoints").and_then(Value::as_array);
+    let mut endpoints = endpoints.into_iter().flatten().filter_map(Value::as_str);
+    let own = endpoints.find_map(|text| text.strip_prefix("PLAINTEXT://")?.rsplit_once(':'));
+    let only = || registration.get("host")?.as_str();
+    own.map(|(host, _)| host).or_else(only).map(str::to_owned)
 }
 
 /// Leader and leader epoch of a partition's state.

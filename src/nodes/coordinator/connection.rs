@@ -106,12 +106,15 @@ impl Running {
             && let Some(text) = four_letter::answer(self, at.config, error.length.to_be_bytes())
         {
             at.fx.send(conn, text.into());
+        } else {
+            tracing::info!(%error, "closes a connection");
         }
         self.end_connection(at, conn);
     }
 
     fn connect(&mut self, at: &mut Step<'_>, conn: ConnId, payload: Bytes) {
         let Ok(request) = ConnectRequest::decode(payload) else {
+            tracing::info!("what came first is no handshake: closes a connection");
             return self.end_connection(at, conn);
         };
         if request.last_zxid_seen > self.last_zxid() {
@@ -209,6 +212,7 @@ impl Running {
             if self.follows() { payload.slice(payload.len().min(8)..) } else { Bytes::new() };
         let mut from = Reader::new(payload);
         let Ok(header) = RequestHeader::decode(&mut from) else {
+            tracing::info!("a request has no header: closes a connection");
             return self.end_connection(at, conn);
         };
         let xid = header.xid;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::channels::Control;
 use super::context::{ControllerContext, Leadership, Partition};
 use crate::nodes::broker::versions::highest;
-use crate::nodes::broker::zookeeper::payload::PartitionState;
+use crate::nodes::broker::zookeeper::payload::{EXTERNAL, PLAINTEXT, PartitionState};
 use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, TopicPartition};
 
 /// Leader epoch in StopReplica of a partition that never had a leader.
@@ -244,16 +244,24 @@ fn update_metadata(
 ) -> Control {
     let version = sender.request_version(ApiKey::UpdateMetadata);
     let brokers = known.brokers.iter().map(|(&id, broker)| {
-        let mut endpoint = UpdateMetadataEndpoint::default()
-            .with_port(broker.port)
-            .with_host(StrBytes::from_string(broker.host.clone()));
-        if version >= 3 {
-            endpoint.listener = StrBytes::from_static_str("PLAINTEXT");
-        }
+        let endpoint = |listener, port, host: &String| {
+            let endpoint = UpdateMetadataEndpoint::default()
+                .with_port(port)
+                .with_host(StrBytes::from_string(host.clone()));
+            if version >= 3 {
+                endpoint.with_listener(StrBytes::from_static_str(listener))
+            } else {
+                endpoint
+            }
+        };
+        let own = endpoint(PLAINTEXT, broker.port, &broker.host);
+        // Before version 3 listeners have no names, and only one of each protocol can be told.
+        let external = broker.external.as_ref().filter(|_| version >= 3);
+        let external = external.map(|at| endpoint(EXTERNAL, at.port, &at.host));
         let rack = broker.rack.clone().map(StrBytes::from_string);
         UpdateMetadataBroker::default()
             .with_id(wire(id))
-            .with_endpoints(vec![endpoint])
+            .with_endpoints(std::iter::once(own).chain(external).collect())
             .with_rack(rack)
     });
     let mut request = UpdateMetadataRequest::default()
@@ -377,7 +385,8 @@ mod tests {
         let mut known = ControllerContext::default();
         for id in 1..=2 {
             let host = format!("b{id}");
-            let broker = Broker { epoch: 100 + i64::from(id), host, port: 9092, rack: None };
+            let epoch = 100 + i64::from(id);
+            let broker = Broker { epoch, host, port: 9092, external: None, rack: None };
             known.brokers.insert(BrokerId(id), broker);
         }
         let at = TopicPartition::new("t", 0);

@@ -162,9 +162,9 @@ impl Controller {
 fn read_registration(answer: &Answer, has_epochs: bool) -> Option<Broker> {
     let Answer::Data { data, stat } = answer else { return None };
     match BrokerRegistration::decode(data) {
-        Ok(BrokerRegistration { host, port, rack, .. }) => {
+        Ok(BrokerRegistration { host, port, external, rack, .. }) => {
             let epoch = if has_epochs { stat.czxid.0 } else { -1 };
-            Some(Broker { epoch, host, port, rack })
+            Some(Broker { epoch, host, port, external, rack })
         }
         Err(why) => {
             tracing::warn!(%why, "a registration is skipped");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::nodes::broker::Endpoint;
 use crate::nodes::broker::zookeeper::payload::PartitionState;
 use crate::vocab::{BrokerEpoch, BrokerId, PartitionEpoch, TopicPartition};
 
@@ -19,6 +20,8 @@ pub struct Broker {
     pub host: String,
     /// The listener's port.
     pub port: i32,
+    /// Under which clients from outside reach it.
+    pub external: Option<Endpoint>,
     /// `broker.rack`
     pub rack: Option<String>,
 }
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_shuts_down_is_registered_but_not_live() {
-        let broker = Broker { epoch: 1, host: "b1".into(), port: 9092, rack: None };
+        let broker = Broker { epoch: 1, host: "b1".into(), port: 9092, external: None, rack: None };
         let mut known = ControllerContext::default();
         known.brokers.insert(BrokerId(1), broker);
         assert!(known.is_live(BrokerId(1)));

@@ -19,7 +19,8 @@ pub(super) const ACKS_ALL: i16 = -1;
 /// Acknowledge when the leader has it.
 pub(super) const ACKS_LEADER: i16 = 1;
 
-/// The one batch that a producer may send for a partition (since Produce v3).
+/// The one batch that a producer may send for a partition (since Produce v3). What is compressed is stored as it
+/// came: brokers here do not open it, as real ones do to look at the records.
 fn validate(
     records: Option<&Bytes>,
     max_message_bytes: i32,
@@ -42,7 +43,7 @@ fn validate(
     batch.verify().map_err(|_| ResponseError::CorruptMessage)?;
     let whole = batch.bytes.len() == records.len();
     let counted = i64::from(batch.count()) == batch.last_offset - batch.base_offset + 1;
-    if whole && counted { Ok(batch) } else { Err(invalid) }
+    if whole && counted && batch.check_records().is_ok() { Ok(batch) } else { Err(invalid) }
 }
 
 fn check_leader(

@@ -154,6 +154,7 @@ impl Broker {
         let data = payload::BrokerRegistration {
             host: self.config.host.clone(),
             port: super::PORT,
+            external: self.config.external.as_ref().map(|listener| listener.advertised.clone()),
             rack: None,
             timestamp_ms: wall_ms,
         }

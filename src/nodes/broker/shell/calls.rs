@@ -67,7 +67,7 @@ impl Broker {
     /// Where the controller is, as the controller itself told with its last UpdateMetadata.
     pub(super) fn controller_node(&self) -> Option<NodeId> {
         let controller = self.metadata.controller()?;
-        self.roster.find(&self.metadata.broker(controller)?.host)
+        self.roster.find(&self.metadata.broker(controller)?.internal.host)
     }
 
     /// Sends a request to the controller at `to`, or to this broker's own when it is active. The answer, or

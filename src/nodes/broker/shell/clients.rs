@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::metadata::Listener;
 use crate::vocab::ConnId;
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::kafka::MAX_FRAME_BYTES;
 
 #[derive(Debug)]
 struct Client {
+    listener: Listener,
     frames: Frames,
     busy: bool,
 }
@@ -25,9 +27,14 @@ pub struct Clients {
 
 impl Clients {
     /// A peer connected.
-    pub fn accepted(&mut self, conn: ConnId) {
+    pub fn accepted(&mut self, conn: ConnId, listener: Listener) {
         let frames = Frames::new(MAX_FRAME_BYTES);
-        self.by_conn.insert(conn, Client { frames, busy: false });
+        self.by_conn.insert(conn, Client { listener, frames, busy: false });
+    }
+
+    /// The listener by which a connection came in.
+    pub fn listener(&self, conn: ConnId) -> Listener {
+        self.by_conn.get(&conn).map_or(Listener::Internal, |client| client.listener)
     }
 
     /// Takes bytes; gives them back when it is no client's connection.
@@ -76,7 +83,7 @@ mod tests {
     #[test]
     fn one_request_at_a_time_is_handed_out() {
         let (mut clients, conn) = (Clients::default(), ConnId(1));
-        clients.accepted(conn);
+        clients.accepted(conn, Listener::Internal);
         let pieces = Bytes::from_static(&[0, 0, 0, 1, 7, 0, 0, 0, 1, 8]);
         assert_eq!(clients.received(conn, pieces.clone()), None);
         assert_eq!(clients.next(conn).unwrap().as_deref(), Some(&[7][..]));

@@ -15,6 +15,7 @@ use kafka_protocol::messages::update_metadata_request::{
 use kafka_protocol::messages::{BrokerId as WireBrokerId, UpdateMetadataRequest};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::nodes::broker::zookeeper::payload::EXTERNAL;
 use crate::vocab::BrokerId;
 
 /// Names of the topics that Kafka keeps for itself.
@@ -23,15 +24,43 @@ pub const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_sta
 /// The leader in UpdateMetadata of a partition that is being deleted.
 const LEADER_DURING_DELETE: i32 = -2;
 
+/// Which of a broker's listeners a client came in by: it is told of the others' listeners of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// The one of the cluster's own nodes and clients.
+    Internal,
+    /// The one for clients from outside.
+    External,
+}
+
+/// How a broker is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Host of the listener.
+    pub host: StrBytes,
+    /// Port of the listener.
+    pub port: i32,
+}
+
 /// A broker that lives, as the controller tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveBroker {
-    /// Host of its listener.
-    pub host: StrBytes,
-    /// Port of its listener.
-    pub port: i32,
+    /// Its listener for the cluster's own nodes.
+    pub internal: Reached,
+    /// Its listener for clients from outside.
+    pub external: Option<Reached>,
     /// `broker.rack`
     pub rack: Option<StrBytes>,
+}
+
+impl LiveBroker {
+    /// How clients of `listener` reach it; none when it has no listener of that name.
+    pub fn at(&self, listener: Listener) -> Option<&Reached> {
+        match listener {
+            Listener::Internal => Some(&self.internal),
+            Listener::External => self.external.as_ref(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -119,14 +148,16 @@ impl MetadataCache {
         self.topics.keys()
     }
 
-    /// The live brokers as Metadata tells them.
-    pub fn response_brokers(&self) -> Vec<MetadataResponseBroker> {
-        let told = self.brokers.iter().map(|(id, broker)| {
-            MetadataResponseBroker::default()
+    /// The live brokers as Metadata tells them to clients of `listener`.
+    pub fn response_brokers(&self, listener: Listener) -> Vec<MetadataResponseBroker> {
+        let told = self.brokers.iter().filter_map(|(id, broker)| {
+            let at = broker.at(listener)?;
+            let told = MetadataResponseBroker::default()
                 .with_node_id(WireBrokerId(id.0))
-                .with_host(broker.host.clone())
-                .with_port(broker.port)
-                .with_rack(broker.rack.clone())
+                .with_host(at.host.clone())
+                .with_port(at.port)
+                .with_rack(broker.rack.clone());
+            Some(told)
         });
         told.collect()
     }
@@ -180,13 +211,16 @@ impl MetadataCache {
 fn live_broker(
     broker: kafka_protocol::messages::update_metadata_request::UpdateMetadataBroker,
 ) -> Option<(BrokerId, LiveBroker)> {
-    let id = BrokerId(broker.id.0);
-    let (host, port) = match broker.endpoints.into_iter().next() {
-        Some(endpoint) => (endpoint.host, endpoint.port),
-        None if !broker.v0_host.is_empty() => (broker.v0_host, broker.v0_port),
-        None => return None,
-    };
-    Some((id, LiveBroker { host, port, rack: broker.rack }))
+    let (mut internal, mut external) = (None, None);
+    for endpoint in broker.endpoints {
+        let at = Reached { host: endpoint.host, port: endpoint.port };
+        let listener = if &*endpoint.listener == EXTERNAL { &mut external } else { &mut internal };
+        listener.get_or_insert(at);
+    }
+    if internal.is_none() && !broker.v0_host.is_empty() {
+        internal = Some(Reached { host: broker.v0_host, port: broker.v0_port });
+    }
+    Some((BrokerId(broker.id.0), LiveBroker { internal: internal?, external, rack: broker.rack }))
 }
 
 #[cfg(test)]
@@ -245,6 +279,27 @@ mod tests {
     }
 
     #[test]
+    fn clients_from_outside_are_told_of_listeners_for_the_outside() {
+        let mut both = broker(1);
+        both.endpoints.push(
+            UpdateMetadataEndpoint::default()
+                .with_listener(StrBytes::from_static_str(EXTERNAL))
+                .with_host(StrBytes::from_static_str("127.0.0.1"))
+                .with_port(40_123),
+        );
+        let live = vec![both, broker(2)];
+        let mut cache = MetadataCache::default();
+        cache.update(UpdateMetadataRequest::default().with_live_brokers(live));
+        let told = |listener| -> Vec<(i32, String, i32)> {
+            let brokers = cache.response_brokers(listener).into_iter();
+            brokers.map(|b| (b.node_id.0, b.host.to_string(), b.port)).collect()
+        };
+        let own = |id: i32| (id, format!("b{id}"), 9092);
+        assert_eq!(told(Listener::Internal), [own(1), own(2)]);
+        assert_eq!(told(Listener::External), [(1, "127.0.0.1".to_owned(), 40_123)]);
+    }
+
+    #[test]
     fn topics_being_deleted_disappear() {
         let mut cache = MetadataCache::default();
         cache.update(request(&[1, 2], vec![state(0, 1), state(1, 1)]));
@@ -267,7 +322,7 @@ mod tests {
                 .with_live_brokers(vec![old])
                 .with_ungrouped_partition_states(vec![state(0, 1)]),
         );
-        assert_eq!(&*cache.broker(BrokerId(1)).unwrap().host, "h");
+        assert_eq!(&*cache.broker(BrokerId(1)).unwrap().internal.host, "h");
         assert_eq!(cache.response_topic("t", 1).unwrap().partitions[0].leader_id.0, 1);
     }
 

@@ -29,7 +29,7 @@ use self::calls::Calls;
 use self::clients::Clients;
 use self::control::Control;
 use self::isr::IsrChanges;
-use self::metadata::MetadataCache;
+use self::metadata::{Listener, MetadataCache};
 use self::registration::Registration;
 use self::shutdown::Shutdown;
 use super::Config;
@@ -156,11 +156,15 @@ impl Broker {
                 self.isr = IsrChanges::starting(cx.clock.now);
                 self.session.start(cx.clock, cx.effects);
             }
-            Input::Accepted { conn, .. } => {
+            Input::Accepted { conn, peer } => {
                 if self.shutdown.has_closed_sockets() {
                     cx.effects.close(conn);
                 } else {
-                    self.clients.accepted(conn);
+                    let external = self.config.external.as_ref();
+                    let from_outside = external.is_some_and(|listener| listener.peer == peer);
+                    let listener =
+                        if from_outside { Listener::External } else { Listener::Internal };
+                    self.clients.accepted(conn, listener);
                 }
             }
             Input::Opened(conn) => self.opened(cx, conn),

@@ -17,17 +17,29 @@ use tracing::{debug, info};
 
 use super::Broker;
 use super::calls::Purpose;
-use super::metadata::INTERNAL_TOPICS;
+use super::metadata::{INTERNAL_TOPICS, Listener};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::controller::is_valid_topic;
 use crate::nodes::broker::versions::{highest, table, unsupported};
 use crate::vocab::ConnId;
-use crate::wire::kafka::{KafkaWireError, decode_request, encode_response};
+use crate::wire::foreign::decode_foreign_request;
+use crate::wire::kafka::{KafkaWireError, RequestFrame, decode_request, encode_response};
 
 impl Broker {
     /// Takes a request's payload of a client's connection.
     pub(super) fn request(&mut self, cx: &mut Context<'_>, conn: ConnId, payload: Bytes) {
-        let frame = match decode_request(payload) {
+        let foreign = self.clients.listener(conn) == Listener::External;
+        let decode = if foreign { decode_foreign_request } else { decode_request };
+        let frame = match decode(payload) {
+            Ok(RequestFrame { body: RequestKind::Fetch(fetch), .. })
+                if foreign && fetch.replica_id.0 >= 0 =>
+            {
+                // With authorization Kafka wants CLUSTER_ACTION for it.
+                let replica = fetch.replica_id.0;
+                info!(broker = %self.config.id, replica, "no replica: closes a connection");
+                self.drop_client(cx, conn);
+                return;
+            }
             Ok(frame) if self.versions.speaks(frame.api, frame.version) => frame,
             Ok(frame) if frame.api == ApiKey::ApiVersions => {
                 self.refuse_api_versions(cx, conn, frame.correlation_id);
@@ -134,7 +146,7 @@ impl Broker {
         let controller = self.metadata.controller().map_or(-1, |id| id.0);
         let cluster_id = self.registration.cluster_id().map(str::to_owned);
         let response = MetadataResponse::default()
-            .with_brokers(self.metadata.response_brokers())
+            .with_brokers(self.metadata.response_brokers(self.clients.listener(to.conn)))
             .with_cluster_id(cluster_id.map(StrBytes::from_string))
             .with_controller_id(WireBrokerId(controller))
             .with_topics(topics);
@@ -220,7 +232,8 @@ impl Broker {
     }
 
     fn describe_cluster(&mut self, cx: &mut Context<'_>, to: ReplyTo) {
-        let brokers = self.metadata.response_brokers().into_iter().map(|broker| {
+        let listener = self.clients.listener(to.conn);
+        let brokers = self.metadata.response_brokers(listener).into_iter().map(|broker| {
             DescribeClusterBroker::default()
                 .with_broker_id(broker.node_id)
                 .with_host(broker.host)

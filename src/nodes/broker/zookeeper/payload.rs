@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::nodes::broker::Endpoint;
 use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, LeaderEpoch, Stream, TopicPartition};
 
 /// Data of a znode that is not what Kafka writes there.
@@ -36,13 +37,22 @@ fn number(what: &'static str, text: &str) -> Result<i64, PayloadError> {
     text.parse().map_err(|_| PayloadError { what, why: format!("`{text}` is no number") })
 }
 
-/// A broker's registration, `/brokers/ids/N`; one PLAINTEXT listener.
+/// Name of the listener that the cluster's own nodes use (`inter.broker.listener.name`).
+pub const PLAINTEXT: &str = "PLAINTEXT";
+/// Name of the listener for clients from outside.
+pub const EXTERNAL: &str = "EXTERNAL";
+
+/// A broker's registration, `/brokers/ids/N`: the listener of the cluster's own nodes, and perhaps one for
+/// clients from outside. Both are of security protocol PLAINTEXT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerRegistration {
     /// Under which others reach it.
     pub host: String,
     /// The listener's port.
     pub port: i32,
+    /// What clients from outside are told. It stands first among the endpoints, so that readers of `host` and
+    /// `port`, which Kafka takes from the first endpoint of its protocol, get it too.
+    pub external: Option<Endpoint>,
     /// `broker.rack`
     pub rack: Option<String>,
     /// When it registered: wall clock, in milliseconds since 1970.
@@ -52,7 +62,7 @@ pub struct BrokerRegistration {
 #[derive(Serialize)]
 struct BrokerV4<'a> {
     listener_security_protocol_map: BTreeMap<&'a str, &'a str>,
-    endpoints: [String; 1],
+    endpoints: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rack: Option<&'a str>,
     jmx_port: i32,
@@ -66,7 +76,7 @@ struct BrokerV4<'a> {
 struct BrokerV5<'a> {
     features: BTreeMap<&'a str, i16>,
     listener_security_protocol_map: BTreeMap<&'a str, &'a str>,
-    endpoints: [String; 1],
+    endpoints: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rack: Option<&'a str>,
     jmx_port: i32,
@@ -79,6 +89,8 @@ struct BrokerV5<'a> {
 #[derive(Deserialize)]
 struct BrokerRead {
     version: i32,
+    #[serde(default)]
+    endpoints: Vec<String>,
     host: Option<String>,
     port: i32,
     timestamp: Option<String>,
@@ -86,10 +98,21 @@ struct BrokerRead {
 }
 
 impl BrokerRegistration {
+    /// A broker with the one listener that the cluster's own nodes use.
+    pub fn plaintext(host: String, port: i32, timestamp_ms: i64) -> Self {
+        Self { host, port, external: None, rack: None, timestamp_ms }
+    }
+
     /// As the release writes it: version 5 since 2.7, version 4 before.
     pub fn encode(&self, version: KafkaVersion) -> Bytes {
-        let listeners = BTreeMap::from([("PLAINTEXT", "PLAINTEXT")]);
-        let endpoints = [format!("PLAINTEXT://{}:{}", self.host, self.port)];
+        let mut listeners = BTreeMap::from([(PLAINTEXT, PLAINTEXT)]);
+        let mut endpoints = vec![format!("{PLAINTEXT}://{}:{}", self.host, self.port)];
+        let (mut host, mut port) = (self.host.as_str(), self.port);
+        if let Some(external) = &self.external {
+            listeners.insert(EXTERNAL, PLAINTEXT);
+            (host, port) = (external.host.as_str(), external.port);
+            endpoints.insert(0, format!("{EXTERNAL}://{host}:{port}"));
+        }
         let timestamp = self.timestamp_ms.to_string();
         if version.at_least(2, 7) {
             return write(&BrokerV5 {
@@ -98,8 +121,8 @@ impl BrokerRegistration {
                 endpoints,
                 rack: self.rack.as_deref(),
                 jmx_port: -1,
-                port: self.port,
-                host: &self.host,
+                port,
+                host,
                 version: 5,
                 timestamp,
             });
@@ -109,14 +132,15 @@ impl BrokerRegistration {
             endpoints,
             rack: self.rack.as_deref(),
             jmx_port: -1,
-            host: &self.host,
+            host,
             timestamp,
-            port: self.port,
+            port,
             version: 4,
         })
     }
 
-    /// Reads a registration of any version with a PLAINTEXT listener.
+    /// Reads a registration of any version with a listener of protocol PLAINTEXT. Of several, the one that is
+    /// called so is the cluster's own.
     ///
     /// # Errors
     /// When it is something else.
@@ -127,10 +151,21 @@ impl BrokerRegistration {
         if read.version < 1 {
             return Err(error("its version is below 1"));
         }
-        let host = read.host.ok_or_else(|| error("it has no PLAINTEXT listener"))?;
         let timestamp_ms = number(WHAT, read.timestamp.as_deref().unwrap_or("0"))?;
-        Ok(Self { host, port: read.port, rack: read.rack, timestamp_ms })
+        let named = |name| read.endpoints.iter().find_map(|text| endpoint(name, text));
+        let Endpoint { host, port } = match (named(PLAINTEXT), read.host) {
+            (Some(own), _) => own,
+            (None, Some(host)) => Endpoint { host, port: read.port },
+            (None, None) => return Err(error("it has no PLAINTEXT listener")),
+        };
+        Ok(Self { host, port, external: named(EXTERNAL), rack: read.rack, timestamp_ms })
     }
+}
+
+/// The endpoint in `NAME://host:port`, if that is its name.
+fn endpoint(name: &str, text: &str) -> Option<Endpoint> {
+    let (host, port) = text.strip_prefix(name)?.strip_prefix("://")?.rsplit_once(':')?;
+    Some(Endpoint { host: host.to_owned(), port: port.parse().ok()? })
 }
 
 /// A topic's assignment, `/brokers/topics/T`.
@@ -475,13 +510,23 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_for_the_outside_stands_first_and_the_clusters_own_is_still_found() {
+        let external = Endpoint { host: "127.0.0.1".into(), port: 40_123 };
+        for version in [V(1, 0), V(2, 8)] {
+            let mut broker = BrokerRegistration::plaintext("b1".into(), 9092, 7);
+            broker.external = Some(external.clone());
+            let data = broker.encode(version);
+            let endpoints = r#""endpoints":["EXTERNAL://127.0.0.1:40123","PLAINTEXT://b1:9092"]"#;
+            assert!(text(&data).contains(endpoints), "{}", text(&data));
+            assert!(text(&data).contains(r#""host":"127.0.0.1""#), "{}", text(&data));
+            assert!(text(&data).contains(r#""port":40123"#), "{}", text(&data));
+            assert_eq!(BrokerRegistration::decode(&data), Ok(broker));
+        }
+    }
+
+    #[test]
     fn registrations_are_written_as_the_release_writes_them() {
-        let broker = BrokerRegistration {
-            host: "h".into(),
-            port: 9092,
-            rack: None,
-            timestamp_ms: 1_614_570_663_881,
-        };
+        let broker = BrokerRegistration::plaintext("h".into(), 9092, 1_614_570_663_881);
         assert_eq!(
             text(&broker.encode(V(1, 0))),
             concat!(

@@ -33,6 +33,7 @@ pub fn config(id: i32, version: KafkaVersion) -> Config {
     Config {
         id: BrokerId(id),
         host: format!("b{id}"),
+        external: None,
         version,
         mutant: None,
         coordinators: vec![NodeId(0)],
@@ -178,8 +179,7 @@ impl World {
     }
 
     pub fn register(&mut self, id: i32) {
-        let registration =
-            BrokerRegistration { host: format!("b{id}"), port: 9092, rack: None, timestamp_ms: 0 };
+        let registration = BrokerRegistration::plaintext(format!("b{id}"), 9092, 0);
         self.dead.remove(&BrokerId(id));
         self.put(&paths::broker(BrokerId(id)), registration.encode(self.version), i64::from(id));
     }

@@ -53,6 +53,7 @@ fn config(id: usize, version: KafkaVersion) -> Config {
     Config {
         id: BrokerId(id as i32),
         host: format!("b{id}"),
+        external: None,
         version,
         mutant: None,
         coordinators: Vec::new(),

@@ -82,6 +82,7 @@ pub fn config(id: i32, version: KafkaVersion, coordinator: NodeId) -> Config {
     Config {
         id: BrokerId(id),
         host: format!("b{id}"),
+        external: None,
         version,
         mutant: None,
         coordinators: vec![coordinator],

@@ -1,0 +1,112 @@
+//! A cluster that somebody outside lets run piece by piece, and lets clients into.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::outside::{Inbound, News, Visitor};
+use super::role::Role;
+use super::{Cluster, LOOK_EVERY, Played};
+use crate::history::{Recorder, Subscriber};
+use crate::scenario::Plan;
+use crate::vocab::{NodeId, Roster, Time};
+
+/// Where one server can be reached from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// The server's name: `b1`, `z1`.
+    pub server: String,
+    /// What it tells clients from outside of itself: a host,
+    pub host: String,
+    /// and a port there.
+    pub port: u16,
+}
+
+/// A cluster that runs.
+///
+/// What happens depends on the plan and on when what is let in, and not on how the time in between is cut into
+/// pieces.
+pub struct Live<'p, S: Subscriber> {
+    cluster: Cluster<'p, S>,
+    next_look: Time,
+}
+
+impl<'p, S: Subscriber> Live<'p, S> {
+    /// The cluster of `plan` at time zero, its servers just started. With `doors`, clients can be let in, and
+    /// servers tell them of these addresses.
+    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[Door]>) -> Self {
+        let mut cluster = Cluster::new(plan, recorder, doors);
+        cluster.start_servers();
+        Self { cluster, next_look: Time::ZERO + LOOK_EVERY }
+    }
+
+    /// The present.
+    pub fn now(&self) -> Time {
+        self.cluster.world.now()
+    }
+
+    /// How long clients write and faults happen.
+    pub fn duration(&self) -> Duration {
+        self.cluster.plan.duration
+    }
+
+    /// Whether the topics stand and the scenario's clients were told to start.
+    pub fn is_ready(&self) -> bool {
+        self.cluster.is_ready
+    }
+
+    /// The names of the nodes.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.cluster.names.roster
+    }
+
+    /// Lets time pass up to `until`, with what is due on the way.
+    pub fn run_until(&mut self, until: Time) {
+        while self.now() < until {
+            let waits = !self.cluster.is_ready;
+            let next = if waits { until.min(self.next_look) } else { until };
+            self.cluster.advance(next);
+            if next == self.next_look {
+                self.cluster.start_clients_once_topics_stand();
+                self.next_look = next + LOOK_EVERY;
+            }
+        }
+    }
+
+    /// Lets something in, now.
+    ///
+    /// # Panics
+    /// When the cluster has no doors.
+    pub fn let_in(&mut self, inbound: Inbound) {
+        let outside = self.outside();
+        self.cluster.world.drive(outside, |role, _, effects| match role {
+            Role::Outside(outside) => outside.let_in(inbound, effects),
+            _ => unreachable!("the node of that name is the outside"),
+        });
+    }
+
+    /// Moves what is to go out behind `news`.
+    ///
+    /// # Panics
+    /// When the cluster has no doors.
+    pub fn take_news(&mut self, news: &mut Vec<(Visitor, News)>) {
+        let outside = self.outside();
+        self.cluster.world.drive(outside, |role, _, _| match role {
+            Role::Outside(outside) => outside.take_news(news),
+            _ => unreachable!("the node of that name is the outside"),
+        });
+    }
+
+    fn outside(&self) -> NodeId {
+        self.cluster.names.outside.expect("a cluster with doors")
+    }
+
+    /// Plays the rest of the plan, if there is any, and the second phase.
+    pub fn finish(mut self) -> Played<S> {
+        let end = Time::ZERO + self.cluster.plan.duration;
+        if self.now() < end {
+            self.run_until(end);
+        }
+        self.cluster.start_clients_once_topics_stand();
+        self.cluster.finish()
+    }
+}

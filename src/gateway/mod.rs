@@ -1,0 +1,260 @@
+//! Real programs on the simulated cluster: sockets outside, simulated connections inside.
+//!
+//! A served cluster runs in the thread of its simulation, paced to the wall clock; the sockets live in a thread
+//! beside it, in real time. Each connection from outside is a connection of one simulated node, the outside, so
+//! that the scenario's latencies, cuts, crashes and pauses reach real clients as they reach simulated ones:
+//!
+//! | inside | outside |
+//! |---|---|
+//! | the server closes | what was sent arrives, then the end |
+//! | the server's process dies, or does not run | a reset |
+//! | the way is cut, the host has no power, the process stands still | silence |
+//!
+//! One thing differs: the operating system accepts connections by itself, so that where a real client would be
+//! refused it is accepted and then reset, and where it would wait for the handshake it waits for its first answer.
+//!
+//! Nobody outside is trusted. A server has up to 4,096 connections, and its share of the process's descriptors;
+//! more are reset. A client that leaves a mebibyte of answers unread is not listened to until it reads. Requests
+//! are looked through before anything is made of them ([`crate::wire::foreign`]), and those that brokers make of
+//! one another are refused, as the ACLs of a real cluster do. What is not bounded is what clients send while a
+//! server is slow: the simulated network has no windows, and holds it all.
+//!
+//! What comes from outside, and when, is all that the seed does not decide. It enters between two events of the
+//! simulation, at a virtual time that is written down ([`recording`]); let in again at the same times it gives the
+//! same run, to the byte.
+//!
+//! | file | what |
+//! |---|---|
+//! | `sockets.rs` | the thread with the sockets |
+//! | `exchange.rs` | what the two threads hand to one another |
+//! | `serving.rs` | the cluster's side: pace, what is let in, the end |
+//! | `wall.rs` | the wall clock |
+//! | `recording.rs` | the file |
+
+mod exchange;
+mod recording;
+mod serving;
+mod sockets;
+mod wall;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub use recording::{Recording, RecordingError};
+
+use self::exchange::Exchange;
+use self::recording::{Header, digest};
+use self::serving::Serving;
+use self::sockets::Sockets;
+use self::wall::Pace;
+use crate::checkers::RunOutcome;
+use crate::cluster::Door;
+use crate::run::{self, RunError, RunOptions};
+use crate::scenario::Plan;
+
+/// How a cluster is served.
+pub struct ServeOptions {
+    /// Where the first broker listens; the others on the ports behind. Port 0: each on a free one.
+    pub kafka: SocketAddr,
+    /// Where the first coordinator server listens; the others on the ports behind. When it is where the first
+    /// broker listens too, servers come behind the brokers.
+    pub coordinator: SocketAddr,
+    /// The host that servers tell clients, if it is not the address that they listen on.
+    pub advertised_host: Option<String>,
+    /// Virtual seconds for each second of the wall clock.
+    pub speed: u32,
+    /// Whether to go on after the plan's duration.
+    pub keep_running: bool,
+    /// Where what comes from outside is written, if anywhere. Should be buffered.
+    pub record: Option<Box<dyn Write + Send>>,
+    /// Is told line by line where servers listen, and when the cluster is ready.
+    pub notices: Box<dyn Write + Send>,
+    /// Asks for an end.
+    pub stop: Arc<AtomicBool>,
+    /// What any run is asked for.
+    pub run: RunOptions,
+}
+
+impl fmt::Debug for ServeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServeOptions")
+            .field("kafka", &self.kafka)
+            .field("coordinator", &self.coordinator)
+            .field("speed", &self.speed)
+            .field("keep_running", &self.keep_running)
+            .field("record", &self.record.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a cluster cannot be served, or a recording not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// As with any run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Nobody can listen there.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// There are not enough ports above the first one.
+    #[error("there are not enough ports above {0}")]
+    Ports(SocketAddr),
+    /// The operating system gives no sockets.
+    #[error("cannot wait for connections: {0}")]
+    Sockets(#[source] io::Error),
+    /// What came cannot be written.
+    #[error("cannot write the recording: {0}")]
+    Record(#[source] io::Error),
+    /// The places where servers listen cannot be told.
+    #[error("cannot tell where servers listen: {0}")]
+    Notices(#[source] io::Error),
+    /// The recording cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file, as it was given.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The recording is wrong.
+    #[error("{path}: {source}")]
+    Recording {
+        /// The file, as it was given.
+        path: String,
+        /// What is wrong.
+        source: RecordingError,
+    },
+}
+
+/// Serves the cluster of `plan` until its duration is over or `options.stop` is set, and judges it.
+///
+/// # Errors
+/// See [`GatewayError`].
+///
+/// # Panics
+/// Passes on a panic of the simulation.
+pub fn serve(plan: Plan, options: ServeOptions) -> Result<RunOutcome, GatewayError> {
+    let (listeners, doors) = open_doors(&plan, &options)?;
+    let mut notices = options.notices;
+    announce(&plan, &doors, &mut notices).map_err(GatewayError::Notices)?;
+    let exchange = Arc::new(Exchange::default());
+    let sockets = Sockets::new(listeners, exchange.clone()).map_err(GatewayError::Sockets)?;
+    let stop = options.stop;
+    // Begun out here: a thread that a simulation starts would take part in its clock.
+    let thread = std::thread::Builder::new()
+        .name("sockets".to_owned())
+        .spawn(move || sockets.serve(&stop))
+        .map_err(GatewayError::Sockets)?;
+    let header = Header { seed: plan.seed, plan: digest(&plan), doors: doors.clone() };
+    let recording = options.record.map(|out| recording::Writer::new(out, &header));
+    let serving = Serving {
+        exchange,
+        doors: doors.iter().map(|door| door.server.clone()).collect(),
+        pace: Pace::new(options.speed),
+        keep_running: options.keep_running,
+        recording,
+        notices,
+    };
+    let (outcome, written) = run::run_live(plan, options.run, doors, |live| serving.play(live))?;
+    // A thread that panicked has said so, and the cluster's side has come to an end all the same.
+    drop(thread.join());
+    written.map_err(GatewayError::Record)?;
+    Ok(outcome)
+}
+
+/// Runs a plan with what came from outside when the file `inbound` was recorded.
+///
+/// # Errors
+/// See [`GatewayError`].
+///
+/// # Panics
+/// Passes on a panic of the simulation.
+pub fn play_back(
+    plan: Plan,
+    options: RunOptions,
+    inbound: &Path,
+) -> Result<RunOutcome, GatewayError> {
+    let recording = load(inbound)?;
+    let wrong = |source| GatewayError::Recording { path: inbound.display().to_string(), source };
+    recording.belongs_to(&plan).map_err(wrong)?;
+    let doors = recording.header.doors.clone();
+    let (outcome, played) =
+        run::run_live(plan, options, doors, move |live| serving::play_back(live, &recording))?;
+    played.map_err(wrong)?;
+    Ok(outcome)
+}
+
+/// Reads a recording.
+#[expect(clippy::disallowed_methods, reason = "the gateway reads what it has written")]
+fn load(path: &Path) -> Result<Recording, GatewayError> {
+    let name = || path.display().to_string();
+    let bytes =
+        std::fs::read(path).map_err(|source| GatewayError::Unreadable { path: name(), source })?;
+    Recording::parse(&bytes).map_err(|source| GatewayError::Recording { path: name(), source })
+}
+
+/// A listener for each server, and what it tells clients.
+fn open_doors(
+    plan: &Plan,
+    options: &ServeOptions,
+) -> Result<(Vec<TcpListener>, Vec<Door>), GatewayError> {
+    let brokers = plan.brokers.iter().map(|broker| &broker.name).enumerate();
+    let before = if options.kafka == options.coordinator { plan.brokers.len() } else { 0 };
+    let servers = (before..).zip(plan.coordinators.iter().map(|server| &server.name));
+    let all = brokers
+        .map(|(index, name)| (options.kafka, index, name))
+        .chain(servers.map(|(index, name)| (options.coordinator, index, name)));
+    let (mut listeners, mut doors) = (Vec::new(), Vec::new());
+    for (first, index, server) in all {
+        let listener = listen(first, index)?;
+        let bound = listener
+            .local_addr()
+            .map_err(|source| GatewayError::Listen { address: first, source })?;
+        let host = options.advertised_host.clone().unwrap_or_else(|| reachable(bound.ip()));
+        doors.push(Door { server: server.clone(), host, port: bound.port() });
+        listeners.push(listener);
+    }
+    Ok((listeners, doors))
+}
+
+fn listen(first: SocketAddr, index: usize) -> Result<TcpListener, GatewayError> {
+    let mut address = first;
+    if first.port() != 0 {
+        let offset = u16::try_from(index).ok();
+        let port = offset.and_then(|offset| first.port().checked_add(offset));
+        address.set_port(port.ok_or(GatewayError::Ports(first))?);
+    }
+    TcpListener::bind(address).map_err(|source| GatewayError::Listen { address, source })
+}
+
+/// Who listens everywhere is told to clients of this machine.
+fn reachable(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(v6) if v6.is_unspecified() => "::1".to_owned(),
+        address => address.to_string(),
+    }
+}
+
+/// One line for each server, in a form that scripts can read: `broker b1 127.0.0.1:9092`.
+fn announce(plan: &Plan, doors: &[Door], notices: &mut dyn Write) -> io::Result<()> {
+    for Door { server, host, port } in doors {
+        let is_broker = plan.brokers.iter().any(|broker| broker.name == *server);
+        let kind = if is_broker { "broker" } else { "coordinator" };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        writeln!(notices, "{kind} {server} {host}:{port}")?;
+    }
+    notices.flush()
+}

@@ -1,0 +1,215 @@
+//! The cluster's side of a served run, and the playing of a recording.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::exchange::{Arrived, Exchange, Order};
+use super::recording::{Recording, RecordingError, Writer};
+use super::wall::Pace;
+use crate::cluster::{Inbound, Live, News, Played, Visitor};
+use crate::history::Subscriber;
+use crate::vocab::step::Closed;
+use crate::vocab::{NodeId, Time};
+
+/// How much virtual time passes at most before what servers sent is handed out.
+const SLICE: Duration = Duration::from_millis(10);
+/// For how long a connection stands whose client only listens: long enough for an answer, as to
+/// `echo ruok | nc HOST PORT`. The simulated network has no connections that are closed on one side only.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What serving needs.
+pub struct Serving {
+    /// The way to the sockets.
+    pub exchange: Arc<Exchange>,
+    /// The servers, by the number of their door.
+    pub doors: Vec<String>,
+    /// How fast time passes.
+    pub pace: Pace,
+    /// Whether to go on after the plan's duration.
+    pub keep_running: bool,
+    /// Where what comes is written down.
+    pub recording: Option<Writer>,
+    /// Is told when the cluster is ready.
+    pub notices: Box<dyn Write + Send>,
+}
+
+/// Tells the sockets that there will be no more orders, however the cluster's side ends.
+struct Ending(Arc<Exchange>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// A cluster that is being served.
+struct Served<'a, 'p, S: Subscriber> {
+    live: &'a mut Live<'p, S>,
+    serving: Serving,
+    doors: Vec<NodeId>,
+    /// Connections of which neither end is gone.
+    standing: BTreeSet<Visitor>,
+    /// Connections whose clients only listen, by when they are closed.
+    lingering: BTreeSet<(Time, Visitor)>,
+    news: Vec<(Visitor, News)>,
+    orders: Vec<(Visitor, Order)>,
+    is_ready: bool,
+}
+
+impl Serving {
+    /// Serves the cluster to its end. The second result is how writing the recording ended.
+    pub fn play<S: Subscriber>(self, mut live: Live<'_, S>) -> (Played<S>, io::Result<()>) {
+        let _ending = Ending(self.exchange.clone());
+        let roster = live.roster().clone();
+        let node =
+            |name: &String| roster.find(name).expect("doors are those of the plan's servers");
+        let doors = self.doors.iter().map(node).collect();
+        let mut served = Served {
+            live: &mut live,
+            serving: self,
+            doors,
+            standing: BTreeSet::new(),
+            lingering: BTreeSet::new(),
+            news: Vec::new(),
+            orders: Vec::new(),
+            is_ready: false,
+        };
+        let written = served.serve();
+        drop(served);
+        // The rest of the scenario, and its convergence, are nobody's business outside.
+        (live.finish(), written)
+    }
+}
+
+impl<S: Subscriber> Served<'_, '_, S> {
+    fn serve(&mut self) -> io::Result<()> {
+        let duration = Time::ZERO + self.live.duration();
+        loop {
+            let inbox = self.serving.exchange.wait();
+            let target = self.serving.pace.target(inbox.elapsed, self.live.now());
+            self.run_until(if self.serving.keep_running { target } else { target.min(duration) });
+            self.let_in_all(inbox.arrived);
+            self.close_lingering();
+            self.hand_out();
+            let is_over = !self.serving.keep_running && self.live.now() >= duration;
+            if inbox.stop || is_over {
+                return self.end();
+            }
+        }
+    }
+
+    /// Lets time pass in slices, so that answers do not wait for a whole turn.
+    fn run_until(&mut self, until: Time) {
+        while self.live.now() < until {
+            let slice = self.live.now() + SLICE;
+            self.live.run_until(until.min(slice));
+            self.hand_out();
+        }
+        if !self.is_ready && self.live.is_ready() {
+            self.is_ready = true;
+            let notices = &mut self.serving.notices;
+            // Who does not listen for it does not need it.
+            let _: io::Result<()> = writeln!(notices, "ready").and_then(|()| notices.flush());
+        }
+    }
+
+    fn let_in_all(&mut self, arrived: Vec<(Visitor, Arrived)>) {
+        for (visitor, arrived) in arrived {
+            match arrived {
+                Arrived::Open(door) => {
+                    self.let_in(Inbound::Open { visitor, server: self.doors[door] });
+                }
+                Arrived::Bytes(bytes) => self.let_in(Inbound::Bytes { visitor, bytes }),
+                Arrived::HalfClosed => {
+                    self.lingering.insert((self.live.now() + LINGER, visitor));
+                }
+                Arrived::Gone => self.let_in(Inbound::Close { visitor }),
+            }
+        }
+    }
+
+    /// Lets something in, unless the server has ended that connection already. Between two things that come in
+    /// at one time nothing happens, neither here nor when the recording is played.
+    fn let_in(&mut self, inbound: Inbound) {
+        let stands = match &inbound {
+            Inbound::Open { visitor, .. } => self.standing.insert(*visitor),
+            Inbound::Bytes { visitor, .. } => self.standing.contains(visitor),
+            Inbound::Close { visitor } => self.standing.remove(visitor),
+        };
+        if !stands {
+            return;
+        }
+        let (now, roster) = (self.live.now(), self.live.roster());
+        if let Some(recording) = &mut self.serving.recording {
+            recording.add(now, &inbound, roster);
+        }
+        self.live.let_in(inbound);
+    }
+
+    fn close_lingering(&mut self) {
+        let now = self.live.now();
+        while let Some(&(at, visitor)) = self.lingering.first()
+            && at <= now
+        {
+            self.lingering.pop_first();
+            self.let_in(Inbound::Close { visitor });
+            self.orders.push((visitor, Order::Close));
+        }
+    }
+
+    /// Hands out what servers sent.
+    fn hand_out(&mut self) {
+        self.live.take_news(&mut self.news);
+        for (visitor, news) in self.news.drain(..) {
+            if matches!(news, News::Closed(_)) {
+                self.standing.remove(&visitor);
+            }
+            let order = match news {
+                News::Bytes(bytes) => Order::Send(bytes),
+                News::Closed(Closed::Eof) => Order::Close,
+                News::Closed(Closed::Reset | Closed::Refused) => Order::Reset,
+            };
+            self.orders.push((visitor, order));
+        }
+        if !self.orders.is_empty() {
+            self.serving.exchange.order(&mut self.orders);
+        }
+    }
+
+    /// The outside goes: its connections are closed, as a host does that is shut down in an orderly way.
+    fn end(&mut self) -> io::Result<()> {
+        for visitor in self.standing.clone() {
+            self.let_in(Inbound::Close { visitor });
+        }
+        let now = self.live.now();
+        self.serving.recording.take().map_or(Ok(()), |recording| recording.finish(now))
+    }
+}
+
+/// Plays the cluster to its end, with what came when `recording` was made.
+pub fn play_back<S: Subscriber>(
+    mut live: Live<'_, S>,
+    recording: &Recording,
+) -> (Played<S>, Result<(), RecordingError>) {
+    let played = let_in_recorded(&mut live, recording);
+    (live.finish(), played)
+}
+
+fn let_in_recorded<S: Subscriber>(
+    live: &mut Live<'_, S>,
+    recording: &Recording,
+) -> Result<(), RecordingError> {
+    let roster = live.roster().clone();
+    let mut unheard = Vec::new();
+    for (time, entry) in &recording.entries {
+        live.run_until(*time);
+        live.let_in(entry.inbound(&roster)?);
+        // Nobody is there to hear it.
+        live.take_news(&mut unheard);
+        unheard.clear();
+    }
+    live.run_until(recording.end);
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! A served cluster and clients of plain sockets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, MetadataRequest, RequestKind, ResponseKind,
+};
+
+use super::recordings::Memory;
+use super::{handshake, request, scenario};
+use crate::checkers::RunOutcome;
+use crate::gateway::{GatewayError, Recording, ServeOptions, serve, serving};
+use crate::run::{self, RunOptions};
+use crate::scenario::Plan;
+use crate::vocab::Seed;
+use crate::wire::kafka::decode_response;
+
+const SEED: Seed = Seed(42);
+/// Longer than any answer takes on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A cluster that is served by a thread of this process.
+struct Server {
+    thread: JoinHandle<Result<RunOutcome, GatewayError>>,
+    stop: Arc<AtomicBool>,
+    notices: Memory,
+    record: Memory,
+}
+
+impl Server {
+    fn start(speed: u32) -> Self {
+        let (notices, record) = (Memory::default(), Memory::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let options = ServeOptions {
+            kafka: "127.0.0.1:0".parse().expect("an address"),
+            coordinator: "127.0.0.1:0".parse().expect("an address"),
+            advertised_host: None,
+            speed,
+            keep_running: true,
+            record: Some(Box::new(record.clone())),
+            notices: Box::new(notices.clone()),
+            stop: stop.clone(),
+            run: RunOptions::default(),
+        };
+        let thread = std::thread::spawn(move || serve(plan(), options));
+        let server = Self { thread, stop, notices, record };
+        server.wait(|notices| notices.ends_with("ready\n"));
+        server
+    }
+
+    fn wait(&self, until: impl Fn(&str) -> bool) {
+        while !until(&self.notices.text()) {
+            assert!(!self.thread.is_finished(), "it ended: {}", self.notices.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn address(&self, server: &str) -> SocketAddr {
+        let notices = self.notices.text();
+        let line = notices.lines().find(|line| line.contains(&format!(" {server} ")));
+        let address = line.and_then(|line| line.rsplit(' ').next()).expect("it was announced");
+        address.parse().expect("an address")
+    }
+
+    fn connect(&self, server: &str) -> TcpStream {
+        let stream = TcpStream::connect(self.address(server)).expect("somebody listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream
+    }
+
+    /// Ends it; also what was recorded.
+    fn end(self) -> (RunOutcome, Recording) {
+        self.stop.store(true, Ordering::Relaxed);
+        let outcome = self.thread.join().expect("it does not panic").expect("it serves");
+        (outcome, Recording::parse(&self.record.bytes()).expect("a whole recording"))
+    }
+}
+
+fn plan() -> Plan {
+    run::load(&scenario()).expect("the scenario is right").plan(SEED)
+}
+
+fn play_back(recording: Recording) -> RunOutcome {
+    let plan = plan();
+    recording.belongs_to(&plan).expect("it was made with this plan");
+    let doors = recording.header.doors.clone();
+    let play = move |live: crate::cluster::Live<'_, _>| serving::play_back(live, &recording);
+    run::run_live(plan, RunOptions::default(), doors, play).expect("no event log").0
+}
+
+fn frame(stream: &mut TcpStream) -> Bytes {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).expect("an answer");
+    let mut payload = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut payload).expect("the whole answer");
+    payload.into()
+}
+
+fn metadata(stream: &mut TcpStream) -> kafka_protocol::messages::MetadataResponse {
+    let body = RequestKind::Metadata(MetadataRequest::default().with_topics(None));
+    stream.write_all(&request(ApiKey::Metadata, 7, 3, &body)).expect("it takes the request");
+    match decode_response(ApiKey::Metadata, 7, frame(stream)) {
+        Ok(ResponseKind::Metadata(response)) => response,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How the server ends a connection: `true` with a reset.
+fn ends_with_reset(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => false,
+        Err(why) if why.kind() == ErrorKind::ConnectionReset => true,
+        Err(why) => panic!("the connection does not end: {why}"),
+    }
+}
+
+#[test]
+fn a_served_session_can_be_had_again() {
+    let server = Server::start(1);
+    let mut client = server.connect("b2");
+    let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
+    client.write_all(&request(ApiKey::ApiVersions, 0, 9, &body)).expect("it takes the request");
+    assert_eq!(frame(&mut client)[..4], 9_i32.to_be_bytes());
+    let told = metadata(&mut client);
+    for broker in &told.brokers {
+        let real = server.address(&format!("b{}", broker.node_id.0));
+        assert_eq!((&*broker.host, broker.port), ("127.0.0.1", i32::from(real.port())));
+    }
+    assert_eq!(told.brokers.len(), 3);
+    let mut other = server.connect("z1");
+    other.write_all(&handshake()).expect("it takes the handshake");
+    assert_eq!(frame(&mut other).len(), 37);
+    drop(client);
+    let (served, recording) = server.end();
+    assert!(recording.entries.len() >= 6, "{recording:?}");
+    for _ in 0..2 {
+        let again = play_back(recording.clone());
+        assert_eq!(again.fingerprint, served.fingerprint);
+        assert_eq!((again.events, again.simulated), (served.events, served.simulated));
+    }
+}
+
+#[test]
+fn a_crashed_broker_resets_its_connections_and_takes_new_ones_when_it_is_back() {
+    let server = Server::start(10);
+    let (mut crashing, mut other) = (server.connect("b1"), server.connect("b2"));
+    metadata(&mut crashing);
+    metadata(&mut other);
+    assert!(ends_with_reset(&mut crashing), "b1 crashes at 8 s");
+    assert_eq!(metadata(&mut other).topics.len(), 1, "b2 lives on");
+    loop {
+        let body = RequestKind::Metadata(MetadataRequest::default().with_topics(None));
+        let mut stream = server.connect("b1");
+        let asked = stream.write_all(&request(ApiKey::Metadata, 7, 3, &body));
+        if asked.is_ok() && stream.read_exact(&mut [0; 4]).is_ok() {
+            break;
+        }
+    }
+    server.end();
+}
+
+#[test]
+fn hostile_bytes_end_their_own_connection_and_no_other() {
+    let server = Server::start(1);
+    let mut honest = server.connect("b3");
+    metadata(&mut honest);
+    let unknown_api = [0, 0, 0, 10, 0x7f, 0, 0, 0, 0, 0, 0, 1, 0, 0];
+    let huge = [0x7f, 0xff, 0xff, 0xff];
+    for server_name in ["b3", "z1"] {
+        for bytes in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &unknown_api, &huge, &[0xff; 64]] {
+            let mut stream = server.connect(server_name);
+            stream.write_all(bytes).expect("it takes a few bytes");
+            let mut rest = Vec::new();
+            let ended = stream.read_to_end(&mut rest).map_err(|why| why.kind());
+            let is_over = matches!(ended, Ok(_) | Err(ErrorKind::ConnectionReset));
+            assert!(is_over, "{server_name}: {bytes:?}: {ended:?}");
+        }
+    }
+    // One byte at a time.
+    let mut slow = server.connect("b3");
+    let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
+    for byte in request(ApiKey::ApiVersions, 0, 9, &body) {
+        slow.write_all(&[byte]).expect("it takes a byte");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(frame(&mut slow)[..4], 9_i32.to_be_bytes());
+    // An honest one beside many that say nothing.
+    let crowd: Vec<TcpStream> = (0..200).map(|_| server.connect("b3")).collect();
+    metadata(&mut honest);
+    metadata(&mut server.connect("b3"));
+    drop(crowd);
+    let (served, recording) = server.end();
+    assert_eq!(play_back(recording).fingerprint, served.fingerprint);
+}
+
+#[test]
+fn an_answer_reaches_who_only_listens() {
+    let server = Server::start(1);
+    let mut stream = server.connect("z1");
+    stream.write_all(b"ruok").expect("it takes four letters");
+    stream.shutdown(std::net::Shutdown::Write).expect("it stands");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an end");
+    assert_eq!(answer, "imok");
+    server.end();
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let options = ServeOptions {
+        kafka: address,
+        coordinator: "127.0.0.1:0".parse().expect("an address"),
+        advertised_host: None,
+        speed: 1,
+        keep_running: false,
+        record: None,
+        notices: Box::new(Memory::default()),
+        stop: Arc::default(),
+        run: RunOptions::default(),
+    };
+    let error = serve(plan(), options).expect_err("somebody listens there");
+    assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
+}

@@ -1,0 +1,18 @@
+//! Programs that nobody here wrote, on clusters that `sim serve` serves: kcat, kafka-python, kazoo and
+//! ZooKeeper's shell.
+//!
+//! `.ci/run` installs them. A program that is missing fails its tests.
+#![expect(clippy::disallowed_methods, reason = "tests start programs, and live in real time")]
+
+#[path = "clients/crowd.rs"]
+mod crowd;
+#[path = "clients/kafka.rs"]
+mod kafka;
+#[path = "clients/programs.rs"]
+mod programs;
+#[path = "clients/readme.rs"]
+mod readme;
+#[path = "clients/server.rs"]
+mod server;
+#[path = "clients/zookeeper.rs"]
+mod zookeeper;

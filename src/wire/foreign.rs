@@ -1,0 +1,313 @@
+//! Requests of programs that nobody here wrote.
+//!
+//! The decoder of `kafka-protocol` makes room for as many elements as an array announces, before it has seen one:
+//! a dozen bytes can make it ask for hundreds of gigabytes. So requests from outside are looked through first:
+//! Produce, which may be large, without making anything of it; the others, which are small, by a decoding in which
+//! every announced number is held against the bytes that are left, as no element takes less than one.
+
+use bytes::{Buf, Bytes, TryGetError};
+use kafka_protocol::messages::{
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey,
+    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, RequestHeader, SyncGroupRequest, TxnOffsetCommitRequest,
+};
+use kafka_protocol::protocol::Decodable;
+use kafka_protocol::protocol::buf::ByteBuf;
+
+use super::kafka::{KafkaWireError, RequestFrame, decode_request};
+
+/// Largest request that holds no records, in bytes: room for some 50,000 partitions.
+const PLAIN_MAX: usize = 1 << 20;
+
+/// Whether clients, rather than other brokers, send requests of this API, as far as it is known here.
+pub fn is_for_clients(api: ApiKey) -> bool {
+    api == ApiKey::Produce || plain(api).is_some()
+}
+
+/// Decodes a request of a program from outside.
+///
+/// # Errors
+/// See [`KafkaWireError`]; [`KafkaWireError::UnknownApi`] also for APIs that are for brokers only.
+pub fn decode_foreign_request(payload: Bytes) -> Result<RequestFrame, KafkaWireError> {
+    if let Some((api, version)) = spoken(&payload) {
+        if !is_for_clients(api) {
+            return Err(KafkaWireError::UnknownApi(api as i16));
+        }
+        check(api, version, &payload).map_err(|why| KafkaWireError::Body { api, version, why })?;
+    }
+    decode_request(payload)
+}
+
+/// The API and version of a request, if the decoder knows both.
+fn spoken(payload: &[u8]) -> Option<(ApiKey, i16)> {
+    let start = payload.first_chunk::<4>()?;
+    let api = ApiKey::try_from(i16::from_be_bytes([start[0], start[1]])).ok()?;
+    let version = i16::from_be_bytes([start[2], start[3]]);
+    let versions = api.valid_versions();
+    (versions.min..=versions.max).contains(&version).then_some((api, version))
+}
+
+fn check(api: ApiKey, version: i16, payload: &Bytes) -> Result<(), String> {
+    let mut bytes = payload.clone();
+    RequestHeader::decode(&mut bytes, api.request_header_version(version))
+        .map_err(|why| why.to_string())?;
+    let Some(check) = plain(api) else {
+        return pass_produce(&mut bytes, version).ok_or_else(|| "it is cut short".to_owned());
+    };
+    if bytes.len() > PLAIN_MAX {
+        return Err(format!("{} bytes, more than {PLAIN_MAX}", bytes.len()));
+    }
+    check(&mut Sceptic { bytes }, version)
+}
+
+/// Goes over a Produce request; `None` when it has not the bytes that it announces.
+fn pass_produce(bytes: &mut Bytes, version: i16) -> Option<()> {
+    let flexible = version >= 9;
+    if version >= 3 {
+        // transactional.id
+        pass_text(bytes, flexible)?;
+    }
+    // acks and timeout.ms
+    pass(bytes, 6)?;
+    for _ in 0..count(bytes, flexible)? {
+        pass_text(bytes, flexible)?;
+        for _ in 0..count(bytes, flexible)? {
+            pass(bytes, 4)?;
+            let records = count(bytes, flexible)?;
+            pass(bytes, records)?;
+            pass_tags(bytes, flexible)?;
+        }
+        pass_tags(bytes, flexible)?;
+    }
+    pass_tags(bytes, flexible)
+}
+
+fn pass(bytes: &mut Bytes, size: usize) -> Option<()> {
+    (size <= bytes.len()).then(|| bytes.advance(size))
+}
+
+fn varint(bytes: &mut Bytes) -> Option<usize> {
+    let value = first_varint(bytes);
+    let size = bytes.iter().take(4).take_while(|byte| *byte & 0x80 != 0).count() + 1;
+    pass(bytes, size).map(|()| value)
+}
+
+/// The length of an array or of bytes; none when it is null.
+fn count(bytes: &mut Bytes, flexible: bool) -> Option<usize> {
+    if flexible {
+        return varint(bytes).map(|length| length.saturating_sub(1));
+    }
+    bytes.try_get_i32().ok().map(|length| usize::try_from(length).unwrap_or(0))
+}
+
+fn pass_text(bytes: &mut Bytes, flexible: bool) -> Option<()> {
+    let length = if flexible {
+        count(bytes, true)?
+    } else {
+        usize::try_from(bytes.try_get_i16().ok()?).unwrap_or(0)
+    };
+    pass(bytes, length)
+}
+
+fn pass_tags(bytes: &mut Bytes, flexible: bool) -> Option<()> {
+    for _ in 0..if flexible { varint(bytes)? } else { 0 } {
+        varint(bytes)?;
+        let size = varint(bytes)?;
+        pass(bytes, size)?;
+    }
+    Some(())
+}
+
+/// The unsigned varint at the beginning of `bytes`.
+fn first_varint(bytes: &[u8]) -> usize {
+    let mut value = 0;
+    for (shift, byte) in (0..35).step_by(7).zip(bytes) {
+        value |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    value
+}
+
+type Check = fn(&mut Sceptic, i16) -> Result<(), String>;
+
+fn decodes<T: Decodable>(sceptic: &mut Sceptic, version: i16) -> Result<(), String> {
+    T::decode(sceptic, version).map(drop).map_err(|why| why.to_string())
+}
+
+/// How a request without records is checked; `None` for APIs that are not for clients, and for Produce.
+fn plain(api: ApiKey) -> Option<Check> {
+    Some(match api {
+        ApiKey::Fetch => decodes::<FetchRequest>,
+        ApiKey::ListOffsets => decodes::<ListOffsetsRequest>,
+        ApiKey::Metadata => decodes::<MetadataRequest>,
+        ApiKey::OffsetCommit => decodes::<OffsetCommitRequest>,
+        ApiKey::OffsetFetch => decodes::<OffsetFetchRequest>,
+        ApiKey::FindCoordinator => decodes::<FindCoordinatorRequest>,
+        ApiKey::JoinGroup => decodes::<JoinGroupRequest>,
+        ApiKey::Heartbeat => decodes::<HeartbeatRequest>,
+        ApiKey::LeaveGroup => decodes::<LeaveGroupRequest>,
+        ApiKey::SyncGroup => decodes::<SyncGroupRequest>,
+        ApiKey::DescribeGroups => decodes::<DescribeGroupsRequest>,
+        ApiKey::ListGroups => decodes::<ListGroupsRequest>,
+        ApiKey::DeleteGroups => decodes::<DeleteGroupsRequest>,
+        ApiKey::ApiVersions => decodes::<ApiVersionsRequest>,
+        ApiKey::CreateTopics => decodes::<CreateTopicsRequest>,
+        ApiKey::DeleteTopics => decodes::<DeleteTopicsRequest>,
+        ApiKey::DeleteRecords => decodes::<DeleteRecordsRequest>,
+        ApiKey::InitProducerId => decodes::<InitProducerIdRequest>,
+        ApiKey::OffsetForLeaderEpoch => decodes::<OffsetForLeaderEpochRequest>,
+        ApiKey::AddPartitionsToTxn => decodes::<AddPartitionsToTxnRequest>,
+        ApiKey::AddOffsetsToTxn => decodes::<AddOffsetsToTxnRequest>,
+        ApiKey::EndTxn => decodes::<EndTxnRequest>,
+        ApiKey::TxnOffsetCommit => decodes::<TxnOffsetCommitRequest>,
+        ApiKey::DescribeConfigs => decodes::<DescribeConfigsRequest>,
+        ApiKey::AlterConfigs => decodes::<AlterConfigsRequest>,
+        ApiKey::IncrementalAlterConfigs => decodes::<IncrementalAlterConfigsRequest>,
+        ApiKey::CreatePartitions => decodes::<CreatePartitionsRequest>,
+        ApiKey::ElectLeaders => decodes::<ElectLeadersRequest>,
+        ApiKey::DescribeCluster => decodes::<DescribeClusterRequest>,
+        _ => return None,
+    })
+}
+
+/// Bytes that tell a decoder smaller numbers than they hold, where the true ones cannot be lengths.
+///
+/// A plain number may be told wrong, which is why what is decoded is thrown away. A length that is told too small
+/// makes the decoder run out of bytes all the same: so many elements are more than is left.
+struct Sceptic {
+    bytes: Bytes,
+}
+
+impl Buf for Sceptic {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+
+    fn try_get_i32(&mut self) -> Result<i32, TryGetError> {
+        let truth = self.bytes.try_get_i32()?;
+        Ok(i32::try_from(self.bytes.len()).map_or(truth, |left| truth.min(left)))
+    }
+
+    /// Only varints are read so, and flags: a byte with the highest bit begins, or continues, a varint.
+    fn try_get_u8(&mut self) -> Result<u8, TryGetError> {
+        let is_long = self.bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+        let value = if is_long { first_varint(&self.bytes) } else { 0 };
+        if value > self.bytes.len() {
+            return Err(TryGetError { requested: value, available: self.bytes.len() });
+        }
+        self.bytes.try_get_u8()
+    }
+}
+
+impl ByteBuf for Sceptic {
+    fn peek_bytes(&mut self, range: std::ops::Range<usize>) -> Bytes {
+        self.bytes.slice(range)
+    }
+
+    fn get_bytes(&mut self, size: usize) -> Bytes {
+        self.bytes.split_to(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut, BytesMut};
+    use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+    use kafka_protocol::messages::{MetadataRequest, ProduceRequest, RequestKind};
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::*;
+    use crate::wire::kafka::encode_request;
+
+    fn payload(api: ApiKey, version: i16, body: &RequestKind) -> Bytes {
+        encode_request(api, version, 7, &StrBytes::from_static_str("x"), body).slice(4..)
+    }
+
+    fn header(api: ApiKey, version: i16) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        bytes.put_i16(api as i16);
+        bytes.put_i16(version);
+        bytes.put_i32(7);
+        bytes.put_i16(-1);
+        if api.request_header_version(version) >= 2 {
+            bytes.put_u8(0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn an_honest_request_is_decoded_as_it_stands() {
+        let fetch = FetchRequest::default().with_max_bytes(i32::MAX).with_max_wait_ms(500);
+        for version in 4..=12 {
+            let payload = payload(ApiKey::Fetch, version, &RequestKind::Fetch(fetch.clone()));
+            let frame = decode_foreign_request(payload).unwrap();
+            assert_eq!(frame.body, RequestKind::Fetch(fetch.clone()), "v{version}");
+        }
+        let records = Bytes::from(vec![9; 300_000]);
+        let part = PartitionProduceData::default().with_index(3).with_records(Some(records));
+        let topic = TopicProduceData::default().with_partition_data(vec![part; 2]);
+        let produce = ProduceRequest::default().with_topic_data(vec![topic; 3]);
+        for version in 3..=9 {
+            let body = RequestKind::Produce(produce.clone());
+            let frame = decode_foreign_request(payload(ApiKey::Produce, version, &body)).unwrap();
+            assert_eq!(frame.body, body, "v{version}");
+        }
+    }
+
+    #[test]
+    fn no_room_is_made_for_elements_that_cannot_be_there() {
+        for announced in [100_000_000, i32::MAX] {
+            // Metadata v1: an array of topics; Produce v3: transactional.id, acks, timeout.ms, topics.
+            let mut metadata = header(ApiKey::Metadata, 1);
+            metadata.put_i32(announced);
+            let mut produce = header(ApiKey::Produce, 3);
+            produce.put_i16(-1);
+            produce.put_slice(&[0; 6]);
+            produce.put_i32(announced);
+            // The same with varints.
+            let mut flexible = header(ApiKey::Metadata, 9);
+            flexible.put_slice(&[0xff, 0xff, 0xff, 0xff, 0x07]);
+            let mut compact = header(ApiKey::Produce, 9);
+            compact.put_u8(0);
+            compact.put_slice(&[0; 6]);
+            compact.put_slice(&[0xff, 0xff, 0xff, 0xff, 0x07]);
+            for mut bytes in [metadata, produce, flexible, compact] {
+                bytes.put_slice(&[1; 40]);
+                let answer = decode_foreign_request(bytes.freeze());
+                assert!(matches!(answer, Err(KafkaWireError::Body { .. })), "{answer:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_brokers_say_to_brokers_is_not_for_clients() {
+        for api in [ApiKey::LeaderAndIsr, ApiKey::UpdateMetadata, ApiKey::AlterPartition] {
+            let answer = decode_foreign_request(header(api, 0).freeze());
+            assert_eq!(answer.unwrap_err(), KafkaWireError::UnknownApi(api as i16));
+        }
+    }
+
+    #[test]
+    fn a_large_request_without_records_is_refused() {
+        let topic = kafka_protocol::messages::metadata_request::MetadataRequestTopic::default()
+            .with_name(Some(StrBytes::from_string("t".repeat(30_000)).into()));
+        let request = MetadataRequest::default().with_topics(Some(vec![topic; 40]));
+        let payload = payload(ApiKey::Metadata, 4, &RequestKind::Metadata(request));
+        assert!(decode_foreign_request(payload).unwrap_err().to_string().contains("more than"));
+    }
+}
