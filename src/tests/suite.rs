@@ -5,6 +5,7 @@ mod cli;
 mod exit_codes;
 mod guarantees;
 mod layers;
+mod matrix;
 mod mutants;
 mod readme;
 mod replay;
