@@ -9,8 +9,8 @@ use crate::vocab::{Acks, Seed};
 /// The cluster of every cell, up to what happens to it.
 ///
 /// All replicas are in sync when it happens; records and fetches take milliseconds, so that a record is under way to
-/// the followers at most moments; and all is healed before the end. `far` is the producer that a partition takes from
-/// the leader, `near` the one that it leaves there. Producers give a silent leader up before its session has ended,
+/// the followers at most moments; and all is healed before the end. A partition takes `far` from the leader and
+/// leaves `near` there. Producers give a silent leader up before its session has ended,
 /// and before a follower that lags has left the in-sync replicas: what is not answered is sent again.
 const BASE: &str = r#"
 kafka = "2.8"
@@ -59,13 +59,14 @@ latency = "1ms..5ms"
 converge-within = "120s"
 
 [[fault]]
-at = "4s..5s"
+at = "3s..4s"
 "#;
 
 /// Every `acks`, from the least to the most.
 pub const ALL_ACKS: &[Acks] = &[Acks::None, Acks::Leader, Acks::All];
 
-/// What happens to one replica, for 12 seconds: longer than its session lasts, and an election takes.
+/// What happens to one replica, for 15 seconds: longer than its session and an election take, and than a
+/// client waits for a silent broker, which is `request.timeout.ms` and then 10 s to connect again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trouble {
@@ -73,7 +74,7 @@ pub enum Trouble {
     LeaderCrash,
     /// The leader's host loses power, and what was not fsynced.
     LeaderPowerLoss,
-    /// Neither followers, coordinator, consumer nor one of the two producers reach the leader.
+    /// The leader and one of the two producers reach each other, and nobody else.
     LeaderPartitioned,
     /// The leader does not reach the coordinator, nor it the leader.
     LeaderCutFromCoordinator,
@@ -104,20 +105,20 @@ impl Trouble {
 
     const fn fault(self) -> &'static str {
         match self {
-            Self::LeaderCrash => "crash = \"leader(orders-0)\"\nrestart-after = \"12s\"\n",
-            Self::LeaderPowerLoss => "power-loss = \"leader(orders-0)\"\nrestart-after = \"12s\"\n",
+            Self::LeaderCrash => "crash = \"leader(orders-0)\"\nrestart-after = \"15s\"\n",
+            Self::LeaderPowerLoss => "power-loss = \"leader(orders-0)\"\nrestart-after = \"15s\"\n",
             Self::LeaderPartitioned => {
-                "partition = \"leader(orders-0)\"\n\
+                "partition = [\"leader(orders-0)\", \"near\"]\n\
                  from = [\"follower(orders-0, 1)\", \"follower(orders-0, 2)\", \
                          \"coordinators\", \"far\", \"c0\"]\n\
-                 heal-after = \"12s\"\n"
+                 heal-after = \"15s\"\n"
             }
             Self::LeaderCutFromCoordinator => {
-                "partition = \"leader(orders-0)\"\nfrom = \"coordinators\"\nheal-after = \"12s\"\n"
+                "partition = \"leader(orders-0)\"\nfrom = \"coordinators\"\nheal-after = \"15s\"\n"
             }
             Self::SlowFollower => {
                 "slow = \"follower(orders-0, 2)\"\nto = \"leader(orders-0)\"\n\
-                 latency = \"3s\"\nheal-after = \"12s\"\n"
+                 latency = \"3s\"\nheal-after = \"15s\"\n"
             }
         }
     }

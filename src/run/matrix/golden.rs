@@ -42,14 +42,14 @@ pub struct Golden {
 
 /// A simulated leader appends and answers in one step, so there is no moment at which it could die between.
 const ANSWERED: Foretold = Foretold::Unshown {
-    why: "a leader answers in the step in which it appends, and what it has sent arrives though it dies \
-          or is cut off behind it: no record is kept by a follower whose answer is lost",
+    why: "a leader answers in the step in which it appends, and what it has sent arrives though \
+          it dies or is cut off behind it: no follower keeps a record whose answer is lost",
 };
 
 /// In Kafka as in the simulation: acks=1 waits for nobody, and no connection of a client is cut.
 const UNDISTURBED: Foretold = Foretold::Unshown {
-    why: "the leader answers each record as it appends it, and no client's connection is cut: nothing that \
-          was appended is sent again. The golden matrix takes acks=1 and acks=all together here",
+    why: "the leader answers each record as it appends it, and no client's connection is cut: \
+          nothing that was appended is sent again",
 };
 
 /// What is foretold of the cell.
