@@ -153,3 +153,90 @@ fn wrong(out: &mut String, measured: &Measurement, style: Style) -> fmt::Result 
         thousands(measured.ran)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Worst;
+    use crate::run::matrix::{Cell, Trouble, Unanswered};
+    use crate::vocab::{Acks, Seed};
+
+    fn cell(acks: Acks, lost: Count, loss: Agreement) -> Measurement {
+        let cell = Cell { trouble: Trouble::LeaderCrash, acks };
+        let (median, max) = (Duration::from_millis(6_051), Duration::from_secs(7));
+        Measurement {
+            cell,
+            golden: cell.golden(),
+            ran: 9,
+            acknowledged: 1_000,
+            lost,
+            duplicated: Count { seeds: 1, records: 2 },
+            unanswered: Unanswered { median, max },
+            loss,
+            duplicates: Agreement::Agrees,
+            kept: None,
+        }
+    }
+
+    fn matrix(cells: Vec<Measurement>) -> Matrix {
+        Matrix { first: Seed(1), last: Seed(9), cells }
+    }
+
+    /// What stands in the table of a matrix, and what it ends with.
+    fn said(matrix: &Matrix) -> (Vec<String>, String) {
+        let text = matrix_text(matrix, &[], Style::Plain);
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let rows = text.lines().filter(|line| line.starts_with("leader-crash"));
+        let last = text.lines().last().unwrap_or_default();
+        (rows.map(words).collect(), last.to_owned())
+    }
+
+    #[test]
+    fn each_cell_says_what_was_seen_and_whether_it_may_be() {
+        let seen = Count { seeds: 3, records: 1_200 };
+        let agreeing = matrix(vec![cell(Acks::Leader, seen, Agreement::Agrees)]);
+        let (rows, last) = said(&agreeing);
+        let golden = "F1 session timeout + election";
+        let row =
+            format!("leader-crash 1 1,200 in 3 2 in 1 6.051s 7.000s Y agrees Y agrees {golden}");
+        assert_eq!(rows, [row]);
+        assert!(last.starts_with("outcome  agrees"), "{last}");
+        let unseen = cell(Acks::Leader, Count::default(), Agreement::Unseen);
+        let wrong = matrix(vec![cell(Acks::All, seen, Agreement::Forbidden), unseen]);
+        let (rows, last) = said(&wrong);
+        assert!(rows[0].contains("N FORBIDDEN") && rows[1].contains("Y UNSEEN"), "{rows:?}");
+        assert!(last.starts_with("outcome  does not agree"), "{last}");
+        assert_eq!(wrong.worst(), Some(Worst::Violated));
+    }
+
+    #[test]
+    fn a_run_that_did_not_hold_is_told_of_with_its_file() {
+        let mut kept = cell(Acks::Leader, Count { seeds: 1, records: 1 }, Agreement::Agrees);
+        kept.kept = Some((Worst::NotConverged, 2));
+        let files = [PathBuf::from("reports/x-1.toml")];
+        let text = matrix_text(&matrix(vec![kept]), &files, Style::Plain);
+        let told = "\nnot converged  leader-crash acks=1: 2 of 9 seeds did not hold\n";
+        assert!(text.contains(told), "{text}");
+        assert!(text.contains("\nreport  sim replay reports/x-1.toml\n"), "{text}");
+        assert!(text.contains("\noutcome  does not agree"), "{text}");
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let seen = Count { seeds: 3, records: 1_200 };
+        let text = matrix_json(
+            &matrix(vec![cell(Acks::All, seen, Agreement::Forbidden)]),
+            &[],
+            Build { version: "0.3.0", commit: "9e1c2ab" },
+        );
+        let document: Value = serde_json::from_str(&text).expect("one document");
+        assert_eq!((&document["schema"], &document["agrees"]), (&1.into(), &false.into()));
+        let cell = &document["cells"][0];
+        assert_eq!((&cell["fault"], &cell["acks"]), (&"leader-crash".into(), &"all".into()));
+        assert_eq!(
+            (&cell["loss"], &cell["golden"]["loss"]),
+            (&"forbidden".into(), &"never".into())
+        );
+        assert_eq!(cell["unanswered"]["median_ns"], 6_051_000_000_u64);
+    }
+}

@@ -10,8 +10,8 @@ use crate::vocab::{Acks, Seed};
 ///
 /// All replicas are in sync when it happens; records and fetches take milliseconds, so that a record is under way to
 /// the followers at most moments; and all is healed before the end. A partition takes `far` from the leader and
-/// leaves `near` there. Producers give a silent leader up before its session has ended,
-/// and before a follower that lags has left the in-sync replicas: what is not answered is sent again.
+/// leaves `near` there. Producers give a silent leader up before its session has ended, and before a follower that
+/// lags has left the in-sync replicas: what is not answered is sent again.
 const BASE: &str = r#"
 kafka = "2.8"
 duration = "20s"

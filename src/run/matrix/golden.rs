@@ -6,6 +6,16 @@
 //!
 //! Where a cell of ours cannot show what the golden matrix says ([`Foretold::Unshown`]), the reason stands here, and
 //! in the report.
+//!
+//! How long nobody is answered is shown beside what is foretold, and not held against it. Measured, it differs:
+//!
+//! - A silent leader (F2, `far` in F5) costs a client that waits for answers `request.timeout.ms` and then
+//!   `socket.connection.setup.timeout.ms` (KIP-601), for it is still told of the old leader when it asks; that is
+//!   longer than the session timeout and the election. With acks=0 nobody notices: what is sent is gone.
+//! - A leader that is cut from the coordinator alone (F4) goes on answering acks=1 until the cut is healed, and
+//!   acks=all until its followers turn to the new leader; its clients then wait `request.timeout.ms`.
+//! - A slow follower (F7) that is the controller stalls acks=all until it is healed: the leader's AlterPartition,
+//!   by which the follower would leave the in-sync replicas, is as slow as its fetches.
 
 use serde::Serialize;
 

@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn the_median_is_of_the_seed_in_the_middle() {
-        let mut tally = Tally::default();
-        tally.unanswered = [9, 1, 5, 4].map(Duration::from_secs).to_vec();
+        let unanswered = [9, 1, 5, 4].map(Duration::from_secs).to_vec();
+        let tally = Tally { unanswered, ..Tally::default() };
         let measured = tally.finish(cell(Acks::All)).unanswered;
         assert_eq!((measured.median.as_secs(), measured.max.as_secs()), (4, 9));
     }

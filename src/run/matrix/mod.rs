@@ -190,7 +190,7 @@ mod tests {
     fn every_cell_is_measured_with_every_seed() {
         let mut runs_shown = 0;
         let matrix = matrix(1..=1, Jobs::default(), |_| runs_shown += 1);
-        assert_eq!(runs_unshown, runs(1));
+        assert_eq!(runs_shown, runs(1));
         assert!(matrix.cells.iter().map(|result| result.cell).eq(Cell::all()));
         assert!(matrix.cells.iter().all(|result| result.ran == 1 && result.acknowledged > 0));
     }
