@@ -21,6 +21,7 @@ mod check;
 mod color;
 mod determinism;
 mod exit;
+mod matrix;
 mod mutants;
 mod progress;
 mod properties;
@@ -100,6 +101,7 @@ enum Verb {
     Determinism(determinism::Args),
     Properties(properties::Args),
     Mutants(mutants::Args),
+    Matrix(matrix::Args),
 }
 
 fn after_help() -> String {
@@ -200,6 +202,7 @@ pub fn main_with(
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
+        Verb::Matrix(args) => matrix::run(&args, style, streams),
         Verb::Mutants(args) => mutants::mutants(&args, style, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);

@@ -5,6 +5,7 @@
 
 mod failure;
 mod json;
+mod matrix;
 mod mutants;
 mod provenance;
 mod replay;
@@ -16,6 +17,7 @@ mod text;
 mod turns;
 
 pub use json::json;
+pub use matrix::{matrix_json, matrix_text};
 pub use mutants::{catches, mutants};
 pub use provenance::Provenance;
 pub use replay::{replay_json, replay_text};

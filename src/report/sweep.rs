@@ -39,7 +39,7 @@ pub fn sweep_json(sweep: &Sweep, files: &Files, build: Build) -> String {
     )
 }
 
-fn word(worst: Worst) -> (&'static str, Paint) {
+pub(super) fn word(worst: Worst) -> (&'static str, Paint) {
     match worst {
         Worst::Inconclusive => ("inconclusive", Paint::Warning),
         Worst::NotConverged => ("not converged", Paint::Bad),

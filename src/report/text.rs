@@ -230,9 +230,13 @@ impl Text<'_> {
     }
 
     /// What failed the run is left to the end, next to the command that runs it again.
+    /// Those that hold are counted: there are too many of them to be read, and `sim properties` lists them.
     fn verdicts(&mut self, judgement: &Judgement) -> fmt::Result {
         writeln!(self.out)?;
-        let mut judged: Vec<_> = judgement.verdicts.iter().collect();
+        let (held, mut judged): (Vec<_>, Vec<_>) =
+            judgement.verdicts.iter().partition(|judged| matches!(judged.verdict, Verdict::Holds));
+        let (word, all) = (self.style.paint(Paint::Good, "holds"), judgement.verdicts.len());
+        writeln!(self.out, "{word:<WORD_WIDTH$}  {} of {all} properties", held.len())?;
         judged.retain(|judged| judged.status() < Status::NotConverged);
         judged.sort_by_key(|judged| judged.status());
         let names = judged.iter().map(|judged| judged.property.name.len());
@@ -243,13 +247,7 @@ impl Text<'_> {
     fn verdict(&mut self, judged: &Judged, width: usize) -> fmt::Result {
         let name = judged.property.name;
         match &judged.verdict {
-            Verdict::Holds => {
-                writeln!(
-                    self.out,
-                    "{:<WORD_WIDTH$}  {name}",
-                    self.style.paint(Paint::Good, "holds")
-                )
-            }
+            Verdict::Holds => Ok(()),
             Verdict::Inconclusive(why) => {
                 let word = self.style.paint(Paint::Warning, "inconclusive");
                 writeln!(self.out, "{word:<WORD_WIDTH$}  {name:<width$}  {why}")

@@ -4,6 +4,7 @@ mod build;
 mod failure;
 mod library;
 mod many;
+pub mod matrix;
 pub mod mutants;
 mod ran;
 mod replay;

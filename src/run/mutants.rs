@@ -59,6 +59,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::CreateInClosingSession, "late_registrations", 23),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
+    hunt(Mutant::DiffInsteadOfTrunc, "ensemble_faults", 3),
     hunt(Mutant::RetryBehindOthers, "fast_elections", 6),
     hunt(Mutant::FailUnanswered, "delivery_timeouts", 1),
     hunt(Mutant::EndTwice, "delivery_timeouts", 1),

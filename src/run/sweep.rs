@@ -27,7 +27,8 @@ pub enum Worst {
 }
 
 impl Worst {
-    fn of(status: Status) -> Option<Self> {
+    /// What a run of that status came to; `None` when all held.
+    pub(super) fn of(status: Status) -> Option<Self> {
         match status {
             Status::Held => None,
             Status::Inconclusive => Some(Self::Inconclusive),

@@ -38,6 +38,7 @@ fn help_is_pinned() {
         ("help-properties", &["properties", "--help"]),
         ("help-timeline", &["timeline", "--help"]),
         ("help-mutants", &["mutants", "--help"]),
+        ("help-matrix", &["matrix", "--help"]),
     ] {
         let said = output(args);
         assert_eq!(said.status.code(), Some(0), "{args:?}");

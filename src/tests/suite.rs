@@ -7,6 +7,7 @@ mod ensemble;
 mod exit_codes;
 mod guarantees;
 mod layers;
+mod matrix;
 mod mutants;
 mod readme;
 mod replay;

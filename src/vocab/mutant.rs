@@ -136,9 +136,6 @@ mutants! {
     /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";
-    /// A learner takes over the epoch, and says so, before the history that belongs to it is on its platter.
-    EpochBeforeHistory = "epoch-before-history"
-        from "ZOOKEEPER-4643, ZOOKEEPER-4646, ZOOKEEPER-4785 (Z4)";
     /// A producer puts a batch that failed behind the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";

@@ -13,7 +13,7 @@ use super::super::writes::Shape;
 use super::super::{Effects, Running, Step, halt, telling};
 use super::{Role, Which, observe, observe_committed, ticks};
 use crate::history::CoordinatorObservation;
-use crate::vocab::{ConnId, Mutant, NodeId, Time, Zxid};
+use crate::vocab::{ConnId, NodeId, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Writer;
 use crate::wire::zookeeper::ensemble::{Forwarded, MAX_ENSEMBLE_FRAME, Packet, ServerId};
@@ -398,8 +398,7 @@ impl Running {
     /// Takes over the leader's history, one durable step after the other: what was cut or replaced, then the
     /// decided transactions, then the epoch.
     pub(super) fn catch_up(&mut self, at: &mut Step<'_>) {
-        let too_early = at.config.is(Mutant::EpochBeforeHistory);
-        if !self.log.is_idle() && !too_early {
+        if !self.log.is_idle() {
             return;
         }
         let Some(peer) = &mut self.peer else { return };
@@ -425,7 +424,7 @@ impl Running {
             observe(at, telling::loaded(&self.state));
         }
         self.log.flush(at.fx);
-        if self.log.is_idle() || too_early {
+        if self.log.is_idle() {
             learner.stage = Stage::TakingOver;
             peer.epochs.write(Which::Current, learner.epoch, at.fx);
         }

@@ -1,0 +1,197 @@
+//! Each `acks` against each thing that can happen to a replica: what is lost, what is written twice, how long
+//! nobody is answered, and what [`golden`] says of it.
+
+mod cells;
+pub mod golden;
+mod measure;
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::{Jobs, Ran, Worst, many};
+use crate::vocab::Seed;
+use golden::{Foretold, Golden};
+use measure::Tally;
+
+pub use cells::{ALL_ACKS, Cell, Trouble};
+
+/// Seeds or records, and in how many seeds they were found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// In how many seeds there was any.
+    pub seeds: u64,
+    /// How many there were in all seeds together.
+    pub records: u64,
+}
+
+impl Count {
+    fn add(&mut self, records: u64) {
+        self.seeds += u64::from(records > 0);
+        self.records += records;
+    }
+}
+
+/// How long the longest time without an answer was, over the seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Unanswered {
+    /// Of the seed in the middle; the shorter one of two.
+    #[serde(rename = "median_ns", serialize_with = "as_nanos")]
+    pub median: Duration,
+    /// Of the worst seed.
+    #[serde(rename = "max_ns", serialize_with = "as_nanos")]
+    pub max: Duration,
+}
+
+fn as_nanos<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// What was seen of something, held against what was foretold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agreement {
+    /// It was never seen where it must not be, or it was seen where it must be.
+    Agrees,
+    /// It was not seen, and it is known why these runs cannot show it.
+    Explained,
+    /// It was not seen, but must be in some seed: more seeds may help.
+    Unseen,
+    /// It was seen, but must never be.
+    Forbidden,
+}
+
+impl Agreement {
+    fn of(foretold: Foretold, seen: Count) -> Self {
+        match (foretold, seen.seeds) {
+            (Foretold::Never, 0) | (Foretold::Sometimes, 1..) => Self::Agrees,
+            (Foretold::Unshown { .. }, 1..) => Self::Agrees,
+            (Foretold::Unshown { .. }, 0) => Self::Explained,
+            (Foretold::Sometimes, 0) => Self::Unseen,
+            (Foretold::Never, 1..) => Self::Forbidden,
+        }
+    }
+
+    /// What it makes of the whole; `None` when nothing is wrong.
+    fn worst(self) -> Option<Worst> {
+        match self {
+            Self::Agrees | Self::Explained => None,
+            Self::Unseen => Some(Worst::Inconclusive),
+            Self::Forbidden => Some(Worst::Violated),
+        }
+    }
+}
+
+/// What many seeds of one cell came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Measurement {
+    /// Which cell.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// What was foretold of it.
+    pub golden: Golden,
+    /// How many seeds have run.
+    pub ran: u64,
+    /// How many records were acknowledged, with `acks=0` handed to the network, in all seeds together.
+    pub acknowledged: u64,
+    /// How many of these the final log lacks.
+    pub lost: Count,
+    /// How many copies the final log holds beyond the first.
+    pub duplicated: Count,
+    /// How long the producer that waited longest was without an answer.
+    pub unanswered: Unanswered,
+    /// Whether what was lost agrees.
+    pub loss: Agreement,
+    /// Whether what was duplicated agrees.
+    pub duplicates: Agreement,
+    /// What kept a seed from holding, whatever the cell is about: the worst of it, and how many seeds.
+    pub kept: Option<(Worst, u64)>,
+}
+
+impl Measurement {
+    /// The worst that is to be said; `None` when all agrees.
+    pub fn worst(&self) -> Option<Worst> {
+        let kept = self.kept.map(|(worst, _)| worst);
+        kept.max(self.loss.worst()).max(self.duplicates.worst())
+    }
+}
+
+/// All cells, measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Matrix {
+    /// The first seed.
+    pub first: Seed,
+    /// The last seed.
+    pub last: Seed,
+    /// Every cell, in the order of [`Cell::all`].
+    pub cells: Vec<Measurement>,
+}
+
+impl Matrix {
+    /// The worst that is to be said of a cell; `None` when all agree.
+    pub fn worst(&self) -> Option<Worst> {
+        self.cells.iter().filter_map(Measurement::worst).max()
+    }
+}
+
+/// Runs every cell with every one of `seeds`, and shows each run to `each` as it ends, cell by cell.
+///
+/// # Panics
+/// When the range of seeds is empty.
+pub fn matrix(seeds: RangeInclusive<u64>, jobs: Jobs, mut each: impl FnMut(&Ran)) -> Matrix {
+    assert!(!seeds.is_empty(), "a cell is measured with some seed");
+    let cells: Vec<Cell> = Cell::all().collect();
+    let per_cell = seeds.end() - seeds.start() + 1;
+    let plans = cells.iter().flat_map(|cell| {
+        let scenario = cell.trouble.scenario();
+        seeds.clone().map(move |seed| cell.plan(&scenario, Seed(seed)))
+    });
+    let mut measured: Vec<Tally> = Vec::new();
+    many(plans, jobs, |ran| {
+        if measured.last().is_none_or(|cell| cell.ran() == per_cell) {
+            measured.push(Tally::default());
+        }
+        measured.last_mut().expect("one was just added").add(&ran);
+        each(&ran);
+        ControlFlow::Continue(())
+    });
+    let cells = cells.into_iter().zip(measured).map(|(cell, tally)| tally.finish(cell)).collect();
+    Matrix { first: Seed(*seeds.start()), last: Seed(*seeds.end()), cells }
+}
+
+/// How many runs [`matrix`] makes with so many seeds.
+pub fn runs(seeds: u64) -> u64 {
+    seeds.saturating_mul((Trouble::ALL.len() * ALL_ACKS.len()) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_is_held_against_what_was_foretold() {
+        let seen = |seeds| Count { seeds, records: seeds };
+        let unshown = Foretold::Unshown { why: "here" };
+        for (foretold, seeds, agreement, worst) in [
+            (Foretold::Never, 0, Agreement::Agrees, None),
+            (Foretold::Never, 1, Agreement::Forbidden, Some(Worst::Violated)),
+            (Foretold::Sometimes, 0, Agreement::Unseen, Some(Worst::Inconclusive)),
+            (Foretold::Sometimes, 2, Agreement::Agrees, None),
+            (unshown, 0, Agreement::Explained, None),
+            (unshown, 1, Agreement::Agrees, None),
+        ] {
+            let found = Agreement::of(foretold, seen(seeds));
+            assert_eq!((found, found.worst()), (agreement, worst), "{foretold:?} {seeds}");
+        }
+    }
+
+    #[test]
+    fn every_cell_is_measured_with_every_seed() {
+        let mut runs_shown = 0;
+        let matrix = matrix(1..=1, Jobs::default(), |_| runs_shown += 1);
+        assert_eq!(runs_shown, runs(1));
+        assert!(matrix.cells.iter().map(|result| result.cell).eq(Cell::all()));
+        assert!(matrix.cells.iter().all(|result| result.ran == 1 && result.acknowledged > 0));
+    }
+}
