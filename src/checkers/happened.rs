@@ -77,7 +77,7 @@ impl Happened {
                 self.add(Happening::CoordinatorLeaderChanged, time, u64::from(again));
             }
             // Of sessions, brokers' own are meant; brokers tell of them themselves.
-            Observation::Coordinator(_) => {}
+            Observation::Coordinator(_) | Observation::Session(_) => {}
         }
     }
 

@@ -26,6 +26,8 @@ mod writes;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
 use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
@@ -128,6 +130,8 @@ struct Running {
     expiry: Expiry,
     next_session: i64,
     watches: Watches,
+    /// As a bug: events of watches that wait for the end of the step.
+    late_events: Vec<(ConnId, Bytes)>,
     connections: BTreeMap<ConnId, Connection>,
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
@@ -233,6 +237,7 @@ impl Coordinator {
             proposals: VecDeque::new(),
             expiry,
             watches: Watches::default(),
+            late_events: Vec::new(),
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             expiry_timer: None,
@@ -268,6 +273,9 @@ impl Running {
         self.log.flush(at.fx);
         if at.config.is(Mutant::ApplyBeforeFsync) {
             self.acknowledge_unlogged(at);
+        }
+        for (conn, event) in std::mem::take(&mut self.late_events) {
+            self.send(at, conn, event);
         }
         self.snapshot_if_due(at);
         if self.leads() {
