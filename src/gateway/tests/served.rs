@@ -201,14 +201,33 @@ fn hostile_bytes_end_their_own_connection_and_no_other() {
 }
 
 #[test]
-fn an_answer_reaches_who_only_listens() {
+fn words_of_four_letters_are_answered_also_to_who_only_listens_and_that_is_the_end() {
     let server = Server::start(1);
-    let mut stream = server.connect("z1");
-    stream.write_all(b"ruok").expect("it takes four letters");
-    stream.shutdown(std::net::Shutdown::Write).expect("it stands");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an end");
-    assert_eq!(answer, "imok");
+    let ask = |word: &str, only_listens: bool| {
+        let mut stream = server.connect("z1");
+        stream.write_all(word.as_bytes()).expect("it takes four letters");
+        if only_listens {
+            stream.shutdown(std::net::Shutdown::Write).expect("it stands");
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an end");
+        answer
+    };
+    for only_listens in [false, true] {
+        assert_eq!(ask("ruok", only_listens), "imok");
+        assert_eq!(ask("isro", only_listens), "rw");
+        for (word, begins, has) in [
+            ("srvr", "Zookeeper version: 3.8.0-", "\nMode: standalone\nNode count: "),
+            ("stat", "Zookeeper version: 3.8.0-", "\nClients:\n /"),
+            ("mntr", "zk_version\t3.8.0-", "\nzk_server_state\tstandalone\n"),
+            ("envi", "Environment:\nzookeeper.version=3.8.0-", "\nhost.name=z1\n"),
+        ] {
+            let answer = ask(word, only_listens);
+            assert!(answer.starts_with(begins) && answer.contains(has), "{answer}");
+            assert!(answer.ends_with('\n'), "{answer}");
+        }
+    }
+    assert!(ask("stat", true).contains("\n /127.0.0.1:"), "clients are on this machine");
     server.end();
 }
 

@@ -16,6 +16,7 @@ mod prepare;
 mod reads;
 mod sessions;
 mod state;
+mod stats;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use log::{Log, Recovered, Synced};
 use prepare::{Preparer, Requester, Write};
 use sessions::Expiry;
 pub use state::State;
+use stats::Stats;
 pub use tree::{Tree, Znode};
 pub use txn::{Lifetime, Record, Txn};
 use watches::Watches;
@@ -149,11 +151,10 @@ struct Running {
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
     expiry_timer: Option<(Time, TimerId)>,
-    /// Since when it has decided when sessions and znodes end, if it does.
-    led_since: Time,
+    /// Since when it has been what it is: alone, the leader or a follower.
+    role_since: Time,
     sweep_timer: Option<TimerId>,
-    received: u64,
-    sent: u64,
+    stats: Stats,
     /// Its part in the ensemble; `None` when it is alone.
     peer: Option<Box<Peer>>,
 }
@@ -256,10 +257,9 @@ impl Coordinator {
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             expiry_timer: None,
-            led_since: clock.now,
+            role_since: clock.now,
             sweep_timer: None,
-            received: 0,
-            sent: 0,
+            stats: Stats::default(),
             peer,
         };
         let mut at = Step { clock, config: &self.config, stream: &mut self.stream, fx };
@@ -323,8 +323,8 @@ impl Running {
         if self.sweep_timer.is_none() && self.state.tree.perishable().next().is_some() {
             // At a fixed rate since the server began to lead, looked at only when there may be something.
             let interval = u64::from(at.config.sweep_interval_ms) * 1_000_000;
-            let sweeps = (at.clock.now.0 - self.led_since.0) / interval + 1;
-            let due = Time(self.led_since.0 + sweeps * interval);
+            let sweeps = (at.clock.now.0 - self.role_since.0) / interval + 1;
+            let due = Time(self.role_since.0 + sweeps * interval);
             self.sweep_timer = Some(at.fx.timer(due, SWEEP_TIMER));
         }
     }
