@@ -110,6 +110,10 @@ impl fmt::Display for BrokerObservation {
                 Brokers(from),
                 Brokers(to)
             ),
+            Self::IsrChangeDenied { at, partition_epoch } => write!(
+                f,
+                "denies the change of the isr of {at} that is partition epoch {partition_epoch}"
+            ),
             Self::TopicCreated { topic, assignment } => {
                 write!(f, "created {topic}, assigned")?;
                 assignment.iter().try_for_each(|replicas| write!(f, " {}", Brokers(replicas)))

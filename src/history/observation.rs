@@ -228,6 +228,14 @@ pub enum BrokerObservation {
         /// dataVersion of the state znode now.
         partition_epoch: PartitionEpoch,
     },
+    /// As controller: a leader is told that its change of the in-sync replicas was refused, though it is
+    /// written. The write was sent again when its answer was lost with a connection, and ran into itself.
+    IsrChangeDenied {
+        /// The partition.
+        at: TopicPartition,
+        /// dataVersion of the state znode that holds the change.
+        partition_epoch: PartitionEpoch,
+    },
     /// As controller: a topic got its partitions.
     TopicCreated {
         /// The topic.
