@@ -114,6 +114,14 @@ pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Con
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
         snapshot_every: narrow(properties.int("snapCount")),
         mutant: plan.mutant,
+        extended_types: properties.bool("zookeeper.extendedTypesEnabled"),
+        sweep_interval_ms: millis(properties.ms("znode.container.checkIntervalMs")),
+        never_used_ms: match millis(properties.ms("znode.container.maxNeverUsedIntervalMs")) {
+            0 => None,
+            ms => Some(ms),
+        },
+        host: plan.coordinators[index].name.clone(),
+        outside: names.outside,
         ..coordinator::Config::default()
     }
 }

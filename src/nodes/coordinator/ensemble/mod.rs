@@ -498,6 +498,10 @@ impl Running {
     fn begin_epoch(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         self.state.last_zxid = zxid;
         self.preparer = Preparer::new(zxid, at.config);
+        self.led_since = at.clock.now;
+        if let Some(timer) = self.sweep_timer.take() {
+            at.fx.cancel(timer);
+        }
         for (id, session) in self.state.sessions.iter() {
             self.expiry.track(at.clock.now, id, session.timeout_ms);
         }
