@@ -513,4 +513,18 @@ pub enum CoordinatorObservation {
         /// As of when.
         zxid: Zxid,
     },
+    /// A snapshot is on its platter, one that it took itself.
+    SnapshotTaken {
+        /// The last transaction that was applied when it began: all up to it are in it.
+        zxid: Zxid,
+        /// The last transaction that was applied when it ended: something of those between is in it.
+        contains: Zxid,
+    },
+    /// It started from a snapshot.
+    SnapshotRead {
+        /// All transactions up to this one are in it.
+        zxid: Zxid,
+        /// Something of those up to this one is in it.
+        contains: Zxid,
+    },
 }

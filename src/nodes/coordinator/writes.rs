@@ -197,7 +197,7 @@ impl Running {
             Applied::SessionClosed => self.session_closed(at, txn),
             _ => {}
         }
-        self.snapshot_if_due(at);
+        self.go_on_with_snapshot(at);
         applied
     }
 
