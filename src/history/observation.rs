@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::SessionObservation;
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
     Time, TopicPartition, Zxid,
@@ -18,6 +19,8 @@ pub enum Observation {
     Broker(BrokerObservation),
     /// Of a coordinator server.
     Coordinator(CoordinatorObservation),
+    /// Of a client's session at the coordinator; brokers have one too.
+    Session(SessionObservation),
 }
 
 /// What a client asked for.
@@ -526,5 +529,21 @@ pub enum CoordinatorObservation {
         zxid: Zxid,
         /// Something of those up to this one is in it.
         contains: Zxid,
+    },
+    /// A transaction deleted a znode, and is applied here.
+    Removed {
+        /// The transaction.
+        zxid: Zxid,
+        /// The znode.
+        path: Arc<str>,
+    },
+    /// As leader, or alone: a client's write took effect.
+    Written {
+        /// The transaction that it became.
+        zxid: Zxid,
+        /// The client's session.
+        session: i64,
+        /// The number that the client gave its request.
+        xid: i32,
     },
 }

@@ -18,6 +18,8 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<To
             election(story, observation).or_else(|| broker(story, observation))
         }
         Observation::Coordinator(observation) => coordinator(observation),
+        // What comes of it is told by brokers and servers.
+        Observation::Session(_) => None,
     }
 }
 
@@ -183,9 +185,10 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
 fn coordinator(observation: &CoordinatorObservation) -> Option<Told> {
     let kind = match observation {
         // Every transaction would be too much.
-        CoordinatorObservation::Logged { .. } | CoordinatorObservation::Committed { .. } => {
-            return None;
-        }
+        CoordinatorObservation::Logged { .. }
+        | CoordinatorObservation::Committed { .. }
+        | CoordinatorObservation::Removed { .. }
+        | CoordinatorObservation::Written { .. } => return None,
         CoordinatorObservation::SessionOpened { .. }
         | CoordinatorObservation::SessionExpired { .. }
         | CoordinatorObservation::SessionClosed { .. }
