@@ -1,6 +1,6 @@
 //! In the end, all replicas of a partition that is led are in sync, as far as their brokers run.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::vocab::{BrokerId, Time, TopicPartition};
 
 /// What is judged.
@@ -11,7 +11,10 @@ pub const PROPERTY: Property = Property {
     source: "kafka-specification: StrongIsr in the end; KIP-497: a change of the ISR does not \
              stay in flight for ever; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "topics that were not created during the run; how long it took; partitions \
-                 without a leader, see partitions-are-led",
+                 without a leader, see partitions-are-led; replicas that the release cannot bring \
+                 back are counted but permitted: one whose records of its leader's epoch are \
+                 others than the leader's, after a loss of power (KIP-461), and before 2.2 one \
+                 whose restart the controller did not see (KIP-380)",
     class: Class::Liveness,
 };
 
@@ -37,7 +40,7 @@ fn waits(books: &Books, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String
 
 impl Checker for ReplicasConverge {
     fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (terms, mut cases) = (&books.terms, FirstCase::default());
+        let (terms, mut cases) = (&books.terms, Cases::default());
         for (at, written) in books.ending.partitions() {
             let Some(leader) = written.leader else { continue };
             let open = |id: &BrokerId| books.ending.runs(terms, *id) && !written.isr.contains(id);
@@ -45,7 +48,13 @@ impl Checker for ReplicasConverge {
             if missing.is_empty() {
                 continue;
             }
-            cases.found(|| {
+            let why = |id: &BrokerId| books.excuses.replica(terms, at, *id);
+            let excuses: Vec<_> = missing.iter().filter_map(why).collect();
+            let permission = match excuses.len() == missing.len() {
+                true => Permission::Permitted,
+                false => Permission::Forbidden,
+            };
+            cases.found(permission, || {
                 let what = format!(
                     "{at}, led by {}, has {} in sync at the end, not {}",
                     terms.broker(leader),
@@ -53,16 +62,17 @@ impl Checker for ReplicasConverge {
                     terms.broker_names(&written.replicas).join(" ")
                 );
                 let case = Case::new(at, end, what).because(waits(books, at, &missing));
-                case.after_faults(&books.faults)
+                case.because(excuses).after_faults(&books.faults)
             });
         }
-        PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
+        PROPERTY.given(cases.verdict())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::Verdict;
     use crate::checkers::testing::{Story, leading, rejects};
     use crate::history::{Election, Life};
 
