@@ -50,6 +50,7 @@ impl Default for Story {
             brokers: brokers.to_vec(),
             producers: vec![ProducerTerms {
                 node: producer,
+                topic: "orders".into(),
                 acks: Acks::All,
                 idempotent: false,
                 ordered: false,
@@ -128,6 +129,11 @@ impl Story {
     pub fn at(&mut self, ms: u64) -> &mut Self {
         self.now = Time::from_millis(ms);
         self
+    }
+
+    /// A node told something.
+    pub fn told_by_node(&mut self, node: NodeId, observation: Observation) -> &mut Self {
+        self.observed(node, observation)
     }
 
     fn observed(&mut self, node: NodeId, observation: Observation) -> &mut Self {

@@ -59,6 +59,10 @@ impl fmt::Display for ClientObservation {
             }
             Self::CommandGiven { command } => write!(f, "ran `{command}`"),
             Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
+            Self::BrokersLearned { nodes } => {
+                write!(f, "learned of brokers on nodes")?;
+                nodes.iter().try_for_each(|node| write!(f, " {}", node.0))
+            }
         }
     }
 }
@@ -144,6 +148,10 @@ impl fmt::Display for BrokerObservation {
             Self::RegistrationBlocked { session } => {
                 write!(f, "cannot register while session {session:#x} lives")
             }
+            Self::BrokersKnown { epoch, brokers } => {
+                write!(f, "as controller of epoch {epoch} knows of brokers")?;
+                brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
+            }
             Self::Appended { .. }
             | Self::Truncated { .. }
             | Self::HighWatermark { .. }
@@ -152,7 +160,8 @@ impl fmt::Display for BrokerObservation {
             | Self::LogLoaded { .. }
             | Self::IsrKnown { .. }
             | Self::Acknowledging { .. }
-            | Self::Serving { .. } => replica(self, f),
+            | Self::Serving { .. }
+            | Self::FetchingFailed { .. } => replica(self, f),
         }
     }
 }
@@ -188,6 +197,10 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
             write!(f, "acknowledges {at} up to {end}, acks={acks}")
         }
         Serving { at, end } => write!(f, "serves {at} up to {end}"),
+        FetchingFailed { at, leader, end, refused } => write!(
+            f,
+            "fetches {at} no more from {leader}, has it up to {end}, records of {refused} refused"
+        ),
         _ => unreachable!("all others are told above"),
     }
 }

@@ -138,6 +138,11 @@ pub enum ClientObservation {
         /// What it printed, line by line.
         lines: Vec<Arc<str>>,
     },
+    /// Whom it asks for metadata from now on: the live brokers of the last answer.
+    BrokersLearned {
+        /// Their nodes.
+        nodes: Vec<NodeId>,
+    },
 }
 
 /// Why the controller chose a leader.
@@ -378,6 +383,25 @@ pub enum BrokerObservation {
     RegistrationBlocked {
         /// The session that owns the registration.
         session: i64,
+    },
+    /// As follower: it fetches a partition no more until it is made to follow anew, as what its leader sent
+    /// does not follow on its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
+    FetchingFailed {
+        /// The partition.
+        at: TopicPartition,
+        /// Whom it follows.
+        leader: BrokerId,
+        /// Its log end offset.
+        end: Offset,
+        /// The partition whose records were refused: another one when the fetcher ended for all of them.
+        refused: TopicPartition,
+    },
+    /// As controller: the brokers that it goes by. Told when it begins, and with every change.
+    BrokersKnown {
+        /// Its epoch.
+        epoch: ControllerEpoch,
+        /// Each broker, and czxid of the registration by which it became known.
+        brokers: Vec<(BrokerId, BrokerEpoch)>,
     },
 }
 
