@@ -15,6 +15,7 @@ mod path;
 mod prepare;
 mod reads;
 mod sessions;
+mod snapshot;
 mod state;
 mod stats;
 mod telling;
@@ -27,6 +28,8 @@ mod writes;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
 use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
@@ -34,7 +37,7 @@ use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
 use acl::AuthId;
 use connection::Connection;
 use ensemble::Peer;
-use log::{Log, Recovered, Synced};
+use log::{Log, Recovered, Rhythm, Synced};
 use prepare::{Preparer, Requester, Write};
 use sessions::Expiry;
 pub use state::State;
@@ -72,8 +75,10 @@ pub struct Config {
     pub min_session_timeout_ms: Option<u32>,
     /// `maxSessionTimeout`, in milliseconds; 20 ticks when not set.
     pub max_session_timeout_ms: Option<u32>,
-    /// `snapCount`: transactions from one snapshot to the next.
-    pub snapshot_every: u64,
+    /// `snapCount`: a snapshot is taken after a random half to whole of so many transactions; 2 at least.
+    pub snap_count: u64,
+    /// How much of a snapshot is written at a time, in bytes; transactions are applied between.
+    pub snapshot_piece_bytes: usize,
     /// The bug that is planted in it, if any.
     pub mutant: Option<Mutant>,
     /// `zookeeper.extendedTypesEnabled`: whether znodes may have a time to live.
@@ -105,8 +110,8 @@ impl Config {
 }
 
 impl Default for Config {
-    /// The defaults of ZooKeeper, but for a smaller `snapCount` (its 100,000 is for longer lives) and for
-    /// commands, which are all answered.
+    /// The defaults of ZooKeeper, but for commands, which are all answered. Snapshots are written in pieces as
+    /// large as the buffer of Java's `BufferedOutputStream`, through which ZooKeeper's go.
     fn default() -> Self {
         Self {
             server_id: 1,
@@ -116,7 +121,8 @@ impl Default for Config {
             sync_limit: 5,
             min_session_timeout_ms: None,
             max_session_timeout_ms: None,
-            snapshot_every: 10_000,
+            snap_count: 100_000,
+            snapshot_piece_bytes: 8_192,
             mutant: None,
             extended_types: false,
             sweep_interval_ms: 60_000,
@@ -147,6 +153,8 @@ struct Running {
     expiry: Expiry,
     next_session: i64,
     watches: Watches,
+    /// As a bug: events of watches that wait for the end of the step.
+    late_events: Vec<(ConnId, Bytes)>,
     connections: BTreeMap<ConnId, Connection>,
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
@@ -222,7 +230,12 @@ impl Coordinator {
     }
 
     fn start(&mut self, clock: Clock, image: &DiskImage, fx: &mut Effects) {
-        let recovered = match Log::recover(image, self.config.snapshot_every, fx) {
+        let rhythm = Rhythm {
+            snap_count: self.config.snap_count,
+            piece_bytes: self.config.snapshot_piece_bytes,
+            stream: self.stream.below_name("snapshots"),
+        };
+        let recovered = match Log::recover(image, rhythm, fx) {
             Ok(recovered) => recovered,
             Err(error) => return halt(fx, &error.to_string()),
         };
@@ -254,6 +267,7 @@ impl Coordinator {
             proposals: VecDeque::new(),
             expiry,
             watches: Watches::default(),
+            late_events: Vec::new(),
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             expiry_timer: None,
@@ -290,7 +304,10 @@ impl Running {
         if at.config.is(Mutant::ApplyBeforeFsync) {
             self.acknowledge_unlogged(at);
         }
-        self.snapshot_if_due(at);
+        for (conn, event) in std::mem::take(&mut self.late_events) {
+            self.send(at, conn, event);
+        }
+        self.go_on_with_snapshot(at);
         if self.leads() {
             self.arm_timers(at);
         }
@@ -299,14 +316,14 @@ impl Running {
         }
     }
 
-    /// Takes a snapshot when it is time. What is not surely decided is in none.
-    fn snapshot_if_due(&mut self, at: &mut Step<'_>) {
+    /// Goes on with a snapshot when it is time. What is not surely decided is in none.
+    fn go_on_with_snapshot(&mut self, at: &mut Step<'_>) {
         if !self.serves() {
             return;
         }
-        let taken = self.log.snapshot_if_due(&self.state, at.fx);
-        if let (Some((state, keep_from)), Some(peer)) = (taken, &mut self.peer) {
-            peer.history.snapshot(self.state.last_zxid, state, keep_from);
+        let taken = self.log.snapshot(&self.state, at.fx);
+        if let (Some((snapshot, keep_from)), Some(peer)) = (taken, &mut self.peer) {
+            peer.history.snapshot(snapshot, keep_from);
         }
     }
 

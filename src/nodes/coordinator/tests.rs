@@ -48,7 +48,8 @@ impl Harness {
         Self::of(Config {
             tick_ms: TICK_MS,
             extended_types: true,
-            snapshot_every: 5,
+            snap_count: 10,
+            snapshot_piece_bytes: 100,
             ..Config::default()
         })
     }

@@ -50,7 +50,8 @@ fn config(index: u8, servers: u8) -> Config {
         ensemble: if servers == 1 { BTreeMap::new() } else { (0..servers).map(node).collect() },
         tick_ms: 2_000,
         extended_types: true,
-        snapshot_every: 50,
+        snap_count: 50,
+        snapshot_piece_bytes: 1_000,
         outside: Some(CLIENT),
         ..Config::default()
     }
