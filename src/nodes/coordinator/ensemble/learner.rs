@@ -612,3 +612,7 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;
