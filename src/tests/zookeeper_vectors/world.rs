@@ -13,6 +13,9 @@ const EPOCH_MS: i64 = 1_795_357_676_000;
 /// The node of the first server of an ensemble.
 const FIRST_NODE: u16 = 100;
 
+/// The node of all clients.
+const CLIENT: NodeId = NodeId(1);
+
 /// What a client has of a connection.
 #[derive(Default)]
 struct Line {
@@ -49,6 +52,7 @@ fn config(index: u8, servers: u8) -> Config {
         extended_types: true,
         snap_count: 50,
         snapshot_piece_bytes: 1_000,
+        outside: Some(CLIENT),
         ..Config::default()
     }
 }
@@ -163,7 +167,7 @@ impl World {
         self.accepted += 1;
         let conn = ConnId((1 << 32) + self.accepted);
         self.lines.insert(conn, Line::default());
-        self.step(Input::Accepted { conn, peer: NodeId(1) });
+        self.step(Input::Accepted { conn, peer: CLIENT });
         conn
     }
 
