@@ -613,3 +613,7 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

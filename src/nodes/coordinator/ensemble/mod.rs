@@ -20,6 +20,8 @@ mod leader;
 mod learner;
 mod links;
 mod sync;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
