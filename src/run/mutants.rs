@@ -55,7 +55,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::ReuseLeaderEpoch, "fast_elections", 2),
     hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
     hunt(Mutant::ReuseControllerEpoch, "controller_crash", 1),
-    hunt(Mutant::WriteAsZombie, "zombie_controller", 1),
+    hunt(Mutant::WriteAsZombie, "zombie_controller", 3),
     hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
     hunt(Mutant::CreateInClosingSession, "late_registrations", 23),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
