@@ -10,10 +10,13 @@ use super::offset_map::Value;
 use super::order::Order;
 use super::reading::Reading;
 use super::replicas::Replicas;
+use super::sessions::Sessions;
 use super::sightings::Sightings;
+use super::znodes::Znodes;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
 use crate::history::{
     BrokerObservation, ClientObservation, CoordinatorObservation, Fact, Life, Outcome,
+    SessionObservation,
 };
 use crate::vocab::{NodeId, Time};
 
@@ -28,6 +31,9 @@ pub trait Checker: fmt::Debug {
 
     /// A coordinator server told something.
     fn coordinator(&mut self, _: &Books, _: Time, _: NodeId, _: &CoordinatorObservation) {}
+
+    /// A node told something of its session at the coordinator.
+    fn session(&mut self, _: &Books, _: Time, _: NodeId, _: &SessionObservation) {}
 
     /// A process began, ended or stopped running.
     fn life(&mut self, _: &Books, _: Time, _: NodeId, _: Life) {}
@@ -82,6 +88,10 @@ pub struct Books {
     pub availability: Availability,
     /// The partitions, as nobody in the cluster sees them.
     pub replicas: Replicas,
+    /// The znodes, as transactions make them.
+    pub znodes: Znodes,
+    /// What clients of the coordinator wait for.
+    pub sessions: Sessions,
     /// The faults so far, as many as are kept.
     pub faults: Vec<Fired>,
 }
@@ -99,6 +109,8 @@ impl Books {
             order: Order::default(),
             availability: Availability::new(&ledger),
             replicas: Replicas::default(),
+            znodes: Znodes::default(),
+            sessions: Sessions::default(),
             faults: Vec::new(),
             ledger,
             terms,
@@ -149,6 +161,14 @@ impl Books {
         }
         self.ending.broker(time, node, observation);
         self.excuses.broker(&self.terms, &self.replicas, (time, node), observation);
+    }
+
+    /// Books what a coordinator server told.
+    pub fn coordinator(&mut self, time: Time, node: NodeId, observation: &CoordinatorObservation) {
+        self.replicas.coordinator(time, observation);
+        self.znodes.coordinator(observation);
+        self.sessions.coordinator(node, observation);
+        self.ending.server(node);
     }
 
     /// Books what was read off the cluster; records of final logs are booked as such.

@@ -77,7 +77,10 @@ impl Happened {
                 self.add(Happening::CoordinatorLeaderChanged, time, u64::from(again));
             }
             // Of sessions, brokers' own are meant; brokers tell of them themselves.
-            Observation::Coordinator(_) => {}
+            Observation::Coordinator(CoordinatorObservation::SnapshotRead { .. }) => {
+                self.add(Happening::CoordinatorSnapshotRead, time, 1);
+            }
+            Observation::Coordinator(_) | Observation::Session(_) => {}
         }
     }
 

@@ -172,10 +172,13 @@ impl Subscriber for Judge {
                 checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
             }
             Observation::Coordinator(server) => {
-                books.replicas.coordinator(time, server);
-                books.ending.server(node);
+                books.coordinator(time, node, server);
                 let checkers = checkers.iter_mut();
                 checkers.for_each(|checker| checker.coordinator(books, time, node, server));
+            }
+            Observation::Session(told) => {
+                books.sessions.observe(time, node, told, books.znodes.last());
+                checkers.iter_mut().for_each(|checker| checker.session(books, time, node, told));
             }
         }
         self.happened.observe(time, node, observation);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::history::{
     AppendedBatch, BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election,
-    Fact, Follower, Leading, Life, Observation, Outcome, Recorder, Replica,
+    Fact, Follower, Leading, Life, Observation, Outcome, Recorder, Replica, SessionObservation,
 };
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition, Zxid};
 
@@ -192,6 +192,16 @@ impl Story {
         self.observed(Self::Z1, Observation::Coordinator(observation))
     }
 
+    /// A node told something of its session at the coordinator.
+    pub fn session(&mut self, node: NodeId, observation: SessionObservation) -> &mut Self {
+        self.observed(node, Observation::Session(observation))
+    }
+
+    /// A node told something.
+    pub fn told_at(&mut self, node: NodeId, observation: Observation) -> &mut Self {
+        self.observed(node, observation)
+    }
+
     /// A broker was told that its session expired.
     pub fn session_expired(&mut self, broker: i32, session: i64) -> &mut Self {
         self.broker(broker, BrokerObservation::SessionExpired { session })
@@ -332,6 +342,11 @@ impl Story {
         let (from, to) = (broker_ids(from), broker_ids(to));
         let changed = BrokerObservation::IsrChanged { at: orders(), from, to, partition_epoch: 1 };
         self.broker(1, changed)
+    }
+
+    /// b1, as controller, denied its leader a change of the in-sync replicas that it had written.
+    pub fn isr_change_denied(&mut self) -> &mut Self {
+        self.broker(1, BrokerObservation::IsrChangeDenied { at: orders(), partition_epoch: 1 })
     }
 
     /// b1, as new controller, found the partition in this state.

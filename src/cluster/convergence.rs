@@ -126,9 +126,10 @@ impl<S: Subscriber> Cluster<'_, S> {
         let is_in_sync = |id: &BrokerId| {
             status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
         };
-        let may_join = |id: &BrokerId| !self.stays_out(at, *id);
-        let missing = |id: &BrokerId| !is_in_sync(id) && may_join(id);
-        if let Some(id) = assignment.iter().find(|id| missing(id)) {
+        // Who was denied a change of the in-sync replicas changes nothing any more, in Kafka as here.
+        let is_stuck = status.is_isr_pending && written.is_some_and(|written| written.is_denied);
+        let missing = |id: &BrokerId| !is_in_sync(id) && !self.stays_out(at, *id);
+        if let Some(id) = assignment.iter().find(|id| missing(id)).filter(|_| !is_stuck) {
             return Some(Unconverged::NotInSync(at.clone(), *id));
         }
         let (high_watermark, end) = (status.high_watermark, status.log_end_offset);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,
-    Outcome,
+    Outcome, SessionAnswer, SessionCall, SessionObservation, WatchKind,
 };
 use crate::vocab::BrokerId;
 
@@ -14,6 +14,7 @@ impl fmt::Display for Observation {
             Self::Client(client) => client.fmt(f),
             Self::Broker(broker) => broker.fmt(f),
             Self::Coordinator(coordinator) => coordinator.fmt(f),
+            Self::Session(session) => session.fmt(f),
         }
     }
 }
@@ -113,6 +114,10 @@ impl fmt::Display for BrokerObservation {
                 "isr of {at} changed from {} to {}, partition epoch {partition_epoch}",
                 Brokers(from),
                 Brokers(to)
+            ),
+            Self::IsrChangeDenied { at, partition_epoch } => write!(
+                f,
+                "denies the change of the isr of {at} that is partition epoch {partition_epoch}"
             ),
             Self::TopicCreated { topic, assignment } => {
                 write!(f, "created {topic}, assigned")?;
@@ -242,7 +247,75 @@ impl fmt::Display for CoordinatorObservation {
             Self::Logged { zxid, hash } => write!(f, "logged {zxid}, {hash:016x}"),
             Self::Committed { zxid, hash } => write!(f, "committed {zxid}, {hash:016x}"),
             Self::Truncated { to } => write!(f, "cut its log behind {to}"),
+            Self::SnapshotTaken { zxid, contains } => {
+                write!(f, "took a snapshot of {zxid}, with something of {contains}")
+            }
+            Self::SnapshotRead { zxid, contains } => {
+                write!(f, "starts from a snapshot of {zxid}, with something of {contains}")
+            }
             Self::Installed { zxid } => write!(f, "took over a snapshot of {zxid}"),
+            Self::Removed { zxid, path } => write!(f, "removed {path} at {zxid}"),
+            Self::Written { zxid, session, xid } => {
+                write!(f, "wrote request {xid} of session {session:#x} at {zxid}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SessionCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let watching = |watch: &bool| if *watch { ", watching" } else { "" };
+        match self {
+            Self::Exists { path, watch } => write!(f, "exists {path}{}", watching(watch)),
+            Self::GetData { path, watch } => write!(f, "getData {path}{}", watching(watch)),
+            Self::GetChildren { path, watch } => write!(f, "getChildren {path}{}", watching(watch)),
+            Self::Create { path } => write!(f, "create {path}"),
+            Self::SetData { path, version: -1 } => write!(f, "setData {path}"),
+            Self::SetData { path, version } => write!(f, "setData {path} version {version}"),
+            Self::Delete { path } => write!(f, "delete {path}"),
+            Self::Sync => f.write_str("sync"),
+            Self::Write => f.write_str("another write"),
+            Self::Other => f.write_str("something else"),
+        }
+    }
+}
+
+impl fmt::Display for SessionAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { path, .. } => write!(f, "created {path}"),
+            Self::Stat { mzxid, version } => write!(f, "version {version} of {mzxid}"),
+            Self::Done => f.write_str("done"),
+            Self::Failed { code } => write!(f, "failed, {code}"),
+        }
+    }
+}
+
+impl fmt::Display for WatchKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "was created",
+            Self::Deleted => "was deleted",
+            Self::DataChanged => "was set",
+            Self::ChildrenChanged => "has other children",
+        })
+    }
+}
+
+impl fmt::Display for SessionObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attached { session, server } => {
+                write!(f, "session {session:#x} is attached to node {}", server.0)
+            }
+            Self::Asked { xid, call } => write!(f, "asked {xid}: {call}"),
+            Self::Answered { xid, zxid, answer } => {
+                write!(f, "was answered {xid} at {zxid}: {answer}")
+            }
+            Self::Rearmed { zxid } => write!(f, "has its watches again at {zxid}"),
+            Self::Notified { kind, path } => write!(f, "was told that {path} {kind}"),
+            Self::Detached => f.write_str("lost the coordinator"),
+            Self::Expired => f.write_str("session expired"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::SessionObservation;
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
     Time, TopicPartition, Zxid,
@@ -18,6 +19,8 @@ pub enum Observation {
     Broker(BrokerObservation),
     /// Of a coordinator server.
     Coordinator(CoordinatorObservation),
+    /// Of a client's session at the coordinator; brokers have one too.
+    Session(SessionObservation),
 }
 
 /// What a client asked for.
@@ -231,6 +234,14 @@ pub enum BrokerObservation {
         /// The in-sync replicas now.
         to: Vec<BrokerId>,
         /// dataVersion of the state znode now.
+        partition_epoch: PartitionEpoch,
+    },
+    /// As controller: a leader is told that its change of the in-sync replicas was refused, though it is
+    /// written. The write was sent again when its answer was lost with a connection, and ran into itself.
+    IsrChangeDenied {
+        /// The partition.
+        at: TopicPartition,
+        /// dataVersion of the state znode that holds the change.
         partition_epoch: PartitionEpoch,
     },
     /// As controller: a topic got its partitions.
@@ -528,5 +539,35 @@ pub enum CoordinatorObservation {
     Installed {
         /// As of when.
         zxid: Zxid,
+    },
+    /// A snapshot is on its platter, one that it took itself.
+    SnapshotTaken {
+        /// The last transaction that was applied when it began: all up to it are in it.
+        zxid: Zxid,
+        /// The last transaction that was applied when it ended: something of those between is in it.
+        contains: Zxid,
+    },
+    /// It started from a snapshot.
+    SnapshotRead {
+        /// All transactions up to this one are in it.
+        zxid: Zxid,
+        /// Something of those up to this one is in it.
+        contains: Zxid,
+    },
+    /// A transaction deleted a znode, and is applied here.
+    Removed {
+        /// The transaction.
+        zxid: Zxid,
+        /// The znode.
+        path: Arc<str>,
+    },
+    /// As leader, or alone: a client's write took effect.
+    Written {
+        /// The transaction that it became.
+        zxid: Zxid,
+        /// The client's session.
+        session: i64,
+        /// The number that the client gave its request.
+        xid: i32,
     },
 }

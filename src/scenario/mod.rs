@@ -48,9 +48,9 @@
 //! | | `duration` | duration | required |
 //! | | `mutant` | a bug that is planted, one of [`Mutant`](crate::vocab::Mutant) | none |
 //! | `[cluster]` | `brokers` | 1 to 100 | required |
-//! | | `coordinators` | 1; an ensemble is not simulated yet | 1 |
+//! | | `coordinators` | 1, 3 or 5 servers | 1 |
 //! | `[broker]` | | properties of [`properties::BROKER`] | the release's |
-//! | `[coordinator]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` | ZooKeeper's |
+//! | `[coordinator]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
 //! | `[[topic]]` | `name` | | required |
 //! | | `partitions` | | `num.partitions` |
 //! | | `replication-factor` | at most `brokers` | `default.replication.factor` |
@@ -69,6 +69,10 @@
 //! | | `topics` | names; every partition is read | required |
 //! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
 //! | | | properties of [`properties::CONSUMER`] | the release's |
+//! | `[[coordinator-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
+//! | | `rate` | rate of requests: create, setData, delete, getData, exists, getChildren, sync | required |
+//! | | `znodes` | how many znodes all of them work on, below `/load` | 8 |
+//! | | `move-every` | duration, on average, after which it goes on at another server | never |
 //! | `[network]` | `latency` | range, one-way, drawn per message | `"200us..900us"` |
 //! | | `loss` | ratio; a lost message is sent again by TCP | `"0"` |
 //! | | `bandwidth` | `"100MiB/s"`, per link | no limit |
@@ -157,8 +161,8 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use fault::{Action, Direction, Fault, Target};
 pub use plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
-    ProducerPlan, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Discovery, Disk,
+    Expect, Network, Plan, ProducerPlan, ReadFrom, TopicPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

@@ -18,6 +18,8 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<To
             election(story, observation).or_else(|| broker(story, observation))
         }
         Observation::Coordinator(observation) => coordinator(observation),
+        // What comes of it is told by brokers and servers.
+        Observation::Session(_) => None,
     }
 }
 
@@ -98,6 +100,11 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
         IsrChanged { at, from, to, .. } => {
             (Kind::Isr, at, format!("has the ISR changed from {} to {}", names(from), names(to)))
         }
+        IsrChangeDenied { at, .. } => (
+            Kind::Isr,
+            at,
+            "tells the leader that the ISR was not changed, as its write ran into itself".into(),
+        ),
         StateFound { at, leader, leader_epoch, isr, .. } => {
             let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
             let text =
@@ -195,9 +202,10 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
 fn coordinator(observation: &CoordinatorObservation) -> Option<Told> {
     let kind = match observation {
         // Every transaction would be too much.
-        CoordinatorObservation::Logged { .. } | CoordinatorObservation::Committed { .. } => {
-            return None;
-        }
+        CoordinatorObservation::Logged { .. }
+        | CoordinatorObservation::Committed { .. }
+        | CoordinatorObservation::Removed { .. }
+        | CoordinatorObservation::Written { .. } => return None,
         CoordinatorObservation::SessionOpened { .. }
         | CoordinatorObservation::SessionExpired { .. }
         | CoordinatorObservation::SessionClosed { .. }

@@ -30,6 +30,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::connection::Connection;
 use super::prepare::{Preparer, Write};
 use super::sessions::Expiry;
+use super::snapshot::Snapshot;
 use super::state::State;
 use super::{Config, PEER_TIMER, Running, Step, halt, telling};
 use crate::history::{CoordinatorObservation, Observation};
@@ -84,7 +85,7 @@ impl Peer {
         config: &Config,
         image: &DiskImage,
         state: &State,
-        base: Option<(Zxid, Bytes)>,
+        base: Option<Snapshot>,
         entries: Vec<Entry>,
     ) -> Result<Option<Self>, EpochError> {
         if config.ensemble.is_empty() {
@@ -236,12 +237,14 @@ impl Running {
     }
 
     /// Lets a session's writes through only from where it is attached: `owner` is the learner that the write
-    /// came through, `None` for a client of this server (`SessionTracker.checkSession`).
+    /// came through, `None` for a client of this server (`SessionTracker.checkSession`), unless a
+    /// bug ignores that it has moved.
     pub(super) fn check_owner(
         &mut self,
         session: i64,
         owner: Option<ConnId>,
         write: Write,
+        ignores_moves: bool,
     ) -> Write {
         let Some(leader) = self.peer.as_mut().and_then(|peer| peer.leader()) else { return write };
         match write {
@@ -250,7 +253,7 @@ impl Running {
                 write
             }
             Write::CloseSession | Write::DeletePerished { .. } => write,
-            _ if *leader.owners.entry(session).or_insert(owner) != owner => {
+            _ if *leader.owners.entry(session).or_insert(owner) != owner && !ignores_moves => {
                 Write::Refused(Code::SESSION_MOVED)
             }
             _ => write,
@@ -440,6 +443,8 @@ impl Running {
             Role::Learner(learner) => learner.conn().into_iter().for_each(|conn| at.fx.close(conn)),
             Role::Settling | Role::Looking => {}
         }
+        // What is logged will be applied, decided or not.
+        self.log.abandon_snapshot(at.fx);
         peer.election.lost_leader();
         let clients: Vec<ConnId> = self.connections.keys().copied().collect();
         clients.into_iter().for_each(|conn| self.end_connection(at, conn));
@@ -498,6 +503,10 @@ impl Running {
     fn begin_epoch(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         self.state.last_zxid = zxid;
         self.preparer = Preparer::new(zxid, at.config);
+        self.led_since = at.clock.now;
+        if let Some(timer) = self.sweep_timer.take() {
+            at.fx.cancel(timer);
+        }
         for (id, session) in self.state.sessions.iter() {
             self.expiry.track(at.clock.now, id, session.timeout_ms);
         }
