@@ -55,10 +55,12 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::ReuseLeaderEpoch, "fast_elections", 2),
     hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
     hunt(Mutant::ReuseControllerEpoch, "controller_crash", 1),
+    hunt(Mutant::WriteAsZombie, "zombie_controller", 3),
     hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
     hunt(Mutant::CreateInClosingSession, "late_registrations", 48),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
+    hunt(Mutant::RoundSessionsDown, "session_expiry", 1),
     hunt(Mutant::DiffInsteadOfTrunc, "ensemble_faults", 3),
     hunt(Mutant::ServeWhoHasSeenMore, "coordinator_clients", 1),
     hunt(Mutant::ArmWatchesFromNow, "coordinator_clients", 1),
@@ -67,6 +69,9 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::RetryBehindOthers, "fast_elections", 6),
     hunt(Mutant::FailUnanswered, "delivery_timeouts", 1),
     hunt(Mutant::EndTwice, "delivery_timeouts", 1),
+    hunt(Mutant::WaitForMetadataAge, "preferred_leader_returns", 1),
+    hunt(Mutant::ResumeAtLastRecord, "fast_elections", 1),
+    hunt(Mutant::GoOnFromEpochEnd, "fast_elections", 1),
     hunt(Mutant::KeepFormerLeader, "fast_elections", 1),
 ];
 

@@ -471,7 +471,7 @@ impl Running {
         let clients: Vec<ConnId> = self.connections.keys().copied().collect();
         clients.into_iter().for_each(|conn| self.end_connection(at, conn));
         self.proposals.clear();
-        self.expiry = Expiry::new(at.config.tick_ms);
+        self.expiry = Expiry::new(at.config.tick_ms, at.config.mutant);
         if let Some((_, timer)) = self.expiry_timer.take() {
             at.fx.cancel(timer);
         }
