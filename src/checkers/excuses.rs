@@ -144,8 +144,8 @@ impl Excuses {
         let failed = failed.map(|Failed { time, leader, end, .. }| {
             let (name, leader) = (terms.broker(broker), terms.broker(*leader));
             format!(
-                "{name} fetches no more since {time:.3}: what {leader} sends does not follow on its \
-                 log, which ends at {end} (KIP-461)"
+                "{name} fetches no more since {time:.3}: what {leader} sends does not follow on \
+                 its log, which ends at {end} (KIP-461)"
             )
         });
         failed.or_else(|| self.unnoticed(terms, broker))

@@ -96,7 +96,7 @@ impl Door {
             Ok(listener) => (self.listener, self.retry_at) = (Some(listener), None),
             Err(why) => {
                 if self.retry_at.is_none() {
-                    warn!(address = %self.address, %why, "cannot listen again yet, and goes on trying");
+                    warn!(address = %self.address, %why, "cannot listen again yet");
                 }
                 self.retry_at = Some(now + RETRY);
             }

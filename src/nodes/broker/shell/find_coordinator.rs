@@ -47,8 +47,8 @@ fn sentence(result: &Found) -> StrBytes {
         Ok(_) => "NONE",
         Err(ResponseError::CoordinatorNotAvailable) => "The coordinator is not available.",
         Err(_) => {
-            "This most likely occurs because of a request being malformed by the client library or the \
-             message was sent to an incompatible broker. See the broker logs for more details."
+            "This most likely occurs because of a request being malformed by the client library or \
+             the message was sent to an incompatible broker. See the broker logs for more details."
         }
     })
 }
