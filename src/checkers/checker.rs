@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::availability::Availability;
 use super::ending::Ending;
+use super::excuses::Excuses;
 use super::ledger::{FinalRecord, Ledger};
 use super::offset_map::Value;
 use super::order::Order;
@@ -79,6 +80,8 @@ pub struct Books {
     pub sightings: Sightings,
     /// How the run ended.
     pub ending: Ending,
+    /// What cannot come about in the end, and why.
+    pub excuses: Excuses,
     /// In which order records stand in the final logs.
     pub order: Order,
     /// When producers were without an acknowledgement.
@@ -102,6 +105,7 @@ impl Books {
             reading: Reading::new(&terms),
             sightings: Sightings::new(&terms),
             ending: Ending::default(),
+            excuses: Excuses::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
             replicas: Replicas::default(),
@@ -128,6 +132,9 @@ impl Books {
             }
             self.ledger.observe(time, node, observation);
         }
+        if let ClientObservation::BrokersLearned { nodes } = observation {
+            self.excuses.learned(node, nodes);
+        }
         self.reading.observe(&self.ledger, node, observation);
         self.sightings.observe(&self.ledger, node, observation);
     }
@@ -153,6 +160,7 @@ impl Books {
             self.window.became_leader(at, reign);
         }
         self.ending.broker(time, node, observation);
+        self.excuses.broker(&self.terms, &self.replicas, (time, node), observation);
     }
 
     /// Books what a coordinator server told.

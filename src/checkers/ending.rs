@@ -21,13 +21,23 @@ pub struct Written {
     pub leader_epoch: LeaderEpoch,
     /// dataVersion of this state; −1 when it was not told.
     partition_epoch: PartitionEpoch,
+    /// Since when the leader waits for a change that it will not hear of.
+    denied: Option<Time>,
 }
 
 impl Written {
     fn elected(&mut self, leader: Option<BrokerId>, leader_epoch: LeaderEpoch, isr: &[BrokerId]) {
         self.leader = leader;
         self.leader_epoch = leader_epoch;
+        self.denied = None;
         self.in_sync(isr, -1);
+    }
+
+    /// Since when, if at all, the leader waits for an answer to a change of the in-sync replicas that was written,
+    /// and that its controller denied. Kafka's leader gives up, and changes nothing until the next election
+    /// (`handleAlterPartitionError` of `Partition`, 2.7 to 3.9).
+    pub fn denied(&self) -> Option<Time> {
+        self.denied
     }
 
     fn in_sync(&mut self, isr: &[BrokerId], partition_epoch: PartitionEpoch) {
@@ -104,6 +114,9 @@ impl Ending {
             BrokerObservation::IsrChanged { at, to, partition_epoch, .. } => {
                 self.written(at).in_sync(to, *partition_epoch);
             }
+            BrokerObservation::IsrChangeDenied { at, .. } => {
+                self.written(at).denied = Some(time);
+            }
             // What was read may be older than what its writer told meanwhile.
             BrokerObservation::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 let written = self.written(at);
@@ -160,6 +173,16 @@ impl Ending {
     pub fn runs(&self, terms: &Terms, broker: BrokerId) -> bool {
         let node = terms.brokers.iter().find(|(id, _)| *id == broker);
         node.is_none_or(|(_, node)| !self.stopped.contains(node))
+    }
+
+    /// Whether a node's process runs at the end.
+    pub fn node_runs(&self, node: NodeId) -> bool {
+        !self.stopped.contains(&node)
+    }
+
+    /// A partition of a topic that was created during the run.
+    pub fn written_of(&self, at: &TopicPartition) -> Option<&Written> {
+        self.partitions.get(at).filter(|written| !written.replicas.is_empty())
     }
 
     /// The brokers that run and are not registered, unless the coordinator has no quorum to register them.

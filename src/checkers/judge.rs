@@ -196,6 +196,7 @@ impl Subscriber for Judge {
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
         self.books.replicas.life(node, life);
         self.books.ending.life(&self.books.terms, time, node, life);
+        self.books.excuses.life(node, life);
         for checker in &mut self.checkers {
             checker.life(&self.books, time, node, life);
         }

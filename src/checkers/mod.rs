@@ -38,6 +38,7 @@ mod ensemble;
 pub mod ephemerals_have_owners;
 pub mod epochs_only_grow;
 mod evidence;
+mod excuses;
 pub mod failed_is_not_read;
 pub mod final_logs_agree;
 mod finding;

@@ -50,6 +50,7 @@ impl Default for Story {
             brokers: brokers.to_vec(),
             producers: vec![ProducerTerms {
                 node: producer,
+                topic: "orders".into(),
                 acks: Acks::All,
                 idempotent: false,
                 ordered: false,
@@ -128,6 +129,11 @@ impl Story {
     pub fn at(&mut self, ms: u64) -> &mut Self {
         self.now = Time::from_millis(ms);
         self
+    }
+
+    /// A node told something.
+    pub fn told_by_node(&mut self, node: NodeId, observation: Observation) -> &mut Self {
+        self.observed(node, observation)
     }
 
     fn observed(&mut self, node: NodeId, observation: Observation) -> &mut Self {
@@ -336,6 +342,11 @@ impl Story {
         let (from, to) = (broker_ids(from), broker_ids(to));
         let changed = BrokerObservation::IsrChanged { at: orders(), from, to, partition_epoch: 1 };
         self.broker(1, changed)
+    }
+
+    /// b1, as controller, denied its leader a change of the in-sync replicas that it had written.
+    pub fn isr_change_denied(&mut self) -> &mut Self {
+        self.broker(1, BrokerObservation::IsrChangeDenied { at: orders(), partition_epoch: 1 })
     }
 
     /// b1, as new controller, found the partition in this state.

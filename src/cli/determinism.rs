@@ -1,26 +1,18 @@
 //! `sim determinism`: the same run in two processes, compared line by line as it happens.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use super::chosen::Chosen;
 use super::{Exit, Failure, Streams};
-use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario in two processes and compare every event, the report and the exit code.
 ///
 /// At the first difference both runs are stopped and both lines are shown.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The scenario to run.
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, 0 unless it is given.
-    #[arg(long)]
-    pub seed: Option<Seed>,
-    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub mutant: Option<Mutant>,
+    #[command(flatten)]
+    pub chosen: Chosen,
 }
 
 /// A run in a process of its own. It ends with its owner.
@@ -34,17 +26,17 @@ impl Run {
     fn start(args: &Args, stderr: Stdio) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(Failure::Spawn)?;
         let mut command = Command::new(program);
-        command.arg("run").arg(&args.scenario).args([
+        command.arg("run").arg(&args.chosen.scenario).args([
             "--events",
             "-",
             "--color",
             "never",
             "--no-report",
         ]);
-        if let Some(seed) = args.seed {
+        if let Some(seed) = args.chosen.seed {
             command.args(["--seed", &seed.0.to_string()]);
         }
-        if let Some(mutant) = args.mutant {
+        if let Some(mutant) = args.chosen.mutant {
             command.args(["--mutant", mutant.name()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);

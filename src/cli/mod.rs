@@ -13,11 +13,12 @@ use clap::{Parser, Subcommand};
 
 use crate::checkers::RunOutcome;
 use crate::gateway::{GatewayError, ServeOptions};
-use crate::run::{DEFAULT_SEED, Jobs, Ran, RunError, RunOptions};
+use crate::run::{Jobs, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
-use crate::vocab::{Mutant, Seed, Time};
+use crate::vocab::Time;
 
 mod check;
+mod chosen;
 mod color;
 mod determinism;
 mod exit;
@@ -230,17 +231,6 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
         Err(error) => Failure::from(error).exit(),
         Ok(()) => Exit::Held,
     }
-}
-
-/// What `sim run` is to play: the scenario with its seed, and the bug that is asked for if one is.
-fn drawn(
-    engine: Engine,
-    scenario: &Path,
-    seed: Option<Seed>,
-    mutant: Option<Mutant>,
-) -> Result<Plan, Failure> {
-    let plan = (engine.load)(scenario)?.plan(seed.unwrap_or(DEFAULT_SEED));
-    Ok(Plan { mutant: mutant.or(plan.mutant), ..plan })
 }
 
 #[cfg(test)]

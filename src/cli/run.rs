@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::chosen::Chosen;
 use super::reports::Reports;
 use super::sweep::{self, Seeds};
-use super::{Engine, Exit, Failure, Streams, drawn, trace};
+use super::{Engine, Exit, Failure, Streams, trace};
 use crate::checkers::RunOutcome;
 use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
 use crate::scenario::Plan;
-use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario, once or with many seeds, and judge it.
 ///
@@ -25,24 +25,17 @@ use crate::vocab::{Mutant, Seed};
 /// is that of the worst seed: 70, else 1, 3, 4, 0.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The scenario to run.
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, 0 unless it is given.
-    #[arg(long, conflicts_with = "seeds")]
-    pub seed: Option<Seed>,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Let in what clients from outside did, and when, as `sim serve --record FILE` wrote it.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub inbound: Option<PathBuf>,
     /// Run every seed from FIRST to LAST, and sum up.
-    #[arg(long, value_name = "FIRST..LAST")]
+    #[arg(long, value_name = "FIRST..LAST", conflicts_with = "seed")]
     pub seeds: Option<Seeds>,
     /// Run N seeds at a time, one for each core unless it is given.
     #[arg(long, value_name = "N", requires = "seeds")]
     pub jobs: Option<std::num::NonZeroUsize>,
-    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub mutant: Option<Mutant>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -76,7 +69,7 @@ pub(super) fn run(
     }
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let options = RunOptions { events: events(args.events.as_deref())?, ..RunOptions::default() };
-    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let plan = args.chosen.plan(engine)?;
     let (outcome, about) = match &args.inbound {
         Some(file) => with_inbound(engine, plan, options, file)?,
         None => plain(args, engine, plan, options, streams)?,

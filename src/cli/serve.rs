@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::chosen::Chosen;
 use super::run::Format;
-use super::{Engine, Exit, Failure, Streams, drawn, trace};
+use super::{Engine, Exit, Failure, Streams, trace};
 use crate::gateway::ServeOptions;
 use crate::report::{self, Provenance, Style};
 use crate::run::RunOptions;
 use crate::scenario::Plan;
-use crate::vocab::{Mutant, Seed};
 
 /// Run a scenario's cluster in real time, for real clients.
 ///
@@ -29,15 +29,8 @@ use crate::vocab::{Mutant, Seed};
 /// scenario is simulated without waiting, and the run is judged as by `sim run`. Another Ctrl-C ends at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The scenario whose cluster is served.
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, 0 unless it is given.
-    #[arg(long)]
-    pub seed: Option<Seed>,
-    /// Plant a known bug in the nodes, instead of the scenario's; `sim mutants` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub mutant: Option<Mutant>,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Where the first broker listens; the others on the ports behind it.
     #[arg(long, value_name = "ADDRESS", default_value_t = local(9092))]
     pub kafka: SocketAddr,
@@ -79,7 +72,7 @@ pub(super) fn serve(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, style == Style::Colour, engine.now);
-    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let plan = args.chosen.plan(engine)?;
     let replay = replay(args, &plan);
     let (kafka, coordinator) = addresses(args);
     let options = ServeOptions {

@@ -50,7 +50,7 @@ pub(super) fn sweep(
     engine: Engine,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    let scenario = (engine.load)(&args.scenario)?;
+    let scenario = (engine.load)(&args.chosen.scenario)?;
     let jobs = args.jobs.map_or_else(Jobs::default, Jobs);
     let mut tally = Tally::new(scenario.file_name(), seeds);
     let mut files = Files::default();
@@ -68,7 +68,7 @@ pub(super) fn sweep(
     };
     let plan = |seed| {
         let plan = scenario.plan(Seed(seed));
-        Plan { mutant: args.mutant.or(plan.mutant), ..plan }
+        Plan { mutant: args.chosen.mutant.or(plan.mutant), ..plan }
     };
     (engine.many)(&mut seeds.clone().map(plan), jobs, each);
     progress.clear(streams.err);

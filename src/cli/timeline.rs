@@ -1,14 +1,14 @@
 //! `sim timeline`.
 
-use std::path::PathBuf;
 use std::sync::mpsc;
 
-use super::{Engine, Exit, Failure, Streams, drawn};
+use super::chosen::Chosen;
+use super::{Engine, Exit, Failure, Streams};
 use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
 use crate::run::RunOptions;
 use crate::scenario::quantity;
-use crate::vocab::{Mutant, Seed, Time, TopicPartition};
+use crate::vocab::{Time, TopicPartition};
 
 /// Tell a run as an ordered story, one line for each event that matters.
 ///
@@ -19,15 +19,8 @@ use crate::vocab::{Mutant, Seed, Time, TopicPartition};
 /// single records: ask, record, send, append, fetch, commit, answer, read, fact.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The scenario to run.
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: PathBuf,
-    /// Draw everything that is left to chance from SEED, 0 unless it is given.
-    #[arg(long)]
-    pub seed: Option<Seed>,
-    /// Plant this bug, instead of the scenario's; `sim mutants` lists them.
-    #[arg(long, value_name = "NAME")]
-    pub mutant: Option<Mutant>,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Show only what is about this node; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
@@ -61,7 +54,7 @@ pub(super) fn timeline(
         watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
         ..RunOptions::default()
     };
-    let plan = drawn(engine, &args.scenario, args.seed, args.mutant)?;
+    let plan = args.chosen.plan(engine)?;
     let replay = plan.command();
     (engine.play)(plan, options)?.outcome.map_err(|_| Failure::Panic { replay })?;
     let filter = Filter {

@@ -125,8 +125,16 @@ pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Con
         tick_ms: millis(properties.ms("tickTime")),
         min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
-        snapshot_every: narrow(properties.int("snapCount")),
+        snap_count: narrow(properties.int("snapCount")),
         mutant: plan.mutant,
+        extended_types: properties.bool("zookeeper.extendedTypesEnabled"),
+        sweep_interval_ms: millis(properties.ms("znode.container.checkIntervalMs")),
+        never_used_ms: match millis(properties.ms("znode.container.maxNeverUsedIntervalMs")) {
+            0 => None,
+            ms => Some(ms),
+        },
+        host: plan.coordinators[index].name.clone(),
+        outside: names.outside,
         ..coordinator::Config::default()
     }
 }
@@ -170,6 +178,9 @@ pub fn broker(
         unclean_leader_election: p.bool("unclean.leader.election.enable"),
         num_partitions: narrow(p.int("num.partitions")),
         default_replication_factor: narrow(p.int("default.replication.factor")),
+        offsets_topic_num_partitions: narrow(p.int("offsets.topic.num.partitions")),
+        offsets_topic_replication_factor: narrow(p.int("offsets.topic.replication.factor")),
+        offsets_topic_segment_bytes: narrow(p.int("offsets.topic.segment.bytes")),
         auto_create_topics: p.bool("auto.create.topics.enable"),
         auto_leader_rebalance: p.bool("auto.leader.rebalance.enable"),
         leader_imbalance_check_interval: Duration::from_secs(imbalance_check),

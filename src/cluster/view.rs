@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{BrokerObservation, CoordinatorObservation, Observation};
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition};
+use crate::vocab::{
+    BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition,
+};
 
 /// One partition, as its controllers last wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct PartitionView {
     pub isr: Vec<BrokerId>,
     /// dataVersion of the state that `isr` was last seen in; −1 when that was not told.
     partition_epoch: PartitionEpoch,
+    /// Whether its leader waits for ever for a change of the in-sync replicas, which its controller denied.
+    pub is_denied: bool,
 }
 
 impl PartitionView {
@@ -34,6 +38,9 @@ pub struct View {
     coordinator: Option<(NodeId, u32)>,
     partitions: BTreeMap<TopicPartition, PartitionView>,
     registered: BTreeSet<NodeId>,
+    /// czxid of each broker's last registration, and of the one by which the newest controller knows it.
+    registrations: BTreeMap<NodeId, BrokerEpoch>,
+    known: (ControllerEpoch, BTreeMap<BrokerId, BrokerEpoch>),
 }
 
 impl View {
@@ -57,6 +64,12 @@ impl View {
         self.registered.contains(&node)
     }
 
+    /// Whether the controller knows a broker by an older registration than its last.
+    pub fn goes_unnoticed(&self, node: NodeId, id: BrokerId) -> bool {
+        let known = self.known.1.get(&id);
+        known.is_some_and(|known| self.registrations.get(&node).is_some_and(|own| own > known))
+    }
+
     /// Takes in what `node` observed.
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
         if let Observation::Coordinator(CoordinatorObservation::Leading { epoch, .. }) = observation
@@ -66,8 +79,12 @@ impl View {
         }
         let Observation::Broker(observation) = observation else { return };
         match observation {
-            BrokerObservation::Registered { .. } => {
+            BrokerObservation::Registered { epoch } => {
                 self.registered.insert(node);
+                self.registrations.insert(node, *epoch);
+            }
+            BrokerObservation::BrokersKnown { epoch, brokers } if *epoch >= self.known.0 => {
+                self.known = (*epoch, brokers.iter().copied().collect());
             }
             BrokerObservation::SessionExpired { .. } | BrokerObservation::Recovered { .. } => {
                 self.registered.remove(&node);
@@ -93,6 +110,11 @@ impl View {
             }
             BrokerObservation::IsrChanged { at, to, partition_epoch, .. } => {
                 self.in_sync(at, to, *partition_epoch);
+            }
+            BrokerObservation::IsrChangeDenied { at, .. } => {
+                if let Some(view) = self.partitions.get_mut(at) {
+                    view.is_denied = true;
+                }
             }
             BrokerObservation::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 self.found(at, *leader, *leader_epoch, isr, *partition_epoch);
@@ -133,6 +155,7 @@ impl View {
         }
         let view = self.partitions.get_mut(at).expect("it was just made sure of");
         if epoch >= view.leader_epoch {
+            view.is_denied &= epoch == view.leader_epoch;
             view.leader = leader;
             view.leader_epoch = epoch;
         }

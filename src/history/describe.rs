@@ -59,6 +59,10 @@ impl fmt::Display for ClientObservation {
             }
             Self::CommandGiven { command } => write!(f, "ran `{command}`"),
             Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
+            Self::BrokersLearned { nodes } => {
+                write!(f, "learned of brokers on nodes")?;
+                nodes.iter().try_for_each(|node| write!(f, " {}", node.0))
+            }
         }
     }
 }
@@ -111,6 +115,10 @@ impl fmt::Display for BrokerObservation {
                 Brokers(from),
                 Brokers(to)
             ),
+            Self::IsrChangeDenied { at, partition_epoch } => write!(
+                f,
+                "denies the change of the isr of {at} that is partition epoch {partition_epoch}"
+            ),
             Self::TopicCreated { topic, assignment } => {
                 write!(f, "created {topic}, assigned")?;
                 assignment.iter().try_for_each(|replicas| write!(f, " {}", Brokers(replicas)))
@@ -140,6 +148,10 @@ impl fmt::Display for BrokerObservation {
             Self::RegistrationBlocked { session } => {
                 write!(f, "cannot register while session {session:#x} lives")
             }
+            Self::BrokersKnown { epoch, brokers } => {
+                write!(f, "as controller of epoch {epoch} knows of brokers")?;
+                brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
+            }
             Self::Appended { .. }
             | Self::Truncated { .. }
             | Self::HighWatermark { .. }
@@ -148,7 +160,8 @@ impl fmt::Display for BrokerObservation {
             | Self::LogLoaded { .. }
             | Self::IsrKnown { .. }
             | Self::Acknowledging { .. }
-            | Self::Serving { .. } => replica(self, f),
+            | Self::Serving { .. }
+            | Self::FetchingFailed { .. } => replica(self, f),
         }
     }
 }
@@ -184,6 +197,10 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
             write!(f, "acknowledges {at} up to {end}, acks={acks}")
         }
         Serving { at, end } => write!(f, "serves {at} up to {end}"),
+        FetchingFailed { at, leader, end, refused } => write!(
+            f,
+            "fetches {at} no more from {leader}, has it up to {end}, records of {refused} refused"
+        ),
         _ => unreachable!("all others are told above"),
     }
 }
@@ -230,6 +247,12 @@ impl fmt::Display for CoordinatorObservation {
             Self::Logged { zxid, hash } => write!(f, "logged {zxid}, {hash:016x}"),
             Self::Committed { zxid, hash } => write!(f, "committed {zxid}, {hash:016x}"),
             Self::Truncated { to } => write!(f, "cut its log behind {to}"),
+            Self::SnapshotTaken { zxid, contains } => {
+                write!(f, "took a snapshot of {zxid}, with something of {contains}")
+            }
+            Self::SnapshotRead { zxid, contains } => {
+                write!(f, "starts from a snapshot of {zxid}, with something of {contains}")
+            }
             Self::Installed { zxid } => write!(f, "took over a snapshot of {zxid}"),
             Self::Removed { zxid, path } => write!(f, "removed {path} at {zxid}"),
             Self::Written { zxid, session, xid } => {

@@ -138,6 +138,11 @@ pub enum ClientObservation {
         /// What it printed, line by line.
         lines: Vec<Arc<str>>,
     },
+    /// Whom it asks for metadata from now on: the live brokers of the last answer.
+    BrokersLearned {
+        /// Their nodes.
+        nodes: Vec<NodeId>,
+    },
 }
 
 /// Why the controller chose a leader.
@@ -229,6 +234,14 @@ pub enum BrokerObservation {
         /// The in-sync replicas now.
         to: Vec<BrokerId>,
         /// dataVersion of the state znode now.
+        partition_epoch: PartitionEpoch,
+    },
+    /// As controller: a leader is told that its change of the in-sync replicas was refused, though it is
+    /// written. The write was sent again when its answer was lost with a connection, and ran into itself.
+    IsrChangeDenied {
+        /// The partition.
+        at: TopicPartition,
+        /// dataVersion of the state znode that holds the change.
         partition_epoch: PartitionEpoch,
     },
     /// As controller: a topic got its partitions.
@@ -371,6 +384,25 @@ pub enum BrokerObservation {
         /// The session that owns the registration.
         session: i64,
     },
+    /// As follower: it fetches a partition no more until it is made to follow anew, as what its leader sent
+    /// does not follow on its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
+    FetchingFailed {
+        /// The partition.
+        at: TopicPartition,
+        /// Whom it follows.
+        leader: BrokerId,
+        /// Its log end offset.
+        end: Offset,
+        /// The partition whose records were refused: another one when the fetcher ended for all of them.
+        refused: TopicPartition,
+    },
+    /// As controller: the brokers that it goes by. Told when it begins, and with every change.
+    BrokersKnown {
+        /// Its epoch.
+        epoch: ControllerEpoch,
+        /// Each broker, and czxid of the registration by which it became known.
+        brokers: Vec<(BrokerId, BrokerEpoch)>,
+    },
 }
 
 /// A coordinator server.
@@ -507,6 +539,20 @@ pub enum CoordinatorObservation {
     Installed {
         /// As of when.
         zxid: Zxid,
+    },
+    /// A snapshot is on its platter, one that it took itself.
+    SnapshotTaken {
+        /// The last transaction that was applied when it began: all up to it are in it.
+        zxid: Zxid,
+        /// The last transaction that was applied when it ended: something of those between is in it.
+        contains: Zxid,
+    },
+    /// It started from a snapshot.
+    SnapshotRead {
+        /// All transactions up to this one are in it.
+        zxid: Zxid,
+        /// Something of those up to this one is in it.
+        contains: Zxid,
     },
     /// A transaction deleted a znode, and is applied here.
     Removed {

@@ -6,6 +6,7 @@
 
 mod client;
 mod failover;
+mod outage;
 mod rules;
 mod world;
 

@@ -60,6 +60,10 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
             let text = format!("reads record {record} of {producer} at offset {offset}");
             (Kind::Read, Some(at.clone()), text)
         }
+        BrokersLearned { nodes } => {
+            let names: Vec<_> = nodes.iter().map(|node| story.terms.name(*node)).collect();
+            (Kind::Ask, None, format!("asks {} from now on", names.join(" ")))
+        }
         // A first position is none that was lost.
         PositionReset { from: None, .. } => return None,
         PositionReset { at, from: Some(from), to } => {
@@ -96,6 +100,11 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
         IsrChanged { at, from, to, .. } => {
             (Kind::Isr, at, format!("has the ISR changed from {} to {}", names(from), names(to)))
         }
+        IsrChangeDenied { at, .. } => (
+            Kind::Isr,
+            at,
+            "tells the leader that the ISR was not changed, as its write ran into itself".into(),
+        ),
         StateFound { at, leader, leader_epoch, isr, .. } => {
             let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
             let text =
@@ -133,6 +142,15 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
             let text = format!("answers: all below offset {end} is acknowledged, acks={acks}");
             (Kind::Answer, at, text)
         }
+        FetchingFailed { at, leader, end, refused } => {
+            let (leader, what) =
+                (story.broker(*leader), if at == refused { "it" } else { "another" });
+            let text = format!(
+                "fetches no more, at offset {end}: what {leader} sent of {what} does not follow on \
+                 its log"
+            );
+            (Kind::Trouble, at, text)
+        }
         HighWatermark { at, offset } => {
             (Kind::Commit, at, format!("knows everything below offset {offset} to be committed"))
         }
@@ -165,6 +183,10 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
         }
         ControllerResigned { epoch } => {
             (Kind::Controller, format!("resigns as the controller of epoch {epoch}"))
+        }
+        BrokersKnown { brokers, .. } => {
+            let names: Vec<_> = brokers.iter().map(|(id, _)| story.broker(*id)).collect();
+            (Kind::Controller, format!("goes by these brokers as live: {}", names.join(" ")))
         }
         TopicCreated { topic, assignment } => {
             let replicas = assignment.iter().map(|ids| story.terms.broker_names(ids).join(" "));

@@ -23,6 +23,7 @@ const V3_0: KafkaVersion = KafkaVersion::new(3, 0);
 const V3_7: KafkaVersion = KafkaVersion::new(3, 7);
 
 const INT: i64 = i32::MAX as i64;
+const SHORT: i64 = i16::MAX as i64;
 const LONG: i64 = i64::MAX;
 const MIB: i64 = 1 << 20;
 
@@ -71,6 +72,9 @@ pub const BROKER: &[Property] = &[
     flag("auto.create.topics.enable", &[(V0_10, On)]),
     count("default.replication.factor", 1, INT, &[(V0_10, Is(1))]),
     count("num.partitions", 1, INT, &[(V0_10, Is(1))]),
+    count("offsets.topic.num.partitions", 1, INT, &[(V0_10, Is(50))]),
+    count("offsets.topic.replication.factor", 1, SHORT, &[(V0_10, Is(3))]),
+    bytes("offsets.topic.segment.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     // The controller.
     flag("auto.leader.rebalance.enable", &[(V0_10, On)]),
     number("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, INT, &[(V0_10, Is(300))]),
@@ -132,8 +136,9 @@ pub const CONSUMER: &[Property] = &[
     },
 ];
 
-/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`. Sessions expire on a tick, and
-/// `zookeeper.session.timeout.ms` is brought between the two limits: 2 and 20 ticks where they are unset.
+/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`, or, where a name has a dot, as the
+/// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
+/// brought between the two limits: 2 and 20 ticks where they are unset.
 pub const COORDINATOR: &[Property] = &[
     ms("tickTime", 1, INT, &[(V0_10, Is(3_000))]),
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
@@ -142,6 +147,12 @@ pub const COORDINATOR: &[Property] = &[
     // Of an ensemble, in ticks; those of ZooKeeper's sample configuration, as it has no defaults.
     count("initLimit", 1, INT, &[(V0_10, Is(10))]),
     count("syncLimit", 1, INT, &[(V0_10, Is(5))]),
+    // Znodes with a time to live; without it their creation is refused as unimplemented.
+    flag("zookeeper.extendedTypesEnabled", &[(V0_10, Off)]),
+    // How often the leader looks for containers and znodes that have to go, and how long (0: for ever) a
+    // container stays that never had a child.
+    ms("znode.container.checkIntervalMs", 1, INT, &[(V0_10, Is(60_000))]),
+    ms("znode.container.maxNeverUsedIntervalMs", 0, INT, &[(V0_10, Is(0))]),
 ];
 
 /// Properties of Kafka and ZooKeeper that people set often and that the simulation does not obey.
@@ -178,8 +189,6 @@ pub const NOT_SIMULATED: &[&str] = &[
     "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
-    "offsets.topic.num.partitions",
-    "offsets.topic.replication.factor",
     "queued.max.requests",
     "replica.selector.class",
     "retention.bytes",

@@ -24,7 +24,9 @@ use super::wake::{Wake, earlier};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, LeaderEpoch, NodeId, Offset, Roster, Stream, Time, TopicPartition};
+use crate::vocab::{
+    Clock, LeaderEpoch, Mutant, NodeId, Offset, Roster, Stream, Time, TopicPartition,
+};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 /// What a partition needs next.
@@ -96,6 +98,11 @@ impl Consumer {
             wake: Wake::default(),
             config,
         }
+    }
+
+    /// The nodes that it asks who leads.
+    pub fn asks(&self) -> &[NodeId] {
+        self.metadata.nodes()
     }
 
     /// The offset of the next record that it reads of a partition, once it knows one.
@@ -250,6 +257,9 @@ impl Consumer {
         let can_validate = self.versions.offset_for_leader_epoch.is_some() && leader.epoch >= 0;
         if assigned.phase == Phase::Fetching && assigned.last_epoch >= 0 && can_validate {
             assigned.phase = Phase::Unvalidated;
+        }
+        if assigned.phase == Phase::Unvalidated && self.config.is(Mutant::ResumeAtLastRecord) {
+            assigned.position = assigned.position.map(|position| (position - 1).max(0));
         }
         assigned.leader = Some(leader);
     }

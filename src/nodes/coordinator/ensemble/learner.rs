@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::snapshot::Snapshot;
 use super::super::state::{Applied, State};
 use super::super::tree::Changes;
 use super::super::txn::{PASSWORD, Record, Txn};
@@ -383,9 +384,9 @@ impl Running {
         };
         state.last_zxid = zxid;
         let Some(peer) = &mut self.peer else { return };
-        let body = state.encode();
-        self.log.install(zxid, &body, at.fx);
-        peer.history.install(zxid, body);
+        let snapshot = Snapshot::of(&state);
+        self.log.install(&snapshot, at.fx);
+        peer.history.install(snapshot);
         peer.logged = zxid;
         self.state = state;
         if let Some(learner) = peer.learner() {
@@ -442,6 +443,7 @@ impl Running {
 
     /// The leader has a majority: this server serves, and goes on with what came meanwhile.
     fn start_serving(&mut self, at: &mut Step<'_>) {
+        self.takes_role(at.clock.now);
         let zxid = self.state.last_zxid;
         let digest = self.state.digest();
         let Some(peer) = &mut self.peer else { return };
@@ -550,7 +552,7 @@ impl Running {
         sync: Option<Arc<str>>,
     ) {
         let Some(connection) = self.connection(conn) else { return };
-        connection.waiting.push_back(super::super::connection::Waiting::Proposal);
+        connection.wait(super::super::connection::Waiting::Proposal);
         let identity = |id: &super::super::acl::AuthId| Identity {
             scheme: id.scheme.clone(),
             user: id.id.clone(),
@@ -611,3 +613,7 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -258,12 +258,11 @@ fn a_multi_is_all_or_nothing() {
     };
     assert_eq!(MultiResult::failure(&failed), Some(Code::BAD_VERSION));
     let Reply::Multi(done) = harness.call(conn, &Request::Multi(ops(0))).unwrap() else { panic!() };
-    let [MultiResult::Create2 { stat, .. }, MultiResult::Check, MultiResult::SetData(set)] =
-        &done[..]
+    let [MultiResult::Create { path }, MultiResult::Check, MultiResult::SetData(set)] = &done[..]
     else {
         panic!("{done:?}")
     };
-    assert_eq!((stat.czxid, set.mzxid), (harness.state().last_zxid, harness.state().last_zxid));
+    assert_eq!((&**path, set.mzxid), ("/c", harness.state().last_zxid));
 }
 
 #[test]
@@ -292,36 +291,6 @@ fn childless_containers_and_stale_znodes_with_a_time_to_live_are_swept() {
     harness.call(conn, &Request::Delete(Delete { path: "/c/k".into(), version: -1 })).unwrap();
     live(&mut harness);
     assert_eq!(there(&harness), [false, true, false, true]);
-}
-
-#[test]
-fn four_letter_words_are_answered_with_text() {
-    let mut harness = Harness::new();
-    let mut ask = |word: &'static str| {
-        let conn = harness.accept();
-        harness.send(conn, Bytes::from_static(word.as_bytes()));
-        assert!(harness.closed.contains(&conn));
-        String::from_utf8(harness.arrived.remove(&conn).unwrap_or_default().to_vec()).unwrap()
-    };
-    assert_eq!(
-        (ask("ruok"), ask("isro"), ask("what")),
-        ("imok".into(), "rw".into(), String::new())
-    );
-    assert!(ask("srvr").ends_with("Mode: standalone\nNode count: 5\n"));
-    assert!(ask("stat").contains("\nClients:\n /10.0.0.9["));
-    assert!(ask("mntr").contains("zk_znode_count\t5\n"));
-}
-
-#[test]
-fn each_connection_counts_its_own_frames() {
-    let mut harness = Harness::new();
-    harness.attach();
-    let asking = harness.accept();
-    harness.send(asking, Bytes::from_static(b"stat"));
-    let text = harness.arrived.remove(&asking).unwrap_or_default();
-    let text = String::from_utf8(text.to_vec()).unwrap();
-    assert!(text.contains("[1](queued=0,recved=1,sent=1)\n"), "{text}");
-    assert!(text.contains("[1](queued=0,recved=0,sent=0)\n"), "{text}");
 }
 
 #[test]
@@ -368,7 +337,7 @@ fn a_check_outside_a_multi_is_refused_and_closes_behind_what_waits() {
 }
 
 #[test]
-fn watches_of_what_may_not_be_read_are_not_set() {
+fn exists_tells_everybody_even_what_only_its_owner_may_read() {
     let mut harness = Harness::new();
     let (owner, _) = harness.attach();
     let credentials = Some(Bytes::from_static(b"bob:pw"));
@@ -379,8 +348,13 @@ fn watches_of_what_may_not_be_read_are_not_set() {
         .call(owner, &Request::Create(Create { acl, ..Create::persistent("/own", None) }))
         .unwrap();
     let (other, _) = harness.attach();
-    assert_eq!(harness.call(other, &exists("/own", true)), Err(Code::NO_AUTH));
-    let set = SetData { path: "/own".into(), data: None, version: -1 };
-    harness.call(owner, &Request::SetData(set)).unwrap();
-    assert!(harness.arrivals(other).is_empty());
+    let read = Request::GetData { path: "/own".into(), watch: true };
+    assert_eq!(harness.call(other, &read), Err(Code::NO_AUTH));
+    let set = Request::SetData(SetData { path: "/own".into(), data: None, version: -1 });
+    harness.call(owner, &set).unwrap();
+    assert!(harness.arrivals(other).is_empty(), "what may not be read is not watched by reading");
+    assert!(harness.call(other, &exists("/own", true)).is_ok());
+    harness.call(owner, &set).unwrap();
+    assert_eq!(harness.arrivals(other), ["DataChanged /own"]);
+    assert_eq!(harness.call(other, &exists("/a\0b", true)), Err(Code::BAD_ARGUMENTS));
 }
