@@ -119,9 +119,6 @@ pub struct Partition {
     pub torn_epoch: Option<LeaderEpoch>,
     /// Leaders of earlier epochs lead logs that are history: committed records were lost since.
     pub forgiven: LeaderEpoch,
-    /// Whether a replica's host lost power: its disk may show again what was cut off, beside epochs that were
-    /// noted later.
-    pub power_lost: bool,
     /// Its topic was deleted: nothing is judged any more.
     deleted: bool,
 }
@@ -140,7 +137,6 @@ impl Partition {
             unclean_epoch: None,
             torn_epoch: None,
             forgiven: 0,
-            power_lost: false,
             deleted: false,
         }
     }
@@ -360,11 +356,6 @@ impl Replicas {
     /// Books a turn in the life of a process.
     pub fn life(&mut self, node: NodeId, life: Life) {
         self.current = None;
-        if life == Life::PowerLost {
-            for partition in &mut self.partitions {
-                partition.power_lost |= partition.replicas.iter().any(|one| one.node == node);
-            }
-        }
         if life != Life::Started {
             return;
         }
