@@ -21,13 +21,23 @@ pub struct Written {
     pub leader_epoch: LeaderEpoch,
     /// dataVersion of this state; −1 when it was not told.
     partition_epoch: PartitionEpoch,
+    /// Since when the leader waits for a change that it will not hear of.
+    denied: Option<Time>,
 }
 
 impl Written {
     fn elected(&mut self, leader: Option<BrokerId>, leader_epoch: LeaderEpoch, isr: &[BrokerId]) {
         self.leader = leader;
         self.leader_epoch = leader_epoch;
+        self.denied = None;
         self.in_sync(isr, -1);
+    }
+
+    /// Since when, if at all, the leader waits for an answer to a change of the in-sync replicas that was written,
+    /// and that its controller denied. Kafka's leader gives up, and changes nothing until the next election
+    /// (`handleAlterPartitionError` of `Partition`, 2.7 to 3.9).
+    pub fn denied(&self) -> Option<Time> {
+        self.denied
     }
 
     fn in_sync(&mut self, isr: &[BrokerId], partition_epoch: PartitionEpoch) {
@@ -103,6 +113,9 @@ impl Ending {
             }
             BrokerObservation::IsrChanged { at, to, partition_epoch, .. } => {
                 self.written(at).in_sync(to, *partition_epoch);
+            }
+            BrokerObservation::IsrChangeDenied { at, .. } => {
+                self.written(at).denied = Some(time);
             }
             // What was read may be older than what its writer told meanwhile.
             BrokerObservation::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {

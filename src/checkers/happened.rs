@@ -77,6 +77,9 @@ impl Happened {
                 self.add(Happening::CoordinatorLeaderChanged, time, u64::from(again));
             }
             // Of sessions, brokers' own are meant; brokers tell of them themselves.
+            Observation::Coordinator(CoordinatorObservation::SnapshotRead { .. }) => {
+                self.add(Happening::CoordinatorSnapshotRead, time, 1);
+            }
             Observation::Coordinator(_) => {}
         }
     }

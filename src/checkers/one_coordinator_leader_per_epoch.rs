@@ -9,12 +9,13 @@ use crate::vocab::{NodeId, Time};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "one-coordinator-leader-per-epoch",
-    statement: "in each epoch of the coordinator's ensemble one server at most begins to lead, \
-                epochs begin in rising order, and what a server's disk holds of epochs never goes \
-                back, the accepted one never below the current one",
+    statement: "in each epoch of the coordinator's ensemble one server at most begins to lead, and \
+                what a server's disk holds of epochs never goes back, the accepted one never \
+                below the current one",
     source: "ZAB: Leadership1 and Leadership2 of the TLA+ specification (Z1, Z2)",
     leaves_out: "servers that take themselves for the leader without a majority, as a paused one \
-                 does; they decide nothing",
+                 does, even one that reads its majority's answers when a newer epoch has begun; \
+                 they decide nothing",
     class: Class::Safety,
 };
 
@@ -53,13 +54,7 @@ impl Checker for OneCoordinatorLeaderPerEpoch {
                     );
                     return self.wrong(books, time, node, what);
                 }
-                let newest = self.leaders.last_key_value().map(|(newest, _)| *newest);
                 self.leaders.insert(*epoch, (node, time));
-                if let Some(newest) = newest.filter(|newest| newest > epoch) {
-                    let what =
-                        format!("{name} began epoch {epoch} at {time:.3}, behind epoch {newest}");
-                    self.wrong(books, time, node, what);
-                }
             }
             CoordinatorObservation::EpochsWritten { accepted, current } => {
                 let before = self.disks.insert(node, (*accepted, *current)).unwrap_or_default();
@@ -92,6 +87,14 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_may_begin_when_nobody_is_left_in_it() {
+        // ensemble_faults, seed 1808: the leader stood still while its majority's answers waited to be read.
+        let mut story = Story::default();
+        story.server(leading(2)).server(leading(1));
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
     fn epochs_that_rise_are_accepted() {
         let mut story = Story::default();
         story.server(CoordinatorObservation::EpochsWritten { accepted: 1, current: 0 });
@@ -101,14 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_that_begins_twice_or_late_is_rejected() {
-        for epochs in [[2, 2], [2, 1]] {
-            let mut story = Story::default();
-            epochs.into_iter().for_each(|epoch| {
-                story.server(leading(epoch));
-            });
-            assert_eq!(rejects(&story, &PROPERTY).count(), 1);
-        }
+    fn an_epoch_that_begins_twice_is_rejected() {
+        let mut story = Story::default();
+        story.server(leading(2)).server(leading(3)).server(leading(2));
+        assert_eq!(rejects(&story, &PROPERTY).count(), 1);
     }
 
     #[test]

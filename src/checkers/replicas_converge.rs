@@ -1,6 +1,6 @@
 //! In the end, all replicas of a partition that is led are in sync, as far as their brokers run.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::vocab::{BrokerId, Time, TopicPartition};
 
 /// What is judged.
@@ -11,7 +11,9 @@ pub const PROPERTY: Property = Property {
     source: "kafka-specification: StrongIsr in the end; KIP-497: a change of the ISR does not \
              stay in flight for ever; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "topics that were not created during the run; how long it took; partitions \
-                 without a leader, see partitions-are-led",
+                 without a leader, see partitions-are-led; a leader whose controller wrote a \
+                 change twice, as the first answer was lost, and denied it waits until the next \
+                 election (Kafka 2.7 to 3.9): counted but permitted",
     class: Class::Liveness,
 };
 
@@ -40,26 +42,38 @@ fn waits(books: &Books, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String
 
 impl Checker for ReplicasConverge {
     fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (terms, mut cases) = (&books.terms, FirstCase::default());
+        let (terms, mut cases) = (&books.terms, Cases::default());
         for (at, written) in books.ending.partitions() {
             let Some(leader) = written.leader else { continue };
             let open = |id: &BrokerId| books.ending.runs(terms, *id) && !written.isr.contains(id);
             let missing: Vec<_> = written.replicas.iter().copied().filter(open).collect();
-            if missing.is_empty() {
+            let pending = books.ending.leader(at).is_some_and(|(.., known)| known.is_isr_pending);
+            let denied = written.denied().filter(|_| pending);
+            if missing.is_empty() && denied.is_none() {
                 continue;
             }
-            cases.found(|| {
-                let what = format!(
-                    "{at}, led by {}, has {} in sync at the end, not {}",
-                    terms.broker(leader),
-                    terms.broker_names(&written.isr).join(" "),
-                    terms.broker_names(&written.replicas).join(" ")
-                );
-                let case = Case::new(at, end, what).because(waits(books, at, &missing));
-                case.after_faults(&books.faults)
+            let permission = match denied {
+                Some(_) => Permission::Permitted,
+                None => Permission::Forbidden,
+            };
+            cases.found(permission, || {
+                let (leader, isr) = (terms.broker(leader), terms.broker_names(&written.isr));
+                let what = match &missing[..] {
+                    [] => format!("{leader} does not know that {at} has all replicas in sync"),
+                    _ => format!(
+                        "{at}, led by {leader}, has {} in sync at the end, not {}",
+                        isr.join(" "),
+                        terms.broker_names(&written.replicas).join(" ")
+                    ),
+                };
+                let denied = denied.map(|since| {
+                    format!("its controller wrote that change twice, and denied it at {since:.3}")
+                });
+                let because = waits(books, at, &missing).into_iter().chain(denied);
+                Case::new(at, end, what).because(because).after_faults(&books.faults)
             });
         }
-        PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
+        PROPERTY.given(cases.verdict())
     }
 }
 
@@ -67,6 +81,7 @@ impl Checker for ReplicasConverge {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, leading, rejects, replica};
+    use crate::checkers::{Status, Verdict};
     use crate::history::{Election, Life, Replica};
 
     fn holds(story: &Story) -> bool {
@@ -102,6 +117,23 @@ mod tests {
             "b1 waits for the answer to a change of the in-sync replicas",
         ];
         assert_eq!(rejects(&story, &PROPERTY).because(), because);
+    }
+
+    #[test]
+    fn a_leader_whose_change_was_written_and_denied_is_permitted_to_wait_until_the_next_election() {
+        // ensemble_faults, seed 457.
+        let mut story = Story::default();
+        story.created(&[1, 2, 3]).elected(1, 0, &[1, 2], Election::New);
+        let mut state = leading(500, 500, &[1, 2]);
+        state.leading.as_mut().expect("it leads").is_isr_pending = true;
+        story.final_replica(1, state);
+        assert_eq!(story.judgement().judged(&PROPERTY).status(), Status::NotConverged);
+        story.isr_change_denied();
+        let judgement = story.judgement();
+        assert!(matches!(judgement.verdict(&PROPERTY), Verdict::Violated(_)), "it is counted");
+        assert_eq!(judgement.judged(&PROPERTY).status(), Status::Held);
+        story.elected(1, 1, &[1, 2], Election::Offline);
+        assert_eq!(story.judgement().judged(&PROPERTY).status(), Status::NotConverged);
     }
 
     #[test]

@@ -328,6 +328,11 @@ impl Story {
         self.broker(1, changed)
     }
 
+    /// b1, as controller, denied its leader a change of the in-sync replicas that it had written.
+    pub fn isr_change_denied(&mut self) -> &mut Self {
+        self.broker(1, BrokerObservation::IsrChangeDenied { at: orders(), partition_epoch: 1 })
+    }
+
     /// b1, as new controller, found the partition in this state.
     pub fn state_found(
         &mut self,

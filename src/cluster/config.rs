@@ -112,8 +112,16 @@ pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Con
         tick_ms: millis(properties.ms("tickTime")),
         min_session_timeout_ms: properties.optional_ms("minSessionTimeout").map(millis),
         max_session_timeout_ms: properties.optional_ms("maxSessionTimeout").map(millis),
-        snapshot_every: narrow(properties.int("snapCount")),
+        snap_count: narrow(properties.int("snapCount")),
         mutant: plan.mutant,
+        extended_types: properties.bool("zookeeper.extendedTypesEnabled"),
+        sweep_interval_ms: millis(properties.ms("znode.container.checkIntervalMs")),
+        never_used_ms: match millis(properties.ms("znode.container.maxNeverUsedIntervalMs")) {
+            0 => None,
+            ms => Some(ms),
+        },
+        host: plan.coordinators[index].name.clone(),
+        outside: names.outside,
         ..coordinator::Config::default()
     }
 }

@@ -121,7 +121,10 @@ impl<S: Subscriber> Cluster<'_, S> {
         let is_in_sync = |id: &BrokerId| {
             status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
         };
-        if let Some(id) = assignment.iter().find(|id| runs(id) && !is_in_sync(id)) {
+        // Who was denied a change of the in-sync replicas changes nothing any more, in Kafka as here.
+        let is_stuck = status.is_isr_pending && written.is_some_and(|written| written.is_denied);
+        let missing = assignment.iter().find(|id| runs(id) && !is_in_sync(id));
+        if let Some(id) = missing.filter(|_| !is_stuck) {
             return Some(Unconverged::NotInSync(at.clone(), *id));
         }
         let (high_watermark, end) = (status.high_watermark, status.log_end_offset);

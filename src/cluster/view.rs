@@ -18,6 +18,8 @@ pub struct PartitionView {
     pub isr: Vec<BrokerId>,
     /// dataVersion of the state that `isr` was last seen in; −1 when that was not told.
     partition_epoch: PartitionEpoch,
+    /// Whether its leader waits for ever for a change of the in-sync replicas, which its controller denied.
+    pub is_denied: bool,
 }
 
 impl PartitionView {
@@ -94,6 +96,11 @@ impl View {
             BrokerObservation::IsrChanged { at, to, partition_epoch, .. } => {
                 self.in_sync(at, to, *partition_epoch);
             }
+            BrokerObservation::IsrChangeDenied { at, .. } => {
+                if let Some(view) = self.partitions.get_mut(at) {
+                    view.is_denied = true;
+                }
+            }
             BrokerObservation::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 self.found(at, *leader, *leader_epoch, isr, *partition_epoch);
             }
@@ -133,6 +140,7 @@ impl View {
         }
         let view = self.partitions.get_mut(at).expect("it was just made sure of");
         if epoch >= view.leader_epoch {
+            view.is_denied &= epoch == view.leader_epoch;
             view.leader = leader;
             view.leader_epoch = epoch;
         }

@@ -110,6 +110,10 @@ impl fmt::Display for BrokerObservation {
                 Brokers(from),
                 Brokers(to)
             ),
+            Self::IsrChangeDenied { at, partition_epoch } => write!(
+                f,
+                "denies the change of the isr of {at} that is partition epoch {partition_epoch}"
+            ),
             Self::TopicCreated { topic, assignment } => {
                 write!(f, "created {topic}, assigned")?;
                 assignment.iter().try_for_each(|replicas| write!(f, " {}", Brokers(replicas)))
@@ -229,6 +233,12 @@ impl fmt::Display for CoordinatorObservation {
             Self::Logged { zxid, hash } => write!(f, "logged {zxid}, {hash:016x}"),
             Self::Committed { zxid, hash } => write!(f, "committed {zxid}, {hash:016x}"),
             Self::Truncated { to } => write!(f, "cut its log behind {to}"),
+            Self::SnapshotTaken { zxid, contains } => {
+                write!(f, "took a snapshot of {zxid}, with something of {contains}")
+            }
+            Self::SnapshotRead { zxid, contains } => {
+                write!(f, "starts from a snapshot of {zxid}, with something of {contains}")
+            }
             Self::Installed { zxid } => write!(f, "took over a snapshot of {zxid}"),
         }
     }

@@ -228,6 +228,14 @@ pub enum BrokerObservation {
         /// dataVersion of the state znode now.
         partition_epoch: PartitionEpoch,
     },
+    /// As controller: a leader is told that its change of the in-sync replicas was refused, though it is
+    /// written. The write was sent again when its answer was lost with a connection, and ran into itself.
+    IsrChangeDenied {
+        /// The partition.
+        at: TopicPartition,
+        /// dataVersion of the state znode that holds the change.
+        partition_epoch: PartitionEpoch,
+    },
     /// As controller: a topic got its partitions.
     TopicCreated {
         /// The topic.
@@ -504,5 +512,19 @@ pub enum CoordinatorObservation {
     Installed {
         /// As of when.
         zxid: Zxid,
+    },
+    /// A snapshot is on its platter, one that it took itself.
+    SnapshotTaken {
+        /// The last transaction that was applied when it began: all up to it are in it.
+        zxid: Zxid,
+        /// The last transaction that was applied when it ended: something of those between is in it.
+        contains: Zxid,
+    },
+    /// It started from a snapshot.
+    SnapshotRead {
+        /// All transactions up to this one are in it.
+        zxid: Zxid,
+        /// Something of those up to this one is in it.
+        contains: Zxid,
     },
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{Jobs, RunError, load, many};
-use crate::checkers::{PROPERTIES, RunOutcome, Status};
+use crate::checkers::{Judged, PROPERTIES, Property, RunOutcome, Status};
 use crate::scenario::Plan;
 use crate::vocab::{Mutant, Seed};
 
@@ -56,7 +56,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
     hunt(Mutant::ReuseControllerEpoch, "controller_crash", 1),
     hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
-    hunt(Mutant::CreateInClosingSession, "late_registrations", 23),
+    hunt(Mutant::CreateInClosingSession, "late_registrations", 48),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
     hunt(Mutant::DiffInsteadOfTrunc, "ensemble_faults", 3),
@@ -73,13 +73,14 @@ pub struct Catch {
     pub hunt: Hunt,
     /// How many seeds were run, from the hunt's on.
     pub seeds: u64,
-    /// In how many of them the run failed: something forbidden happened, or it did not converge.
+    /// In how many of them some property failed the run, and does not fail it without the mutant.
     pub found: u64,
-    /// In how many seeds each of [`PROPERTIES`] failed the run.
+    /// In how many seeds each of [`PROPERTIES`] failed the run, and does not without the mutant.
     pub by: Vec<u64>,
 }
 
-/// Runs every hunt, with `seeds` seeds each, on the scenarios in `folder`.
+/// Runs every hunt, with `seeds` seeds each, on the scenarios in `folder`, and the same without the mutants: what
+/// fails anyway finds nothing.
 ///
 /// # Errors
 /// When a scenario cannot be read, or is wrong.
@@ -91,39 +92,49 @@ pub fn catch_all(folder: &Path, seeds: u64) -> Result<Vec<Catch>, RunError> {
     for hunt in HUNTS {
         let scenario = load(&folder.join(hunt.scenario).with_extension("toml"))?;
         let numbers = hunt.seed.0..hunt.seed.0 + seeds;
-        plans.extend(numbers.map(|seed| {
-            let mutant = Some(hunt.mutant);
-            Plan { mutant, ..scenario.plan(Seed(seed)) }
+        plans.extend(numbers.flat_map(|seed| {
+            [Some(hunt.mutant), None].map(|mutant| Plan { mutant, ..scenario.plan(Seed(seed)) })
         }));
     }
-    let mut outcomes = Vec::new();
+    let mut failing: Vec<Vec<bool>> = Vec::new();
     many(plans, Jobs::default(), |ran| {
         let outcome = ran.outcome.unwrap_or_else(|panicked| panic!("{panicked}"));
-        outcomes.push(outcome);
+        failing.push(PROPERTIES.iter().map(|property| fails(&outcome, property)).collect());
         ControlFlow::Continue(())
     });
-    let per_hunt = usize::try_from(seeds).expect("few seeds");
-    let caught = HUNTS.iter().zip(outcomes.chunks(per_hunt));
-    Ok(caught.map(|(hunt, outcomes)| catch(*hunt, outcomes)).collect())
+    let per_hunt = 2 * usize::try_from(seeds).expect("few seeds");
+    let caught = HUNTS.iter().zip(failing.chunks(per_hunt));
+    Ok(caught.map(|(hunt, failing)| catch(*hunt, failing)).collect())
 }
 
-fn fails(status: Status) -> bool {
-    matches!(status, Status::Violated | Status::NotConverged)
+fn fails(outcome: &RunOutcome, property: &Property) -> bool {
+    let status = outcome.judgement.find(property).map(Judged::status);
+    matches!(status, Some(Status::Violated | Status::NotConverged))
 }
 
-fn catch(hunt: Hunt, outcomes: &[RunOutcome]) -> Catch {
-    let count = |is_it: &dyn Fn(&RunOutcome) -> bool| -> u64 {
-        outcomes.iter().map(|outcome| u64::from(is_it(outcome))).sum()
-    };
-    let by = PROPERTIES.iter().map(|property| {
-        count(&|outcome| {
-            outcome.judgement.find(property).is_some_and(|judged| fails(judged.status()))
-        })
-    });
-    Catch {
-        hunt,
-        seeds: outcomes.len() as u64,
-        found: count(&|outcome| fails(outcome.judgement.status())),
-        by: by.collect(),
+/// Of runs with the mutant, each followed by the same without, which of [`PROPERTIES`] fail each.
+fn catch(hunt: Hunt, failing: &[Vec<bool>]) -> Catch {
+    let mut catch = Catch { hunt, seeds: 0, found: 0, by: vec![0; PROPERTIES.len()] };
+    for pair in failing.chunks(2) {
+        let shown: Vec<_> =
+            pair[0].iter().zip(&pair[1]).map(|(with, bare)| *with && !bare).collect();
+        catch.seeds += 1;
+        catch.found += u64::from(shown.contains(&true));
+        catch.by.iter_mut().zip(&shown).for_each(|(count, shown)| *count += u64::from(*shown));
+    }
+    catch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_without_the_mutant_too_finds_nothing() {
+        let none = vec![false; PROPERTIES.len()];
+        let first = PROPERTIES.iter().enumerate().map(|(index, _)| index == 0).collect::<Vec<_>>();
+        let runs = [first.clone(), none.clone(), first.clone(), first, none.clone(), none];
+        let catch = catch(HUNTS[0], &runs);
+        assert_eq!((catch.seeds, catch.found, catch.by[0]), (3, 1, 1));
     }
 }

@@ -48,9 +48,9 @@
 //! | | `duration` | duration | required |
 //! | | `mutant` | a bug that is planted, one of [`Mutant`](crate::vocab::Mutant) | none |
 //! | `[cluster]` | `brokers` | 1 to 100 | required |
-//! | | `coordinators` | 1; an ensemble is not simulated yet | 1 |
+//! | | `coordinators` | 1, 3 or 5 servers | 1 |
 //! | `[broker]` | | properties of [`properties::BROKER`] | the release's |
-//! | `[coordinator]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` | ZooKeeper's |
+//! | `[coordinator]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
 //! | `[[topic]]` | `name` | | required |
 //! | | `partitions` | | `num.partitions` |
 //! | | `replication-factor` | at most `brokers` | `default.replication.factor` |

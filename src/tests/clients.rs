@@ -14,5 +14,7 @@ mod programs;
 mod readme;
 #[path = "clients/server.rs"]
 mod server;
+#[path = "clients/vectors.rs"]
+mod vectors;
 #[path = "clients/zookeeper.rs"]
 mod zookeeper;

@@ -10,6 +10,7 @@ mod layers;
 mod matrix;
 mod mutants;
 mod readme;
+mod regressions;
 mod replay;
 mod scenarios;
 mod scratch;

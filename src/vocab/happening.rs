@@ -47,6 +47,8 @@ pub enum Happening {
     RecordReordered,
     /// The ensemble of the coordinator got another leader, or its leader began another epoch.
     CoordinatorLeaderChanged,
+    /// A server of the coordinator started from a snapshot.
+    CoordinatorSnapshotRead,
 }
 
 impl Happening {
@@ -71,6 +73,7 @@ impl Happening {
         Self::RecordDuplicated,
         Self::RecordReordered,
         Self::CoordinatorLeaderChanged,
+        Self::CoordinatorSnapshotRead,
     ];
 
     /// The name that a scenario and a report use.
@@ -95,6 +98,7 @@ impl Happening {
             Self::RecordDuplicated => "record-duplicated",
             Self::RecordReordered => "record-reordered",
             Self::CoordinatorLeaderChanged => "coordinator-leader-changed",
+            Self::CoordinatorSnapshotRead => "coordinator-snapshot-read",
         }
     }
 }
@@ -137,7 +141,7 @@ mod tests {
         for (index, &happening) in Happening::ALL.iter().enumerate() {
             assert_eq!(happening as usize, index);
         }
-        assert_eq!(Happening::ALL.len(), Happening::CoordinatorLeaderChanged as usize + 1);
+        assert_eq!(Happening::ALL.len(), Happening::CoordinatorSnapshotRead as usize + 1);
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl AuthId {
         Self { scheme: "ip".into(), id: format!("10.0.{high}.{low}").into() }
     }
 
+    /// What a client on the server's own machine is.
+    pub fn loopback() -> Self {
+        Self { scheme: "ip".into(), id: "127.0.0.1".into() }
+    }
+
     /// What proves itself with `user:password` (`DigestAuthenticationProvider`).
     pub fn of_digest(credentials: &str) -> Self {
         let user = credentials.split(':').next().unwrap_or_default();

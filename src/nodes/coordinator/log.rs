@@ -7,9 +7,17 @@
 //!   waits in memory and goes with the next fsync (group commit). A log file is begun only when the one
 //!   before is whole on the platter: so only the last file can have a torn end, which is cut off, and damage
 //!   in an earlier one is damage.
-//! - `snapshot.<zxid>`: the word `KSSN`, a version, the CRC-32C of the rest, and the bytes of a [`State`].
-//!   Written as `snapshot.tmp`, fsynced, renamed, the rename fsynced. The last two are kept, and the logs that
-//!   the older one needs: a snapshot that rotted is survived.
+//! - `snapshot.<zxid>`: the word `KSSN`, a version, the zxid of the name, sessions and znodes, and at the end what
+//!   makes it whole ([`super::snapshot`]). As ZooKeeper's, one that the server takes itself is written under its
+//!   name, and a crash leaves half of it there: recovery passes over it and deletes it. One that a leader sent
+//!   replaces everything, so it is written as `snapshot.tmp`, fsynced and renamed.
+//!
+//! # When
+//!
+//! After a random half to whole of `snapCount` transactions the log goes on in a new file, and a snapshot is begun
+//! (`SyncRequestProcessor`), unless one is being taken. The next piece of it goes to the disk when the one before is
+//! on the platter. Only whole snapshots count: the last three (`autopurge.snapRetainCount`) and the log files that
+//! the oldest of them needs stay, and what is older goes when a new one is on the platter.
 
 use std::collections::BTreeSet;
 
@@ -17,18 +25,21 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::ensemble::history::{Entry, History};
+use super::snapshot::{Snapshot, Taking};
 use super::state::State;
 use super::tree::Changes;
 use super::txn::Txn;
-use crate::history::Observation;
+use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{DiskImage, DiskRequest, Effects, FileName};
-use crate::vocab::{DiskOpId, Rope, Zxid};
+use crate::vocab::{DiskOpId, Rope, Stream, Zxid};
 
 const LOG_HEADER: [u8; 8] = *b"KSLG\0\0\0\x01";
-const SNAPSHOT_HEADER: [u8; 8] = *b"KSSN\0\0\0\x01";
 const SNAPSHOT_TMP: &str = "snapshot.tmp";
 /// Length and checksum.
 const ENTRY_HEADER: usize = 8;
+/// How many snapshots stay (`autopurge.snapRetainCount`). Purged after each, where ZooKeeper does so every
+/// `autopurge.purgeInterval` hours.
+const RETAINED: usize = 3;
 
 /// Why a server cannot start from its disk.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -52,6 +63,15 @@ pub enum LogError {
     /// There is a snapshot, but none that can be read.
     #[error("no snapshot can be read")]
     NoSnapshot,
+    /// A snapshot holds effects of transactions up to `contains`, and what it lacks of them is lost: the log ends
+    /// with `last`.
+    #[error("the log ends with {last}, the snapshot holds something of {contains}")]
+    Uncovered {
+        /// The last transaction that the snapshot may hold something of.
+        contains: Zxid,
+        /// The last one of the log.
+        last: Zxid,
+    },
 }
 
 /// What came of the end of an fsync.
@@ -73,21 +93,37 @@ struct Flight {
     to: Zxid,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    /// The temporary file is on its way to the platter.
-    Write,
-    /// The rename is.
-    Rename,
+/// The snapshot that is on its way to the disk.
+#[derive(Debug)]
+enum Snapshotting {
+    /// A piece is on its way to the platter, or (`None`) it is time for the next.
+    Taking { taking: Box<Taking>, piece: Option<DiskOpId> },
+    /// All is written, and on its way to the platter.
+    Sealed { zxid: Zxid, contains: Zxid, waiting: BTreeSet<DiskOpId> },
+    /// A leader's, as a temporary file.
+    Sent { zxid: Zxid, op: DiskOpId },
+    /// The same, as it gets its name.
+    Named { zxid: Zxid, op: DiskOpId },
+    /// The same, as everything else goes.
+    Alone { op: DiskOpId },
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Snapshotting {
-    stage: Stage,
-    op: DiskOpId,
-    zxid: Zxid,
-    /// Whether it takes the place of the log and of all snapshots.
-    replaces: bool,
+/// When snapshots are taken.
+#[derive(Debug)]
+pub struct Rhythm {
+    /// `snapCount`: at least half of it lies between two snapshots, and at most all of it; 2 at least.
+    pub snap_count: u64,
+    /// Bytes of a piece.
+    pub piece_bytes: usize,
+    /// Says when within that: so that not all servers do it at once.
+    pub stream: Stream,
+}
+
+impl Rhythm {
+    fn next(&mut self) -> u64 {
+        let half = self.snap_count.max(2) / 2;
+        half + self.stream.below(half)
+    }
 }
 
 /// What recovery read.
@@ -97,8 +133,8 @@ pub struct Recovered {
     pub log: Log,
     /// What they spell.
     pub state: State,
-    /// The snapshot that was read, and as of when.
-    pub base: Option<(Zxid, Bytes)>,
+    /// The snapshot that was read.
+    pub base: Option<Snapshot>,
     /// The log entries that were read.
     pub entries: Vec<Entry>,
 }
@@ -106,7 +142,9 @@ pub struct Recovered {
 /// The log and the snapshots, after recovery.
 #[derive(Debug)]
 pub struct Log {
-    snapshot_every: u64,
+    rhythm: Rhythm,
+    /// The next file begins when the last one has more than so many transactions.
+    roll_after: u64,
     recovering: BTreeSet<DiskOpId>,
     /// First zxids of the log files; the last one is appended to.
     logs: BTreeSet<Zxid>,
@@ -116,8 +154,8 @@ pub struct Log {
     flight: Option<Flight>,
     durable: Zxid,
     entries: u64,
-    /// Where the next snapshot is due: what is before it stands in older log files.
-    due: Option<Zxid>,
+    /// Whether a file was begun, and with it a snapshot has to be.
+    due: bool,
     snapshotting: Option<Snapshotting>,
     /// What a truncation waits for.
     tidying: BTreeSet<DiskOpId>,
@@ -148,12 +186,20 @@ impl Log {
     /// When acknowledged transactions are damaged or missing; such a server must not serve.
     pub fn recover(
         image: &DiskImage,
-        snapshot_every: u64,
+        mut rhythm: Rhythm,
         fx: &mut Effects<Observation>,
     ) -> Result<Recovered, LogError> {
-        let (mut state, base, snapshots) = load_snapshot(image, fx)?;
+        let (base, snapshots) = load_snapshot(image, fx)?;
+        if let Some(Snapshot { zxid, contains, .. }) = base {
+            let read = CoordinatorObservation::SnapshotRead { zxid, contains };
+            fx.observe(Observation::Coordinator(read));
+        }
+        // Its checksum is right, so it spells a state.
+        let read = base.as_ref().map(|base| base.state().map_err(|_| LogError::NoSnapshot));
+        let mut state = read.transpose()?.unwrap_or_default();
         let mut log = Self {
-            snapshot_every: snapshot_every.max(1),
+            roll_after: rhythm.next(),
+            rhythm,
             recovering: BTreeSet::new(),
             logs: named(image, "log."),
             snapshots,
@@ -162,7 +208,7 @@ impl Log {
             flight: None,
             durable: Zxid(0),
             entries: 0,
-            due: None,
+            due: false,
             snapshotting: None,
             tidying: BTreeSet::new(),
         };
@@ -170,7 +216,11 @@ impl Log {
             fx.disk(DiskRequest::Delete { file: SNAPSHOT_TMP.into() });
         }
         let entries = log.replay(image, &mut state, fx)?;
-        log.durable = state.last_zxid;
+        let last = state.last_zxid;
+        if let Some(contains) = base.as_ref().map(|base| base.contains).filter(|it| *it > last) {
+            return Err(LogError::Uncovered { contains, last });
+        }
+        log.durable = last;
         if let Some(last) = log.logs.last() {
             log.recovering.insert(fx.disk(DiskRequest::Fsync { file: log_name(*last) }));
         }
@@ -246,12 +296,13 @@ impl Log {
             return;
         }
         let Some((first, to)) = self.buffered.take() else { return };
-        let full = self.entries > self.snapshot_every && self.due.is_none();
-        let begin = self.logs.is_empty() || (full && self.snapshotting.is_none());
+        let begin = self.logs.is_empty() || self.entries > self.roll_after;
         let mut bytes = std::mem::take(&mut self.buffer);
         if begin {
             if !self.logs.is_empty() {
-                self.due = Some(self.durable);
+                // One that is being taken goes on; that is enough.
+                self.due |= self.snapshotting.is_none();
+                self.roll_after = self.rhythm.next();
             }
             self.entries = 0;
             self.logs.insert(first);
@@ -284,64 +335,112 @@ impl Log {
         if self.tidying.remove(&op) {
             return if self.tidying.is_empty() { Synced::Tidied } else { Synced::Other };
         }
-        match self.snapshotting {
-            Some(snapshot) if snapshot.op == op => self.snapshot_synced(snapshot, fx),
-            _ => Synced::Other,
-        }
+        self.snapshot_synced(op, fx)
     }
 
-    fn snapshot_synced(&mut self, snapshot: Snapshotting, fx: &mut Effects<Observation>) -> Synced {
-        if let Stage::Write = snapshot.stage {
-            let to = snapshot_name(snapshot.zxid);
-            fx.disk(DiskRequest::Rename { from: SNAPSHOT_TMP.into(), to });
-            let op = fx.disk(DiskRequest::FsyncDirectory);
-            self.snapshotting = Some(Snapshotting { stage: Stage::Rename, op, ..snapshot });
-            return Synced::Other;
+    fn snapshot_synced(&mut self, op: DiskOpId, fx: &mut Effects<Observation>) -> Synced {
+        match &mut self.snapshotting {
+            Some(Snapshotting::Taking { piece, .. }) if *piece == Some(op) => *piece = None,
+            Some(Snapshotting::Sealed { zxid, contains, waiting }) => {
+                if waiting.remove(&op) && waiting.is_empty() {
+                    let (zxid, contains) = (*zxid, *contains);
+                    self.snapshotting = None;
+                    self.snapshots.insert(zxid);
+                    self.purge(fx);
+                    let taken = CoordinatorObservation::SnapshotTaken { zxid, contains };
+                    fx.observe(Observation::Coordinator(taken));
+                }
+            }
+            Some(Snapshotting::Sent { zxid, op: sent }) if *sent == op => {
+                let zxid = *zxid;
+                let to = snapshot_name(zxid);
+                fx.disk(DiskRequest::Rename { from: SNAPSHOT_TMP.into(), to });
+                let op = fx.disk(DiskRequest::FsyncDirectory);
+                self.snapshotting = Some(Snapshotting::Named { zxid, op });
+            }
+            Some(Snapshotting::Named { zxid, op: named }) if *named == op => {
+                let zxid = *zxid;
+                let op = self.drop_all(zxid, fx);
+                self.snapshotting = Some(Snapshotting::Alone { op });
+            }
+            Some(Snapshotting::Alone { op: last }) if *last == op => {
+                self.snapshotting = None;
+                return Synced::Tidied;
+            }
+            _ => {}
         }
-        self.snapshotting = None;
-        if snapshot.replaces {
-            self.drop_all(snapshot.zxid, fx);
-            return Synced::Tidied;
-        }
-        self.snapshots.insert(snapshot.zxid);
-        self.purge(fx);
         Synced::Other
     }
 
-    /// Begins a snapshot, when the log files before the last one are applied and all that is applied is durable.
-    /// Its bytes and where the log goes on behind it, when it does.
-    pub fn snapshot_if_due(
+    /// Begins a snapshot when one is due, writes the next piece of one that is being taken, and seals one that has
+    /// all its pieces once the log has all that is in it. What is applied now must be decided, and stay so. When one
+    /// is sealed: what it is, and where the log file begins that goes on behind it.
+    pub fn snapshot(
         &mut self,
         state: &State,
         fx: &mut Effects<Observation>,
-    ) -> Option<(Bytes, Zxid)> {
-        let zxid = state.last_zxid;
-        let is_durable = zxid <= self.durable || (self.flight.is_none() && self.buffered.is_none());
-        let is_due = self.due.is_some_and(|due| due <= zxid);
-        if !is_due || !is_durable || self.snapshotting.is_some() {
+    ) -> Option<(Snapshot, Zxid)> {
+        let taking = match &mut self.snapshotting {
+            None if self.due => {
+                self.begin_snapshot(state.last_zxid, fx);
+                return None;
+            }
+            Some(Snapshotting::Taking { taking, piece: piece @ None }) => {
+                if let Some(bytes) = taking.next_piece(state, self.rhythm.piece_bytes) {
+                    let file = snapshot_name(taking.zxid());
+                    let bytes = bytes.into();
+                    fx.disk(DiskRequest::Append { file: file.clone(), bytes });
+                    *piece = Some(fx.disk(DiskRequest::Fsync { file }));
+                    return None;
+                }
+                taking
+            }
+            _ => return None,
+        };
+        let is_at_rest = self.flight.is_none() && self.buffered.is_none();
+        if taking.contains() > self.durable && !is_at_rest {
             return None;
         }
-        self.due = None;
-        let body = state.encode();
-        tracing::debug!(%zxid, bytes = body.len(), "snapshot");
-        self.write_snapshot(zxid, &body, false, fx);
-        let goes_on = self.logs.range(..=Zxid(zxid.0 + 1)).next_back();
-        Some((body, goes_on.copied().unwrap_or_default()))
+        self.seal_snapshot(fx)
     }
 
-    fn write_snapshot(
-        &mut self,
-        zxid: Zxid,
-        body: &Bytes,
-        replaces: bool,
-        fx: &mut Effects<Observation>,
-    ) {
-        let file: FileName = SNAPSHOT_TMP.into();
-        let checksum = crc32c::crc32c(body).to_be_bytes();
-        let bytes = [&SNAPSHOT_HEADER[..], &checksum, body].concat().into();
-        fx.disk(DiskRequest::Write { file: file.clone(), bytes });
-        let op = fx.disk(DiskRequest::Fsync { file });
-        self.snapshotting = Some(Snapshotting { stage: Stage::Write, op, zxid, replaces });
+    fn begin_snapshot(&mut self, zxid: Zxid, fx: &mut Effects<Observation>) {
+        self.due = false;
+        if self.snapshots.contains(&zxid) {
+            return;
+        }
+        tracing::debug!(%zxid, "begins a snapshot");
+        let taking = Box::new(Taking::begin(zxid));
+        let file = snapshot_name(zxid);
+        fx.disk(DiskRequest::Write { file: file.clone(), bytes: taking.head() });
+        let piece = Some(fx.disk(DiskRequest::Fsync { file }));
+        self.snapshotting = Some(Snapshotting::Taking { taking, piece });
+    }
+
+    fn seal_snapshot(&mut self, fx: &mut Effects<Observation>) -> Option<(Snapshot, Zxid)> {
+        let Some(Snapshotting::Taking { taking, .. }) = self.snapshotting.take() else {
+            return None;
+        };
+        let (bytes, snapshot) = taking.seal();
+        let Snapshot { zxid, contains, .. } = snapshot;
+        tracing::debug!(%zxid, %contains, bytes = snapshot.len(), "seals a snapshot");
+        let file = snapshot_name(zxid);
+        fx.disk(DiskRequest::Append { file: file.clone(), bytes: bytes.into() });
+        let waiting = [DiskRequest::Fsync { file }, DiskRequest::FsyncDirectory];
+        let waiting = waiting.into_iter().map(|request| fx.disk(request)).collect();
+        self.snapshotting = Some(Snapshotting::Sealed { zxid, contains, waiting });
+        let goes_on = self.logs.range(..=Zxid(zxid.0 + 1)).next_back();
+        Some((snapshot, goes_on.copied().unwrap_or_default()))
+    }
+
+    /// The state may from now on change in ways that are not for a snapshot: one that has not all its pieces is
+    /// given up, and is due again.
+    pub fn abandon_snapshot(&mut self, fx: &mut Effects<Observation>) {
+        if let Some(Snapshotting::Taking { taking, .. }) = &self.snapshotting {
+            fx.disk(DiskRequest::Delete { file: snapshot_name(taking.zxid()) });
+            self.due = true;
+            self.snapshotting = None;
+        }
     }
 
     /// Cuts off what is behind `zxid`; `history` knows the sizes of what stays. [`Synced::Tidied`] follows.
@@ -350,7 +449,15 @@ impl Log {
     /// While something else is on its way to the disk.
     pub fn truncate(&mut self, zxid: Zxid, history: &History, fx: &mut Effects<Observation>) {
         assert!(self.is_idle(), "a log that is written to is cut");
-        while let Some(last) = self.logs.last().copied() {
+        let mut whole = history.after(zxid).next().is_none();
+        while let Some(last) = self.logs.last().copied().filter(|first| *first > zxid) {
+            self.logs.remove(&last);
+            fx.disk(DiskRequest::Delete { file: log_name(last) });
+            // Where a file ends that is cut between two transactions, nothing is cut.
+            whole = history.after(zxid).next().is_some_and(|entry| entry.zxid == last);
+            self.entries = 0;
+        }
+        if let (Some(last), false) = (self.logs.last().copied(), whole) {
             let (mut len, mut entries) = (LOG_HEADER.len(), 0);
             for size in history.sizes(last, zxid) {
                 len += ENTRY_HEADER + size;
@@ -358,50 +465,49 @@ impl Log {
             }
             self.entries = entries;
             let file = log_name(last);
-            if entries > 0 {
-                fx.disk(DiskRequest::Truncate { file: file.clone(), len: len as u64 });
-                self.tidying.insert(fx.disk(DiskRequest::Fsync { file }));
-                break;
-            }
-            self.logs.remove(&last);
-            fx.disk(DiskRequest::Delete { file });
+            fx.disk(DiskRequest::Truncate { file: file.clone(), len: len as u64 });
+            self.tidying.insert(fx.disk(DiskRequest::Fsync { file }));
         }
         self.tidying.insert(fx.disk(DiskRequest::FsyncDirectory));
         self.durable = zxid;
-        self.due = None;
     }
 
-    /// Replaces log and snapshots by a state as of `zxid`, whose bytes are `body`. [`Synced::Tidied`] follows
-    /// when it is durable.
+    /// Replaces log and snapshots by a leader's. [`Synced::Tidied`] follows when that is durable.
     ///
     /// # Panics
     /// While something else is on its way to the disk.
-    pub fn install(&mut self, zxid: Zxid, body: &Bytes, fx: &mut Effects<Observation>) {
+    pub fn install(&mut self, snapshot: &Snapshot, fx: &mut Effects<Observation>) {
         assert!(self.is_idle(), "a log that is written to is replaced");
-        self.write_snapshot(zxid, body, true, fx);
+        let file: FileName = SNAPSHOT_TMP.into();
+        fx.disk(DiskRequest::Write { file: file.clone(), bytes: snapshot.file() });
+        let op = fx.disk(DiskRequest::Fsync { file });
+        self.snapshotting = Some(Snapshotting::Sent { zxid: snapshot.zxid, op });
     }
 
-    fn drop_all(&mut self, kept: Zxid, fx: &mut Effects<Observation>) {
-        for zxid in std::mem::take(&mut self.logs) {
+    /// Deletes everything but one snapshot. What is newest goes first, as names reach the platter in order: what is
+    /// left of a log never lacks its beginning.
+    fn drop_all(&mut self, kept: Zxid, fx: &mut Effects<Observation>) -> DiskOpId {
+        for zxid in std::mem::take(&mut self.logs).into_iter().rev() {
             fx.disk(DiskRequest::Delete { file: log_name(zxid) });
         }
-        for zxid in std::mem::replace(&mut self.snapshots, BTreeSet::from([kept])) {
+        for zxid in std::mem::replace(&mut self.snapshots, BTreeSet::from([kept])).into_iter().rev()
+        {
             if zxid != kept {
                 fx.disk(DiskRequest::Delete { file: snapshot_name(zxid) });
             }
         }
-        fx.disk(DiskRequest::FsyncDirectory);
-        (self.entries, self.due, self.durable) = (0, None, kept);
+        (self.entries, self.due, self.durable) = (0, false, kept);
+        fx.disk(DiskRequest::FsyncDirectory)
     }
 
-    /// Deletes snapshots but the last two, and log files that the older of those contains.
+    /// Deletes snapshots but the last three, and log files that the oldest of those contains.
     fn purge(&mut self, fx: &mut Effects<Observation>) {
-        while self.snapshots.len() > 2
+        while self.snapshots.len() > RETAINED
             && let Some(oldest) = self.snapshots.pop_first()
         {
             fx.disk(DiskRequest::Delete { file: snapshot_name(oldest) });
         }
-        let (2, Some(kept)) = (self.snapshots.len(), self.snapshots.first()) else { return };
+        let (RETAINED, Some(kept)) = (self.snapshots.len(), self.snapshots.first()) else { return };
         // A log file ends where the next begins.
         while self.logs.iter().nth(1).is_some_and(|next| *next <= Zxid(kept.0 + 1))
             && let Some(oldest) = self.logs.pop_first()
@@ -412,46 +518,31 @@ impl Log {
     }
 }
 
-fn decode_snapshot(bytes: &Bytes) -> Option<(State, Bytes)> {
-    let rest = bytes.strip_prefix(&SNAPSHOT_HEADER)?;
-    let (checksum, body) = rest.split_first_chunk::<4>()?;
-    if crc32c::crc32c(body) != u32::from_be_bytes(*checksum) {
-        return None;
-    }
-    let body = bytes.slice_ref(body);
-    Some((State::decode(body.clone()).ok()?, body))
-}
+type Loaded = (Option<Snapshot>, BTreeSet<Zxid>);
 
-type Loaded = (State, Option<(Zxid, Bytes)>, BTreeSet<Zxid>);
-
-/// The state of the newest snapshot that can be read, its bytes, and which snapshots can be kept. One that cannot be
-/// read is deleted.
+/// The newest whole snapshot, and which there are: those that are not whole are deleted, and do not count.
 fn load_snapshot(image: &DiskImage, fx: &mut Effects<Observation>) -> Result<Loaded, LogError> {
-    let mut snapshots = named(image, "snapshot.");
-    let mut damaged = Vec::new();
-    let mut state = None;
-    while state.is_none()
-        && let Some(zxid) = snapshots.last().copied()
-    {
-        state = decode_snapshot(&content(image, &snapshot_name(zxid)));
-        if state.is_none() {
-            snapshots.remove(&zxid);
-            damaged.push(zxid);
+    let (mut newest, mut whole, mut broken) = (None, BTreeSet::new(), Vec::new());
+    for zxid in named(image, "snapshot.") {
+        match Snapshot::read(zxid, &content(image, &snapshot_name(zxid))) {
+            Some(snapshot) => {
+                whole.insert(zxid);
+                newest = Some(snapshot);
+            }
+            None => broken.push(zxid),
         }
     }
-    // With only one snapshot ever taken, the log still begins at the beginning.
+    // Without any, the log must begin at the beginning: the first one may be the one that broke.
     let begins = |first: &Zxid| first.0 <= 1 || *first == Zxid::new(1, 1);
     let from_the_start = named(image, "log.").first().is_some_and(begins);
-    if state.is_none() && !damaged.is_empty() && !from_the_start {
+    if newest.is_none() && !broken.is_empty() && !from_the_start {
         return Err(LogError::NoSnapshot);
     }
-    for zxid in damaged {
-        tracing::warn!(%zxid, "a snapshot cannot be read and is deleted");
+    for zxid in broken {
+        tracing::warn!(%zxid, "a snapshot that is not whole is deleted");
         fx.disk(DiskRequest::Delete { file: snapshot_name(zxid) });
     }
-    let (state, body) = state.unzip();
-    let base = body.and_then(|body| Some((*snapshots.last()?, body)));
-    Ok((state.unwrap_or_default(), base, snapshots))
+    Ok((newest, whole))
 }
 
 struct Read {
@@ -492,7 +583,8 @@ fn replay_txn(state: &mut State, txn: &Txn) -> Result<(), LogError> {
     if found <= after {
         return Ok(());
     }
-    if found.0 != after.0 + 1 && found.0 >> 32 == after.0 >> 32 {
+    let begins_epoch = found.0 >> 32 > after.0 >> 32 && found.0 & 0xffff_ffff == 1;
+    if found.0 != after.0 + 1 && !begins_epoch {
         return Err(LogError::Gap { after, found });
     }
     state.apply(txn, &mut Changes::new());

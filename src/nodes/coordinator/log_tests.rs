@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::txn::Record;
 use super::*;
+use crate::vocab::Seed;
 use crate::vocab::step::Effect;
 use crate::wire::zookeeper::{Acl, Code};
 
@@ -62,13 +63,18 @@ impl Disk {
 
     fn recover(&mut self, every: u64) -> Result<(Log, State), LogError> {
         let image = self.image();
-        let Recovered { mut log, state, .. } = Log::recover(&image, every, &mut self.fx)?;
+        let Recovered { mut log, state, .. } = Log::recover(&image, rhythm(every), &mut self.fx)?;
         self.play();
         while !log.is_ready() {
             self.done(&mut log);
         }
         Ok((log, state))
     }
+}
+
+/// Snapshots in pieces of about two znodes.
+fn rhythm(snap_count: u64) -> Rhythm {
+    Rhythm { snap_count, piece_bytes: 150, stream: Seed(1).stream("snapshots") }
 }
 
 fn txn(zxid: i64) -> Txn {
@@ -86,20 +92,34 @@ fn txn(zxid: i64) -> Txn {
     Txn { session: 9, cxid: 1, zxid: Zxid(zxid), time_ms: zxid, record }
 }
 
+/// Lets one fsync through, and what follows from it.
+fn go_on(disk: &mut Disk, log: &mut Log, state: &mut State) {
+    assert!(!disk.waiting.is_empty(), "nothing becomes durable without an fsync");
+    if let Synced::Durable(zxid) = disk.done(log) {
+        for zxid in state.last_zxid.0 + 1..=zxid.0 {
+            state.apply(&txn(zxid), &mut Changes::new());
+        }
+    }
+    log.snapshot(state, &mut disk.fx);
+    disk.play();
+}
+
+/// Lets all fsyncs through.
+fn rest(disk: &mut Disk, log: &mut Log, state: &mut State) {
+    while !disk.waiting.is_empty() {
+        go_on(disk, log, state);
+    }
+}
+
 /// Writes `zxids` as a server does: append, fsync, apply, one after the other.
 fn write(disk: &mut Disk, log: &mut Log, state: &mut State, zxids: std::ops::RangeInclusive<i64>) {
     for zxid in zxids {
         log.append(Zxid(zxid), &txn(zxid).encode());
         log.flush(&mut disk.fx);
         disk.play();
-        while !disk.waiting.is_empty() {
-            if disk.done(log) == Synced::Durable(Zxid(zxid)) {
-                state.apply(&txn(zxid), &mut Changes::new());
-            }
-            log.snapshot_if_due(state, &mut disk.fx);
-            disk.play();
+        while state.last_zxid < Zxid(zxid) {
+            go_on(disk, log, state);
         }
-        assert_eq!(state.last_zxid, Zxid(zxid), "nothing is durable without an fsync");
     }
 }
 
@@ -141,9 +161,18 @@ fn the_disk_stays_bounded_and_no_temporary_file_stays() {
     let mut disk = Disk::default();
     let (mut log, mut state) = disk.recover(4).unwrap();
     write(&mut disk, &mut log, &mut state, 1..=200);
+    rest(&mut disk, &mut log, &mut state);
     let names = disk.names();
-    assert!(names.len() <= 6, "{names:?}");
-    assert_eq!(names.iter().filter(|name| name.starts_with("snapshot.")).count(), 2, "{names:?}");
+    let count = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!(
+        (count("snapshot."), names.len() - count("log.")),
+        (RETAINED, RETAINED),
+        "{names:?}"
+    );
+    // Less than a file for each transaction since the oldest of the snapshots, none of them empty.
+    let oldest = named(&disk.image(), "snapshot.").pop_first().unwrap();
+    let needed = disk.names().iter().filter(|name| name.starts_with("log.")).count() as i64;
+    assert!(needed <= (200 - oldest.0) / 2 + 2, "{names:?}");
 }
 
 #[test]
@@ -186,6 +215,7 @@ fn damage_that_no_torn_write_explains_stops_the_server() {
     let mut disk = Disk::default();
     let (mut log, mut state) = disk.recover(4).unwrap();
     write(&mut disk, &mut log, &mut state, 1..=9);
+    rest(&mut disk, &mut log, &mut state);
     let logs: Vec<FileName> =
         disk.files.keys().filter(|name| name.starts_with("log.")).cloned().collect();
     let mut rotten = Disk { files: disk.files.clone(), ..Disk::default() };
@@ -204,6 +234,7 @@ fn a_rotten_snapshot_is_survived_by_the_one_before() {
     let mut disk = Disk::default();
     let (mut log, mut state) = disk.recover(4).unwrap();
     write(&mut disk, &mut log, &mut state, 1..=30);
+    rest(&mut disk, &mut log, &mut state);
     let newest = named(&disk.image(), "snapshot.").pop_last().unwrap();
     disk.files.get_mut(&snapshot_name(newest)).unwrap()[20] ^= 1;
     assert_eq!(disk.recover(4).unwrap().1.digest(), state.digest());
@@ -215,7 +246,7 @@ fn recovery_makes_sure_of_what_it_read_before_it_is_ready() {
     let (mut log, mut state) = disk.recover(100).unwrap();
     write(&mut disk, &mut log, &mut state, 1..=2);
     let image = disk.image();
-    let log = Log::recover(&image, 100, &mut disk.fx).unwrap().log;
+    let log = Log::recover(&image, rhythm(100), &mut disk.fx).unwrap().log;
     disk.requests.clear();
     disk.play();
     assert!(!log.is_ready());
@@ -224,4 +255,150 @@ fn recovery_makes_sure_of_what_it_read_before_it_is_ready() {
         &**file == "log.1"
     };
     assert!(disk.requests.iter().any(fsync));
+}
+
+#[test]
+fn a_crash_while_a_snapshot_is_taken_costs_that_snapshot_only() {
+    let mut disk = Disk::default();
+    let (mut log, mut state) = disk.recover(6).unwrap();
+    let mut torn = 0;
+    for zxid in 1..=60 {
+        write(&mut disk, &mut log, &mut state, zxid..=zxid);
+        let mut crashed = Disk { files: disk.files.clone(), ..Disk::default() };
+        let before = named(&disk.image(), "snapshot.");
+        let (mut again, found) = crashed.recover(6).unwrap();
+        assert_eq!(found, state, "after {zxid}");
+        let after = named(&crashed.image(), "snapshot.");
+        assert_eq!(after, again.snapshots, "what stays is whole, and counts");
+        assert!(before.len() - after.len() <= 1 && log.snapshots.is_subset(&after));
+        torn += before.len() - after.len();
+        let mut found = found;
+        write(&mut crashed, &mut again, &mut found, zxid + 1..=zxid + 20);
+        assert_eq!(crashed.recover(6).unwrap().1, found);
+    }
+    assert!(torn > 20, "only {torn} crashes hit a snapshot");
+}
+
+#[test]
+fn snapshots_that_are_not_whole_do_not_count_when_old_ones_go() {
+    let mut disk = Disk::default();
+    let (mut log, mut state) = disk.recover(4).unwrap();
+    write(&mut disk, &mut log, &mut state, 1..=30);
+    rest(&mut disk, &mut log, &mut state);
+    let whole = named(&disk.image(), "snapshot.");
+    assert_eq!(whole.len(), RETAINED);
+    for name in &whole {
+        disk.files.get_mut(&snapshot_name(*name)).unwrap().pop();
+    }
+    let first_whole = *whole.first().unwrap();
+    disk.files.get_mut(&snapshot_name(first_whole)).unwrap().push(0);
+    // The oldest ends with another byte than it had, so it is no more whole than the others.
+    assert_eq!(disk.recover(4).unwrap_err(), LogError::NoSnapshot);
+}
+
+#[test]
+fn a_snapshot_is_sealed_only_when_the_log_has_what_is_in_it() {
+    let mut disk = Disk::default();
+    let (mut log, mut state) = disk.recover(100).unwrap();
+    write(&mut disk, &mut log, &mut state, 1..=3);
+    rest(&mut disk, &mut log, &mut state);
+    log.due = true;
+    assert!(log.snapshot(&state, &mut disk.fx).is_none());
+    disk.play();
+    disk.done(&mut log);
+    // Decided by others, and applied, before it is on this server's platter.
+    log.append(Zxid(4), &txn(4).encode());
+    log.flush(&mut disk.fx);
+    state.apply(&txn(4), &mut Changes::new());
+    disk.play();
+    let logging = disk.waiting.remove(0);
+    for _ in 0..20 {
+        assert!(log.snapshot(&state, &mut disk.fx).is_none(), "sealed without the log");
+        disk.play();
+        if !disk.waiting.is_empty() {
+            disk.done(&mut log);
+        }
+    }
+    assert!(disk.waiting.is_empty(), "all its pieces are written");
+    disk.waiting.push(logging);
+    assert_eq!(disk.done(&mut log), Synced::Durable(Zxid(4)));
+    let (snapshot, goes_on) = log.snapshot(&state, &mut disk.fx).expect("sealed");
+    assert_eq!((snapshot.zxid, snapshot.contains, goes_on), (Zxid(3), Zxid(4), Zxid(1)));
+}
+
+#[test]
+fn a_snapshot_whose_log_is_lost_stops_the_server() {
+    let mut disk = Disk::default();
+    let (mut log, mut state) = disk.recover(4).unwrap();
+    write(&mut disk, &mut log, &mut state, 1..=40);
+    rest(&mut disk, &mut log, &mut state);
+    let image = disk.image();
+    let newest = *named(&image, "snapshot.").last().unwrap();
+    let read = Snapshot::read(newest, &content(&image, &snapshot_name(newest))).unwrap();
+    assert!(read.contains > read.zxid, "nothing was applied meanwhile");
+    disk.files.retain(|name, _| !name.starts_with("log."));
+    let (contains, last) = (read.contains, newest);
+    assert_eq!(disk.recover(4).unwrap_err(), LogError::Uncovered { contains, last });
+}
+
+#[test]
+fn a_snapshot_alone_says_how_far_the_server_is() {
+    let mut state = State::default();
+    (1..=5).for_each(|zxid| {
+        state.apply(&txn(zxid), &mut Changes::new());
+    });
+    state.last_zxid = Zxid::new(3, 0);
+    let mut disk = Disk::default();
+    disk.files.insert(snapshot_name(state.last_zxid), Snapshot::of(&state).file().to_vec());
+    let (_, found) = disk.recover(100).unwrap();
+    assert_eq!(found, state);
+}
+
+#[test]
+fn a_snapshot_that_is_given_up_leaves_nothing_and_is_taken_later() {
+    let mut disk = Disk::default();
+    let (mut log, mut state) = disk.recover(100).unwrap();
+    write(&mut disk, &mut log, &mut state, 1..=5);
+    log.due = true;
+    log.snapshot(&state, &mut disk.fx);
+    disk.play();
+    assert!(disk.names().contains(&"snapshot.5") && !log.is_idle());
+    log.abandon_snapshot(&mut disk.fx);
+    disk.play();
+    assert!(!disk.names().contains(&"snapshot.5") && log.is_idle());
+    rest(&mut disk, &mut log, &mut state);
+    write(&mut disk, &mut log, &mut state, 6..=6);
+    rest(&mut disk, &mut log, &mut state);
+    assert_eq!(log.snapshots.len(), 1, "{:?}", disk.names());
+}
+
+#[test]
+fn a_cut_touches_no_file_but_those_that_hold_what_is_cut() {
+    for to in 1..=12 {
+        let mut disk = Disk::default();
+        let (mut log, mut state) = disk.recover(4).unwrap();
+        write(&mut disk, &mut log, &mut state, 1..=12);
+        rest(&mut disk, &mut log, &mut state);
+        let first_kept = log.logs.range(..=Zxid(to)).next_back().copied().unwrap();
+        // As a server has it whose snapshot is of `to`: older files are in no memory.
+        let since = log.logs.range(..=Zxid(to + 1)).next_back().copied().unwrap();
+        let entry = |zxid| Entry { zxid: Zxid(zxid), bytes: txn(zxid).encode() };
+        let history = History::new(None, (since.0..=12).map(entry).collect());
+        let before = disk.files.clone();
+        log.truncate(Zxid(to), &history, &mut disk.fx);
+        disk.play();
+        for (name, content) in before.iter().filter(|(name, _)| name.starts_with("log.")) {
+            let first = i64::from_str_radix(name.strip_prefix("log.").unwrap(), 16).unwrap();
+            if first > to {
+                assert!(!disk.files.contains_key(name), "{to}: {name} stays");
+            } else if first < first_kept.0 || since.0 > to {
+                assert_eq!(&disk.files[name], content, "{to}: {name} was cut");
+            }
+        }
+        disk.files.retain(|name, _| !name.starts_with("snapshot."));
+        let from_the_start = disk.files.contains_key("log.1");
+        if from_the_start {
+            assert_eq!(disk.recover(4).unwrap().1.last_zxid, Zxid(to));
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod path;
 mod prepare;
 mod reads;
 mod sessions;
+mod snapshot;
 mod state;
 mod telling;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
 use acl::AuthId;
 use connection::Connection;
 use ensemble::Peer;
-use log::{Log, Recovered, Synced};
+use log::{Log, Recovered, Rhythm, Synced};
 use prepare::{Preparer, Requester, Write};
 use sessions::Expiry;
 pub use state::State;
@@ -51,8 +52,6 @@ const EXPIRY_TIMER: u64 = 1;
 const SWEEP_TIMER: u64 = 2;
 /// Something of the ensemble is due.
 const PEER_TIMER: u64 = 3;
-/// `znode.container.checkIntervalMs`.
-const SWEEP_MS: u64 = 60_000;
 
 /// How a server is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,14 +71,26 @@ pub struct Config {
     pub min_session_timeout_ms: Option<u32>,
     /// `maxSessionTimeout`, in milliseconds; 20 ticks when not set.
     pub max_session_timeout_ms: Option<u32>,
-    /// `snapCount`: transactions from one snapshot to the next.
-    pub snapshot_every: u64,
+    /// `snapCount`: a snapshot is taken after a random half to whole of so many transactions; 2 at least.
+    pub snap_count: u64,
+    /// How much of a snapshot is written at a time, in bytes; transactions are applied between.
+    pub snapshot_piece_bytes: usize,
     /// The bug that is planted in it, if any.
     pub mutant: Option<Mutant>,
     /// `zookeeper.extendedTypesEnabled`: whether znodes may have a time to live.
     pub extended_types: bool,
+    /// `znode.container.checkIntervalMs`: how often containers and znodes with a time to live are looked at.
+    pub sweep_interval_ms: u32,
+    /// `znode.container.maxNeverUsedIntervalMs`: how long a container stays that never had a child; for ever
+    /// when not set.
+    pub never_used_ms: Option<u32>,
     /// `4lw.commands.whitelist=*`: whether more commands than `srvr` are answered.
     pub four_letter_words: bool,
+    /// The name of the host.
+    pub host: String,
+    /// The node through which clients from outside come in, if there is one. They are known by the loopback
+    /// address, as those of a real server on the same machine are.
+    pub outside: Option<NodeId>,
 }
 
 impl Config {
@@ -87,11 +98,16 @@ impl Config {
     fn is(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
     }
+
+    /// As what a connection from `peer` is known before it proves anything.
+    fn identity(&self, peer: NodeId) -> AuthId {
+        if self.outside == Some(peer) { AuthId::loopback() } else { AuthId::of_peer(peer) }
+    }
 }
 
 impl Default for Config {
-    /// The defaults of ZooKeeper, but for a smaller `snapCount` (its 100,000 is for longer lives) and for
-    /// commands, which are all answered.
+    /// The defaults of ZooKeeper, but for commands, which are all answered. Snapshots are written in pieces as
+    /// large as the buffer of Java's `BufferedOutputStream`, through which ZooKeeper's go.
     fn default() -> Self {
         Self {
             server_id: 1,
@@ -101,10 +117,15 @@ impl Default for Config {
             sync_limit: 5,
             min_session_timeout_ms: None,
             max_session_timeout_ms: None,
-            snapshot_every: 10_000,
+            snap_count: 100_000,
+            snapshot_piece_bytes: 8_192,
             mutant: None,
             extended_types: false,
+            sweep_interval_ms: 60_000,
+            never_used_ms: None,
             four_letter_words: true,
+            host: "localhost".to_owned(),
+            outside: None,
         }
     }
 }
@@ -132,7 +153,9 @@ struct Running {
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
     expiry_timer: Option<(Time, TimerId)>,
-    sweeping: bool,
+    /// Since when it has decided when sessions and znodes end, if it does.
+    led_since: Time,
+    sweep_timer: Option<TimerId>,
     received: u64,
     sent: u64,
     /// Its part in the ensemble; `None` when it is alone.
@@ -143,11 +166,12 @@ impl Coordinator {
     /// A server whose process has not begun. `stream` is where passwords come from.
     ///
     /// # Panics
-    /// When the configuration is impossible: a server id of 0 or 255, a tick of 0, an ensemble of more than 16
-    /// servers or without this one.
+    /// When the configuration is impossible: a server id of 0 or 255, a tick or sweep interval of 0, an
+    /// ensemble of more than 16 servers or without this one.
     pub fn new(config: Config, stream: Stream) -> Self {
         assert!((1..=254).contains(&config.server_id), "server id {}", config.server_id);
         assert!(config.tick_ms > 0, "a tick of no time");
+        assert!(config.sweep_interval_ms > 0, "sweeps without end");
         let ensemble = &config.ensemble;
         assert!(ensemble.is_empty() || ensemble.contains_key(&config.server_id), "{ensemble:?}");
         assert!(ensemble.len() <= 16, "an ensemble of {} servers", ensemble.len());
@@ -175,7 +199,7 @@ impl Coordinator {
         match input {
             Input::Accepted { conn, peer } if running.is_server(peer) => running.greet(conn),
             Input::Accepted { conn, peer } => {
-                running.connections.insert(conn, Connection::new(AuthId::of_peer(peer)));
+                running.connections.insert(conn, Connection::new(self.config.identity(peer)));
             }
             Input::Received { conn, bytes } if running.connections.contains_key(&conn) => {
                 running.received(&mut at, conn, bytes);
@@ -201,7 +225,12 @@ impl Coordinator {
     }
 
     fn start(&mut self, clock: Clock, image: &DiskImage, fx: &mut Effects) {
-        let recovered = match Log::recover(image, self.config.snapshot_every, fx) {
+        let rhythm = Rhythm {
+            snap_count: self.config.snap_count,
+            piece_bytes: self.config.snapshot_piece_bytes,
+            stream: self.stream.below_name("snapshots"),
+        };
+        let recovered = match Log::recover(image, rhythm, fx) {
             Ok(recovered) => recovered,
             Err(error) => return halt(fx, &error.to_string()),
         };
@@ -236,7 +265,8 @@ impl Coordinator {
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             expiry_timer: None,
-            sweeping: false,
+            led_since: clock.now,
+            sweep_timer: None,
             received: 0,
             sent: 0,
             peer,
@@ -269,7 +299,7 @@ impl Running {
         if at.config.is(Mutant::ApplyBeforeFsync) {
             self.acknowledge_unlogged(at);
         }
-        self.snapshot_if_due(at);
+        self.go_on_with_snapshot(at);
         if self.leads() {
             self.arm_timers(at);
         }
@@ -278,14 +308,14 @@ impl Running {
         }
     }
 
-    /// Takes a snapshot when it is time. What is not surely decided is in none.
-    fn snapshot_if_due(&mut self, at: &mut Step<'_>) {
+    /// Goes on with a snapshot when it is time. What is not surely decided is in none.
+    fn go_on_with_snapshot(&mut self, at: &mut Step<'_>) {
         if !self.serves() {
             return;
         }
-        let taken = self.log.snapshot_if_due(&self.state, at.fx);
-        if let (Some((state, keep_from)), Some(peer)) = (taken, &mut self.peer) {
-            peer.history.snapshot(self.state.last_zxid, state, keep_from);
+        let taken = self.log.snapshot(&self.state, at.fx);
+        if let (Some((snapshot, keep_from)), Some(peer)) = (taken, &mut self.peer) {
+            peer.history.snapshot(snapshot, keep_from);
         }
     }
 
@@ -299,17 +329,18 @@ impl Running {
             }
             self.expiry_timer = Some((next, at.fx.timer(next, EXPIRY_TIMER)));
         }
-        if !self.sweeping && self.state.tree.perishable().next().is_some() {
-            self.sweeping = true;
-            let due = Time(at.clock.now.0 + SWEEP_MS * 1_000_000);
-            at.fx.timer(due, SWEEP_TIMER);
+        if self.sweep_timer.is_none() && self.state.tree.perishable().next().is_some() {
+            // At a fixed rate since the server began to lead, looked at only when there may be something.
+            let interval = u64::from(at.config.sweep_interval_ms) * 1_000_000;
+            let sweeps = (at.clock.now.0 - self.led_since.0) / interval + 1;
+            let due = Time(self.led_since.0 + sweeps * interval);
+            self.sweep_timer = Some(at.fx.timer(due, SWEEP_TIMER));
         }
     }
 
     fn timer(&mut self, at: &mut Step<'_>, id: TimerId, token: u64) {
         if token == SWEEP_TIMER {
-            self.sweeping = false;
-            if self.leads() {
+            if self.sweep_timer.take_if(|current| *current == id).is_some() && self.leads() {
                 self.sweep(at);
             }
             return;
@@ -339,13 +370,17 @@ impl Running {
         }
     }
 
-    /// Removes containers that lost their last child, and znodes whose time to live is over.
+    /// Removes containers that lost their last child or never had one for too long, and znodes whose time to
+    /// live is over (`ContainerManager`).
     fn sweep(&mut self, at: &mut Step<'_>) {
         let perished = |znode: &Znode| {
+            let unchanged_for_ms = at.clock.wall_ms - znode.mtime;
+            let is_unused = |ms: u32| unchanged_for_ms > i64::from(ms);
             znode.children.is_empty()
                 && match znode.lifetime {
-                    Lifetime::Container => znode.creates > 0,
-                    Lifetime::Ttl { ms } => at.clock.wall_ms - znode.mtime > ms,
+                    Lifetime::Container if znode.creates > 0 => true,
+                    Lifetime::Container => at.config.never_used_ms.is_some_and(is_unused),
+                    Lifetime::Ttl { ms } => unchanged_for_ms > ms,
                     _ => false,
                 }
         };

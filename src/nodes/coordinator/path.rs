@@ -22,6 +22,11 @@ pub fn name(path: &str) -> &str {
     path.rfind('/').map_or(path, |slash| &path[slash + 1..])
 }
 
+/// The path of the znode called `name` below `path`.
+pub fn child(path: &str, name: &str) -> Arc<str> {
+    if path == ROOT { format!("/{name}").into() } else { format!("{path}/{name}").into() }
+}
+
 /// The number that a sequential znode gets behind its name: at least 10 digits, a minus counted.
 pub fn sequential(path: &str, creates: i32) -> Arc<str> {
     format!("{path}{creates:010}").into()

@@ -25,12 +25,13 @@ impl Running {
     ) -> Result<Reply, Code> {
         match request {
             Request::Exists { path, watch } => {
-                // What is not there can be watched too; what may not be read cannot (since 3.8.4).
-                let found = self.readable(conn, &path).map(Znode::stat);
-                if watch && found != Err(Code::NO_AUTH) {
-                    self.watches.add(Table::Data, &path, conn);
+                // Everybody may ask, also for what may not be read (until 3.8.3), and watch what is not there.
+                if path.contains('\0') {
+                    return Err(Code::BAD_ARGUMENTS);
                 }
-                found.map(Reply::Stat)
+                self.watch_if(watch, Table::Data, &path, conn);
+                let found = self.state.tree.get(&path).map(Znode::stat);
+                found.map(Reply::Stat).ok_or(Code::NO_NODE)
             }
             Request::GetData { path, watch } => {
                 let znode = self.readable(conn, &path)?;
@@ -56,7 +57,8 @@ impl Running {
             }
             Request::GetEphemerals { prefix } => {
                 let session = self.session(conn);
-                let below = |path: &&Arc<str>| path.starts_with(&*prefix);
+                let all = matches!(prefix.trim(), "" | "/");
+                let below = |path: &&Arc<str>| all || path.starts_with(&*prefix);
                 Ok(Reply::Children(
                     self.state.tree.ephemerals(session).filter(below).cloned().collect(),
                 ))

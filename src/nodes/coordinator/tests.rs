@@ -37,8 +37,13 @@ struct Harness {
 }
 
 fn new_server() -> Coordinator {
-    let config =
-        Config { tick_ms: TICK_MS, extended_types: true, snapshot_every: 5, ..Config::default() };
+    let config = Config {
+        tick_ms: TICK_MS,
+        extended_types: true,
+        snap_count: 10,
+        snapshot_piece_bytes: 100,
+        ..Config::default()
+    };
     Coordinator::new(config, Seed(1).stream("coordinator/c1"))
 }
 

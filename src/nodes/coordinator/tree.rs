@@ -1,4 +1,19 @@
 //! The data tree: znodes by path, and what a transaction does to them.
+//!
+//! # Replay
+//!
+//! A fuzzy snapshot ([`super::snapshot`]) holds each znode as of its own moment. Applying all transactions since the
+//! snapshot began comes to the same tree as if each had been applied once, in order:
+//!
+//! - A znode that is there is not created again, and one that is not there is neither deleted nor set; both are no
+//!   error but `Failed`, which nobody is told.
+//! - A znode's data and access control list are those of the last transaction that set them, so passing through
+//!   earlier ones does no harm.
+//! - pzxid, and the number of creates that cversion is made of, only move forward, and together: a znode is written
+//!   whole, so its pzxid tells which creates are counted. They also move when the child turns out to be there
+//!   already, or gone: it may be so only in the snapshot, which read it later than its parent (ZOOKEEPER-3125).
+//! - A znode that is deleted takes with it what is below: in the order of the log there is nothing; in replay there
+//!   may be what a later znode of the same name has, and all that is created again further on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -247,13 +262,14 @@ impl Tree {
         new: &NewZnode,
         changes: &mut Changes,
     ) -> Result<Stat, Code> {
-        if self.znodes.contains_key(path) {
-            return Err(Code::NODE_EXISTS);
-        }
+        let exists = self.znodes.contains_key(path);
         let above = path::parent(path);
         let parent = self.znodes.get_mut(above).ok_or(Code::NO_NODE)?;
         if zxid >= parent.pzxid {
             (parent.pzxid, parent.creates) = (zxid, new.parent_creates);
+        }
+        if exists {
+            return Err(Code::NODE_EXISTS);
         }
         let acl = if parent.acl[..] == new.acl[..] {
             parent.acl.clone() // most lists are the same one
@@ -278,7 +294,20 @@ impl Tree {
         path: &Arc<str>,
         changes: &mut Changes,
     ) -> Result<(), Code> {
-        let znode = self.znodes.remove(path).ok_or(Code::NO_NODE)?;
+        let above = path::parent(path);
+        if let Some(parent) = self.znodes.get_mut(above) {
+            parent.children.remove(path::name(path));
+            parent.pzxid = parent.pzxid.max(zxid);
+        }
+        self.remove(path).ok_or(Code::NO_NODE)?;
+        changes.push((EventKind::Deleted, path.clone()));
+        changes.push((EventKind::ChildrenChanged, above.into()));
+        Ok(())
+    }
+
+    /// Forgets a znode and what is below it, which is nothing but in replay.
+    fn remove(&mut self, path: &str) -> Option<()> {
+        let znode = self.znodes.remove(path)?;
         match znode.lifetime {
             Lifetime::Ephemeral { owner } => {
                 if let Some(owned) = self.ephemerals.get_mut(&owner) {
@@ -293,14 +322,10 @@ impl Tree {
             }
             Lifetime::Persistent => {}
         }
-        let above = path::parent(path);
-        if let Some(parent) = self.znodes.get_mut(above) {
-            parent.children.remove(path::name(path));
-            parent.pzxid = parent.pzxid.max(zxid);
+        for name in &znode.children {
+            let _ = self.remove(&path::child(path, name));
         }
-        changes.push((EventKind::Deleted, path.clone()));
-        changes.push((EventKind::ChildrenChanged, above.into()));
-        Ok(())
+        Some(())
     }
 
     /// Sets a znode's data.
@@ -335,19 +360,31 @@ impl Tree {
     /// Adds every znode to a snapshot; parents come before their children.
     pub fn encode(&self, to: &mut Writer) {
         to.count(self.znodes.len());
-        for (path, znode) in &self.znodes {
-            to.string(path);
-            znode.encode(to);
-        }
+        self.znodes.iter().for_each(|(path, znode)| Self::encode_znode(path, znode, to));
     }
 
-    /// Reads the znodes of a snapshot.
+    /// Adds one znode.
+    pub fn encode_znode(path: &str, znode: &Znode, to: &mut Writer) {
+        to.string(path);
+        znode.encode(to);
+    }
+
+    /// Reads what [`Tree::encode`] wrote.
     ///
     /// # Errors
     /// When the bytes spell none.
     pub fn decode(from: &mut Reader) -> Result<Self, JuteError> {
+        let count = from.count()?;
+        Self::decode_znodes(from, count)
+    }
+
+    /// Reads so many znodes; parents come before their children.
+    ///
+    /// # Errors
+    /// When the bytes spell none.
+    pub fn decode_znodes(from: &mut Reader, count: usize) -> Result<Self, JuteError> {
         let mut tree = Self::empty();
-        for _ in 0..from.count()? {
+        for _ in 0..count {
             let path = from.string()?;
             tree.insert(path, Znode::decode(from)?);
         }

@@ -197,7 +197,7 @@ impl Running {
             Applied::SessionClosed => self.session_closed(at, txn),
             _ => {}
         }
-        self.snapshot_if_due(at);
+        self.go_on_with_snapshot(at);
         applied
     }
 
@@ -305,7 +305,10 @@ fn reply_of(applied: Applied, op: i32) -> Result<Reply, Code> {
 
 fn multi_result((applied, op): (Applied, i32)) -> MultiResult {
     match applied {
-        Applied::Created { path, .. } if op == op::CREATE => MultiResult::Create { path },
+        // Until 3.8.3 a create2 in a multi is answered as a create.
+        Applied::Created { path, .. } if matches!(op, op::CREATE | op::CREATE2) => {
+            MultiResult::Create { path }
+        }
         Applied::Created { path, stat } => MultiResult::Create2 { path, stat },
         Applied::Deleted => MultiResult::Delete,
         Applied::DataSet(stat) | Applied::AclSet(stat) => MultiResult::SetData(stat),

@@ -94,6 +94,11 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
         IsrChanged { at, from, to, .. } => {
             (Kind::Isr, at, format!("has the ISR changed from {} to {}", names(from), names(to)))
         }
+        IsrChangeDenied { at, .. } => (
+            Kind::Isr,
+            at,
+            "tells the leader that the ISR was not changed, as its write ran into itself".into(),
+        ),
         StateFound { at, leader, leader_epoch, isr, .. } => {
             let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
             let text =

@@ -132,8 +132,9 @@ pub const CONSUMER: &[Property] = &[
     },
 ];
 
-/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`. Sessions expire on a tick, and
-/// `zookeeper.session.timeout.ms` is brought between the two limits: 2 and 20 ticks where they are unset.
+/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`, or, where a name has a dot, as the
+/// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
+/// brought between the two limits: 2 and 20 ticks where they are unset.
 pub const COORDINATOR: &[Property] = &[
     ms("tickTime", 1, INT, &[(V0_10, Is(3_000))]),
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
@@ -142,6 +143,12 @@ pub const COORDINATOR: &[Property] = &[
     // Of an ensemble, in ticks; those of ZooKeeper's sample configuration, as it has no defaults.
     count("initLimit", 1, INT, &[(V0_10, Is(10))]),
     count("syncLimit", 1, INT, &[(V0_10, Is(5))]),
+    // Znodes with a time to live; without it their creation is refused as unimplemented.
+    flag("zookeeper.extendedTypesEnabled", &[(V0_10, Off)]),
+    // How often the leader looks for containers and znodes that have to go, and how long (0: for ever) a
+    // container stays that never had a child.
+    ms("znode.container.checkIntervalMs", 1, INT, &[(V0_10, Is(60_000))]),
+    ms("znode.container.maxNeverUsedIntervalMs", 0, INT, &[(V0_10, Is(0))]),
 ];
 
 /// Properties of Kafka and ZooKeeper that people set often and that the simulation does not obey.

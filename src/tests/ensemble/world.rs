@@ -38,7 +38,14 @@ pub struct Ensemble {
 /// The servers' settings: small snapshots, so that they are taken, sent and read.
 pub fn config(id: u8, servers: usize, tick_ms: u32) -> Config {
     let ensemble = (1..=servers as u8).map(|id| (id, NodeId(u16::from(id) - 1))).collect();
-    Config { server_id: id, ensemble, tick_ms, snapshot_every: 60, ..Config::default() }
+    Config {
+        server_id: id,
+        ensemble,
+        tick_ms,
+        snap_count: 60,
+        snapshot_piece_bytes: 500,
+        ..Config::default()
+    }
 }
 
 impl Ensemble {

@@ -367,12 +367,8 @@ fn present(what: &str, args: &Value, op: i32, answer: &Answer, session: i64) -> 
         Reply::Count(count) => json!(count),
         Reply::WatchAdded(code) => json!(code.0),
         Reply::Identities(identities) => {
-            // The recorded client came from the loopback address, these come from node 1.
-            let user = |user: &str| {
-                if user == "10.0.0.1" { "127.0.0.1".to_owned() } else { user.to_owned() }
-            };
             let mut all: Vec<_> =
-                identities.iter().map(|id| (id.scheme.to_string(), user(&id.user))).collect();
+                identities.iter().map(|id| (id.scheme.to_string(), id.user.to_string())).collect();
             all.sort();
             json!(all)
         }

@@ -13,6 +13,9 @@ const EPOCH_MS: i64 = 1_795_357_676_000;
 /// The node of the first server of an ensemble.
 const FIRST_NODE: u16 = 100;
 
+/// The node of all clients.
+const CLIENT: NodeId = NodeId(1);
+
 /// What a client has of a connection.
 #[derive(Default)]
 struct Line {
@@ -47,7 +50,9 @@ fn config(index: u8, servers: u8) -> Config {
         ensemble: if servers == 1 { BTreeMap::new() } else { (0..servers).map(node).collect() },
         tick_ms: 2_000,
         extended_types: true,
-        snapshot_every: 50,
+        snap_count: 50,
+        snapshot_piece_bytes: 1_000,
+        outside: Some(CLIENT),
         ..Config::default()
     }
 }
@@ -162,7 +167,7 @@ impl World {
         self.accepted += 1;
         let conn = ConnId((1 << 32) + self.accepted);
         self.lines.insert(conn, Line::default());
-        self.step(Input::Accepted { conn, peer: NodeId(1) });
+        self.step(Input::Accepted { conn, peer: CLIENT });
         conn
     }
 

@@ -5,7 +5,7 @@
 //! coordinator for a batch of calls and is resumed with all answers; it may put further steps at the front.
 //! Requests that were lost with a connection are sent again until they are answered, as Kafka's client does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -155,6 +155,8 @@ pub struct Agenda {
     waiting: Option<Waiting>,
     in_flight: BTreeMap<u64, usize>,
     lost: Vec<usize>,
+    /// The calls of the batch that were sent more than once.
+    repeated: BTreeSet<usize>,
     next_number: u64,
     outgoing: Vec<(u64, Request)>,
 }
@@ -240,6 +242,7 @@ impl Agenda {
     /// When answers are waited for already: a step may ask once.
     pub fn ask(&mut self, calls: Vec<Call>, fence: Option<i32>, then: Then) {
         assert!(self.waiting.is_none(), "a step asked the coordinator twice");
+        self.repeated.clear();
         for (index, call) in calls.iter().enumerate() {
             self.send(index, call.request(fence));
         }
@@ -254,6 +257,7 @@ impl Agenda {
         let again: Vec<_> =
             lost.into_iter().map(|index| (index, waiting.calls[index].request(fence))).collect();
         for (index, request) in again {
+            self.repeated.insert(index);
             self.send(index, request);
         }
     }
@@ -283,6 +287,12 @@ impl Agenda {
     pub fn complete(&mut self) -> (Then, Vec<Answer>) {
         let Waiting { answers, then, .. } = self.waiting.take().expect("answers were waited for");
         (then, answers.into_iter().map(|answer| answer.expect("all answers are there")).collect())
+    }
+
+    /// Whether a call of the batch that was answered last had been sent before, and had got no answer: it may
+    /// have taken effect the first time.
+    pub fn was_repeated(&self, index: usize) -> bool {
+        self.repeated.contains(&index)
     }
 
     /// Takes the requests that have to go out, with their numbers.

@@ -120,12 +120,17 @@ impl Controller {
                     };
                     let path = paths::partition_state(&at);
                     calls.push(Call::set(path, state.encode(), wish.partition_epoch));
-                    granted.push((at, state));
+                    granted.push((at, state, wish.partition_epoch));
                 }
             }
         }
         self.ask(cx, calls, move |this, cx, answers| {
-            for ((at, state), answer) in granted.into_iter().zip(&answers) {
+            for (index, ((at, state, expected), answer)) in
+                granted.into_iter().zip(&answers).enumerate()
+            {
+                if *answer == Answer::Failed(Code::BAD_VERSION) && this.agenda.was_repeated(index) {
+                    this.isr_written_before(cx, &at, &state, expected);
+                }
                 let verdict = this.isr_written(cx, &at, state, answer);
                 verdicts.insert(at, verdict);
             }
@@ -203,6 +208,27 @@ impl Controller {
         cx.effects.observe(Observation::Broker(changed));
         self.known.put_leadership(at, state.clone(), stat.version);
         Ok(Leadership { state, partition_epoch: stat.version })
+    }
+
+    /// The write was sent again, as its answer was lost with a connection, and the state is not of the version
+    /// that it was to replace. When that is the version that this controller knows, its own write took effect
+    /// the first time: nobody else writes states in its epoch. Kafka does not look (`updateLeaderAndIsr` of
+    /// `KafkaZkClient`, up to 3.9): it tells the leader INVALID_UPDATE_VERSION.
+    fn isr_written_before(
+        &self,
+        cx: &mut Context<'_>,
+        at: &TopicPartition,
+        state: &PartitionState,
+        expected: PartitionEpoch,
+    ) {
+        let known = self.known.partitions.get(at).and_then(|one| one.leadership.as_ref());
+        let Some(known) = known.filter(|known| known.partition_epoch == expected) else { return };
+        let (from, to) = (known.state.isr.clone(), state.isr.clone());
+        let (at, partition_epoch) = (at.clone(), expected + 1);
+        let changed = BrokerObservation::IsrChanged { at: at.clone(), from, to, partition_epoch };
+        cx.effects.observe(Observation::Broker(changed));
+        let denied = BrokerObservation::IsrChangeDenied { at, partition_epoch };
+        cx.effects.observe(Observation::Broker(denied));
     }
 
     /// `IsrChange`: reads what leaders changed, tells everybody, and removes the notifications.

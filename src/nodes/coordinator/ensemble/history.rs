@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::nodes::coordinator::snapshot::Snapshot;
 use crate::nodes::coordinator::state::State;
 use crate::nodes::coordinator::tree::Changes;
 use crate::nodes::coordinator::txn::Txn;
@@ -26,8 +27,8 @@ pub struct Entry {
 /// The last snapshot, and the log since some time before it.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Bytes of the last snapshot's state, and as of when; nothing when there was none.
-    base: Option<(Zxid, Bytes)>,
+    /// The last snapshot; nothing when there was none.
+    base: Option<Snapshot>,
     entries: VecDeque<Entry>,
     /// Entries up to here may be left over from before a leader's snapshot; nobody is sent them.
     floor: Zxid,
@@ -37,9 +38,9 @@ pub struct History {
 
 impl History {
     /// What recovery found: the snapshot that it began with and the entries of the log.
-    pub fn new(base: Option<(Zxid, Bytes)>, entries: Vec<Entry>) -> Self {
+    pub fn new(base: Option<Snapshot>, entries: Vec<Entry>) -> Self {
         let committed = entries.len();
-        let floor = base.as_ref().map_or(Zxid(0), |(zxid, _)| *zxid);
+        let floor = base.as_ref().map_or(Zxid(0), |base| base.zxid);
         Self { base, entries: entries.into(), floor, committed }
     }
 
@@ -93,7 +94,7 @@ impl History {
         if self.entries.get(first)?.zxid <= self.floor {
             return None;
         }
-        let limit = self.base.as_ref().map_or(0, |(_, state)| state.len() / 3);
+        let limit = self.base.as_ref().map_or(0, Snapshot::len) / 3;
         let size: usize = self.entries.range(first..).map(|entry| entry.bytes.len()).sum();
         (size <= limit).then(|| self.entries.range(first..end))
     }
@@ -104,9 +105,10 @@ impl History {
         self.entries.iter().filter(in_range).map(|entry| entry.bytes.len())
     }
 
-    /// Whether the end behind `zxid` can be cut off: what stands in a snapshot was decided, and stays.
+    /// Whether the end behind `zxid` can be cut off: not when the snapshot holds something of it
+    /// (ZOOKEEPER-4837).
     pub fn can_truncate(&self, zxid: Zxid) -> bool {
-        self.base.as_ref().is_none_or(|(base, _)| *base <= zxid)
+        self.base.as_ref().is_none_or(|base| base.contains <= zxid)
     }
 
     /// Cuts off the end behind `zxid`.
@@ -123,7 +125,7 @@ impl History {
     /// When the bytes are damaged; they were read or written by this process, so they are not.
     pub fn state(&self) -> Result<State, JuteError> {
         let mut state = match &self.base {
-            Some((_, bytes)) => State::decode(bytes.clone())?,
+            Some(base) => base.state()?,
             None => State::default(),
         };
         self.bring_up(&mut state)?;
@@ -143,9 +145,9 @@ impl History {
 
     /// A snapshot was taken: what is needed no more goes. `keep_from` is where the log file begins that goes on
     /// behind the snapshot.
-    pub fn snapshot(&mut self, zxid: Zxid, state: Bytes, keep_from: Zxid) {
-        self.base = Some((zxid, state));
-        let limit = self.base.as_ref().map_or(0, |(_, state)| state.len() / 3);
+    pub fn snapshot(&mut self, snapshot: Snapshot, keep_from: Zxid) {
+        let limit = snapshot.len() / 3;
+        self.base = Some(snapshot);
         let mut size: usize = self.entries.iter().map(|entry| entry.bytes.len()).sum();
         while self.committed > COMMITTED_LOG
             && self.entries.front().is_some_and(|entry| entry.zxid < keep_from)
@@ -158,8 +160,8 @@ impl History {
     }
 
     /// A leader's snapshot replaces everything.
-    pub fn install(&mut self, zxid: Zxid, state: Bytes) {
-        *self = Self::new(Some((zxid, state)), Vec::new());
+    pub fn install(&mut self, snapshot: Snapshot) {
+        *self = Self::new(Some(snapshot), Vec::new());
     }
 }
 
@@ -200,8 +202,8 @@ mod tests {
         history.truncate(Zxid(2));
         assert_eq!(history.state().unwrap().last_zxid, Zxid(2));
         assert!(history.entry(Zxid(3)).is_none());
-        let state = history.state().unwrap().encode();
-        history.snapshot(Zxid(2), state, Zxid(3));
+        let snapshot = Snapshot::of(&history.state().unwrap());
+        history.snapshot(snapshot, Zxid(3));
         assert!(history.can_truncate(Zxid(2)) && !history.can_truncate(Zxid(1)));
     }
 
@@ -209,17 +211,17 @@ mod tests {
     fn the_log_on_disk_is_read_only_when_it_is_small_beside_the_snapshot() {
         let mut history = history(1..=510);
         assert!(history.logged_since(Zxid(5)).is_none(), "there is no snapshot");
-        history.snapshot(Zxid(1), vec![0; 100_000].into(), Zxid(2));
+        history.snapshot(Snapshot::of_len(Zxid(1), 100_000), Zxid(2));
         let since: Vec<i64> = history.logged_since(Zxid(5)).unwrap().map(|e| e.zxid.0).collect();
         assert_eq!(since, [5, 6, 7, 8, 9, 10]);
-        history.snapshot(Zxid(1), vec![0; 1_000].into(), Zxid(2));
+        history.snapshot(Snapshot::of_len(Zxid(1), 1_000), Zxid(2));
         assert!(history.logged_since(Zxid(5)).is_none());
     }
 
     #[test]
     fn a_snapshot_lets_go_what_is_old() {
         let mut history = history(1..=2_000);
-        history.snapshot(Zxid(1_900), vec![0; 300].into(), Zxid(1_901));
+        history.snapshot(Snapshot::of_len(Zxid(1_900), 300), Zxid(1_901));
         assert_eq!(history.entries.front().map(|e| e.zxid), Some(Zxid(1_501)));
         assert_eq!(history.committed_log().count(), COMMITTED_LOG);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::snapshot::Snapshot;
 use super::super::state::{Applied, State};
 use super::super::tree::Changes;
 use super::super::txn::{PASSWORD, Record, Txn};
@@ -383,9 +384,9 @@ impl Running {
         };
         state.last_zxid = zxid;
         let Some(peer) = &mut self.peer else { return };
-        let body = state.encode();
-        self.log.install(zxid, &body, at.fx);
-        peer.history.install(zxid, body);
+        let snapshot = Snapshot::of(&state);
+        self.log.install(&snapshot, at.fx);
+        peer.history.install(snapshot);
         peer.logged = zxid;
         self.state = state;
         if let Some(learner) = peer.learner() {

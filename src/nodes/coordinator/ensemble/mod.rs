@@ -30,6 +30,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::connection::Connection;
 use super::prepare::{Preparer, Write};
 use super::sessions::Expiry;
+use super::snapshot::Snapshot;
 use super::state::State;
 use super::{Config, PEER_TIMER, Running, Step, halt, telling};
 use crate::history::{CoordinatorObservation, Observation};
@@ -84,7 +85,7 @@ impl Peer {
         config: &Config,
         image: &DiskImage,
         state: &State,
-        base: Option<(Zxid, Bytes)>,
+        base: Option<Snapshot>,
         entries: Vec<Entry>,
     ) -> Result<Option<Self>, EpochError> {
         if config.ensemble.is_empty() {
@@ -440,6 +441,8 @@ impl Running {
             Role::Learner(learner) => learner.conn().into_iter().for_each(|conn| at.fx.close(conn)),
             Role::Settling | Role::Looking => {}
         }
+        // What is logged will be applied, decided or not.
+        self.log.abandon_snapshot(at.fx);
         peer.election.lost_leader();
         let clients: Vec<ConnId> = self.connections.keys().copied().collect();
         clients.into_iter().for_each(|conn| self.end_connection(at, conn));
@@ -498,6 +501,10 @@ impl Running {
     fn begin_epoch(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         self.state.last_zxid = zxid;
         self.preparer = Preparer::new(zxid, at.config);
+        self.led_since = at.clock.now;
+        if let Some(timer) = self.sweep_timer.take() {
+            at.fx.cancel(timer);
+        }
         for (id, session) in self.state.sessions.iter() {
             self.expiry.track(at.clock.now, id, session.timeout_ms);
         }

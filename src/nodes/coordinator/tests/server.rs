@@ -256,12 +256,11 @@ fn a_multi_is_all_or_nothing() {
     };
     assert_eq!(MultiResult::failure(&failed), Some(Code::BAD_VERSION));
     let Reply::Multi(done) = harness.call(conn, &Request::Multi(ops(0))).unwrap() else { panic!() };
-    let [MultiResult::Create2 { stat, .. }, MultiResult::Check, MultiResult::SetData(set)] =
-        &done[..]
+    let [MultiResult::Create { path }, MultiResult::Check, MultiResult::SetData(set)] = &done[..]
     else {
         panic!("{done:?}")
     };
-    assert_eq!((stat.czxid, set.mzxid), (harness.state().last_zxid, harness.state().last_zxid));
+    assert_eq!((&**path, set.mzxid), ("/c", harness.state().last_zxid));
 }
 
 #[test]
@@ -366,7 +365,7 @@ fn a_check_outside_a_multi_is_refused_and_closes_behind_what_waits() {
 }
 
 #[test]
-fn watches_of_what_may_not_be_read_are_not_set() {
+fn exists_tells_everybody_even_what_only_its_owner_may_read() {
     let mut harness = Harness::new();
     let (owner, _) = harness.attach();
     let credentials = Some(Bytes::from_static(b"bob:pw"));
@@ -377,8 +376,13 @@ fn watches_of_what_may_not_be_read_are_not_set() {
         .call(owner, &Request::Create(Create { acl, ..Create::persistent("/own", None) }))
         .unwrap();
     let (other, _) = harness.attach();
-    assert_eq!(harness.call(other, &exists("/own", true)), Err(Code::NO_AUTH));
-    let set = SetData { path: "/own".into(), data: None, version: -1 };
-    harness.call(owner, &Request::SetData(set)).unwrap();
-    assert!(harness.arrivals(other).is_empty());
+    let read = Request::GetData { path: "/own".into(), watch: true };
+    assert_eq!(harness.call(other, &read), Err(Code::NO_AUTH));
+    let set = Request::SetData(SetData { path: "/own".into(), data: None, version: -1 });
+    harness.call(owner, &set).unwrap();
+    assert!(harness.arrivals(other).is_empty(), "what may not be read is not watched by reading");
+    assert!(harness.call(other, &exists("/own", true)).is_ok());
+    harness.call(owner, &set).unwrap();
+    assert_eq!(harness.arrivals(other), ["DataChanged /own"]);
+    assert_eq!(harness.call(other, &exists("/a\0b", true)), Err(Code::BAD_ARGUMENTS));
 }

@@ -286,6 +286,34 @@ fn a_granted_isr_is_written_without_a_new_leader_epoch_and_told_as_metadata() {
 }
 
 #[test]
+fn a_change_whose_answer_is_lost_is_written_and_denied() {
+    // ensemble_faults, seed 457: the write is sent again, and finds the version that it made itself.
+    for version in [V2_8, V3_8] {
+        let mut world = led_by_2(version);
+        world.lost_answers = 1;
+        ask_to_alter(&mut world, 0, &ALTER);
+        world.run();
+        world.advance(Duration::from_secs(1));
+        assert_eq!(altered(&world), (0, Some(95)), "{version}");
+        assert_eq!(world.state("t", 0), (2, 0, vec![2, 1]));
+        let at = crate::vocab::TopicPartition::new("t", 0);
+        let denied = BrokerObservation::IsrChangeDenied { at, partition_epoch: 1 };
+        assert!(world.seen.contains(&(BrokerId(1), denied)), "{version}");
+        assert_eq!(world.partition_epoch("t", 0), 1, "and written once");
+    }
+}
+
+#[test]
+fn a_version_that_was_old_when_it_was_asked_for_denies_nothing_that_is_written() {
+    let mut world = led_by_2(V2_8);
+    assert_eq!(alter(&mut world, 0, &Alter { partition_epoch: -7, ..ALTER }), (0, Some(95)));
+    let is_denied = |(_, seen): &(BrokerId, BrokerObservation)| {
+        matches!(seen, BrokerObservation::IsrChangeDenied { .. })
+    };
+    assert!(!world.seen.iter().any(is_denied));
+}
+
+#[test]
 fn alter_partition_is_refused_with_the_errors_of_the_release() {
     let stale = Alter { leader_epoch: -1, ..ALTER };
     let unknown = Alter { topic: "nope", ..ALTER };
