@@ -94,7 +94,8 @@ impl Checker for LogsAreWhole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::Story;
+    use crate::checkers::testing::{Story, orders};
+    use crate::history::AppendedBatch;
 
     #[test]
     fn batches_in_a_row_in_rising_epochs_are_accepted() {
@@ -102,6 +103,23 @@ mod tests {
         story.appended(2, 0, 0).appended(2, 1, 0).appended(2, 2, 3).high_watermark(2, 3);
         story.truncated(2, 3, 2).high_watermark(2, 2).appended(2, 2, 4).loaded(2, 3);
         assert_eq!(story.violation(&PROPERTY), None);
+    }
+
+    #[test]
+    fn epochs_that_fall_on_a_disk_are_rejected() {
+        let batch = |base, leader_epoch| AppendedBatch { base, last: base, leader_epoch, checksum: 7 };
+        for (second, told) in [
+            (3, None),
+            (2, Some("b2 loaded a log in which the epochs fall at 1, of orders-0 at 0.000s")),
+        ] {
+            let (at, batches) = (orders(), vec![batch(0, 3), batch(1, second)]);
+            let (start, end, high_watermark, from) = (0, 2, 0, 0);
+            let loaded =
+                BrokerObservation::LogLoaded { at, start, end, high_watermark, from, batches };
+            let mut story = Story::replicated();
+            story.broker(2, loaded);
+            assert_eq!(story.violation(&PROPERTY).as_deref(), told);
+        }
     }
 
     #[test]
