@@ -193,8 +193,13 @@ fn judge() -> Judge {
     for name in ["b1", "p0", "c0"] {
         roster.add(name);
     }
-    let producer =
-        ProducerTerms { node: PRODUCER, acks: Acks::All, idempotent: false, ordered: false };
+    let producer = ProducerTerms {
+        node: PRODUCER,
+        topic: "orders".into(),
+        acks: Acks::All,
+        idempotent: false,
+        ordered: false,
+    };
     let consumer = ConsumerTerms {
         node: CONSUMER,
         group: None,

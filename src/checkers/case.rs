@@ -1,10 +1,11 @@
 //! The general form of evidence: the first case in a sentence, and what led to it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Fired, Permission, Terms, Verdict};
+use super::{Books, Fired, Permission, Terms, Verdict};
 use crate::vocab::{NodeId, Offset, Time, TopicPartition};
 
 fn as_text_if_any<S: Serializer>(
@@ -121,6 +122,22 @@ impl FirstCase {
     pub fn found(&mut self, describe: impl FnOnce() -> Case) {
         self.count += 1;
         self.first.get_or_insert_with(describe);
+    }
+
+    /// Counts what went wrong at a moment with the first of `nodes`; `what` is the rest of the sentence.
+    pub fn of_node(
+        &mut self,
+        books: &Books,
+        time: Time,
+        nodes: &[NodeId],
+        what: impl fmt::Display,
+    ) {
+        self.found(|| {
+            let subject = nodes.first().map(|node| books.terms.name(*node)).unwrap_or_default();
+            let what = format!("{subject} {what}, at {time:.3}");
+            let nodes = nodes.iter().copied();
+            Case::of(time, what).about(&books.terms, nodes).after_faults(&books.faults)
+        });
     }
 
     /// The first case, with the count of all.

@@ -4,15 +4,19 @@ use std::fmt;
 
 use super::availability::Availability;
 use super::ending::Ending;
+use super::excuses::Excuses;
 use super::ledger::{FinalRecord, Ledger};
 use super::offset_map::Value;
 use super::order::Order;
 use super::reading::Reading;
 use super::replicas::Replicas;
+use super::sessions::Sessions;
 use super::sightings::Sightings;
+use super::znodes::Znodes;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
 use crate::history::{
     BrokerObservation, ClientObservation, CoordinatorObservation, Fact, Life, Outcome,
+    SessionObservation,
 };
 use crate::vocab::{NodeId, Time};
 
@@ -27,6 +31,9 @@ pub trait Checker: fmt::Debug {
 
     /// A coordinator server told something.
     fn coordinator(&mut self, _: &Books, _: Time, _: NodeId, _: &CoordinatorObservation) {}
+
+    /// A node told something of its session at the coordinator.
+    fn session(&mut self, _: &Books, _: Time, _: NodeId, _: &SessionObservation) {}
 
     /// A process began, ended or stopped running.
     fn life(&mut self, _: &Books, _: Time, _: NodeId, _: Life) {}
@@ -73,12 +80,18 @@ pub struct Books {
     pub sightings: Sightings,
     /// How the run ended.
     pub ending: Ending,
+    /// What cannot come about in the end, and why.
+    pub excuses: Excuses,
     /// In which order records stand in the final logs.
     pub order: Order,
     /// When producers were without an acknowledgement.
     pub availability: Availability,
     /// The partitions, as nobody in the cluster sees them.
     pub replicas: Replicas,
+    /// The znodes, as transactions make them.
+    pub znodes: Znodes,
+    /// What clients of the coordinator wait for.
+    pub sessions: Sessions,
     /// The faults so far, as many as are kept.
     pub faults: Vec<Fired>,
 }
@@ -92,9 +105,12 @@ impl Books {
             reading: Reading::new(&terms),
             sightings: Sightings::new(&terms),
             ending: Ending::default(),
+            excuses: Excuses::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
             replicas: Replicas::default(),
+            znodes: Znodes::default(),
+            sessions: Sessions::default(),
             faults: Vec::new(),
             ledger,
             terms,
@@ -115,6 +131,9 @@ impl Books {
                 _ => {}
             }
             self.ledger.observe(time, node, observation);
+        }
+        if let ClientObservation::BrokersLearned { nodes } = observation {
+            self.excuses.learned(node, nodes);
         }
         self.reading.observe(&self.ledger, node, observation);
         self.sightings.observe(&self.ledger, node, observation);
@@ -141,6 +160,15 @@ impl Books {
             self.window.became_leader(at, reign);
         }
         self.ending.broker(time, node, observation);
+        self.excuses.broker(&self.terms, &self.replicas, (time, node), observation);
+    }
+
+    /// Books what a coordinator server told.
+    pub fn coordinator(&mut self, time: Time, node: NodeId, observation: &CoordinatorObservation) {
+        self.replicas.coordinator(time, observation);
+        self.znodes.coordinator(observation);
+        self.sessions.coordinator(node, observation);
+        self.ending.server(node);
     }
 
     /// Books what was read off the cluster; records of final logs are booked as such.

@@ -1,6 +1,6 @@
 //! In the end, readers have come to every acknowledged record, and to the high watermark.
 
-use super::{Books, Case, Checker, Class, Evidence, FirstCase, Judged, Property, Verdict};
+use super::{Books, Case, Cases, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
 use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
@@ -10,7 +10,8 @@ pub const PROPERTY: Property = Property {
                 log, and every consumer that runs is at the high watermark",
     source: "Jepsen's Kafka checker: final polls; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "how long it took; records before where a consumer began, if that was not the \
-                 beginning; partitions without a leader",
+                 beginning; partitions without a leader; a consumer whose known brokers were all \
+                 stopped for good is counted but permitted (KIP-899)",
     class: Class::Liveness,
 };
 
@@ -20,53 +21,79 @@ pub struct ConsumersCatchUp;
 
 impl Checker for ConsumersCatchUp {
     fn judge(&self, books: &Books, end: Time) -> Judged {
-        let verdict = match (behind(books, end), books.ledger.without_final_log()) {
+        let (permission, evidence) = behind(books, end);
+        let verdict = match (evidence, books.ledger.without_final_log()) {
             (None, Some(why)) => Verdict::Inconclusive(why),
             (evidence, _) => Verdict::from_evidence(evidence),
         };
-        PROPERTY.forbidden(verdict)
+        PROPERTY.given((permission, verdict))
     }
 }
 
-/// The consumers that have not come to the high watermark, and where they wait.
-fn waiting(books: &Books) -> Vec<(TopicPartition, Offset, String)> {
-    let positions = books.ending.positions();
-    let waiting = positions.filter_map(|(consumer, at, position)| {
-        let (leader, replica, _) = books.ending.leader(at)?;
-        let (name, leader) = (books.terms.name(consumer), books.terms.broker(leader));
-        let high_watermark = replica.high_watermark;
-        let what = match position {
-            Some(position) if position >= high_watermark => return None,
-            Some(position) => format!("{name} waits for {at}@{position}"),
-            None => format!("{name} waits for a position in {at}"),
-        };
-        let what = format!("{what}, high watermark {high_watermark} of {leader}");
-        Some((at.clone(), position.unwrap_or(0), what))
-    });
-    waiting.collect()
+/// Where a consumer waits that has not come to the high watermark, and what excuses it.
+struct Waiting {
+    at: TopicPartition,
+    position: Offset,
+    what: String,
+    excuse: Option<String>,
 }
 
-/// The first reader that is behind.
-fn behind(books: &Books, end: Time) -> Option<Evidence> {
-    let readers = books.reading.readers();
-    let count = readers.iter().map(|reader| reader.behind.len()).sum();
-    let waiting = waiting(books);
-    let record = readers.iter().find_map(|reader| {
-        let (at, offset, producer, record) = reader.behind.first.clone()?;
-        let (reader, producer) = (&reader.name, &books.ledger.accounts()[producer].name);
-        let what =
-            format!("{reader} has not come to record {record} of {producer} at {at}@{offset}");
-        Some(Case::new(&at, end, what).from_offset(offset))
-    });
-    if let Some(case) = record {
-        let case = case.because(waiting.into_iter().map(|(_, _, what)| what));
-        return Some(Evidence::Case(Case { count, ..case }));
+impl Waiting {
+    /// All of them.
+    fn all(books: &Books) -> Vec<Self> {
+        let positions = books.ending.positions();
+        let waiting = positions.filter_map(|(consumer, at, position)| {
+            let (leader, replica, _) = books.ending.leader(at)?;
+            let (name, leader) = (books.terms.name(consumer), books.terms.broker(leader));
+            let high_watermark = replica.high_watermark;
+            let what = match position {
+                Some(position) if position >= high_watermark => return None,
+                Some(position) => format!("{name} waits for {at}@{position}"),
+                None => format!("{name} waits for a position in {at}"),
+            };
+            let what = format!("{what}, high watermark {high_watermark} of {leader}");
+            let (position, excuse) = (position.unwrap_or(0), books.asks_nobody(consumer));
+            Some(Self { at: at.clone(), position, what, excuse })
+        });
+        waiting.collect()
     }
-    let mut cases = FirstCase::default();
-    for (at, position, what) in waiting {
-        cases.found(|| Case::new(&at, end, what).from_offset(position));
+}
+
+fn permission(excuse: Option<&String>) -> Permission {
+    excuse.map_or(Permission::Forbidden, |_| Permission::Permitted)
+}
+
+/// The first reader that is behind, and whether that is permitted.
+fn behind(books: &Books, end: Time) -> (Permission, Option<Evidence>) {
+    let (terms, mut cases, mut count) = (&books.terms, Cases::default(), 0);
+    let waiting = Waiting::all(books);
+    for reader in books.reading.readers() {
+        let Some((at, offset, producer, record)) = &reader.behind.first else { continue };
+        let mut consumers = terms.consumers.iter().map(|consumer| consumer.node);
+        let consumer = consumers.find(|node| terms.name(*node) == reader.name);
+        let excuse = consumer.and_then(|consumer| books.asks_nobody(consumer));
+        count += reader.behind.len();
+        cases.found(permission(excuse.as_ref()), || {
+            let (name, producer) = (&reader.name, &books.ledger.accounts()[*producer].name);
+            let what =
+                format!("{name} has not come to record {record} of {producer} at {at}@{offset}");
+            let because = waiting.iter().map(|waiting| waiting.what.clone());
+            Case::new(at, end, what).from_offset(*offset).because(because).because(excuse)
+        });
     }
-    cases.evidence()
+    if let (permission, Verdict::Violated(Evidence::Case(case))) = cases.verdict() {
+        return (permission, Some(Evidence::Case(Case { count, ..case })));
+    }
+    let mut cases = Cases::default();
+    for Waiting { at, position, what, excuse } in waiting {
+        cases.found(permission(excuse.as_ref()), || {
+            Case::new(&at, end, what).from_offset(position).because(excuse)
+        });
+    }
+    match cases.verdict() {
+        (permission, Verdict::Violated(evidence)) => (permission, Some(evidence)),
+        (permission, _) => (permission, None),
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::ensemble::Epochs;
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
 use crate::history::CoordinatorObservation;
 use crate::vocab::{NodeId, Time, Zxid};
+
+/// How many transactions are remembered: many more than a server lags behind another one that serves.
+const REMEMBERED: usize = 16_384;
+/// How many trees with which servers began to serve are remembered.
+const TREES: usize = 256;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -15,16 +20,37 @@ pub const PROPERTY: Property = Property {
                 that begin to serve at the same transaction have the same tree",
     source: "ZAB: PrefixConsistency, Integrity, Agreement and TotalOrder (Z3, Z5)",
     leaves_out: "trees between those moments; what a server applied before it began to serve, \
-                 which its tree then shows",
+                 which its tree then shows; what is 16,384 transactions old",
     class: Class::Safety,
 };
+
+/// What the last `MAX` zxids that were spoken of mean. What is older is forgotten, and may mean anything.
+#[derive(Clone, Debug, Default)]
+struct Meanings<const MAX: usize> {
+    known: BTreeMap<Zxid, u64>,
+    forgotten: Option<Zxid>,
+}
+
+impl<const MAX: usize> Meanings<MAX> {
+    /// Whether a zxid means what it meant before, if it did.
+    fn is(&mut self, zxid: Zxid, hash: u64) -> bool {
+        if self.forgotten.is_some_and(|forgotten| zxid <= forgotten) {
+            return true;
+        }
+        let is = *self.known.entry(zxid).or_insert(hash) == hash;
+        if self.known.len() > MAX {
+            self.forgotten = self.known.pop_first().map(|(oldest, _)| oldest);
+        }
+        is
+    }
+}
 
 /// What each zxid means, where each server is, and the first that broke it.
 #[derive(Clone, Debug, Default)]
 pub struct CoordinatorHistoriesAgree {
     epochs: Epochs,
-    transactions: BTreeMap<Zxid, u64>,
-    trees: BTreeMap<Zxid, u64>,
+    transactions: Meanings<REMEMBERED>,
+    trees: Meanings<TREES>,
     applied: BTreeMap<NodeId, Zxid>,
     first: FirstCase,
 }
@@ -32,13 +58,13 @@ pub struct CoordinatorHistoriesAgree {
 impl CoordinatorHistoriesAgree {
     fn begins(&mut self, node: NodeId, zxid: Zxid, digest: u64) -> Option<String> {
         self.applied.insert(node, zxid);
-        let known = *self.trees.entry(zxid).or_insert(digest);
-        (known != digest).then(|| format!("has another tree at {zxid} than a server before it"))
+        (!self.trees.is(zxid, digest))
+            .then(|| format!("has another tree at {zxid} than a server before it"))
     }
 
     fn means(&mut self, zxid: Zxid, hash: u64) -> Option<String> {
-        let known = *self.transactions.entry(zxid).or_insert(hash);
-        (known != hash).then(|| format!("has another transaction {zxid} than a server before it"))
+        (!self.transactions.is(zxid, hash))
+            .then(|| format!("has another transaction {zxid} than a server before it"))
     }
 
     fn applies(&mut self, node: NodeId, zxid: Zxid) -> Option<String> {
@@ -75,10 +101,7 @@ impl Checker for CoordinatorHistoriesAgree {
         told: &CoordinatorObservation,
     ) {
         if let Some(wrong) = self.told(node, told) {
-            self.first.found(|| {
-                let what = format!("{} {wrong}, at {time:.3}", books.terms.name(node));
-                Case::of(time, what).about(&books.terms, [node]).after_faults(&books.faults)
-            });
+            self.first.of_node(books, time, &[node], wrong);
         }
     }
 
@@ -112,6 +135,16 @@ mod tests {
         story.server(committed(Zxid::new(1, 2), 12)).server(leading(2, Zxid::new(1, 2), 8));
         story.server(committed(Zxid::new(2, 1), 21));
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
+    fn what_is_long_past_is_forgotten() {
+        let mut meanings = Meanings::<3>::default();
+        assert!((1..=5).all(|number| meanings.is(Zxid(number), 7)));
+        assert_eq!(meanings.known.len(), 3);
+        assert!(!meanings.is(Zxid(3), 8), "it is remembered");
+        assert!(meanings.is(Zxid(2), 8), "it may mean anything");
+        assert_eq!(meanings.known.len(), 3);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ensemble::Epochs;
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
 use crate::history::CoordinatorObservation;
 use crate::vocab::{NodeId, Time, Zxid};
 
@@ -93,10 +93,7 @@ impl Checker for DecidedTransactionsStay {
         told: &CoordinatorObservation,
     ) {
         if let Some(wrong) = self.told(node, told) {
-            self.first.found(|| {
-                let what = format!("{} {wrong}, at {time:.3}", books.terms.name(node));
-                Case::of(time, what).about(&books.terms, [node]).after_faults(&books.faults)
-            });
+            self.first.of_node(books, time, &[node], wrong);
         }
     }
 

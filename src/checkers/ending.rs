@@ -175,6 +175,16 @@ impl Ending {
         node.is_none_or(|(_, node)| !self.stopped.contains(node))
     }
 
+    /// Whether a node's process runs at the end.
+    pub fn node_runs(&self, node: NodeId) -> bool {
+        !self.stopped.contains(&node)
+    }
+
+    /// A partition of a topic that was created during the run.
+    pub fn written_of(&self, at: &TopicPartition) -> Option<&Written> {
+        self.partitions.get(at).filter(|written| !written.replicas.is_empty())
+    }
+
     /// The brokers that run and are not registered, unless the coordinator has no quorum to register them.
     pub fn unregistered(&self) -> impl Iterator<Item = (NodeId, Unregistered)> {
         let running = self.servers.difference(&self.stopped).count();

@@ -80,7 +80,7 @@ impl Happened {
             Observation::Coordinator(CoordinatorObservation::SnapshotRead { .. }) => {
                 self.add(Happening::CoordinatorSnapshotRead, time, 1);
             }
-            Observation::Coordinator(_) => {}
+            Observation::Coordinator(_) | Observation::Session(_) => {}
         }
     }
 

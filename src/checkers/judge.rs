@@ -172,10 +172,13 @@ impl Subscriber for Judge {
                 checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
             }
             Observation::Coordinator(server) => {
-                books.replicas.coordinator(time, server);
-                books.ending.server(node);
+                books.coordinator(time, node, server);
                 let checkers = checkers.iter_mut();
                 checkers.for_each(|checker| checker.coordinator(books, time, node, server));
+            }
+            Observation::Session(told) => {
+                books.sessions.observe(time, node, told, books.znodes.last());
+                checkers.iter_mut().for_each(|checker| checker.session(books, time, node, told));
             }
         }
         self.happened.observe(time, node, observation);
@@ -193,6 +196,7 @@ impl Subscriber for Judge {
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
         self.books.replicas.life(node, life);
         self.books.ending.life(&self.books.terms, time, node, life);
+        self.books.excuses.life(node, life);
         for checker in &mut self.checkers {
             checker.life(&self.books, time, node, life);
         }

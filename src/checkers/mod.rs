@@ -8,7 +8,7 @@
 //! | kind | files |
 //! |---|---|
 //! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `ensemble`, `tally` |
+//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `ensemble`, `sessions`, `znodes`, `tally` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
 
@@ -38,6 +38,7 @@ mod ensemble;
 pub mod ephemerals_have_owners;
 pub mod epochs_only_grow;
 mod evidence;
+mod excuses;
 pub mod failed_is_not_read;
 pub mod final_logs_agree;
 mod finding;
@@ -71,6 +72,8 @@ pub mod reads_are_committed;
 mod replicas;
 pub mod replicas_converge;
 pub mod sends_go_forward;
+mod sessions;
+pub mod sessions_are_served_in_order;
 pub mod sessions_end_rightly;
 mod sightings;
 mod stored;
@@ -79,7 +82,10 @@ mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 mod timeline;
+pub mod watches_are_told;
 pub mod workload_completes;
+mod znodes;
+pub mod znodes_are_consistent;
 
 use ack_window::{AckWindow, Reign};
 pub use case::{Case, Cases, FirstCase};
@@ -155,6 +161,13 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     (&sessions_end_rightly::PROPERTY, || {
         Box::<sessions_end_rightly::SessionsEndRightly>::default()
     }),
+    (&sessions_are_served_in_order::PROPERTY, || {
+        Box::<sessions_are_served_in_order::SessionsAreServedInOrder>::default()
+    }),
+    (&znodes_are_consistent::PROPERTY, || {
+        Box::<znodes_are_consistent::ZnodesAreConsistent>::default()
+    }),
+    (&watches_are_told::PROPERTY, || Box::<watches_are_told::WatchesAreTold>::default()),
     (&one_coordinator_leader_per_epoch::PROPERTY, || {
         Box::<one_coordinator_leader_per_epoch::OneCoordinatorLeaderPerEpoch>::default()
     }),

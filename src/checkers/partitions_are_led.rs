@@ -1,7 +1,7 @@
 //! In the end, every partition that can be led is.
 
 use super::ending::Written;
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::vocab::{Time, TopicPartition};
 
 /// What is judged.
@@ -12,7 +12,8 @@ pub const PROPERTY: Property = Property {
     source: "Kafka documentation, 4.7 Replication: unclean leader election; kafka-specification: \
              fairness of the controller's elections",
     leaves_out: "topics that were not created during the run; partitions whose in-sync replicas \
-                 were all stopped for good; how long it took",
+                 were all stopped for good; how long it took; before 2.2 a leader whose restart \
+                 the controller did not see (KIP-380) is counted but permitted",
     class: Class::Liveness,
 };
 
@@ -57,20 +58,27 @@ fn why_not(books: &Books, at: &TopicPartition, written: &Written) -> Option<(Str
 
 impl Checker for PartitionsAreLed {
     fn judge(&self, books: &Books, end: Time) -> Judged {
-        let mut cases = FirstCase::default();
+        let mut cases = Cases::default();
         for (at, written) in books.ending.partitions() {
             if let Some((what, because)) = why_not(books, at, written) {
-                let case = || Case::new(at, end, what).because(because);
-                cases.found(|| case().after_faults(&books.faults));
+                let leader = written.leader;
+                let excuse = leader.and_then(|id| books.excuses.unnoticed(&books.terms, id));
+                let permission = match excuse {
+                    Some(_) => Permission::Permitted,
+                    None => Permission::Forbidden,
+                };
+                let case = || Case::new(at, end, what).because(because).because(excuse);
+                cases.found(permission, || case().after_faults(&books.faults));
             }
         }
-        PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
+        PROPERTY.given(cases.verdict())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::Verdict;
     use crate::checkers::testing::{Story, rejects, replica};
     use crate::history::{Election, Life};
 

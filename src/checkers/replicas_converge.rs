@@ -11,9 +11,12 @@ pub const PROPERTY: Property = Property {
     source: "kafka-specification: StrongIsr in the end; KIP-497: a change of the ISR does not \
              stay in flight for ever; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "topics that were not created during the run; how long it took; partitions \
-                 without a leader, see partitions-are-led; a leader whose controller wrote a \
-                 change twice, as the first answer was lost, and denied it waits until the next \
-                 election (Kafka 2.7 to 3.9): counted but permitted",
+                 without a leader, see partitions-are-led; replicas that the release cannot bring \
+                 back are counted but permitted: one whose records of its leader's epoch are \
+                 others than the leader's, after a loss of power (KIP-461), before 2.2 one \
+                 whose restart the controller did not see (KIP-380), and those of a leader whose \
+                 controller wrote a change twice, as the first answer was lost, and denied it \
+                 (2.7 to 3.9)",
     class: Class::Liveness,
 };
 
@@ -52,9 +55,11 @@ impl Checker for ReplicasConverge {
             if missing.is_empty() && denied.is_none() {
                 continue;
             }
-            let permission = match denied {
-                Some(_) => Permission::Permitted,
-                None => Permission::Forbidden,
+            let why = |id: &BrokerId| books.excuses.replica(terms, at, *id);
+            let excuses: Vec<_> = missing.iter().filter_map(why).collect();
+            let permission = match denied.is_some() || excuses.len() == missing.len() {
+                true => Permission::Permitted,
+                false => Permission::Forbidden,
             };
             cases.found(permission, || {
                 let (leader, isr) = (terms.broker(leader), terms.broker_names(&written.isr));
@@ -69,7 +74,7 @@ impl Checker for ReplicasConverge {
                 let denied = denied.map(|since| {
                     format!("its controller wrote that change twice, and denied it at {since:.3}")
                 });
-                let because = waits(books, at, &missing).into_iter().chain(denied);
+                let because = waits(books, at, &missing).into_iter().chain(denied).chain(excuses);
                 Case::new(at, end, what).because(because).after_faults(&books.faults)
             });
         }

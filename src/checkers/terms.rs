@@ -11,6 +11,8 @@ use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, NodeId, Roster, Trun
 pub struct ProducerTerms {
     /// Its node; the node's name stands in its records.
     pub node: NodeId,
+    /// The topic that it writes to.
+    pub topic: Arc<str>,
     /// Its `acks`.
     pub acks: Acks,
     /// `enable.idempotence`: its records may not be in a log twice.

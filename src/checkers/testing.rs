@@ -10,7 +10,7 @@ use super::{
 };
 use crate::history::{
     AppendedBatch, BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election,
-    Fact, Follower, Leading, Life, Observation, Outcome, Recorder, Replica,
+    Fact, Follower, Leading, Life, Observation, Outcome, Recorder, Replica, SessionObservation,
 };
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition, Zxid};
 
@@ -50,6 +50,7 @@ impl Default for Story {
             brokers: brokers.to_vec(),
             producers: vec![ProducerTerms {
                 node: producer,
+                topic: "orders".into(),
                 acks: Acks::All,
                 idempotent: false,
                 ordered: false,
@@ -131,6 +132,11 @@ impl Story {
         self
     }
 
+    /// A node told something.
+    pub fn told_by_node(&mut self, node: NodeId, observation: Observation) -> &mut Self {
+        self.observed(node, observation)
+    }
+
     fn observed(&mut self, node: NodeId, observation: Observation) -> &mut Self {
         self.told.push((self.now, Told::Observed(node, observation)));
         self
@@ -186,6 +192,16 @@ impl Story {
     /// z1 told something.
     pub fn server(&mut self, observation: CoordinatorObservation) -> &mut Self {
         self.observed(Self::Z1, Observation::Coordinator(observation))
+    }
+
+    /// A node told something of its session at the coordinator.
+    pub fn session(&mut self, node: NodeId, observation: SessionObservation) -> &mut Self {
+        self.observed(node, Observation::Session(observation))
+    }
+
+    /// A node told something.
+    pub fn told_at(&mut self, node: NodeId, observation: Observation) -> &mut Self {
+        self.observed(node, observation)
     }
 
     /// A broker was told that its session expired.

@@ -74,6 +74,14 @@ pub enum Turn {
         from: Offset,
         to: Offset,
     },
+    /// A follower fetches no more, as its leader's records do not follow on its log.
+    FetchingFailed {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        broker: Arc<str>,
+        leader: Arc<str>,
+        end: Offset,
+    },
     /// A broker loaded logs that were not shut down cleanly.
     UncleanShutdownRecovered { broker: Arc<str>, truncated_bytes: u64 },
     /// A broker ended itself.
@@ -142,6 +150,12 @@ impl Timeline {
             BrokerObservation::Truncated { at, from, to } if to < from => {
                 Turn::Truncated { at: at.clone(), broker: broker(), from: *from, to: *to }
             }
+            BrokerObservation::FetchingFailed { at, leader, end, .. } => Turn::FetchingFailed {
+                at: at.clone(),
+                broker: broker(),
+                leader: terms.broker(*leader),
+                end: *end,
+            },
             BrokerObservation::Recovered { clean: false, truncated_bytes } => {
                 let truncated_bytes = *truncated_bytes;
                 Turn::UncleanShutdownRecovered { broker: broker(), truncated_bytes }

@@ -11,7 +11,7 @@ use super::watch::Watch;
 use super::{Cluster, Door};
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
-use crate::nodes::client::{Admin, Consumer, Producer, Topics};
+use crate::nodes::client::{Admin, Consumer, Producer, Topics, Znodes};
 use crate::nodes::coordinator::Coordinator;
 use crate::scenario::Plan;
 use crate::substrate::World;
@@ -61,6 +61,12 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             let mut streams = Lives::new(plan, "command", &command.name);
             let boot = move || Topics::new(config.clone(), roster.clone(), streams.next());
             add(&mut world, &command.name, boot, |role| Role::Topics(Box::new(role)));
+        }
+        for client in &plan.coordinator_clients {
+            let config = config::coordinator_client(plan, client, &names);
+            let mut streams = Lives::new(plan, "workload", &client.name);
+            let boot = move || Znodes::new(config.clone(), streams.next());
+            add(&mut world, &client.name, boot, |role| Role::Znodes(Box::new(role)));
         }
         if let Some(outside) = names.outside {
             let name = names.roster.name(outside);

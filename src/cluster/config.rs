@@ -9,12 +9,12 @@ use super::Door;
 use crate::nodes::broker;
 use crate::nodes::client::{
     AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
-    StartFrom, TopicsConfig, Workload,
+    StartFrom, TopicsConfig, Workload, ZnodesConfig,
 };
 use crate::nodes::coordinator;
 use crate::scenario::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
-    TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, Discovery, Plan, ProducerPlan,
+    Properties, ReadFrom, TopicPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster, Via};
@@ -36,6 +36,8 @@ pub struct Names {
     pub consumers: Vec<NodeId>,
     /// What an operator runs, each command on a node of its own.
     pub commands: Vec<NodeId>,
+    /// Clients of the coordinator alone.
+    pub coordinator_clients: Vec<NodeId>,
     /// Through which clients from outside come in; none unless somebody serves them.
     pub outside: Option<NodeId>,
 }
@@ -50,8 +52,19 @@ impl Names {
         let producers = plan.producers.iter().map(|p| roster.add(&p.name)).collect();
         let consumers = plan.consumers.iter().map(|c| roster.add(&c.name)).collect();
         let commands = plan.commands.iter().map(|c| roster.add(&c.name)).collect();
-        let (roster, outside) = (Arc::new(roster), None);
-        Self { roster, coordinators, brokers, admin, producers, consumers, commands, outside }
+        let clients = plan.coordinator_clients.iter();
+        let coordinator_clients = clients.map(|c| roster.add(&c.name)).collect();
+        Self {
+            roster: Arc::new(roster),
+            coordinators,
+            brokers,
+            admin,
+            producers,
+            consumers,
+            commands,
+            coordinator_clients,
+            outside: None,
+        }
     }
 
     /// As [`Names::of`], with the outside as the last node.
@@ -229,6 +242,24 @@ pub fn command(plan: &Plan, command: &CommandPlan, names: &Names) -> TopicsConfi
         line: command.run.as_str().into(),
         command: command.command.clone(),
         servers: if named.is_empty() { all.clone() } else { named },
+    }
+}
+
+/// A client of the coordinator alone. Its sessions last as long as brokers' do.
+pub fn coordinator_client(
+    plan: &Plan,
+    client: &CoordinatorClientPlan,
+    names: &Names,
+) -> ZnodesConfig {
+    let broker = &plan.brokers[0].properties;
+    ZnodesConfig {
+        name: client.name.as_str().into(),
+        servers: names.coordinators.clone(),
+        session_timeout_ms: narrow(broker.int("zookeeper.session.timeout.ms")),
+        interval: client.rate.interval(),
+        znodes: client.znodes,
+        move_every: client.move_every,
+        stop: client.stop,
     }
 }
 

@@ -7,7 +7,8 @@ use super::role::Role;
 use super::{Cluster, LOOK_EVERY};
 use crate::history::Subscriber;
 use crate::nodes::broker::replica::{PartitionStatus, ReplicaManager};
-use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
+use crate::scenario::ProducerPlan;
+use crate::vocab::{Acks, BrokerId, NodeId, Offset, TopicPartition};
 
 /// What keeps a cluster from having converged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +93,10 @@ impl<S: Subscriber> Cluster<'_, S> {
         if let Some(id) = self.unregistered() {
             return Some(Unconverged::NotRegistered(id));
         }
-        for &node in &names.producers {
+        for (&node, plan) in names.producers.iter().zip(&self.plan.producers) {
             if let Some(Role::Producer(producer)) = self.world.process(node)
                 && !producer.is_idle()
+                && !self.never_ends(plan, producer.asks())
             {
                 return Some(Unconverged::InFlight(names.roster.name(node).to_string()));
             }
@@ -111,6 +113,9 @@ impl<S: Subscriber> Cluster<'_, S> {
         let runs = |id: &BrokerId| self.runs(*id);
         // In the leader's eyes and as it was last written: each may be ahead of the other.
         let written = self.world.observer().view.partition(at);
+        if written.is_some_and(|written| written.leader.is_some_and(|id| self.is_unnoticed(id))) {
+            return None;
+        }
         let Some((leader, status)) = self.leader(at) else {
             let nobody_may = written.is_some_and(|written| written.may_not_be_led(runs));
             return (!nobody_may).then(|| Unconverged::NoLeader(at.clone()));
@@ -123,8 +128,8 @@ impl<S: Subscriber> Cluster<'_, S> {
         };
         // Who was denied a change of the in-sync replicas changes nothing any more, in Kafka as here.
         let is_stuck = status.is_isr_pending && written.is_some_and(|written| written.is_denied);
-        let missing = assignment.iter().find(|id| runs(id) && !is_in_sync(id));
-        if let Some(id) = missing.filter(|_| !is_stuck) {
+        let missing = |id: &BrokerId| !is_in_sync(id) && !self.stays_out(at, *id);
+        if let Some(id) = assignment.iter().find(|id| missing(id)).filter(|_| !is_stuck) {
             return Some(Unconverged::NotInSync(at.clone(), *id));
         }
         let (high_watermark, end) = (status.high_watermark, status.log_end_offset);
@@ -137,6 +142,9 @@ impl<S: Subscriber> Cluster<'_, S> {
             else {
                 continue;
             };
+            if !is_in_sync(&id) {
+                continue;
+            }
             if replica.log_end_offset < high_watermark {
                 let log_end = replica.log_end_offset;
                 return Some(Unconverged::Short(at.clone(), id, log_end, high_watermark));
@@ -202,10 +210,55 @@ impl<S: Subscriber> Cluster<'_, S> {
         let mut reading = consumers
             .filter(|(_, plan)| plan.topics.iter().any(|topic| **topic == *at.topic))
             .filter_map(|(&node, _)| match self.world.process(node) {
-                Some(Role::Consumer(consumer)) => Some((node, consumer.position(at))),
+                Some(Role::Consumer(consumer)) if !self.asks_nobody(consumer.asks()) => {
+                    Some((node, consumer.position(at)))
+                }
                 _ => None,
             });
         reading.find(|(_, position)| position.is_none_or(|position| position < end))
+    }
+
+    /// Whether the controller does not know that a broker began anew, and before 2.2 (KIP-380) never will.
+    fn is_unnoticed(&self, id: BrokerId) -> bool {
+        let view = &self.world.observer().view;
+        let node = self.broker_node(id).filter(|_| !self.plan.kafka.at_least(2, 2));
+        node.is_some_and(|node| view.goes_unnoticed(node, id))
+    }
+
+    /// Whether a replica does not come to be in sync any more, unless the partition's leader epoch changes: its
+    /// broker was stopped or not noticed, or it has other records than its leader under the same epoch.
+    fn stays_out(&self, at: &TopicPartition, id: BrokerId) -> bool {
+        let status = self.replicas_of(id).and_then(|replicas| replicas.status(at));
+        !self.runs(id) || self.is_unnoticed(id) || status.is_some_and(|status| status.has_failed)
+    }
+
+    /// Whether nobody runs whom a client asks, so that it never hears of another (KIP-899).
+    fn asks_nobody(&self, nodes: &[NodeId]) -> bool {
+        !nodes.is_empty() && !nodes.iter().any(|&node| self.world.is_running(node))
+    }
+
+    /// Whether a partition takes no record of a producer any more: nobody may lead it, or too few replicas are
+    /// in sync and nobody can join them.
+    fn takes_nothing(&self, at: &TopicPartition, assignment: &[BrokerId], least: usize) -> bool {
+        let Some(written) = self.world.observer().view.partition(at) else { return false };
+        let mut missing = assignment.iter().filter(|id| !written.isr.contains(id));
+        written.may_not_be_led(|id| self.runs(*id))
+            || written.leader.is_some_and(|id| self.is_unnoticed(id))
+            || written.isr.len() < least && missing.all(|id| self.stays_out(at, *id))
+    }
+
+    /// Whether a producer has operations that nothing ends: before 2.1 it tries as often as it may, however long
+    /// that takes (KIP-91).
+    fn never_ends(&self, plan: &ProducerPlan, asks: &[NodeId]) -> bool {
+        if self.plan.kafka.at_least(2, 1) {
+            return false;
+        }
+        let topic = self.plan.topics.iter().find(|topic| topic.name == plan.topic);
+        let least = topic.map_or(0, |topic| topic.properties.int("min.insync.replicas"));
+        let least = if plan.acks == Acks::All { usize::try_from(least).unwrap_or(0) } else { 0 };
+        let mut partitions = self.partitions().filter(|(at, _)| *at.topic == *plan.topic);
+        partitions.any(|(at, replicas)| self.takes_nothing(&at, replicas, least))
+            || self.asks_nobody(asks)
     }
 
     /// Every partition of the plan with its replicas.

@@ -113,7 +113,9 @@ impl<S: Subscriber> Cluster<'_, S> {
             self.names.producers.iter().zip(self.plan.producers.iter().map(|p| p.start));
         let consumers =
             self.names.consumers.iter().zip(self.plan.consumers.iter().map(|c| c.start));
-        for (&node, start) in consumers.chain(producers) {
+        let others = self.plan.coordinator_clients.iter().map(|c| c.start);
+        let others = self.names.coordinator_clients.iter().zip(others);
+        for (&node, start) in consumers.chain(producers).chain(others) {
             self.timeline.add(start.max(now), Due::Start(node));
         }
     }

@@ -4,7 +4,7 @@ use super::outside::Outside;
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
-use crate::nodes::client::{Admin, Consumer, Producer, Topics};
+use crate::nodes::client::{Admin, Consumer, Producer, Topics, Znodes};
 use crate::nodes::coordinator::Coordinator;
 use crate::substrate::Process;
 use crate::vocab::Clock;
@@ -24,6 +24,8 @@ pub enum Role {
     Admin(Box<Admin>),
     /// What an operator runs.
     Topics(Box<Topics>),
+    /// A client of the coordinator.
+    Znodes(Box<Znodes>),
     /// Through which clients from outside come in.
     Outside(Box<Outside>),
 }
@@ -39,6 +41,7 @@ impl Process for Role {
             Self::Consumer(role) => role.step(clock, input, effects),
             Self::Admin(role) => role.step(clock, input, effects),
             Self::Topics(role) => role.step(clock, input, effects),
+            Self::Znodes(role) => role.step(clock, input, effects),
             Self::Outside(role) => role.step(input, effects),
         }
     }

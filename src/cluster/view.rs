@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{BrokerObservation, CoordinatorObservation, Observation};
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition};
+use crate::vocab::{
+    BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition,
+};
 
 /// One partition, as its controllers last wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,9 @@ pub struct View {
     coordinator: Option<(NodeId, u32)>,
     partitions: BTreeMap<TopicPartition, PartitionView>,
     registered: BTreeSet<NodeId>,
+    /// czxid of each broker's last registration, and of the one by which the newest controller knows it.
+    registrations: BTreeMap<NodeId, BrokerEpoch>,
+    known: (ControllerEpoch, BTreeMap<BrokerId, BrokerEpoch>),
 }
 
 impl View {
@@ -59,6 +64,12 @@ impl View {
         self.registered.contains(&node)
     }
 
+    /// Whether the controller knows a broker by an older registration than its last.
+    pub fn goes_unnoticed(&self, node: NodeId, id: BrokerId) -> bool {
+        let known = self.known.1.get(&id);
+        known.is_some_and(|known| self.registrations.get(&node).is_some_and(|own| own > known))
+    }
+
     /// Takes in what `node` observed.
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
         if let Observation::Coordinator(CoordinatorObservation::Leading { epoch, .. }) = observation
@@ -68,8 +79,12 @@ impl View {
         }
         let Observation::Broker(observation) = observation else { return };
         match observation {
-            BrokerObservation::Registered { .. } => {
+            BrokerObservation::Registered { epoch } => {
                 self.registered.insert(node);
+                self.registrations.insert(node, *epoch);
+            }
+            BrokerObservation::BrokersKnown { epoch, brokers } if *epoch >= self.known.0 => {
+                self.known = (*epoch, brokers.iter().copied().collect());
             }
             BrokerObservation::SessionExpired { .. } | BrokerObservation::Recovered { .. } => {
                 self.registered.remove(&node);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,
-    Outcome,
+    Outcome, SessionAnswer, SessionCall, SessionObservation, WatchKind,
 };
 use crate::vocab::BrokerId;
 
@@ -14,6 +14,7 @@ impl fmt::Display for Observation {
             Self::Client(client) => client.fmt(f),
             Self::Broker(broker) => broker.fmt(f),
             Self::Coordinator(coordinator) => coordinator.fmt(f),
+            Self::Session(session) => session.fmt(f),
         }
     }
 }
@@ -58,6 +59,10 @@ impl fmt::Display for ClientObservation {
             }
             Self::CommandGiven { command } => write!(f, "ran `{command}`"),
             Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
+            Self::BrokersLearned { nodes } => {
+                write!(f, "learned of brokers on nodes")?;
+                nodes.iter().try_for_each(|node| write!(f, " {}", node.0))
+            }
         }
     }
 }
@@ -143,6 +148,10 @@ impl fmt::Display for BrokerObservation {
             Self::RegistrationBlocked { session } => {
                 write!(f, "cannot register while session {session:#x} lives")
             }
+            Self::BrokersKnown { epoch, brokers } => {
+                write!(f, "as controller of epoch {epoch} knows of brokers")?;
+                brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
+            }
             Self::Appended { .. }
             | Self::Truncated { .. }
             | Self::HighWatermark { .. }
@@ -151,7 +160,8 @@ impl fmt::Display for BrokerObservation {
             | Self::LogLoaded { .. }
             | Self::IsrKnown { .. }
             | Self::Acknowledging { .. }
-            | Self::Serving { .. } => replica(self, f),
+            | Self::Serving { .. }
+            | Self::FetchingFailed { .. } => replica(self, f),
         }
     }
 }
@@ -187,6 +197,10 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
             write!(f, "acknowledges {at} up to {end}, acks={acks}")
         }
         Serving { at, end } => write!(f, "serves {at} up to {end}"),
+        FetchingFailed { at, leader, end, refused } => write!(
+            f,
+            "fetches {at} no more from {leader}, has it up to {end}, records of {refused} refused"
+        ),
         _ => unreachable!("all others are told above"),
     }
 }
@@ -240,6 +254,68 @@ impl fmt::Display for CoordinatorObservation {
                 write!(f, "starts from a snapshot of {zxid}, with something of {contains}")
             }
             Self::Installed { zxid } => write!(f, "took over a snapshot of {zxid}"),
+            Self::Removed { zxid, path } => write!(f, "removed {path} at {zxid}"),
+            Self::Written { zxid, session, xid } => {
+                write!(f, "wrote request {xid} of session {session:#x} at {zxid}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SessionCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let watching = |watch: &bool| if *watch { ", watching" } else { "" };
+        match self {
+            Self::Exists { path, watch } => write!(f, "exists {path}{}", watching(watch)),
+            Self::GetData { path, watch } => write!(f, "getData {path}{}", watching(watch)),
+            Self::GetChildren { path, watch } => write!(f, "getChildren {path}{}", watching(watch)),
+            Self::Create { path } => write!(f, "create {path}"),
+            Self::SetData { path, version: -1 } => write!(f, "setData {path}"),
+            Self::SetData { path, version } => write!(f, "setData {path} version {version}"),
+            Self::Delete { path } => write!(f, "delete {path}"),
+            Self::Sync => f.write_str("sync"),
+            Self::Write => f.write_str("another write"),
+            Self::Other => f.write_str("something else"),
+        }
+    }
+}
+
+impl fmt::Display for SessionAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { path, .. } => write!(f, "created {path}"),
+            Self::Stat { mzxid, version } => write!(f, "version {version} of {mzxid}"),
+            Self::Done => f.write_str("done"),
+            Self::Failed { code } => write!(f, "failed, {code}"),
+        }
+    }
+}
+
+impl fmt::Display for WatchKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "was created",
+            Self::Deleted => "was deleted",
+            Self::DataChanged => "was set",
+            Self::ChildrenChanged => "has other children",
+        })
+    }
+}
+
+impl fmt::Display for SessionObservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attached { session, server } => {
+                write!(f, "session {session:#x} is attached to node {}", server.0)
+            }
+            Self::Asked { xid, call } => write!(f, "asked {xid}: {call}"),
+            Self::Answered { xid, zxid, answer } => {
+                write!(f, "was answered {xid} at {zxid}: {answer}")
+            }
+            Self::Rearmed { zxid } => write!(f, "has its watches again at {zxid}"),
+            Self::Notified { kind, path } => write!(f, "was told that {path} {kind}"),
+            Self::Detached => f.write_str("lost the coordinator"),
+            Self::Expired => f.write_str("session expired"),
         }
     }
 }

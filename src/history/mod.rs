@@ -13,6 +13,7 @@ mod fact;
 pub mod fingerprint;
 mod observation;
 mod recorder;
+mod session;
 
 pub use event::{DiskOp, Event, EventKind, Life};
 pub use event_log::EventLog;
@@ -23,3 +24,4 @@ pub use observation::{
     Observation, Outcome,
 };
 pub use recorder::{Recorded, Recorder, Subscriber};
+pub use session::{SessionAnswer, SessionCall, SessionObservation, WatchKind};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::SessionObservation;
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
     Time, TopicPartition, Zxid,
@@ -18,6 +19,8 @@ pub enum Observation {
     Broker(BrokerObservation),
     /// Of a coordinator server.
     Coordinator(CoordinatorObservation),
+    /// Of a client's session at the coordinator; brokers have one too.
+    Session(SessionObservation),
 }
 
 /// What a client asked for.
@@ -134,6 +137,11 @@ pub enum ClientObservation {
     CommandPrinted {
         /// What it printed, line by line.
         lines: Vec<Arc<str>>,
+    },
+    /// Whom it asks for metadata from now on: the live brokers of the last answer.
+    BrokersLearned {
+        /// Their nodes.
+        nodes: Vec<NodeId>,
     },
 }
 
@@ -376,6 +384,25 @@ pub enum BrokerObservation {
         /// The session that owns the registration.
         session: i64,
     },
+    /// As follower: it fetches a partition no more until it is made to follow anew, as what its leader sent
+    /// does not follow on its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
+    FetchingFailed {
+        /// The partition.
+        at: TopicPartition,
+        /// Whom it follows.
+        leader: BrokerId,
+        /// Its log end offset.
+        end: Offset,
+        /// The partition whose records were refused: another one when the fetcher ended for all of them.
+        refused: TopicPartition,
+    },
+    /// As controller: the brokers that it goes by. Told when it begins, and with every change.
+    BrokersKnown {
+        /// Its epoch.
+        epoch: ControllerEpoch,
+        /// Each broker, and czxid of the registration by which it became known.
+        brokers: Vec<(BrokerId, BrokerEpoch)>,
+    },
 }
 
 /// A coordinator server.
@@ -526,5 +553,21 @@ pub enum CoordinatorObservation {
         zxid: Zxid,
         /// Something of those up to this one is in it.
         contains: Zxid,
+    },
+    /// A transaction deleted a znode, and is applied here.
+    Removed {
+        /// The transaction.
+        zxid: Zxid,
+        /// The znode.
+        path: Arc<str>,
+    },
+    /// As leader, or alone: a client's write took effect.
+    Written {
+        /// The transaction that it became.
+        zxid: Zxid,
+        /// The client's session.
+        session: i64,
+        /// The number that the client gave its request.
+        xid: i32,
     },
 }

@@ -38,6 +38,10 @@ pub fn subject_and_text(turn: &Turn) -> (String, String) {
         Turn::Truncated { at, broker, from, to } => {
             (at.to_string(), format!("{broker} truncates its log from {from} to {to}"))
         }
+        Turn::FetchingFailed { at, broker, leader, end } => (
+            at.to_string(),
+            format!("{broker} fetches no more from {leader}, with a log that ends at {end}"),
+        ),
         Turn::UncleanShutdownRecovered { broker, truncated_bytes } => {
             let cut = match truncated_bytes {
                 0 => "nothing torn".to_owned(),

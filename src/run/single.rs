@@ -158,6 +158,7 @@ fn simulated<T>(
 fn terms(plan: &Plan, names: &Names) -> Terms {
     let producer = |(plan, &node): (&scenario::ProducerPlan, _)| ProducerTerms {
         node,
+        topic: plan.topic.as_str().into(),
         acks: plan.acks,
         idempotent: false,
         ordered: plan.properties.int("max.in.flight.requests.per.connection") == 1

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::fault::{Action, Fault, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Disk, Expect, Network, Plan,
-    ProducerPlan, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Disk, Expect,
+    Network, Plan, ProducerPlan, TopicPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::DurationRange;
@@ -34,6 +34,7 @@ pub struct Scenario {
     pub(super) disk: Disk,
     pub(super) faults: Vec<FaultSpec>,
     pub(super) commands: Vec<CommandSpec>,
+    pub(super) coordinator_clients: Vec<ClientSpec<CoordinatorClientPlan>>,
     pub(super) expect: Expect,
 }
 
@@ -114,6 +115,14 @@ impl Scenario {
             let mut stream = seed.stream(&format!("plan/consumer/{}", spec.plan.name));
             ConsumerPlan { start: Time::ZERO + spec.start.draw(&mut stream), ..spec.plan.clone() }
         };
+        let coordinator_client = |spec: &ClientSpec<CoordinatorClientPlan>| {
+            let name = &spec.plan.name;
+            let mut stream = seed.stream(&format!("plan/coordinator-client/{name}"));
+            let start = Time::ZERO + spec.start.draw(&mut stream);
+            let stop = Time::ZERO + spec.stop.draw(&mut stream);
+            CoordinatorClientPlan { start, stop, ..spec.plan.clone() }
+        };
+        let coordinator_clients = self.coordinator_clients.iter().map(coordinator_client);
         Plan {
             scenario: self.file_name.clone(),
             seed,
@@ -129,6 +138,7 @@ impl Scenario {
             disk: self.disk.clone(),
             faults: self.draw_faults(seed),
             commands: self.draw_commands(seed),
+            coordinator_clients: coordinator_clients.collect(),
             expect: self.expect.clone(),
         }
     }

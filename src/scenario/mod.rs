@@ -69,6 +69,10 @@
 //! | | `topics` | names; every partition is read | required |
 //! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
 //! | | | properties of [`properties::CONSUMER`] | the release's |
+//! | `[[coordinator-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
+//! | | `rate` | rate of requests: create, setData, delete, getData, exists, getChildren, sync | required |
+//! | | `znodes` | how many znodes all of them work on, below `/load` | 8 |
+//! | | `move-every` | duration, on average, after which it goes on at another server | never |
 //! | `[network]` | `latency` | range, one-way, drawn per message | `"200us..900us"` |
 //! | | `loss` | ratio; a lost message is sent again by TCP | `"0"` |
 //! | | `bandwidth` | `"100MiB/s"`, per link | no limit |
@@ -156,8 +160,8 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use fault::{Action, Direction, Fault, Target};
 pub use plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
-    ProducerPlan, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Discovery, Disk,
+    Expect, Network, Plan, ProducerPlan, ReadFrom, TopicPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

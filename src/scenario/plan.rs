@@ -45,6 +45,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What an operator runs meanwhile.
     pub commands: Vec<CommandPlan>,
+    /// Clients of the coordinator alone.
+    pub coordinator_clients: Vec<CoordinatorClientPlan>,
     /// What must, and what must not, have happened in the end.
     pub expect: Expect,
 }
@@ -158,6 +160,23 @@ pub struct CommandPlan {
     pub run: String,
     /// The command line, read.
     pub command: TopicsCommand,
+}
+
+/// A client that works on znodes of the coordinator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoordinatorClientPlan {
+    /// Its node's name.
+    pub name: String,
+    /// How often it asks for something.
+    pub rate: Rate,
+    /// How many znodes it works on, together with the others.
+    pub znodes: u64,
+    /// How often it goes on at another server, on average; never without.
+    pub move_every: Option<Duration>,
+    /// When it starts.
+    pub start: Time,
+    /// When it asks for the last time.
+    pub stop: Time,
 }
 
 /// How links are.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::failure::{Failure, Found, SCHEMA};
 use super::fault::{Action, Direction, Fault, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorPlan, Discovery, Disk, Expect, Network, Plan,
-    ProducerPlan, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Discovery, Disk,
+    Expect, Network, Plan, ProducerPlan, ReadFrom, TopicPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Rate, show};
@@ -137,6 +137,7 @@ impl Toml {
             disk,
             faults,
             commands,
+            coordinator_clients,
             expect,
         } = plan;
         self.nodes(brokers, coordinators);
@@ -147,6 +148,7 @@ impl Toml {
         self.disk(disk);
         faults.iter().for_each(|fault| self.fault(fault));
         commands.iter().for_each(|command| self.command(command));
+        coordinator_clients.iter().for_each(|client| self.coordinator_client(client));
         self.expect(expect);
     }
 
@@ -305,6 +307,26 @@ impl Toml {
         self.table("[[command]]");
         self.span("at", since_start(*at));
         self.text("run", run);
+    }
+
+    fn coordinator_client(&mut self, client: &CoordinatorClientPlan) {
+        let CoordinatorClientPlan {
+            name,
+            rate: Rate { count, per },
+            znodes,
+            move_every,
+            start,
+            stop,
+        } = client;
+        self.table("[[coordinator-client]]");
+        self.text("name", name);
+        self.text("rate", format_args!("{count}/{}", show(*per)));
+        self.raw("znodes", znodes);
+        if let Some(every) = move_every {
+            self.span("move-every", *every);
+        }
+        self.span("start", since_start(*start));
+        self.span("stop", since_start(*stop));
     }
 
     fn expect(&mut self, expect: &Expect) {

@@ -142,6 +142,18 @@ mutants! {
     /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";
+    /// A server of the coordinator takes a client that has seen more than it has itself.
+    ServeWhoHasSeenMore = "serve-who-has-seen-more"
+        from "ZooKeeper's guarantees: single system image (Z7)";
+    /// A server of the coordinator to which a client moves counts what its watches missed from now on.
+    ArmWatchesFromNow = "arm-watches-from-now"
+        from "ZOOKEEPER-1667, ZOOKEEPER-1412 (row 79, Z8)";
+    /// The coordinator answers a write before it tells the watches of it.
+    TellWatchesLate = "tell-watches-late"
+        from "ZooKeeper's guarantees of watches (Z8)";
+    /// The coordinator's leader takes a session's writes also from the server that its client has left.
+    WriteForMovedSession = "write-for-moved-session"
+        from "ZOOKEEPER-417, ZOOKEEPER-2886 (row 78, Z6)";
     /// A producer puts a batch that failed behind the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";

@@ -259,6 +259,7 @@ impl<R: Role> World<R> {
                 };
                 list.push((self.now, observation));
             }
+            Effect::Observe(Observation::Session(_)) => {}
             Effect::Exit => self.exited = true,
             other => panic!("a client has no use for {other:?}"),
         }

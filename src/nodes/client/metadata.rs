@@ -76,6 +76,8 @@ pub struct Metadata {
     last_success: Option<Time>,
     /// Partitions whose leader changed, that the history was not told of yet.
     learned: Vec<(usize, usize)>,
+    /// Whether whom to ask changed, and the history was not told of it yet.
+    nodes_changed: bool,
 }
 
 impl Metadata {
@@ -106,6 +108,7 @@ impl Metadata {
             last_attempt: None,
             last_success: None,
             learned: Vec::new(),
+            nodes_changed: false,
         }
     }
 
@@ -146,6 +149,12 @@ impl Metadata {
     /// The live brokers of the last answer, and where they are reached.
     pub fn brokers(&self) -> &[(BrokerId, NodeId)] {
         &self.brokers
+    }
+
+    /// Whom to ask: the bootstrap list, then the brokers of the last answer. When none of them comes back, a client
+    /// knows nobody else (KIP-899; before 4.0 it did not go back to the bootstrap list by default).
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
     }
 
     /// Where the controller is reached, if one is known and lives.
@@ -254,8 +263,10 @@ impl Metadata {
                 None => warn!(host = broker.host.as_str(), "no such host"),
             }
         }
-        if !self.brokers.is_empty() {
-            self.nodes = self.brokers.iter().map(|(_, node)| *node).collect();
+        let nodes = self.brokers.iter().map(|(_, node)| *node);
+        if !self.brokers.is_empty() && !nodes.clone().eq(self.nodes.iter().copied()) {
+            self.nodes = nodes.collect();
+            self.nodes_changed = true;
         }
         self.controller = Some(BrokerId(response.controller_id.0));
         for topic in &response.topics {
@@ -301,6 +312,10 @@ impl Metadata {
 
     /// Tells the history what changed since it was told last.
     pub fn tell(&mut self, effects: &mut Effects) {
+        if std::mem::take(&mut self.nodes_changed) {
+            let nodes = self.nodes.clone();
+            effects.observe(Observation::Client(ClientObservation::BrokersLearned { nodes }));
+        }
         for (topic, index) in self.learned.drain(..) {
             let topic = &self.topics[topic];
             let Partition { leader, epoch } = topic.partitions[index];

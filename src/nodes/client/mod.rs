@@ -1,5 +1,5 @@
 //! Clients of Kafka, as the Java client behaves: producer, consumer, the admin that creates topics, and an
-//! operator's commands.
+//! operator's commands; and one of the coordinator alone, [`znodes`].
 //!
 //! Each speaks the real protocol to any number of brokers and knows of them only what Metadata says (the
 //! producer can be told to ask the coordinator instead). What they share: [`connections`], one connection per
@@ -16,9 +16,11 @@ pub mod producer;
 pub mod protocol;
 pub mod topics;
 mod wake;
+pub mod znodes;
 
 pub use admin::{Admin, AdminConfig, NewTopic};
 pub use connections::ConnectionConfig;
 pub use consumer::{Consumer, ConsumerConfig, ResetPolicy, StartFrom};
 pub use producer::{Discover, Producer, ProducerConfig, Workload};
 pub use topics::{Topics, TopicsConfig};
+pub use znodes::{Znodes, ZnodesConfig};

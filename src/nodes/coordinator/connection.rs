@@ -11,7 +11,7 @@ use super::txn::PASSWORD;
 use super::writes::{Asked, Shape, write_of};
 use super::{Running, Step, four_letter};
 use crate::history::{CoordinatorObservation, Observation};
-use crate::vocab::{ConnId, Zxid};
+use crate::vocab::{ConnId, Mutant, Zxid};
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
@@ -117,7 +117,8 @@ impl Running {
             tracing::info!("what came first is no handshake: closes a connection");
             return self.end_connection(at, conn);
         };
-        if request.last_zxid_seen > self.last_zxid() {
+        let is_behind = request.last_zxid_seen > self.last_zxid();
+        if is_behind && !at.config.is(Mutant::ServeWhoHasSeenMore) {
             // The client has seen what this server does not have: it must find another.
             tracing::info!(seen = %request.last_zxid_seen, "refused a client that has seen more");
             return self.end_connection(at, conn);

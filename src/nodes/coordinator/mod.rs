@@ -27,6 +27,8 @@ mod writes;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::{self, DiskImage, Input};
 use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
@@ -149,6 +151,8 @@ struct Running {
     expiry: Expiry,
     next_session: i64,
     watches: Watches,
+    /// As a bug: events of watches that wait for the end of the step.
+    late_events: Vec<(ConnId, Bytes)>,
     connections: BTreeMap<ConnId, Connection>,
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
@@ -262,6 +266,7 @@ impl Coordinator {
             proposals: VecDeque::new(),
             expiry,
             watches: Watches::default(),
+            late_events: Vec::new(),
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             expiry_timer: None,
@@ -298,6 +303,9 @@ impl Running {
         self.log.flush(at.fx);
         if at.config.is(Mutant::ApplyBeforeFsync) {
             self.acknowledge_unlogged(at);
+        }
+        for (conn, event) in std::mem::take(&mut self.late_events) {
+            self.send(at, conn, event);
         }
         self.go_on_with_snapshot(at);
         if self.leads() {

@@ -6,7 +6,7 @@ use super::acl::{AuthId, allows, masked};
 use super::tree::Znode;
 use super::watches::Table;
 use super::{Running, Step};
-use crate::vocab::ConnId;
+use crate::vocab::{ConnId, Mutant};
 use crate::wire::zookeeper::{
     Acl, Code, EventKind, MultiRead, MultiResult, Reply, Request, SetWatches, encode_event,
 };
@@ -141,7 +141,10 @@ impl Running {
 
     /// Arms watches again, and tells at once of what happened since the client's last zxid.
     fn set_watches(&mut self, at: &mut Step<'_>, conn: ConnId, set: &SetWatches) {
-        let since = set.relative_zxid;
+        let mut since = set.relative_zxid;
+        if at.config.is(Mutant::ArmWatchesFromNow) {
+            since = self.last_zxid();
+        }
         for path in &set.data {
             let missed = match self.state.tree.get(path) {
                 None => Some(EventKind::Deleted),

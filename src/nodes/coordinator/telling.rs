@@ -1,4 +1,4 @@
-//! What a server tells of its tree: who owns ephemeral znodes, and that a session is gone from it.
+//! What a server tells of its tree: who owns ephemeral znodes, what is deleted, and that a session is gone.
 //!
 //! Told as the tree shows it, before and after a transaction is applied, not as the transaction says it: what
 //! a transaction forgot is what a judge has to see.
@@ -47,8 +47,17 @@ pub(super) fn applied(state: &State, txn: &Txn, owned: &[(Arc<str>, i64)], fx: &
                 tell(CoordinatorObservation::EphemeralCreated { path: path.clone(), session });
             }
         }
-        Record::CloseSession { .. } if state.sessions.get(txn.session).is_none() => {
-            tell(CoordinatorObservation::SessionEnded { session: txn.session });
+        Record::Delete { path } if state.tree.get(path).is_none() => {
+            tell(CoordinatorObservation::Removed { zxid: txn.zxid, path: path.clone() });
+        }
+        Record::CloseSession { .. } => {
+            let gone = owned.iter().filter(|(path, _)| state.tree.get(path).is_none());
+            for (path, _) in gone {
+                tell(CoordinatorObservation::Removed { zxid: txn.zxid, path: path.clone() });
+            }
+            if state.sessions.get(txn.session).is_none() {
+                tell(CoordinatorObservation::SessionEnded { session: txn.session });
+            }
         }
         _ => {}
     });

@@ -93,7 +93,8 @@ impl Running {
         cxid: i32,
         write: Write,
     ) {
-        let write = self.check_owner(session, None, write);
+        let ignores_moves = at.config.is(Mutant::WriteForMovedSession);
+        let write = self.check_owner(session, None, write, ignores_moves);
         let conn = origin.as_ref().map(|(conn, _)| *conn);
         let mut connection = conn.and_then(|conn| self.connections.get_mut(&conn));
         if let Some(connection) = &mut connection {
@@ -115,7 +116,8 @@ impl Running {
         ids: &[AuthId],
         write: Write,
     ) {
-        let write = self.check_owner(session, Some(learner), write);
+        let ignores_moves = at.config.is(Mutant::WriteForMovedSession);
+        let write = self.check_owner(session, Some(learner), write, ignores_moves);
         let by = Requester { session, cxid, ids, time_ms: at.clock.wall_ms };
         let txn = self.preparer.write(&self.state, by, write);
         self.enter(at, txn, None);
@@ -180,6 +182,11 @@ impl Running {
         let applied = self.state.apply(txn, &mut changes);
         tell_stored(&self.state.tree, txn.zxid, &txn.record, at.fx);
         telling::applied(&self.state, txn, &owned, at.fx);
+        if txn.cxid != 0 && self.leads() && !matches!(applied, Applied::Failed(_)) {
+            let (zxid, session, xid) = (txn.zxid, txn.session, txn.cxid);
+            let written = CoordinatorObservation::Written { zxid, session, xid };
+            at.fx.observe(Observation::Coordinator(written));
+        }
         self.preparer.applied(txn);
         if at.config.is(Mutant::TellNobodyOfSessionEnd) && applied == Applied::SessionClosed {
             changes.clear();
@@ -190,6 +197,10 @@ impl Running {
                 continue;
             }
             let event = encode_event(kind, &path);
+            if at.config.is(Mutant::TellWatchesLate) {
+                self.late_events.extend(told.into_iter().map(|conn| (conn, event.clone())));
+                continue;
+            }
             told.into_iter().for_each(|conn| self.send(at, conn, event.clone()));
         }
         match &applied {

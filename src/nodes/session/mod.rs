@@ -6,6 +6,7 @@
 //! and tell what was missed; what was under way when a connection broke ends with
 //! [`Code::CONNECTION_LOSS`], and nobody knows whether it happened.
 
+mod telling;
 #[cfg(test)]
 mod tests;
 mod watches;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::history::Observation;
+use crate::history::{Observation, SessionObservation};
 use crate::vocab::step::{self, Closed};
 use crate::vocab::{Clock, ConnId, NodeId, Stream, Time, TimerId, Zxid};
 use crate::wire::frames::Frames;
@@ -26,6 +27,7 @@ use crate::wire::zookeeper::{
     op, xid,
 };
 
+use telling::tell;
 use watches::{ArmedWatches, Wanted};
 
 type Effects = step::Effects<Observation>;
@@ -137,6 +139,8 @@ pub struct Session {
     in_flight: VecDeque<InFlight>,
     queued: VecDeque<(Request, u64)>,
     armed: ArmedWatches,
+    /// How many setWatches are not answered.
+    arming: usize,
     last_sent: Time,
     last_received: Time,
     timer: Option<(Time, TimerId)>,
@@ -169,6 +173,7 @@ impl Session {
             in_flight: VecDeque::new(),
             queued: VecDeque::new(),
             armed: ArmedWatches::default(),
+            arming: 0,
             last_sent: Time::ZERO,
             last_received: Time::ZERO,
             timer: None,
@@ -210,6 +215,19 @@ impl Session {
             self.link = Link::Down;
             self.closed();
         }
+        self.arm(fx);
+    }
+
+    /// Leaves the server and goes to another one, the `server`-th of those that were given, in an order of the
+    /// session's own; at once, with the same session. Nothing happens unless it is attached.
+    pub fn move_to(&mut self, clock: Clock, fx: &mut Effects, server: usize) {
+        if !self.is_connected() {
+            return;
+        }
+        self.drop_link(fx);
+        self.server = server % self.config.servers.len();
+        self.events.push_back(SessionEvent::Disconnected);
+        self.connect(clock, fx);
         self.arm(fx);
     }
 
@@ -380,6 +398,10 @@ impl Session {
         if let Some(conn) = self.conn() {
             fx.close(conn);
         }
+        if matches!(self.link, Link::Up(_)) {
+            tell(fx, SessionObservation::Detached);
+        }
+        self.arming = 0;
         self.fail_all(Code::CONNECTION_LOSS);
     }
 
@@ -424,6 +446,7 @@ impl Session {
         let number = self.next_xid;
         self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
         self.last_sent = clock.now;
+        tell(fx, SessionObservation::Asked { xid: number, call: telling::call(&request) });
         fx.send(conn, request.encode(number));
         let wanted = Wanted::of(&request);
         self.in_flight.push_back(InFlight { xid: number, op: request.op(), tag, wanted });
@@ -442,6 +465,7 @@ impl Session {
             fx.close(conn);
             (self.link, self.life, self.id) = (Link::Down, Life::Expired, 0);
             self.fail_all(Code::SESSION_EXPIRED);
+            tell(fx, SessionObservation::Expired);
             self.events.push_back(SessionEvent::Expired);
             return Ok(());
         }
@@ -450,8 +474,11 @@ impl Session {
         self.link = Link::Up(conn);
         self.round_began = self.server;
         self.events.push_back(SessionEvent::Connected);
+        let (session, server) = (self.id, self.config.servers[self.server]);
+        tell(fx, SessionObservation::Attached { session, server });
         for set in self.armed.set_watches(self.last_zxid) {
             self.last_sent = clock.now;
+            self.arming += 1;
             fx.send(conn, Request::SetWatches(set).encode(xid::SET_WATCHES));
         }
         for (request, tag) in std::mem::take(&mut self.queued) {
@@ -467,10 +494,19 @@ impl Session {
             xid::EVENT => {
                 let event = WatchedEvent::decode(&mut from)?;
                 self.armed.fired(&event);
+                let (kind, path) = (telling::news(event.kind), event.path.clone());
+                tell(fx, SessionObservation::Notified { kind, path });
                 self.events.push_back(SessionEvent::Watch(event));
                 return Ok(());
             }
-            xid::PING | xid::SET_WATCHES | xid::AUTH => return Ok(()),
+            xid::SET_WATCHES => {
+                self.arming = self.arming.saturating_sub(1);
+                if self.arming == 0 {
+                    tell(fx, SessionObservation::Rearmed { zxid: header.zxid });
+                }
+                return Ok(());
+            }
+            xid::PING | xid::AUTH => return Ok(()),
             _ => {}
         }
         self.last_zxid = self.last_zxid.max(header.zxid);
@@ -490,6 +526,8 @@ impl Session {
             },
             code => Err(code),
         };
+        let answer = telling::answer(&result);
+        tell(fx, SessionObservation::Answered { xid: asked.xid, zxid: header.zxid, answer });
         if let Some(wanted) = asked.wanted {
             self.armed.answered(wanted, result.as_ref().err().copied());
         }

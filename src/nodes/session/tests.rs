@@ -15,6 +15,7 @@ struct Harness {
     connected_to: Vec<NodeId>,
     conn: Option<ConnId>,
     sent: Vec<Bytes>,
+    told: Vec<Observation>,
 }
 
 impl Harness {
@@ -30,6 +31,7 @@ impl Harness {
             connected_to: Vec::new(),
             conn: None,
             sent: Vec::new(),
+            told: Vec::new(),
         };
         harness.call(|session, clock, fx| session.start(clock, fx));
         harness
@@ -65,6 +67,7 @@ impl Harness {
                 Effect::CancelTimer(id) => {
                     assert_eq!(self.timer.take().unwrap().1, id);
                 }
+                Effect::Observe(told) => self.told.push(told),
                 other => panic!("{other:?}"),
             }
         }

@@ -18,6 +18,8 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<To
             election(story, observation).or_else(|| broker(story, observation))
         }
         Observation::Coordinator(observation) => coordinator(observation),
+        // What comes of it is told by brokers and servers.
+        Observation::Session(_) => None,
     }
 }
 
@@ -57,6 +59,10 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
         Consumed { at, offset, producer, record, .. } => {
             let text = format!("reads record {record} of {producer} at offset {offset}");
             (Kind::Read, Some(at.clone()), text)
+        }
+        BrokersLearned { nodes } => {
+            let names: Vec<_> = nodes.iter().map(|node| story.terms.name(*node)).collect();
+            (Kind::Ask, None, format!("asks {} from now on", names.join(" ")))
         }
         // A first position is none that was lost.
         PositionReset { from: None, .. } => return None,
@@ -136,6 +142,15 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
             let text = format!("answers: all below offset {end} is acknowledged, acks={acks}");
             (Kind::Answer, at, text)
         }
+        FetchingFailed { at, leader, end, refused } => {
+            let (leader, what) =
+                (story.broker(*leader), if at == refused { "it" } else { "another" });
+            let text = format!(
+                "fetches no more, at offset {end}: what {leader} sent of {what} does not follow on \
+                 its log"
+            );
+            (Kind::Trouble, at, text)
+        }
         HighWatermark { at, offset } => {
             (Kind::Commit, at, format!("knows everything below offset {offset} to be committed"))
         }
@@ -169,6 +184,10 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
         ControllerResigned { epoch } => {
             (Kind::Controller, format!("resigns as the controller of epoch {epoch}"))
         }
+        BrokersKnown { brokers, .. } => {
+            let names: Vec<_> = brokers.iter().map(|(id, _)| story.broker(*id)).collect();
+            (Kind::Controller, format!("goes by these brokers as live: {}", names.join(" ")))
+        }
         TopicCreated { topic, assignment } => {
             let replicas = assignment.iter().map(|ids| story.terms.broker_names(ids).join(" "));
             let replicas = replicas.collect::<Vec<_>>().join(" | ");
@@ -183,9 +202,10 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
 fn coordinator(observation: &CoordinatorObservation) -> Option<Told> {
     let kind = match observation {
         // Every transaction would be too much.
-        CoordinatorObservation::Logged { .. } | CoordinatorObservation::Committed { .. } => {
-            return None;
-        }
+        CoordinatorObservation::Logged { .. }
+        | CoordinatorObservation::Committed { .. }
+        | CoordinatorObservation::Removed { .. }
+        | CoordinatorObservation::Written { .. } => return None,
         CoordinatorObservation::SessionOpened { .. }
         | CoordinatorObservation::SessionExpired { .. }
         | CoordinatorObservation::SessionClosed { .. }

@@ -1,10 +1,10 @@
-//! `[[producer]]` and `[[consumer]]`.
+//! `[[producer]]`, `[[consumer]]` and `[[coordinator-client]]`.
 
 use std::time::Duration;
 
 use super::super::diagnostics::{Sink, did_you_mean};
 use super::super::draw::ClientSpec;
-use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom};
+use super::super::plan::{ConsumerPlan, CoordinatorClientPlan, Discovery, ProducerPlan, ReadFrom};
 use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
@@ -13,6 +13,11 @@ use crate::vocab::{Acks, KafkaVersion, Time};
 
 const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
+const COORDINATOR_CLIENT_KEYS: &[&str] =
+    &["name", "count", "rate", "znodes", "move-every", "start", "stop"];
+/// Znodes that clients of the coordinator work on unless the scenario says otherwise.
+const ZNODES: i64 = 8;
+const ZNODES_MAX: i64 = 10_000;
 const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
 /// The node that every cluster has beside those of its plan.
 const ADMIN: &str = "admin";
@@ -100,6 +105,35 @@ pub(super) fn consumers(
     all
 }
 
+/// Reads all clients of the coordinator alone.
+pub(super) fn of_coordinator(
+    context: &mut Context<'_>,
+    top: &Section<'_, '_>,
+) -> Vec<ClientSpec<CoordinatorClientPlan>> {
+    let mut all = Vec::new();
+    for section in top.tables("coordinator-client", "[[coordinator-client]]") {
+        let names = names(context, &section, "k0");
+        let rate = section.need("rate", "\"50/s\"").and_then(|i| i.quantity(quantity::rate));
+        let znodes = section.take("znodes").and_then(|item| item.integer(1..=ZNODES_MAX));
+        let move_every =
+            section.take("move-every").and_then(|item| item.quantity(quantity::duration));
+        let (start, stop) = times(context, &section);
+        section.close(COORDINATOR_CLIENT_KEYS, &[]);
+        let plan = CoordinatorClientPlan {
+            name: String::new(),
+            rate: rate.unwrap_or(Rate { count: 1, per: Duration::from_secs(1) }),
+            znodes: u64::try_from(znodes.unwrap_or(ZNODES)).unwrap_or(1),
+            move_every,
+            start: Time::ZERO,
+            stop: Time::ZERO,
+        };
+        let one =
+            |name| ClientSpec { plan: CoordinatorClientPlan { name, ..plan.clone() }, start, stop };
+        all.extend(names.into_iter().map(one));
+    }
+    all
+}
+
 fn property_names(table: &[Property]) -> Vec<&'static str> {
     table.iter().map(|property| property.name).collect()
 }
@@ -173,7 +207,7 @@ fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, Du
     let end = context.duration.map(DurationRange::fixed);
     let start = section.take("start").and_then(|item| Some((item.duration_range()?, item)));
     let stop = match section.title {
-        "[[producer]]" => section.take("stop"),
+        "[[producer]]" | "[[coordinator-client]]" => section.take("stop"),
         _ => None,
     };
     let stop = stop.and_then(|item| Some((item.duration_range()?, item)));

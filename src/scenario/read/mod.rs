@@ -36,6 +36,7 @@ const TOP: &[&str] = &[
     "disk",
     "fault",
     "command",
+    "coordinator-client",
     "expect",
 ];
 
@@ -157,6 +158,7 @@ fn read<'s>(
     let network = cluster::network(top);
     let disk = cluster::disk(top);
     let commands = commands::read(&mut context, top);
+    let coordinator_clients = clients::of_coordinator(&mut context, top);
     let faults = faults::read(&context, top);
     let expect = expect::read(top);
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
@@ -178,6 +180,7 @@ fn read<'s>(
         disk,
         faults,
         commands,
+        coordinator_clients,
         expect,
     }
 }

@@ -34,6 +34,17 @@ name = "c"
 topics = ["a.b", "c"]
 from = "end"
 start = "10ms..20ms"
+[[coordinator-client]]
+name = "k"
+count = 2
+rate = "7/s"
+znodes = 3
+move-every = "1500ms"
+start = "1s..2s"
+stop = "90s..100s"
+[[coordinator-client]]
+name = "still"
+rate = "1/2s"
 [network]
 latency = "1500us"
 loss = "1/1000"

@@ -386,7 +386,7 @@ mod tests {
         for id in 1..=2 {
             let host = format!("b{id}");
             let epoch = 100 + i64::from(id);
-            let broker = Broker { epoch, host, port: 9092, external: None, rack: None };
+            let broker = Broker { epoch, czxid: 0, host, port: 9092, external: None, rack: None };
             known.brokers.insert(BrokerId(id), broker);
         }
         let at = TopicPartition::new("t", 0);

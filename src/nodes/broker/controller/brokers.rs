@@ -14,6 +14,7 @@ use super::Controller;
 use super::agenda::Step;
 use super::calls::{Answer, Call};
 use super::context::{Broker, PartitionStage, ReplicaStage};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::zookeeper::paths;
 use crate::nodes::broker::zookeeper::payload::BrokerRegistration;
@@ -44,6 +45,13 @@ impl Controller {
                 then(this, cx, registered);
             });
         });
+    }
+
+    /// Tells the history by which registrations brokers are known.
+    pub(super) fn tell_brokers(&self, cx: &mut Context<'_>) {
+        let brokers = self.known.brokers.iter().map(|(&id, broker)| (id, broker.czxid)).collect();
+        let known = BrokerObservation::BrokersKnown { epoch: self.epoch(), brokers };
+        cx.effects.observe(Observation::Broker(known));
     }
 
     /// Opens a channel to a broker.
@@ -163,8 +171,9 @@ fn read_registration(answer: &Answer, has_epochs: bool) -> Option<Broker> {
     let Answer::Data { data, stat } = answer else { return None };
     match BrokerRegistration::decode(data) {
         Ok(BrokerRegistration { host, port, external, rack, .. }) => {
-            let epoch = if has_epochs { stat.czxid.0 } else { -1 };
-            Some(Broker { epoch, host, port, external, rack })
+            let czxid = stat.czxid.0;
+            let epoch = if has_epochs { czxid } else { -1 };
+            Some(Broker { epoch, czxid, host, port, external, rack })
         }
         Err(why) => {
             tracing::warn!(%why, "a registration is skipped");

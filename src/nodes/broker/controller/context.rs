@@ -16,6 +16,8 @@ use crate::vocab::{BrokerEpoch, BrokerId, PartitionEpoch, TopicPartition};
 pub struct Broker {
     /// czxid of its registration (2.2+); −1 before.
     pub epoch: BrokerEpoch,
+    /// czxid of its registration, whatever the release; decides nothing.
+    pub czxid: BrokerEpoch,
     /// Under which others reach it.
     pub host: String,
     /// The listener's port.
@@ -190,7 +192,14 @@ mod tests {
 
     #[test]
     fn a_broker_that_shuts_down_is_registered_but_not_live() {
-        let broker = Broker { epoch: 1, host: "b1".into(), port: 9092, external: None, rack: None };
+        let broker = Broker {
+            epoch: 1,
+            czxid: 1,
+            host: "b1".into(),
+            port: 9092,
+            external: None,
+            rack: None,
+        };
         let mut known = ControllerContext::default();
         known.brokers.insert(BrokerId(1), broker);
         assert!(known.is_live(BrokerId(1)));

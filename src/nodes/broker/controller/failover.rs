@@ -51,11 +51,12 @@ impl Controller {
 
     /// Reads who is registered, and opens a channel to each.
     pub(super) fn failover_brokers(&mut self, cx: &mut Context<'_>) {
-        self.read_brokers(cx, |this, _, brokers| {
+        self.read_brokers(cx, |this, cx, brokers| {
             for (&id, broker) in &brokers {
                 this.add_peer(id, broker);
             }
             this.known.brokers = brokers;
+            this.tell_brokers(cx);
         });
     }
 

@@ -230,8 +230,14 @@ impl Controller {
             Step::FailoverBrokers => self.failover_brokers(cx),
             Step::FailoverTopics => self.failover_topics(cx),
             Step::FailoverStart => self.failover_start(cx),
-            Step::Forget(ids) => self.known.brokers.retain(|id, _| !ids.contains(id)),
-            Step::Admit(brokers) => self.known.brokers.extend(brokers),
+            Step::Forget(ids) => {
+                self.known.brokers.retain(|id, _| !ids.contains(id));
+                self.tell_brokers(cx);
+            }
+            Step::Admit(brokers) => {
+                self.known.brokers.extend(brokers);
+                self.tell_brokers(cx);
+            }
             Step::BrokerStartup(ids) => self.broker_startup(ids),
             Step::BrokerFailure(ids) => self.broker_failure(&ids),
             Step::UpdateMetadata(to, partitions) => self.batch.update_metadata(to, partitions),

@@ -18,7 +18,7 @@ use super::truncation::{begins_at_high_watermark, first_stage};
 use super::{Due, ReplicaManager, Slot};
 use crate::nodes::broker::context::Context;
 use crate::nodes::channel::Channel;
-use crate::vocab::{BrokerId, ConnId, LeaderEpoch, Mutant, NodeId, Offset, Time};
+use crate::vocab::{BrokerId, ConnId, LeaderEpoch, Mutant, NodeId, Offset, Time, TopicPartition};
 
 /// What was asked about one partition.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,8 @@ pub(super) struct Fetcher {
     paused_until: Time,
     /// The partition that is named first in the next fetch, so that all get their share of a response.
     first: Slot,
+    /// The partition whose records ended it, for good and for all its partitions (before 2.3).
+    ended_by: Option<TopicPartition>,
 }
 
 /// Whether a partition's question may be asked now, and which.
@@ -61,7 +63,7 @@ fn stage_now(partition: &Partition, now: Time) -> Result<Stage, Option<Time>> {
     let Role::Follower(Follower { stage, delayed_until, .. }) = partition.role else {
         return Err(None);
     };
-    if stage == Stage::Parked {
+    if matches!(stage, Stage::Parked | Stage::Failed) {
         return Err(None);
     }
     if delayed_until > now { Err(Some(delayed_until)) } else { Ok(stage) }
@@ -92,7 +94,11 @@ impl ReplicaManager {
             let slots = self.drop_fetcher(cx, leader);
             self.add_fetcher(leader, host).slots = slots;
         }
-        self.add_fetcher(leader, host).slots.insert(slot);
+        let fetcher = self.add_fetcher(leader, host);
+        fetcher.slots.insert(slot);
+        if let Some(refused) = fetcher.ended_by.clone() {
+            self.tell_failed(cx, slot, leader, refused);
+        }
     }
 
     fn add_fetcher(&mut self, leader: BrokerId, host: NodeId) -> &mut Fetcher {
@@ -107,6 +113,7 @@ impl ReplicaManager {
                 resume: None,
                 paused_until: Time::ZERO,
                 first: 0,
+                ended_by: None,
             }
         })
     }
@@ -160,7 +167,7 @@ impl ReplicaManager {
     pub(super) fn drive(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
         let now = cx.clock.now;
         let Some(fetcher) = self.fetchers.get(&leader) else { return };
-        if fetcher.asked.is_some() || self.shutdown != Shutdown::No {
+        if fetcher.asked.is_some() || fetcher.ended_by.is_some() || self.shutdown != Shutdown::No {
             return;
         }
         if fetcher.paused_until > now {
@@ -231,6 +238,14 @@ impl ReplicaManager {
         }
         fetcher.paused_until = until;
         self.drive(cx, leader);
+    }
+
+    /// Whether a partition is fetched no more: what its leader sent of it, or before 2.3 of any partition, does
+    /// not follow on the own log.
+    pub(super) fn has_failed(&self, partition: &Partition) -> bool {
+        let Role::Follower(Follower { leader, stage, .. }) = &partition.role else { return false };
+        let fetcher = leader.and_then(|leader| self.fetchers.get(&leader));
+        *stage == Stage::Failed || fetcher.is_some_and(|fetcher| fetcher.ended_by.is_some())
     }
 
     /// Whether a connection is one of the fetchers'.

@@ -103,6 +103,8 @@ pub struct PartitionStatus {
     pub is_held_below_min_isr: bool,
     /// As a leader: where each follower's log ends and when it fetched last, as far as known.
     pub followers: Vec<(BrokerId, Option<Offset>, Option<Time>)>,
+    /// As a follower: whether it fetches no more, as what its leader sent does not follow on its log.
+    pub has_failed: bool,
 }
 
 /// The partitions of one broker.
@@ -289,6 +291,7 @@ impl ReplicaManager {
             is_isr_pending: leader.is_some_and(|leader| leader.isr.is_pending()),
             is_held_below_min_isr: leader.is_some_and(held),
             followers: leader.into_iter().flat_map(|l| l.followers.iter().map(follower)).collect(),
+            has_failed: self.has_failed(partition),
         })
     }
 

@@ -100,6 +100,8 @@ pub enum Stage {
     AskingStart,
     /// It waits for a new LeaderAndIsr request.
     Parked,
+    /// So it does, as what its leader sent does not follow on its log.
+    Failed,
 }
 
 /// What only a follower has.

@@ -98,6 +98,11 @@ impl Consumer {
         }
     }
 
+    /// The nodes that it asks who leads.
+    pub fn asks(&self) -> &[NodeId] {
+        self.metadata.nodes()
+    }
+
     /// The offset of the next record that it reads of a partition, once it knows one.
     pub fn position(&self, at: &TopicPartition) -> Option<Offset> {
         self.assigned.iter().find(|assigned| assigned.at == *at)?.position

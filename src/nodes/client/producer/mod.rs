@@ -29,7 +29,7 @@ use super::wake::{Wake, earlier};
 use crate::history::{Call, ClientObservation, Observation, Outcome};
 use crate::nodes::Effects;
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, Roster, Stream, Time, TopicPartition};
+use crate::vocab::{Clock, NodeId, Roster, Stream, Time, TopicPartition};
 use crate::wire::workload;
 
 /// Names of failures that are the client's own and have no code in the protocol.
@@ -165,6 +165,11 @@ impl Producer {
             self.next_in_flight_expiry,
         ];
         self.wake.arm(effects, next.into_iter().fold(None, earlier));
+    }
+
+    /// The nodes that it asks who leads; none when it asks the coordinator instead.
+    pub fn asks(&self) -> &[NodeId] {
+        if self.discovery.is_some() { &[] } else { self.metadata.nodes() }
     }
 
     /// Whether every record that was begun has ended.

@@ -237,12 +237,14 @@ impl Running {
     }
 
     /// Lets a session's writes through only from where it is attached: `owner` is the learner that the write
-    /// came through, `None` for a client of this server (`SessionTracker.checkSession`).
+    /// came through, `None` for a client of this server (`SessionTracker.checkSession`), unless a
+    /// bug ignores that it has moved.
     pub(super) fn check_owner(
         &mut self,
         session: i64,
         owner: Option<ConnId>,
         write: Write,
+        ignores_moves: bool,
     ) -> Write {
         let Some(leader) = self.peer.as_mut().and_then(|peer| peer.leader()) else { return write };
         match write {
@@ -251,7 +253,7 @@ impl Running {
                 write
             }
             Write::CloseSession | Write::DeletePerished { .. } => write,
-            _ if *leader.owners.entry(session).or_insert(owner) != owner => {
+            _ if *leader.owners.entry(session).or_insert(owner) != owner && !ignores_moves => {
                 Write::Refused(Code::SESSION_MOVED)
             }
             _ => write,

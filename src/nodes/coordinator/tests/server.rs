@@ -134,6 +134,8 @@ fn a_silent_session_expires_after_its_timeout_and_its_ephemerals_go_at_one_zxid(
         CoordinatorObservation::SessionExpired { session, heard: Time::from_millis(500) },
         deleted("/e1"),
         deleted("/e2"),
+        CoordinatorObservation::Removed { zxid: zxid.next(), path: "/e1".into() },
+        CoordinatorObservation::Removed { zxid: zxid.next(), path: "/e2".into() },
         CoordinatorObservation::SessionEnded { session },
     ];
     assert!(harness.observed.ends_with(&told), "{:?}", harness.observed);

@@ -88,7 +88,7 @@ impl ReplicaManager {
                 Ok(Stage::Truncating) => truncating.push(slot),
                 Ok(Stage::AskingEnd | Stage::AskingStart) => lost.push(slot),
                 Ok(Stage::Fetching) => fetching.push(slot),
-                Ok(Stage::Parked) | Err(None) => {}
+                Ok(Stage::Parked | Stage::Failed) | Err(None) => {}
                 Err(Some(until)) => {
                     delayed_until = Some(delayed_until.map_or(until, |other| other.min(until)));
                 }

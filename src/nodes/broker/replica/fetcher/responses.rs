@@ -11,9 +11,9 @@ use super::Question;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
-use crate::nodes::broker::replica::partition::{Follower, Role, Stage};
+use crate::nodes::broker::replica::partition::{Follower, Partition, Role, Stage};
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
-use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset, TopicPartition};
 use crate::wire::records::{Batch, BatchError};
 
 /// Why records of a leader could not be appended.
@@ -101,8 +101,11 @@ impl ReplicaManager {
                 let slot = question.slot;
                 let awaited = self.awaits(slot, leader, question.current, Stage::Fetching)
                     && self.at(slot).log.end() == question.what;
-                if awaited {
-                    self.partition_fetched(cx, slot, question.current, &data);
+                if awaited && !self.partition_fetched(cx, slot, question.current, &data) {
+                    self.fail(cx, leader, slot);
+                    if self.fetchers.get(&leader).is_some_and(|f| f.ended_by.is_some()) {
+                        return;
+                    }
                 }
             }
         }
@@ -111,21 +114,22 @@ impl ReplicaManager {
         }
     }
 
+    /// Takes one partition's answer; whether the records in it, if there are any, follow on the log.
     fn partition_fetched(
         &mut self,
         cx: &mut Context<'_>,
         slot: Slot,
         current: LeaderEpoch,
         data: &PartitionData,
-    ) {
+    ) -> bool {
         if data.error_code == ResponseError::OffsetOutOfRange.code() {
             tracing::info!(at = %self.at(slot).at, "fetcher: out of the leader's range");
             self.follower(slot).stage = Stage::AskingEnd;
-            return;
+            return true;
         }
         if data.error_code != 0 {
             self.refused(cx, slot, data.error_code, current);
-            return;
+            return true;
         }
         let diverging = &data.diverging_epoch;
         if diverging.end_offset >= 0 {
@@ -133,17 +137,17 @@ impl ReplicaManager {
             // (KAFKA-14704).
             let (epoch, end_offset) = (diverging.epoch, diverging.end_offset);
             self.truncate_by(cx, slot, EpochEnd { epoch, end_offset });
-            return;
+            return true;
         }
         if let Some(records) = data.records.as_ref().filter(|records| !records.is_empty())
             && let Err(why) = self.append_as_follower(cx, slot, records)
         {
             tracing::warn!(at = %self.at(slot).at, %why, "fetcher: records refused");
-            match why {
-                AppendError::Damaged(_) => self.delay(cx, slot),
-                AppendError::DoesNotFollow(..) => self.follower(slot).stage = Stage::Parked,
+            if matches!(why, AppendError::DoesNotFollow(..)) {
+                return false;
             }
-            return;
+            self.delay(cx, slot);
+            return true;
         }
         let (partition, mut disk) = self.with_disk(cx, slot);
         partition.log.raise_start(&mut disk, data.log_start_offset);
@@ -153,6 +157,38 @@ impl ReplicaManager {
             false => data.high_watermark.clamp(start, end),
         };
         Self::set_high_watermark(cx, self.at_mut(slot), high_watermark);
+        true
+    }
+
+    /// The leader's records do not follow on the own log: both hold others under the same epoch, as happens
+    /// when a leader loses its log's end with the power and leads on. Since 2.3 (KIP-461) the partition is marked
+    /// as failed; before, the exception ends the thread and with it all that it fetches.
+    fn fail(&mut self, cx: &mut Context<'_>, leader: BrokerId, slot: Slot) {
+        let refused = self.at(slot).at.clone();
+        self.follower(slot).stage = Stage::Failed;
+        self.tell_failed(cx, slot, leader, refused.clone());
+        if self.config.version.at_least(2, 3) {
+            return;
+        }
+        let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
+        fetcher.ended_by = Some(refused.clone());
+        let others: Vec<Slot> = fetcher.slots.iter().copied().filter(|o| *o != slot).collect();
+        for other in others {
+            self.tell_failed(cx, other, leader, refused.clone());
+        }
+    }
+
+    pub(super) fn tell_failed(
+        &self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        leader: BrokerId,
+        refused: TopicPartition,
+    ) {
+        let Partition { at, log, .. } = self.at(slot);
+        let (at, end) = (at.clone(), log.end());
+        let failed = BrokerObservation::FetchingFailed { at, leader, end, refused };
+        cx.effects.observe(Observation::Broker(failed));
     }
 
     fn append_as_follower(

@@ -1,0 +1,319 @@
+//! The znodes, as transactions make them: when each was created, set and deleted, and when its children changed.
+//!
+//! Servers tell of the transactions that they apply ([`CoordinatorObservation::Stored`] and
+//! [`CoordinatorObservation::Removed`]); the first who tells counts. Not all are told: what a server's log holds
+//! when it begins to serve, and nobody had applied, becomes part of the history without a word. Those stretches
+//! are known as quiet, and what happened in them is not known.
+//!
+//! Of each znode the last changes are remembered, and of znodes that are gone the last ones: enough for every
+//! server that lags as far as servers do.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::history::CoordinatorObservation;
+use crate::vocab::Zxid;
+
+/// Changes that are remembered of each znode.
+const CHANGES: usize = 128;
+/// Znodes that are remembered when they are gone.
+const GONE: usize = 4_096;
+/// Quiet stretches that are remembered.
+const QUIET: usize = 64;
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// The znode was created.
+    Created,
+    /// Its data was set.
+    Set,
+    /// It was deleted.
+    Deleted,
+}
+
+/// A change that nobody had told of before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The transaction.
+    pub zxid: Zxid,
+    /// What it did.
+    pub did: Did,
+}
+
+/// What watches can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// Data and existence (getData, exists).
+    Data,
+    /// Children and deletion (getChildren).
+    Child,
+}
+
+/// The last changes, oldest first; everything before the oldest is not known.
+#[derive(Clone, Debug, Default)]
+struct Changes<T> {
+    known: VecDeque<(Zxid, T)>,
+    /// Up to here some were forgotten.
+    forgotten: Zxid,
+}
+
+impl<T> Changes<T> {
+    /// Adds a change behind all others; whether it is new.
+    fn push(&mut self, zxid: Zxid, what: T) -> bool {
+        if self.known.back().is_some_and(|(last, _)| *last >= zxid) || self.forgotten >= zxid {
+            return false;
+        }
+        if self.known.len() == CHANGES
+            && let Some((oldest, _)) = self.known.pop_front()
+        {
+            self.forgotten = oldest;
+        }
+        self.known.push_back((zxid, what));
+        true
+    }
+
+    /// The first one behind `zxid`.
+    fn after(&self, zxid: Zxid) -> Option<&(Zxid, T)> {
+        self.known.get(self.known.partition_point(|(known, _)| *known <= zxid))
+    }
+
+    /// The last one that is not behind `zxid`.
+    fn upto(&self, zxid: Zxid) -> Option<&(Zxid, T)> {
+        let behind = self.known.partition_point(|(known, _)| *known <= zxid);
+        self.known.get(behind.checked_sub(1)?)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Znode {
+    /// The version of its data, or `None` when it was deleted.
+    data: Changes<Option<i32>>,
+    children: Changes<()>,
+    /// The last transaction that did, or may have done, anything to it or its children.
+    touched: Zxid,
+}
+
+impl Znode {
+    fn exists(&self) -> bool {
+        matches!(self.data.known.back(), Some((_, Some(_))))
+    }
+}
+
+/// What is known of a znode at a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It was created or set then, and has this version.
+    There(Zxid, i32),
+    /// It was deleted.
+    Gone,
+    /// Nobody told.
+    Nothing,
+}
+
+/// All znodes.
+#[derive(Clone, Debug, Default)]
+pub struct Znodes {
+    paths: BTreeMap<Arc<str>, Znode>,
+    /// Znodes that were deleted, in that order.
+    gone: VecDeque<Arc<str>>,
+    quiet: VecDeque<(Zxid, Zxid)>,
+    last: Zxid,
+    has_led: bool,
+    fresh: Option<Change>,
+}
+
+/// The znode above.
+pub fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(at) => &path[..at],
+    }
+}
+
+impl Znodes {
+    /// The last transaction that was told of.
+    pub fn last(&self) -> Zxid {
+        self.last
+    }
+
+    /// What the observation at hand changed that nobody had told of before.
+    pub fn fresh(&self) -> Option<Change> {
+        self.fresh
+    }
+
+    /// Books what a server told.
+    pub fn coordinator(&mut self, told: &CoordinatorObservation) {
+        self.fresh = None;
+        match told {
+            CoordinatorObservation::Stored { zxid, path, version, .. } => {
+                self.changed(*zxid, path, Some(*version));
+            }
+            CoordinatorObservation::Removed { zxid, path } => self.changed(*zxid, path, None),
+            CoordinatorObservation::Committed { zxid, .. }
+            | CoordinatorObservation::Written { zxid, .. } => self.last = self.last.max(*zxid),
+            CoordinatorObservation::Leading { zxid, .. } => {
+                self.has_led = true;
+                self.begins(*zxid);
+            }
+            CoordinatorObservation::Recovered { zxid } if !self.has_led => self.begins(*zxid),
+            _ => {}
+        }
+    }
+
+    /// A history begins to be served that ends with `zxid`.
+    fn begins(&mut self, zxid: Zxid) {
+        if zxid > self.last {
+            if self.quiet.len() == QUIET {
+                self.quiet.pop_front();
+            }
+            self.quiet.push_back((self.last, zxid));
+            self.last = zxid;
+        }
+    }
+
+    fn changed(&mut self, zxid: Zxid, path: &Arc<str>, version: Option<i32>) {
+        self.last = self.last.max(zxid);
+        let znode = self.paths.entry(path.clone()).or_default();
+        let before = znode.data.known.back().map(|(_, version)| *version);
+        if !znode.data.push(zxid, version) {
+            return;
+        }
+        znode.touched = zxid;
+        let did = match (version, before) {
+            (None, _) => Did::Deleted,
+            (Some(0), _) | (_, Some(None)) => Did::Created,
+            _ => Did::Set,
+        };
+        if did == Did::Deleted {
+            znode.children.push(zxid, ());
+            self.gone.push_back(path.clone());
+        }
+        self.fresh = Some(Change { zxid, did });
+        // What is set and was not known may have been created by the same transaction.
+        if did != Did::Set || before.is_none() {
+            self.touch_parent(zxid, path, did != Did::Set);
+        }
+        self.forget_gone();
+    }
+
+    fn touch_parent(&mut self, zxid: Zxid, path: &str, is_certain: bool) {
+        let above = parent(path);
+        let znode = match self.paths.get_mut(above) {
+            Some(znode) => znode,
+            None => self.paths.entry(above.into()).or_default(),
+        };
+        znode.touched = znode.touched.max(zxid);
+        if is_certain {
+            znode.children.push(zxid, ());
+        }
+    }
+
+    fn forget_gone(&mut self) {
+        while self.gone.len() > GONE
+            && let Some(path) = self.gone.pop_front()
+        {
+            // It may be there again, and may be in the list once more.
+            if self.paths.get(&path).is_some_and(|znode| !znode.exists()) {
+                self.paths.remove(&path);
+            }
+        }
+    }
+
+    /// Whether something may have happened behind `from` and up to `to` that nobody told of.
+    pub fn is_quiet(&self, from: Zxid, to: Zxid) -> bool {
+        self.quiet.iter().any(|(begin, end)| *begin < to && *end > from)
+    }
+
+    /// What is known of a znode as of `zxid`.
+    pub fn at(&self, path: &str, zxid: Zxid) -> Known {
+        match self.paths.get(path).and_then(|znode| znode.data.upto(zxid)) {
+            Some((since, _)) if self.is_quiet(*since, zxid) => Known::Nothing,
+            Some((since, Some(version))) => Known::There(*since, *version),
+            Some((_, None)) => Known::Gone,
+            None => Known::Nothing,
+        }
+    }
+
+    /// The first time behind `zxid` that watches of a table have something to tell of a znode.
+    pub fn first_change(&self, table: Table, path: &str, zxid: Zxid) -> Option<Zxid> {
+        let znode = self.paths.get(path)?;
+        let (first, forgotten) = match table {
+            Table::Data => (znode.data.after(zxid).map(|(zxid, _)| *zxid), znode.data.forgotten),
+            Table::Child => {
+                (znode.children.after(zxid).map(|(zxid, ())| *zxid), znode.children.forgotten)
+            }
+        };
+        first.filter(|_| forgotten <= zxid)
+    }
+
+    /// The last transaction that did, or may have done, anything to a znode or its children.
+    pub fn touched(&self, path: &str) -> Zxid {
+        self.paths.get(path).map_or(Zxid(0), |znode| znode.touched)
+    }
+
+    /// Whether all changes of a znode behind `zxid` are known.
+    pub fn remembers(&self, path: &str, zxid: Zxid) -> bool {
+        self.paths.get(path).is_none_or(|znode| znode.data.forgotten <= zxid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(znodes: &mut Znodes, zxid: i64, path: &str, version: i32) -> Option<Did> {
+        let (path, data) = (path.into(), "".into());
+        let zxid = Zxid(zxid);
+        znodes.coordinator(&CoordinatorObservation::Stored { zxid, path, version, data });
+        znodes.fresh().map(|change| change.did)
+    }
+
+    fn removed(znodes: &mut Znodes, zxid: i64, path: &str) -> Option<Did> {
+        let (zxid, path) = (Zxid(zxid), path.into());
+        znodes.coordinator(&CoordinatorObservation::Removed { zxid, path });
+        znodes.fresh().map(|change| change.did)
+    }
+
+    #[test]
+    fn the_first_who_tells_counts_and_all_changes_are_found_again() {
+        let mut znodes = Znodes::default();
+        assert_eq!(stored(&mut znodes, 1, "/a/b", 0), Some(Did::Created));
+        assert_eq!(stored(&mut znodes, 1, "/a/b", 0), None);
+        assert_eq!(stored(&mut znodes, 3, "/a/b", 1), Some(Did::Set));
+        assert_eq!(removed(&mut znodes, 5, "/a/b"), Some(Did::Deleted));
+        assert_eq!(znodes.at("/a/b", Zxid(0)), Known::Nothing);
+        assert_eq!(znodes.at("/a/b", Zxid(2)), Known::There(Zxid(1), 0));
+        assert_eq!(znodes.at("/a/b", Zxid(4)), Known::There(Zxid(3), 1));
+        assert_eq!(znodes.at("/a/b", Zxid(9)), Known::Gone);
+        let first = |table, path, zxid| znodes.first_change(table, path, Zxid(zxid));
+        assert_eq!(first(Table::Data, "/a/b", 1), Some(Zxid(3)));
+        assert_eq!(first(Table::Child, "/a/b", 1), Some(Zxid(5)), "a deletion ends the watch");
+        assert_eq!(first(Table::Child, "/a", 1), Some(Zxid(5)), "the set data is none of its");
+        assert_eq!((first(Table::Data, "/a", 0), znodes.touched("/a")), (None, Zxid(5)));
+    }
+
+    #[test]
+    fn what_a_new_leader_brings_is_not_known() {
+        let mut znodes = Znodes::default();
+        stored(&mut znodes, 1, "/a", 0);
+        znodes.coordinator(&CoordinatorObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 });
+        assert_eq!(znodes.at("/a", Zxid(1)), Known::There(Zxid(1), 0));
+        assert_eq!(znodes.at("/a", Zxid(4)), Known::Nothing, "somebody may have deleted it");
+        assert!(znodes.is_quiet(Zxid(1), Zxid(2)) && !znodes.is_quiet(Zxid(4), Zxid(9)));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut znodes = Znodes::default();
+        for number in 0..20_000 {
+            let path = format!("/q/{number}");
+            stored(&mut znodes, 2 * number + 1, &path, 0);
+            removed(&mut znodes, 2 * number + 2, &path);
+        }
+        assert!(znodes.paths.len() <= GONE + 2, "{}", znodes.paths.len());
+        assert_eq!(znodes.paths["/q"].children.known.len(), CHANGES);
+        assert_eq!(znodes.first_change(Table::Child, "/q", Zxid(7)), None, "it is forgotten");
+        assert_eq!(znodes.at("/q/19999", Zxid(50_000)), Known::Gone);
+    }
+}
