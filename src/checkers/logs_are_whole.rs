@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn epochs_that_fall_on_a_disk_are_rejected() {
-        let batch = |base, leader_epoch| AppendedBatch { base, last: base, leader_epoch, checksum: 7 };
+        let batch =
+            |base, leader_epoch| AppendedBatch { base, last: base, leader_epoch, checksum: 7 };
         for (second, told) in [
             (3, None),
             (2, Some("b2 loaded a log in which the epochs fall at 1, of orders-0 at 0.000s")),

@@ -126,14 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn before_2_7_the_other_log_may_be_of_an_older_epoch_there() {
-        for (kafka, permission) in [("2.6", Permission::Permitted), ("2.7", Permission::Forbidden)] {
-            let mut story = Story::replicated();
-            story.terms.kafka = kafka.parse().expect("a version");
-            story.appended(1, 0, 0).appended(2, 0, 0).appended(1, 1, 0).appended(2, 1, 0);
-            story.became_leader(1, 1, 2).loaded(1, 1).became_leader(1, 1, 1);
-            story.appended(1, 1, 1).appended(1, 2, 1).appended(2, 2, 1);
-            assert_eq!(story.judgement().judged(&PROPERTY).permission, permission, "{kafka}");
-        }
+    fn the_other_log_may_be_of_an_older_epoch_there() {
+        // 3.9, seed 69 of leader_back_in_its_epoch: the leader lost the beginning of its epoch, too.
+        let mut story = Story::replicated();
+        story.appended(1, 0, 0).appended(2, 0, 0).appended(1, 1, 0).appended(2, 1, 0);
+        story.became_leader(1, 1, 2).loaded(1, 1).became_leader(1, 1, 1);
+        story.appended(1, 1, 1).appended(1, 2, 1).appended(2, 2, 1);
+        assert!(story.violation(&PROPERTY).is_some(), "they differ at 1");
+        assert_eq!(story.judgement().judged(&PROPERTY).permission, Permission::Permitted);
     }
 }

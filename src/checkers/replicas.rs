@@ -306,15 +306,18 @@ impl Partition {
     }
 
     /// Whether two logs part where Kafka lets them: one has a record there of an epoch whose leader lost records
-    /// with the power and led on in it, and the other a record of the same epoch, so that epochs cannot tell the
-    /// one from the other. Before 2.7 (KIP-595) it may be of an older one: followers ask where their last epoch
-    /// ends only when a new one begins.
+    /// with the power and led on in it, and the other has records of that epoch, too, there or behind it, so that
+    /// the epoch of its end does not tell the one from the other. Before 2.7 (KIP-595) it may be of an older one:
+    /// followers ask where their last epoch ends only when a new one begins.
     pub fn part_in_reused_epoch(&self, kafka: KafkaVersion, one: Point, other: Point) -> bool {
         let same = self.logs.common(one, other);
         let epoch = |log| self.logs.after(log, same).map(|batch| batch.leader_epoch);
-        let (Some(one), Some(other)) = (epoch(one), epoch(other)) else { return false };
-        self.reused_epochs.contains(&one.max(other))
-            && (one == other || kafka.truncation() != Truncation::OnFetch)
+        let Some(reused) = epoch(one).zip(epoch(other)).map(|(one, other)| one.max(other)) else {
+            return false;
+        };
+        let reaches = |log| self.logs.last(log).is_some_and(|last| last.leader_epoch >= reused);
+        self.reused_epochs.contains(&reused)
+            && (kafka.truncation() != Truncation::OnFetch || reaches(one) && reaches(other))
     }
 
     fn stored(&mut self, state: State) {

@@ -121,11 +121,25 @@ impl Inode {
 /// An entry of the journal.
 #[derive(Debug)]
 enum Change {
-    Create { name: FileName, inode: u64 },
-    Rename { from: FileName, to: FileName, inode: u64 },
-    Delete { name: FileName, inode: u64 },
+    Create {
+        name: FileName,
+        inode: u64,
+    },
+    Rename {
+        from: FileName,
+        to: FileName,
+        inode: u64,
+    },
+    Delete {
+        name: FileName,
+        inode: u64,
+    },
     /// With what was cut off, from `len` on.
-    Cut { len: u64, off: Vec<Piece>, inode: u64 },
+    Cut {
+        len: u64,
+        off: Vec<Piece>,
+        inode: u64,
+    },
 }
 
 impl Change {

@@ -186,8 +186,7 @@ fn a_lost_cut_takes_what_was_appended_since_with_it() {
     });
     let first = [[1; 512], [2; 512]].concat();
     let second = [[1; 256], [3; 256]].concat();
-    let contents =
-        [vec![1; 256], vec![1; 512], vec![1; 1_024], first, second].map(Some).to_vec();
+    let contents = [vec![1; 256], vec![1; 512], vec![1; 1_024], first, second].map(Some).to_vec();
     assert_eq!(kept, sorted(contents));
 }
 
