@@ -6,6 +6,7 @@
 
 mod frames;
 mod kazoo;
+mod moved;
 mod raw;
 mod requests;
 mod world;

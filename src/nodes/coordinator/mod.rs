@@ -17,6 +17,7 @@ mod reads;
 mod sessions;
 mod snapshot;
 mod state;
+mod stats;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use log::{Log, Recovered, Rhythm, Synced};
 use prepare::{Preparer, Requester, Write};
 use sessions::Expiry;
 pub use state::State;
+use stats::Stats;
 pub use tree::{Tree, Znode};
 pub use txn::{Lifetime, Record, Txn};
 use watches::Watches;
@@ -157,11 +159,10 @@ struct Running {
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
     expiry_timer: Option<(Time, TimerId)>,
-    /// Since when it has decided when sessions and znodes end, if it does.
-    led_since: Time,
+    /// Since when it has been what it is: alone, the leader or a follower.
+    role_since: Time,
     sweep_timer: Option<TimerId>,
-    received: u64,
-    sent: u64,
+    stats: Stats,
     /// Its part in the ensemble; `None` when it is alone.
     peer: Option<Box<Peer>>,
 }
@@ -247,7 +248,7 @@ impl Coordinator {
         tracing::info!(%zxid, znodes = state.tree.len(), "recovered");
         fx.observe(Observation::Coordinator(CoordinatorObservation::Recovered { zxid }));
         fx.observe(Observation::Coordinator(telling::loaded(&state)));
-        let mut expiry = Expiry::new(self.config.tick_ms);
+        let mut expiry = Expiry::new(self.config.tick_ms, self.config.mutant);
         if peer.is_none() {
             for (id, session) in state.sessions.iter() {
                 expiry.track(clock.now, id, session.timeout_ms);
@@ -270,10 +271,9 @@ impl Coordinator {
             connections: BTreeMap::new(),
             attached: BTreeMap::new(),
             expiry_timer: None,
-            led_since: clock.now,
+            role_since: clock.now,
             sweep_timer: None,
-            received: 0,
-            sent: 0,
+            stats: Stats::default(),
             peer,
         };
         let mut at = Step { clock, config: &self.config, stream: &mut self.stream, fx };
@@ -340,8 +340,8 @@ impl Running {
         if self.sweep_timer.is_none() && self.state.tree.perishable().next().is_some() {
             // At a fixed rate since the server began to lead, looked at only when there may be something.
             let interval = u64::from(at.config.sweep_interval_ms) * 1_000_000;
-            let sweeps = (at.clock.now.0 - self.led_since.0) / interval + 1;
-            let due = Time(self.led_since.0 + sweeps * interval);
+            let sweeps = (at.clock.now.0 - self.role_since.0) / interval + 1;
+            let due = Time(self.role_since.0 + sweeps * interval);
             self.sweep_timer = Some(at.fx.timer(due, SWEEP_TIMER));
         }
     }

@@ -73,6 +73,11 @@ impl World {
         world
     }
 
+    /// What is sent from now on goes to this server.
+    pub fn turn_to(&mut self, server: usize) {
+        self.home = server;
+    }
+
     fn of(count: u8) -> Self {
         let server = |index: u8| {
             let config = config(index, count);

@@ -443,6 +443,7 @@ impl Running {
 
     /// The leader has a majority: this server serves, and goes on with what came meanwhile.
     fn start_serving(&mut self, at: &mut Step<'_>) {
+        self.takes_role(at.clock.now);
         let zxid = self.state.last_zxid;
         let digest = self.state.digest();
         let Some(peer) = &mut self.peer else { return };
@@ -551,7 +552,7 @@ impl Running {
         sync: Option<Arc<str>>,
     ) {
         let Some(connection) = self.connection(conn) else { return };
-        connection.waiting.push_back(super::super::connection::Waiting::Proposal);
+        connection.wait(super::super::connection::Waiting::Proposal);
         let identity = |id: &super::super::acl::AuthId| Identity {
             scheme: id.scheme.clone(),
             user: id.id.clone(),
@@ -612,3 +613,7 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ mod leader;
 mod learner;
 mod links;
 mod sync;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use super::prepare::{Preparer, Write};
 use super::sessions::Expiry;
 use super::snapshot::Snapshot;
 use super::state::State;
+use super::stats::Stats;
 use super::{Config, PEER_TIMER, Running, Step, halt, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::DiskImage;
@@ -199,6 +202,25 @@ impl Running {
             (false, _) => "standalone",
             (true, true) => "follower",
             (true, false) => "leader",
+        }
+    }
+
+    /// The same in more words, of a server of an ensemble that serves (`QuorumPeer.getDetailedPeerState`).
+    pub(super) fn peer_state(&self) -> Option<&'static str> {
+        let is_follower = self.peer.as_ref().map(|_| self.follows())?;
+        Some(if is_follower { "following - broadcast" } else { "leading - broadcast" })
+    }
+
+    /// How many servers the ensemble has.
+    pub(super) fn quorum_size(&self) -> Option<usize> {
+        self.peer.as_ref().map(|peer| peer.members.len())
+    }
+
+    /// How many learners a leader has, and how many of them are sent proposals.
+    pub(super) fn learners(&self) -> Option<(usize, usize)> {
+        match &self.peer.as_ref()?.role {
+            Role::Leader(leader) => Some((leader.learners.len(), leader.forwarding())),
+            _ => None,
         }
     }
 
@@ -449,7 +471,7 @@ impl Running {
         let clients: Vec<ConnId> = self.connections.keys().copied().collect();
         clients.into_iter().for_each(|conn| self.end_connection(at, conn));
         self.proposals.clear();
-        self.expiry = Expiry::new(at.config.tick_ms);
+        self.expiry = Expiry::new(at.config.tick_ms, at.config.mutant);
         if let Some((_, timer)) = self.expiry_timer.take() {
             at.fx.cancel(timer);
         }
@@ -499,11 +521,17 @@ impl Running {
         }
     }
 
+    /// The server begins to serve as what it is now: it counts from here on.
+    fn takes_role(&mut self, now: Time) {
+        self.role_since = now;
+        self.stats = Stats::default();
+    }
+
     /// A leader begins to serve: transactions of its epoch follow on `zxid`, sessions have all their time.
     fn begin_epoch(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         self.state.last_zxid = zxid;
         self.preparer = Preparer::new(zxid, at.config);
-        self.led_since = at.clock.now;
+        self.takes_role(at.clock.now);
         if let Some(timer) = self.sweep_timer.take() {
             at.fx.cancel(timer);
         }
