@@ -39,6 +39,8 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::JoinBelowEpochStart, "behind_the_epoch_start", 4),
     hunt(Mutant::CommitOverPendingShrink, "fast_elections", 1),
     hunt(Mutant::CommitBelowMinInsyncReplicas, "lone_leader_3_7", 1),
+    hunt(Mutant::LowerHighWatermark, "crash_after_clean_shutdown", 1),
+    hunt(Mutant::TakeHighWatermarkBeyondEnd, "stale_follower", 1),
     hunt(Mutant::StallAfterShrink, "follower_gone_for_good", 1),
     hunt(Mutant::ForgetUnansweredIsrChange, "isr_change_without_controller", 4),
     hunt(Mutant::ReadAboveHighWatermark, "fast_elections", 1),

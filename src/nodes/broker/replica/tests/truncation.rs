@@ -57,6 +57,55 @@ fn an_unreplicated_tail_gives_way_to_the_new_leaders_records() {
     }
 }
 
+#[test]
+fn nothing_is_fetched_behind_a_cut_before_the_leader_epochs_are_on_the_platter() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = pair(*version);
+        cluster.elect(1, 2, &[1, 2]);
+        cluster.hold(2);
+        cluster.produce(1, 1, "lost");
+        cluster.crash(1);
+        cluster.release(2);
+        cluster.elect(2, 3, &[2]);
+        cluster.produce(2, 1, "c");
+        cluster.start(1);
+        cluster.fsyncs_end = false;
+        cluster.tell(1, 2, 3, &[2]);
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(1), ["a"], "{version}: epoch 2 is to go from the file");
+        cluster.fsyncs_end = true;
+        cluster.run();
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(1), ["a", "c"], "{version}");
+        cluster.assert_logs_match();
+    }
+}
+
+#[test]
+fn a_recovery_point_that_is_cut_is_checkpointed_at_once() {
+    let mut cluster = Cluster::tuned(NEWEST, |config| config.log_segment_bytes = 200);
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.produce(1, -1, "a");
+    cluster.advance(600);
+    cluster.hold(2);
+    for n in 0..20 {
+        cluster.produce(1, 1, &format!("value {n}"));
+    }
+    let file = "recovery-point-offset-checkpoint";
+    let known = |cluster: &Cluster| cluster.disks[&1][file].flatten(0);
+    cluster.advance(61_000);
+    assert_ne!(known(&cluster), b"0\n1\norders 0 1\n", "full segments were flushed");
+    cluster.crash(1);
+    cluster.release(2);
+    cluster.elect(2, 2, &[2]);
+    cluster.start(1);
+    cluster.tell(1, 2, 2, &[2]);
+    cluster.advance(3_000);
+    assert_eq!(cluster.values(1), ["a"]);
+    assert_eq!(known(&cluster), b"0\n1\norders 0 1\n");
+}
+
 /// KIP-279: b2's last epoch is one that b1 never had.
 fn rapid_elections(version: KafkaVersion, writes: bool) -> Cluster {
     let mut cluster = pair(version);
@@ -246,4 +295,59 @@ fn truncation_never_takes_the_high_watermark_past_the_log() {
     assert_eq!((cluster.status(2).log_end_offset, cluster.status(2).high_watermark), (0, 0));
     let truncated = BrokerObservation::Truncated { at: at(), from: 2, to: 0 };
     assert!(cluster.observations.contains(&(2, truncated)));
+}
+
+/// b1 lost everything and leads on in its epoch; where b2 has three batches of one record, it has one of three
+/// at the beginning, and goes on: a batch of it spans the end of b2's log.
+fn rewritten(version: KafkaVersion, ends: usize) -> Cluster {
+    let mut cluster = Cluster::new(version);
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    for value in ["a", "b", "c", "d"].iter().take(ends) {
+        cluster.produce(1, 1, value);
+    }
+    cluster.advance(600);
+    cluster.crash(1);
+    cluster.disks.remove(&1);
+    cluster.start(1);
+    let mut builder = BatchBuilder::new(1_000);
+    for value in ["x", "y", "z"] {
+        builder.push(1_000, None, Some(value.as_bytes()));
+    }
+    cluster.tell(1, 1, 1, &[1, 2]);
+    cluster.produce_bytes(1, 1, builder.build().bytes);
+    cluster.advance(5_000);
+    cluster
+}
+
+fn failed(cluster: &Cluster) -> usize {
+    let is_it = |what: &BrokerObservation| matches!(what, BrokerObservation::FetchingFailed { .. });
+    cluster.observations.iter().filter(|(broker, what)| *broker == 2 && is_it(what)).count()
+}
+
+#[test]
+fn kip_461_a_follower_whose_log_ends_in_the_middle_of_a_batch_gives_the_partition_up() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = rewritten(*version, 2);
+        assert_eq!(cluster.values(2), ["a", "b"], "{version}");
+        assert!(cluster.status(2).has_failed, "{version}");
+        assert_eq!(failed(&cluster), 1, "{version}");
+        cluster.produce(1, 1, "more");
+        cluster.advance(30_000);
+        assert_eq!((failed(&cluster), cluster.status(2).log_end_offset), (1, 2), "{version}");
+        // Since 2.3 a new leader epoch makes it try anew; before, its fetcher has ended.
+        cluster.elect(1, 2, &[1]);
+        cluster.advance(5_000);
+        let tries = if version.at_least(2, 3) { 2 } else { failed(&cluster) };
+        assert_eq!((failed(&cluster), cluster.status(2).has_failed), (tries, true), "{version}");
+    }
+}
+
+#[test]
+fn a_follower_whose_log_ends_where_a_batch_does_goes_on_and_does_not_see_the_difference() {
+    for version in KafkaVersion::ALL {
+        let cluster = rewritten(*version, 3);
+        assert_eq!((failed(&cluster), cluster.status(2).has_failed), (0, false), "{version}");
+        assert_eq!(cluster.values(2), ["a", "b", "c"], "{version}: other records, same epoch");
+    }
 }
