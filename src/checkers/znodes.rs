@@ -165,9 +165,11 @@ impl Znodes {
         }
     }
 
-    /// A history begins to be served that ends with `zxid`.
+    /// A history begins to be served that ends with `zxid`. The beginning of an epoch that came to nothing is no
+    /// transaction; who follows then may never learn of it.
     fn begins(&mut self, zxid: Zxid) {
-        if zxid > self.last {
+        let is_transaction = zxid.0 & 0xffff_ffff != 0;
+        if zxid > self.last && is_transaction {
             if self.quiet.len() == QUIET {
                 self.quiet.pop_front();
             }
@@ -326,6 +328,15 @@ mod tests {
             assert_eq!(stored(&mut znodes, 5, "/a/b", 1), Some(did));
             assert_eq!(znodes.touched("/a"), Zxid(5));
         }
+    }
+
+    #[test]
+    fn the_beginning_of_an_epoch_is_nothing_to_know() {
+        let mut znodes = Znodes::default();
+        stored(&mut znodes, 1, "/a", 0);
+        let zxid = Zxid::new(2, 0);
+        znodes.coordinator(&CoordinatorObservation::Leading { epoch: 3, zxid, digest: 0 });
+        assert_eq!((znodes.last(), znodes.is_quiet(Zxid(1), zxid)), (Zxid(1), false));
     }
 
     #[test]
