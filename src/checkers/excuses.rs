@@ -38,6 +38,8 @@ pub struct Excuses {
     failed: BTreeMap<(NodeId, TopicPartition), Failed>,
     /// Fetchers that ended, by follower and leader, and whether that is explained.
     ended: BTreeMap<(NodeId, BrokerId), bool>,
+    /// Logs that were shown to differ, and where they ended then: what lies far back cannot be compared later.
+    parted: BTreeMap<(NodeId, TopicPartition), Offset>,
     /// The brokers as the newest controller knows them.
     known: (ControllerEpoch, BTreeMap<BrokerId, BrokerEpoch>),
     /// czxid of each broker's last registration.
@@ -78,16 +80,21 @@ impl Excuses {
                 self.known = (*epoch, brokers.iter().copied().collect());
             }
             BrokerObservation::FetchingFailed { at, leader, end, refused } => {
+                let place = (node, at.clone());
                 let explained = if at == refused {
                     let partition = replicas.find(at);
-                    let explained = partition.is_some_and(|p| may_differ(terms, p, node, *leader));
+                    let differs = partition.is_some_and(|p| may_differ(terms, p, node, *leader));
+                    let explained = differs || self.parted.get(&place) == Some(end);
+                    if explained {
+                        self.parted.insert(place.clone(), *end);
+                    }
                     self.ended.insert((node, *leader), explained);
                     explained
                 } else {
                     self.ended.get(&(node, *leader)).copied().unwrap_or(false)
                 };
                 let failed = Failed { time, leader: *leader, end: *end, explained };
-                self.failed.insert((node, at.clone()), failed);
+                self.failed.insert(place, failed);
             }
             BrokerObservation::BecameLeader { at, .. } if !self.failed.is_empty() => {
                 self.failed.remove(&(node, at.clone()));
@@ -137,8 +144,8 @@ impl Excuses {
         let failed = failed.map(|Failed { time, leader, end, .. }| {
             let (name, leader) = (terms.broker(broker), terms.broker(*leader));
             format!(
-                "{name} fetches no more since {time:.3}: what {leader} sends does not follow on its \
-                 log, which ends at {end} (KIP-461)"
+                "{name} fetches no more since {time:.3}: what {leader} sends does not follow on \
+                 its log, which ends at {end} (KIP-461)"
             )
         });
         failed.or_else(|| self.unnoticed(terms, broker))

@@ -2,14 +2,15 @@
 
 use super::replicas::{Partition, Replica};
 use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
-use crate::history::CoordinatorObservation;
+use crate::history::{BrokerObservation, CoordinatorObservation};
 use crate::vocab::{BrokerId, NodeId, Offset, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "joins-isr-caught-up",
-    statement: "a replica stands in the coordinator as in sync only when its log reaches its \
-                leader's high watermark and, since 2.1, the start of its leader's epoch",
+    statement: "a replica is proposed for the in-sync replicas, and stands in the coordinator as \
+                one of them, only when its log reaches its leader's high watermark and, since \
+                2.1, the start of its leader's epoch",
     source: "Partition.maybeExpandIsr; KAFKA-7128; KIP-903",
     leaves_out: "a replica whose disk lost records after it had caught up, which is counted but \
                  permitted: with ZooKeeper nobody compares broker epochs (KIP-903); what elections \
@@ -33,10 +34,14 @@ fn joined(partition: &Partition) -> Option<(&Replica, Vec<BrokerId>)> {
     leads.then(|| (leader, joined.collect()))
 }
 
-impl Checker for JoinsIsrCaughtUp {
-    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, _: &CoordinatorObservation) {
-        let Some(partition) = books.replicas.current() else { return };
-        let Some((leader, joined)) = joined(partition) else { return };
+impl JoinsIsrCaughtUp {
+    /// Judges those who join the in-sync replicas of `leader`, or are proposed to.
+    fn judge_joined(
+        &mut self,
+        (books, time): (&Books, Time),
+        (partition, leader): (&Partition, &Replica),
+        (joined, how): (&[BrokerId], &str),
+    ) {
         let Some(lead) = leader.lead() else { return };
         let needs_start = books.terms.kafka.expansion_needs_epoch_start();
         let start = if needs_start { lead.start } else { 0 };
@@ -51,7 +56,7 @@ impl Checker for JoinsIsrCaughtUp {
                 let terms = &books.terms;
                 let (joins, leads) = (terms.name(replica.node), terms.name(leader.node));
                 let what = format!(
-                    "{joins} joined the in-sync replicas of {} at {time:.3} with a log that ends \
+                    "{joins} {how} the in-sync replicas of {} at {time:.3} with a log that ends \
                      at {}, before {needed}",
                     partition.at, log.end
                 );
@@ -64,6 +69,30 @@ impl Checker for JoinsIsrCaughtUp {
                 case.after_faults(&books.faults)
             });
         }
+    }
+}
+
+impl Checker for JoinsIsrCaughtUp {
+    /// A leader decides when it proposes; until the change is written, who came too early may have caught up.
+    fn broker(&mut self, books: &Books, time: Time, _: NodeId, told: &BrokerObservation) {
+        let BrokerObservation::IsrKnown { committed, maximal, .. } = told else { return };
+        if maximal.len() <= committed.len() {
+            return;
+        }
+        let Some((partition, leader, _)) = books.replicas.replica() else { return };
+        if !partition.is_legitimate(leader) {
+            return;
+        }
+        let proposed = maximal.iter().copied().filter(|id| !committed.contains(id));
+        let proposed: Vec<_> = proposed.collect();
+        let how = "was proposed for";
+        self.judge_joined((books, time), (partition, leader), (&proposed, how));
+    }
+
+    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, _: &CoordinatorObservation) {
+        let Some(partition) = books.replicas.current() else { return };
+        let Some((leader, joined)) = joined(partition) else { return };
+        self.judge_joined((books, time), (partition, leader), (&joined, "joined"));
     }
 
     fn judge(&self, _: &Books, _: Time) -> Judged {
@@ -91,6 +120,32 @@ mod tests {
         let mut story = behind();
         story.appended(3, 1, 0).stored(Some(1), 0, &[1, 2, 3], 1);
         assert_eq!(story.violation(&PROPERTY), None);
+    }
+
+    #[test]
+    fn a_replica_that_catches_up_between_proposal_and_writing_is_rejected_all_the_same() {
+        let proposed = |story: &mut Story| {
+            let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
+            let at = crate::vocab::TopicPartition::new("orders", 0);
+            let (committed, maximal) = (ids(&[1, 2]), ids(&[1, 2, 3]));
+            story.told_by(1, BrokerObservation::IsrKnown { at, committed, maximal, min: 2 });
+        };
+        let mut early = behind();
+        proposed(early.at(700));
+        early.appended(3, 1, 0).stored(Some(1), 0, &[1, 2, 3], 1);
+        assert_eq!(
+            early.violation(&PROPERTY).as_deref(),
+            Some(
+                "b3 was proposed for the in-sync replicas of orders-0 at 0.700s with a log that \
+                 ends at 1, before 2"
+            )
+        );
+        let mut late = behind();
+        proposed(late.appended(3, 1, 0));
+        assert_eq!(late.violation(&PROPERTY), None);
+        let mut deposed = behind();
+        proposed(deposed.stored(Some(2), 1, &[1, 2], 1));
+        assert_eq!(deposed.violation(&PROPERTY), None, "another leads: it cannot be written");
     }
 
     #[test]

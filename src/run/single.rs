@@ -188,7 +188,7 @@ fn terms(plan: &Plan, names: &Names) -> Terms {
         } else {
             Permission::Forbidden
         },
-        unavailability_max: None,
+        unavailability_max: plan.expect.unavailable_at_most,
         expected: plan.expect.happened.clone(),
         never: plan.expect.never.clone(),
     }

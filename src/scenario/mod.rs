@@ -82,6 +82,7 @@
 //! | | `never` | the same names: with one of them a run fails | none |
 //! | | `acknowledged-loss` | `"forbidden"`, or `"permitted"`: counted, but no failure | `"forbidden"` |
 //! | | `converge-within` | duration that the healed cluster may take | `"60s"` |
+//! | | `unavailable-at-most` | duration: a run with a longer time without an acknowledgement of some producer fails | no limit |
 //!
 //! **Faults.** A `[[fault]]` has `at` (range), may be repeated (`times = 3` with `every = "5s"`),
 //! and does one thing:

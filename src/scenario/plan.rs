@@ -214,6 +214,8 @@ pub struct Expect {
     /// How long the healed cluster may take, after `duration`, to have leaders and full in-sync
     /// replicas everywhere.
     pub converge_within: Duration,
+    /// The longest time that a producer may be without an acknowledgement, if there is a limit.
+    pub unavailable_at_most: Option<Duration>,
 }
 
 /// Happenings by name, so that a stored plan does not depend on the order of the list.

@@ -330,7 +330,7 @@ impl Toml {
     }
 
     fn expect(&mut self, expect: &Expect) {
-        let Expect { happened, never, acknowledged_loss_permitted, converge_within } = expect;
+        let Expect { happened, never, acknowledged_loss_permitted, converge_within, .. } = expect;
         let names = |happenings: &[Happening]| list(happenings.iter().map(|one| one.name()));
         self.table("[expect]");
         self.raw("happened", names(happened));
@@ -338,5 +338,8 @@ impl Toml {
         let loss = if *acknowledged_loss_permitted { "permitted" } else { "forbidden" };
         self.text("acknowledged-loss", loss);
         self.span("converge-within", *converge_within);
+        if let Some(limit) = expect.unavailable_at_most {
+            self.span("unavailable-at-most", limit);
+        }
     }
 }

@@ -121,6 +121,10 @@ mutants! {
     /// A new controller takes over the controller epoch of the one before.
     ReuseControllerEpoch = "reuse-controller-epoch"
         from "KAFKA-6082 (row 26, R15)";
+    /// A controller whose session expired finishes what it had begun in its next session, and writes it
+    /// without checking that nobody was elected meanwhile.
+    WriteAsZombie = "write-as-zombie"
+        from "KAFKA-6082 (row 26, R15)";
     /// The coordinator applies and answers a write before it is on the platter.
     ApplyBeforeFsync = "apply-before-fsync"
         from "ZOOKEEPER-3911, ZOOKEEPER-4646 (row 65, Z10)";
@@ -133,6 +137,9 @@ mutants! {
     /// The coordinator fires no watch for the znodes that go with a session.
     TellNobodyOfSessionEnd = "tell-nobody-of-session-end"
         from "ZOOKEEPER-1667 (row 79, Z8)";
+    /// The coordinator rounds the moment at which a session expires down to its tick.
+    RoundSessionsDown = "round-sessions-down"
+        from "ZooKeeper's ExpiryQueue (guarantees: sessions)";
     /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";
@@ -157,6 +164,18 @@ mutants! {
     /// A producer that gave an operation up ends it again when the answer comes.
     EndTwice = "end-twice"
         from "Jepsen's Kafka checker (part 2b)";
+    /// A producer that is told that its leader leads no more does not look for another before
+    /// metadata.max.age.ms.
+    WaitForMetadataAge = "wait-for-metadata-age"
+        from "Kafka's NOT_LEADER_OR_FOLLOWER (L6)";
+    /// A consumer that meets a new leader goes on from the last record that it read, not from the one
+    /// behind it.
+    ResumeAtLastRecord = "resume-at-last-record"
+        from "Jepsen's Kafka checker, nonmonotonic-poll (part 2b)";
+    /// A consumer that asks a new leader where its epoch ended goes on from there, however far it had
+    /// read.
+    GoOnFromEpochEnd = "go-on-from-epoch-end"
+        from "KIP-320; Jepsen's Kafka checker, poll-skip (part 2b)";
     /// A consumer that is told that its leader leads no more does not look for another.
     KeepFormerLeader = "keep-former-leader"
         from "KIP-320, KAFKA-7747 (L6)";

@@ -32,7 +32,7 @@ pub(super) struct LocalSessions {
 
 impl LocalSessions {
     pub(super) fn new(tick_ms: u32) -> Self {
-        Self { sessions: BTreeMap::new(), expiry: Expiry::new(tick_ms), timer: None }
+        Self { sessions: BTreeMap::new(), expiry: Expiry::new(tick_ms, None), timer: None }
     }
 
     /// Whether there is such a session.

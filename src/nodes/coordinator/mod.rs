@@ -263,7 +263,7 @@ impl Coordinator {
         tracing::info!(%zxid, znodes = state.tree.len(), "recovered");
         fx.observe(Observation::Coordinator(CoordinatorObservation::Recovered { zxid }));
         fx.observe(Observation::Coordinator(telling::loaded(&state)));
-        let mut expiry = Expiry::new(self.config.tick_ms);
+        let mut expiry = Expiry::new(self.config.tick_ms, self.config.mutant);
         if peer.is_none() {
             for (id, session) in state.sessions.iter() {
                 expiry.track(clock.now, id, session.timeout_ms);

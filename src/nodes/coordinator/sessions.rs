@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Config;
 use super::txn::{PASSWORD, decode_password};
-use crate::vocab::Time;
+use crate::vocab::{Mutant, Time};
 use crate::wire::jute::{JuteError, Reader, Writer};
 
 /// A session as every server knows it.
@@ -122,6 +122,8 @@ pub fn negotiate(wanted_ms: i32, config: &Config) -> i32 {
 #[derive(Debug)]
 pub struct Expiry {
     tick_ms: u64,
+    /// Ticks from the one in which a timeout is over to the one in which its session expires: 1.
+    ticks_on: u64,
     buckets: BTreeMap<u64, BTreeSet<i64>>,
     sessions: BTreeMap<i64, Touched>,
 }
@@ -139,9 +141,11 @@ impl Expiry {
     ///
     /// # Panics
     /// When the tick is 0.
-    pub fn new(tick_ms: u32) -> Self {
+    pub fn new(tick_ms: u32, mutant: Option<Mutant>) -> Self {
         assert!(tick_ms > 0, "a tick of no time");
-        Self { tick_ms: tick_ms.into(), buckets: BTreeMap::new(), sessions: BTreeMap::new() }
+        let ticks_on = if mutant == Some(Mutant::RoundSessionsDown) { 0 } else { 1 };
+        let (buckets, sessions) = (BTreeMap::new(), BTreeMap::new());
+        Self { tick_ms: tick_ms.into(), ticks_on, buckets, sessions }
     }
 
     /// Begins to watch over a session, or changes its timeout.
@@ -156,7 +160,8 @@ impl Expiry {
     pub fn touch(&mut self, now: Time, session: i64) {
         let Some(touched) = self.sessions.get_mut(&session) else { return };
         touched.heard = now;
-        let bucket = ((now.as_millis() + touched.timeout_ms) / self.tick_ms + 1) * self.tick_ms;
+        let over = (now.as_millis() + touched.timeout_ms) / self.tick_ms;
+        let bucket = (over + self.ticks_on) * self.tick_ms;
         if bucket > touched.bucket_ms {
             let before = std::mem::replace(&mut touched.bucket_ms, bucket);
             self.leave(before, session);
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn a_session_expires_within_a_tick_after_its_timeout_and_never_before() {
         for touched_ms in [0, 1, 999, 1_000, 1_999, 2_000, 2_001] {
-            let mut expiry = Expiry::new(2_000);
+            let mut expiry = Expiry::new(2_000, None);
             expiry.track(Time::from_millis(touched_ms), 7, 4_000);
             let at = expiry.next().unwrap();
             let silent = at.since(Time::from_millis(touched_ms)).as_millis();
@@ -235,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_touch_moves_the_deadline_and_forgetting_removes_it() {
-        let mut expiry = Expiry::new(1_000);
+        let mut expiry = Expiry::new(1_000, None);
         expiry.track(Time::ZERO, 1, 2_000);
         expiry.track(Time::ZERO, 2, 2_000);
         expiry.touch(Time::from_millis(1_500), 1);

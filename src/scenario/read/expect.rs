@@ -19,6 +19,7 @@ pub(super) fn read(top: &Section<'_, '_>) -> Expect {
         never: Vec::new(),
         acknowledged_loss_permitted: false,
         converge_within: CONVERGE_WITHIN,
+        unavailable_at_most: None,
     };
     let Some(section) = top.table("expect", "[expect]") else { return expect };
     expect.happened = happenings(&section, "happened");
@@ -30,7 +31,11 @@ pub(super) fn read(top: &Section<'_, '_>) -> Expect {
     if let Some(item) = section.take("converge-within") {
         expect.converge_within = item.quantity(quantity::duration).unwrap_or(CONVERGE_WITHIN);
     }
-    section.close(&["happened", "never", "acknowledged-loss", "converge-within"], &[]);
+    if let Some(item) = section.take("unavailable-at-most") {
+        expect.unavailable_at_most = item.quantity(quantity::duration);
+    }
+    let keys = ["happened", "never", "acknowledged-loss", "converge-within", "unavailable-at-most"];
+    section.close(&keys, &[]);
     contradictions(&section, &expect);
     expect
 }

@@ -51,7 +51,7 @@ use super::config::Config;
 use super::context::{Context, Part, ReplyTo};
 use super::zookeeper::paths;
 use crate::nodes::session::Session;
-use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Roster, Stream};
+use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Mutant, Roster, Stream};
 use crate::wire::zookeeper::{Code, EventKind, Reply, WatchedEvent};
 
 /// Pause before what was lost with the coordinator's connection is asked again.
@@ -132,10 +132,15 @@ impl Controller {
         self.term.map_or(0, |term| term.epoch)
     }
 
+    /// Whether it does everything that its release does to write nothing once it was replaced.
+    fn minds_successors(&self) -> bool {
+        !self.config.is(Mutant::WriteAsZombie)
+    }
+
     /// On what writes are fenced: nothing before 2.1.
     fn fence(&self) -> Option<i32> {
-        let term = self.term.filter(|_| self.config.version.fences_controller());
-        term.map(|term| term.epoch_version)
+        let fences = self.config.version.fences_controller() && self.minds_successors();
+        self.term.filter(|_| fences).map(|term| term.epoch_version)
     }
 
     /// Asks the coordinator, and goes on with all answers; at once if there is nothing to ask.
@@ -292,7 +297,7 @@ impl Controller {
     }
 
     fn expired(&mut self, cx: &mut Context<'_>) {
-        if !self.config.version.at_least(1, 1) {
+        if !self.config.version.at_least(1, 1) || !self.minds_successors() {
             // Up to 1.0 the controller learns of it by an event behind all others (KAFKA-6082): it goes on
             // as a zombie until the new session stands.
             return;

@@ -189,6 +189,9 @@ impl Consumer {
             self.lose_position(slot);
         } else if end.end_offset >= position {
             assigned.phase = Phase::Fetching;
+            if self.config.is(Mutant::GoOnFromEpochEnd) {
+                assigned.position = Some(end.end_offset);
+            }
         } else if self.config.auto_offset_reset == ResetPolicy::None {
             self.lose_position(slot);
         } else {

@@ -24,7 +24,9 @@ use super::wake::{Wake, earlier};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, LeaderEpoch, NodeId, Offset, Roster, Stream, Time, TopicPartition};
+use crate::vocab::{
+    Clock, LeaderEpoch, Mutant, NodeId, Offset, Roster, Stream, Time, TopicPartition,
+};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 /// What a partition needs next.
@@ -255,6 +257,9 @@ impl Consumer {
         let can_validate = self.versions.offset_for_leader_epoch.is_some() && leader.epoch >= 0;
         if assigned.phase == Phase::Fetching && assigned.last_epoch >= 0 && can_validate {
             assigned.phase = Phase::Unvalidated;
+        }
+        if assigned.phase == Phase::Unvalidated && self.config.is(Mutant::ResumeAtLastRecord) {
+            assigned.position = assigned.position.map(|position| (position - 1).max(0));
         }
         assigned.leader = Some(leader);
     }

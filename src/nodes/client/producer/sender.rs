@@ -194,7 +194,7 @@ impl Producer {
         if self.keeps_order() {
             self.accumulator.unmute(slot);
         }
-        if is_metadata_error(error) {
+        if is_metadata_error(error) && !self.config.is(Mutant::WaitForMetadataAge) {
             self.metadata.request_update();
         }
         if batch.done {

@@ -636,3 +636,7 @@ fn write_from(request: &Forwarded) -> Option<Write> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "leader_tests.rs"]
+mod tests;

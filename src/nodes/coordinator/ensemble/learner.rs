@@ -639,3 +639,7 @@ fn body_of_session(timeout_ms: i32, password: &[u8; PASSWORD]) -> Bytes {
     body.raw(password);
     body.finish()
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ mod leader;
 mod learner;
 mod links;
 mod sync;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -485,7 +487,7 @@ impl Running {
         peer.election.lost_leader();
         self.disconnect_all(at);
         self.proposals.clear();
-        self.expiry = Expiry::new(at.config.tick_ms);
+        self.expiry = Expiry::new(at.config.tick_ms, at.config.mutant);
         if let Some((_, timer)) = self.expiry_timer.take() {
             at.fx.cancel(timer);
         }

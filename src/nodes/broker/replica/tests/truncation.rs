@@ -247,3 +247,58 @@ fn truncation_never_takes_the_high_watermark_past_the_log() {
     let truncated = BrokerObservation::Truncated { at: at(), from: 2, to: 0 };
     assert!(cluster.observations.contains(&(2, truncated)));
 }
+
+/// b1 lost everything and leads on in its epoch; where b2 has three batches of one record, it has one of three
+/// at the beginning, and goes on: a batch of it spans the end of b2's log.
+fn rewritten(version: KafkaVersion, ends: usize) -> Cluster {
+    let mut cluster = Cluster::new(version);
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    for value in ["a", "b", "c", "d"].iter().take(ends) {
+        cluster.produce(1, 1, value);
+    }
+    cluster.advance(600);
+    cluster.crash(1);
+    cluster.disks.remove(&1);
+    cluster.start(1);
+    let mut builder = BatchBuilder::new(1_000);
+    for value in ["x", "y", "z"] {
+        builder.push(1_000, None, Some(value.as_bytes()));
+    }
+    cluster.tell(1, 1, 1, &[1, 2]);
+    cluster.produce_bytes(1, 1, builder.build().bytes);
+    cluster.advance(5_000);
+    cluster
+}
+
+fn failed(cluster: &Cluster) -> usize {
+    let is_it = |what: &BrokerObservation| matches!(what, BrokerObservation::FetchingFailed { .. });
+    cluster.observations.iter().filter(|(broker, what)| *broker == 2 && is_it(what)).count()
+}
+
+#[test]
+fn kip_461_a_follower_whose_log_ends_in_the_middle_of_a_batch_gives_the_partition_up() {
+    for version in KafkaVersion::ALL {
+        let mut cluster = rewritten(*version, 2);
+        assert_eq!(cluster.values(2), ["a", "b"], "{version}");
+        assert!(cluster.status(2).has_failed, "{version}");
+        assert_eq!(failed(&cluster), 1, "{version}");
+        cluster.produce(1, 1, "more");
+        cluster.advance(30_000);
+        assert_eq!((failed(&cluster), cluster.status(2).log_end_offset), (1, 2), "{version}");
+        // Since 2.3 a new leader epoch makes it try anew; before, its fetcher has ended.
+        cluster.elect(1, 2, &[1]);
+        cluster.advance(5_000);
+        let tries = if version.at_least(2, 3) { 2 } else { failed(&cluster) };
+        assert_eq!((failed(&cluster), cluster.status(2).has_failed), (tries, true), "{version}");
+    }
+}
+
+#[test]
+fn a_follower_whose_log_ends_where_a_batch_does_goes_on_and_does_not_see_the_difference() {
+    for version in KafkaVersion::ALL {
+        let cluster = rewritten(*version, 3);
+        assert_eq!((failed(&cluster), cluster.status(2).has_failed), (0, false), "{version}");
+        assert_eq!(cluster.values(2), ["a", "b", "c"], "{version}: other records, same epoch");
+    }
+}
