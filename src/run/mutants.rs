@@ -44,7 +44,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::StallAfterShrink, "follower_gone_for_good", 1),
     hunt(Mutant::ForgetUnansweredIsrChange, "isr_change_without_controller", 4),
     hunt(Mutant::ReadAboveHighWatermark, "fast_elections", 1),
-    hunt(Mutant::OutOfRangeAboveHighWatermark, "fast_elections", 2),
+    hunt(Mutant::OutOfRangeAboveHighWatermark, "fast_elections", 14),
     hunt(Mutant::CompareOffsetsOnly, "fast_elections", 2),
     hunt(Mutant::TruncateByOneAnswer, "fast_elections_2_4", 22),
     hunt(Mutant::ForgetEpochOfElection, "fast_elections_2_4", 4),
