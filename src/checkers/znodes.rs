@@ -196,8 +196,11 @@ impl Znodes {
             self.gone.push_back(path.clone());
         }
         self.fresh = Some(Change { zxid, did });
-        // What is set, and was not there as far as is known, may have been created by the same transaction.
-        if did != Did::Set || before.is_none_or(|(_, version)| version.is_none()) {
+        // What is set may have been created by the same transaction, unless it is known to have been there.
+        let was_there = |(since, version): (Zxid, Option<i32>)| {
+            version.is_some() && !is_quiet(&self.quiet, since, zxid)
+        };
+        if did != Did::Set || !before.is_some_and(was_there) {
             self.touch_parent(zxid, path, did != Did::Set);
         }
         self.forget_gone();

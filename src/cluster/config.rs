@@ -133,6 +133,9 @@ pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Con
             0 => None,
             ms => Some(ms),
         },
+        local_sessions: properties.bool("localSessionsEnabled"),
+        local_sessions_upgrading: properties.bool("localSessionsUpgradingEnabled"),
+        read_only_mode: properties.bool("readonlymode.enabled"),
         host: plan.coordinators[index].name.clone(),
         outside: names.outside,
         ..coordinator::Config::default()

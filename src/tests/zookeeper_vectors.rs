@@ -6,6 +6,7 @@
 
 mod frames;
 mod kazoo;
+mod local;
 mod moved;
 mod raw;
 mod requests;

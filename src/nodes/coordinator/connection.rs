@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::acl::AuthId;
+use super::ensemble::Awaits;
 use super::prepare::Write;
-use super::sessions::negotiate;
+use super::sessions::{Session, negotiate};
 use super::txn::PASSWORD;
 use super::writes::{Asked, Shape, refused_write, write_of};
 use super::{Running, Step};
@@ -40,6 +41,16 @@ pub(super) struct Connection {
     pub(super) greeting: bool,
 }
 
+/// A request as it came.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) conn: ConnId,
+    pub(super) session: i64,
+    pub(super) header: RequestHeader,
+    /// What a follower forwards.
+    pub(super) body: Bytes,
+}
+
 /// A request whose answer has to wait for those before it.
 #[derive(Debug)]
 pub(super) enum Waiting {
@@ -47,6 +58,8 @@ pub(super) enum Waiting {
     Proposal,
     /// A read.
     Read { xid: i32, request: Request },
+    /// The end of a local session.
+    Farewell { xid: i32 },
     /// A request that cannot be served.
     Refusal { xid: i32, code: Code, close: bool },
 }
@@ -99,7 +112,9 @@ impl Running {
             connection.heard = at.clock.now;
             let session = connection.session;
             match session {
-                _ if !self.serves() => return self.end_connection(at, conn),
+                _ if !self.serves() && !self.is_read_only(at.clock.now, at.config) => {
+                    return self.end_connection(at, conn);
+                }
                 None => self.connect(at, conn, payload),
                 Some(session) => {
                     self.touch(at.clock.now, session);
@@ -124,6 +139,11 @@ impl Running {
             tracing::info!("what came first is no handshake: closes a connection");
             return self.end_connection(at, conn);
         };
+        let is_read_only = self.is_read_only(at.clock.now, at.config);
+        if is_read_only && request.read_only != Some(true) {
+            tracing::info!("refused a client that wants to write");
+            return self.end_connection(at, conn);
+        }
         let is_behind = request.last_zxid_seen > self.last_zxid();
         if is_behind && !at.config.is(Mutant::ServeWhoHasSeenMore) {
             // The client has seen what this server does not have: it must find another.
@@ -142,6 +162,13 @@ impl Running {
             connection.session = Some(session);
         }
         self.attached.insert(session, conn);
+        if at.config.local_sessions && self.peer.is_some() {
+            let local = Session { timeout_ms, password };
+            return self.open_local(at, conn, session, local, request.read_only);
+        }
+        if is_read_only {
+            return self.refuse_opening(at, conn);
+        }
         let shape = Shape::Connect { timeout_ms, password, read_only: request.read_only };
         if self.follows() {
             return self.forward_session(conn, shape, session, timeout_ms, &password);
@@ -158,6 +185,9 @@ impl Running {
         timeout_ms: i32,
     ) {
         let id = request.session;
+        if self.reattach_here(at, conn, request, timeout_ms) {
+            return;
+        }
         if self.follows() {
             return self.ask_leader_for_session(conn, request, timeout_ms);
         }
@@ -208,8 +238,10 @@ impl Running {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.session = Some(id);
         }
-        let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
-        at.fx.observe(Observation::Coordinator(attached));
+        if !self.local.has(id) {
+            let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
+            at.fx.observe(Observation::Coordinator(attached));
+        }
         let again =
             ConnectResponse { protocol_version: 0, timeout_ms, session: id, password, read_only };
         self.send(at, conn, again.encode());
@@ -237,21 +269,18 @@ impl Running {
         };
         let request = match asked {
             Asked::Write(write) => {
-                if write == Write::CloseSession
-                    && let Some(connection) = self.connections.get_mut(&conn)
-                {
-                    connection.ended = true;
-                }
-                if self.follows() {
-                    return self.forward(conn, shape, session, header, body, None);
-                }
-                return self.propose(at, Some((conn, shape)), session, xid, write);
+                let arrived = Arrived { conn, session, header, body };
+                return self.write(at, arrived, shape, write);
             }
             Asked::Other(request) => request,
         };
         match request {
             Request::Sync { path } if self.follows() => {
-                self.forward(conn, shape, session, header, body, Some(path));
+                let arrived = Arrived { conn, session, header, body };
+                self.forward(arrived, shape, Awaits::Sync(path));
+            }
+            Request::Sync { .. } if !self.serves() => {
+                self.refuse(at, conn, xid, Code::NOT_READ_ONLY, false);
             }
             Request::Sync { path } => self.propose_sync(at, conn, xid, path),
             Request::Auth { scheme, credentials } => {
@@ -266,6 +295,28 @@ impl Running {
             }
             read => self.wait_or_answer(at, conn, Waiting::Read { xid, request: read }),
         }
+    }
+
+    /// A write goes on its way, unless it is refused here and now.
+    fn write(&mut self, at: &mut Step<'_>, arrived: Arrived, shape: Shape, write: Write) {
+        let Arrived { conn, session, header, .. } = arrived;
+        if write == Write::CloseSession {
+            if let Some(connection) = self.connections.get_mut(&conn) {
+                connection.ended = true;
+            }
+            if self.local.has(session) {
+                return self.wait_or_answer(at, conn, Waiting::Farewell { xid: header.xid });
+            }
+        }
+        if !self.serves() {
+            return self.refuse(at, conn, header.xid, Code::NOT_READ_ONLY, false);
+        }
+        let refusal = self.upgrade_for(at, session, &write);
+        if self.follows() {
+            return self.forward(arrived, shape, refusal.map_or(Awaits::Txn, Awaits::Refusal));
+        }
+        // The leader comes to the same refusal when it prepares the transaction.
+        self.propose(at, Some((conn, shape)), session, header.xid, write);
     }
 
     fn not_decoded(
@@ -305,6 +356,7 @@ impl Running {
         match waiting {
             Waiting::Proposal => {}
             Waiting::Read { xid, request } => self.read(at, conn, xid, request),
+            Waiting::Farewell { xid } => self.farewell(at, conn, xid),
             Waiting::Refusal { xid, code, close } => {
                 self.reply(at, conn, xid, Err(code));
                 if close {

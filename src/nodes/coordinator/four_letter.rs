@@ -7,6 +7,9 @@ use crate::vocab::{ConnId, Time};
 /// What every answer of a server that does not serve is, but for some.
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
+/// What a server calls itself that serves reads without a leader.
+const READ_ONLY: &str = "read-only";
+
 /// What is asked, and of whom.
 struct Asked<'a> {
     running: &'a Running,
@@ -68,10 +71,12 @@ impl Asked<'_> {
             let name = word.name();
             return format!("{name} is not executed because it is not in the whitelist.\n");
         }
-        let serves = self.running.serves();
+        let is_read_only = self.running.is_read_only(self.now, self.config);
+        let serves = self.running.serves() || is_read_only;
         match word {
             Word::Ruok => "imok".into(),
             Word::Envi => self.environment(),
+            Word::Isro if is_read_only => "ro".into(),
             Word::Isro => if serves { "rw" } else { "null" }.into(),
             Word::Srvr | Word::Stat | Word::Mntr if !serves => NOT_SERVING.into(),
             Word::Srvr => self.version_line() + &self.server(),
@@ -81,7 +86,16 @@ impl Asked<'_> {
     }
 
     fn version_line(&self) -> String {
-        format!("Zookeeper version: {}\n", version())
+        let mut text = format!("Zookeeper version: {}\n", version());
+        if self.mode() == READ_ONLY {
+            text.push_str("READ-ONLY mode; serving only read-only clients\n");
+        }
+        text
+    }
+
+    fn mode(&self) -> &'static str {
+        let is_read_only = self.running.is_read_only(self.now, self.config);
+        if is_read_only { READ_ONLY } else { self.running.mode() }
     }
 
     fn clients(&self) -> String {
@@ -111,7 +125,7 @@ impl Asked<'_> {
             connections.len(),
             proposals.len(),
             state.last_zxid,
-            self.running.mode(),
+            self.mode(),
             self.znodes(),
         );
         if self.running.learners().is_some() {
@@ -130,7 +144,7 @@ impl Asked<'_> {
     fn monitor(&self) -> String {
         let Running { stats, connections, proposals, state, .. } = self.running;
         let uptime_ms = self.now.since(self.running.role_since).as_millis();
-        let mut lines = vec![("version", version()), ("server_state", self.running.mode().into())];
+        let mut lines = vec![("version", version()), ("server_state", self.mode().into())];
         if let Some(state) = self.running.peer_state() {
             lines.push(("peer_state", state.to_owned()));
         }
@@ -148,6 +162,7 @@ impl Asked<'_> {
             ("ephemerals_count", state.tree.ephemeral_count().to_string()),
             ("approximate_data_size", state.tree.size_bytes().to_string()),
             ("global_sessions", state.sessions.len().to_string()),
+            ("local_sessions", self.running.local.len().to_string()),
             ("auth_failed_count", stats.auth_failed.to_string()),
         ]);
         if let Some(servers) = self.running.quorum_size() {

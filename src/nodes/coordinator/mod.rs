@@ -10,6 +10,7 @@ mod acl;
 mod connection;
 mod ensemble;
 mod four_letter;
+mod local;
 mod log;
 mod path;
 mod prepare;
@@ -37,8 +38,9 @@ use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
 use acl::AuthId;
 use connection::Connection;
 use ensemble::Peer;
+use local::LocalSessions;
 use log::{Log, Recovered, Rhythm, Synced};
-use prepare::{Preparer, Requester, Write};
+use prepare::{Preparer, Write};
 use sessions::Expiry;
 pub use state::State;
 use stats::Stats;
@@ -56,6 +58,8 @@ const EXPIRY_TIMER: u64 = 1;
 const SWEEP_TIMER: u64 = 2;
 /// Something of the ensemble is due.
 const PEER_TIMER: u64 = 3;
+/// Local sessions may have to expire.
+const LOCAL_TIMER: u64 = 4;
 
 /// How a server is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +92,13 @@ pub struct Config {
     /// `znode.container.maxNeverUsedIntervalMs`: how long a container stays that never had a child; for ever
     /// when not set.
     pub never_used_ms: Option<u32>,
+    /// `localSessionsEnabled`: whether servers of an ensemble keep new sessions to themselves.
+    pub local_sessions: bool,
+    /// `localSessionsUpgradingEnabled`: whether such a session becomes one like any other when it wants an
+    /// ephemeral znode; else that is refused.
+    pub local_sessions_upgrading: bool,
+    /// `readonlymode.enabled`: whether a server of an ensemble serves reads while it has no leader.
+    pub read_only_mode: bool,
     /// `4lw.commands.whitelist=*`: whether more commands than `srvr` are answered.
     pub four_letter_words: bool,
     /// The name of the host.
@@ -127,6 +138,9 @@ impl Default for Config {
             extended_types: false,
             sweep_interval_ms: 60_000,
             never_used_ms: None,
+            local_sessions: false,
+            local_sessions_upgrading: false,
+            read_only_mode: false,
             four_letter_words: true,
             host: "localhost".to_owned(),
             outside: None,
@@ -156,6 +170,7 @@ struct Running {
     /// As a bug: events of watches that wait for the end of the step.
     late_events: Vec<(ConnId, Bytes)>,
     connections: BTreeMap<ConnId, Connection>,
+    local: LocalSessions,
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
     expiry_timer: Option<(Time, TimerId)>,
@@ -269,6 +284,7 @@ impl Coordinator {
             watches: Watches::default(),
             late_events: Vec::new(),
             connections: BTreeMap::new(),
+            local: LocalSessions::new(self.config.tick_ms),
             attached: BTreeMap::new(),
             expiry_timer: None,
             role_since: clock.now,
@@ -312,6 +328,7 @@ impl Running {
             self.arm_timers(at);
         }
         if self.peer.is_some() {
+            self.arm_local_timer(at);
             self.settle_peer(at);
         }
     }
@@ -355,6 +372,9 @@ impl Running {
         }
         if token == PEER_TIMER {
             return self.peer_timer(at, id);
+        }
+        if token == LOCAL_TIMER {
+            return self.local_timer(at, id);
         }
         if self.expiry_timer.is_none_or(|(_, current)| current != id) {
             return;
@@ -401,10 +421,6 @@ impl Running {
         for path in paths {
             self.propose(at, None, 0, 0, Write::DeletePerished { path });
         }
-    }
-
-    fn requester<'a>(ids: &'a [AuthId], at: &Step<'_>, session: i64, cxid: i32) -> Requester<'a> {
-        Requester { session, cxid, ids, time_ms: at.clock.wall_ms }
     }
 
     /// Recovery is durable: what arrived meanwhile is read now.

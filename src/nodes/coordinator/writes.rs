@@ -125,7 +125,8 @@ impl Running {
             connection.wait(Waiting::Proposal);
         }
         let ids = connection.as_ref().map_or(&[][..], |connection| &connection.ids);
-        let by = Self::requester(ids, at, session, cxid);
+        let (is_local, time_ms) = (self.local.has(session), at.clock.wall_ms);
+        let by = Requester { session, cxid, ids, time_ms, is_local };
         let txn = self.preparer.write(&self.state, by, write);
         self.enter(at, txn, origin);
     }
@@ -142,7 +143,8 @@ impl Running {
     ) {
         let ignores_moves = at.config.is(Mutant::WriteForMovedSession);
         let write = self.check_owner(session, Some(learner), write, ignores_moves);
-        let by = Requester { session, cxid, ids, time_ms: at.clock.wall_ms };
+        let time_ms = at.clock.wall_ms;
+        let by = Requester { session, cxid, ids, time_ms, is_local: false };
         let txn = self.preparer.write(&self.state, by, write);
         self.enter(at, txn, None);
     }

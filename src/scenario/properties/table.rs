@@ -149,6 +149,11 @@ pub const COORDINATOR: &[Property] = &[
     count("syncLimit", 1, INT, &[(V0_10, Is(5))]),
     // Znodes with a time to live; without it their creation is refused as unimplemented.
     flag("zookeeper.extendedTypesEnabled", &[(V0_10, Off)]),
+    // Sessions that only one server of an ensemble knows, until they want an ephemeral znode; and servers without
+    // a leader that serve reads.
+    flag("localSessionsEnabled", &[(V0_10, Off)]),
+    flag("localSessionsUpgradingEnabled", &[(V0_10, Off)]),
+    flag("readonlymode.enabled", &[(V0_10, Off)]),
     // How often the leader looks for containers and znodes that have to go, and how long (0: for ever) a
     // container stays that never had a child.
     ms("znode.container.checkIntervalMs", 1, INT, &[(V0_10, Is(60_000))]),

@@ -10,10 +10,10 @@ use kafka_sim::wire::zookeeper::{
 
 use super::world::World;
 
-const FOLLOWERS: [usize; 2] = [0, 1];
-const LEADER: usize = 2;
+pub const FOLLOWERS: [usize; 2] = [0, 1];
+pub const LEADER: usize = 2;
 
-fn frames(world: &mut World, conn: ConnId) -> Vec<Bytes> {
+pub fn frames(world: &mut World, conn: ConnId) -> Vec<Bytes> {
     let mut frames = Frames::new(MAX_FRAME);
     frames.push(world.take(conn));
     std::iter::from_fn(|| frames.pop().expect("frames")).collect()
@@ -42,7 +42,12 @@ fn attach(
 }
 
 /// Asks a server; the answer's zxid and code, or `None` when it hangs up instead.
-fn ask(world: &mut World, server: usize, conn: ConnId, request: &Request) -> Option<(Zxid, Code)> {
+pub fn ask(
+    world: &mut World,
+    server: usize,
+    conn: ConnId,
+    request: &Request,
+) -> Option<(Zxid, Code)> {
     world.turn_to(server);
     world.send(conn, request.encode(1));
     let answers = frames(world, conn);
@@ -52,15 +57,15 @@ fn ask(world: &mut World, server: usize, conn: ConnId, request: &Request) -> Opt
     Some((header.zxid, header.code))
 }
 
-fn create(path: &str) -> Request {
+pub fn create(path: &str) -> Request {
     Request::Create(Create::ephemeral(path, None))
 }
 
-fn read() -> Request {
+pub fn read() -> Request {
     Request::Exists { path: "/zookeeper".into(), watch: false }
 }
 
-fn ok(answer: Option<(Zxid, Code)>) -> Zxid {
+pub fn ok(answer: Option<(Zxid, Code)>) -> Zxid {
     let (zxid, code) = answer.expect("an answer");
     assert_eq!(code, Code::OK);
     zxid
