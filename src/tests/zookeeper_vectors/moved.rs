@@ -51,7 +51,6 @@ pub fn ask(
     world.turn_to(server);
     world.send(conn, request.encode(1));
     let answers = frames(world, conn);
-    // The end of a session is answered, and then the connection ends.
     assert!(!answers.is_empty() || world.is_closed(conn), "an answer or an end");
     let mut from = Reader::new(answers.first()?.clone());
     let header = ReplyHeader::decode(&mut from).expect("a header");
