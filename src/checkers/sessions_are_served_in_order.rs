@@ -1,10 +1,11 @@
 //! What a client asks the coordinator for takes effect, and is answered, in the order in which it asked.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
 use crate::history::{CoordinatorObservation, SessionAnswer, SessionObservation};
-use crate::vocab::{NodeId, Time};
+use crate::vocab::{NodeId, Time, Zxid};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -24,7 +25,7 @@ pub const PROPERTY: Property = Property {
 #[derive(Clone, Debug, Default)]
 pub struct SessionsAreServedInOrder {
     /// Sessions of clients whose side is seen, and the last request of each that became a transaction.
-    written: BTreeMap<i64, i32>,
+    written: BTreeMap<i64, (Zxid, i32)>,
     first: FirstCase,
 }
 
@@ -32,7 +33,7 @@ impl Checker for SessionsAreServedInOrder {
     fn session(&mut self, books: &Books, time: Time, node: NodeId, told: &SessionObservation) {
         match told {
             SessionObservation::Attached { session, .. } => {
-                self.written.entry(*session).or_insert(0);
+                self.written.entry(*session).or_default();
             }
             SessionObservation::Answered { xid, zxid, answer } => {
                 let Some(answered) = books.sessions.answered() else { return };
@@ -64,12 +65,21 @@ impl Checker for SessionsAreServedInOrder {
         match told {
             CoordinatorObservation::Written { zxid, session, xid } => {
                 let Some(last) = self.written.get_mut(session) else { return };
-                let before = std::mem::replace(last, *xid);
-                if *xid <= before {
-                    *last = before;
+                let before = *last;
+                // A leader that stood still tells late what others had taken over from it.
+                let in_order = match zxid.cmp(&before.0) {
+                    Ordering::Greater => *xid > before.1,
+                    Ordering::Equal => *xid == before.1,
+                    Ordering::Less => *xid < before.1,
+                };
+                if *zxid > before.0 && in_order {
+                    *last = (*zxid, *xid);
+                }
+                if !in_order {
                     let what = format!(
                         "let request {xid} of session {session:#x} happen at {zxid}, \
-                         behind request {before}"
+                         request {} having happened at {}",
+                        before.1, before.0
                     );
                     self.first.of_node(books, time, &[node], what);
                 }
@@ -91,7 +101,6 @@ mod tests {
     use super::*;
     use crate::checkers::testing::{Story, rejects};
     use crate::history::SessionCall;
-    use crate::vocab::Zxid;
 
     const SESSION: i64 = 0x100;
 
@@ -134,8 +143,18 @@ mod tests {
         story.session(Story::B1, asked(1)).session(Story::B1, SessionObservation::Detached);
         story.session(Story::B1, attached()).session(Story::B1, asked(2));
         story.server(written(2, 5)).at(3_000).server(written(1, 6));
-        let text = "z1 let request 1 of session 0x100 happen at 0x6, behind request 2, at 3.000s";
+        let text = "z1 let request 1 of session 0x100 happen at 0x6, \
+                    request 2 having happened at 0x5, at 3.000s";
         assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
+    }
+
+    #[test]
+    fn a_write_that_its_leader_tells_of_late_is_accepted() {
+        let mut story = attached_story();
+        story.session(Story::B1, asked(1)).session(Story::B1, SessionObservation::Detached);
+        story.session(Story::B1, attached()).session(Story::B1, asked(2));
+        story.server(written(2, 6)).server(written(1, 5));
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
     }
 
     #[test]
