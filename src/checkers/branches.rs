@@ -81,6 +81,11 @@ impl Branches {
         self.batch(log, log.count.checked_sub(1)?)
     }
 
+    /// The first batch of a log behind what it begins with, if there is one and it is kept.
+    pub fn after(&self, log: Point, beginning: Point) -> Option<Batch> {
+        self.batch(log, beginning.count)
+    }
+
     /// Batch number `index` of a log, counted from 0, if it is kept.
     fn batch(&self, log: Point, index: u64) -> Option<Batch> {
         if index >= log.count {

@@ -48,21 +48,18 @@ pub struct Excuses {
     asked: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
-/// Whether a follower's log differs from its leader's as the release lets it: in records of one epoch, after
-/// somebody lost power; before 2.1 (KIP-320) in any.
+/// Whether a follower's log differs from its leader's as the release lets it: in records of one epoch, in which
+/// somebody led on after it had lost its own with the power; before 2.1 (KIP-320) in any.
 fn may_differ(terms: &Terms, partition: &Partition, node: NodeId, leader: BrokerId) -> bool {
-    let logs = &partition.logs;
     let own = partition.replicas.iter().find(|replica| replica.node == node);
     let Some(own) = own.and_then(|replica| replica.log) else { return false };
     let Some(theirs) = partition.replica(leader).and_then(|replica| replica.log) else {
         return false;
     };
-    let same = logs.common(own, theirs).end;
     if terms.kafka.truncation() < Truncation::Kip320 {
-        return same < own.end;
+        return partition.logs.common(own, theirs).end < own.end;
     }
-    let epoch = |log| logs.holding(log, same).map(|(batch, _)| batch.leader_epoch);
-    partition.power_lost && epoch(own).is_some() && epoch(own) == epoch(theirs)
+    partition.part_in_reused_epoch(terms.kafka, own, theirs)
 }
 
 impl Excuses {
@@ -144,8 +141,8 @@ impl Excuses {
         let failed = failed.map(|Failed { time, leader, end, .. }| {
             let (name, leader) = (terms.broker(broker), terms.broker(*leader));
             format!(
-                "{name} fetches no more since {time:.3}: what {leader} sends does not follow on its \
-                 log, which ends at {end} (KIP-461)"
+                "{name} fetches no more since {time:.3}: what {leader} sends does not follow on \
+                 its log, which ends at {end} (KIP-461)"
             )
         });
         failed.or_else(|| self.unnoticed(terms, broker))

@@ -1,8 +1,8 @@
 //! In the end, the in-sync replicas hold the same log.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::Replica;
-use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
+use crate::vocab::{BrokerId, Offset, Time, TopicPartition, Truncation};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -11,8 +11,11 @@ pub const PROPERTY: Property = Property {
                 the high watermark, batch for batch",
     source: "kafka-specification: StrongIsr; TigerBeetle's VOPR: replicas are byte-identical after \
              convergence",
-    leaves_out: "what lies above the high watermark, see high-watermark-reaches-the-end; offsets \
-                 below the start of either log; replicas that are not in sync",
+    leaves_out: "where acknowledged records may be lost, logs that part in an epoch in which a \
+                 leader led on after it had lost records with the power, and before 2.1 (KIP-320) \
+                 any, which are counted but permitted, see logs-match; what lies above the high \
+                 watermark, see high-watermark-reaches-the-end; offsets below the start of either \
+                 log; replicas that are not in sync",
     class: Class::Liveness,
 };
 
@@ -42,9 +45,27 @@ fn wrong(
     })
 }
 
+/// Whether the logs of two brokers may part where they do, as far as it is known where that is.
+fn permission(books: &Books, at: &TopicPartition, brokers: [BrokerId; 2]) -> Permission {
+    let (terms, partition) = (&books.terms, books.replicas.find(at));
+    let log = |broker| {
+        let log = partition?.replica(broker)?.log?;
+        (!partition?.logs.is_folded(log)).then_some(log)
+    };
+    let by_release = terms.kafka.truncation() < Truncation::Kip320;
+    match (partition, log(brokers[0]), log(brokers[1])) {
+        (Some(partition), Some(one), Some(other))
+            if !by_release && !partition.part_in_reused_epoch(terms.kafka, one, other) =>
+        {
+            Permission::Forbidden
+        }
+        _ => terms.acknowledged_loss,
+    }
+}
+
 impl Checker for FinalLogsAgree {
     fn judge(&self, books: &Books, end: Time) -> Judged {
-        let mut cases = FirstCase::default();
+        let mut cases = Cases::default();
         for at in books.ending.read() {
             let Some((leader, of_leader, leading)) = books.ending.leader(at) else { continue };
             for &broker in leading.isr.iter().filter(|id| **id != leader) {
@@ -52,12 +73,12 @@ impl Checker for FinalLogsAgree {
                 let led = (leader, of_leader.high_watermark);
                 if let Some((offset, what)) = wrong(books, at, led, (broker, replica)) {
                     let case = || Case::new(at, end, what).from_offset(offset);
-                    cases.found(|| case().after_faults(&books.faults));
+                    let permission = permission(books, at, [leader, broker]);
+                    cases.found(permission, || case().after_faults(&books.faults));
                 }
             }
         }
-        // Whoever leads on in the epoch that he lost his log in makes logs that never agree again.
-        PROPERTY.loss(&books.terms, Verdict::from_evidence(cases.evidence()))
+        PROPERTY.given(cases.verdict())
     }
 }
 
@@ -65,7 +86,7 @@ impl Checker for FinalLogsAgree {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, leading, rejects, replica};
-    use crate::checkers::{Permission, Status};
+    use crate::checkers::{Status, Verdict};
 
     fn story(other: Replica) -> Story {
         let mut story = Story::default();
@@ -96,5 +117,18 @@ mod tests {
         permitted.terms.acknowledged_loss = Permission::Permitted;
         assert_eq!(permitted.judgement().judged(&PROPERTY).status(), Status::Held);
         assert_eq!(outside.judgement().verdict(&PROPERTY), &Verdict::Holds, "b2 is not in sync");
+    }
+    #[test]
+    fn where_loss_is_permitted_only_an_epoch_that_was_led_on_in_after_a_loss_explains_it() {
+        for (epoch, status) in [(0, Status::Held), (1, Status::NotConverged)] {
+            let mut story = Story::replicated();
+            story.terms.acknowledged_loss = Permission::Permitted;
+            story.appended(1, 0, 0).appended(2, 0, 0).loaded(1, 0);
+            story.became_leader(1, epoch, 0).appended_other(1, 0, epoch);
+            let differs_at = Some(0);
+            story.final_replica(1, leading(1, 1, &[1, 2]));
+            story.final_replica(2, Replica { differs_at, ..replica(1, 1) });
+            assert_eq!(story.judgement().judged(&PROPERTY).status(), status);
+        }
     }
 }

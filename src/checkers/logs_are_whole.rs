@@ -1,8 +1,8 @@
 //! A replica's log has no hole, its epochs do not fall, and its high watermark lies within it.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
 use crate::history::BrokerObservation;
-use crate::vocab::{NodeId, Time};
+use crate::vocab::{LeaderEpoch, NodeId, Offset, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -10,40 +10,33 @@ pub const PROPERTY: Property = Property {
     statement: "a replica appends behind its last record, in epochs that do not fall, and knows \
                 no high watermark outside its log",
     source: "Kafka documentation, 5.3: offsets are sequential; KIP-101: the epochs of a log do not \
-             fall; UnifiedLog: log start ≤ high watermark ≤ log end",
-    leaves_out: "epochs that fall in a partition of which a host lost power, which is counted but \
-                 permitted: a cut that was not on the platter is undone, and what the leader has \
-                 noted of epochs is newer than its log; compaction, which is not simulated; \
-                 checksums, which brokers and consumers check themselves, see logs-match and \
-                 answers-are-sound; the first record after a log that began anew elsewhere",
+             fall, after a power loss neither, as LeaderEpochFileCache is on the platter before \
+             what is fetched behind a cut; UnifiedLog: log start ≤ high watermark ≤ log end",
+    leaves_out: "compaction, which is not simulated; checksums, which brokers and consumers check \
+                 themselves, see logs-match and answers-are-sound; the first record after a log \
+                 that began anew elsewhere",
     class: Class::Safety,
 };
 
-/// The logs that broke it.
+/// The first log that broke it.
 #[derive(Clone, Debug, Default)]
 pub struct LogsAreWhole {
-    cases: Cases,
+    first: FirstCase,
 }
 
 /// An append whose epoch is below the one before it.
-fn fallen(books: &Books, told: &BrokerObservation) -> Option<(Permission, String)> {
-    let &BrokerObservation::Appended { base, leader_epoch, .. } = told else { return None };
+fn fallen(books: &Books, base: Offset, leader_epoch: LeaderEpoch) -> Option<String> {
     let (partition, _, before) = books.replicas.replica()?;
     let batch = partition.logs.last(before.log?)?;
     let (ended, from) = (batch.last, batch.leader_epoch);
-    if from <= leader_epoch {
-        return None;
-    }
-    let torn = partition.power_lost;
-    let permission = if torn { Permission::Permitted } else { Permission::Forbidden };
-    let wrong = format!("appended {base} of epoch {leader_epoch} behind {ended} of epoch {from}");
-    Some((permission, wrong))
+    (from > leader_epoch)
+        .then(|| format!("appended {base} of epoch {leader_epoch} behind {ended} of epoch {from}"))
 }
 
 fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
     let (_, replica, before) = books.replicas.replica()?;
     match told {
-        &BrokerObservation::Appended { base, last, .. } => {
+        &BrokerObservation::Appended { base, last, leader_epoch, .. } => {
             let log = before.log?;
             if base != log.end || last < base {
                 return Some(format!(
@@ -51,7 +44,7 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
                     log.end
                 ));
             }
-            None
+            fallen(books, base, leader_epoch)
         }
         BrokerObservation::HighWatermark { offset, .. } => {
             let end = replica.log?.end;
@@ -65,11 +58,15 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
         BrokerObservation::LogLoaded { start, end, from, batches, .. } => {
             let mut next = batches.first().map_or(*end, |batch| batch.base);
             let begins = start <= from && from <= end && next <= *from;
+            let mut epoch = None;
             for batch in batches {
                 if batch.base != next {
                     return Some(format!("loaded a log with a hole at {next}"));
                 }
-                next = batch.last + 1;
+                if epoch > Some(batch.leader_epoch) {
+                    return Some(format!("loaded a log in which the epochs fall at {next}"));
+                }
+                (next, epoch) = (batch.last + 1, Some(batch.leader_epoch));
             }
             (!begins || next != *end).then(|| format!("loaded a log from {start} to {end} in part"))
         }
@@ -79,10 +76,9 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
 
 impl Checker for LogsAreWhole {
     fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
-        let forbidden = wrong(books, told).map(|wrong| (Permission::Forbidden, wrong));
-        let Some((permission, wrong)) = forbidden.or_else(|| fallen(books, told)) else { return };
+        let Some(wrong) = wrong(books, told) else { return };
         let Some(partition) = books.replicas.current() else { return };
-        self.cases.found(permission, || {
+        self.first.found(|| {
             let what =
                 format!("{} {wrong}, of {} at {time:.3}", books.terms.name(node), partition.at);
             let case = Case::new(&partition.at, time, what).about(&books.terms, [node]);
@@ -91,14 +87,15 @@ impl Checker for LogsAreWhole {
     }
 
     fn judge(&self, _: &Books, _: Time) -> Judged {
-        PROPERTY.given(self.cases.verdict())
+        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::Story;
+    use crate::checkers::testing::{Story, orders};
+    use crate::history::AppendedBatch;
 
     #[test]
     fn batches_in_a_row_in_rising_epochs_are_accepted() {
@@ -106,6 +103,24 @@ mod tests {
         story.appended(2, 0, 0).appended(2, 1, 0).appended(2, 2, 3).high_watermark(2, 3);
         story.truncated(2, 3, 2).high_watermark(2, 2).appended(2, 2, 4).loaded(2, 3);
         assert_eq!(story.violation(&PROPERTY), None);
+    }
+
+    #[test]
+    fn epochs_that_fall_on_a_disk_are_rejected() {
+        let batch =
+            |base, leader_epoch| AppendedBatch { base, last: base, leader_epoch, checksum: 7 };
+        for (second, told) in [
+            (3, None),
+            (2, Some("b2 loaded a log in which the epochs fall at 1, of orders-0 at 0.000s")),
+        ] {
+            let (at, batches) = (orders(), vec![batch(0, 3), batch(1, second)]);
+            let (start, end, high_watermark, from) = (0, 2, 0, 0);
+            let loaded =
+                BrokerObservation::LogLoaded { at, start, end, high_watermark, from, batches };
+            let mut story = Story::replicated();
+            story.broker(2, loaded);
+            assert_eq!(story.violation(&PROPERTY).as_deref(), told);
+        }
     }
 
     #[test]

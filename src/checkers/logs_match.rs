@@ -4,7 +4,7 @@ use super::branches::{Batch, Point};
 use super::replicas::Partition;
 use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::BrokerObservation;
-use crate::vocab::{NodeId, Time};
+use crate::vocab::{NodeId, Time, Truncation};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -12,9 +12,11 @@ pub const PROPERTY: Property = Property {
     statement: "two replicas that have a record of the same leader epoch at the same offset have \
                 the same records up to it",
     source: "KIP-101, KIP-279: what the leader epoch in a batch is for; Raft: log matching",
-    leaves_out: "records longer ago than the last thousands of committed batches; an epoch that \
-                 began on a log which had lost records of it to its disk; before 2.1 (KIP-320) it \
-                 is counted but permitted, as the release's own truncation lets it happen",
+    leaves_out: "records longer ago than the last thousands of committed batches; counted but \
+                 permitted: logs that part in an epoch in which a leader led on after it had lost \
+                 records with the power, as no election came between (a restart that the \
+                 controller did not see; KIP-966 ends it); before 2.1 (KIP-320) any, as the \
+                 release's own truncation lets it happen",
     class: Class::Safety,
 };
 
@@ -24,20 +26,30 @@ pub struct LogsMatch {
     cases: Cases,
 }
 
-/// A replica with another history of what was just appended, and up to where the two agree.
+/// A replica with another history of what was just appended, and its log.
 fn other_history(
     partition: &Partition,
     node: NodeId,
     (log, appended): (Point, Batch),
-) -> Option<(NodeId, i64)> {
-    let others = partition.replicas.iter().filter(|other| other.node != node);
-    others.filter(|other| other.torn.is_none()).find_map(|other| {
+) -> Option<(NodeId, Point)> {
+    let mut others = partition.replicas.iter().filter(|other| other.node != node);
+    others.find_map(|other| {
         let theirs = other.log.filter(|theirs| !partition.logs.is_folded(*theirs))?;
         let (batch, _) = partition.logs.holding(theirs, appended.base)?;
         let differs =
             batch.leader_epoch == appended.leader_epoch && !partition.logs.holds(theirs, log);
-        differs.then(|| (other.node, partition.logs.common(theirs, log).end))
+        differs.then_some((other.node, theirs))
     })
+}
+
+/// Whether two logs may part where they do.
+fn permission(books: &Books, partition: &Partition, (one, other): (Point, Point)) -> Permission {
+    let kafka = books.terms.kafka;
+    let by_release = kafka.truncation() < Truncation::Kip320;
+    match by_release || partition.part_in_reused_epoch(kafka, one, other) {
+        true => Permission::Permitted,
+        false => Permission::Forbidden,
+    }
 }
 
 impl Checker for LogsMatch {
@@ -51,9 +63,9 @@ impl Checker for LogsMatch {
         }
         let Some(log) = replica.log.filter(|log| !partition.logs.is_folded(*log)) else { return };
         let appended = Batch { base, last, leader_epoch, checksum };
-        let Some((other, same)) = other_history(partition, node, (log, appended)) else { return };
-        let torn = partition.torn_epoch == Some(leader_epoch) || replica.torn.is_some();
-        let permission = if torn { Permission::Permitted } else { books.terms.disagreement() };
+        let Some((other, theirs)) = other_history(partition, node, (log, appended)) else { return };
+        let permission = permission(books, partition, (log, theirs));
+        let same = partition.logs.common(theirs, log).end;
         self.cases.found(permission, || {
             let (at, terms) = (&partition.at, &books.terms);
             let (this, other_name) = (terms.name(node), terms.name(other));
@@ -100,5 +112,27 @@ mod tests {
             evidence,
             "b1 and b2 both have orders-0@2 of epoch 2 at 3.000s, but differ from 1 on"
         );
+    }
+    #[test]
+    fn logs_that_part_where_a_leader_lost_records_are_permitted_if_it_led_on_in_its_epoch() {
+        for (epoch, permission) in [(0, Permission::Permitted), (1, Permission::Forbidden)] {
+            let mut story = Story::replicated();
+            story.appended(1, 0, 0).appended(2, 0, 0).appended(1, 1, 0).appended(2, 1, 0);
+            story.loaded(1, 1).became_leader(1, epoch, 1).appended_other(1, 1, epoch);
+            story.appended(1, 2, epoch).appended(2, 2, epoch);
+            assert!(story.violation(&PROPERTY).is_some(), "they differ at 1");
+            assert_eq!(story.judgement().judged(&PROPERTY).permission, permission);
+        }
+    }
+
+    #[test]
+    fn the_other_log_may_be_of_an_older_epoch_there() {
+        // 3.9, seed 69 of leader_back_in_its_epoch: the leader lost the beginning of its epoch, too.
+        let mut story = Story::replicated();
+        story.appended(1, 0, 0).appended(2, 0, 0).appended(1, 1, 0).appended(2, 1, 0);
+        story.became_leader(1, 1, 2).loaded(1, 1).became_leader(1, 1, 1);
+        story.appended(1, 1, 1).appended(1, 2, 1).appended(2, 2, 1);
+        assert!(story.violation(&PROPERTY).is_some(), "they differ at 1");
+        assert_eq!(story.judgement().judged(&PROPERTY).permission, Permission::Permitted);
     }
 }

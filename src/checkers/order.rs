@@ -16,7 +16,10 @@ pub const PROPERTY: Property = Property {
              max.in.flight.requests.per.connection",
     leaves_out: "copies beyond the first; the order between partitions, which Kafka does not \
                  promise; without idempotence, records that were not acknowledged: the bytes of a \
-                 request that the producer gave up may still arrive",
+                 request that the producer gave up may still arrive; where acknowledged records \
+                 may be lost, partitions in which a leader led on in its epoch after it had lost \
+                 records with the power, which are counted but permitted: logs are spliced of two \
+                 histories then, see logs-match",
     class: Class::Safety,
 };
 
@@ -26,7 +29,11 @@ pub struct OrderIsKept;
 
 impl Checker for OrderIsKept {
     fn judge(&self, books: &Books, _: Time) -> Judged {
-        PROPERTY.given(books.order.judge(&books.ledger))
+        let is_reused = |at: &TopicPartition| {
+            books.replicas.find(at).is_some_and(|partition| !partition.reused_epochs.is_empty())
+        };
+        let may_lose = books.terms.acknowledged_loss == Permission::Permitted;
+        PROPERTY.given(books.order.judge(&books.ledger, |at| may_lose && is_reused(at)))
     }
 }
 
@@ -45,7 +52,7 @@ pub struct Order {
     highest: BTreeMap<TopicPartition, BTreeMap<Producer, u64>>,
     reordered: BTreeMap<Producer, u64>,
     permitted: Option<(Case, u64)>,
-    forbidden: Option<(Case, u64)>,
+    forbidden: BTreeMap<TopicPartition, (Case, u64)>,
 }
 
 /// Whether the place of a record was promised. Without sequence numbers a broker appends whatever arrives: what
@@ -72,9 +79,12 @@ impl Order {
         let after = *highest;
         *self.reordered.entry(producer).or_default() += 1;
         let promised = is_promised(ledger, copy);
-        let cases = if promised { &mut self.forbidden } else { &mut self.permitted };
         let case = || (Case { at: at.clone(), offset, producer, record, after }, 0);
-        cases.get_or_insert_with(case).1 += 1;
+        let found = match promised {
+            true => self.forbidden.entry(at.clone()).or_insert_with(case),
+            false => self.permitted.get_or_insert_with(case),
+        };
+        found.1 += 1;
     }
 
     /// How many records of a producer stand behind later ones.
@@ -82,13 +92,24 @@ impl Order {
         self.reordered.get(&producer).copied().unwrap_or(0)
     }
 
-    /// Judges all producers. Another order is forbidden where one was promised.
-    pub fn judge(&self, ledger: &Ledger) -> (Permission, Verdict) {
-        let permission = match self.forbidden {
-            None if self.permitted.is_some() => Permission::Permitted,
-            _ => Permission::Forbidden,
+    /// Judges all producers. Another order is forbidden where one was promised, but in partitions whose log may
+    /// be spliced.
+    pub fn judge(
+        &self,
+        ledger: &Ledger,
+        spliced: impl Fn(&TopicPartition) -> bool,
+    ) -> (Permission, Verdict) {
+        let of_spliced = |(at, _): &(&TopicPartition, &(Case, u64))| spliced(at);
+        let (permitted, forbidden): (Vec<_>, Vec<_>) =
+            self.forbidden.iter().partition(|case| of_spliced(case));
+        let (permission, first) = match forbidden.first() {
+            Some((_, first)) => (Permission::Forbidden, Some(*first)),
+            None => {
+                let first = permitted.first().map(|(_, first)| *first);
+                let first = first.or(self.permitted.as_ref());
+                (first.map_or(Permission::Forbidden, |_| Permission::Permitted), first)
+            }
         };
-        let first = self.forbidden.as_ref().or(self.permitted.as_ref());
         let evidence = first.map(|(case, count)| Evidence::Reordered {
             producer: ledger.accounts()[case.producer].name.clone(),
             record: case.record,
@@ -153,5 +174,18 @@ mod tests {
         assert_eq!(judged(false, false), Permission::Permitted);
         assert_eq!(judged(false, true), Permission::Forbidden);
         assert_eq!(judged(true, false), Permission::Forbidden, "sequence numbers keep it out");
+    }
+    #[test]
+    fn a_log_may_be_spliced_where_a_leader_led_on_after_a_loss_and_loss_is_permitted() {
+        // Kafka 2.0, seed 53 of leader_back_in_its_epoch.
+        for (epoch, permission) in [(0, Permission::Permitted), (1, Permission::Forbidden)] {
+            let mut story = Story::replicated();
+            story.terms.acknowledged_loss = Permission::Permitted;
+            story.terms.producers[0].ordered = true;
+            story.appended(1, 0, 0).loaded(1, 0).became_leader(1, epoch, 0);
+            story.final_log(0..0).final_record(0, 2).final_record(1, 1);
+            story.acknowledged(2, 0).acknowledged(1, 1);
+            assert_eq!(story.judgement().judged(&PROPERTY).permission, permission);
+        }
     }
 }

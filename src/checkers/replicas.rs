@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use super::branches::{Batch, Branches, Point};
 use super::stored::{State, partition_of_state};
 use crate::history::{BrokerObservation, CoordinatorObservation, Life};
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, Time, TopicPartition, Zxid};
+use crate::vocab::{
+    BrokerId, KafkaVersion, LeaderEpoch, NodeId, Offset, Time, TopicPartition, Truncation, Zxid,
+};
 
 /// What a replica believes itself to be, since its process began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,9 @@ pub struct Replica {
     pub leader_epoch: LeaderEpoch,
     /// When its disk lost records that were committed; until it has them again.
     pub torn: Option<Time>,
+    /// Whether its disk lost records since it led last, and the epoch that it led in.
+    has_lost: bool,
+    last_led: Option<LeaderEpoch>,
     /// Whether its log was told of since its process began.
     loaded: bool,
 }
@@ -115,12 +120,11 @@ pub struct Partition {
     pub committed: Point,
     /// The leader epoch of the last unclean election.
     pub unclean_epoch: Option<LeaderEpoch>,
-    /// The last epoch that began on a log which had lost records to its disk.
-    pub torn_epoch: Option<LeaderEpoch>,
+    /// Epochs in which a leader led on after its disk had lost records: it gave their offsets to others.
+    pub reused_epochs: Vec<LeaderEpoch>,
     /// Leaders of earlier epochs lead logs that are history: committed records were lost since.
     pub forgiven: LeaderEpoch,
-    /// Whether a replica's host lost power: its disk may show again what was cut off, beside epochs that were
-    /// noted later.
+    /// Whether a replica's host lost power.
     pub power_lost: bool,
     /// Its topic was deleted: nothing is judged any more.
     deleted: bool,
@@ -138,9 +142,9 @@ impl Partition {
             state: None,
             before_state: None,
             unclean_epoch: None,
-            torn_epoch: None,
-            forgiven: 0,
+            reused_epochs: Vec::new(),
             power_lost: false,
+            forgiven: 0,
             deleted: false,
         }
     }
@@ -187,6 +191,8 @@ impl Partition {
                 role: Role::None,
                 leader_epoch: -1,
                 torn: None,
+                has_lost: false,
+                last_led: None,
                 loaded: true,
             });
             self.replicas.len() - 1
@@ -245,6 +251,10 @@ impl Partition {
         let below = log.map_or(self.logs.empty(), |log| self.logs.cut(log, replica.high_watermark));
         replica.below_high_watermark = below;
         let torn = replica.torn;
+        let led = replica.last_led.replace(epoch);
+        if std::mem::take(&mut replica.has_lost) && led == Some(epoch) {
+            self.reused_epochs.push(epoch);
+        }
         if !self.is_legitimate(&self.replicas[index]) {
             return None;
         }
@@ -261,7 +271,6 @@ impl Partition {
         };
         self.committed = kept;
         self.forgiven = epoch;
-        self.torn_epoch = torn.map(|_| epoch).or(self.torn_epoch);
         // There is nothing left that it lacks.
         self.replicas[index].torn = None;
         Some(lost)
@@ -283,9 +292,32 @@ impl Partition {
     fn has_loaded(&mut self, index: usize, log: Option<Point>) {
         let held = |log: Option<Point>| log.is_some_and(|log| self.logs.holds(log, self.committed));
         let (had, has) = (held(self.replicas[index].log), held(log));
+        let has_lost = self.has_lost(self.replicas[index].log, log);
         let replica = &mut self.replicas[index];
+        replica.has_lost |= has_lost;
         (replica.log, replica.loaded) = (log, true);
         replica.torn = if had && !has { Some(Time::ZERO) } else { replica.torn.filter(|_| !has) };
+    }
+
+    /// Whether a power loss left less than `had` of a log.
+    fn has_lost(&self, had: Option<Point>, has: Option<Point>) -> bool {
+        let Some(had) = had.filter(|_| self.power_lost) else { return false };
+        !has.is_some_and(|has| self.logs.holds(has, had))
+    }
+
+    /// Whether two logs part where Kafka lets them: one has a record there of an epoch whose leader lost records
+    /// with the power and led on in it, and the other has records of that epoch, too, there or behind it, so that
+    /// the epoch of its end does not tell the one from the other. Before 2.7 (KIP-595) it may be of an older one:
+    /// followers ask where their last epoch ends only when a new one begins.
+    pub fn part_in_reused_epoch(&self, kafka: KafkaVersion, one: Point, other: Point) -> bool {
+        let same = self.logs.common(one, other);
+        let epoch = |log| self.logs.after(log, same).map(|batch| batch.leader_epoch);
+        let Some(reused) = epoch(one).zip(epoch(other)).map(|(one, other)| one.max(other)) else {
+            return false;
+        };
+        let reaches = |log| self.logs.last(log).is_some_and(|last| last.leader_epoch >= reused);
+        self.reused_epochs.contains(&reused)
+            && (kafka.truncation() != Truncation::OnFetch || reaches(one) && reaches(other))
     }
 
     fn stored(&mut self, state: State) {

@@ -26,11 +26,14 @@ pub struct ReplicasConverge;
 
 /// What the replicas that are not in sync wait for, half a sentence each.
 fn waits(books: &Books, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String> {
-    let progress = |id: &BrokerId| books.ending.progress(&books.terms, at, *id);
-    let mut waits: Vec<_> = match books.ending.leader(at) {
-        Some(_) => missing.iter().map(progress).collect(),
-        None => Vec::new(),
-    };
+    let mut waits = Vec::new();
+    for id in missing.iter().filter(|_| books.ending.leader(at).is_some()) {
+        waits.push(books.ending.progress(&books.terms, at, *id));
+        if let Some(offset) = books.ending.replica(at, *id).and_then(|replica| replica.differs_at) {
+            let follower = books.terms.broker(*id);
+            waits.push(format!("{follower}'s log is not its leader's from {at}@{offset} on"));
+        }
+    }
     if let Some((leader, _, leading)) = books.ending.leader(at)
         && leading.is_isr_pending
     {
@@ -82,9 +85,9 @@ impl Checker for ReplicasConverge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::{Story, leading, rejects};
+    use crate::checkers::testing::{Story, leading, rejects, replica};
     use crate::checkers::{Status, Verdict};
-    use crate::history::{Election, Life};
+    use crate::history::{Election, Life, Replica};
 
     fn holds(story: &Story) -> bool {
         story.judgement().verdict(&PROPERTY) == &Verdict::Holds
@@ -112,8 +115,10 @@ mod tests {
         known.followers[2].log_end = Some(412);
         known.followers[2].fetched = Some(Time::from_millis(61_500));
         story.final_replica(1, state);
+        story.final_replica(3, Replica { differs_at: Some(17), ..replica(412, 400) });
         let because = [
             "b3's log is at 412 of 500, fetched last at 61.500s",
+            "b3's log is not its leader's from orders-0@17 on",
             "b1 waits for the answer to a change of the in-sync replicas",
         ];
         assert_eq!(rejects(&story, &PROPERTY).because(), because);

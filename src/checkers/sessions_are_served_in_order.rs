@@ -9,13 +9,14 @@ use crate::vocab::{NodeId, Time};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "sessions-are-served-in-order",
-    statement: "the requests of a session at the coordinator are answered in the order in which they were \
-                sent, a write that succeeds comes after everything that its session was told of before, and \
-                writes take effect in the order of sending, each once, also when the client has moved to \
-                another server in between",
-    source: "ZooKeeper's guarantees: sequential consistency, FIFO client order (Z6); ZOOKEEPER-417, 710, \
-             2886 (row 78)",
-    leaves_out: "clients from outside, whose own side is not seen; whether what was not answered happened",
+    statement: "the requests of a session at the coordinator are answered in the order in which \
+                they were sent, a write that succeeds comes after everything that its session was \
+                told of before, and writes take effect in the order of sending, each once, also \
+                when the client has moved to another server in between",
+    source: "ZooKeeper's guarantees: sequential consistency, FIFO client order (Z6); \
+             ZOOKEEPER-417, 710, 2886 (row 78)",
+    leaves_out: "clients from outside, whose own side is not seen; whether what was not answered \
+                 happened",
     class: Class::Safety,
 };
 

@@ -80,7 +80,8 @@ impl Default for Story {
     }
 }
 
-fn orders() -> TopicPartition {
+/// The partition that stories are about.
+pub fn orders() -> TopicPartition {
     TopicPartition::new("orders", 0)
 }
 
@@ -141,7 +142,8 @@ impl Story {
         self
     }
 
-    fn broker(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
+    /// A broker tells something.
+    pub fn broker(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
         let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;
         self.observed(node, Observation::Broker(observation))
     }
@@ -243,6 +245,13 @@ impl Story {
     /// A broker appended a batch of one record.
     pub fn appended(&mut self, broker: i32, offset: Offset, leader_epoch: i32) -> &mut Self {
         let (at, base, last, checksum) = (orders(), offset, offset, 7);
+        let appended = BrokerObservation::Appended { at, base, last, leader_epoch, checksum };
+        self.broker(broker, appended)
+    }
+
+    /// A broker appended another batch of one record.
+    pub fn appended_other(&mut self, broker: i32, offset: Offset, leader_epoch: i32) -> &mut Self {
+        let (at, base, last, checksum) = (orders(), offset, offset, 8);
         let appended = BrokerObservation::Appended { at, base, last, leader_epoch, checksum };
         self.broker(broker, appended)
     }

@@ -13,13 +13,15 @@ use crate::vocab::{NodeId, Time, Zxid};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "watches-are-told",
-    statement: "a client of the coordinator is told of a change of what it watches before it is answered by a \
-                server that has the change, of changes in their order, only of what changed, and once for each \
-                time that it set the watch; also when it moved to another server in between",
-    source: "ZooKeeper Programmer's Guide: what ZooKeeper guarantees about watches (Z8); ZOOKEEPER-1667 (row \
-             79)",
-    leaves_out: "an exists watch on a znode that was created and deleted while the client was not connected, \
-                 which tells nothing, as documented; persistent watches; how often a znode changed",
+    statement: "a client of the coordinator is told of a change of what it watches before it is \
+                answered by a server that has the change, of changes in their order, only of what \
+                changed, and once for each time that it set the watch; also when it moved to \
+                another server in between",
+    source: "ZooKeeper Programmer's Guide: what ZooKeeper guarantees about watches (Z8); \
+             ZOOKEEPER-1667 (row 79)",
+    leaves_out: "an exists watch on a znode that was created and deleted while the client was not \
+                 connected, which tells nothing, as documented; persistent watches; how often a \
+                 znode changed",
     class: Class::Safety,
 };
 
@@ -228,7 +230,8 @@ impl WatchesAreTold {
             && before < due
         {
             let what = format!(
-                "was told that {path} {kind} at {due} before it was told that {} changed at {before}",
+                "was told that {path} {kind} at {due} before it was told that {} changed at \
+                 {before}",
                 watch.1
             );
             self.wrong(books, at, &what);

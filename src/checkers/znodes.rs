@@ -131,6 +131,10 @@ pub fn parent(path: &str) -> &str {
     }
 }
 
+fn is_quiet(quiet: &VecDeque<(Zxid, Zxid)>, from: Zxid, to: Zxid) -> bool {
+    quiet.iter().any(|(begin, end)| *begin < to && *end > from)
+}
+
 impl Znodes {
     /// The last transaction that was told of.
     pub fn last(&self) -> Zxid {
@@ -175,14 +179,16 @@ impl Znodes {
     fn changed(&mut self, zxid: Zxid, path: &Arc<str>, version: Option<i32>) {
         self.last = self.last.max(zxid);
         let znode = self.paths.entry(path.clone()).or_default();
-        let before = znode.data.known.back().map(|(_, version)| *version);
+        let before = znode.data.known.back().copied();
         if !znode.data.push(zxid, version) {
             return;
         }
         znode.touched = zxid;
         let did = match (version, before) {
             (None, _) => Did::Deleted,
-            (Some(0), _) | (_, Some(None)) => Did::Created,
+            (Some(0), _) => Did::Created,
+            // It was created and set by one transaction, unless somebody created it without a word.
+            (_, Some((since, None))) if !is_quiet(&self.quiet, since, zxid) => Did::Created,
             _ => Did::Set,
         };
         if did == Did::Deleted {
@@ -190,8 +196,11 @@ impl Znodes {
             self.gone.push_back(path.clone());
         }
         self.fresh = Some(Change { zxid, did });
-        // What is set and was not known may have been created by the same transaction.
-        if did != Did::Set || before.is_none() {
+        // What is set may have been created by the same transaction, unless it is known to have been there.
+        let was_there = |(since, version): (Zxid, Option<i32>)| {
+            version.is_some() && !is_quiet(&self.quiet, since, zxid)
+        };
+        if did != Did::Set || !before.is_some_and(was_there) {
             self.touch_parent(zxid, path, did != Did::Set);
         }
         self.forget_gone();
@@ -222,7 +231,7 @@ impl Znodes {
 
     /// Whether something may have happened behind `from` and up to `to` that nobody told of.
     pub fn is_quiet(&self, from: Zxid, to: Zxid) -> bool {
-        self.quiet.iter().any(|(begin, end)| *begin < to && *end > from)
+        is_quiet(&self.quiet, from, to)
     }
 
     /// What is known of a znode as of `zxid`.
@@ -301,6 +310,22 @@ mod tests {
         assert_eq!(znodes.at("/a", Zxid(1)), Known::There(Zxid(1), 0));
         assert_eq!(znodes.at("/a", Zxid(4)), Known::Nothing, "somebody may have deleted it");
         assert!(znodes.is_quiet(Zxid(1), Zxid(2)) && !znodes.is_quiet(Zxid(4), Zxid(9)));
+    }
+
+    #[test]
+    fn what_somebody_may_have_created_without_a_word_is_set_and_not_created() {
+        for (quiet, did) in [(false, Did::Created), (true, Did::Set)] {
+            let mut znodes = Znodes::default();
+            stored(&mut znodes, 1, "/a/b", 0);
+            removed(&mut znodes, 2, "/a/b");
+            if quiet {
+                let leading =
+                    CoordinatorObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 };
+                znodes.coordinator(&leading);
+            }
+            assert_eq!(stored(&mut znodes, 5, "/a/b", 1), Some(did));
+            assert_eq!(znodes.touched("/a"), Zxid(5));
+        }
     }
 
     #[test]

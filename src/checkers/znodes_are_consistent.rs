@@ -9,15 +9,16 @@ use crate::vocab::{NodeId, Time, Zxid};
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "znodes-are-consistent",
-    statement: "a write to the coordinator comes after every write that was answered before it was sent, and \
-                gives the znode the next version; no session sees less than it has seen, also at another \
-                server; a read shows the znode as the transactions up to its zxid made it; and behind a sync \
-                a session sees all that was decided when it asked for it",
-    source: "ZooKeeper's guarantees: linearizable writes, sequential consistency, single system image, \
-             reliability (Z7, Z10)",
-    leaves_out: "reads without a sync, which may be old; a sync at a server whose leader was deposed and does \
-                 not know it (ZOOKEEPER-1675, row 81); names of children; what a new leader's history holds \
-                 and nobody had applied",
+    statement: "a write to the coordinator comes after every write that was answered before it \
+                was sent, and gives the znode the next version; no session sees less than it has \
+                seen, also at another server; a read shows the znode as the transactions up to \
+                its zxid made it; and behind a sync a session sees all that was decided when it \
+                asked for it",
+    source: "ZooKeeper's guarantees: linearizable writes, sequential consistency, single system \
+             image, reliability (Z7, Z10)",
+    leaves_out: "reads without a sync, which may be old; a sync at a server whose leader was \
+                 deposed and does not know it (ZOOKEEPER-1675, row 81); names of children; what a \
+                 new leader's history holds and nobody had applied",
     class: Class::Safety,
 };
 

@@ -96,6 +96,27 @@ impl<'p, S: Subscriber> Live<'p, S> {
         });
     }
 
+    /// How many bytes of what `visitor` sent its server has not read: they are on their way, wait for a cut to heal
+    /// or for a paused process, or for a broker that works on an earlier request. 0 when either end is gone.
+    ///
+    /// # Panics
+    /// When the cluster has no doors.
+    pub fn unread(&self, visitor: Visitor) -> usize {
+        let (world, outside) = (&self.cluster.world, self.outside());
+        let Some(Role::Outside(role)) = world.process(outside) else { return 0 };
+        let Some((conn, server, waiting)) = role.visit(visitor) else { return 0 };
+        let left = match world.process(server) {
+            Some(Role::Broker(broker)) => broker.left_in_socket(conn),
+            _ => 0,
+        };
+        waiting + world.in_flight(conn, outside) + left
+    }
+
+    /// Whether a client of `server` is refused: its host has power, and its process does not run.
+    pub fn refuses(&self, server: NodeId) -> bool {
+        self.cluster.world.refuses(server)
+    }
+
     fn outside(&self) -> NodeId {
         self.cluster.names.outside.expect("a cluster with doors")
     }

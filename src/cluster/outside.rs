@@ -52,6 +52,7 @@ pub enum News {
 #[derive(Debug)]
 struct Visit {
     conn: ConnId,
+    server: NodeId,
     is_open: bool,
     /// What came before the connection stood.
     waiting: Vec<Bytes>,
@@ -72,7 +73,7 @@ impl Outside {
             Inbound::Open { visitor, server } => {
                 let conn = effects.connect(server);
                 self.by_conn.insert(conn, visitor);
-                let visit = Visit { conn, is_open: false, waiting: Vec::new() };
+                let visit = Visit { conn, server, is_open: false, waiting: Vec::new() };
                 let before = self.visits.insert(visitor, visit);
                 assert!(before.is_none(), "{visitor:?} came twice");
             }
@@ -93,6 +94,13 @@ impl Outside {
     /// Moves what is to go out behind `news`.
     pub fn take_news(&mut self, news: &mut Vec<(Visitor, News)>) {
         news.append(&mut self.news);
+    }
+
+    /// The connection, the server and the bytes that wait for the connection to stand; `None` when either end is
+    /// gone.
+    pub fn visit(&self, visitor: Visitor) -> Option<(ConnId, NodeId, usize)> {
+        let visit = self.visits.get(&visitor)?;
+        Some((visit.conn, visit.server, visit.waiting.iter().map(Bytes::len).sum()))
     }
 
     /// Takes one input.
@@ -150,7 +158,9 @@ mod tests {
         outside.let_in(bytes("a"), &mut effects);
         outside.let_in(bytes("b"), &mut effects);
         assert!(effects.as_slice().is_empty());
+        assert_eq!(outside.visit(VISITOR), Some((conn, NodeId(3), 2)));
         outside.step(Input::Opened(conn), &mut effects);
+        assert_eq!(outside.visit(VISITOR), Some((conn, NodeId(3), 0)));
         outside.let_in(bytes("c"), &mut effects);
         let sent: Vec<_> = effects
             .drain()

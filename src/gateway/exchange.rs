@@ -30,6 +30,8 @@ pub enum Order {
     Close,
     /// Reset it, now.
     Reset,
+    /// The server has read so many bytes more of what the client sent.
+    Took(usize),
 }
 
 /// What the cluster's side finds when it looks.
@@ -49,6 +51,8 @@ pub struct Inbox {
 pub struct Outbox {
     /// What is to be done, in order.
     pub orders: Vec<(Visitor, Order)>,
+    /// Doors that are to be opened or shut, in order: their number, and whether somebody is to listen there.
+    pub doors: Vec<(usize, bool)>,
     /// Whether there will be no more.
     pub is_over: bool,
 }
@@ -100,6 +104,11 @@ impl Exchange {
         lock(&self.outbox).orders.append(orders);
     }
 
+    /// The cluster's side: at the door of that number somebody listens from now on, or nobody does.
+    pub fn set_door(&self, door: usize, listens: bool) {
+        lock(&self.outbox).doors.push((door, listens));
+    }
+
     /// The cluster's side: there will be no more orders.
     pub fn end(&self) {
         lock(&self.outbox).is_over = true;
@@ -108,7 +117,9 @@ impl Exchange {
     /// The sockets' side: takes what is to be done.
     pub fn take_orders(&self) -> Outbox {
         let mut outbox = lock(&self.outbox);
-        Outbox { orders: std::mem::take(&mut outbox.orders), is_over: outbox.is_over }
+        let (orders, doors) =
+            (std::mem::take(&mut outbox.orders), std::mem::take(&mut outbox.doors));
+        Outbox { orders, doors, is_over: outbox.is_over }
     }
 }
 

@@ -7,17 +7,20 @@
 //! | inside | outside |
 //! |---|---|
 //! | the server closes | what was sent arrives, then the end |
-//! | the server's process dies, or does not run | a reset |
+//! | the server's process dies | a reset |
+//! | it does not run, and its host does | connections are refused |
 //! | the way is cut, the host has no power, the process stands still | silence |
 //!
-//! One thing differs: the operating system accepts connections by itself, so that where a real client would be
-//! refused it is accepted and then reset, and where it would wait for the handshake it waits for its first answer.
+//! One thing differs: the operating system accepts connections by itself, so that where a real client would wait for
+//! the handshake it waits for its first answer.
 //!
 //! Nobody outside is trusted. A server has up to 4,096 connections, and its share of the process's descriptors;
-//! more are reset. A client that leaves a mebibyte of answers unread is not listened to until it reads. Requests
-//! are looked through before anything is made of them ([`crate::wire::foreign`]), and those that brokers make of
-//! one another are refused, as the ACLs of a real cluster do. What is not bounded is what clients send while a
-//! server is slow: the simulated network has no windows, and holds it all.
+//! more are reset. What a server does not read is left in the client's socket, but for a window of 256 KiB (less
+//! when there are more than a thousand connections); a client that leaves a mebibyte of answers unread is not
+//! listened to until it reads, and is reset when it leaves 256. Both decide only when bytes are taken from a real
+//! socket, and so nothing that the recording does not hold. Requests are looked through before anything is made of
+//! them ([`crate::wire::foreign`]), and those that brokers make of one another are refused, as the ACLs of a real
+//! cluster do.
 //!
 //! What comes from outside, and when, is all that the seed does not decide. It enters between two events of the
 //! simulation, at a virtual time that is written down ([`recording`]); let in again at the same times it gives the
@@ -26,11 +29,13 @@
 //! | file | what |
 //! |---|---|
 //! | `sockets.rs` | the thread with the sockets |
+//! | `doors.rs` | where a server listens, while it runs |
 //! | `exchange.rs` | what the two threads hand to one another |
 //! | `serving.rs` | the cluster's side: pace, what is let in, the end |
 //! | `wall.rs` | the wall clock |
 //! | `recording.rs` | the file |
 
+mod doors;
 mod exchange;
 mod recording;
 mod serving;

@@ -1,6 +1,6 @@
 //! The cluster's side of a served run, and the playing of a recording.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,10 @@ struct Served<'a, 'p, S: Subscriber> {
     live: &'a mut Live<'p, S>,
     serving: Serving,
     doors: Vec<NodeId>,
+    /// Whether somebody listens at each door.
+    listening: Vec<bool>,
+    /// Connections of which their servers have not read everything, and how much they had not when it was last told.
+    unread: BTreeMap<Visitor, usize>,
     /// Connections of which neither end is gone.
     standing: BTreeSet<Visitor>,
     /// Connections whose clients only listen, by when they are closed.
@@ -65,11 +69,13 @@ impl Serving {
         let roster = live.roster().clone();
         let node =
             |name: &String| roster.find(name).expect("doors are those of the plan's servers");
-        let doors = self.doors.iter().map(node).collect();
+        let doors: Vec<NodeId> = self.doors.iter().map(node).collect();
         let mut served = Served {
             live: &mut live,
             serving: self,
+            listening: vec![true; doors.len()],
             doors,
+            unread: BTreeMap::new(),
             standing: BTreeSet::new(),
             lingering: BTreeSet::new(),
             news: Vec::new(),
@@ -141,6 +147,13 @@ impl<S: Subscriber> Served<'_, '_, S> {
         if !stands {
             return;
         }
+        match &inbound {
+            Inbound::Open { .. } => {}
+            Inbound::Bytes { visitor, bytes } => {
+                *self.unread.entry(*visitor).or_default() += bytes.len();
+            }
+            Inbound::Close { visitor } => _ = self.unread.remove(visitor),
+        }
         let (now, roster) = (self.live.now(), self.live.roster());
         if let Some(recording) = &mut self.serving.recording {
             recording.add(now, &inbound, roster);
@@ -173,8 +186,34 @@ impl<S: Subscriber> Served<'_, '_, S> {
             };
             self.orders.push((visitor, order));
         }
+        self.tell_read();
+        self.tell_doors();
         if !self.orders.is_empty() {
             self.serving.exchange.order(&mut self.orders);
+        }
+    }
+
+    /// Tells how much servers have read, so that no more is let in than a connection holds.
+    fn tell_read(&mut self) {
+        let (live, orders) = (&*self.live, &mut self.orders);
+        self.unread.retain(|&visitor, unread| {
+            let now = live.unread(visitor);
+            if now < *unread {
+                orders.push((visitor, Order::Took(*unread - now)));
+                *unread = now;
+            }
+            *unread > 0
+        });
+    }
+
+    /// Tells which servers' hosts refuse clients.
+    fn tell_doors(&mut self) {
+        for (index, (server, listening)) in self.doors.iter().zip(&mut self.listening).enumerate() {
+            let listens = !self.live.refuses(*server);
+            if listens != *listening {
+                *listening = listens;
+                self.serving.exchange.set_door(index, listens);
+            }
         }
     }
 

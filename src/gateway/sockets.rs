@@ -1,7 +1,9 @@
 //! The thread with the sockets: accepts, reads, writes, and looks at the wall clock.
 //!
 //! One loop for all connections, so that ten thousand of them cost no threads. A connection costs memory only for
-//! what it has sent and what it does not read: nothing is allocated by a length that somebody announces.
+//! what it has sent and what it does not read: nothing is allocated by a length that somebody announces. Both are
+//! bounded: a socket is not read while more than a window of what came from it was not read by its server, so that
+//! the client's own TCP holds the rest, and is reset when its client leaves too much unread itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,11 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
+use super::doors::Door;
 use super::exchange::{Arrived, Exchange, Order};
 use super::wall::Stopwatch;
 use crate::cluster::Visitor;
@@ -32,6 +35,15 @@ const READ_MAX: usize = 256 * 1024;
 const UNREAD_MAX: usize = 1 << 20;
 /// What one connection may leave unread before it is reset.
 const UNREAD_LIMIT: usize = 256 << 20;
+/// What all connections together may leave unread before those are reset that leave more than [`UNREAD_MAX`].
+const UNREAD_TOTAL: usize = 1 << 30;
+/// What one connection may have sent, in bytes, that its server has not read, as with socket buffers of that size:
+/// the most, while there are few,
+const WINDOW_MAX: usize = 256 * 1024;
+/// the least,
+const WINDOW_MIN: usize = 16 * 1024;
+/// and what is shared by all in between.
+const WINDOWS_TOTAL: usize = 256 << 20;
 /// What may wait for the cluster's side, in pieces, before nobody is listened to.
 const BACKLOG_MAX: usize = 4_096;
 /// How long a client may take to hear that its connection is closed.
@@ -43,6 +55,8 @@ struct Guest {
     door: usize,
     outgoing: VecDeque<Bytes>,
     unread: usize,
+    /// Bytes that came from here and that the server has not read.
+    in_flight: usize,
     can_read: bool,
     can_write: bool,
     /// It sends no more.
@@ -60,7 +74,7 @@ enum Fate {
 /// All sockets.
 pub struct Sockets {
     poll: Poll,
-    listeners: Vec<TcpListener>,
+    doors: Vec<Door>,
     /// Listeners have the tokens below this one, connections those from it on.
     first_guest: usize,
     /// Listeners with connections that were not accepted yet.
@@ -70,6 +84,8 @@ pub struct Sockets {
     guests_at: Vec<usize>,
     guests_max: usize,
     next_visitor: u64,
+    /// What all leave unread, in bytes.
+    unread: usize,
     /// A descriptor to give up when there are no more, so that a connection can be accepted and closed.
     spare: Option<UdpSocket>,
     arrived: Vec<(Visitor, Arrived)>,
@@ -85,20 +101,18 @@ impl Sockets {
         let poll = Poll::new()?;
         let mut doors = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
-            listener.set_nonblocking(true)?;
-            let mut listener = TcpListener::from_std(listener);
-            poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
-            doors.push(listener);
+            doors.push(Door::new(listener, Token(index), poll.registry())?);
         }
         Ok(Self {
             poll,
             first_guest: doors.len(),
             guests_at: vec![0; doors.len()],
             guests_max: share(doors.len()),
-            listeners: doors,
+            doors,
             knocking: BTreeSet::new(),
             guests: BTreeMap::new(),
             next_visitor: 1,
+            unread: 0,
             spare: spare(),
             arrived: Vec::new(),
             exchange,
@@ -118,6 +132,7 @@ impl Sockets {
             for (visitor, order) in outbox.orders {
                 self.obey(now, visitor, order);
             }
+            self.turn_doors(now, &outbox.doors);
             self.work(now);
             if outbox.is_over && (self.guests.is_empty() || failed) {
                 return;
@@ -147,12 +162,27 @@ impl Sockets {
         }
     }
 
+    /// Opens and shuts doors, and tries again those that could not be opened.
+    fn turn_doors(&mut self, now: Duration, orders: &[(usize, bool)]) {
+        for &(door, listens) in orders {
+            if listens {
+                self.doors[door].open(now, self.poll.registry());
+                self.knocking.insert(door);
+            } else {
+                self.doors[door].shut();
+            }
+        }
+        for door in &mut self.doors {
+            door.try_again(now, self.poll.registry());
+        }
+    }
+
     /// Accepts who knocks. The same listener is looked at again next time, until nobody is left there.
     fn accept_all(&mut self) {
         for door in std::mem::take(&mut self.knocking) {
             for _ in 0..256 {
-                match self.listeners[door].accept() {
-                    Ok((stream, _)) => self.welcome(door, stream),
+                match self.doors[door].accept() {
+                    Ok(stream) => self.welcome(door, stream),
                     Err(why) if why.kind() == ErrorKind::WouldBlock => break,
                     Err(why) => {
                         self.knocking.insert(door);
@@ -170,7 +200,7 @@ impl Sockets {
     fn turn_away(&mut self, door: usize, why: &io::Error) {
         warn!(%why, "cannot accept a connection");
         self.spare = None;
-        if let Ok((stream, _)) = self.listeners[door].accept() {
+        if let Ok(stream) = self.doors[door].accept() {
             reset(stream);
         }
         self.spare = spare();
@@ -198,6 +228,7 @@ impl Sockets {
             door,
             outgoing: VecDeque::new(),
             unread: 0,
+            in_flight: 0,
             can_read: true,
             can_write: true,
             is_silent: false,
@@ -214,8 +245,10 @@ impl Sockets {
         match order {
             Order::Send(bytes) => {
                 guest.unread += bytes.len();
+                self.unread += bytes.len();
                 guest.outgoing.push_back(bytes);
-                if guest.unread > UNREAD_LIMIT {
+                let is_crowded = self.unread > UNREAD_TOTAL && guest.unread > UNREAD_MAX;
+                if guest.unread > UNREAD_LIMIT || is_crowded {
                     info!(visitor = visitor.0, "resets a client that reads nothing");
                     self.drop_guest(visitor.0, true);
                     self.arrived.push((visitor, Arrived::Gone));
@@ -223,17 +256,20 @@ impl Sockets {
             }
             Order::Close => guest.closing = Some(now),
             Order::Reset => self.drop_guest(visitor.0, true),
+            Order::Took(bytes) => guest.in_flight = guest.in_flight.saturating_sub(bytes),
         }
     }
 
     /// Reads and writes wherever something can be read or written.
     fn work(&mut self, now: Duration) {
         let listens = self.exchange.backlog() < BACKLOG_MAX;
-        let mut ended = Vec::new();
+        let window = (WINDOWS_TOTAL / self.guests.len().max(1)).clamp(WINDOW_MIN, WINDOW_MAX);
+        let (mut ended, mut unread) = (Vec::new(), 0);
         for (&visitor, guest) in &mut self.guests {
             let mut fate = guest.write();
+            unread += guest.unread;
             if matches!(fate, Fate::Stays) && listens && guest.can_read {
-                fate = guest.read(|arrived| self.arrived.push((Visitor(visitor), arrived)));
+                fate = guest.read(window, |arrived| self.arrived.push((Visitor(visitor), arrived)));
             }
             let told = guest.closing.is_some_and(|since| {
                 guest.outgoing.is_empty() && (guest.is_silent || now >= since + CLOSING)
@@ -242,6 +278,7 @@ impl Sockets {
                 ended.push((visitor, guest.closing.is_none()));
             }
         }
+        self.unread = unread;
         for (visitor, is_news) in ended {
             self.drop_guest(visitor, false);
             if is_news {
@@ -252,7 +289,7 @@ impl Sockets {
 
     /// The cluster is gone, and so are its connections, as soon as their clients have what was sent.
     fn send_off(&mut self, now: Duration) {
-        self.listeners.clear();
+        self.doors.clear();
         for guest in self.guests.values_mut() {
             guest.closing.get_or_insert(now);
         }
@@ -261,6 +298,7 @@ impl Sockets {
     fn drop_guest(&mut self, visitor: u64, with_reset: bool) {
         let Some(mut guest) = self.guests.remove(&visitor) else { return };
         self.guests_at[guest.door] -= 1;
+        self.unread -= guest.unread.min(self.unread);
         // Only a descriptor that is not registered fails here.
         let _: io::Result<()> = self.poll.registry().deregister(&mut guest.stream);
         if with_reset {
@@ -301,14 +339,21 @@ impl Guest {
         Fate::Stays
     }
 
-    /// Reads what is there, up to a bound; a client that does not read is not listened to either.
-    fn read(&mut self, mut arrived: impl FnMut(Arrived)) -> Fate {
+    /// Reads what is there, as far as the window lets it; a client that does not read is not listened to either.
+    fn read(&mut self, window: usize, mut arrived: impl FnMut(Arrived)) -> Fate {
         if self.is_silent || self.unread > UNREAD_MAX {
             return Fate::Stays;
         }
+        // What is thrown away takes no room.
+        let window = if self.closing.is_some() { usize::MAX } else { window };
         let mut buffer = [0; 64 * 1024];
         for _ in 0..READ_MAX / buffer.len() {
-            match self.stream.read(&mut buffer) {
+            let room = window.saturating_sub(self.in_flight).min(buffer.len());
+            if room == 0 {
+                // Its server has to read first.
+                return Fate::Stays;
+            }
+            match self.stream.read(&mut buffer[..room]) {
                 Ok(0) => {
                     self.is_silent = true;
                     if self.closing.is_none() {
@@ -319,6 +364,7 @@ impl Guest {
                 // What comes after the server has closed is thrown away.
                 Ok(_) if self.closing.is_some() => {}
                 Ok(length) => {
+                    self.in_flight += length;
                     arrived(Arrived::Bytes(Bytes::copy_from_slice(&buffer[..length])));
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => {
@@ -354,4 +400,89 @@ fn share(doors: usize) -> usize {
 
 fn spare() -> Option<UdpSocket> {
     UdpSocket::bind(("127.0.0.1", 0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sockets' side with one door, and a client that was accepted there as visitor 1.
+    fn with_guest() -> (Sockets, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut sockets = Sockets::new(vec![listener], Arc::default()).unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        while sockets.guests.is_empty() {
+            sockets.knocking.insert(0);
+            sockets.accept_all();
+        }
+        sockets.arrived.clear();
+        (sockets, client)
+    }
+
+    /// Lets it work until `wanted` bytes have arrived, and then some.
+    fn arrived(sockets: &mut Sockets, wanted: usize) -> usize {
+        let mut size = 0;
+        for turn in 0..10_000 {
+            // No poll: what there is to be known is that the socket may be read.
+            sockets.guests.values_mut().for_each(|guest| guest.can_read = true);
+            sockets.work(Duration::ZERO);
+            size += sockets
+                .arrived
+                .drain(..)
+                .map(|(_, arrived)| match arrived {
+                    Arrived::Bytes(bytes) => bytes.len(),
+                    other => panic!("{other:?}"),
+                })
+                .sum::<usize>();
+            if size >= wanted && turn > 100 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        size
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_server_has_room_for() {
+        let (mut sockets, mut client) = with_guest();
+        // More than fits into the sockets' own buffers.
+        let total = 32 << 20;
+        client.set_nonblocking(true).unwrap();
+        let (chunk, mut written) = (vec![7; 1 << 20], 0);
+        while let Ok(size) = client.write(&chunk) {
+            written += size;
+            assert!(written < total, "nothing holds the client back");
+        }
+        assert_eq!(arrived(&mut sockets, WINDOW_MAX), WINDOW_MAX);
+        assert_eq!(arrived(&mut sockets, 0), 0, "the server has read nothing");
+        for size in [1, 1_000, WINDOW_MAX - 1_001] {
+            sockets.obey(Duration::ZERO, Visitor(1), Order::Took(size));
+            assert_eq!(arrived(&mut sockets, size), size);
+        }
+    }
+
+    #[test]
+    fn who_reads_nothing_is_first_not_listened_to_and_then_reset() {
+        let (mut sockets, mut client) = with_guest();
+        let answer = Bytes::from(vec![7; 1 << 20]);
+        let enough = UNREAD_LIMIT / answer.len();
+        client.write_all(b"request").unwrap();
+        for sent in 0..enough {
+            let order = Order::Send(answer.clone());
+            sockets.obey(Duration::ZERO, Visitor(1), order);
+            if sent == 30 {
+                // More than the client's socket takes.
+                assert_eq!(arrived(&mut sockets, 0), 0);
+            }
+        }
+        assert_eq!(sockets.unread, sockets.guests[&1].unread);
+        for _ in 0..40 {
+            sockets.obey(Duration::ZERO, Visitor(1), Order::Send(answer.clone()));
+        }
+        assert_eq!((sockets.guests.len(), sockets.unread), (0, 0));
+        assert_eq!(sockets.arrived, [(Visitor(1), Arrived::Gone)]);
+        let end = client.read_to_end(&mut Vec::new()).expect_err("a reset");
+        assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+    }
 }

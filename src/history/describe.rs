@@ -123,16 +123,6 @@ impl fmt::Display for BrokerObservation {
                 write!(f, "created {topic}, assigned")?;
                 assignment.iter().try_for_each(|replicas| write!(f, " {}", Brokers(replicas)))
             }
-            Self::BecameLeader { at, leader_epoch, start, high_watermark } => write!(
-                f,
-                "leads {at} in epoch {leader_epoch} from {start}, high watermark {high_watermark}"
-            ),
-            Self::BecameFollower { at, leader_epoch, leader: Some(leader) } => {
-                write!(f, "follows {leader} on {at} in epoch {leader_epoch}")
-            }
-            Self::BecameFollower { at, leader_epoch, leader: None } => {
-                write!(f, "follows nobody on {at} in epoch {leader_epoch}")
-            }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 match leader {
@@ -152,7 +142,9 @@ impl fmt::Display for BrokerObservation {
                 write!(f, "as controller of epoch {epoch} knows of brokers")?;
                 brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
             }
-            Self::Appended { .. }
+            Self::BecameLeader { .. }
+            | Self::BecameFollower { .. }
+            | Self::Appended { .. }
             | Self::Truncated { .. }
             | Self::HighWatermark { .. }
             | Self::HandedToFollower { .. }
@@ -170,6 +162,16 @@ impl fmt::Display for BrokerObservation {
 fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use BrokerObservation::*;
     match observation {
+        BecameLeader { at, leader_epoch, start, high_watermark } => write!(
+            f,
+            "leads {at} in epoch {leader_epoch} from {start}, high watermark {high_watermark}"
+        ),
+        BecameFollower { at, leader_epoch, leader: Some(leader) } => {
+            write!(f, "follows {leader} on {at} in epoch {leader_epoch}")
+        }
+        BecameFollower { at, leader_epoch, leader: None } => {
+            write!(f, "follows nobody on {at} in epoch {leader_epoch}")
+        }
         Appended { at, base, last, leader_epoch, checksum } => {
             write!(f, "appended {at}@{base}..={last} of epoch {leader_epoch}, {checksum:08x}")
         }

@@ -8,11 +8,16 @@
 //!   How likely that was is drawn per file (never, a quarter, half, three quarters, always), so
 //!   that runs see whole files lost and whole files kept as well as torn ones. A file ends behind
 //!   its last sector that got there; holes before it read as what the platter had, or as zeros.
-//! - **Names.** Creating, renaming and deleting are entries of a journal that reaches the platter
-//!   in order, as that of ext4 does: a power loss keeps a drawn number of its first entries.
-//!   `FsyncDirectory` commits the journal. An fsync of a file commits it up to the file's own
-//!   creation, as ext4 does too, so that what was fsynced can be found; a later rename of the file
-//!   stays open, and when it is lost, the content is still there under the old name.
+//! - **Metadata.** Creating, renaming, deleting and cutting files are entries of a journal that
+//!   reaches the platter in order, as that of ext4 does (kernel documentation, filesystems/ext4:
+//!   all metadata goes through jbd2, whose transactions commit one after the other): a power loss
+//!   keeps a drawn number of its first entries. `FsyncDirectory` commits the journal. An fsync of
+//!   a file commits it up to the file's own creation and last cut, as ext4 does too, so that what
+//!   was fsynced can be found; a later rename of the file stays open, and when it is lost, the
+//!   content is still there under the old name.
+//! - **Cuts.** A cut that is lost leaves the file as it was before, without what was appended
+//!   since: that went to blocks and a length that only later entries of the journal name. As
+//!   entries keep their order, nothing that was renamed after the cut is there without it.
 //!
 //! Both are ropes of the pieces that processes write: what is in both, and what the process itself still has in
 //! memory, is there once, and packed when it rests ([`crate::vocab::page`]).
@@ -40,8 +45,8 @@ struct Inode {
     clean: u64,
     /// Contents on their way to the platter, oldest first.
     pending: VecDeque<Pending>,
-    /// The journal entry that created it, when that is not committed.
-    created: Option<u64>,
+    /// How many journal entries an fsync of it commits: up to its creation, or its last cut.
+    entries: u64,
     /// Names in the cache and on the platter, journal entries and pending fsyncs that point here.
     links: u32,
 }
@@ -109,26 +114,40 @@ impl Inode {
                 left[start..end].copy_from_slice(sector);
             }
         }
-        // A file that was cut: its length is metadata, and got there or did not.
-        if cache.len() < left.len() && stream.chance(kept) {
-            left.truncate(cache.len());
-        }
         left
     }
 }
 
 /// An entry of the journal.
-#[derive(Clone, Debug)]
-enum NameChange {
-    Create { name: FileName, inode: u64 },
-    Rename { from: FileName, to: FileName, inode: u64 },
-    Delete { name: FileName, inode: u64 },
+#[derive(Debug)]
+enum Change {
+    Create {
+        name: FileName,
+        inode: u64,
+    },
+    Rename {
+        from: FileName,
+        to: FileName,
+        inode: u64,
+    },
+    Delete {
+        name: FileName,
+        inode: u64,
+    },
+    /// With what was cut off, from `len` on.
+    Cut {
+        len: u64,
+        off: Vec<Piece>,
+        inode: u64,
+    },
 }
 
-impl NameChange {
+impl Change {
     fn inode(&self) -> u64 {
-        let (Self::Create { inode, .. } | Self::Rename { inode, .. } | Self::Delete { inode, .. }) =
-            self;
+        let (Self::Create { inode, .. }
+        | Self::Rename { inode, .. }
+        | Self::Delete { inode, .. }
+        | Self::Cut { inode, .. }) = self;
         *inode
     }
 }
@@ -136,7 +155,7 @@ impl NameChange {
 /// What completes when the oldest fsync does.
 #[derive(Clone, Copy, Debug)]
 enum Sync {
-    File { inode: u64 },
+    File { inode: u64, upto: u64 },
     NoFile,
     Directory { upto: u64 },
 }
@@ -148,7 +167,7 @@ pub struct Disk {
     next_inode: u64,
     names: BTreeMap<FileName, u64>,
     platter_names: BTreeMap<FileName, u64>,
-    journal: VecDeque<NameChange>,
+    journal: VecDeque<Change>,
     /// How many journal entries were committed so far: the number of the first that is left.
     committed: u64,
     syncs: VecDeque<(DiskOpId, Sync)>,
@@ -166,22 +185,21 @@ impl Disk {
         match request {
             DiskRequest::Append { file, bytes } => self.open(file).cache.append(bytes),
             DiskRequest::Write { file, bytes } => {
-                let inode = self.open(file);
-                inode.cut_clean(0);
-                inode.cache = bytes.into();
+                if let Some(&number) = self.names.get(&file) {
+                    self.cut(number, 0);
+                }
+                self.open(file).cache.append(bytes.into());
             }
             DiskRequest::Truncate { file, len } => {
                 if let Some(&number) = self.names.get(&file) {
-                    let inode = self.inode(number);
-                    inode.cut_clean(len);
-                    inode.cache.truncate(len);
+                    self.cut(number, len);
                 }
             }
             DiskRequest::Rename { from, to } => self.rename(from, to),
             DiskRequest::Delete { file } => {
                 if let Some(inode) = self.names.remove(&file) {
                     // The link of the name becomes that of the journal entry.
-                    self.journal.push_back(NameChange::Delete { name: file, inode });
+                    self.journal.push_back(Change::Delete { name: file, inode });
                 }
             }
             DiskRequest::Fsync { file } => {
@@ -191,7 +209,7 @@ impl Disk {
                         let inode = self.inode(number);
                         inode.submit();
                         inode.links += 1;
-                        Sync::File { inode: number }
+                        Sync::File { inode: number, upto: inode.entries }
                     }
                 };
                 self.syncs.push_back((op, sync));
@@ -216,12 +234,9 @@ impl Disk {
         match sync {
             Sync::NoFile => {}
             Sync::Directory { upto } => self.commit(upto),
-            Sync::File { inode: number } => {
-                let inode = self.inode(number);
-                inode.complete();
-                if let Some(entry) = inode.created {
-                    self.commit(entry + 1);
-                }
+            Sync::File { inode: number, upto } => {
+                self.commit(upto);
+                self.inode(number).complete();
                 self.unlink(number);
             }
         }
@@ -233,13 +248,19 @@ impl Disk {
         let kept = stream.within(0..=self.journal.len() as u64);
         self.commit(self.committed + kept);
         self.committed += self.journal.len() as u64;
-        self.journal.clear();
+        for lost in std::mem::take(&mut self.journal).into_iter().rev() {
+            if let Change::Cut { len, off, inode } = lost {
+                let cache = &mut self.inode(inode).cache;
+                cache.truncate(len);
+                off.into_iter().for_each(|piece| cache.append(piece));
+            }
+        }
         self.names = self.platter_names.clone();
         let mut lost = std::mem::take(&mut self.inodes);
         for number in self.names.values() {
             let mut inode = lost.remove(number).expect("a name on the platter has an inode");
             inode.links = 2;
-            inode.created = None;
+            inode.entries = 0;
             inode.tear(stream, &self.pages);
             self.inodes.insert(*number, inode);
         }
@@ -276,14 +297,28 @@ impl Disk {
             None => {
                 let number = self.next_inode;
                 self.next_inode += 1;
-                let created = Some(self.committed + self.journal.len() as u64);
                 self.names.insert(file.clone(), number);
-                self.journal.push_back(NameChange::Create { name: file, inode: number });
-                self.inodes.insert(number, Inode { links: 2, created, ..Inode::default() });
+                self.journal.push_back(Change::Create { name: file, inode: number });
+                let entries = self.committed + self.journal.len() as u64;
+                self.inodes.insert(number, Inode { links: 2, entries, ..Inode::default() });
                 number
             }
         };
         self.inode(number)
+    }
+
+    fn cut(&mut self, number: u64, len: u64) {
+        let entries = self.committed + self.journal.len() as u64 + 1;
+        let inode = self.inode(number);
+        if len >= inode.cache.byte_len() {
+            return;
+        }
+        inode.cut_clean(len);
+        let off = inode.cache.tail(len);
+        inode.cache.truncate(len);
+        inode.entries = entries;
+        inode.links += 1;
+        self.journal.push_back(Change::Cut { len, off, inode: number });
     }
 
     fn rename(&mut self, from: FileName, to: FileName) {
@@ -295,7 +330,7 @@ impl Disk {
             self.unlink(replaced);
         }
         self.inode(inode).links += 1;
-        self.journal.push_back(NameChange::Rename { from, to, inode });
+        self.journal.push_back(Change::Rename { from, to, inode });
     }
 
     /// Brings the journal to the platter, up to entry `upto`, that one not included.
@@ -306,15 +341,13 @@ impl Disk {
             self.committed += 1;
             let number = change.inode();
             match change {
-                NameChange::Create { name, .. } => {
-                    self.inode(number).created = None;
-                    self.name_on_platter(name, number);
-                }
-                NameChange::Rename { from, to, .. } => {
+                Change::Create { name, .. } => self.name_on_platter(name, number),
+                Change::Cut { len, .. } => self.inode(number).platter.truncate(len),
+                Change::Rename { from, to, .. } => {
                     self.unname_on_platter(&from, number);
                     self.name_on_platter(to, number);
                 }
-                NameChange::Delete { name, .. } => self.unname_on_platter(&name, number),
+                Change::Delete { name, .. } => self.unname_on_platter(&name, number),
             }
             self.unlink(number);
         }

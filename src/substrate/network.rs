@@ -12,7 +12,8 @@
 //!   timeout after the heal. What was sent to a host without power is tried again when the host is
 //!   back, and is answered by a reset.
 //!
-//! Left out: windows and acknowledgements. A cut of one direction therefore never stops the other
+//! Left out: windows and acknowledgements (who wants to hold back what the other end does not take can ask how much
+//! is [in flight](Network::in_flight)). A cut of one direction therefore never stops the other
 //! direction, which real TCP would stop once its send window is full of bytes whose
 //! acknowledgements do not come; a connection never gives up by itself (`tcp_retries2`), and
 //! senders never block.
@@ -116,6 +117,8 @@ struct End {
     ended: bool,
     /// Since when segments to this end are lost because its host has no power.
     unanswered_since: Option<Time>,
+    /// Bytes that were sent from here and have not come to the host at the other end.
+    in_flight: usize,
     /// Segments that wait for a cut to heal, and since when.
     held: VecDeque<Segment>,
     held_since: Time,
@@ -129,6 +132,7 @@ impl End {
             last_arrival: Time::ZERO,
             ended: false,
             unanswered_since: None,
+            in_flight: 0,
             held: VecDeque::new(),
             held_since: Time::ZERO,
         }
@@ -252,7 +256,10 @@ impl Network {
         let (slot, side) = self.locate(id, node)?;
         match self.conns[slot as usize].end(side).state {
             State::Open if bytes.is_empty() => None,
-            State::Open => self.transmit(now, slot, side, Segment::Data(bytes), 0),
+            State::Open => {
+                self.conns[slot as usize].end_mut(side).in_flight += bytes.len();
+                self.transmit(now, slot, side, Segment::Data(bytes), 0)
+            }
             State::Gone => None,
             State::Connecting | State::Unborn => {
                 panic!("{} sends on {id:?} before it is opened", self.names[usize::from(node.0)])
@@ -267,6 +274,16 @@ impl Network {
     pub fn close(&mut self, now: Time, id: ConnId, node: NodeId) -> Option<Due> {
         let (slot, side) = self.locate(id, node)?;
         self.finish(now, slot, side, Closed::Eof)
+    }
+
+    /// Bytes that `node` has sent on a connection and that have not come to the other end's host: what TCP would
+    /// hold as not acknowledged. 0 when nobody knows the connection any more.
+    ///
+    /// # Panics
+    /// When the connection is another node's.
+    pub fn in_flight(&self, id: ConnId, node: NodeId) -> usize {
+        let place = self.locate(id, node);
+        place.map_or(0, |(slot, side)| self.conns[slot as usize].end(side).in_flight)
     }
 
     /// Whether what arrives still finds somebody.
@@ -298,7 +315,11 @@ impl Network {
             return Reaction::default();
         }
         let local = conn.local_id(to);
-        let peer = conn.end(to.other()).node;
+        let sender = conn.end_mut(to.other());
+        if let Segment::Data(bytes) = &segment {
+            sender.in_flight -= bytes.len();
+        }
+        let peer = sender.node;
         let end = conn.end_mut(to);
         let input = match (end.state, segment) {
             (State::Unborn, Segment::Syn) => return self.accept(now, slot, reach),

@@ -13,7 +13,7 @@ use super::kernel::{Kernel, Life, Turn};
 use super::link::{Link, NetworkConfig, nanos, nanos_range};
 use super::network::Network;
 use crate::vocab::step::{Closed, Effects, Input};
-use crate::vocab::{Clock, NodeId, Ratio, Seed, Time};
+use crate::vocab::{Clock, ConnId, NodeId, Ratio, Seed, Time};
 
 /// A process that the world can run.
 pub trait Process {
@@ -440,6 +440,22 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     /// The name of a node.
     pub fn name(&self, node: NodeId) -> &str {
         &self.kernel.hosts[usize::from(node.0)].name
+    }
+
+    /// Whether the host of `node` answers at once that nobody listens: it has power, and no process that takes
+    /// connections. A host without power answers nothing.
+    pub fn refuses(&self, node: NodeId) -> bool {
+        let host = &self.kernel.hosts[usize::from(node.0)];
+        host.has_power && (!host.is_running || host.is_exiting)
+    }
+
+    /// Bytes that `node` has sent on a connection and that have not come to its other end; what waits for a paused
+    /// process has not.
+    ///
+    /// # Panics
+    /// When the connection is another node's.
+    pub fn in_flight(&self, conn: ConnId, node: NodeId) -> usize {
+        self.kernel.network.in_flight(conn, node)
     }
 
     /// How many connections some host still knows of.

@@ -1,11 +1,12 @@
 //! Ensembles of the coordinator under random faults: crashes, power losses, pauses, partitions, resets.
 //!
 //! Servers and clients run in the simulated world. What the servers observe is held against the rules of ZAB while
-//! it happens (`rules`); in the end the faults are over, and the ensemble has to serve again, with every
-//! acknowledged write and the same state everywhere.
+//! it happens (`rules`), and what both observe against the checkers of whole runs; in the end the faults are over,
+//! and the ensemble has to serve again, with every acknowledged write and the same state everywhere.
 
 mod client;
 mod failover;
+mod outage;
 mod rules;
 mod world;
 
@@ -57,7 +58,9 @@ fn survives(servers: usize, seed: u64) -> Survived {
     let acknowledged = ensemble.judge_end();
     let rules = ensemble.world.observer();
     let (truncated, installed) = (rules.truncated, rules.installed);
-    Survived { epochs: rules.leaders.len(), acknowledged, truncated, installed }
+    let survived = Survived { epochs: rules.leaders.len(), acknowledged, truncated, installed };
+    ensemble.judge_history();
+    survived
 }
 
 /// What a run has seen.

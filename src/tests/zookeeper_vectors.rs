@@ -6,6 +6,8 @@
 
 mod frames;
 mod kazoo;
+mod local;
+mod moved;
 mod raw;
 mod requests;
 mod world;

@@ -71,6 +71,12 @@ mutants! {
     /// A leader moves its high watermark while fewer replicas than min.insync.replicas are in sync.
     CommitBelowMinInsyncReplicas = "commit-below-min-insync-replicas"
         from "KAFKA-15583 (row 23)";
+    /// A leader moves its high watermark back to where an in-sync replica's log ends.
+    LowerHighWatermark = "lower-high-watermark"
+        from "Partition.maybeIncrementLeaderHW (R9)";
+    /// A follower takes its leader's high watermark as it is, beyond the end of its own log.
+    TakeHighWatermarkBeyondEnd = "take-high-watermark-beyond-end"
+        from "ReplicaFetcherThread.processPartitionData (R5)";
     /// A leader does not look at its high watermark again when the in-sync replicas have shrunk.
     StallAfterShrink = "stall-after-shrink"
         from "KAFKA-13091 (row 32)";

@@ -28,6 +28,11 @@ impl Frames {
         Self { limit, whole: Bytes::new(), rest: BytesMut::new() }
     }
 
+    /// How many bytes were added and not taken out.
+    pub fn size_bytes(&self) -> usize {
+        self.whole.len() + self.rest.len()
+    }
+
     /// Adds the next piece of the stream.
     pub fn push(&mut self, piece: Bytes) {
         if self.whole.is_empty() && self.rest.is_empty() {

@@ -1,5 +1,6 @@
 //! Bytes ⇄ values: Kafka requests, responses and record batches; ZooKeeper client frames.
 
+pub mod compressed;
 pub mod foreign;
 pub mod frames;
 pub mod jute;

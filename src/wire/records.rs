@@ -10,6 +10,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::compressed;
 use crate::vocab::{LeaderEpoch, Offset};
 
 /// Bytes of a batch before its records.
@@ -36,7 +37,16 @@ pub enum BatchError {
     /// A record does not decode, or the count is wrong.
     #[error("records of batch at offset {0} do not decode")]
     Records(Offset),
-    /// Compressed: stored as it came, and opened by nobody here.
+    /// A compression type that does not exist.
+    #[error("batch has compression type {0}")]
+    Codec(u8),
+    /// What is compressed is damaged.
+    #[error("batch at offset {0} does not decompress")]
+    Decompress(Offset),
+    /// What is compressed is larger than is looked through.
+    #[error("batch at offset {0} decompresses to too much")]
+    Bomb(Offset),
+    /// Compressed: stored as it came, and no simulated client opens it.
     #[error("batch at offset {0} is compressed")]
     Compressed(Offset),
 }
@@ -165,13 +175,13 @@ impl Batch {
         }
     }
 
-    /// Checks that its records decode, unless they are compressed: those only their readers can look into.
+    /// Checks that its records decode, also when they are compressed.
     ///
     /// # Errors
-    /// [`BatchError::Records`].
+    /// [`BatchError::Records`]; of a compressed batch those of [`compressed::check`].
     pub fn check_records(&self) -> Result<(), BatchError> {
         if self.is_compressed() {
-            return Ok(());
+            return compressed::check(self);
         }
         let error = BatchError::Records(self.base_offset);
         let mut reader = Reader { bytes: &self.bytes, at: BATCH_HEADER_BYTES };
@@ -184,8 +194,19 @@ impl Batch {
         if reader.at == self.bytes.len() { Ok(()) } else { Err(error) }
     }
 
+    /// How its records are compressed: 0 not at all, 1 gzip, 2 snappy, 3 lz4, 4 zstd (2.1+, KIP-110); others do not
+    /// exist.
+    pub fn compression_type(&self) -> u8 {
+        self.bytes[22] & 0b111
+    }
+
+    /// Whether it holds a marker of a transaction instead of records.
+    pub fn is_control(&self) -> bool {
+        self.bytes[22] & 0b10_0000 != 0
+    }
+
     fn is_compressed(&self) -> bool {
-        i16::from_be_bytes(number(&self.bytes, 21)) & 0b111 != 0
+        self.compression_type() != 0
     }
 
     /// Its records.

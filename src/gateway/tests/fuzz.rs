@@ -7,16 +7,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, CreateTopicsRequest, DescribeClusterRequest,
     DescribeConfigsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
     ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestKind,
+    TopicName,
 };
+use kafka_protocol::protocol::StrBytes;
 
 use super::{handshake, request, scenario};
 use crate::cluster::{Door, Inbound, Live, News, Played, Visitor};
 use crate::run::{self, Listeners, RunOptions};
 use crate::vocab::{NodeId, Seed, Stream, Time};
+use crate::wire::records::{BATCH_HEADER_BYTES, BatchBuilder};
 
 /// Cases for each protocol.
 const CASES: u64 = 400;
@@ -78,10 +82,44 @@ fn damage(stream: &mut Stream, bytes: &mut Vec<u8>) {
     }
 }
 
+/// A batch whose header and checksum are right, with noise that is said to be compressed.
+fn opaque_batch(stream: &mut Stream) -> Bytes {
+    let mut builder = BatchBuilder::new(0);
+    builder.push(0, None, Some(b"value"));
+    let mut bytes = builder.build().bytes[..BATCH_HEADER_BYTES].to_vec();
+    bytes[22] = stream.below(8) as u8;
+    let magic: &[u8] = match bytes[22] {
+        1 => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0],
+        2 => b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01",
+        3 => &[0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82],
+        4 => &[0x28, 0xb5, 0x2f, 0xfd],
+        _ => &[],
+    };
+    bytes.extend(magic);
+    bytes.extend(noise(stream, 200));
+    let length = u32::try_from(bytes.len() - 12).expect("a small batch");
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    let checksum = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
+    bytes.into()
+}
+
+fn produce(stream: &mut Stream) -> Vec<u8> {
+    let part = PartitionProduceData::default()
+        .with_index(stream.below(2) as i32)
+        .with_records(Some(opaque_batch(stream)));
+    let topic = TopicProduceData::default()
+        .with_name(TopicName(StrBytes::from_static_str("orders")))
+        .with_partition_data(vec![part]);
+    let body = ProduceRequest::default().with_acks(1).with_topic_data(vec![topic]);
+    request(ApiKey::Produce, 7, 7, &RequestKind::Produce(body)).to_vec()
+}
+
 fn kafka(stream: &mut Stream) -> Vec<u8> {
     let all = requests();
     let (api, body) = &all[stream.below(all.len() as u64) as usize];
-    match stream.below(4) {
+    match stream.below(5) {
+        4 => produce(stream),
         // A right header, and anything behind it.
         0 | 1 => {
             let mut payload = Vec::new();

@@ -3,6 +3,7 @@
 
 mod faults;
 mod fuzz;
+mod pressure;
 mod recordings;
 mod served;
 

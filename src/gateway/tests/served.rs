@@ -26,7 +26,7 @@ const SEED: Seed = Seed(42);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster that is served by a thread of this process.
-struct Server {
+pub struct Server {
     thread: JoinHandle<Result<RunOutcome, GatewayError>>,
     stop: Arc<AtomicBool>,
     notices: Memory,
@@ -35,6 +35,10 @@ struct Server {
 
 impl Server {
     fn start(speed: u32) -> Self {
+        Self::of(plan(), speed)
+    }
+
+    pub fn of(plan: Plan, speed: u32) -> Self {
         let (notices, record) = (Memory::default(), Memory::default());
         let stop = Arc::new(AtomicBool::new(false));
         let options = ServeOptions {
@@ -48,7 +52,7 @@ impl Server {
             stop: stop.clone(),
             run: RunOptions::default(),
         };
-        let thread = std::thread::spawn(move || serve(plan(), options));
+        let thread = std::thread::spawn(move || serve(plan, options));
         let server = Self { thread, stop, notices, record };
         server.wait(|notices| notices.ends_with("ready\n"));
         server
@@ -68,14 +72,18 @@ impl Server {
         address.parse().expect("an address")
     }
 
-    fn connect(&self, server: &str) -> TcpStream {
-        let stream = TcpStream::connect(self.address(server)).expect("somebody listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        stream
+    pub fn connect(&self, server: &str) -> TcpStream {
+        self.try_to_connect(server).expect("somebody listens")
+    }
+
+    fn try_to_connect(&self, server: &str) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.address(server))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
     }
 
     /// Ends it; also what was recorded.
-    fn end(self) -> (RunOutcome, Recording) {
+    pub fn end(self) -> (RunOutcome, Recording) {
         self.stop.store(true, Ordering::Relaxed);
         let outcome = self.thread.join().expect("it does not panic").expect("it serves");
         (outcome, Recording::parse(&self.record.bytes()).expect("a whole recording"))
@@ -87,14 +95,17 @@ fn plan() -> Plan {
 }
 
 fn play_back(recording: Recording) -> RunOutcome {
-    let plan = plan();
+    play_back_of(plan(), recording)
+}
+
+pub fn play_back_of(plan: Plan, recording: Recording) -> RunOutcome {
     recording.belongs_to(&plan).expect("it was made with this plan");
     let doors = recording.header.doors.clone();
     let play = move |live: crate::cluster::Live<'_, _>| serving::play_back(live, &recording);
     run::run_live(plan, RunOptions::default(), doors, play).expect("no event log").0
 }
 
-fn frame(stream: &mut TcpStream) -> Bytes {
+pub fn frame(stream: &mut TcpStream) -> Bytes {
     let mut length = [0; 4];
     stream.read_exact(&mut length).expect("an answer");
     let mut payload = vec![0; u32::from_be_bytes(length) as usize];
@@ -148,22 +159,35 @@ fn a_served_session_can_be_had_again() {
 }
 
 #[test]
-fn a_crashed_broker_resets_its_connections_and_takes_new_ones_when_it_is_back() {
-    let server = Server::start(10);
+fn a_crashed_broker_resets_its_connections_refuses_new_ones_and_takes_them_when_it_is_back() {
+    let server = Server::start(4);
     let (mut crashing, mut other) = (server.connect("b1"), server.connect("b2"));
     metadata(&mut crashing);
     metadata(&mut other);
     assert!(ends_with_reset(&mut crashing), "b1 crashes at 8 s");
     assert_eq!(metadata(&mut other).topics.len(), 1, "b2 lives on");
+    let mut refused = 0;
     loop {
         let body = RequestKind::Metadata(MetadataRequest::default().with_topics(None));
-        let mut stream = server.connect("b1");
+        let mut stream = match server.try_to_connect("b1") {
+            Ok(stream) => stream,
+            Err(why) if why.kind() == ErrorKind::ConnectionRefused => {
+                refused += 1;
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            }
+            // The kernel had accepted it when the door was shut.
+            Err(why) if why.kind() == ErrorKind::ConnectionReset => continue,
+            Err(why) => panic!("{why}"),
+        };
         let asked = stream.write_all(&request(ApiKey::Metadata, 7, 3, &body));
         if asked.is_ok() && stream.read_exact(&mut [0; 4]).is_ok() {
             break;
         }
     }
-    server.end();
+    assert!(refused > 0, "nobody listens for three seconds");
+    let (served, recording) = server.end();
+    assert_eq!(play_back(recording).fingerprint, served.fingerprint);
 }
 
 #[test]
@@ -201,14 +225,33 @@ fn hostile_bytes_end_their_own_connection_and_no_other() {
 }
 
 #[test]
-fn an_answer_reaches_who_only_listens() {
+fn words_of_four_letters_are_answered_also_to_who_only_listens_and_that_is_the_end() {
     let server = Server::start(1);
-    let mut stream = server.connect("z1");
-    stream.write_all(b"ruok").expect("it takes four letters");
-    stream.shutdown(std::net::Shutdown::Write).expect("it stands");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an end");
-    assert_eq!(answer, "imok");
+    let ask = |word: &str, only_listens: bool| {
+        let mut stream = server.connect("z1");
+        stream.write_all(word.as_bytes()).expect("it takes four letters");
+        if only_listens {
+            stream.shutdown(std::net::Shutdown::Write).expect("it stands");
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an end");
+        answer
+    };
+    for only_listens in [false, true] {
+        assert_eq!(ask("ruok", only_listens), "imok");
+        assert_eq!(ask("isro", only_listens), "rw");
+        for (word, begins, has) in [
+            ("srvr", "Zookeeper version: 3.8.0-", "\nMode: standalone\nNode count: "),
+            ("stat", "Zookeeper version: 3.8.0-", "\nClients:\n /"),
+            ("mntr", "zk_version\t3.8.0-", "\nzk_server_state\tstandalone\n"),
+            ("envi", "Environment:\nzookeeper.version=3.8.0-", "\nhost.name=z1\n"),
+        ] {
+            let answer = ask(word, only_listens);
+            assert!(answer.starts_with(begins) && answer.contains(has), "{answer}");
+            assert!(answer.ends_with('\n'), "{answer}");
+        }
+    }
+    assert!(ask("stat", true).contains("\n /127.0.0.1:"), "clients are on this machine");
     server.end();
 }
 

@@ -74,6 +74,12 @@ pub struct Config {
     pub num_partitions: i32,
     /// `default.replication.factor`
     pub default_replication_factor: i16,
+    /// `offsets.topic.num.partitions`
+    pub offsets_topic_num_partitions: i32,
+    /// `offsets.topic.replication.factor`
+    pub offsets_topic_replication_factor: i16,
+    /// `offsets.topic.segment.bytes`
+    pub offsets_topic_segment_bytes: i32,
     /// `auto.create.topics.enable`
     pub auto_create_topics: bool,
     /// `auto.leader.rebalance.enable`
@@ -93,6 +99,12 @@ pub struct Config {
     /// `request.timeout.ms`
     pub request_timeout: Duration,
 }
+
+/// The topic whose partitions' leaders coordinate groups (`Topic.GROUP_METADATA_TOPIC_NAME`).
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// Names of the topics that Kafka keeps for itself (`Topic.INTERNAL_TOPICS`).
+pub const INTERNAL_TOPICS: [&str; 2] = [OFFSETS_TOPIC, "__transaction_state"];
 
 impl Config {
     /// Whether this bug is planted.

@@ -1,8 +1,8 @@
 //! Which versions of which API a release speaks, and the answer to ApiVersions.
 //!
 //! Highest versions by release, from the message definitions of the releases; lowest is always 0. From 2.8
-//! on what clients use stays what it was in 2.8: later versions identify topics and fetch sessions in ways
-//! that they do not need. Only what the simulated broker does is advertised.
+//! on what clients use stays what it was in 2.8, but for FindCoordinator: later versions identify topics and
+//! fetch sessions in ways that they do not need. Only what the simulated broker does is advertised.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -52,7 +52,7 @@ const APIS: &[(ApiKey, Row)] = &[
     (ApiKey::StopReplica, &[(0, 10, 0), (2, 2, 1), (2, 4, 2), (2, 6, 3), (3, 4, 4)]),
     (ApiKey::UpdateMetadata, &[(0, 10, 3), (1, 0, 4), (2, 2, 5), (2, 4, 6), (2, 8, 7), (3, 4, 8)]),
     (ApiKey::ControlledShutdown, &[(0, 10, 1), (2, 2, 2), (2, 4, 3)]),
-    (ApiKey::FindCoordinator, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3)]),
+    (ApiKey::FindCoordinator, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3), (3, 0, 4)]),
     (ApiKey::ApiVersions, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3)]),
     (ApiKey::CreateTopics, &[(0, 10, 1), (0, 11, 2), (2, 0, 3), (2, 4, 5), (2, 7, 6), (2, 8, 7)]),
     (ApiKey::OffsetForLeaderEpoch, &[(0, 11, 0), (2, 0, 1), (2, 1, 2), (2, 3, 3), (2, 8, 4)]),

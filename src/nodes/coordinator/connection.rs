@@ -5,17 +5,19 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::acl::AuthId;
+use super::ensemble::Awaits;
 use super::prepare::Write;
-use super::sessions::negotiate;
+use super::sessions::{Session, negotiate};
 use super::txn::PASSWORD;
-use super::writes::{Asked, Shape, write_of};
-use super::{Running, Step, four_letter};
+use super::writes::{Asked, Shape, refused_write, write_of};
+use super::{Running, Step};
 use crate::history::{CoordinatorObservation, Observation};
-use crate::vocab::{ConnId, Mutant, Zxid};
+use crate::vocab::{ConnId, Mutant, Time, Zxid};
 use crate::wire::frames::{FrameError, Frames};
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
     Code, ConnectRequest, ConnectResponse, MAX_FRAME, Reply, Request, RequestError, RequestHeader,
+    xid,
 };
 
 /// A client's connection.
@@ -26,8 +28,10 @@ pub(super) struct Connection {
     pub(super) session: Option<i64>,
     /// As what it is known.
     pub(super) ids: Vec<AuthId>,
-    /// What is to be answered, in this order; the front waits for a transaction.
-    pub(super) waiting: VecDeque<Waiting>,
+    /// What is to be answered, in this order, and when it was read; the front waits for a transaction.
+    pub(super) waiting: VecDeque<(Time, Waiting)>,
+    /// When the last frame was read.
+    heard: Time,
     /// Frames that came, and that went.
     pub(super) received: u64,
     pub(super) sent: u64,
@@ -37,6 +41,16 @@ pub(super) struct Connection {
     pub(super) greeting: bool,
 }
 
+/// A request as it came.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) conn: ConnId,
+    pub(super) session: i64,
+    pub(super) header: RequestHeader,
+    /// What a follower forwards.
+    pub(super) body: Bytes,
+}
+
 /// A request whose answer has to wait for those before it.
 #[derive(Debug)]
 pub(super) enum Waiting {
@@ -44,6 +58,8 @@ pub(super) enum Waiting {
     Proposal,
     /// A read.
     Read { xid: i32, request: Request },
+    /// The end of a local session.
+    Farewell { xid: i32 },
     /// A request that cannot be served.
     Refusal { xid: i32, code: Code, close: bool },
 }
@@ -55,11 +71,17 @@ impl Connection {
             session: None,
             ids: vec![peer],
             waiting: VecDeque::new(),
+            heard: Time::ZERO,
             received: 0,
             sent: 0,
             ended: false,
             greeting: false,
         }
+    }
+
+    /// What was read last has to wait.
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        self.waiting.push_back((self.heard, waiting));
     }
 }
 
@@ -85,11 +107,14 @@ impl Running {
                 Ok(None) => return,
                 Err(error) => return self.no_frame(at, conn, error),
             };
-            self.received += 1;
+            self.stats.received += 1;
             connection.received += 1;
+            connection.heard = at.clock.now;
             let session = connection.session;
             match session {
-                _ if !self.serves() => return self.end_connection(at, conn),
+                _ if !self.serves() && !self.is_read_only(at.clock.now, at.config) => {
+                    return self.end_connection(at, conn);
+                }
                 None => self.connect(at, conn, payload),
                 Some(session) => {
                     self.touch(at.clock.now, session);
@@ -102,11 +127,8 @@ impl Running {
     /// A length that no frame has: before a session it may be a command of four letters.
     fn no_frame(&mut self, at: &mut Step<'_>, conn: ConnId, error: FrameError) {
         let Some(connection) = self.connections.get(&conn) else { return };
-        if connection.session.is_none()
-            && let Some(text) = four_letter::answer(self, at.config, error.length.to_be_bytes())
-        {
-            at.fx.send(conn, text.into());
-        } else {
+        let is_first = connection.session.is_none();
+        if !is_first || !self.answer_word(at, conn, error.length.to_be_bytes()) {
             tracing::info!(%error, "closes a connection");
         }
         self.end_connection(at, conn);
@@ -117,6 +139,11 @@ impl Running {
             tracing::info!("what came first is no handshake: closes a connection");
             return self.end_connection(at, conn);
         };
+        let is_read_only = self.is_read_only(at.clock.now, at.config);
+        if is_read_only && request.read_only != Some(true) {
+            tracing::info!("refused a client that wants to write");
+            return self.end_connection(at, conn);
+        }
         let is_behind = request.last_zxid_seen > self.last_zxid();
         if is_behind && !at.config.is(Mutant::ServeWhoHasSeenMore) {
             // The client has seen what this server does not have: it must find another.
@@ -135,6 +162,13 @@ impl Running {
             connection.session = Some(session);
         }
         self.attached.insert(session, conn);
+        if at.config.local_sessions && self.peer.is_some() {
+            let local = Session { timeout_ms, password };
+            return self.open_local(at, conn, session, local, request.read_only);
+        }
+        if is_read_only {
+            return self.refuse_opening(at, conn);
+        }
         let shape = Shape::Connect { timeout_ms, password, read_only: request.read_only };
         if self.follows() {
             return self.forward_session(conn, shape, session, timeout_ms, &password);
@@ -151,6 +185,9 @@ impl Running {
         timeout_ms: i32,
     ) {
         let id = request.session;
+        if self.reattach_here(at, conn, request, timeout_ms) {
+            return;
+        }
         if self.follows() {
             return self.ask_leader_for_session(conn, request, timeout_ms);
         }
@@ -201,8 +238,10 @@ impl Running {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.session = Some(id);
         }
-        let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
-        at.fx.observe(Observation::Coordinator(attached));
+        if !self.local.has(id) {
+            let attached = CoordinatorObservation::SessionAttached { session: id, timeout_ms };
+            at.fx.observe(Observation::Coordinator(attached));
+        }
         let again =
             ConnectResponse { protocol_version: 0, timeout_ms, session: id, password, read_only };
         self.send(at, conn, again.encode());
@@ -217,46 +256,82 @@ impl Running {
             return self.end_connection(at, conn);
         };
         let xid = header.xid;
-        let request = match Request::decode(header, &mut from) {
-            Ok(request) => request,
-            Err(RequestError::UnknownOp(op)) => {
-                tracing::warn!(op, "there is no such operation");
-                return self.refuse(at, conn, xid, Code::UNIMPLEMENTED, true);
-            }
-            Err(RequestError::Body(error)) => {
-                tracing::warn!(op = header.op, %error, "a request does not decode");
-                return self.refuse(at, conn, xid, Code::MARSHALLING_ERROR, false);
-            }
+        let request = Request::decode(header, &mut from);
+        let shape = request
+            .as_ref()
+            .map_or(Shape::Request { xid, op: header.op }, |request| Shape::of(request, xid));
+        let asked = match request {
+            Ok(request) => write_of(request),
+            Err(error) => match refused_write(header.op, error) {
+                Some(write) => Asked::Write(write),
+                None => return self.not_decoded(at, conn, header, error),
+            },
         };
-        let shape = Shape::of(&request, xid);
-        let request = match write_of(request) {
+        let request = match asked {
             Asked::Write(write) => {
-                if write == Write::CloseSession
-                    && let Some(connection) = self.connections.get_mut(&conn)
-                {
-                    connection.ended = true;
-                }
-                if self.follows() {
-                    return self.forward(conn, shape, session, header, body, None);
-                }
-                return self.propose(at, Some((conn, shape)), session, xid, write);
+                let arrived = Arrived { conn, session, header, body };
+                return self.write(at, arrived, shape, write);
             }
             Asked::Other(request) => request,
         };
         match request {
             Request::Sync { path } if self.follows() => {
-                self.forward(conn, shape, session, header, body, Some(path));
+                let arrived = Arrived { conn, session, header, body };
+                self.forward(arrived, shape, Awaits::Sync(path));
+            }
+            Request::Sync { .. } if !self.serves() => {
+                self.refuse(at, conn, xid, Code::NOT_READ_ONLY, false);
             }
             Request::Sync { path } => self.propose_sync(at, conn, xid, path),
             Request::Auth { scheme, credentials } => {
                 self.authenticate(at, conn, xid, &scheme, credentials.as_deref());
             }
-            Request::Check(_) | Request::Sasl { .. } => {
-                self.refuse(at, conn, xid, Code::UNIMPLEMENTED, true);
+            Request::Check(_) => self.refuse(at, conn, xid, Code::UNIMPLEMENTED, true),
+            Request::Sasl { token } => self.answer_token(at, conn, xid, token.is_some()),
+            // Whatever number a ping has.
+            Request::Ping => {
+                let read = Waiting::Read { xid: xid::PING, request: Request::Ping };
+                self.wait_or_answer(at, conn, read);
             }
-            Request::Reconfig { .. } => self.refuse(at, conn, xid, Code::RECONFIG_DISABLED, false),
             read => self.wait_or_answer(at, conn, Waiting::Read { xid, request: read }),
         }
+    }
+
+    /// A write goes on its way, unless it is refused here and now.
+    fn write(&mut self, at: &mut Step<'_>, arrived: Arrived, shape: Shape, write: Write) {
+        let Arrived { conn, session, header, .. } = arrived;
+        if write == Write::CloseSession {
+            if let Some(connection) = self.connections.get_mut(&conn) {
+                connection.ended = true;
+            }
+            if self.local.has(session) {
+                return self.wait_or_answer(at, conn, Waiting::Farewell { xid: header.xid });
+            }
+        }
+        if !self.serves() {
+            return self.refuse(at, conn, header.xid, Code::NOT_READ_ONLY, false);
+        }
+        let refusal = self.upgrade_for(at, session, &write);
+        if self.follows() {
+            return self.forward(arrived, shape, refusal.map_or(Awaits::Txn, Awaits::Refusal));
+        }
+        // The leader comes to the same refusal when it prepares the transaction.
+        self.propose(at, Some((conn, shape)), session, header.xid, write);
+    }
+
+    fn not_decoded(
+        &mut self,
+        at: &mut Step<'_>,
+        conn: ConnId,
+        header: RequestHeader,
+        error: RequestError,
+    ) {
+        tracing::warn!(op = header.op, %error, "a request does not decode");
+        let (code, close) = match error {
+            RequestError::UnknownOp(_) => (Code::UNIMPLEMENTED, true),
+            RequestError::Body(_) => (Code::MARSHALLING_ERROR, false),
+        };
+        self.refuse(at, conn, header.xid, code, close);
     }
 
     fn refuse(&mut self, at: &mut Step<'_>, conn: ConnId, xid: i32, code: Code, close: bool) {
@@ -269,16 +344,19 @@ impl Running {
     fn wait_or_answer(&mut self, at: &mut Step<'_>, conn: ConnId, waiting: Waiting) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         if connection.waiting.is_empty() {
-            self.answer(at, conn, waiting);
+            let since = connection.heard;
+            self.answer(at, conn, since, waiting);
         } else {
-            connection.waiting.push_back(waiting);
+            connection.wait(waiting);
         }
     }
 
-    fn answer(&mut self, at: &mut Step<'_>, conn: ConnId, waiting: Waiting) {
+    fn answer(&mut self, at: &mut Step<'_>, conn: ConnId, since: Time, waiting: Waiting) {
+        self.stats.latency.add(since, at.clock.now);
         match waiting {
             Waiting::Proposal => {}
             Waiting::Read { xid, request } => self.read(at, conn, xid, request),
+            Waiting::Farewell { xid } => self.farewell(at, conn, xid),
             Waiting::Refusal { xid, code, close } => {
                 self.reply(at, conn, xid, Err(code));
                 if close {
@@ -291,13 +369,15 @@ impl Running {
     /// The proposal at the front was answered: so is what waited only for it.
     pub(super) fn answer_waiting(&mut self, at: &mut Step<'_>, conn: ConnId) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        let front = connection.waiting.pop_front();
-        assert!(matches!(front, Some(Waiting::Proposal)), "replies are in the order of requests");
+        let Some((since, Waiting::Proposal)) = connection.waiting.pop_front() else {
+            panic!("replies are in the order of requests")
+        };
+        self.stats.latency.add(since, at.clock.now);
         while let Some(connection) = self.connections.get_mut(&conn)
-            && let Some(next) =
-                connection.waiting.pop_front_if(|next| !matches!(next, Waiting::Proposal))
+            && let Some((since, next)) =
+                connection.waiting.pop_front_if(|(_, next)| !matches!(next, Waiting::Proposal))
         {
-            self.answer(at, conn, next);
+            self.answer(at, conn, since, next);
         }
     }
 
@@ -311,10 +391,10 @@ impl Running {
         credentials: Option<&[u8]>,
     ) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        let digest = credentials.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let digest = credentials.map(String::from_utf8_lossy);
         let result = match (scheme, digest) {
             ("digest", Some(credentials)) => {
-                let id = AuthId::of_digest(credentials);
+                let id = AuthId::of_digest(&credentials);
                 if !connection.ids.contains(&id) {
                     connection.ids.push(id);
                     connection.ids.sort();
@@ -327,6 +407,17 @@ impl Running {
         let result = result.as_ref().map_err(|code| *code);
         self.send(at, conn, Reply::encode(result, xid, Zxid(0)));
         if result.is_err() {
+            self.stats.auth_failed += 1;
+            self.end_connection(at, conn);
+        }
+    }
+
+    /// Without a login of its own a server has nothing to say to a SASL token, which it says at once
+    /// (`ZooKeeperServer.processSasl`); none at all ends the connection.
+    fn answer_token(&mut self, at: &mut Step<'_>, conn: ConnId, xid: i32, has_token: bool) {
+        if has_token {
+            self.send(at, conn, Reply::encode(Ok(&Reply::Token(None)), xid, Zxid(0)));
+        } else {
             self.end_connection(at, conn);
         }
     }
@@ -343,7 +434,7 @@ impl Running {
     }
 
     pub(super) fn send(&mut self, at: &mut Step<'_>, conn: ConnId, bytes: Bytes) {
-        self.sent += 1;
+        self.stats.sent += 1;
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.sent += 1;
         }

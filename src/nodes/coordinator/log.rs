@@ -104,7 +104,7 @@ enum Snapshotting {
     Sent { zxid: Zxid, op: DiskOpId },
     /// The same, as it gets its name.
     Named { zxid: Zxid, op: DiskOpId },
-    /// The same, as everything else goes.
+    /// The same, as everything else goes. Waited for only when something of that is newer: recovery would prefer it.
     Alone { op: DiskOpId },
 }
 
@@ -360,7 +360,12 @@ impl Log {
             }
             Some(Snapshotting::Named { zxid, op: named }) if *named == op => {
                 let zxid = *zxid;
+                let was_behind = self.durable <= zxid;
                 let op = self.drop_all(zxid, fx);
+                if was_behind {
+                    self.snapshotting = None;
+                    return Synced::Tidied;
+                }
                 self.snapshotting = Some(Snapshotting::Alone { op });
             }
             Some(Snapshotting::Alone { op: last }) if *last == op => {

@@ -402,3 +402,24 @@ fn a_cut_touches_no_file_but_those_that_hold_what_is_cut() {
         }
     }
 }
+
+#[test]
+fn a_leaders_snapshot_is_there_alone_before_it_counts_if_what_it_replaces_is_newer() {
+    for (to, waits) in [(20, false), (12, false), (11, true), (4, true)] {
+        let mut disk = Disk::default();
+        let (mut log, mut state) = disk.recover(4).unwrap();
+        write(&mut disk, &mut log, &mut state, 1..=12);
+        rest(&mut disk, &mut log, &mut state);
+        let leaders = State { last_zxid: Zxid(to), ..State::default() };
+        log.install(&Snapshot::of(&leaders), &mut disk.fx);
+        disk.play();
+        assert_eq!(disk.done(&mut log), Synced::Other, "written, but without its name");
+        let named = disk.done(&mut log);
+        assert_eq!(named == Synced::Other, waits, "{to}");
+        if waits {
+            assert_eq!(disk.done(&mut log), Synced::Tidied);
+        }
+        assert_eq!(disk.names(), [&*snapshot_name(Zxid(to))]);
+        assert_eq!(disk.recover(4).unwrap().1, leaders);
+    }
+}

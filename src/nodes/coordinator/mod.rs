@@ -10,6 +10,7 @@ mod acl;
 mod connection;
 mod ensemble;
 mod four_letter;
+mod local;
 mod log;
 mod path;
 mod prepare;
@@ -17,6 +18,7 @@ mod reads;
 mod sessions;
 mod snapshot;
 mod state;
+mod stats;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -36,10 +38,12 @@ use crate::vocab::{Clock, ConnId, Mutant, NodeId, Stream, Time, TimerId, Zxid};
 use acl::AuthId;
 use connection::Connection;
 use ensemble::Peer;
+use local::LocalSessions;
 use log::{Log, Recovered, Rhythm, Synced};
-use prepare::{Preparer, Requester, Write};
+use prepare::{Preparer, Write};
 use sessions::Expiry;
 pub use state::State;
+use stats::Stats;
 pub use tree::{Tree, Znode};
 pub use txn::{Lifetime, Record, Txn};
 use watches::Watches;
@@ -54,6 +58,8 @@ const EXPIRY_TIMER: u64 = 1;
 const SWEEP_TIMER: u64 = 2;
 /// Something of the ensemble is due.
 const PEER_TIMER: u64 = 3;
+/// Local sessions may have to expire.
+const LOCAL_TIMER: u64 = 4;
 
 /// How a server is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +92,13 @@ pub struct Config {
     /// `znode.container.maxNeverUsedIntervalMs`: how long a container stays that never had a child; for ever
     /// when not set.
     pub never_used_ms: Option<u32>,
+    /// `localSessionsEnabled`: whether servers of an ensemble keep new sessions to themselves.
+    pub local_sessions: bool,
+    /// `localSessionsUpgradingEnabled`: whether such a session becomes one like any other when it wants an
+    /// ephemeral znode; else that is refused.
+    pub local_sessions_upgrading: bool,
+    /// `readonlymode.enabled`: whether a server of an ensemble serves reads while it has no leader.
+    pub read_only_mode: bool,
     /// `4lw.commands.whitelist=*`: whether more commands than `srvr` are answered.
     pub four_letter_words: bool,
     /// The name of the host.
@@ -125,6 +138,9 @@ impl Default for Config {
             extended_types: false,
             sweep_interval_ms: 60_000,
             never_used_ms: None,
+            local_sessions: false,
+            local_sessions_upgrading: false,
+            read_only_mode: false,
             four_letter_words: true,
             host: "localhost".to_owned(),
             outside: None,
@@ -154,14 +170,14 @@ struct Running {
     /// As a bug: events of watches that wait for the end of the step.
     late_events: Vec<(ConnId, Bytes)>,
     connections: BTreeMap<ConnId, Connection>,
+    local: LocalSessions,
     /// Where each session is attached.
     attached: BTreeMap<i64, ConnId>,
     expiry_timer: Option<(Time, TimerId)>,
-    /// Since when it has decided when sessions and znodes end, if it does.
-    led_since: Time,
+    /// Since when it has been what it is: alone, the leader or a follower.
+    role_since: Time,
     sweep_timer: Option<TimerId>,
-    received: u64,
-    sent: u64,
+    stats: Stats,
     /// Its part in the ensemble; `None` when it is alone.
     peer: Option<Box<Peer>>,
 }
@@ -268,12 +284,12 @@ impl Coordinator {
             watches: Watches::default(),
             late_events: Vec::new(),
             connections: BTreeMap::new(),
+            local: LocalSessions::new(self.config.tick_ms),
             attached: BTreeMap::new(),
             expiry_timer: None,
-            led_since: clock.now,
+            role_since: clock.now,
             sweep_timer: None,
-            received: 0,
-            sent: 0,
+            stats: Stats::default(),
             peer,
         };
         let mut at = Step { clock, config: &self.config, stream: &mut self.stream, fx };
@@ -312,6 +328,7 @@ impl Running {
             self.arm_timers(at);
         }
         if self.peer.is_some() {
+            self.arm_local_timer(at);
             self.settle_peer(at);
         }
     }
@@ -340,8 +357,8 @@ impl Running {
         if self.sweep_timer.is_none() && self.state.tree.perishable().next().is_some() {
             // At a fixed rate since the server began to lead, looked at only when there may be something.
             let interval = u64::from(at.config.sweep_interval_ms) * 1_000_000;
-            let sweeps = (at.clock.now.0 - self.led_since.0) / interval + 1;
-            let due = Time(self.led_since.0 + sweeps * interval);
+            let sweeps = (at.clock.now.0 - self.role_since.0) / interval + 1;
+            let due = Time(self.role_since.0 + sweeps * interval);
             self.sweep_timer = Some(at.fx.timer(due, SWEEP_TIMER));
         }
     }
@@ -355,6 +372,9 @@ impl Running {
         }
         if token == PEER_TIMER {
             return self.peer_timer(at, id);
+        }
+        if token == LOCAL_TIMER {
+            return self.local_timer(at, id);
         }
         if self.expiry_timer.is_none_or(|(_, current)| current != id) {
             return;
@@ -401,10 +421,6 @@ impl Running {
         for path in paths {
             self.propose(at, None, 0, 0, Write::DeletePerished { path });
         }
-    }
-
-    fn requester<'a>(ids: &'a [AuthId], at: &Step<'_>, session: i64, cxid: i32) -> Requester<'a> {
-        Requester { session, cxid, ids, time_ms: at.clock.wall_ms }
     }
 
     /// Recovery is durable: what arrived meanwhile is read now.

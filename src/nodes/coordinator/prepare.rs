@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Config;
 use super::acl::{AuthId, allows, fix_up};
 use super::path::{self, SPECIAL};
+use super::sessions::giver;
 use super::state::State;
 use super::tree::Znode;
 use super::txn::{Lifetime, PASSWORD, Record, Txn};
@@ -31,6 +32,8 @@ pub struct Requester<'a> {
     pub ids: &'a [AuthId],
     /// The wall clock, in milliseconds since 1970.
     pub time_ms: i64,
+    /// Whether the session is a local one of this server.
+    pub is_local: bool,
 }
 
 /// What can be asked for that needs a transaction.
@@ -108,6 +111,8 @@ pub struct Preparer {
     last: Zxid,
     /// Times to live are allowed (`zookeeper.extendedTypesEnabled`).
     extended_types: bool,
+    /// Whose sessions are known here, if servers keep sessions to themselves.
+    local_sessions_of: Option<u8>,
     mutant: Option<Mutant>,
     outstanding: BTreeMap<Arc<str>, Change>,
     /// Which paths each proposed transaction touched, oldest first.
@@ -122,7 +127,8 @@ impl Preparer {
     /// Goes on behind `last`.
     pub fn new(last: Zxid, config: &Config) -> Self {
         let (extended_types, mutant) = (config.extended_types, config.mutant);
-        Self { last, extended_types, mutant, ..Self::default() }
+        let local_sessions_of = config.local_sessions.then_some(config.server_id);
+        Self { last, extended_types, local_sessions_of, mutant, ..Self::default() }
     }
 
     /// The last zxid that was given away.
@@ -188,7 +194,7 @@ impl Attempt<'_> {
         }
         let is_closing = self.to.closing.contains(&self.by.session);
         let is_let_in = is_closing && self.to.mutant == Some(Mutant::CreateInClosingSession);
-        if !self.to.is_live(self.state, self.by.session) && !is_let_in {
+        if !self.to.is_live(self.state, self.by.session) && !is_let_in && !self.may_be_local() {
             return Err(Code::SESSION_EXPIRED);
         }
         match write {
@@ -201,6 +207,17 @@ impl Attempt<'_> {
             Write::Refused(code) => Err(code),
             Write::CreateSession { .. } | Write::DeletePerished { .. } => Err(Code::SYSTEM_ERROR),
         }
+    }
+
+    /// Whether nobody but one server has to know the session: this one does, or it is another's
+    /// (`LeaderSessionTracker.checkSession`).
+    fn may_be_local(&self) -> bool {
+        let Some(me) = self.to.local_sessions_of else { return false };
+        let session = self.by.session;
+        let is_known = self.state.sessions.get(session).is_some()
+            || self.to.opening.contains(&session)
+            || self.to.closing.contains(&session);
+        !is_known && (self.by.is_local || giver(session) != me)
     }
 
     fn view(&self, path: &str) -> Result<View, Code> {
@@ -252,6 +269,14 @@ impl Attempt<'_> {
 
     fn create(&mut self, create: Create) -> Result<Record, Code> {
         let lifetime = self.lifetime(&create)?;
+        if matches!(lifetime, Lifetime::Ephemeral { .. }) && self.may_be_local() {
+            let is_own = self.by.is_local;
+            return Err(if is_own {
+                Code::EPHEMERAL_ON_LOCAL_SESSION
+            } else {
+                Code::SESSION_EXPIRED
+            });
+        }
         if !create.path.contains('/') || create.path.contains('\0') {
             return Err(Code::BAD_ARGUMENTS);
         }

@@ -25,7 +25,8 @@ impl Fixture {
     }
 
     fn proposed(&mut self, write: Write) -> Txn {
-        let by = Requester { session: SESSION, cxid: 1, ids: &self.ids, time_ms: 5 };
+        let by =
+            Requester { session: SESSION, cxid: 1, ids: &self.ids, time_ms: 5, is_local: false };
         self.preparer.write(&self.state, by, write)
     }
 

@@ -24,15 +24,7 @@ impl Running {
         request: Request,
     ) -> Result<Reply, Code> {
         match request {
-            Request::Exists { path, watch } => {
-                // Everybody may ask, also for what may not be read (until 3.8.3), and watch what is not there.
-                if path.contains('\0') {
-                    return Err(Code::BAD_ARGUMENTS);
-                }
-                self.watch_if(watch, Table::Data, &path, conn);
-                let found = self.state.tree.get(&path).map(Znode::stat);
-                found.map(Reply::Stat).ok_or(Code::NO_NODE)
-            }
+            Request::Exists { path, watch } => self.exists(conn, &path, watch),
             Request::GetData { path, watch } => {
                 let znode = self.readable(conn, &path)?;
                 let reply = Reply::Data { data: znode.data.clone(), stat: znode.stat() };
@@ -88,6 +80,16 @@ impl Running {
             Request::Ping => Ok(Reply::Empty),
             _ => Err(Code::UNIMPLEMENTED),
         }
+    }
+
+    /// Everybody may ask, also for what may not be read (until 3.8.3), and watch what is not there.
+    fn exists(&mut self, conn: ConnId, path: &Arc<str>, watch: bool) -> Result<Reply, Code> {
+        if path.contains('\0') {
+            return Err(Code::BAD_ARGUMENTS);
+        }
+        self.watch_if(watch, Table::Data, path, conn);
+        let found = self.state.tree.get(path).map(Znode::stat);
+        found.map(Reply::Stat).ok_or(Code::NO_NODE)
     }
 
     fn found_watch(&mut self, find: impl FnOnce(&mut Self) -> bool) -> Result<Reply, Code> {

@@ -26,7 +26,8 @@ pub struct SessionTable {
     last_ids: BTreeMap<u8, i64>,
 }
 
-fn giver(id: i64) -> u8 {
+/// The server that gave the id away.
+pub(super) fn giver(id: i64) -> u8 {
     id.to_be_bytes()[0]
 }
 

@@ -79,7 +79,7 @@ impl Story {
         let session = self.stream.within(1..=3) as i64;
         let write = self.draw();
         let time_ms = self.txns.len() as i64;
-        let by = Requester { session, cxid: 1, ids: &self.ids, time_ms };
+        let by = Requester { session, cxid: 1, ids: &self.ids, time_ms, is_local: false };
         let txn = self.preparer.write(&self.state, by, write);
         self.state.apply(&txn, &mut Changes::new());
         self.preparer.applied(&txn);

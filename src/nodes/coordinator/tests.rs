@@ -1,7 +1,9 @@
 //! A server with a disk and a clock that only the test moves, and the tests of the whole of it.
 
 mod crashes;
+mod errors;
 mod server;
+mod words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +24,7 @@ const TICK_MS: u32 = 1_000;
 
 /// A server with a disk whose fsyncs end when the test says so.
 struct Harness {
+    config: Config,
     server: Coordinator,
     fx: Effects,
     now: Time,
@@ -36,21 +39,25 @@ struct Harness {
     conns: u64,
 }
 
-fn new_server() -> Coordinator {
-    let config = Config {
-        tick_ms: TICK_MS,
-        extended_types: true,
-        snap_count: 10,
-        snapshot_piece_bytes: 100,
-        ..Config::default()
-    };
-    Coordinator::new(config, Seed(1).stream("coordinator/c1"))
+fn new_server(config: &Config) -> Coordinator {
+    Coordinator::new(config.clone(), Seed(1).stream("coordinator/c1"))
 }
 
 impl Harness {
     fn new() -> Self {
+        Self::of(Config {
+            tick_ms: TICK_MS,
+            extended_types: true,
+            snap_count: 10,
+            snapshot_piece_bytes: 100,
+            ..Config::default()
+        })
+    }
+
+    fn of(config: Config) -> Self {
         let mut harness = Self {
-            server: new_server(),
+            server: new_server(&config),
+            config,
             fx: Effects::default(),
             now: Time::ZERO,
             cache: BTreeMap::new(),
@@ -79,7 +86,8 @@ impl Harness {
         if power_loss {
             self.cache = self.platter.clone();
         }
-        (self.server, self.fsyncs, self.timers) = (new_server(), Vec::new(), BTreeMap::new());
+        let server = new_server(&self.config);
+        (self.server, self.fsyncs, self.timers) = (server, Vec::new(), BTreeMap::new());
         self.start();
     }
 
@@ -101,6 +109,8 @@ impl Harness {
                 Effect::Disk { op, request } => self.disk(op, request),
                 Effect::Observe(Observation::Coordinator(seen)) => self.observed.push(seen),
                 Effect::Exit => self.exited = true,
+                // The other servers of an ensemble are not there.
+                Effect::Connect { .. } => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -200,6 +200,14 @@ impl Tree {
         self.znodes.is_empty()
     }
 
+    /// How much there is, in bytes of paths and data (`DataTree.approximateDataSize`).
+    pub fn size_bytes(&self) -> usize {
+        let size = |(path, znode): (&Arc<str>, &Znode)| {
+            path.len() + znode.data.as_ref().map_or(0, Bytes::len)
+        };
+        self.znodes.iter().map(size).sum()
+    }
+
     /// How many sessions' ephemeral znodes there are.
     pub fn ephemeral_count(&self) -> usize {
         self.ephemerals.values().map(BTreeSet::len).sum()

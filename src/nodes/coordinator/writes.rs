@@ -14,7 +14,7 @@ use super::{Effects, Running, Step, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::{ConnId, Mutant, Zxid};
 use crate::wire::zookeeper::{
-    Code, ConnectResponse, MultiOp, MultiResult, Reply, Request, encode_event, op,
+    Code, ConnectResponse, MultiOp, MultiResult, Reply, Request, RequestError, encode_event, op,
 };
 
 /// What is under way through the pipeline, in the order of zxids.
@@ -79,8 +79,32 @@ pub(super) fn write_of(request: Request) -> Asked {
         Request::SetAcl { path, acl, aversion } => Write::SetAcl { path, acl, aversion },
         Request::Multi(ops) => Write::Multi(ops),
         Request::CloseSession => Write::CloseSession,
+        // It takes a zxid all the same.
+        Request::Reconfig { .. } => Write::Refused(Code::RECONFIG_DISABLED),
         other => return Asked::Other(other),
     })
+}
+
+/// What a request that cannot be decoded comes to when it is refused as a transaction, in its turn and with a
+/// zxid of its own; `None` when it is refused at once.
+pub(super) fn refused_write(op: i32, error: RequestError) -> Option<Write> {
+    let code = match (error, op) {
+        (
+            RequestError::Body(_),
+            op::CREATE
+            | op::CREATE2
+            | op::CREATE_CONTAINER
+            | op::CREATE_TTL
+            | op::DELETE
+            | op::SET_DATA
+            | op::SET_ACL
+            | op::MULTI,
+        ) => Code::MARSHALLING_ERROR,
+        // Meant for the leader's own use. ZooKeeper takes the whole message for a path, and so finds a NUL.
+        (RequestError::UnknownOp(_), op::DELETE_CONTAINER) => Code::BAD_ARGUMENTS,
+        _ => return None,
+    };
+    Some(Write::Refused(code))
 }
 
 impl Running {
@@ -98,10 +122,11 @@ impl Running {
         let conn = origin.as_ref().map(|(conn, _)| *conn);
         let mut connection = conn.and_then(|conn| self.connections.get_mut(&conn));
         if let Some(connection) = &mut connection {
-            connection.waiting.push_back(Waiting::Proposal);
+            connection.wait(Waiting::Proposal);
         }
         let ids = connection.as_ref().map_or(&[][..], |connection| &connection.ids);
-        let by = Self::requester(ids, at, session, cxid);
+        let (is_local, time_ms) = (self.local.has(session), at.clock.wall_ms);
+        let by = Requester { session, cxid, ids, time_ms, is_local };
         let txn = self.preparer.write(&self.state, by, write);
         self.enter(at, txn, origin);
     }
@@ -118,7 +143,8 @@ impl Running {
     ) {
         let ignores_moves = at.config.is(Mutant::WriteForMovedSession);
         let write = self.check_owner(session, Some(learner), write, ignores_moves);
-        let by = Requester { session, cxid, ids, time_ms: at.clock.wall_ms };
+        let time_ms = at.clock.wall_ms;
+        let by = Requester { session, cxid, ids, time_ms, is_local: false };
         let txn = self.preparer.write(&self.state, by, write);
         self.enter(at, txn, None);
     }
@@ -129,6 +155,7 @@ impl Running {
         }
         let (zxid, bytes) = (txn.zxid, txn.encode());
         self.log.append(zxid, &bytes);
+        self.stats.proposals.add(bytes.len());
         self.propose_to_learners(at.clock.now, zxid, bytes);
         self.proposals.push_back(Proposal { zxid, what: What::Txn(Box::new(txn)), origin });
     }
@@ -150,13 +177,19 @@ impl Running {
         path: Arc<str>,
     ) {
         if let Some(connection) = self.connections.get_mut(&conn) {
-            connection.waiting.push_back(Waiting::Proposal);
+            connection.wait(Waiting::Proposal);
         }
         let zxid = self.preparer.last_zxid();
         let origin = Some((conn, Shape::Request { xid, op: op::SYNC }));
         self.proposals.push_back(Proposal { zxid, what: What::Sync(path), origin });
         let last = self.last_zxid();
         self.commit(at, last);
+    }
+
+    /// How many syncs wait for what was proposed before them.
+    pub(super) fn pending_syncs(&self) -> usize {
+        let is_sync = |next: &&Proposal| !matches!(next.what, What::Txn(_));
+        self.proposals.iter().filter(is_sync).count()
     }
 
     /// Everything up to `zxid` is decided: it is applied, told to watches, and answered.

@@ -1,6 +1,7 @@
 //! Tests of a session against a server that is played by hand.
 
 use super::*;
+use crate::history::{SessionAnswer, SessionCall, WatchKind};
 use crate::vocab::Seed;
 use crate::vocab::step::Effect;
 use crate::wire::zookeeper::{EventKind, RequestHeader, SetWatches, Stat, encode_event};
@@ -252,6 +253,55 @@ fn an_expired_session_says_so_and_a_new_one_begins_from_nothing() {
     assert_eq!((asked.session, asked.last_zxid_seen), (0, Zxid(0)));
     assert_eq!(harness.events(), [SessionEvent::Connected]);
     assert!(harness.sent.is_empty(), "no watch of the old session is armed");
+}
+
+#[test]
+fn what_it_asks_and_is_told_is_in_the_history() {
+    use SessionObservation::*;
+    let mut harness = Harness::attached();
+    let path: std::sync::Arc<str> = "/a".into();
+    harness.ask(exists("/a"), 11);
+    harness.receive(Reply::encode(Err(Code::NO_NODE), 1, Zxid(5)));
+    harness.receive(encode_event(EventKind::Created, "/a"));
+    harness.ask(exists("/a"), 12);
+    let stat = Stat { mzxid: Zxid(6), version: 3, ..Stat::default() };
+    harness.receive(Reply::encode(Ok(&Reply::Stat(stat)), 2, Zxid(7)));
+    harness.ask(Request::Sync { path: path.clone() }, 13);
+    harness.lose();
+    harness.pass(100);
+    harness.accept(7, 6_000);
+    harness.receive(Reply::encode(Ok(&Reply::Empty), xid::SET_WATCHES, Zxid(8)));
+    let servers = harness.connected_to.clone();
+    let attached = |server: usize| Attached { session: 7, server: servers[server] };
+    let exists = || SessionCall::Exists { path: path.clone(), watch: true };
+    let failed = SessionAnswer::Failed { code: -101 };
+    let found = SessionAnswer::Stat { mzxid: Zxid(6), version: 3 };
+    let told = [
+        attached(0),
+        Asked { xid: 1, call: exists() },
+        Answered { xid: 1, zxid: Zxid(5), answer: failed },
+        Notified { kind: WatchKind::Created, path: path.clone() },
+        Asked { xid: 2, call: exists() },
+        Answered { xid: 2, zxid: Zxid(7), answer: found },
+        Asked { xid: 3, call: SessionCall::Sync },
+        Detached,
+        attached(1),
+        Rearmed { zxid: Zxid(8) },
+    ];
+    assert_eq!(harness.told, told.map(Observation::Session));
+}
+
+#[test]
+fn it_moves_to_another_server_at_once_and_never_learns_what_became_of_what_it_asked() {
+    let mut harness = Harness::attached();
+    harness.ask(exists("/a"), 1);
+    harness.call(|session, clock, fx| session.move_to(clock, fx, 1));
+    assert_eq!(harness.events(), [lost(1), SessionEvent::Disconnected]);
+    assert_eq!(harness.connected_to, [NodeId(2), NodeId(1)]);
+    harness.call(|session, clock, fx| session.move_to(clock, fx, 0));
+    assert_eq!(harness.connected_to.len(), 2, "it is on its way already");
+    let asked = harness.accept(7, 6_000);
+    assert_eq!((asked.session, harness.events()), (7, vec![SessionEvent::Connected]));
 }
 
 #[test]

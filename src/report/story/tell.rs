@@ -14,9 +14,9 @@ type Told = (Kind, Option<TopicPartition>, String);
 pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Told> {
     match observation {
         Observation::Client(observation) => client(story, observation),
-        Observation::Broker(observation) => {
-            election(story, observation).or_else(|| broker(story, observation))
-        }
+        Observation::Broker(observation) => election(story, observation)
+            .or_else(|| replica(story, observation))
+            .or_else(|| broker(story, observation)),
         Observation::Coordinator(observation) => coordinator(observation),
         // What comes of it is told by brokers and servers.
         Observation::Session(_) => None,
@@ -79,7 +79,7 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
     Some(told)
 }
 
-/// What the controller decides, and what follows from it.
+/// What the controller decides, and who leads and follows.
 fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
     use BrokerObservation::*;
     let names = |brokers: &[BrokerId]| {
@@ -121,6 +121,16 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
             let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
             (Kind::Role, at, format!("follows {leader} in epoch {leader_epoch}"))
         }
+        _ => return None,
+    };
+    let (kind, at, text) = told;
+    Some((kind, Some(at.clone()), text))
+}
+
+/// What a replica tells of its log, and of whom it serves.
+fn replica(story: &Story, observation: &BrokerObservation) -> Option<Told> {
+    use BrokerObservation::*;
+    let (kind, at, text) = match observation {
         Truncated { at, from, to } if to < from => {
             (Kind::Truncation, at, format!("cuts its log from {from} to {to}"))
         }
@@ -156,7 +166,6 @@ fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
         }
         _ => return None,
     };
-    let (kind, at, text) = told;
     Some((kind, Some(at.clone()), text))
 }
 

@@ -23,6 +23,7 @@ const V3_0: KafkaVersion = KafkaVersion::new(3, 0);
 const V3_7: KafkaVersion = KafkaVersion::new(3, 7);
 
 const INT: i64 = i32::MAX as i64;
+const SHORT: i64 = i16::MAX as i64;
 const LONG: i64 = i64::MAX;
 const MIB: i64 = 1 << 20;
 
@@ -71,6 +72,9 @@ pub const BROKER: &[Property] = &[
     flag("auto.create.topics.enable", &[(V0_10, On)]),
     count("default.replication.factor", 1, INT, &[(V0_10, Is(1))]),
     count("num.partitions", 1, INT, &[(V0_10, Is(1))]),
+    count("offsets.topic.num.partitions", 1, INT, &[(V0_10, Is(50))]),
+    count("offsets.topic.replication.factor", 1, SHORT, &[(V0_10, Is(3))]),
+    bytes("offsets.topic.segment.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     // The controller.
     flag("auto.leader.rebalance.enable", &[(V0_10, On)]),
     number("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, INT, &[(V0_10, Is(300))]),
@@ -145,6 +149,11 @@ pub const COORDINATOR: &[Property] = &[
     count("syncLimit", 1, INT, &[(V0_10, Is(5))]),
     // Znodes with a time to live; without it their creation is refused as unimplemented.
     flag("zookeeper.extendedTypesEnabled", &[(V0_10, Off)]),
+    // Sessions that only one server of an ensemble knows, until they want an ephemeral znode; and servers without
+    // a leader that serve reads.
+    flag("localSessionsEnabled", &[(V0_10, Off)]),
+    flag("localSessionsUpgradingEnabled", &[(V0_10, Off)]),
+    flag("readonlymode.enabled", &[(V0_10, Off)]),
     // How often the leader looks for containers and znodes that have to go, and how long (0: for ever) a
     // container stays that never had a child.
     ms("znode.container.checkIntervalMs", 1, INT, &[(V0_10, Is(60_000))]),
@@ -185,8 +194,6 @@ pub const NOT_SIMULATED: &[&str] = &[
     "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
-    "offsets.topic.num.partitions",
-    "offsets.topic.replication.factor",
     "queued.max.requests",
     "replica.selector.class",
     "retention.bytes",

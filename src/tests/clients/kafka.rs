@@ -98,3 +98,33 @@ fn kafka_python_produces_and_consumes() {
         server.end().held_and_can_be_had_again();
     }
 }
+
+#[test]
+fn a_groups_coordinator_is_told_at_its_real_address_and_what_is_missing_is_said() {
+    for scenario in ["calm.toml", "calm_1_0.toml", "calm_3_9.toml"] {
+        let server = Server::start(&beside(scenario), &[]);
+        let broker = server.address("b1");
+        let told = said(python("find_coordinator.py", &[broker]), "");
+        let mut lines = told.lines();
+        let found = lines.next().expect("a line");
+        let (id, address) = found
+            .strip_prefix("my-group is coordinated by broker ")
+            .and_then(|rest| rest.split_once(" at "))
+            .unwrap_or_else(|| panic!("{told}"));
+        assert_eq!(address, server.address(&format!("b{id}")), "{scenario}");
+        // Java hashes its name to partition 12 of 50.
+        let listed = said(kcat(&["-b", broker, "-L", "-t", "__consumer_offsets"]), "");
+        assert!(listed.contains(&format!("    partition 12, leader {id}, ")), "{listed}");
+        // Neither group members nor idempotent producers are served, and both are told so.
+        for what in ["member: ", "idempotent producer: "] {
+            let line = lines.next().unwrap_or_default();
+            assert!(line.starts_with(what) && line.contains("does not support"), "{told}");
+        }
+        let mut idempotent =
+            kcat(&["-b", broker, "-P", "-t", "orders", "-X", "enable.idempotence=true"]);
+        let ended = idempotent.stdin(Stdio::null()).output().expect("it starts");
+        let complaint = String::from_utf8_lossy(&ended.stderr);
+        assert!(complaint.contains("Idempotent producer not supported"), "{complaint}");
+        server.end().held_and_can_be_had_again();
+    }
+}

@@ -20,6 +20,14 @@ fn kazoo_creates_watches_and_reads() {
     server.end().held_and_can_be_had_again();
 }
 
+#[test]
+fn kazoo_asks_in_words_of_four_letters() {
+    let server = Server::start(&beside("calm.toml"), &[]);
+    let told = said(python("words.py", &[server.address("z1")]), "");
+    assert_eq!(told, "(3, 8, 0)\nimok\nrw\nstandalone\n127.0.0.1\n");
+    server.end().held_and_can_be_had_again();
+}
+
 /// The owner's notes show these two of a Kafka 1.0 cluster of March 2018.
 #[test]
 fn the_shell_prints_the_znodes_and_the_json_of_kafka() {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kafka_sim::history::{CoordinatorObservation, Observation};
+use kafka_sim::checkers::{Judge, Terms};
+use kafka_sim::history::{CoordinatorObservation, Observation, Subscriber};
 use kafka_sim::substrate::{Observer, What, WorldEvent};
-use kafka_sim::vocab::Zxid;
+use kafka_sim::vocab::{Roster, Zxid};
 
 /// What is known of one server.
 #[derive(Debug, Default)]
@@ -16,8 +17,10 @@ struct Server {
 }
 
 /// The rules' memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rules {
+    /// The checkers of whole runs, which know the clients' side too.
+    pub judge: Judge,
     servers: BTreeMap<u16, Server>,
     count: usize,
     contents: BTreeMap<Zxid, u64>,
@@ -38,9 +41,21 @@ fn epoch(zxid: Zxid) -> u32 {
 }
 
 impl Rules {
-    /// For an ensemble of `count` servers.
-    pub fn new(count: usize) -> Self {
-        Self { count, ..Self::default() }
+    /// For an ensemble of `count` servers; `roster` names all nodes.
+    pub fn new(count: usize, roster: Roster) -> Self {
+        Self {
+            judge: Judge::new(Terms { roster, ..Terms::default() }),
+            servers: BTreeMap::new(),
+            count,
+            contents: BTreeMap::new(),
+            committed: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            leading: None,
+            truncated: 0,
+            installed: 0,
+        }
     }
 
     fn same_content(&mut self, zxid: Zxid, hash: u64) {
@@ -123,13 +138,15 @@ impl Rules {
             CoordinatorObservation::Leading { epoch, zxid, digest } => {
                 let before = self.leaders.insert(*epoch, node);
                 assert_eq!(before, None, "two led epoch {epoch}");
-                assert_eq!(self.leaders.last_key_value().map(|(last, _)| *last), Some(*epoch));
-                let last = self.last_committed();
+                // A leader that stood still may read its majority's answers when a newer epoch has begun: what counts
+                // is the order of epochs, and it decides nothing.
+                let earlier = self.committed.range(..Zxid::new(*epoch, 0)).next_back();
+                let last = earlier.copied().unwrap_or_default();
                 let kept = last == Zxid(0) || self.contains(*zxid, last);
                 assert!(kept, "epoch {epoch} begins with {zxid}, {last} was decided");
                 self.starts.insert(*epoch, *zxid);
                 self.begins(node, *zxid, *digest);
-                self.leading = Some(node);
+                self.leading = self.leaders.last_key_value().map(|(_, newest)| *newest);
             }
             CoordinatorObservation::Following { zxid, digest, .. } => {
                 self.begins(node, *zxid, *digest);
@@ -154,7 +171,9 @@ impl Rules {
 
 impl Observer<Observation> for Rules {
     fn event(&mut self, event: &WorldEvent<'_, Observation>) {
-        if let What::Observed(Observation::Coordinator(seen)) = event.what {
+        let What::Observed(told) = event.what else { return };
+        self.judge.observed(event.time, event.node, told);
+        if let Observation::Coordinator(seen) = told {
             self.observe(event.node.0, seen);
         }
     }

@@ -3,15 +3,32 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kafka_sim::checkers::{
+    Property, Verdict, coordinator_histories_agree, decided_transactions_stay,
+    ephemerals_have_owners, one_coordinator_leader_per_epoch, sessions_are_served_in_order,
+    sessions_end_rightly, watches_are_told, znodes_are_consistent,
+};
 use kafka_sim::history::Observation;
 use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::coordinator::{Config, Coordinator, State};
 use kafka_sim::substrate::{Process, World, WorldConfig};
 use kafka_sim::vocab::step::Input;
-use kafka_sim::vocab::{Clock, NodeId, Seed, Time, Zxid};
+use kafka_sim::vocab::{Clock, NodeId, Roster, Seed, Time, Zxid};
 
 use super::client::Client;
 use super::rules::Rules;
+
+/// What is to hold of a coordinator whatever its clients are.
+const COORDINATOR_PROPERTIES: [&Property; 8] = [
+    &ephemerals_have_owners::PROPERTY,
+    &sessions_end_rightly::PROPERTY,
+    &sessions_are_served_in_order::PROPERTY,
+    &znodes_are_consistent::PROPERTY,
+    &watches_are_told::PROPERTY,
+    &one_coordinator_leader_per_epoch::PROPERTY,
+    &coordinator_histories_agree::PROPERTY,
+    &decided_transactions_stay::PROPERTY,
+];
 
 pub enum Node {
     Server(Box<Coordinator>),
@@ -54,7 +71,14 @@ impl Ensemble {
     }
 
     pub fn with_tick(servers: usize, clients: usize, seed: Seed, tick_ms: u32) -> Self {
-        let rules = Rules::new(servers);
+        let mut roster = Roster::default();
+        (1..=servers).for_each(|id| {
+            roster.add(&format!("z{id}"));
+        });
+        (0..clients).for_each(|number| {
+            roster.add(&format!("c{number}"));
+        });
+        let rules = Rules::new(servers, roster);
         let mut world = World::new(seed, WorldConfig::default(), rules);
         for id in 1..=servers as u8 {
             let mut lives = 0;
@@ -197,6 +221,16 @@ impl Ensemble {
         let mut comparable = state.clone();
         comparable.last_zxid = Zxid(0);
         (comparable.encode().to_vec(), state.tree.len())
+    }
+
+    /// The checkers of whole runs have nothing against what servers and clients told.
+    pub fn judge_history(self) {
+        let end = self.world.now();
+        let judgement = self.world.into_observer().judge.finish(end);
+        for property in COORDINATOR_PROPERTIES {
+            let judged = judgement.find(property).expect("every property is judged");
+            assert_eq!(judged.verdict, Verdict::Holds, "{}", property.name);
+        }
     }
 
     /// All servers have the same state, and in it is what clients were told. How many writes were acknowledged.

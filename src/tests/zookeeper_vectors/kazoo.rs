@@ -72,6 +72,8 @@ impl Client {
                     }
                     Effect::SetTimer { id, at, .. } => self.timer = Some((at, id)),
                     Effect::CancelTimer(_) => self.timer = None,
+                    // What it tells the checkers of.
+                    Effect::Observe(_) => {}
                     other => panic!("{other:?}"),
                 }
             }

@@ -365,6 +365,7 @@ fn present(what: &str, args: &Value, op: i32, answer: &Answer, session: i64) -> 
             json!({"children": sorted(children), "stat": stat(&of, session)})
         }
         Reply::Count(count) => json!(count),
+        Reply::Token(token) => latin1(&token),
         Reply::WatchAdded(code) => json!(code.0),
         Reply::Identities(identities) => {
             let mut all: Vec<_> =

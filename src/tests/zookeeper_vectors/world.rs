@@ -39,6 +39,8 @@ pub struct World {
     lines: BTreeMap<ConnId, Line>,
     /// Connections between servers.
     between: BTreeMap<ConnId, (usize, usize)>,
+    /// A server that no other reaches.
+    isolated: Option<usize>,
     accepted: u64,
 }
 
@@ -59,23 +61,50 @@ fn config(index: u8, servers: u8) -> Config {
 
 impl World {
     pub fn new() -> Self {
-        Self::of(1)
+        Self::of(1, |config| config)
     }
 
     /// Three servers, and clients that connect to the one that leads, or to one that does not.
     pub fn ensemble(at_leader: bool) -> Self {
-        let mut world = Self::of(3);
-        world.pass(3_000);
-        assert!(world.servers.iter().all(|server| server.coordinator.serves()));
+        let mut world = Self::ensemble_of(|config| config);
         world.home = if at_leader { 2 } else { 0 };
-        let mode = world.ask("srvr");
+        let mode = world.ask(world.home, "srvr");
         assert_eq!(mode.contains("Mode: leader"), at_leader, "{mode}");
         world
     }
 
-    fn of(count: u8) -> Self {
+    /// Three servers that are set up otherwise than usual.
+    pub fn ensemble_of(adjust: impl Fn(Config) -> Config) -> Self {
+        let mut world = Self::of(3, adjust);
+        world.pass(3_000);
+        assert!(world.servers.iter().all(|server| server.coordinator.serves()));
+        world
+    }
+
+    /// Breaks the connections of a server with the others, and lets no new ones come about.
+    pub fn isolate(&mut self, server: usize) {
+        self.isolated = Some(server);
+        let of_server = |ends: &(usize, usize)| ends.0 == server || ends.1 == server;
+        let broken: Vec<_> = self.between.extract_if(.., |_, ends| of_server(ends)).collect();
+        for (conn, (one, two)) in broken {
+            self.step_one(one, Input::Closed { conn, why: Closed::Reset });
+            self.step_one(two, Input::Closed { conn, why: Closed::Reset });
+        }
+    }
+
+    /// Connections between all servers come about again.
+    pub fn reunite(&mut self) {
+        self.isolated = None;
+    }
+
+    /// What is sent from now on goes to this server.
+    pub fn turn_to(&mut self, server: usize) {
+        self.home = server;
+    }
+
+    fn of(count: u8, adjust: impl Fn(Config) -> Config) -> Self {
         let server = |index: u8| {
-            let config = config(index, count);
+            let config = adjust(config(index, count));
             let stream = Seed(1).stream("coordinator/test");
             let coordinator = Coordinator::new(config.clone(), stream);
             Server { config, coordinator, timers: BTreeMap::new(), files: BTreeMap::new() }
@@ -87,6 +116,7 @@ impl World {
             now: Time::from_millis(1),
             lines: BTreeMap::new(),
             between: BTreeMap::new(),
+            isolated: None,
             accepted: 0,
         };
         for server in 0..usize::from(count) {
@@ -96,7 +126,8 @@ impl World {
     }
 
     /// What a server says to a word of four letters.
-    fn ask(&mut self, word: &'static str) -> String {
+    pub fn ask(&mut self, server: usize, word: &'static str) -> String {
+        self.turn_to(server);
         let conn = self.accept();
         self.send(conn, Bytes::from_static(word.as_bytes()));
         String::from_utf8(self.take(conn).to_vec()).expect("text")
@@ -143,6 +174,10 @@ impl World {
             },
             Effect::Connect { conn, to } => {
                 let (to, peer) = (usize::from(to.0 - FIRST_NODE), FIRST_NODE + server as u16);
+                if self.isolated.is_some_and(|lonely| lonely == to || lonely == server) {
+                    let why = Closed::Refused;
+                    return inputs.push_back((server, Input::Closed { conn, why }));
+                }
                 self.between.insert(conn, (server, to));
                 inputs.push_back((to, Input::Accepted { conn, peer: NodeId(peer) }));
                 inputs.push_back((server, Input::Opened(conn)));

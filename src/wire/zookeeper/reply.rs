@@ -123,6 +123,8 @@ pub enum Reply {
     WatchAdded(Code),
     /// whoAmI.
     Identities(Vec<Identity>),
+    /// sasl.
+    Token(Option<Bytes>),
 }
 
 impl Reply {
@@ -165,6 +167,7 @@ impl Reply {
                 to.bool(true);
                 to.int(-1);
             }
+            Self::Token(token) => to.buffer(token.as_deref()),
             Self::Count(count) => to.int(*count),
             Self::WatchAdded(code) => to.int(code.0),
             Self::Identities(identities) => {
@@ -206,6 +209,7 @@ impl Reply {
                 Self::Children2 { children: from.strings()?, stat: Stat::decode(from)? }
             }
             op::MULTI | op::MULTI_READ => Self::Multi(MultiResult::decode_all(from)?),
+            op::SASL => Self::Token(from.buffer()?),
             op::GET_ALL_CHILDREN_NUMBER => Self::Count(from.int()?),
             op::ADD_WATCH => Self::WatchAdded(Code(from.int()?)),
             op::WHO_AM_I => {

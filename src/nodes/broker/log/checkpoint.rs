@@ -126,6 +126,11 @@ impl AtomicFiles {
         }
     }
 
+    /// Whether `file` is being replaced.
+    pub fn is_writing(&self, file: &str) -> bool {
+        self.under_way.contains_key(file)
+    }
+
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.under_way.is_empty()

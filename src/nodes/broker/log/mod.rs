@@ -169,6 +169,11 @@ impl Log {
         self.recovery_point
     }
 
+    /// The file that the leader epochs are kept in.
+    pub fn epoch_file(&self) -> &FileName {
+        &self.epoch_file
+    }
+
     /// The leader epoch cache.
     pub fn epochs(&self) -> &EpochCache {
         &self.epochs

@@ -117,6 +117,7 @@ impl ReplicaManager {
             live: None,
             files: AtomicFiles::default(),
             flushing: BTreeMap::new(),
+            cutting: BTreeSet::new(),
             alarm: Alarm::default(),
             produces: BTreeMap::new(),
             fetches: BTreeMap::new(),
@@ -239,7 +240,7 @@ impl ReplicaManager {
         self.checkpoint(cx, HIGH_WATERMARKS, |partition| partition.high_watermark);
     }
 
-    fn checkpoint_recovery_points(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn checkpoint_recovery_points(&mut self, cx: &mut Context<'_>) {
         self.checkpoint(cx, RECOVERY_POINTS, |partition| partition.log.recovery_point());
         self.checkpoint(cx, LOG_STARTS, |partition| partition.log.start());
     }
@@ -279,8 +280,8 @@ impl ReplicaManager {
             if partition.log.settled_end() != before {
                 self.settled(cx, slot);
             }
-        } else {
-            self.files.on_disk_done(cx.effects, op);
+        } else if self.files.on_disk_done(cx.effects, op) {
+            self.end_cuts(cx);
         }
         self.advance_shutdown(cx, Some(op));
     }

@@ -29,7 +29,8 @@ pub fn advanced(partition: &Partition, config: &Config, now: Time) -> Option<Off
             least = least.min(follower.end?);
         }
     }
-    (least > partition.high_watermark).then_some(least)
+    let moves = least > partition.high_watermark || config.is(Mutant::LowerHighWatermark);
+    moves.then_some(least)
 }
 
 impl ReplicaManager {

@@ -120,6 +120,8 @@ pub struct ReplicaManager {
     live: Option<BTreeSet<BrokerId>>,
     files: AtomicFiles,
     flushing: BTreeMap<DiskOpId, Slot>,
+    /// Replicas whose cut is not over.
+    cutting: BTreeSet<Slot>,
     alarm: Alarm<Due>,
     produces: BTreeMap<u64, DelayedProduce>,
     fetches: BTreeMap<u64, DelayedFetch>,

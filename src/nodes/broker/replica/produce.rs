@@ -10,6 +10,7 @@ use super::partition::Partition;
 use super::purgatory::{DelayedProduce, Unsettled};
 use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::vocab::{KafkaVersion, Mutant, Offset, Time};
 use crate::wire::records::{Batch, BatchError};
@@ -19,12 +20,19 @@ pub(super) const ACKS_ALL: i16 = -1;
 /// Acknowledge when the leader has it.
 pub(super) const ACKS_LEADER: i16 = 1;
 
-/// The one batch that a producer may send for a partition (since Produce v3). What is compressed is stored as it
-/// came: brokers here do not open it, as real ones do to look at the records.
+/// `CompressionType.ZSTD`, since 2.1 and Produce v7 (KIP-110).
+const ZSTD: u8 = 4;
+/// The first version of Produce whose clients may use it.
+const WITH_ZSTD: i16 = 7;
+
+/// The one batch that a producer may send for a partition (since Produce v3): `ProduceRequest.validateRecords`,
+/// `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`. What is compressed is looked through, and stored as it
+/// came. What does not decompress is to Kafka an error that it did not expect.
 fn validate(
     records: Option<&Bytes>,
     max_message_bytes: i32,
     version: KafkaVersion,
+    api_version: i16,
 ) -> Result<Batch, ResponseError> {
     // INVALID_RECORD came with 2.4; what it tells now was CORRUPT_MESSAGE before.
     let invalid = if version.at_least(2, 4) {
@@ -37,13 +45,32 @@ fn validate(
         BatchError::Magic(0 | 1) => ResponseError::UnsupportedForMessageFormat,
         _ => ResponseError::CorruptMessage,
     })?;
+    if batch.compression_type() == ZSTD {
+        if !version.at_least(2, 1) {
+            return Err(ResponseError::UnknownServerError);
+        }
+        if api_version < WITH_ZSTD {
+            return Err(ResponseError::UnsupportedCompressionType);
+        }
+    }
     if batch.bytes.len() > usize::try_from(max_message_bytes).unwrap_or(0) {
         return Err(ResponseError::MessageTooLarge);
     }
     batch.verify().map_err(|_| ResponseError::CorruptMessage)?;
     let whole = batch.bytes.len() == records.len();
     let counted = i64::from(batch.count()) == batch.last_offset - batch.base_offset + 1;
-    if whole && counted && batch.check_records().is_ok() { Ok(batch) } else { Err(invalid) }
+    if !whole || !counted || batch.is_control() {
+        return Err(invalid);
+    }
+    match batch.check_records() {
+        Ok(()) => Ok(batch),
+        Err(BatchError::Codec(_) | BatchError::Decompress(_)) => {
+            Err(ResponseError::UnknownServerError)
+        }
+        // Kafka would go on, and take it.
+        Err(BatchError::Bomb(_)) => Err(ResponseError::MessageTooLarge),
+        Err(_) => Err(invalid),
+    }
 }
 
 fn check_leader(
@@ -77,6 +104,7 @@ impl ReplicaManager {
         cx: &mut Context<'_>,
         slot: Slot,
         acks: i16,
+        api_version: i16,
         records: Option<&Bytes>,
     ) -> Result<(Offset, Offset), ResponseError> {
         let version = self.config.version;
@@ -86,7 +114,8 @@ impl ReplicaManager {
         }
         let (partition, mut disk) = self.with_disk(cx, slot);
         check_leader(partition, acks, version)?;
-        let batch = validate(records, partition.settings.max_message_bytes, version)?;
+        let limit = partition.settings.max_message_bytes;
+        let batch = validate(records, limit, version, api_version)?;
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
         let appended = BrokerObservation::Appended {
@@ -115,9 +144,13 @@ impl ReplicaManager {
                 let slot = self.find(&data.name, part.index);
                 let result = match slot {
                     _ if !valid_acks => Err(ResponseError::InvalidRequiredAcks),
+                    // Only group coordinators write there.
+                    _ if INTERNAL_TOPICS.contains(&data.name.as_str()) => {
+                        Err(ResponseError::InvalidTopicException)
+                    }
                     None => Err(ResponseError::UnknownTopicOrPartition),
                     Some(slot) => self
-                        .append_as_leader(cx, slot, acks, part.records.as_ref())
+                        .append_as_leader(cx, slot, acks, to.version, part.records.as_ref())
                         .map(|offsets| (slot, offsets)),
                 };
                 let mut response = PartitionProduceResponse::default().with_index(part.index);

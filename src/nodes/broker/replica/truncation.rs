@@ -3,11 +3,22 @@
 //! Four protocols, by version: the own high watermark (before 0.11), the end offset of the own last epoch
 //! (KIP-101), epochs and offsets until both sides agree (KIP-279, KIP-320), and divergence told in the fetch
 //! response (2.7).
+//!
+//! A cut is over when what goes with it is on the platter: the leader epochs, if some were cut, and the recovery
+//! point, if it was (`Log.truncateTo`, `LogManager.truncateTo`). The fetcher, which is one thread that writes these
+//! files, asks for nothing before. So the epochs of a cut never outlive it beside records that came later: those
+//! would stand under an epoch that is not theirs, and followers be told that it ends behind them. The cut itself is
+//! not fsynced. A power loss can undo it only together with what was written to these files after it, as file
+//! systems that keep a journal of metadata commit it in order. (3.7 no longer waits for the epochs' fsync,
+//! KAFKA-15046; it is simulated as before.)
 
-use super::partition::{Partition, Stage};
+use std::collections::BTreeSet;
+
+use super::partition::{Follower, Partition, Role, Stage};
 use super::{ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
+use crate::nodes::broker::log::checkpoint::RECOVERY_POINTS;
 use crate::nodes::broker::log::{EpochEnd, epochs};
 use crate::vocab::{Mutant, Offset, Truncation};
 
@@ -69,6 +80,12 @@ impl ReplicaManager {
 
     /// Tells that a log was cut, if it was.
     fn truncated(&mut self, cx: &mut Context<'_>, slot: Slot, from: Option<Offset>) {
+        if from.is_some() {
+            self.checkpoint_recovery_points(cx);
+        }
+        if self.is_cut_open(slot) {
+            self.cutting.insert(slot);
+        }
         let partition = self.at_mut(slot);
         let to = partition.log.end();
         if let Some(from) = from {
@@ -80,6 +97,29 @@ impl ReplicaManager {
         }
         let high_watermark = partition.high_watermark.clamp(partition.log.start(), to);
         Self::set_high_watermark(cx, partition, high_watermark);
+    }
+
+    /// Whether a file that goes with a cut of this log is being written.
+    fn is_cut_open(&self, slot: Slot) -> bool {
+        let Some(partition) = &self.partitions[slot] else { return false };
+        self.files.is_writing(partition.log.epoch_file()) || self.files.is_writing(RECOVERY_POINTS)
+    }
+
+    /// A file was written: fetchers that waited for the end of a cut go on.
+    pub(super) fn end_cuts(&mut self, cx: &mut Context<'_>) {
+        if self.cutting.is_empty() {
+            return;
+        }
+        let cutting = std::mem::take(&mut self.cutting);
+        let (open, over): (BTreeSet<Slot>, BTreeSet<Slot>) =
+            cutting.into_iter().partition(|slot| self.is_cut_open(*slot));
+        self.cutting = open;
+        for slot in over {
+            let role = self.partitions[slot].as_ref().map(|partition| &partition.role);
+            if let Some(&Role::Follower(Follower { leader: Some(leader), .. })) = role {
+                self.drive(cx, leader);
+            }
+        }
     }
 
     /// Drops a log and begins it anew at `offset`, where the leader's starts.

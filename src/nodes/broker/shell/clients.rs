@@ -58,6 +58,14 @@ impl Clients {
         Ok(payload)
     }
 
+    /// How many bytes a real broker would have left in the socket: all that came while a request of the connection
+    /// is worked on, or while no requests are taken. What is there of a request that is not whole yet a broker has
+    /// read.
+    pub fn left_in_socket(&self, conn: ConnId, accepting: bool) -> usize {
+        let client = self.by_conn.get(&conn).filter(|client| client.busy || !accepting);
+        client.map_or(0, |client| client.frames.size_bytes())
+    }
+
     /// The request that was worked on is done. Returns whether the connection still stands.
     pub fn done(&mut self, conn: ConnId) -> bool {
         let Some(client) = self.by_conn.get_mut(&conn) else { return false };
@@ -88,6 +96,7 @@ mod tests {
         assert_eq!(clients.received(conn, pieces.clone()), None);
         assert_eq!(clients.next(conn).unwrap().as_deref(), Some(&[7][..]));
         assert_eq!(clients.next(conn).unwrap(), None);
+        assert_eq!(clients.left_in_socket(conn, true), 5, "the second request");
         assert!(clients.done(conn));
         assert_eq!(clients.next(conn).unwrap().as_deref(), Some(&[8][..]));
         assert!(clients.remove(conn));

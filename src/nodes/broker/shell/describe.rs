@@ -38,6 +38,7 @@ enum Type {
     Boolean = 1,
     String = 2,
     Int = 3,
+    Short = 4,
     Long = 5,
 }
 
@@ -82,6 +83,17 @@ fn broker_settings(config: &Config) -> Settings {
         ("message.max.bytes", config.message_max_bytes.to_string(), Type::Int),
         ("min.insync.replicas", config.min_insync_replicas.to_string(), Type::Int),
         ("num.partitions", config.num_partitions.to_string(), Type::Int),
+        (
+            "offsets.topic.num.partitions",
+            config.offsets_topic_num_partitions.to_string(),
+            Type::Int,
+        ),
+        (
+            "offsets.topic.replication.factor",
+            config.offsets_topic_replication_factor.to_string(),
+            Type::Short,
+        ),
+        ("offsets.topic.segment.bytes", config.offsets_topic_segment_bytes.to_string(), Type::Int),
         ("replica.lag.time.max.ms", ms(config.replica_lag_time_max), Type::Long),
         (
             "unclean.leader.election.enable",

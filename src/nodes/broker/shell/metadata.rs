@@ -15,11 +15,9 @@ use kafka_protocol::messages::update_metadata_request::{
 use kafka_protocol::messages::{BrokerId as WireBrokerId, UpdateMetadataRequest};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::zookeeper::payload::EXTERNAL;
 use crate::vocab::BrokerId;
-
-/// Names of the topics that Kafka keeps for itself.
-pub const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
 /// The leader in UpdateMetadata of a partition that is being deleted.
 const LEADER_DURING_DELETE: i32 = -2;
@@ -141,6 +139,12 @@ impl MetadataCache {
     /// Whether the topic has partitions.
     pub fn has_topic(&self, name: &str) -> bool {
         self.topics.contains_key(name)
+    }
+
+    /// The live leader of a partition, if there is one.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<BrokerId> {
+        let state = self.topics.get(topic)?.partitions.get(&partition)?;
+        Some(BrokerId(state.leader.0)).filter(|leader| self.brokers.contains_key(leader))
     }
 
     /// All topics' names.

@@ -11,6 +11,7 @@ mod calls;
 mod clients;
 mod control;
 mod describe;
+mod find_coordinator;
 mod isr;
 mod metadata;
 mod registration;
@@ -136,6 +137,11 @@ impl Broker {
     /// When the process has not started.
     pub fn replicas(&self) -> &ReplicaManager {
         self.replicas.as_ref().expect("the process has started")
+    }
+
+    /// How many bytes of a client's connection it has not read yet, as a real broker would leave them in the socket.
+    pub fn left_in_socket(&self, conn: ConnId) -> usize {
+        self.clients.left_in_socket(conn, self.accepting)
     }
 
     /// Whether it is the active controller.

@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     ApiKey, BrokerId as WireBrokerId, CreateTopicsRequest, DescribeClusterResponse,
-    FindCoordinatorResponse, MetadataRequest, MetadataResponse, RequestKind, ResponseKind,
-    TopicName,
+    MetadataRequest, MetadataResponse, RequestKind, ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tracing::{debug, info};
 
 use super::Broker;
 use super::calls::Purpose;
-use super::metadata::{INTERNAL_TOPICS, Listener};
+use super::metadata::Listener;
+use crate::nodes::broker::config::{INTERNAL_TOPICS, OFFSETS_TOPIC};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::controller::is_valid_topic;
 use crate::nodes::broker::versions::{highest, table, unsupported};
@@ -101,19 +100,7 @@ impl Broker {
             RequestKind::ApiVersions(_) => {
                 cx.reply(to, ResponseKind::ApiVersions(table(self.config.version)));
             }
-            RequestKind::FindCoordinator(_) => {
-                // There are no group coordinators: clients find none available, and go on asking.
-                let error = ResponseError::CoordinatorNotAvailable;
-                let mut response = FindCoordinatorResponse::default()
-                    .with_error_code(error.code())
-                    .with_node_id(WireBrokerId(-1))
-                    .with_port(-1);
-                if to.version >= 1 {
-                    response.error_message =
-                        Some(StrBytes::from_static_str("The coordinator is not available."));
-                }
-                cx.reply(to, ResponseKind::FindCoordinator(response));
-            }
+            RequestKind::FindCoordinator(request) => self.find_coordinator(cx, to, request),
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
             RequestKind::DescribeCluster(_) => self.describe_cluster(cx, to),
             _ => {
@@ -176,6 +163,8 @@ impl Broker {
                 told.push(topic);
                 continue;
             }
+            // Up to 2.7 whoever asks for an internal topic has it created.
+            let create = create || *name == *OFFSETS_TOPIC && !self.config.version.at_least(2, 8);
             let error = self.error_of_unknown(&name, create);
             if create && error != ResponseError::InvalidTopicException {
                 to_create.push(name.clone());
@@ -197,7 +186,11 @@ impl Broker {
         if checks_name && !is_valid_topic(name) {
             ResponseError::InvalidTopicException
         } else if create && !self.config.version.at_least(2, 8) {
-            ResponseError::LeaderNotAvailable
+            let is_tried = self.creatable(TopicName(StrBytes::from_string(name.to_owned())));
+            match is_tried {
+                Some(_) => ResponseError::LeaderNotAvailable,
+                None => ResponseError::InvalidReplicationFactor,
+            }
         } else {
             ResponseError::UnknownTopicOrPartition
         }
@@ -206,20 +199,17 @@ impl Broker {
     /// Has the controller create topics that a client asked for, one request at a time; clients ask again.
     ///
     /// Brokers up to 2.7 write the topic to the coordinator themselves; here all versions ask the controller
-    /// as 2.8 does (`AutoTopicCreationManager`). Topics get the broker's default settings.
-    fn auto_create(&mut self, cx: &mut Context<'_>, names: Vec<TopicName>) {
+    /// as 2.8 does (`AutoTopicCreationManager`).
+    pub(super) fn auto_create(&mut self, cx: &mut Context<'_>, names: Vec<TopicName>) {
         if self.calls.is_busy(Purpose::CreateTopics) {
             return;
         }
-        let topics = names.into_iter().map(|name| {
-            CreatableTopic::default()
-                .with_name(name)
-                .with_num_partitions(self.config.num_partitions)
-                .with_replication_factor(self.config.default_replication_factor)
-        });
+        let topics: Vec<_> = names.into_iter().filter_map(|name| self.creatable(name)).collect();
+        if topics.is_empty() {
+            return;
+        }
         let timeout = i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let request =
-            CreateTopicsRequest::default().with_topics(topics.collect()).with_timeout_ms(timeout);
+        let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(timeout);
         let version = highest(self.config.version, ApiKey::CreateTopics).unwrap_or(0);
         let to = self.controller_node();
         let body = RequestKind::CreateTopics(request);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::super::acl::AuthId;
 use super::super::prepare::Write;
 use super::super::txn::decode_password;
-use super::super::writes::{Asked, write_of};
+use super::super::writes::{Asked, refused_write, write_of};
 use super::super::{Config, Effects, Running, Step};
 use super::sync::{self, Opening};
 use super::{Peer, Role, Which, observe, observe_committed, ticks};
@@ -134,6 +134,11 @@ impl Leader {
     /// Whether clients are served.
     pub(super) fn serves(&self) -> bool {
         self.phase == Phase::Serving
+    }
+
+    /// How many learners are sent proposals.
+    pub(super) fn forwarding(&self) -> usize {
+        self.learners.values().filter(|learner| learner.forwarding).count()
     }
 
     /// When [`Running::leader_timer`] has something to do.
@@ -623,11 +628,15 @@ fn write_from(request: &Forwarded) -> Option<Write> {
         }
         number => {
             let header = RequestHeader { xid: request.cxid, op: number };
-            let request: Request = Request::decode(header, &mut body).ok()?;
-            match write_of(request) {
-                Asked::Write(write) => Some(write),
-                Asked::Other(_) => None,
+            match Request::decode(header, &mut body).map(write_of) {
+                Ok(Asked::Write(write)) => Some(write),
+                Ok(Asked::Other(_)) => None,
+                Err(error) => refused_write(number, error),
             }
         }
     }
 }
+
+#[cfg(test)]
+#[path = "leader_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::connection::Arrived;
 use super::super::snapshot::Snapshot;
 use super::super::state::{Applied, State};
 use super::super::tree::Changes;
@@ -18,7 +19,7 @@ use crate::vocab::{ConnId, NodeId, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Writer;
 use crate::wire::zookeeper::ensemble::{Forwarded, MAX_ENSEMBLE_FRAME, Packet, ServerId};
-use crate::wire::zookeeper::{ConnectRequest, Identity, RequestHeader, op};
+use crate::wire::zookeeper::{Code, ConnectRequest, Identity, RequestHeader, op};
 
 /// How long before a leader that was not reached is tried again (`leaderConnectDelayDuringRetryMs`).
 const RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -64,13 +65,23 @@ struct Awaited {
     cxid: i32,
     conn: ConnId,
     shape: Shape,
-    /// Its path, when it is a sync.
-    sync: Option<Arc<str>>,
+    what: Awaits,
+}
+
+/// What is awaited for a request that was forwarded.
+#[derive(Debug)]
+pub(in super::super) enum Awaits {
+    /// A transaction.
+    Txn,
+    /// A transaction that fails; its client is told this instead of the leader's reason.
+    Refusal(Code),
+    /// That everything proposed before was decided; with the path to be answered.
+    Sync(Arc<str>),
 }
 
 impl Awaited {
     fn is_sync(&self) -> bool {
-        self.sync.is_some()
+        matches!(self.what, Awaits::Sync(_))
     }
 
     /// Whether `txn` is what became of it.
@@ -443,6 +454,7 @@ impl Running {
 
     /// The leader has a majority: this server serves, and goes on with what came meanwhile.
     fn start_serving(&mut self, at: &mut Step<'_>) {
+        self.takes_role(at.clock.now);
         let zxid = self.state.last_zxid;
         let digest = self.state.digest();
         let Some(peer) = &mut self.peer else { return };
@@ -487,7 +499,11 @@ impl Running {
         let answers = learner.awaited.pop_front_if(|awaited| awaited.became(&next.txn));
         observe_committed(at, zxid, peer.history.entry(zxid));
         let applied = self.apply(at, &next.txn);
-        if let Some(Awaited { conn, shape, .. }) = answers {
+        if let Some(Awaited { conn, shape, what, .. }) = answers {
+            let applied = match (what, applied) {
+                (Awaits::Refusal(code), Applied::Failed(_)) => Applied::Failed(code),
+                (_, applied) => applied,
+            };
             self.answer_proposal(at, conn, shape, applied);
         }
     }
@@ -519,7 +535,7 @@ impl Running {
             Packet::Revalidated { session, valid } => self.attach_asked(at, session, valid),
             Packet::Sync => {
                 let front = learner.awaited.pop_front_if(|awaited| awaited.is_sync());
-                if let Some(Awaited { conn, shape, sync: Some(path), .. }) = front {
+                if let Some(Awaited { conn, shape, what: Awaits::Sync(path), .. }) = front {
                     let stat = Default::default();
                     self.answer_proposal(at, conn, shape, Applied::Created { path, stat });
                 }
@@ -541,17 +557,10 @@ impl Running {
     }
 
     /// Forwards a client's request to the leader; its answer comes with what the leader decides.
-    pub(in super::super) fn forward(
-        &mut self,
-        conn: ConnId,
-        shape: Shape,
-        session: i64,
-        header: RequestHeader,
-        body: Bytes,
-        sync: Option<Arc<str>>,
-    ) {
+    pub(in super::super) fn forward(&mut self, arrived: Arrived, shape: Shape, what: Awaits) {
+        let Arrived { conn, session, header, body } = arrived;
         let Some(connection) = self.connection(conn) else { return };
-        connection.waiting.push_back(super::super::connection::Waiting::Proposal);
+        connection.wait(super::super::connection::Waiting::Proposal);
         let identity = |id: &super::super::acl::AuthId| Identity {
             scheme: id.scheme.clone(),
             user: id.id.clone(),
@@ -559,7 +568,7 @@ impl Running {
         let ids = connection.ids.iter().map(identity).collect();
         let Some(learner) = self.peer.as_mut().and_then(|peer| peer.learner()) else { return };
         let (cxid, op) = (header.xid, header.op);
-        learner.awaited.push_back(Awaited { session, cxid, conn, shape, sync });
+        learner.awaited.push_back(Awaited { session, cxid, conn, shape, what });
         learner.queue(&Packet::Request(Forwarded { session, cxid, op, body, ids }));
     }
 
@@ -572,11 +581,22 @@ impl Running {
         timeout_ms: i32,
         password: &[u8; PASSWORD],
     ) {
-        let mut body = Writer::new();
-        body.int(timeout_ms);
-        body.raw(password);
         let header = RequestHeader { xid: 0, op: op::CREATE_SESSION };
-        self.forward(conn, shape, session, header, body.finish(), None);
+        let body = body_of_session(timeout_ms, password);
+        self.forward(Arrived { conn, session, header, body }, shape, Awaits::Txn);
+    }
+
+    /// The same for a session that is known here only; nobody waits for an answer.
+    pub(in super::super) fn forward_upgrade(
+        &mut self,
+        session: i64,
+        timeout_ms: i32,
+        password: &[u8; PASSWORD],
+    ) {
+        let body = body_of_session(timeout_ms, password);
+        let (cxid, op, ids) = (0, op::CREATE_SESSION, Vec::new());
+        let Some(learner) = self.peer.as_mut().and_then(|peer| peer.learner()) else { return };
+        learner.queue(&Packet::Request(Forwarded { session, cxid, op, body, ids }));
     }
 
     /// A client wants to attach to a session, which only the leader knows to be alive.
@@ -612,3 +632,14 @@ impl Running {
         }
     }
 }
+
+fn body_of_session(timeout_ms: i32, password: &[u8; PASSWORD]) -> Bytes {
+    let mut body = Writer::new();
+    body.int(timeout_ms);
+    body.raw(password);
+    body.finish()
+}
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ mod leader;
 mod learner;
 mod links;
 mod sync;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use super::prepare::{Preparer, Write};
 use super::sessions::Expiry;
 use super::snapshot::Snapshot;
 use super::state::State;
+use super::stats::Stats;
 use super::{Config, PEER_TIMER, Running, Step, halt, telling};
 use crate::history::{CoordinatorObservation, Observation};
 use crate::vocab::step::DiskImage;
@@ -44,6 +47,7 @@ use election::{Election, Tell, Vote};
 use epochs::{EpochError, Epochs, Which};
 use history::{Entry, History};
 use leader::Leader;
+pub(super) use learner::Awaits;
 use learner::Learner;
 use links::Links;
 
@@ -72,6 +76,8 @@ pub(super) struct Peer {
     /// Connections of servers that have not said what they are for.
     strangers: BTreeMap<ConnId, Frames>,
     role: Role,
+    /// When it began to look for a leader, if it does.
+    looking_since: Time,
     /// Whether it holds a snapshot that a leader would have it cut back: it needs another one.
     needs_snapshot: bool,
     /// What is durable of the log, as far as it was told.
@@ -101,6 +107,7 @@ impl Peer {
             history: History::new(base, entries),
             strangers: BTreeMap::new(),
             role: Role::Settling,
+            looking_since: Time::ZERO,
             needs_snapshot: false,
             logged: state.last_zxid,
             timer: None,
@@ -202,6 +209,31 @@ impl Running {
         }
     }
 
+    /// Since when it has looked for a leader, if it does.
+    pub(super) fn looking_since(&self) -> Option<Time> {
+        let peer = self.peer.as_ref()?;
+        matches!(peer.role, Role::Looking).then_some(peer.looking_since)
+    }
+
+    /// The same in more words, of a server of an ensemble that serves (`QuorumPeer.getDetailedPeerState`).
+    pub(super) fn peer_state(&self) -> Option<&'static str> {
+        let is_follower = self.peer.as_ref().map(|_| self.follows())?;
+        Some(if is_follower { "following - broadcast" } else { "leading - broadcast" })
+    }
+
+    /// How many servers the ensemble has.
+    pub(super) fn quorum_size(&self) -> Option<usize> {
+        self.peer.as_ref().map(|peer| peer.members.len())
+    }
+
+    /// How many learners a leader has, and how many of them are sent proposals.
+    pub(super) fn learners(&self) -> Option<(usize, usize)> {
+        match &self.peer.as_ref()?.role {
+            Role::Leader(leader) => Some((leader.learners.len(), leader.forwarding())),
+            _ => None,
+        }
+    }
+
     /// Whether what clients send is looked at: a server that is alone lets it wait until what it read from its
     /// disk is durable, one of an ensemble hangs up until it has a leader.
     pub(super) fn can_read(&self) -> bool {
@@ -222,6 +254,9 @@ impl Running {
 
     /// The session was heard of.
     pub(super) fn touch(&mut self, now: Time, session: i64) {
+        if self.local.touch(now, session) {
+            return;
+        }
         match self.peer.as_mut().and_then(|peer| peer.learner()) {
             Some(learner) => learner.touch(session),
             None => self.expiry.touch(now, session),
@@ -334,7 +369,11 @@ impl Running {
         let Some(peer) = &mut self.peer else { return };
         let leader = vote.candidate.id;
         tracing::info!(leader, round = vote.round, "the election is over");
-        if leader == peer.me {
+        let is_leader = leader == peer.me;
+        if self.is_read_only(at.clock.now, at.config) {
+            self.disconnect_all(at);
+        }
+        if is_leader {
             self.lead(at);
         } else {
             self.follow(at, leader);
@@ -446,8 +485,7 @@ impl Running {
         // What is logged will be applied, decided or not.
         self.log.abandon_snapshot(at.fx);
         peer.election.lost_leader();
-        let clients: Vec<ConnId> = self.connections.keys().copied().collect();
-        clients.into_iter().for_each(|conn| self.end_connection(at, conn));
+        self.disconnect_all(at);
         self.proposals.clear();
         self.expiry = Expiry::new(at.config.tick_ms, at.config.mutant);
         if let Some((_, timer)) = self.expiry_timer.take() {
@@ -489,6 +527,7 @@ impl Running {
         }
         peer.history.commit_all();
         peer.role = Role::Looking;
+        peer.looking_since = at.clock.now;
         let mut tell = Vec::new();
         let (epoch, zxid) = (peer.epochs.current(), self.state.last_zxid);
         let decided = peer.election.begin(at.clock.now, epoch, zxid, &mut tell);
@@ -499,11 +538,17 @@ impl Running {
         }
     }
 
+    /// The server begins to serve as what it is now: it counts from here on.
+    fn takes_role(&mut self, now: Time) {
+        self.role_since = now;
+        self.stats = Stats::default();
+    }
+
     /// A leader begins to serve: transactions of its epoch follow on `zxid`, sessions have all their time.
     fn begin_epoch(&mut self, at: &mut Step<'_>, zxid: Zxid) {
         self.state.last_zxid = zxid;
         self.preparer = Preparer::new(zxid, at.config);
-        self.led_since = at.clock.now;
+        self.takes_role(at.clock.now);
         if let Some(timer) = self.sweep_timer.take() {
             at.fx.cancel(timer);
         }

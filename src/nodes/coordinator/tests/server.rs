@@ -294,36 +294,6 @@ fn childless_containers_and_stale_znodes_with_a_time_to_live_are_swept() {
 }
 
 #[test]
-fn four_letter_words_are_answered_with_text() {
-    let mut harness = Harness::new();
-    let mut ask = |word: &'static str| {
-        let conn = harness.accept();
-        harness.send(conn, Bytes::from_static(word.as_bytes()));
-        assert!(harness.closed.contains(&conn));
-        String::from_utf8(harness.arrived.remove(&conn).unwrap_or_default().to_vec()).unwrap()
-    };
-    assert_eq!(
-        (ask("ruok"), ask("isro"), ask("what")),
-        ("imok".into(), "rw".into(), String::new())
-    );
-    assert!(ask("srvr").ends_with("Mode: standalone\nNode count: 5\n"));
-    assert!(ask("stat").contains("\nClients:\n /10.0.0.9["));
-    assert!(ask("mntr").contains("zk_znode_count\t5\n"));
-}
-
-#[test]
-fn each_connection_counts_its_own_frames() {
-    let mut harness = Harness::new();
-    harness.attach();
-    let asking = harness.accept();
-    harness.send(asking, Bytes::from_static(b"stat"));
-    let text = harness.arrived.remove(&asking).unwrap_or_default();
-    let text = String::from_utf8(text.to_vec()).unwrap();
-    assert!(text.contains("[1](queued=0,recved=1,sent=1)\n"), "{text}");
-    assert!(text.contains("[1](queued=0,recved=0,sent=0)\n"), "{text}");
-}
-
-#[test]
 fn no_bytes_bring_a_server_down() {
     let mut stream = Seed(3).stream("garbage");
     let mut harness = Harness::new();

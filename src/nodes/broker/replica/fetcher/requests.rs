@@ -80,8 +80,8 @@ impl ReplicaManager {
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
         for &slot in rotated {
             let log = &self.at(slot).log;
-            if log.settled_end() < log.end() {
-                // An append waits for its fsync, and with it, as it is one thread, the whole fetcher.
+            if log.settled_end() < log.end() || self.cutting.contains(&slot) {
+                // An append or a cut waits for an fsync, and with it, as it is one thread, the whole fetcher.
                 return (None, None);
             }
             match stage_now(self.at(slot), now) {

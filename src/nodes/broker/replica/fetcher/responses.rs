@@ -13,7 +13,7 @@ use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
 use crate::nodes::broker::replica::partition::{Follower, Partition, Role, Stage};
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
-use crate::vocab::{BrokerId, LeaderEpoch, Offset, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset, TopicPartition};
 use crate::wire::records::{Batch, BatchError};
 
 /// Why records of a leader could not be appended.
@@ -152,7 +152,11 @@ impl ReplicaManager {
         let (partition, mut disk) = self.with_disk(cx, slot);
         partition.log.raise_start(&mut disk, data.log_start_offset);
         let (start, end) = (partition.log.start(), partition.log.end());
-        Self::set_high_watermark(cx, self.at_mut(slot), data.high_watermark.clamp(start, end));
+        let high_watermark = match self.config.is(Mutant::TakeHighWatermarkBeyondEnd) {
+            true => data.high_watermark.max(start),
+            false => data.high_watermark.clamp(start, end),
+        };
+        Self::set_high_watermark(cx, self.at_mut(slot), high_watermark);
         true
     }
 

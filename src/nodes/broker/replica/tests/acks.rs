@@ -1,6 +1,9 @@
 //! What acknowledgements wait for.
 
+use std::io::Write;
+
 use super::*;
+use crate::wire::records::BATCH_HEADER_BYTES;
 
 #[test]
 fn acks_all_waits_for_every_in_sync_replica() {
@@ -83,6 +86,55 @@ fn errors_before_the_append_write_nothing() {
     assert_eq!(cluster.status(1).log_end_offset, 0);
     let conn = cluster.produce(1, 1, "a");
     assert_eq!(cluster.produced(conn), Some((0, 0)), "acks=1 does not ask for the ISR");
+}
+
+/// A batch of one record with other attributes, and something else for its records.
+fn sealed(attributes: u8, body: &[u8]) -> Bytes {
+    let mut bytes = batch("a").bytes[..BATCH_HEADER_BYTES].to_vec();
+    bytes[22] = attributes;
+    bytes.extend(body);
+    let length = (bytes.len() - 12) as u32;
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    let checksum = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
+    bytes.into()
+}
+
+#[test]
+fn compressed_batches_are_opened_and_kept_as_they_came() {
+    let records = &batch("a").bytes[BATCH_HEADER_BYTES..];
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(records).unwrap();
+    let good = gzip.finish().unwrap();
+    let short = snap::raw::Encoder::new().compress_vec(&records[..3]).unwrap();
+    const UNKNOWN_SERVER_ERROR: i16 = -1;
+    const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
+    for (release, api, bytes, wanted) in [
+        ((2, 8), 7, sealed(1, &good), 0),
+        ((1, 0), 5, sealed(1, &good), 0),
+        ((2, 8), 7, sealed(1, &[9; 40]), UNKNOWN_SERVER_ERROR),
+        ((2, 8), 7, sealed(3, &[9; 40]), UNKNOWN_SERVER_ERROR),
+        ((2, 8), 7, sealed(5, &good), UNKNOWN_SERVER_ERROR),
+        // Fewer bytes than the record needs: INVALID_RECORD, and CORRUPT_MESSAGE before that was there.
+        ((2, 8), 7, sealed(2, &short), 87),
+        ((2, 3), 7, sealed(2, &short), 2),
+        ((2, 8), 7, sealed(4, &[9; 40]), UNKNOWN_SERVER_ERROR),
+        ((2, 8), 6, sealed(4, &[9; 40]), UNSUPPORTED_COMPRESSION_TYPE),
+        ((2, 0), 6, sealed(4, &[9; 40]), UNKNOWN_SERVER_ERROR),
+        // Clients write no markers of transactions.
+        ((2, 8), 7, sealed(0x20, records), 87),
+    ] {
+        let mut cluster = Cluster::new(KafkaVersion::new(release.0, release.1));
+        cluster.elect(1, 1, &[1]);
+        let conn = cluster.produce_as(api, 1, 1, bytes.clone());
+        let (error, _) = cluster.produced(conn).expect("it is answered at once");
+        assert_eq!(error, wanted, "{release:?} v{api} {bytes:02x?}");
+        assert_eq!(cluster.status(1).log_end_offset, i64::from(error == 0));
+        if error == 0 {
+            let kept = cluster.managers[&1].records(&at()).next().expect("it is kept");
+            assert_eq!(kept.bytes[21..], bytes[21..], "as it came");
+        }
+    }
 }
 
 #[test]

@@ -75,6 +75,9 @@ fn config(id: usize, version: KafkaVersion) -> Config {
         unclean_leader_election: false,
         num_partitions: 1,
         default_replication_factor: 3,
+        offsets_topic_num_partitions: 50,
+        offsets_topic_replication_factor: 3,
+        offsets_topic_segment_bytes: 100 << 20,
         auto_create_topics: false,
         auto_leader_rebalance: false,
         leader_imbalance_check_interval: ms(300_000),
@@ -462,13 +465,17 @@ impl Cluster {
     }
 
     fn produce_bytes(&mut self, broker: usize, acks: i16, records: Bytes) -> ConnId {
+        self.produce_as(7, broker, acks, records)
+    }
+
+    fn produce_as(&mut self, api: i16, broker: usize, acks: i16, records: Bytes) -> ConnId {
         let part = PartitionProduceData::default().with_index(0).with_records(Some(records));
         let data = TopicProduceData::default().with_name(topic()).with_partition_data(vec![part]);
         let request = ProduceRequest::default()
             .with_acks(acks)
             .with_timeout_ms(30_000)
             .with_topic_data(vec![data]);
-        self.request(broker, 7, RequestKind::Produce(request))
+        self.request(broker, api, RequestKind::Produce(request))
     }
 
     /// Produces one record.

@@ -57,6 +57,56 @@ fn an_unreplicated_tail_gives_way_to_the_new_leaders_records() {
     }
 }
 
+#[test]
+fn nothing_is_fetched_behind_a_cut_before_the_leader_epochs_are_on_the_platter() {
+    // Before 0.11 a broker keeps no leader epochs.
+    for version in KafkaVersion::ALL.iter().filter(|version| version.at_least(0, 11)) {
+        let mut cluster = pair(*version);
+        cluster.elect(1, 2, &[1, 2]);
+        cluster.hold(2);
+        cluster.produce(1, 1, "lost");
+        cluster.crash(1);
+        cluster.release(2);
+        cluster.elect(2, 3, &[2]);
+        cluster.produce(2, 1, "c");
+        cluster.start(1);
+        cluster.fsyncs_end = false;
+        cluster.tell(1, 2, 3, &[2]);
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(1), ["a"], "{version}: epoch 2 is to go from the file");
+        cluster.fsyncs_end = true;
+        cluster.run();
+        cluster.advance(3_000);
+        assert_eq!(cluster.values(1), ["a", "c"], "{version}");
+        cluster.assert_logs_match();
+    }
+}
+
+#[test]
+fn a_recovery_point_that_is_cut_is_checkpointed_at_once() {
+    let mut cluster = Cluster::tuned(NEWEST, |config| config.log_segment_bytes = 200);
+    cluster.crash(3);
+    cluster.elect(1, 1, &[1, 2]);
+    cluster.produce(1, -1, "a");
+    cluster.advance(600);
+    cluster.hold(2);
+    for n in 0..20 {
+        cluster.produce(1, 1, &format!("value {n}"));
+    }
+    let file = "recovery-point-offset-checkpoint";
+    let known = |cluster: &Cluster| cluster.disks[&1][file].flatten(0);
+    cluster.advance(61_000);
+    assert_ne!(known(&cluster), b"0\n1\norders 0 1\n", "full segments were flushed");
+    cluster.crash(1);
+    cluster.release(2);
+    cluster.elect(2, 2, &[2]);
+    cluster.start(1);
+    cluster.tell(1, 2, 2, &[2]);
+    cluster.advance(3_000);
+    assert_eq!(cluster.values(1), ["a"]);
+    assert_eq!(known(&cluster), b"0\n1\norders 0 1\n");
+}
+
 /// KIP-279: b2's last epoch is one that b1 never had.
 fn rapid_elections(version: KafkaVersion, writes: bool) -> Cluster {
     let mut cluster = pair(version);

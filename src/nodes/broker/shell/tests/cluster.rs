@@ -382,7 +382,10 @@ fn every_advertised_version_of_the_shells_apis_is_answered() {
                     assert_eq!(told.brokers.len(), 3);
                     assert_eq!(told.cluster_id.is_some(), version >= 2);
                 }
-                ResponseKind::FindCoordinator(told) => assert_eq!(told.error_code, 15),
+                ResponseKind::FindCoordinator(told) => {
+                    // Until the topic that the first request asked for has leaders.
+                    assert!([0, 15].contains(&told.error_code), "{told:?}");
+                }
                 ResponseKind::CreateTopics(told) => assert_eq!(told.topics[0].error_code, 41),
                 ResponseKind::DescribeConfigs(told) => {
                     let codes: Vec<_> = told.results.iter().map(|one| one.error_code).collect();

@@ -1,0 +1,134 @@
+//! Words of four letters.
+
+use super::*;
+
+impl Harness {
+    /// What a word is answered with; the connection is closed in any case.
+    fn word(&mut self, word: &str) -> String {
+        let conn = self.accept();
+        self.send(conn, Bytes::copy_from_slice(word.as_bytes()));
+        assert!(self.closed.contains(&conn), "{word}");
+        String::from_utf8(self.arrived.remove(&conn).unwrap_or_default().to_vec()).unwrap()
+    }
+}
+
+#[test]
+fn a_word_is_answered_with_text_and_what_is_none_with_nothing() {
+    let mut harness = Harness::new();
+    assert_eq!(harness.word("ruok"), "imok");
+    assert_eq!(harness.word("isro"), "rw");
+    assert_eq!(harness.word("what"), "");
+    assert_eq!(harness.word("RUOK"), "");
+}
+
+#[test]
+fn srvr_counts_as_zookeeper_does() {
+    let mut harness = Harness::new();
+    harness.word("ruok");
+    let version = concat!(
+        "Zookeeper version: 3.8.0-kafka-sim-",
+        env!("CARGO_PKG_VERSION"),
+        ", built on 2022-02-25 08:49 UTC\n"
+    );
+    // What asks is counted as received, and as sent only when it was.
+    let fresh = "Latency min/avg/max: 0/0.0/0\nReceived: 2\nSent: 1\nConnections: 1\n\
+                 Outstanding: 0\nZxid: 0x0\nMode: standalone\nNode count: 5\n";
+    assert_eq!(harness.word("srvr"), format!("{version}{fresh}"));
+    let (conn, _) = harness.attach();
+    harness.ask(conn, 1, &create("/a"));
+    let asked = harness.word("srvr");
+    assert!(asked.contains("\nConnections: 2\nOutstanding: 1\nZxid: 0x1\n"), "{asked}");
+    harness.now += Duration::from_millis(3);
+    harness.sync();
+    // The handshake and the create.
+    let asked = harness.word("srvr");
+    assert!(asked.contains("\nLatency min/avg/max: 0/1.5/3\nReceived: 6\nSent: 5\n"), "{asked}");
+}
+
+#[test]
+fn stat_tells_of_each_connection_what_it_sent_and_got() {
+    let mut harness = Harness::new();
+    let (conn, _) = harness.attach();
+    harness.ask(conn, 1, &create("/a"));
+    let text = harness.word("stat");
+    let clients: Vec<&str> = text.lines().filter(|line| line.starts_with(" /")).collect();
+    let [client, asking] = clients[..] else { panic!("{text}") };
+    assert!(client.starts_with(" /10.0.0.9:"), "{client}");
+    assert!(client.ends_with("[1](queued=1,recved=2,sent=1)"), "{client}");
+    assert!(asking.ends_with("[0](queued=0,recved=1,sent=0)"), "{asking}");
+    let port = client.split([':', '[']).nth(1).and_then(|port| port.parse::<u16>().ok());
+    assert!(port.is_some_and(|port| port >= 32_768), "{client}");
+    assert!(text.contains("\n\nLatency min/avg/max: "), "{text}");
+}
+
+#[test]
+fn mntr_has_a_key_and_a_value_in_each_line() {
+    let mut harness = Harness::new();
+    let (conn, _) = harness.attach();
+    harness.call(conn, &ephemeral("/e")).unwrap();
+    harness.call(conn, &exists("/e", true)).unwrap();
+    let (denied, _) = harness.attach();
+    harness.ask(denied, xid::AUTH, &Request::Auth { scheme: "no".into(), credentials: None });
+    harness.now += Duration::from_millis(250);
+    let text = harness.word("mntr");
+    let value = |key: &str| {
+        let of = |line: &str| line.strip_prefix(key)?.strip_prefix('\t').map(str::to_owned);
+        text.lines().find_map(of).unwrap_or_else(|| panic!("no {key} in {text}"))
+    };
+    assert!(text.lines().all(|line| line.starts_with("zk_") && line.split('\t').count() == 2));
+    for (key, wanted) in [
+        ("zk_server_state", "standalone"),
+        ("zk_avg_latency", "0.0"),
+        ("zk_max_latency", "0"),
+        ("zk_min_latency", "0"),
+        ("zk_packets_received", "6"),
+        ("zk_packets_sent", "5"),
+        ("zk_num_alive_connections", "2"),
+        ("zk_outstanding_requests", "0"),
+        ("zk_uptime", "250"),
+        ("zk_znode_count", "6"),
+        ("zk_watch_count", "1"),
+        ("zk_ephemerals_count", "1"),
+        ("zk_approximate_data_size", "46"),
+        ("zk_global_sessions", "2"),
+        ("zk_auth_failed_count", "1"),
+    ] {
+        assert_eq!(value(key), wanted, "{key}");
+    }
+    assert!(!text.contains("zk_quorum_size"), "it is alone");
+}
+
+#[test]
+fn envi_tells_of_the_simulated_host_only() {
+    let mut harness = Harness::of(Config { host: "z7".into(), ..Config::default() });
+    let text = harness.word("envi");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("Environment:"));
+    assert!(lines.next().is_some_and(|line| line.starts_with("zookeeper.version=3.8.0-")));
+    assert_eq!(lines.next(), Some("host.name=z7"));
+    assert!(lines.clone().count() > 10 && lines.all(|line| line.ends_with("=<NA>")), "{text}");
+    assert_eq!(harness.word("envi"), text);
+}
+
+#[test]
+fn only_srvr_is_answered_where_nothing_else_is_allowed() {
+    let mut harness = Harness::of(Config { four_letter_words: false, ..Config::default() });
+    let refusal = |word| format!("{word} is not executed because it is not in the whitelist.\n");
+    for word in ["ruok", "stat", "mntr", "isro", "envi"] {
+        assert_eq!(harness.word(word), refusal(word));
+    }
+    assert!(harness.word("srvr").contains("Mode: standalone"));
+}
+
+#[test]
+fn a_server_that_has_no_leader_says_so() {
+    let ensemble = (1..=3).map(|id| (id, NodeId(id.into()))).collect();
+    let mut harness = Harness::of(Config { ensemble, ..Config::default() });
+    let idle = "This ZooKeeper instance is not currently serving requests\n";
+    for (word, answer) in
+        [("ruok", "imok"), ("srvr", idle), ("stat", idle), ("mntr", idle), ("isro", "null")]
+    {
+        assert_eq!(harness.word(word), answer);
+    }
+    assert!(harness.word("envi").starts_with("Environment:\n"));
+}

@@ -1,0 +1,333 @@
+//! Compressed record batches, looked through without being kept.
+//!
+//! A leader opens what a producer sends, to see that there are as many records in it as it says
+//! (`LogValidator.validateMessagesAndAssignOffsetsCompressed`), and stores it as it came. So the records are read
+//! from a stream that is decompressed piece by piece, and skipped. What comes from outside may be made to grow a
+//! thousandfold: no codec takes memory by what is announced, but for a zstd window, which has a bound, and the
+//! whole has one too.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+
+use flate2::bufread::GzDecoder;
+use lz4_flex::frame::FrameDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use super::records::{BATCH_HEADER_BYTES, Batch, BatchError};
+
+/// Most bytes that a batch may decompress to. Kafka has no such bound; its producers fill batches of
+/// `batch.size` = 16 KiB, and limit requests to a mebibyte.
+const DECOMPRESSED_MAX: u64 = 64 << 20;
+/// Largest window of a zstd frame, in bytes: what RFC 8878 wants every decoder to support.
+const WINDOW_MAX: u64 = 8 << 20;
+/// A snappy copy of three bytes makes at most 64.
+const SNAPPY_GROWTH_MAX: usize = 22;
+/// How the framing of snappy-java begins, in 8 bytes; two versions of 4 bytes follow.
+const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
+const XERIAL_HEADER_BYTES: usize = 16;
+const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+
+/// What is wrong with the stream.
+enum Fault {
+    /// It ends too early, has something behind its records, or one of them is wrong.
+    Records,
+    /// It does not decompress.
+    Codec,
+    /// It is too large.
+    Size,
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(why: std::io::Error) -> Self {
+        match why.kind() {
+            ErrorKind::UnexpectedEof => Self::Records,
+            _ => Self::Codec,
+        }
+    }
+}
+
+/// Checks that the records of a compressed batch can be read, are as many as it says, and have offsets within it.
+///
+/// # Errors
+/// [`BatchError::Codec`] when its compression type is unknown, [`BatchError::Decompress`], [`BatchError::Records`],
+/// or [`BatchError::Bomb`] when it decompresses to more than 64 MiB.
+pub fn check(batch: &Batch) -> Result<(), BatchError> {
+    check_within(batch, DECOMPRESSED_MAX)
+}
+
+fn check_within(batch: &Batch, limit: u64) -> Result<(), BatchError> {
+    let body = &batch.bytes[BATCH_HEADER_BYTES..];
+    let checked = match batch.compression_type() {
+        1 => pass_all(batch, GzDecoder::new(body), limit),
+        2 => Snappy::new(body).and_then(|snappy| pass_all(batch, snappy, limit)),
+        3 if !body.starts_with(&LZ4_MAGIC) => Err(Fault::Codec),
+        3 => pass_all(batch, FrameDecoder::new(body), limit),
+        4 => StreamingDecoder::new_with_max_window_size(body, WINDOW_MAX)
+            .map_err(|_| Fault::Codec)
+            .and_then(|zstd| pass_all(batch, zstd, limit)),
+        unknown => return Err(BatchError::Codec(unknown)),
+    };
+    checked.map_err(|fault| match fault {
+        Fault::Records => BatchError::Records(batch.base_offset),
+        Fault::Codec => BatchError::Decompress(batch.base_offset),
+        Fault::Size => BatchError::Bomb(batch.base_offset),
+    })
+}
+
+/// Goes over the records of `stream`, which has to end behind the last one.
+fn pass_all(batch: &Batch, stream: impl Read, limit: u64) -> Result<(), Fault> {
+    let last_delta = batch.last_offset - batch.base_offset;
+    let mut records = Records { stream: BufReader::new(stream), read: 0, limit };
+    for _ in 0..batch.count() {
+        records.pass(last_delta)?;
+    }
+    if records.stream.fill_buf()?.is_empty() { Ok(()) } else { Err(Fault::Records) }
+}
+
+/// Records of a stream, one after the other.
+struct Records<R> {
+    stream: BufReader<R>,
+    /// Bytes that were read.
+    read: u64,
+    limit: u64,
+}
+
+impl<R: Read> Records<R> {
+    fn byte(&mut self) -> Result<u8, Fault> {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte)?;
+        self.read += 1;
+        if self.read > self.limit { Err(Fault::Size) } else { Ok(byte[0]) }
+    }
+
+    fn varint(&mut self) -> Result<i64, Fault> {
+        let mut value: u64 = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+        }
+        Err(Fault::Records)
+    }
+
+    /// Skips a field of an announced length; null has none.
+    fn skip_field(&mut self) -> Result<(), Fault> {
+        let mut rest = u64::try_from(self.varint()?).unwrap_or(0);
+        while rest > 0 {
+            let there = self.stream.fill_buf()?.len();
+            let step = usize::try_from(rest).unwrap_or(usize::MAX).min(there);
+            if step == 0 {
+                return Err(Fault::Records);
+            }
+            self.stream.consume(step);
+            self.read += step as u64;
+            rest -= step as u64;
+            if self.read > self.limit {
+                return Err(Fault::Size);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes over one record, whose offset is at most `last_delta` behind that of its batch.
+    fn pass(&mut self, last_delta: i64) -> Result<(), Fault> {
+        let length = u64::try_from(self.varint()?).map_err(|_| Fault::Records)?;
+        let end = self.read.saturating_add(length);
+        let _attributes = self.byte()?;
+        let _timestamp_delta = self.varint()?;
+        let offset_delta = self.varint()?;
+        self.skip_field()?;
+        self.skip_field()?;
+        let headers = u64::try_from(self.varint()?).map_err(|_| Fault::Records)?;
+        for _ in 0..headers {
+            self.skip_field()?;
+            self.skip_field()?;
+        }
+        if self.read == end && (0..=last_delta).contains(&offset_delta) {
+            Ok(())
+        } else {
+            Err(Fault::Records)
+        }
+    }
+}
+
+/// Snappy as snappy-java frames it, block by block, or as one block without a frame (librdkafka).
+struct Snappy<'a> {
+    blocks: &'a [u8],
+    is_framed: bool,
+    block: Vec<u8>,
+    read: usize,
+}
+
+impl<'a> Snappy<'a> {
+    fn new(body: &'a [u8]) -> Result<Self, Fault> {
+        let is_framed = body.starts_with(XERIAL_MAGIC);
+        let blocks = if is_framed { body.get(XERIAL_HEADER_BYTES..) } else { Some(body) };
+        let blocks = blocks.ok_or(Fault::Codec)?;
+        Ok(Self { blocks, is_framed, block: Vec::new(), read: 0 })
+    }
+
+    /// The next block, compressed.
+    fn next_block(&mut self) -> Option<&'a [u8]> {
+        if !self.is_framed {
+            return Some(std::mem::take(&mut self.blocks));
+        }
+        let (length, rest) = self.blocks.split_first_chunk()?;
+        let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+        let (block, rest) = rest.split_at_checked(length)?;
+        self.blocks = rest;
+        Some(block)
+    }
+}
+
+impl Read for Snappy<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.read == self.block.len() && !self.blocks.is_empty() {
+            let block = self.next_block().ok_or(ErrorKind::InvalidData)?;
+            // The length that it announces is made room for.
+            let announced = snap::raw::decompress_len(block)?;
+            if announced > block.len().saturating_mul(SNAPPY_GROWTH_MAX) {
+                return Err(ErrorKind::InvalidData.into());
+            }
+            self.block = snap::raw::Decoder::new().decompress_vec(block)?;
+            self.read = 0;
+        }
+        let size = (&self.block[self.read..]).read(buffer)?;
+        self.read += size;
+        Ok(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::vocab::Seed;
+    use crate::wire::records::BatchBuilder;
+
+    const CODECS: [u8; 5] = [1, 2, 3, 4, 12];
+
+    fn plain(records: usize, value: &[u8]) -> Batch {
+        let mut builder = BatchBuilder::new(1_000);
+        for number in 0..records {
+            builder.push(1_000 + number as i64, Some(b"key"), Some(value));
+        }
+        builder.build()
+    }
+
+    /// Compressed; 12 is snappy in frames.
+    fn compressed(codec: u8, bytes: &[u8]) -> Vec<u8> {
+        match codec {
+            1 => {
+                let mut gzip =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                gzip.write_all(bytes).unwrap();
+                gzip.finish().unwrap()
+            }
+            2 => snap::raw::Encoder::new().compress_vec(bytes).unwrap(),
+            3 => {
+                let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+                lz4.write_all(bytes).unwrap();
+                lz4.finish().unwrap()
+            }
+            4 => {
+                let level = ruzstd::encoding::CompressionLevel::Fastest;
+                ruzstd::encoding::compress_to_vec(bytes, level)
+            }
+            _ => {
+                let mut framed = [XERIAL_MAGIC, &[0, 0, 0, 1, 0, 0, 0, 1]].concat();
+                for piece in bytes.chunks(100) {
+                    let block = compressed(2, piece);
+                    framed.extend((block.len() as u32).to_be_bytes());
+                    framed.extend(block);
+                }
+                framed
+            }
+        }
+    }
+
+    /// `batch` with that compression type and what stands for its records.
+    fn with_body(batch: &Batch, codec: u8, body: &[u8]) -> Batch {
+        let mut bytes = batch.bytes[..BATCH_HEADER_BYTES].to_vec();
+        bytes[22] = codec & 7;
+        bytes.extend(body);
+        Batch { bytes: Bytes::from(bytes), ..batch.clone() }
+    }
+
+    #[test]
+    fn compressed_records_are_counted_and_bounded() {
+        let batch = plain(40, &[7; 90]);
+        let records = &batch.bytes[BATCH_HEADER_BYTES..];
+        for codec in CODECS {
+            let whole = with_body(&batch, codec % 10, &compressed(codec, records));
+            assert_eq!(check(&whole), Ok(()), "{codec}");
+            let wrong = Err(BatchError::Records(0));
+            let half = &records[..records.len() / 2];
+            assert_eq!(check(&with_body(&batch, codec % 10, &compressed(codec, half))), wrong);
+            let more = [records, &[0]].concat();
+            assert_eq!(check(&with_body(&batch, codec % 10, &compressed(codec, &more))), wrong);
+            let size = records.len() as u64;
+            assert_eq!(check_within(&whole, size), Ok(()), "{codec}");
+            assert_eq!(check_within(&whole, size - 1), Err(BatchError::Bomb(0)), "{codec}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_decompress_is_an_error_of_its_own() {
+        let batch = plain(3, b"value");
+        for codec in 1..=4 {
+            let garbage = with_body(&batch, codec, &[0x5a; 200]);
+            assert_eq!(check(&garbage), Err(BatchError::Decompress(0)), "{codec}");
+        }
+        for codec in 5..=7 {
+            let unknown = with_body(&batch, codec, &[0x5a; 200]);
+            assert_eq!(check(&unknown), Err(BatchError::Codec(codec)));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_given_up_at_the_bound() {
+        let batch = plain(1, &vec![0; 8 << 20]);
+        let records = &batch.bytes[BATCH_HEADER_BYTES..];
+        for codec in [1, 2, 3, 4] {
+            let body = compressed(codec, records);
+            assert!(body.len() < records.len() / 15, "{codec}: {} bytes", body.len());
+            let bomb = with_body(&batch, codec, &body);
+            assert_eq!(check_within(&bomb, 1 << 20), Err(BatchError::Bomb(0)), "{codec}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_snappy_cannot_reach_is_not_made_room_for() {
+        // Announces 2 GiB.
+        let body = [&[0xff, 0xff, 0xff, 0xff, 0x07][..], &[0; 100]].concat();
+        let lie = with_body(&plain(1, b"value"), 2, &body);
+        assert_eq!(check(&lie), Err(BatchError::Decompress(0)));
+    }
+
+    #[test]
+    fn damaged_streams_are_errors_and_not_panics() {
+        let mut stream = Seed(1).stream("fuzz/compressed");
+        let values: Vec<u8> = (0..300).map(|_| stream.below(12) as u8).collect();
+        let batch = plain(20, &values);
+        for codec in CODECS {
+            let body = compressed(codec, &batch.bytes[BATCH_HEADER_BYTES..]);
+            for _ in 0..1_000 {
+                let mut damaged = body.clone();
+                for _ in 0..=stream.below(4) {
+                    let at = stream.below(damaged.len() as u64) as usize;
+                    match stream.below(3) {
+                        0 => damaged[at] = stream.below(256) as u8,
+                        1 => damaged[at] ^= 1 << stream.below(8),
+                        _ => damaged.truncate(at.max(1)),
+                    }
+                }
+                let _may_be_either = check(&with_body(&batch, codec % 10, &damaged));
+            }
+        }
+    }
+}
