@@ -103,9 +103,8 @@ fn assert_permitted(name: &str, property: &str) {
     }
     let shows = |outcome: &RunOutcome| {
         let mut judged = outcome.judgement.verdicts.iter();
-        judged.any(|one| {
-            one.property.name == property && matches!(one.verdict, Verdict::Violated(_))
-        })
+        judged
+            .any(|one| one.property.name == property && matches!(one.verdict, Verdict::Violated(_)))
     };
     assert!(outcomes.iter().any(shows), "no seed of 1..20 of {name} shows {property}");
 }
