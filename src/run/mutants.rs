@@ -64,7 +64,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
     hunt(Mutant::RoundSessionsDown, "session_expiry", 1),
     hunt(Mutant::DiffInsteadOfTrunc, "ensemble_faults", 3),
-    hunt(Mutant::ServeWhoHasSeenMore, "coordinator_clients", 6),
+    hunt(Mutant::ServeWhoHasSeenMore, "coordinator_clients", 9),
     hunt(Mutant::ArmWatchesFromNow, "coordinator_clients", 1),
     hunt(Mutant::TellWatchesLate, "coordinator_clients", 1),
     hunt(Mutant::WriteForMovedSession, "coordinator_clients", 1),
