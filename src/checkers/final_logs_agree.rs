@@ -13,8 +13,9 @@ pub const PROPERTY: Property = Property {
              convergence",
     leaves_out: "where acknowledged records may be lost, logs that part in an epoch in which a \
                  leader led on after it had lost records with the power, and before 2.1 (KIP-320) \
-                 any, which are counted but permitted, see logs-match; what lies above the high watermark, see high-watermark-reaches-the-end; offsets \
-                 below the start of either log; replicas that are not in sync",
+                 any, which are counted but permitted, see logs-match; what lies above the high \
+                 watermark, see high-watermark-reaches-the-end; offsets below the start of either \
+                 log; replicas that are not in sync",
     class: Class::Liveness,
 };
 

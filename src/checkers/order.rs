@@ -16,8 +16,8 @@ pub const PROPERTY: Property = Property {
              max.in.flight.requests.per.connection",
     leaves_out: "copies beyond the first; the order between partitions, which Kafka does not \
                  promise; without idempotence, records that were not acknowledged: the bytes of a \
-                 request that the producer gave up may still arrive; where acknowledged records may \
-                 be lost, partitions in which a leader led on in its epoch after it had lost \
+                 request that the producer gave up may still arrive; where acknowledged records \
+                 may be lost, partitions in which a leader led on in its epoch after it had lost \
                  records with the power, which are counted but permitted: logs are spliced of two \
                  histories then, see logs-match",
     class: Class::Safety,

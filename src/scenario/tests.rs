@@ -24,6 +24,7 @@ const SCENARIOS: &[(&str, &str)] = &[
     ("leader_crash_acks1", include_str!("../../scenarios/leader_crash_acks1.toml")),
     ("partitioned_leader", include_str!("../../scenarios/partitioned_leader.toml")),
     ("last_replica", include_str!("../../scenarios/last_replica.toml")),
+    ("preferred_leader_returns", include_str!("../../scenarios/preferred_leader_returns.toml")),
     ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
     ("rolling_restart", include_str!("../../scenarios/rolling_restart.toml")),
     ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
@@ -85,6 +86,17 @@ fn the_example_becomes_the_plan_it_describes() {
     assert_eq!(plan.faults[0].to_string(), "crash leader(orders-0), restart after 5s");
     assert_eq!(plan.expect.happened[1], Happening::IsrShrunk);
     assert!(!plan.expect.acknowledged_loss_permitted);
+}
+
+#[test]
+fn a_scenario_may_limit_how_long_a_producer_is_without_an_acknowledgement() {
+    assert_eq!(plan(EXAMPLE).expect.unavailable_at_most, None);
+    let limited =
+        |limit: &str| changed("[expect]", &format!("[expect]\nunavailable-at-most = {limit}"));
+    let limit = plan(&limited("\"2500ms\"")).expect.unavailable_at_most;
+    assert_eq!(limit, Some(Duration::from_millis(2_500)));
+    let wrong = parse("x.toml", &limited("2500")).expect_err("a number without a unit");
+    assert!(wrong.render().contains("unavailable-at-most"), "{wrong}");
 }
 
 #[test]

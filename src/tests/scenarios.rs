@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use kafka_sim::checkers::{RunOutcome, Status};
+use kafka_sim::checkers::{RunOutcome, Status, Verdict};
 use kafka_sim::report::{self, Provenance, Style};
 use kafka_sim::run;
 
@@ -93,4 +93,24 @@ fn the_last_replica_in_sync_loses_what_others_still_hold() {
         assert_eq!(outcome.judgement.status(), Status::Violated, "{outcome}");
         assert!(outcome.violates("committed-is-durable"), "{outcome}");
     }
+}
+
+/// Asserts that every seed holds, and that some show what the release cannot bring about and is permitted for.
+fn assert_permitted(name: &str, property: &str) {
+    let outcomes = runs(name, 1..=20);
+    for outcome in &outcomes {
+        assert!(outcome.held(), "{outcome}");
+    }
+    let shows = |outcome: &RunOutcome| {
+        let mut judged = outcome.judgement.verdicts.iter();
+        judged
+            .any(|one| one.property.name == property && matches!(one.verdict, Verdict::Violated(_)))
+    };
+    assert!(outcomes.iter().any(shows), "no seed of 1..20 of {name} shows {property}");
+}
+
+#[test]
+fn replicas_that_the_release_cannot_bring_back_are_told_and_permitted() {
+    assert_permitted("rewritten_epoch", "replicas-converge");
+    assert_permitted("unseen_restart", "replicas-converge");
 }

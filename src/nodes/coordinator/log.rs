@@ -342,14 +342,16 @@ impl Log {
         match &mut self.snapshotting {
             Some(Snapshotting::Taking { piece, .. }) if *piece == Some(op) => *piece = None,
             Some(Snapshotting::Sealed { zxid, contains, waiting }) => {
-                if waiting.remove(&op) && waiting.is_empty() {
-                    let (zxid, contains) = (*zxid, *contains);
-                    self.snapshotting = None;
-                    self.snapshots.insert(zxid);
-                    self.purge(fx);
-                    let taken = CoordinatorObservation::SnapshotTaken { zxid, contains };
-                    fx.observe(Observation::Coordinator(taken));
+                waiting.remove(&op);
+                if !waiting.is_empty() {
+                    return Synced::Other;
                 }
+                let (zxid, contains) = (*zxid, *contains);
+                self.snapshotting = None;
+                self.snapshots.insert(zxid);
+                self.purge(fx);
+                let taken = CoordinatorObservation::SnapshotTaken { zxid, contains };
+                fx.observe(Observation::Coordinator(taken));
             }
             Some(Snapshotting::Sent { zxid, op: sent }) if *sent == op => {
                 let zxid = *zxid;

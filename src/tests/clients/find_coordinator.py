@@ -40,5 +40,9 @@ def join():
         consumer.close()
 
 
+def write():
+    KafkaProducer(bootstrap_servers=BROKER).send("orders", b"value").get(timeout=60)
+
+
 refused("member", join)
-refused("idempotent producer", lambda: KafkaProducer(bootstrap_servers=BROKER))
+refused("idempotent producer", write)

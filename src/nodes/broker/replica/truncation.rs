@@ -110,10 +110,10 @@ impl ReplicaManager {
         if self.cutting.is_empty() {
             return;
         }
-        let (open, over) =
-            std::mem::take(&mut self.cutting).into_iter().partition(|slot| self.is_cut_open(*slot));
+        let cutting = std::mem::take(&mut self.cutting);
+        let (open, over): (BTreeSet<Slot>, BTreeSet<Slot>) =
+            cutting.into_iter().partition(|slot| self.is_cut_open(*slot));
         self.cutting = open;
-        let over: BTreeSet<Slot> = over;
         for slot in over {
             let role = self.partitions[slot].as_ref().map(|partition| &partition.role);
             if let Some(&Role::Follower(Follower { leader: Some(leader), .. })) = role {

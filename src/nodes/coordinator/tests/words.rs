@@ -38,7 +38,7 @@ fn srvr_counts_as_zookeeper_does() {
     harness.ask(conn, 1, &create("/a"));
     let asked = harness.word("srvr");
     assert!(asked.contains("\nConnections: 2\nOutstanding: 1\nZxid: 0x1\n"), "{asked}");
-    harness.now = harness.now + Duration::from_millis(3);
+    harness.now += Duration::from_millis(3);
     harness.sync();
     // The handshake and the create.
     let asked = harness.word("srvr");
@@ -69,7 +69,7 @@ fn mntr_has_a_key_and_a_value_in_each_line() {
     harness.call(conn, &exists("/e", true)).unwrap();
     let (denied, _) = harness.attach();
     harness.ask(denied, xid::AUTH, &Request::Auth { scheme: "no".into(), credentials: None });
-    harness.now = harness.now + Duration::from_millis(250);
+    harness.now += Duration::from_millis(250);
     let text = harness.word("mntr");
     let value = |key: &str| {
         let of = |line: &str| line.strip_prefix(key)?.strip_prefix('\t').map(str::to_owned);
