@@ -63,6 +63,7 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
     hunt(Mutant::RoundSessionsDown, "session_expiry", 1),
+    hunt(Mutant::EpochBeforeLog, "coordinator_late_follower", 14),
     hunt(Mutant::DiffInsteadOfTrunc, "ensemble_faults", 3),
     hunt(Mutant::ServeWhoHasSeenMore, "coordinator_clients", 9),
     hunt(Mutant::ArmWatchesFromNow, "coordinator_clients", 1),

@@ -146,6 +146,9 @@ mutants! {
     /// The coordinator rounds the moment at which a session expires down to its tick.
     RoundSessionsDown = "round-sessions-down"
         from "ZooKeeper's ExpiryQueue (guarantees: sessions)";
+    /// A learner notes the new epoch as its own before the history that it took over is on the platter.
+    EpochBeforeLog = "epoch-before-log"
+        from "ZOOKEEPER-4643 (row 66, Z4)";
     /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";

@@ -15,7 +15,7 @@ use super::super::writes::Shape;
 use super::super::{Effects, Running, Step, halt, telling};
 use super::{Role, Which, observe, observe_committed, ticks};
 use crate::history::CoordinatorObservation;
-use crate::vocab::{ConnId, NodeId, Time, Zxid};
+use crate::vocab::{ConnId, Mutant, NodeId, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Writer;
 use crate::wire::zookeeper::ensemble::{Forwarded, MAX_ENSEMBLE_FRAME, Packet, ServerId};
@@ -418,6 +418,12 @@ impl Running {
         if learner.stage != Stage::Logging {
             return;
         }
+        if at.config.is(Mutant::EpochBeforeLog) && peer.epochs.current() != learner.epoch {
+            if peer.epochs.is_idle() {
+                peer.epochs.write(Which::Current, learner.epoch, at.fx);
+            }
+            return;
+        }
         let mut brought_up = false;
         while learner.inherited > 0
             && let Some(next) = learner.next_decided()
@@ -449,6 +455,9 @@ impl Running {
             learner.stage = Stage::TakenOver;
             learner.heard_until = at.clock.now + ticks(at.config, at.config.sync_limit);
             learner.queue(&Packet::Ack { zxid: Zxid::new(epoch, 0) });
+        } else {
+            // An epoch that was written for another leader may have held this one's up.
+            self.catch_up(at);
         }
     }
 
