@@ -2,7 +2,7 @@
 
 use super::isr_of_leader_agrees::{comparable, disagreement};
 use super::replicas::{Partition, Replica};
-use super::{Books, Case, Cases, Checker, Class, Judged, Property};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::{BrokerObservation, CoordinatorObservation};
 use crate::vocab::{NodeId, Time};
 
@@ -14,8 +14,9 @@ pub const PROPERTY: Property = Property {
     source: "kafka-specification: StrongIsr; KIP-497: a high watermark over the maximal in-sync \
              replicas",
     leaves_out: "replicas whose disk lost records that they had, until they have them again; \
-                 leaders from before an unclean election or a loss; before 2.1 (KIP-320) it is \
-                 counted but permitted; records longer ago than the last thousands of committed \
+                 leaders from before an unclean election or a loss; before 2.1 (KIP-320), and \
+                 before 2.7 (KIP-497) of a leader that was never told that a replica joined, it \
+                 is counted but permitted; records longer ago than the last thousands of committed \
                  batches",
     class: Class::Safety,
 };
@@ -31,7 +32,10 @@ impl IsrOfCoordinatorAgrees {
         let Some((leader, _, log)) = comparable(partition, replica) else { return };
         let Some(state) = &partition.state else { return };
         if let Some((lacking, same)) = partition.lacking(&state.isr, log) {
-            self.cases.found(books.terms.disagreement(), || {
+            let missed = partition.missed_a_join(books.terms.kafka, replica.leader_epoch);
+            let permission =
+                if missed { Permission::Permitted } else { books.terms.disagreement() };
+            self.cases.found(permission, || {
                 let isr = books.terms.broker_names(&state.isr).join(" ");
                 let stands = format!("{isr} stand in sync since {:.3}", state.time);
                 let compared = (leader, lacking, same);
@@ -73,8 +77,9 @@ impl Checker for IsrOfCoordinatorAgrees {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::Verdict;
     use crate::checkers::testing::Story;
+    use crate::checkers::{Status, Verdict};
+    use crate::vocab::KafkaVersion;
 
     #[test]
     fn replicas_that_may_be_elected_with_what_is_committed_are_accepted() {
@@ -94,6 +99,20 @@ mod tests {
             "b2, in sync as it stands, lacks orders-0@0, which b1 has below its high watermark 1 \
              at 0.900s"
         );
+    }
+
+    #[test]
+    fn before_2_7_a_leader_that_was_never_told_of_a_join_may_go_on_without() {
+        // fast_elections_2_4, seed 394.
+        for (kafka, status) in [((2, 4), Status::Held), ((2, 7), Status::Violated)] {
+            let mut story = Story::replicated();
+            story.terms.kafka = KafkaVersion::new(kafka.0, kafka.1);
+            story.stored(Some(1), 0, &[1], 1).isr_known(1, &[1], 1).isr_wanted(1, &[1], &[1, 2], 1);
+            story.stored(Some(1), 0, &[1, 2], 1).isr_known(1, &[1], 1);
+            story.appended(1, 0, 0).high_watermark(1, 1);
+            assert!(story.violation(&PROPERTY).is_some(), "{kafka:?}");
+            assert_eq!(story.judgement().judged(&PROPERTY).status(), status, "{kafka:?}");
+        }
     }
 
     #[test]

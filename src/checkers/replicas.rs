@@ -38,6 +38,8 @@ pub struct Lead {
     pub maximal: Vec<BrokerId>,
     /// The least number of them for `acks=all`.
     pub min: u32,
+    /// Whether a replica that it wants to join stands in sync, and it was not told yet.
+    joined_unheard: bool,
 }
 
 /// One replica.
@@ -122,6 +124,8 @@ pub struct Partition {
     pub unclean_epoch: Option<LeaderEpoch>,
     /// Epochs in which a leader led on after its disk had lost records: it gave their offsets to others.
     pub reused_epochs: Vec<LeaderEpoch>,
+    /// Epochs in which a leader gave up a join that stood in the coordinator: it never heard the answer.
+    pub unheard_joins: Vec<LeaderEpoch>,
     /// Leaders of earlier epochs lead logs that are history: committed records were lost since.
     pub forgiven: LeaderEpoch,
     /// Whether a replica's host lost power.
@@ -143,6 +147,7 @@ impl Partition {
             before_state: None,
             unclean_epoch: None,
             reused_epochs: Vec::new(),
+            unheard_joins: Vec::new(),
             power_lost: false,
             forgiven: 0,
             deleted: false,
@@ -329,7 +334,38 @@ impl Partition {
             self.unclean_epoch = Some(state.leader_epoch);
             self.forgiven = state.leader_epoch;
         }
+        for replica in &mut self.replicas {
+            if let Role::Leader(lead) = &mut replica.role
+                && (state.leader, state.leader_epoch)
+                    == (Some(replica.broker), replica.leader_epoch)
+                && state.isr.len() > lead.isr.len()
+                && state.isr.iter().all(|id| lead.maximal.contains(id))
+            {
+                lead.joined_unheard = true;
+            }
+        }
         self.before_state = self.state.replace(state);
+    }
+
+    /// A leader told what it takes for in sync.
+    fn isr_known(&mut self, index: usize, committed: &[BrokerId], maximal: &[BrokerId], min: u32) {
+        let replica = &mut self.replicas[index];
+        let Role::Leader(lead) = &mut replica.role else { return };
+        let gave_up = committed == lead.isr && maximal.len() == committed.len();
+        if lead.joined_unheard && gave_up {
+            self.unheard_joins.push(replica.leader_epoch);
+        }
+        lead.joined_unheard &= !gave_up && committed == lead.isr;
+        committed.clone_into(&mut lead.isr);
+        maximal.clone_into(&mut lead.maximal);
+        lead.min = min;
+    }
+
+    /// Whether a leader goes by in-sync replicas that miss one that joined, as its release has it: before 2.7
+    /// (KIP-497) a leader that writes a join and gets no answer, as its session ends meanwhile, goes on with the
+    /// in-sync replicas that it had (`Partition.expandIsr`, `KafkaZkClient.conditionalUpdatePath`).
+    pub fn missed_a_join(&self, kafka: KafkaVersion, epoch: LeaderEpoch) -> bool {
+        !kafka.at_least(2, 7) && self.unheard_joins.contains(&epoch)
     }
 }
 
@@ -542,11 +578,7 @@ fn replica_told(
             (replica.role, replica.leader_epoch) = (Role::Follower, *leader_epoch);
         }
         Told::IsrKnown { committed, maximal, min, .. } => {
-            if let Role::Leader(lead) = &mut partition.replicas[index].role {
-                lead.isr.clone_from(committed);
-                lead.maximal.clone_from(maximal);
-                lead.min = *min;
-            }
+            partition.isr_known(index, committed, maximal, *min);
         }
         Told::LogLoaded { end, high_watermark, from, batches, .. } => {
             let batches: Vec<Batch> = batches.iter().map(Batch::from).collect();

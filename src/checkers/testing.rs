@@ -277,7 +277,12 @@ impl Story {
 
     /// A leader goes by these in-sync replicas.
     pub fn isr_known(&mut self, broker: i32, isr: &[i32], min: u32) -> &mut Self {
-        let (at, committed, maximal) = (orders(), broker_ids(isr), broker_ids(isr));
+        self.isr_wanted(broker, isr, isr, min)
+    }
+
+    /// A leader has these in sync, and has asked for those.
+    pub fn isr_wanted(&mut self, broker: i32, isr: &[i32], wanted: &[i32], min: u32) -> &mut Self {
+        let (at, committed, maximal) = (orders(), broker_ids(isr), broker_ids(wanted));
         self.broker(broker, BrokerObservation::IsrKnown { at, committed, maximal, min })
     }
 
