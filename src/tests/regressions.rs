@@ -35,3 +35,11 @@ fn what_failed_once_is_as_it_was_explained() {
         assert_eq!(outcome.judgement.status(), Status::Held, "{scenario} {seed}");
     }
 }
+
+#[test]
+fn what_kafka_leaves_undone_is_told() {
+    let scenario = root().join("scenarios/idle_leader.toml");
+    let outcome = run::seed(scenario, 26).expect("a scenario");
+    assert_eq!(outcome.judgement.status(), Status::NotConverged);
+    assert!(outcome.violates("high-watermark-reaches-the-end"), "{outcome}");
+}
