@@ -1,8 +1,7 @@
 //! Nobody sees another record at an offset than anybody saw there before.
 
 use super::offset_map::Told;
-use super::tally::Tally;
-use super::{Books, Case, Checker, Class, Judged, Permission, Property};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -21,7 +20,7 @@ pub const PROPERTY: Property = Property {
 
 /// The first offset that broke it, and how many sightings did.
 #[derive(Clone, Debug, Default)]
-pub struct EachOffsetHoldsOneRecord(Tally);
+pub struct EachOffsetHoldsOneRecord(Cases);
 
 impl Checker for EachOffsetHoldsOneRecord {
     fn client(&mut self, books: &Books, time: Time, node: NodeId, _: &ClientObservation) {

@@ -1,7 +1,6 @@
 //! Nobody sees a record at another offset than anybody saw it at before.
 
-use super::tally::Tally;
-use super::{Books, Case, Checker, Class, Judged, Permission, Property};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -18,7 +17,7 @@ pub const PROPERTY: Property = Property {
 
 /// The first record that broke it, and how many did.
 #[derive(Clone, Debug, Default)]
-pub struct EachRecordHasOneOffset(Tally);
+pub struct EachRecordHasOneOffset(Cases);
 
 impl Checker for EachRecordHasOneOffset {
     fn client(&mut self, books: &Books, time: Time, node: NodeId, _: &ClientObservation) {

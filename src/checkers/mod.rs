@@ -8,7 +8,7 @@
 //! | kind | files |
 //! |---|---|
 //! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `ensemble`, `sessions`, `znodes`, `tally` |
+//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `ensemble`, `sessions`, `znodes` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
 
@@ -77,7 +77,6 @@ pub mod sessions_are_served_in_order;
 pub mod sessions_end_rightly;
 mod sightings;
 mod stored;
-mod tally;
 mod terms;
 #[cfg(test)]
 pub(crate) mod testing;

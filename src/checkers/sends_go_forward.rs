@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ledger::Producer;
 use super::sightings::{By, Place};
-use super::tally::Tally;
-use super::{Books, Case, Checker, Class, Judged, Permission, Property};
+use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Offset, Time};
 
@@ -25,7 +24,7 @@ pub const PROPERTY: Property = Property {
 #[derive(Clone, Debug, Default)]
 pub struct SendsGoForward {
     highest: BTreeMap<(Place, Producer), (u64, Offset)>,
-    tally: Tally,
+    cases: Cases,
 }
 
 impl Checker for SendsGoForward {
@@ -45,7 +44,7 @@ impl Checker for SendsGoForward {
         let ordered = books.ledger.accounts()[value.producer].terms.ordered;
         let permission =
             if ordered { books.terms.acknowledged_loss } else { Permission::Permitted };
-        self.tally.found(permission, || {
+        self.cases.found(permission, || {
             let (at, record) = (books.sightings.at(place), books.record(value));
             let what = format!(
                 "{record} was acknowledged at {at}@{offset} at {time:.3}, \
@@ -57,7 +56,7 @@ impl Checker for SendsGoForward {
     }
 
     fn judge(&self, _: &Books, _: Time) -> Judged {
-        PROPERTY.given(self.tally.verdict())
+        PROPERTY.given(self.cases.verdict())
     }
 }
 

@@ -59,7 +59,7 @@ fn an_unreplicated_tail_gives_way_to_the_new_leaders_records() {
 
 #[test]
 fn nothing_is_fetched_behind_a_cut_before_the_leader_epochs_are_on_the_platter() {
-    // Before 0.11 a broker keeps no leader epochs.
+    // Before 0.11 a broker keeps no leader epochs, and cuts to its own high watermark instead.
     for version in KafkaVersion::ALL.iter().filter(|version| version.at_least(0, 11)) {
         let mut cluster = pair(*version);
         cluster.elect(1, 2, &[1, 2]);
