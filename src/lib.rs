@@ -1,7 +1,7 @@
 //! `sim`: a deterministic simulation testbed for Kafka.
 //!
 //! The whole cluster of the ZooKeeper era (brokers, ISR replication, controller, a ZooKeeper-like
-//! coordinator, producers and consumers) runs inside one process, on a simulated network, clock and disk,
+//! ZooKeeper, producers and consumers) runs inside one process, on a simulated network, clock and disk,
 //! all driven by one seed. The same scenario and seed give the same run, to the byte.
 //!
 //! # As a library
@@ -33,7 +33,7 @@
 //! | 1 | `wire` | bytes ⇄ values: Kafka requests and record batches, ZooKeeper client frames | vocab |
 //! | 1 | `scenario` | TOML text → `Plan`: schema, spans, diagnostics, drawing from a seed | vocab |
 //! | 1 | `history` | what happened: events, recorder, stable encoding, fingerprint | vocab |
-//! | 2 | `nodes` | pure state machines: broker, coordinator, clients | vocab, wire, history |
+//! | 2 | `nodes` | pure state machines: broker, ZooKeeper, clients | vocab, wire, history |
 //! | 2 | `substrate` | the only folder that names madsim: the world's loop, time, links, disks, processes | vocab, history |
 //! | 2 | `checkers` | history → verdict | vocab, history |
 //! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, checkers |

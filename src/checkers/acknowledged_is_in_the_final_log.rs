@@ -2,7 +2,7 @@
 
 use super::ledger::{Account, Ledger, TopicAccount};
 use super::{
-    Acknowledged, Books, Checker, Class, Evidence, Fired, Gone, Judged, Property, Verdict,
+    Acknowledged, Checker, Class, Evidence, Fired, Gone, Judged, Model, Property, Verdict,
 };
 use crate::vocab::Time;
 
@@ -19,19 +19,19 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct AcknowledgedIsInTheFinalLog;
 
 impl Checker for AcknowledgedIsInTheFinalLog {
-    fn judge(&self, books: &Books, _: Time) -> Judged {
-        PROPERTY.loss(&books.terms, judge(books))
+    fn judge(&self, model: &Model, _: Time) -> Judged {
+        PROPERTY.loss(&model.terms, judge(model))
     }
 }
 
 /// Judges all producers; the evidence is of the one that lost the record acknowledged first.
-fn judge(books: &Books) -> Verdict {
-    let Books { terms, ledger, window, faults, .. } = books;
+fn judge(model: &Model) -> Verdict {
+    let Model { terms, ledger, window, faults, .. } = model;
     if let Some(why) = ledger.without_final_log() {
         return Verdict::Inconclusive(why);
     }

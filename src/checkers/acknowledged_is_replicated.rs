@@ -1,7 +1,7 @@
 //! A leader acknowledges only what as many replicas have as the producer asked for.
 
 use super::replicas::{Before, Lead, Partition, Replica};
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Offset, Time};
 
@@ -24,16 +24,16 @@ pub struct AcknowledgedIsReplicated {
 }
 
 /// The least number of in-sync replicas, by the scenario if it names the topic, else by the leader itself.
-fn least(books: &Books, partition: &Partition, lead: &Lead) -> usize {
+fn least(model: &Model, partition: &Partition, lead: &Lead) -> usize {
     let replicas = partition.assignment.len();
-    let configured = books.terms.topic(&partition.at.topic).filter(|_| replicas > 0);
+    let configured = model.terms.topic(&partition.at.topic).filter(|_| replicas > 0);
     let least = configured.map_or(lead.min, |topic| topic.min_insync_replicas);
     let least = usize::try_from(least).unwrap_or(usize::MAX);
     if replicas > 0 { least.min(replicas) } else { least }
 }
 
 fn too_early(
-    books: &Books,
+    model: &Model,
     (partition, replica): (&Partition, &Replica),
     (end, acks): (Offset, i16),
 ) -> Option<String> {
@@ -48,48 +48,48 @@ fn too_early(
     if replica.high_watermark < end {
         return Some(format!("its high watermark is {}", replica.high_watermark));
     }
-    let (least, in_sync) = (least(books, partition, lead), lead.maximal.len());
+    let (least, in_sync) = (least(model, partition, lead), lead.maximal.len());
     (in_sync < least).then(|| format!("{in_sync} in sync are fewer than {least}"))
 }
 
 fn moved_too_early(
-    books: &Books,
+    model: &Model,
     (partition, replica, before): (&Partition, &Replica, Before),
 ) -> Option<String> {
-    if !books.terms.kafka.holds_high_watermark_below_min_isr()
+    if !model.terms.kafka.holds_high_watermark_below_min_isr()
         || replica.high_watermark <= before.high_watermark
     {
         return None;
     }
     let lead = replica.lead()?;
-    let (least, in_sync) = (least(books, partition, lead), lead.isr.len());
+    let (least, in_sync) = (least(model, partition, lead), lead.isr.len());
     (in_sync < least).then(|| format!("{in_sync} in sync are fewer than {least}"))
 }
 
 impl Checker for AcknowledgedIsReplicated {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let (at, up_to, did) = match told {
             BrokerObservation::Acknowledging { at, end, .. } => (at, *end, "acknowledged"),
             BrokerObservation::HighWatermark { at, offset } => (at, *offset, "committed"),
             _ => return,
         };
-        let Some((partition, replica, before)) = books.replicas.replica() else { return };
+        let Some((partition, replica, before)) = model.replicas.replica() else { return };
         let wrong = match told {
             BrokerObservation::Acknowledging { end, acks, .. } => {
-                too_early(books, (partition, replica), (*end, *acks))
+                too_early(model, (partition, replica), (*end, *acks))
             }
-            _ => moved_too_early(books, (partition, replica, before)),
+            _ => moved_too_early(model, (partition, replica, before)),
         };
         let Some(wrong) = wrong else { return };
         self.first.found(|| {
-            let (name, last) = (books.terms.name(node), up_to - 1);
+            let (name, last) = (model.terms.name(node), up_to - 1);
             let what = format!("{name} {did} {at}@{last} at {time:.3}, but {wrong}");
-            let case = Case::new(at, time, what).from_offset(last).about(&books.terms, [node]);
-            case.after_faults(&books.faults)
+            let case = Case::new(at, time, what).from_offset(last).about(&model.terms, [node]);
+            case.after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }

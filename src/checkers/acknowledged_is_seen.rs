@@ -1,7 +1,7 @@
 //! In the end, somebody was handed every acknowledged record.
 
-use super::sightings::Missing;
-use super::{Books, Case, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::client_observations::Missing;
+use super::{Case, Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -15,28 +15,28 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct AcknowledgedIsSeen;
 
 impl Checker for AcknowledgedIsSeen {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (_, above) = books.sightings.missing(&books.terms, &books.ledger);
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let (_, above) = model.client_observations.missing(&model.terms, &model.ledger);
         let evidence = above.first.map(|Missing { value, at }| {
-            let (record, producer) = (books.record(value), books.producer(value));
+            let (record, producer) = (model.record(value), model.producer(value));
             let case = match at {
                 None => Case::of(end, format!("{record} was acknowledged and never polled")),
                 Some((place, offset)) => {
-                    let at = books.sightings.at(place);
+                    let at = model.client_observations.at(place);
                     let what = format!(
                         "{record}, acknowledged at {at}@{offset}, was not polled by the end"
                     );
                     Case::new(at, end, what).from_offset(offset)
                 }
             };
-            Evidence::Case(Case { count: above.count, ..case.about(&books.terms, [producer]) })
+            Evidence::Case(Case { count: above.count, ..case.about(&model.terms, [producer]) })
         });
-        PROPERTY.loss(&books.terms, Verdict::from_evidence(evidence))
+        PROPERTY.loss(&model.terms, Verdict::from_evidence(evidence))
     }
 }
 

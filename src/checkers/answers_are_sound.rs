@@ -1,6 +1,6 @@
 //! Leaders answer consumers with whole batches of committed records.
 
-use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -25,8 +25,8 @@ pub struct AnswersAreSound {
 }
 
 impl Checker for AnswersAreSound {
-    fn client(&mut self, books: &Books, time: Time, node: NodeId, told: &ClientObservation) {
-        let terms = &books.terms;
+    fn client(&mut self, model: &Model, time: Time, node: NodeId, told: &ClientObservation) {
+        let terms = &model.terms;
         let ClientObservation::ProtocolError { at, why } = told else { return };
         if !terms.consumers.iter().any(|consumer| consumer.node == node) {
             return;
@@ -41,7 +41,7 @@ impl Checker for AnswersAreSound {
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         let mut evidence = self.first.clone();
         if let Some(Evidence::UnsoundAnswer { count, .. }) = &mut evidence {
             *count = self.count;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ledger::{Ledger, Producer};
-use super::{Books, Checker, Class, Evidence, Judged, Property, Terms, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Property, Terms, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -17,13 +17,13 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct IsAvailable;
 
 impl Checker for IsAvailable {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        PROPERTY.forbidden(books.availability.judge(&books.terms, &books.ledger, end))
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        PROPERTY.forbidden(model.availability.judge(&model.terms, &model.ledger, end))
     }
 }
 

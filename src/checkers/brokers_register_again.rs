@@ -1,6 +1,6 @@
 //! In the end, every broker that runs is registered.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -10,26 +10,26 @@ pub const PROPERTY: Property = Property {
                 and since its session expired last",
     source: "Kafka: ZooKeeper session expiry handling (KafkaServer, KafkaZkClient); KIP-320's and \
              KIP-966's models: weak fairness of becoming alive",
-    leaves_out: "brokers while the coordinator has no quorum; whether the registration still \
+    leaves_out: "brokers while ZooKeeper has no quorum; whether the registration still \
                  stands: replicas-converge needs it to",
     class: Class::Liveness,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct BrokersRegisterAgain;
 
 impl Checker for BrokersRegisterAgain {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = FirstCase::default();
-        for (node, unregistered) in books.ending.unregistered() {
+        for (node, unregistered) in model.ending.unregistered() {
             cases.found(|| {
-                let (name, since) = (books.terms.name(node), unregistered.since);
+                let (name, since) = (model.terms.name(node), unregistered.since);
                 let what = format!("{name} is not registered at the end, since {since:.3}");
                 let blocked = unregistered.blocked_by.map(|session| {
                     format!("it waits for session {session:#x} of its former process to expire")
                 });
-                Case::of(end, what).about(&books.terms, [node]).because(blocked)
+                Case::of(end, what).about(&model.terms, [node]).because(blocked)
             });
         }
         PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
@@ -40,12 +40,12 @@ impl Checker for BrokersRegisterAgain {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, rejects};
-    use crate::history::{BrokerObservation, CoordinatorObservation, Life};
+    use crate::history::{BrokerObservation, Life, ZooKeeperObservation};
     use crate::vocab::Zxid;
 
     fn story() -> Story {
         let mut story = Story::default();
-        story.server(CoordinatorObservation::Recovered { zxid: Zxid(0) });
+        story.server(ZooKeeperObservation::Recovered { zxid: Zxid(0) });
         story.life(1, Life::Started).registered(1, 7);
         story
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_registers_without_a_coordinator() {
+    fn no_broker_registers_without_zookeeper() {
         let mut story = story();
         story.session_expired(1, 3).server_life(Life::Crashed);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Books, Fired, Permission, Terms, Verdict};
+use super::{Fired, Model, Permission, Terms, Verdict};
 use crate::vocab::{NodeId, Offset, Time, TopicPartition};
 
 fn as_text_if_any<S: Serializer>(
@@ -127,16 +127,16 @@ impl FirstCase {
     /// Counts what went wrong at a moment with the first of `nodes`; `what` is the rest of the sentence.
     pub fn of_node(
         &mut self,
-        books: &Books,
+        model: &Model,
         time: Time,
         nodes: &[NodeId],
         what: impl fmt::Display,
     ) {
         self.found(|| {
-            let subject = nodes.first().map(|node| books.terms.name(*node)).unwrap_or_default();
+            let subject = nodes.first().map(|node| model.terms.name(*node)).unwrap_or_default();
             let what = format!("{subject} {what}, at {time:.3}");
             let nodes = nodes.iter().copied();
-            Case::of(time, what).about(&books.terms, nodes).after_faults(&books.faults)
+            Case::of(time, what).about(&model.terms, nodes).after_faults(&model.faults)
         });
     }
 

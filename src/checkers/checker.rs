@@ -3,49 +3,49 @@
 use std::fmt;
 
 use super::availability::Availability;
+use super::client_observations::ClientObservations;
 use super::ending::Ending;
-use super::excuses::Excuses;
+use super::known_limits::KnownLimits;
 use super::ledger::{FinalRecord, Ledger};
 use super::offset_map::Value;
 use super::order::Order;
 use super::reading::Reading;
 use super::replicas::Replicas;
 use super::sessions::Sessions;
-use super::sightings::Sightings;
 use super::znodes::Znodes;
 use super::{AckWindow, Fired, Judged, Permission, Property, Reign, Terms, Verdict};
 use crate::history::{
-    BrokerObservation, ClientObservation, CoordinatorObservation, Fact, Life, Outcome,
-    SessionObservation,
+    BrokerObservation, ClientObservation, Fact, Life, Outcome, SessionObservation,
+    ZooKeeperObservation,
 };
 use crate::vocab::{NodeId, Time};
 
-/// Judges one property. Every method but [`Checker::judge`] is called once per event, after the [`Books`]
+/// Judges one property. Every method but [`Checker::judge`] is called once per event, after the [`Model`]
 /// have it; what a checker does not need to hear of, it leaves out.
 pub trait Checker: fmt::Debug {
     /// A producer or consumer told something.
-    fn client(&mut self, _: &Books, _: Time, _: NodeId, _: &ClientObservation) {}
+    fn client(&mut self, _: &Model, _: Time, _: NodeId, _: &ClientObservation) {}
 
     /// A broker told something.
-    fn broker(&mut self, _: &Books, _: Time, _: NodeId, _: &BrokerObservation) {}
+    fn broker(&mut self, _: &Model, _: Time, _: NodeId, _: &BrokerObservation) {}
 
-    /// A coordinator server told something.
-    fn coordinator(&mut self, _: &Books, _: Time, _: NodeId, _: &CoordinatorObservation) {}
+    /// A ZooKeeper server told something.
+    fn zookeeper(&mut self, _: &Model, _: Time, _: NodeId, _: &ZooKeeperObservation) {}
 
-    /// A node told something of its session at the coordinator.
-    fn session(&mut self, _: &Books, _: Time, _: NodeId, _: &SessionObservation) {}
+    /// A node told something of its session at ZooKeeper.
+    fn session(&mut self, _: &Model, _: Time, _: NodeId, _: &SessionObservation) {}
 
     /// A process began, ended or stopped running.
-    fn life(&mut self, _: &Books, _: Time, _: NodeId, _: Life) {}
+    fn life(&mut self, _: &Model, _: Time, _: NodeId, _: Life) {}
 
     /// A fault was injected or undone.
-    fn fault(&mut self, _: &Books, _: &Fired) {}
+    fn fault(&mut self, _: &Model, _: &Fired) {}
 
     /// The run is over, and this is a judged producer's record in a final log; whether it is the first copy.
-    fn final_record(&mut self, _: &Books, _: &FinalRecord<'_>, _first: bool) {}
+    fn final_record(&mut self, _: &Model, _: &FinalRecord<'_>, _first: bool) {}
 
     /// The verdict on a run that ended at `end`.
-    fn judge(&self, books: &Books, end: Time) -> Judged;
+    fn judge(&self, model: &Model, end: Time) -> Judged;
 }
 
 impl Property {
@@ -67,7 +67,7 @@ impl Property {
 
 /// What several checkers and the report go by. It decides nothing.
 #[derive(Clone, Debug)]
-pub struct Books {
+pub struct Model {
     /// Who takes part, and what was promised.
     pub terms: Terms,
     /// What producers sent and were told.
@@ -77,11 +77,11 @@ pub struct Books {
     /// What readers were handed.
     pub reading: Reading,
     /// What clients saw stand where.
-    pub sightings: Sightings,
+    pub client_observations: ClientObservations,
     /// How the run ended.
     pub ending: Ending,
     /// What cannot come about in the end, and why.
-    pub excuses: Excuses,
+    pub known_limits: KnownLimits,
     /// In which order records stand in the final logs.
     pub order: Order,
     /// When producers were without an acknowledgement.
@@ -90,22 +90,22 @@ pub struct Books {
     pub replicas: Replicas,
     /// The znodes, as transactions make them.
     pub znodes: Znodes,
-    /// What clients of the coordinator wait for.
+    /// What clients of ZooKeeper wait for.
     pub sessions: Sessions,
     /// The faults so far, as many as are kept.
     pub faults: Vec<Fired>,
 }
 
-impl Books {
-    /// Empty books.
+impl Model {
+    /// Empty model.
     pub fn new(terms: Terms) -> Self {
         let ledger = Ledger::new(&terms);
         Self {
             window: AckWindow::default(),
             reading: Reading::new(&terms),
-            sightings: Sightings::new(&terms),
+            client_observations: ClientObservations::new(&terms),
             ending: Ending::default(),
-            excuses: Excuses::default(),
+            known_limits: KnownLimits::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
             replicas: Replicas::default(),
@@ -117,7 +117,7 @@ impl Books {
         }
     }
 
-    /// Books what a client told.
+    /// Folds in what a client told.
     pub fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
         if let Some(producer) = self.ledger.at_node(node) {
             match observation {
@@ -133,10 +133,10 @@ impl Books {
             self.ledger.observe(time, node, observation);
         }
         if let ClientObservation::BrokersLearned { nodes } = observation {
-            self.excuses.learned(node, nodes);
+            self.known_limits.learned(node, nodes);
         }
         self.reading.observe(&self.ledger, node, observation);
-        self.sightings.observe(&self.ledger, node, observation);
+        self.client_observations.observe(&self.ledger, node, observation);
     }
 
     /// A record in words.
@@ -149,7 +149,7 @@ impl Books {
         self.ledger.accounts()[value.producer].terms.node
     }
 
-    /// Books what a broker told.
+    /// Folds in what a broker told.
     pub fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
         if let Some(broker) = self.terms.broker_at(node) {
             self.replicas.broker(time, (broker, node), observation);
@@ -160,18 +160,18 @@ impl Books {
             self.window.became_leader(at, reign);
         }
         self.ending.broker(time, node, observation);
-        self.excuses.broker(&self.terms, &self.replicas, (time, node), observation);
+        self.known_limits.broker(&self.terms, &self.replicas, (time, node), observation);
     }
 
-    /// Books what a coordinator server told.
-    pub fn coordinator(&mut self, time: Time, node: NodeId, observation: &CoordinatorObservation) {
-        self.replicas.coordinator(time, observation);
-        self.znodes.coordinator(observation);
-        self.sessions.coordinator(node, observation);
+    /// Folds in what a ZooKeeper server told.
+    pub fn zookeeper(&mut self, time: Time, node: NodeId, observation: &ZooKeeperObservation) {
+        self.replicas.zookeeper(time, observation);
+        self.znodes.zookeeper(observation);
+        self.sessions.zookeeper(node, observation);
         self.ending.server(node);
     }
 
-    /// Books what was read off the cluster; records of final logs are booked as such.
+    /// Folds in what was read off the cluster; records of final logs are booked as such.
     pub fn fact(&mut self, fact: &Fact) {
         if let Fact::FinalLog { at, leader, .. } = fact {
             self.ledger.final_log(at, *leader);
@@ -179,7 +179,7 @@ impl Books {
         self.ending.fact(fact);
     }
 
-    /// Books a judged producer's record in a final log; whether it is the first copy.
+    /// Folds in a judged producer's record in a final log; whether it is the first copy.
     pub fn final_record(&mut self, record: &FinalRecord<'_>) -> bool {
         self.reading.final_record(&self.ledger, record);
         let first = self.ledger.final_record(record.at, record.producer, record.record);

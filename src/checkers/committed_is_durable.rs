@@ -1,6 +1,6 @@
 //! Nothing that was ever committed is missing from the log of a leader that was elected cleanly.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -8,7 +8,7 @@ use crate::vocab::{NodeId, Time};
 pub const PROPERTY: Property = Property {
     name: "committed-is-durable",
     statement: "whoever is elected from the in-sync replicas has every record that was ever below \
-                the high watermark of the leader that the coordinator named",
+                the high watermark of the leader that ZooKeeper named",
     source: "Kafka documentation, 4.7 Replication: a new leader has all committed messages; \
              KIP-101, KIP-966",
     leaves_out: "what an unclean election loses, which is counted but permitted; records longer \
@@ -23,10 +23,10 @@ pub struct CommittedIsDurable {
 }
 
 impl Checker for CommittedIsDurable {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = told else { return };
-        let Some(lost) = books.replicas.lost() else { return };
-        let terms = &books.terms;
+        let Some(lost) = model.replicas.lost() else { return };
+        let terms = &model.terms;
         let permission = if lost.unclean { Permission::Permitted } else { terms.acknowledged_loss };
         self.cases.found(permission, || {
             let leader = terms.name(node);
@@ -42,11 +42,11 @@ impl Checker for CommittedIsDurable {
                 because.insert(0, format!("the disk of {leader} had lost records at {torn:.3}"));
             }
             let case = Case::new(at, time, what).from_offset(from).about(terms, [node]);
-            case.because(because).after_faults(&books.faults)
+            case.because(because).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

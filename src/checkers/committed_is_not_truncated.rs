@@ -1,6 +1,6 @@
 //! No replica cuts off its log what was ever committed.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Property};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -23,9 +23,9 @@ pub struct CommittedIsNotTruncated {
 }
 
 impl Checker for CommittedIsNotTruncated {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::Truncated { at, from, to } = told else { return };
-        let Some((partition, replica, before)) = books.replicas.replica() else { return };
+        let Some((partition, replica, before)) = model.replicas.replica() else { return };
         let committed = partition.committed;
         let had = before.log.is_some_and(|log| {
             !partition.logs.is_folded(log) && partition.logs.holds(log, committed)
@@ -33,8 +33,8 @@ impl Checker for CommittedIsNotTruncated {
         if !had || *to >= committed.end {
             return;
         }
-        self.cases.found(books.terms.disagreement(), || {
-            let (terms, end) = (&books.terms, committed.end);
+        self.cases.found(model.terms.disagreement(), || {
+            let (terms, end) = (&model.terms, committed.end);
             let (name, last) = (terms.name(node), end - 1);
             let what = format!(
                 "{name} cut {at}@{to} to {last} off its log at {time:.3}, which was committed"
@@ -44,11 +44,11 @@ impl Checker for CommittedIsNotTruncated {
                 replica.leader_epoch, before.high_watermark
             );
             let case = Case::new(at, time, what).from_offset(*to).about(terms, [node]);
-            case.because([because]).after_faults(&books.faults)
+            case.because([because]).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

@@ -1,6 +1,6 @@
 //! In the end, readers have come to every acknowledged record, and to the high watermark.
 
-use super::{Books, Case, Cases, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
+use super::{Case, Cases, Checker, Class, Evidence, Judged, Model, Permission, Property, Verdict};
 use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
@@ -15,14 +15,14 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct ConsumersCatchUp;
 
 impl Checker for ConsumersCatchUp {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (permission, evidence) = behind(books, end);
-        let verdict = match (evidence, books.ledger.without_final_log()) {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let (permission, evidence) = behind(model, end);
+        let verdict = match (evidence, model.ledger.without_final_log()) {
             (None, Some(why)) => Verdict::Inconclusive(why),
             (evidence, _) => Verdict::from_evidence(evidence),
         };
@@ -30,7 +30,7 @@ impl Checker for ConsumersCatchUp {
     }
 }
 
-/// Where a consumer waits that has not come to the high watermark, and what excuses it.
+/// Where a consumer waits that has not come to the high watermark, and what known_limits it.
 struct Waiting {
     at: TopicPartition,
     position: Offset,
@@ -40,11 +40,11 @@ struct Waiting {
 
 impl Waiting {
     /// All of them.
-    fn all(books: &Books) -> Vec<Self> {
-        let positions = books.ending.positions();
+    fn all(model: &Model) -> Vec<Self> {
+        let positions = model.ending.positions();
         let waiting = positions.filter_map(|(consumer, at, position)| {
-            let (leader, replica, _) = books.ending.leader(at)?;
-            let (name, leader) = (books.terms.name(consumer), books.terms.broker(leader));
+            let (leader, replica, _) = model.ending.leader(at)?;
+            let (name, leader) = (model.terms.name(consumer), model.terms.broker(leader));
             let high_watermark = replica.high_watermark;
             let what = match position {
                 Some(position) if position >= high_watermark => return None,
@@ -52,7 +52,7 @@ impl Waiting {
                 None => format!("{name} waits for a position in {at}"),
             };
             let what = format!("{what}, high watermark {high_watermark} of {leader}");
-            let (position, excuse) = (position.unwrap_or(0), books.asks_nobody(consumer));
+            let (position, excuse) = (position.unwrap_or(0), model.asks_nobody(consumer));
             Some(Self { at: at.clone(), position, what, excuse })
         });
         waiting.collect()
@@ -64,17 +64,17 @@ fn permission(excuse: Option<&String>) -> Permission {
 }
 
 /// The first reader that is behind, and whether that is permitted.
-fn behind(books: &Books, end: Time) -> (Permission, Option<Evidence>) {
-    let (terms, mut cases, mut count) = (&books.terms, Cases::default(), 0);
-    let waiting = Waiting::all(books);
-    for reader in books.reading.readers() {
+fn behind(model: &Model, end: Time) -> (Permission, Option<Evidence>) {
+    let (terms, mut cases, mut count) = (&model.terms, Cases::default(), 0);
+    let waiting = Waiting::all(model);
+    for reader in model.reading.readers() {
         let Some((at, offset, producer, record)) = &reader.behind.first else { continue };
         let mut consumers = terms.consumers.iter().map(|consumer| consumer.node);
         let consumer = consumers.find(|node| terms.name(*node) == reader.name);
-        let excuse = consumer.and_then(|consumer| books.asks_nobody(consumer));
+        let excuse = consumer.and_then(|consumer| model.asks_nobody(consumer));
         count += reader.behind.len();
         cases.found(permission(excuse.as_ref()), || {
-            let (name, producer) = (&reader.name, &books.ledger.accounts()[*producer].name);
+            let (name, producer) = (&reader.name, &model.ledger.accounts()[*producer].name);
             let what =
                 format!("{name} has not come to record {record} of {producer} at {at}@{offset}");
             let because = waiting.iter().map(|waiting| waiting.what.clone());

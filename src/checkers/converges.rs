@@ -1,6 +1,6 @@
 //! After everything is healed, the cluster comes to rest.
 
-use super::{Books, Case, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::{Case, Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -19,10 +19,10 @@ pub const PROPERTY: Property = Property {
 pub struct Converges;
 
 impl Checker for Converges {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let evidence = books.ending.unconverged().map(|why| {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let evidence = model.ending.unconverged().map(|why| {
             let what = format!("the healed cluster had not converged at {end:.3}: {why}");
-            Evidence::Case(Case::of(end, what).after_faults(&books.faults))
+            Evidence::Case(Case::of(end, what).after_faults(&model.faults))
         });
         PROPERTY.forbidden(Verdict::from_evidence(evidence))
     }

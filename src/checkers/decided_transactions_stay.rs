@@ -1,10 +1,10 @@
-//! What the coordinator's ensemble has decided is durable on a majority, and stays.
+//! What the ZooKeeper ensemble has decided is durable on a majority, and stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ensemble::Epochs;
-use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
-use crate::history::CoordinatorObservation;
+use super::{Checker, Class, FirstCase, Judged, Model, Property, Verdict};
+use crate::history::ZooKeeperObservation;
 use crate::vocab::{NodeId, Time, Zxid};
 
 /// How many transactions are remembered of each server: enough for what is under way.
@@ -13,7 +13,7 @@ const REMEMBERED: usize = 4_096;
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "decided-transactions-stay",
-    statement: "a transaction of the coordinator's ensemble is decided only when a majority of its \
+    statement: "a transaction of the ZooKeeper ensemble is decided only when a majority of its \
                 servers has it on disk; every later leader begins with it, no server cuts it \
                 off, and nothing is decided that later leaders' history leaves out",
     source: "ZAB: PrimaryIntegrity; ZooKeeper's guarantees: reliability (Z4, Z10)",
@@ -53,13 +53,13 @@ impl DecidedTransactionsStay {
         (!kept).then(|| format!("began epoch {epoch} with {zxid} and without {last}"))
     }
 
-    fn told(&mut self, node: NodeId, told: &CoordinatorObservation) -> Option<String> {
+    fn told(&mut self, node: NodeId, told: &ZooKeeperObservation) -> Option<String> {
         match told {
-            CoordinatorObservation::Looking { .. } => {
+            ZooKeeperObservation::Looking { .. } => {
                 self.servers.insert(node);
                 None
             }
-            CoordinatorObservation::Logged { zxid, .. } => {
+            ZooKeeperObservation::Logged { zxid, .. } => {
                 let durable = self.durable.entry(node).or_default();
                 durable.insert(*zxid);
                 if durable.len() > REMEMBERED {
@@ -67,15 +67,15 @@ impl DecidedTransactionsStay {
                 }
                 None
             }
-            CoordinatorObservation::Committed { zxid, .. } => self.decides(*zxid),
-            CoordinatorObservation::Leading { epoch, zxid, .. } => self.leads(*epoch, *zxid),
-            CoordinatorObservation::Truncated { to } => {
+            ZooKeeperObservation::Committed { zxid, .. } => self.decides(*zxid),
+            ZooKeeperObservation::Leading { epoch, zxid, .. } => self.leads(*epoch, *zxid),
+            ZooKeeperObservation::Truncated { to } => {
                 let cut = self.durable.entry(node).or_default().split_off(&Zxid(to.0 + 1));
                 let last = self.last_decided;
                 let lost = cut.iter().find(|&&zxid| self.epochs.contains(last, zxid));
                 lost.map(|zxid| format!("cut off {zxid}, which was decided"))
             }
-            CoordinatorObservation::Installed { .. } => {
+            ZooKeeperObservation::Installed { .. } => {
                 self.durable.entry(node).or_default().clear();
                 None
             }
@@ -85,19 +85,13 @@ impl DecidedTransactionsStay {
 }
 
 impl Checker for DecidedTransactionsStay {
-    fn coordinator(
-        &mut self,
-        books: &Books,
-        time: Time,
-        node: NodeId,
-        told: &CoordinatorObservation,
-    ) {
+    fn zookeeper(&mut self, model: &Model, time: Time, node: NodeId, told: &ZooKeeperObservation) {
         if let Some(wrong) = self.told(node, told) {
-            self.first.of_node(books, time, &[node], wrong);
+            self.first.of_node(model, time, &[node], wrong);
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
@@ -109,21 +103,21 @@ mod tests {
 
     const FIRST: Zxid = Zxid(0x1_0000_0001);
 
-    fn leading(epoch: u32, zxid: Zxid) -> CoordinatorObservation {
-        CoordinatorObservation::Leading { epoch, zxid, digest: zxid.0 as u64 }
+    fn leading(epoch: u32, zxid: Zxid) -> ZooKeeperObservation {
+        ZooKeeperObservation::Leading { epoch, zxid, digest: zxid.0 as u64 }
     }
 
     fn begun() -> Story {
         let mut story = Story::default();
-        story.server(CoordinatorObservation::Looking { round: 1, zxid: Zxid(0) });
+        story.server(ZooKeeperObservation::Looking { round: 1, zxid: Zxid(0) });
         story.server(leading(1, Zxid(0)));
         story
     }
 
     fn decided() -> Story {
         let mut story = begun();
-        story.server(CoordinatorObservation::Logged { zxid: FIRST, hash: 1 });
-        story.server(CoordinatorObservation::Committed { zxid: FIRST, hash: 1 });
+        story.server(ZooKeeperObservation::Logged { zxid: FIRST, hash: 1 });
+        story.server(ZooKeeperObservation::Committed { zxid: FIRST, hash: 1 });
         story
     }
 
@@ -137,13 +131,13 @@ mod tests {
     #[test]
     fn what_is_decided_before_it_is_durable_is_rejected() {
         let mut story = begun();
-        story.server(CoordinatorObservation::Committed { zxid: FIRST, hash: 1 });
+        story.server(ZooKeeperObservation::Committed { zxid: FIRST, hash: 1 });
         assert_eq!(rejects(&story, &PROPERTY).count(), 1);
     }
 
     #[test]
     fn a_leader_without_it_and_a_cut_through_it_are_rejected() {
-        for wrong in [leading(2, Zxid(0)), CoordinatorObservation::Truncated { to: Zxid(0) }] {
+        for wrong in [leading(2, Zxid(0)), ZooKeeperObservation::Truncated { to: Zxid(0) }] {
             let mut story = decided();
             story.server(wrong);
             assert_eq!(rejects(&story, &PROPERTY).count(), 1);

@@ -1,7 +1,7 @@
 //! Nobody sees another record at an offset than anybody saw there before.
 
 use super::offset_map::Told;
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -12,40 +12,40 @@ pub const PROPERTY: Property = Property {
                 they read, was the same record",
     source: "Jepsen's Kafka checker: inconsistent-offsets",
     leaves_out: "before 2.7, partitions in which a leader was never told that a replica joined, \
-                 which is counted but permitted, see isr-of-coordinator-agrees; records that no \
+                 which is counted but permitted, see isr-in-zookeeper-agrees; records that no \
                  workload wrote; offsets longer ago than the last 65,536 lines of \
                  numbers of a partition",
     class: Class::Safety,
 };
 
-/// The first offset that broke it, and how many sightings did.
+/// The first offset that broke it, and how many client_observations did.
 #[derive(Clone, Debug, Default)]
 pub struct EachOffsetHoldsOneRecord(Cases);
 
 impl Checker for EachOffsetHoldsOneRecord {
-    fn client(&mut self, books: &Books, time: Time, node: NodeId, _: &ClientObservation) {
-        let Some(sighting) = books.sightings.latest() else { return };
+    fn client(&mut self, model: &Model, time: Time, node: NodeId, _: &ClientObservation) {
+        let Some(sighting) = model.client_observations.latest() else { return };
         let (Told::Otherwise(before), Some(value)) = (sighting.told, sighting.value) else {
             return;
         };
-        let (at, offset) = (books.sightings.at(sighting.place), sighting.offset);
-        let missed = books.replicas.find(at).is_some_and(|partition| {
+        let (at, offset) = (model.client_observations.at(sighting.place), sighting.offset);
+        let missed = model.replicas.find(at).is_some_and(|partition| {
             let mut epochs = partition.unheard_joins.iter();
-            epochs.any(|epoch| partition.missed_a_join(books.terms.kafka, *epoch))
+            epochs.any(|epoch| partition.missed_a_join(model.terms.kafka, *epoch))
         });
-        let permission = if missed { Permission::Permitted } else { books.terms.acknowledged_loss };
+        let permission = if missed { Permission::Permitted } else { model.terms.acknowledged_loss };
         self.0.found(permission, || {
             let (client, value, before) =
-                (books.terms.name(node), books.record(value), books.record(before));
+                (model.terms.name(node), model.record(value), model.record(before));
             let what = format!(
                 "{client} saw {value} at {at}@{offset} at {time:.3}, where {before} had been seen"
             );
             let case = Case::new(at, time, what).from_offset(offset);
-            case.about(&books.terms, [node]).after_faults(&books.faults)
+            case.about(&model.terms, [node]).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.0.verdict())
     }
 }

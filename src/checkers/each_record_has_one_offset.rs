@@ -1,6 +1,6 @@
 //! Nobody sees a record at another offset than anybody saw it at before.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -20,31 +20,35 @@ pub const PROPERTY: Property = Property {
 pub struct EachRecordHasOneOffset(Cases);
 
 impl Checker for EachRecordHasOneOffset {
-    fn client(&mut self, books: &Books, time: Time, node: NodeId, _: &ClientObservation) {
-        let Some(sighting) = books.sightings.latest().filter(|sighting| sighting.elsewhere) else {
+    fn client(&mut self, model: &Model, time: Time, node: NodeId, _: &ClientObservation) {
+        let Some(sighting) =
+            model.client_observations.latest().filter(|sighting| sighting.elsewhere)
+        else {
             return;
         };
         let Some(value) = sighting.value else { return };
         // What was read and then cut off may be written again by the retry that was on its way.
-        let idempotent = books.ledger.accounts()[value.producer].terms.idempotent;
+        let idempotent = model.ledger.accounts()[value.producer].terms.idempotent;
         let permission =
-            if idempotent { books.terms.acknowledged_loss } else { Permission::Permitted };
+            if idempotent { model.terms.acknowledged_loss } else { Permission::Permitted };
         self.0.found(permission, || {
-            let (at, offset) = (books.sightings.at(sighting.place), sighting.offset);
-            let (client, record) = (books.terms.name(node), books.record(value));
-            let before = match books.sightings.find_elsewhere(sighting) {
-                Some((place, offset)) => format!("at {}@{offset}", books.sightings.at(place)),
+            let (at, offset) = (model.client_observations.at(sighting.place), sighting.offset);
+            let (client, record) = (model.terms.name(node), model.record(value));
+            let before = match model.client_observations.find_elsewhere(sighting) {
+                Some((place, offset)) => {
+                    format!("at {}@{offset}", model.client_observations.at(place))
+                }
                 None => "elsewhere".into(),
             };
             let what = format!(
                 "{client} saw {record} at {at}@{offset} at {time:.3}; it had been seen {before}"
             );
             let case = Case::new(at, time, what).from_offset(offset);
-            case.about(&books.terms, [node]).after_faults(&books.faults)
+            case.about(&model.terms, [node]).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.0.verdict())
     }
 }

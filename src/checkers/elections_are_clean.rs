@@ -1,17 +1,17 @@
 //! Leaders are chosen from the in-sync replicas, unless the topic says otherwise.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
-use crate::history::CoordinatorObservation;
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
+use crate::history::ZooKeeperObservation;
 use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "elections-are-clean",
-    statement: "a new leader is one of the in-sync replicas that stood in the coordinator before, \
+    statement: "a new leader is one of the in-sync replicas that stood in ZooKeeper before, \
                 unless unclean.leader.election.enable is set",
     source: "Kafka documentation, unclean.leader.election.enable; KAFKA-4623",
     leaves_out: "where it is set, an unclean election is counted but permitted; topics that are \
-                 not of the scenario; a state whose predecessor no server of the coordinator told \
+                 not of the scenario; a state whose predecessor no server of the ensemble told \
                  of, as it ended in the meantime",
     class: Class::Safety,
 };
@@ -23,21 +23,21 @@ pub struct ElectionsAreClean {
 }
 
 impl Checker for ElectionsAreClean {
-    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, _: &CoordinatorObservation) {
-        let Some(partition) = books.replicas.current() else { return };
+    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, _: &ZooKeeperObservation) {
+        let Some(partition) = model.replicas.current() else { return };
         let (Some(old), Some(new)) = (&partition.before_state, &partition.state) else { return };
         let Some(leader) = new.leader.filter(|leader| !old.isr.contains(leader)) else { return };
         if new.version != old.version + 1 || new.leader == old.leader {
             return;
         }
         let at = &partition.at;
-        let Some(topic) = books.terms.topic(&at.topic) else { return };
+        let Some(topic) = model.terms.topic(&at.topic) else { return };
         let permission = match topic.unclean_leader_election {
             true => Permission::Permitted,
             false => Permission::Forbidden,
         };
         self.cases.found(permission, || {
-            let terms = &books.terms;
+            let terms = &model.terms;
             let (leads, isr) = (terms.broker(leader), terms.broker_names(&old.isr).join(" "));
             let what = format!(
                 "{leads} was elected leader of {at} in epoch {} at {time:.3}, when in sync: {isr}",
@@ -46,11 +46,11 @@ impl Checker for ElectionsAreClean {
             let stood = format!("{isr} stood in sync since {:.3}", old.time);
             let node = partition.replica(leader).map(|replica| replica.node);
             let case = Case::new(at, time, what).about(terms, node).because([stood]);
-            case.after_faults(&books.faults)
+            case.after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

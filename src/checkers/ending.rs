@@ -8,7 +8,7 @@ use super::Terms;
 use crate::history::{BrokerObservation, Fact, Leading, Life, Replica};
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, PartitionEpoch, Time, TopicPartition};
 
-/// A partition's state as last written to the coordinator, as far as it was told.
+/// A partition's state as last written to ZooKeeper, as far as it was told.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     /// The assignment; empty when the topic was not created during the run.
@@ -70,7 +70,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Books a turn in the life of a process.
+    /// Folds in a turn in the life of a process.
     pub fn life(&mut self, terms: &Terms, time: Time, node: NodeId, life: Life) {
         match life {
             Life::Crashed | Life::PowerLost | Life::Exited => {
@@ -91,12 +91,12 @@ impl Ending {
         self.unregistered.insert(node, Unregistered { since, blocked_by: None });
     }
 
-    /// Books that a coordinator server told something.
+    /// Folds in that a ZooKeeper server told something.
     pub fn server(&mut self, node: NodeId) {
         self.servers.insert(node);
     }
 
-    /// Books what a broker told.
+    /// Folds in what a broker told.
     pub fn broker(&mut self, time: Time, node: NodeId, told: &BrokerObservation) {
         match told {
             BrokerObservation::TopicCreated { topic, assignment } => {
@@ -144,7 +144,7 @@ impl Ending {
         self.partitions.entry(at.clone()).or_default()
     }
 
-    /// Books what was read off the cluster.
+    /// Folds in what was read off the cluster.
     pub fn fact(&mut self, fact: &Fact) {
         match fact {
             Fact::FinalReplica { at, broker, replica } => {
@@ -185,7 +185,7 @@ impl Ending {
         self.partitions.get(at).filter(|written| !written.replicas.is_empty())
     }
 
-    /// The brokers that run and are not registered, unless the coordinator has no quorum to register them.
+    /// The brokers that run and are not registered, unless ZooKeeper has no quorum to register them.
     pub fn unregistered(&self) -> impl Iterator<Item = (NodeId, Unregistered)> {
         let running = self.servers.difference(&self.stopped).count();
         let can_register = 2 * running > self.servers.len();

@@ -1,7 +1,7 @@
 //! Every client operation ends at most once.
 
 use super::ledger::Ledger;
-use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -14,13 +14,13 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct EndsOnce;
 
 impl Checker for EndsOnce {
-    fn judge(&self, books: &Books, _: Time) -> Judged {
-        PROPERTY.forbidden(judge(&books.ledger))
+    fn judge(&self, model: &Model, _: Time) -> Judged {
+        PROPERTY.forbidden(judge(&model.ledger))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Leader epochs grow with every leader, and nobody acts on an older one than he knows.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
-use crate::history::{BrokerObservation, CoordinatorObservation};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
+use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::vocab::{NodeId, Time};
 
 /// What is judged.
@@ -12,7 +12,7 @@ pub const PROPERTY: Property = Property {
     source: "KIP-101; Partition.makeLeader and makeFollower: stale requests are ignored; the \
              state's dataVersion in ZooKeeper",
     leaves_out: "a process that began anew, which knows no epoch; states whose storing no server \
-                 of the coordinator told of, as it ended in the meantime",
+                 of ZooKeeper told of, as it ended in the meantime",
     class: Class::Safety,
 };
 
@@ -23,55 +23,55 @@ pub struct EpochsOnlyGrow {
 }
 
 impl EpochsOnlyGrow {
-    fn found(&mut self, books: &Books, time: Time, node: Option<NodeId>, wrong: String) {
-        let Some(partition) = books.replicas.current() else { return };
+    fn found(&mut self, model: &Model, time: Time, node: Option<NodeId>, wrong: String) {
+        let Some(partition) = model.replicas.current() else { return };
         self.first.found(|| {
             let what = format!("{wrong}, of {} at {time:.3}", partition.at);
-            let case = Case::new(&partition.at, time, what).about(&books.terms, node);
-            case.after_faults(&books.faults)
+            let case = Case::new(&partition.at, time, what).about(&model.terms, node);
+            case.after_faults(&model.faults)
         });
     }
 }
 
 impl Checker for EpochsOnlyGrow {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let (epoch, is_append) = match told {
             BrokerObservation::BecameLeader { leader_epoch, .. }
             | BrokerObservation::BecameFollower { leader_epoch, .. } => (*leader_epoch, false),
             BrokerObservation::Appended { leader_epoch, .. } => (*leader_epoch, true),
             _ => return,
         };
-        let Some((_, replica, before)) = books.replicas.replica() else { return };
-        let name = || books.terms.name(node);
+        let Some((_, replica, before)) = model.replicas.replica() else { return };
+        let name = || model.terms.name(node);
         if is_append {
             let own = replica.leader_epoch;
             if replica.lead().is_some() && epoch != own {
                 let wrong = format!("{} leads epoch {own} and appended in epoch {epoch}", name());
-                self.found(books, time, Some(node), wrong);
+                self.found(model, time, Some(node), wrong);
             }
         } else if epoch < before.leader_epoch {
             let wrong = format!("{} went from epoch {} to {epoch}", name(), before.leader_epoch);
-            self.found(books, time, Some(node), wrong);
+            self.found(model, time, Some(node), wrong);
         }
     }
 
-    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, _: &CoordinatorObservation) {
-        let Some(partition) = books.replicas.current() else { return };
+    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, _: &ZooKeeperObservation) {
+        let Some(partition) = model.replicas.current() else { return };
         let (Some(old), Some(new)) = (&partition.before_state, &partition.state) else { return };
         if new.leader_epoch < old.leader_epoch {
             let wrong = format!("epoch {} follows epoch {}", new.leader_epoch, old.leader_epoch);
-            self.found(books, time, None, wrong);
+            self.found(model, time, None, wrong);
         } else if new.leader_epoch == old.leader_epoch && new.leader != old.leader {
             let name = |leader: Option<_>| {
-                leader.map_or_else(|| "nobody".into(), |leader| books.terms.broker(leader))
+                leader.map_or_else(|| "nobody".into(), |leader| model.terms.broker(leader))
             };
             let (from, to, epoch) = (name(old.leader), name(new.leader), new.leader_epoch);
             let wrong = format!("the leader changed from {from} to {to} within epoch {epoch}");
-            self.found(books, time, None, wrong);
+            self.found(model, time, None, wrong);
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }

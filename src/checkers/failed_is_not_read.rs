@@ -1,6 +1,6 @@
 //! Nobody is handed a record that its producer was told is not written.
 
-use super::{Books, Case, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::{Case, Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -13,25 +13,25 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by what the books hold in the end: the failure may be told after the poll.
+/// Judges by what the model hold in the end: the failure may be told after the poll.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedIsNotRead;
 
 impl Checker for FailedIsNotRead {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let sightings = &books.sightings;
-        let count = sightings.failed_but_polled().map(|(_, _, count)| count).sum();
-        let evidence = sightings.failed_but_polled().next().map(|(topic, value, _)| {
-            let (record, producer) = (books.record(value), books.producer(value));
-            let case = match sightings.find(topic, value).next() {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let client_observations = &model.client_observations;
+        let count = client_observations.failed_but_polled().map(|(_, _, count)| count).sum();
+        let evidence = client_observations.failed_but_polled().next().map(|(topic, value, _)| {
+            let (record, producer) = (model.record(value), model.producer(value));
+            let case = match client_observations.find(topic, value).next() {
                 None => Case::of(end, format!("{record} had failed and was polled")),
                 Some((place, offset)) => {
-                    let at = sightings.at(place);
+                    let at = client_observations.at(place);
                     let what = format!("{record} had failed and was polled at {at}@{offset}");
                     Case::new(at, end, what).from_offset(offset)
                 }
             };
-            Evidence::Case(Case { count, ..case.about(&books.terms, [producer]) })
+            Evidence::Case(Case { count, ..case.about(&model.terms, [producer]) })
         });
         PROPERTY.forbidden(Verdict::from_evidence(evidence))
     }

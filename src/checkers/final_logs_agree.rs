@@ -1,6 +1,6 @@
 //! In the end, the in-sync replicas hold the same log.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::history::Replica;
 use crate::vocab::{BrokerId, Offset, Time, TopicPartition, Truncation};
 
@@ -19,18 +19,18 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct FinalLogsAgree;
 
 /// What is wrong with a replica, if anything, and from which offset on.
 fn wrong(
-    books: &Books,
+    model: &Model,
     at: &TopicPartition,
     (leader, high_watermark): (BrokerId, Offset),
     (broker, replica): (BrokerId, &Replica),
 ) -> Option<(Offset, String)> {
-    let (name, leader) = (books.terms.broker(broker), books.terms.broker(leader));
+    let (name, leader) = (model.terms.broker(broker), model.terms.broker(leader));
     if let Some(offset) = replica.differs_at.filter(|offset| *offset < high_watermark) {
         let what = format!("{at}@{offset} is not the same at the end on {name} as on {leader}");
         return Some((offset, what));
@@ -46,8 +46,8 @@ fn wrong(
 }
 
 /// Whether the logs of two brokers may part where they do, as far as it is known where that is.
-fn permission(books: &Books, at: &TopicPartition, brokers: [BrokerId; 2]) -> Permission {
-    let (terms, partition) = (&books.terms, books.replicas.find(at));
+fn permission(model: &Model, at: &TopicPartition, brokers: [BrokerId; 2]) -> Permission {
+    let (terms, partition) = (&model.terms, model.replicas.find(at));
     let log = |broker| {
         let log = partition?.replica(broker)?.log?;
         (!partition?.logs.is_folded(log)).then_some(log)
@@ -64,17 +64,17 @@ fn permission(books: &Books, at: &TopicPartition, brokers: [BrokerId; 2]) -> Per
 }
 
 impl Checker for FinalLogsAgree {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = Cases::default();
-        for at in books.ending.read() {
-            let Some((leader, of_leader, leading)) = books.ending.leader(at) else { continue };
+        for at in model.ending.read() {
+            let Some((leader, of_leader, leading)) = model.ending.leader(at) else { continue };
             for &broker in leading.isr.iter().filter(|id| **id != leader) {
-                let Some(replica) = books.ending.replica(at, broker) else { continue };
+                let Some(replica) = model.ending.replica(at, broker) else { continue };
                 let led = (leader, of_leader.high_watermark);
-                if let Some((offset, what)) = wrong(books, at, led, (broker, replica)) {
+                if let Some((offset, what)) = wrong(model, at, led, (broker, replica)) {
                     let case = || Case::new(at, end, what).from_offset(offset);
-                    let permission = permission(books, at, [leader, broker]);
-                    cases.found(permission, || case().after_faults(&books.faults));
+                    let permission = permission(model, at, [leader, broker]);
+                    cases.found(permission, || case().after_faults(&model.faults));
                 }
             }
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Status;
 use crate::history::{
-    BrokerObservation, ClientObservation, CoordinatorObservation, Election, Observation, Outcome,
+    BrokerObservation, ClientObservation, Election, Observation, Outcome, ZooKeeperObservation,
 };
 use crate::vocab::{BrokerId, Happening, NodeId, Time, TopicPartition};
 
@@ -60,7 +60,7 @@ impl Expectation {
 pub struct Happened {
     seen: BTreeMap<Happening, Seen>,
     had_controller: bool,
-    had_coordinator: bool,
+    had_zookeeper: bool,
     registered: BTreeSet<NodeId>,
     /// The in-sync replicas of each partition, as last written.
     in_sync: BTreeMap<TopicPartition, Vec<BrokerId>>,
@@ -72,15 +72,15 @@ impl Happened {
         match observation {
             Observation::Client(client) => self.client(time, client),
             Observation::Broker(broker) => self.broker(time, node, broker),
-            Observation::Coordinator(CoordinatorObservation::Leading { .. }) => {
-                let again = std::mem::replace(&mut self.had_coordinator, true);
-                self.add(Happening::CoordinatorLeaderChanged, time, u64::from(again));
+            Observation::ZooKeeper(ZooKeeperObservation::Leading { .. }) => {
+                let again = std::mem::replace(&mut self.had_zookeeper, true);
+                self.add(Happening::ZooKeeperLeaderChanged, time, u64::from(again));
             }
             // Of sessions, brokers' own are meant; brokers tell of them themselves.
-            Observation::Coordinator(CoordinatorObservation::SnapshotRead { .. }) => {
-                self.add(Happening::CoordinatorSnapshotRead, time, 1);
+            Observation::ZooKeeper(ZooKeeperObservation::SnapshotRead { .. }) => {
+                self.add(Happening::ZooKeeperSnapshotRead, time, 1);
             }
-            Observation::Coordinator(_) | Observation::Session(_) => {}
+            Observation::ZooKeeper(_) | Observation::Session(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! A leader's high watermark never falls.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -21,25 +21,25 @@ pub struct HighWatermarkOnlyGrows {
 }
 
 impl Checker for HighWatermarkOnlyGrows {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::HighWatermark { at, offset } = told else { return };
-        let Some((_, replica, before)) = books.replicas.replica() else { return };
+        let Some((_, replica, before)) = model.replicas.replica() else { return };
         if !before.led || *offset >= before.high_watermark {
             return;
         }
         self.first.found(|| {
-            let (leader, from) = (books.terms.name(node), before.high_watermark);
+            let (leader, from) = (model.terms.name(node), before.high_watermark);
             let epoch = replica.leader_epoch;
             let what = format!(
                 "{leader}, which leads {at} in epoch {epoch}, went back from high watermark \
                  {from} to {offset} at {time:.3}"
             );
-            let case = Case::new(at, time, what).from_offset(*offset).about(&books.terms, [node]);
-            case.after_faults(&books.faults)
+            let case = Case::new(at, time, what).from_offset(*offset).about(&model.terms, [node]);
+            case.after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }

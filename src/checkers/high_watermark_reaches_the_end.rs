@@ -1,6 +1,6 @@
 //! In the end, everything that a leader's log holds is committed.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::vocab::{BrokerId, Offset, Time};
 
 /// What is judged.
@@ -14,15 +14,15 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct HighWatermarkReachesTheEnd;
 
 impl Checker for HighWatermarkReachesTheEnd {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (terms, mut cases) = (&books.terms, FirstCase::default());
-        for at in books.ending.read() {
-            let Some((leader, replica, leading)) = books.ending.leader(at) else { continue };
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let (terms, mut cases) = (&model.terms, FirstCase::default());
+        for at in model.ending.read() {
+            let Some((leader, replica, leading)) = model.ending.leader(at) else { continue };
             let (high_watermark, log_end) = (replica.high_watermark, replica.log_end);
             if high_watermark >= log_end || leading.is_held_below_min_isr {
                 continue;
@@ -39,7 +39,7 @@ impl Checker for HighWatermarkReachesTheEnd {
                     "{at}, led by {name}, is committed up to {high_watermark} of {log_end} at the \
                      end"
                 );
-                let waits = behind.map(|id| books.ending.progress(terms, at, id));
+                let waits = behind.map(|id| model.ending.progress(terms, at, id));
                 Case::new(at, end, what).from_offset(high_watermark).because(waits)
             });
         }

@@ -1,8 +1,8 @@
 //! What a leader takes for committed is on every replica that it takes for in sync.
 
-use super::branches::Point;
+use super::log_tree::Point;
 use super::replicas::{Partition, Replica};
-use super::{Books, Case, Cases, Checker, Class, Judged, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Property};
 use crate::history::BrokerObservation;
 use crate::vocab::{BrokerId, NodeId, Time};
 
@@ -27,13 +27,13 @@ pub struct IsrOfLeaderAgrees {
 
 /// Tells that a replica in sync lacks what `leader` takes for committed.
 pub(super) fn disagreement(
-    books: &Books,
+    model: &Model,
     time: Time,
     partition: &Partition,
     (leader, replica, same): (&Replica, &Replica, i64),
     in_whose: &str,
 ) -> Case {
-    let terms = &books.terms;
+    let terms = &model.terms;
     let (leads, lacks) = (terms.name(leader.node), terms.name(replica.node));
     let (at, high_watermark) = (&partition.at, leader.high_watermark);
     let what = format!(
@@ -46,7 +46,7 @@ pub(super) fn disagreement(
         format!("{lacks} goes by epoch {}, its log ends at {end}", replica.leader_epoch),
     ];
     let case = Case::new(at, time, what).from_offset(same).because(because);
-    case.about(terms, [leader.node, replica.node]).after_faults(&books.faults)
+    case.about(terms, [leader.node, replica.node]).after_faults(&model.faults)
 }
 
 /// A leader that may be compared with, and its log below its high watermark.
@@ -62,35 +62,35 @@ pub(super) fn comparable<'a>(
 }
 
 impl IsrOfLeaderAgrees {
-    fn compare(&mut self, books: &Books, time: Time, partition: &Partition, replica: &Replica) {
+    fn compare(&mut self, model: &Model, time: Time, partition: &Partition, replica: &Replica) {
         let Some((leader, isr, log)) = comparable(partition, replica) else { return };
         if let Some((lacking, same)) = partition.lacking(isr, log) {
-            self.cases.found(books.terms.disagreement(), || {
-                let whose = format!("for {}", books.terms.name(leader.node));
-                disagreement(books, time, partition, (leader, lacking, same), &whose)
+            self.cases.found(model.terms.disagreement(), || {
+                let whose = format!("for {}", model.terms.name(leader.node));
+                disagreement(model, time, partition, (leader, lacking, same), &whose)
             });
         }
     }
 }
 
 impl Checker for IsrOfLeaderAgrees {
-    fn broker(&mut self, books: &Books, time: Time, _: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, _: NodeId, told: &BrokerObservation) {
         match told {
             BrokerObservation::HighWatermark { .. } | BrokerObservation::IsrKnown { .. } => {
-                let Some((partition, replica, _)) = books.replicas.replica() else { return };
-                self.compare(books, time, partition, replica);
+                let Some((partition, replica, _)) = model.replicas.replica() else { return };
+                self.compare(model, time, partition, replica);
             }
             BrokerObservation::Truncated { .. } => {
-                let Some(partition) = books.replicas.current() else { return };
+                let Some(partition) = model.replicas.current() else { return };
                 for replica in &partition.replicas {
-                    self.compare(books, time, partition, replica);
+                    self.compare(model, time, partition, replica);
                 }
             }
             _ => {}
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

@@ -1,14 +1,14 @@
 //! Nobody joins the in-sync replicas before it has what is committed.
 
 use super::replicas::{Partition, Replica};
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
-use crate::history::{BrokerObservation, CoordinatorObservation};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
+use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::vocab::{BrokerId, NodeId, Offset, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "joins-isr-caught-up",
-    statement: "a replica is proposed for the in-sync replicas, and stands in the coordinator as \
+    statement: "a replica is proposed for the in-sync replicas, and stands in ZooKeeper as \
                 one of them, only when its log reaches its leader's high watermark and, since \
                 2.1, the start of its leader's epoch",
     source: "Partition.maybeExpandIsr; KAFKA-7128; KIP-903",
@@ -38,12 +38,12 @@ impl JoinsIsrCaughtUp {
     /// Judges those who join the in-sync replicas of `leader`, or are proposed to.
     fn judge_joined(
         &mut self,
-        (books, time): (&Books, Time),
+        (model, time): (&Model, Time),
         (partition, leader): (&Partition, &Replica),
         (joined, how): (&[BrokerId], &str),
     ) {
         let Some(lead) = leader.lead() else { return };
-        let needs_start = books.terms.kafka.expansion_needs_epoch_start();
+        let needs_start = model.terms.kafka.expansion_needs_epoch_start();
         let start = if needs_start { lead.start } else { 0 };
         let needed: Offset = leader.high_watermark.max(start);
         for replica in joined.iter().filter_map(|&broker| partition.replica(broker)) {
@@ -53,7 +53,7 @@ impl JoinsIsrCaughtUp {
                 None => Permission::Forbidden,
             };
             self.cases.found(permission, || {
-                let terms = &books.terms;
+                let terms = &model.terms;
                 let (joins, leads) = (terms.name(replica.node), terms.name(leader.node));
                 let what = format!(
                     "{joins} {how} the in-sync replicas of {} at {time:.3} with a log that ends \
@@ -66,7 +66,7 @@ impl JoinsIsrCaughtUp {
                 );
                 let case = Case::new(&partition.at, time, what).from_offset(log.end);
                 let case = case.about(terms, [replica.node, leader.node]).because([because]);
-                case.after_faults(&books.faults)
+                case.after_faults(&model.faults)
             });
         }
     }
@@ -74,28 +74,28 @@ impl JoinsIsrCaughtUp {
 
 impl Checker for JoinsIsrCaughtUp {
     /// A leader decides when it proposes; until the change is written, who came too early may have caught up.
-    fn broker(&mut self, books: &Books, time: Time, _: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, _: NodeId, told: &BrokerObservation) {
         let BrokerObservation::IsrKnown { committed, maximal, .. } = told else { return };
         if maximal.len() <= committed.len() {
             return;
         }
-        let Some((partition, leader, _)) = books.replicas.replica() else { return };
+        let Some((partition, leader, _)) = model.replicas.replica() else { return };
         if !partition.is_legitimate(leader) {
             return;
         }
         let proposed = maximal.iter().copied().filter(|id| !committed.contains(id));
         let proposed: Vec<_> = proposed.collect();
         let how = "was proposed for";
-        self.judge_joined((books, time), (partition, leader), (&proposed, how));
+        self.judge_joined((model, time), (partition, leader), (&proposed, how));
     }
 
-    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, _: &CoordinatorObservation) {
-        let Some(partition) = books.replicas.current() else { return };
+    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, _: &ZooKeeperObservation) {
+        let Some(partition) = model.replicas.current() else { return };
         let Some((leader, joined)) = joined(partition) else { return };
-        self.judge_joined((books, time), (partition, leader), (&joined, "joined"));
+        self.judge_joined((model, time), (partition, leader), (&joined, "joined"));
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

@@ -1,6 +1,6 @@
 //! The judge: listens to a run, feeds every checker, and comes to a judgement.
 
-use super::checker::{Books, Checker};
+use super::checker::{Checker, Model};
 use super::happened::{Expectation, Expected, Happened};
 use super::judgement::{CommandSummary, ConsumerSummary, ProducerSummary};
 use super::ledger::FinalRecord;
@@ -11,10 +11,10 @@ use crate::vocab::{Happening, NodeId, Time};
 /// Faults that are kept; more than a person plans, and a bound for what a machine draws.
 const FAULTS_MAX: usize = 10_000;
 
-/// All checkers of one run, and the books that they go by.
+/// All checkers of one run, and the model that they go by.
 #[derive(Debug)]
 pub struct Judge {
-    books: Books,
+    model: Model,
     checkers: Vec<Box<dyn Checker>>,
     happened: Happened,
     timeline: Timeline,
@@ -29,18 +29,18 @@ impl Judge {
             happened: Happened::default(),
             timeline: Timeline::default(),
             commands: Vec::new(),
-            books: Books::new(terms),
+            model: Model::new(terms),
         }
     }
 
     /// The names and promises that it goes by.
     pub fn terms(&self) -> &Terms {
-        &self.books.terms
+        &self.model.terms
     }
 
     /// Whether every operation that began has ended, so far.
     pub fn workload_is_complete(&self) -> bool {
-        let accounts = self.books.ledger.accounts().iter();
+        let accounts = self.model.ledger.accounts().iter();
         accounts.map(|account| account.invoked.len() - account.ended.len()).sum::<u64>() == 0
     }
 
@@ -48,7 +48,7 @@ impl Judge {
     pub fn finish(mut self, end: Time) -> Judgement {
         let producers = self.producers(end);
         self.count_what_the_final_log_shows(&producers, end);
-        let terms = &self.books.terms;
+        let terms = &self.model.terms;
         let expectation = |expected| {
             let happened = &self.happened;
             move |&happening: &Happening| Expectation {
@@ -60,7 +60,7 @@ impl Judge {
         let happens = terms.expected.iter().map(expectation(Expected::Happens));
         let never = terms.never.iter().map(expectation(Expected::NeverHappens));
         let expectations = happens.chain(never).collect();
-        let verdicts = self.checkers.iter().map(|checker| checker.judge(&self.books, end));
+        let verdicts = self.checkers.iter().map(|checker| checker.judge(&self.model, end));
         Judgement {
             verdicts: verdicts.collect(),
             consumers: self.consumers(),
@@ -68,7 +68,7 @@ impl Judge {
             commands: self.commands,
             expectations,
             happened: self.happened.all().clone(),
-            faults: self.books.faults,
+            faults: self.model.faults,
             timeline: self.timeline,
         }
     }
@@ -83,8 +83,8 @@ impl Judge {
     }
 
     fn producers(&self, end: Time) -> Vec<ProducerSummary> {
-        let has_log = self.books.ledger.without_final_log().is_none();
-        let accounts = self.books.ledger.accounts().iter().enumerate();
+        let has_log = self.model.ledger.without_final_log().is_none();
+        let accounts = self.model.ledger.accounts().iter().enumerate();
         let summary = accounts.map(|(producer, account)| ProducerSummary {
             name: account.name.clone(),
             acks: account.terms.acks,
@@ -98,14 +98,14 @@ impl Judge {
             lost_unconfirmed: has_log
                 .then(|| acknowledged_is_in_the_final_log::lost_unconfirmed(account)),
             duplicated: account.duplicated,
-            reordered: self.books.order.reordered(producer),
-            longest_gap: self.books.availability.longest(&self.books.ledger, producer, end),
+            reordered: self.model.order.reordered(producer),
+            longest_gap: self.model.availability.longest(&self.model.ledger, producer, end),
         });
         summary.collect()
     }
 
     fn consumers(&self) -> Vec<ConsumerSummary> {
-        let readers = self.books.reading.readers().iter();
+        let readers = self.model.reading.readers().iter();
         let summary = readers.map(|reader| ConsumerSummary {
             name: reader.name.clone(),
             read: reader.read,
@@ -121,16 +121,16 @@ impl Judge {
     fn fired(&mut self, fired: Fired) {
         self.timeline.push(fired.time, Turn::Fault { text: fired.text.clone() });
         for checker in &mut self.checkers {
-            checker.fault(&self.books, &fired);
+            checker.fault(&self.model, &fired);
         }
-        if self.books.faults.len() < FAULTS_MAX {
-            self.books.faults.push(fired);
+        if self.model.faults.len() < FAULTS_MAX {
+            self.model.faults.push(fired);
         }
     }
 
     /// Keeps what an operator saw.
     fn command(&mut self, time: Time, node: NodeId, told: &ClientObservation) {
-        let node = self.books.terms.name(node);
+        let node = self.model.terms.name(node);
         match told {
             ClientObservation::CommandGiven { command } => {
                 let command = command.clone();
@@ -148,41 +148,41 @@ impl Judge {
     }
 
     fn final_record(&mut self, record: &FinalRecord<'_>) {
-        let first = self.books.final_record(record);
+        let first = self.model.final_record(record);
         for checker in &mut self.checkers {
-            checker.final_record(&self.books, record, first);
+            checker.final_record(&self.model, record, first);
         }
     }
 }
 
 impl Subscriber for Judge {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
-        let Self { books, checkers, .. } = self;
+        let Self { model, checkers, .. } = self;
         match observation {
             Observation::Client(
                 told @ (ClientObservation::CommandGiven { .. }
                 | ClientObservation::CommandPrinted { .. }),
             ) => return self.command(time, node, told),
             Observation::Client(client) => {
-                books.client(time, node, client);
-                checkers.iter_mut().for_each(|checker| checker.client(books, time, node, client));
+                model.client(time, node, client);
+                checkers.iter_mut().for_each(|checker| checker.client(model, time, node, client));
             }
             Observation::Broker(broker) => {
-                books.broker(time, node, broker);
-                checkers.iter_mut().for_each(|checker| checker.broker(books, time, node, broker));
+                model.broker(time, node, broker);
+                checkers.iter_mut().for_each(|checker| checker.broker(model, time, node, broker));
             }
-            Observation::Coordinator(server) => {
-                books.coordinator(time, node, server);
+            Observation::ZooKeeper(server) => {
+                model.zookeeper(time, node, server);
                 let checkers = checkers.iter_mut();
-                checkers.for_each(|checker| checker.coordinator(books, time, node, server));
+                checkers.for_each(|checker| checker.zookeeper(model, time, node, server));
             }
             Observation::Session(told) => {
-                books.sessions.observe(time, node, told, books.znodes.last());
-                checkers.iter_mut().for_each(|checker| checker.session(books, time, node, told));
+                model.sessions.observe(time, node, told, model.znodes.last());
+                checkers.iter_mut().for_each(|checker| checker.session(model, time, node, told));
             }
         }
         self.happened.observe(time, node, observation);
-        self.timeline.observe(&self.books.terms, time, node, observation);
+        self.timeline.observe(&self.model.terms, time, node, observation);
     }
 
     fn fault(&mut self, time: Time, text: &str, _: &[NodeId]) {
@@ -194,20 +194,20 @@ impl Subscriber for Judge {
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {
-        self.books.replicas.life(node, life);
-        self.books.ending.life(&self.books.terms, time, node, life);
-        self.books.excuses.life(node, life);
+        self.model.replicas.life(node, life);
+        self.model.ending.life(&self.model.terms, time, node, life);
+        self.model.known_limits.life(node, life);
         for checker in &mut self.checkers {
-            checker.life(&self.books, time, node, life);
+            checker.life(&self.model, time, node, life);
         }
-        self.timeline.life(&self.books.terms, time, node, life);
+        self.timeline.life(&self.model.terms, time, node, life);
     }
 
     fn fact(&mut self, _: Time, fact: &Fact) {
-        self.books.fact(fact);
+        self.model.fact(fact);
         // Records of nobody that is judged are nobody's loss.
         if let Fact::FinalRecord { at, offset, producer, record } = fact
-            && let Some(producer) = self.books.ledger.named(producer)
+            && let Some(producer) = self.model.ledger.named(producer)
         {
             let (offset, record) = (*offset, *record);
             self.final_record(&FinalRecord { at, offset, producer, record });
@@ -244,7 +244,7 @@ mod tests {
                 judge.observed(Time(record), Story::P0, &Observation::Client(observation));
             }
         }
-        let account = &judge.books.ledger.accounts()[0];
+        let account = &judge.model.ledger.accounts()[0];
         assert_eq!(account.acknowledged(), 100_000);
         let topic = &account.topics["orders"];
         for set in [&account.invoked, &account.ended, &topic.acknowledged] {

@@ -1,8 +1,8 @@
-//! The leader that stands in the coordinator is among the in-sync replicas that stand with it.
+//! The leader that stands in ZooKeeper is among the in-sync replicas that stand with it.
 
 use super::stored::State;
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
-use crate::history::{BrokerObservation, CoordinatorObservation};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
+use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 
 /// What is judged.
@@ -25,37 +25,37 @@ pub struct LeaderInIsr {
 
 /// What is wrong with a state, if anything.
 fn wrong(
-    books: &Books,
+    model: &Model,
     (leader, isr): (Option<BrokerId>, &[BrokerId]),
     assignment: &[BrokerId],
 ) -> Option<String> {
-    let in_sync = || books.terms.broker_names(isr).join(" ");
+    let in_sync = || model.terms.broker_names(isr).join(" ");
     if let Some(leader) = leader.filter(|leader| !isr.contains(leader)) {
-        return Some(format!("is led by {}, in sync: {}", books.terms.broker(leader), in_sync()));
+        return Some(format!("is led by {}, in sync: {}", model.terms.broker(leader), in_sync()));
     }
     if isr.is_empty() {
         return Some("has no in-sync replica".into());
     }
     let outside = |broker: &&BrokerId| !assignment.is_empty() && !assignment.contains(broker);
     let stranger = isr.iter().find(outside)?;
-    Some(format!("has {} in sync, which is no replica of it", books.terms.broker(*stranger)))
+    Some(format!("has {} in sync, which is no replica of it", model.terms.broker(*stranger)))
 }
 
 impl LeaderInIsr {
-    fn state(&mut self, books: &Books, time: Time, at: &TopicPartition, state: &State) {
-        let assignment = books.replicas.find(at).map_or(&[][..], |known| &known.assignment);
-        let Some(wrong) = wrong(books, (state.leader, &state.isr), assignment) else { return };
-        let may_be_empty = state.isr.is_empty() && !books.terms.kafka.at_least(1, 1);
+    fn state(&mut self, model: &Model, time: Time, at: &TopicPartition, state: &State) {
+        let assignment = model.replicas.find(at).map_or(&[][..], |known| &known.assignment);
+        let Some(wrong) = wrong(model, (state.leader, &state.isr), assignment) else { return };
+        let may_be_empty = state.isr.is_empty() && !model.terms.kafka.at_least(1, 1);
         let permission = if may_be_empty { Permission::Permitted } else { Permission::Forbidden };
         self.cases.found(permission, || {
             let what = format!("{at} {wrong}, in epoch {} at {time:.3}", state.leader_epoch);
-            Case::new(at, time, what).after_faults(&books.faults)
+            Case::new(at, time, what).after_faults(&model.faults)
         });
     }
 }
 
 impl Checker for LeaderInIsr {
-    fn broker(&mut self, books: &Books, time: Time, _: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, _: NodeId, told: &BrokerObservation) {
         let (at, leader, leader_epoch, isr) = match told {
             BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, .. } => {
                 (at, Some(*leader), leader_epoch, isr)
@@ -67,17 +67,17 @@ impl Checker for LeaderInIsr {
         };
         let (leader_epoch, isr) = (*leader_epoch, isr.clone());
         let state = State { leader, leader_epoch, isr, time, version: -1, controller_epoch: -1 };
-        self.state(books, time, at, &state);
+        self.state(model, time, at, &state);
     }
 
-    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, _: &CoordinatorObservation) {
-        let Some(partition) = books.replicas.current() else { return };
+    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, _: &ZooKeeperObservation) {
+        let Some(partition) = model.replicas.current() else { return };
         if let Some(state) = &partition.state {
-            self.state(books, time, &partition.at, state);
+            self.state(model, time, &partition.at, state);
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

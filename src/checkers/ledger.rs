@@ -128,7 +128,7 @@ impl Ledger {
         topic.is_some_and(|topic| topic.acknowledged.contains(record))
     }
 
-    /// Books what a client told.
+    /// Folds in what a client told.
     pub fn observe(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
         let Some(producer) = self.at_node(node) else { return };
         match observation {
@@ -169,12 +169,12 @@ impl Ledger {
         }
     }
 
-    /// Books whose log of `at` counts.
+    /// Folds in whose log of `at` counts.
     pub fn final_log(&mut self, at: &TopicPartition, leader: Option<BrokerId>) {
         self.final_logs.insert(at.clone(), leader);
     }
 
-    /// Books a record of a final log; whether it is the first copy.
+    /// Folds in a record of a final log; whether it is the first copy.
     pub fn final_record(&mut self, at: &TopicPartition, producer: Producer, record: u64) -> bool {
         let account = &mut self.accounts[producer];
         if !account.topics.contains_key(&at.topic) {

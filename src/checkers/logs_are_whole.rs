@@ -1,6 +1,6 @@
 //! A replica's log has no hole, its epochs do not fall, and its high watermark lies within it.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::BrokerObservation;
 use crate::vocab::{LeaderEpoch, NodeId, Offset, Time};
 
@@ -25,16 +25,16 @@ pub struct LogsAreWhole {
 }
 
 /// An append whose epoch is below the one before it.
-fn fallen(books: &Books, base: Offset, leader_epoch: LeaderEpoch) -> Option<String> {
-    let (partition, _, before) = books.replicas.replica()?;
+fn fallen(model: &Model, base: Offset, leader_epoch: LeaderEpoch) -> Option<String> {
+    let (partition, _, before) = model.replicas.replica()?;
     let batch = partition.logs.last(before.log?)?;
     let (ended, from) = (batch.last, batch.leader_epoch);
     (from > leader_epoch)
         .then(|| format!("appended {base} of epoch {leader_epoch} behind {ended} of epoch {from}"))
 }
 
-fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
-    let (_, replica, before) = books.replicas.replica()?;
+fn wrong(model: &Model, told: &BrokerObservation) -> Option<String> {
+    let (_, replica, before) = model.replicas.replica()?;
     match told {
         &BrokerObservation::Appended { base, last, leader_epoch, .. } => {
             let log = before.log?;
@@ -44,7 +44,7 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
                     log.end
                 ));
             }
-            fallen(books, base, leader_epoch)
+            fallen(model, base, leader_epoch)
         }
         BrokerObservation::HighWatermark { offset, .. } => {
             let end = replica.log?.end;
@@ -75,18 +75,18 @@ fn wrong(books: &Books, told: &BrokerObservation) -> Option<String> {
 }
 
 impl Checker for LogsAreWhole {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
-        let Some(wrong) = wrong(books, told) else { return };
-        let Some(partition) = books.replicas.current() else { return };
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
+        let Some(wrong) = wrong(model, told) else { return };
+        let Some(partition) = model.replicas.current() else { return };
         self.first.found(|| {
             let what =
-                format!("{} {wrong}, of {} at {time:.3}", books.terms.name(node), partition.at);
-            let case = Case::new(&partition.at, time, what).about(&books.terms, [node]);
-            case.after_faults(&books.faults)
+                format!("{} {wrong}, of {} at {time:.3}", model.terms.name(node), partition.at);
+            let case = Case::new(&partition.at, time, what).about(&model.terms, [node]);
+            case.after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }

@@ -1,8 +1,8 @@
 //! Two logs with the same record at one offset are the same below it.
 
-use super::branches::{Batch, Point};
+use super::log_tree::{Batch, Point};
 use super::replicas::Partition;
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Time, Truncation};
 
@@ -43,8 +43,8 @@ fn other_history(
 }
 
 /// Whether two logs may part where they do.
-fn permission(books: &Books, partition: &Partition, (one, other): (Point, Point)) -> Permission {
-    let kafka = books.terms.kafka;
+fn permission(model: &Model, partition: &Partition, (one, other): (Point, Point)) -> Permission {
+    let kafka = model.terms.kafka;
     let by_release = kafka.truncation() < Truncation::Kip320;
     match by_release || partition.part_in_reused_epoch(kafka, one, other) {
         true => Permission::Permitted,
@@ -53,21 +53,21 @@ fn permission(books: &Books, partition: &Partition, (one, other): (Point, Point)
 }
 
 impl Checker for LogsMatch {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let &BrokerObservation::Appended { base, last, leader_epoch, checksum, .. } = told else {
             return;
         };
-        let Some((partition, replica, _)) = books.replicas.replica() else { return };
+        let Some((partition, replica, _)) = model.replicas.replica() else { return };
         if partition.logs.is_one() {
             return;
         }
         let Some(log) = replica.log.filter(|log| !partition.logs.is_folded(*log)) else { return };
         let appended = Batch { base, last, leader_epoch, checksum };
         let Some((other, theirs)) = other_history(partition, node, (log, appended)) else { return };
-        let permission = permission(books, partition, (log, theirs));
+        let permission = permission(model, partition, (log, theirs));
         let same = partition.logs.common(theirs, log).end;
         self.cases.found(permission, || {
-            let (at, terms) = (&partition.at, &books.terms);
+            let (at, terms) = (&partition.at, &model.terms);
             let (this, other_name) = (terms.name(node), terms.name(other));
             let what = format!(
                 "{this} and {other_name} both have {at}@{base} of epoch {leader_epoch} at \
@@ -79,11 +79,11 @@ impl Checker for LogsMatch {
                 format!("{} goes by epoch {epoch}", terms.name(node))
             };
             let case = Case::new(at, time, what).from_offset(same).about(terms, [node, other]);
-            case.because([goes(node), goes(other)]).after_faults(&books.faults)
+            case.because([goes(node), goes(other)]).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

@@ -8,7 +8,7 @@
 //! | kind | files |
 //! |---|---|
 //! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `sightings`, `ending`, `ensemble`, `sessions`, `znodes` |
+//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `client_observations`, `ending`, `ensemble`, `sessions`, `znodes` |
 //! | what else is shown | [`happened`], `timeline` |
 //! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
 
@@ -19,15 +19,14 @@ pub mod acknowledged_is_replicated;
 pub mod acknowledged_is_seen;
 pub mod answers_are_sound;
 pub mod availability;
-mod branches;
 pub mod brokers_register_again;
 mod case;
 mod checker;
+mod client_observations;
 pub mod committed_is_durable;
 pub mod committed_is_not_truncated;
 pub mod consumers_catch_up;
 pub mod converges;
-pub mod coordinator_histories_agree;
 pub mod decided_transactions_stay;
 pub mod each_offset_holds_one_record;
 pub mod each_record_has_one_offset;
@@ -38,7 +37,6 @@ mod ensemble;
 pub mod ephemerals_have_owners;
 pub mod epochs_only_grow;
 mod evidence;
-mod excuses;
 pub mod failed_is_not_read;
 pub mod final_logs_agree;
 mod finding;
@@ -46,21 +44,23 @@ pub mod happened;
 pub mod high_watermark_only_grows;
 pub mod high_watermark_reaches_the_end;
 pub mod interval;
-pub mod isr_of_coordinator_agrees;
+pub mod isr_in_zookeeper_agrees;
 pub mod isr_of_leader_agrees;
 pub mod joins_isr_caught_up;
 mod judge;
 mod judgement;
+mod known_limits;
 pub mod leader_in_isr;
 mod ledger;
+mod log_tree;
 pub mod logs_are_whole;
 pub mod logs_match;
 pub mod no_duplicates;
 pub mod no_lost_writes;
 mod offset_map;
 pub mod one_controller_per_epoch;
-pub mod one_coordinator_leader_per_epoch;
 pub mod one_leader_per_epoch;
+pub mod one_zookeeper_leader_per_epoch;
 pub mod order;
 pub mod partitions_are_led;
 pub mod polls_go_forward;
@@ -75,7 +75,6 @@ pub mod sends_go_forward;
 mod sessions;
 pub mod sessions_are_served_in_order;
 pub mod sessions_end_rightly;
-mod sightings;
 mod stored;
 mod terms;
 #[cfg(test)]
@@ -85,10 +84,11 @@ pub mod watches_are_told;
 pub mod workload_completes;
 mod znodes;
 pub mod znodes_are_consistent;
+pub mod zookeeper_histories_agree;
 
 use ack_window::{AckWindow, Reign};
 pub use case::{Case, Cases, FirstCase};
-use checker::{Books, Checker};
+use checker::{Checker, Model};
 pub use evidence::{Acknowledged, Evidence, Fired, Gone};
 pub use finding::Finding;
 pub use judge::Judge;
@@ -130,8 +130,8 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     (&one_leader_per_epoch::PROPERTY, || Box::<one_leader_per_epoch::OneLeaderPerEpoch>::default()),
     (&leader_in_isr::PROPERTY, || Box::<leader_in_isr::LeaderInIsr>::default()),
     (&isr_of_leader_agrees::PROPERTY, || Box::<isr_of_leader_agrees::IsrOfLeaderAgrees>::default()),
-    (&isr_of_coordinator_agrees::PROPERTY, || {
-        Box::<isr_of_coordinator_agrees::IsrOfCoordinatorAgrees>::default()
+    (&isr_in_zookeeper_agrees::PROPERTY, || {
+        Box::<isr_in_zookeeper_agrees::IsrInZooKeeperAgrees>::default()
     }),
     (&logs_are_whole::PROPERTY, || Box::<logs_are_whole::LogsAreWhole>::default()),
     (&logs_match::PROPERTY, || Box::<logs_match::LogsMatch>::default()),
@@ -167,11 +167,11 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
         Box::<znodes_are_consistent::ZnodesAreConsistent>::default()
     }),
     (&watches_are_told::PROPERTY, || Box::<watches_are_told::WatchesAreTold>::default()),
-    (&one_coordinator_leader_per_epoch::PROPERTY, || {
-        Box::<one_coordinator_leader_per_epoch::OneCoordinatorLeaderPerEpoch>::default()
+    (&one_zookeeper_leader_per_epoch::PROPERTY, || {
+        Box::<one_zookeeper_leader_per_epoch::OneZooKeeperLeaderPerEpoch>::default()
     }),
-    (&coordinator_histories_agree::PROPERTY, || {
-        Box::<coordinator_histories_agree::CoordinatorHistoriesAgree>::default()
+    (&zookeeper_histories_agree::PROPERTY, || {
+        Box::<zookeeper_histories_agree::ZooKeeperHistoriesAgree>::default()
     }),
     (&decided_transactions_stay::PROPERTY, || {
         Box::<decided_transactions_stay::DecidedTransactionsStay>::default()

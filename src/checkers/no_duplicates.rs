@@ -1,7 +1,7 @@
 //! No record of a producer is in the final log twice.
 
 use super::ledger::{FinalRecord, Ledger};
-use super::{Books, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Permission, Property, Verdict};
 use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
@@ -22,18 +22,18 @@ pub struct NoDuplicates {
 }
 
 impl Checker for NoDuplicates {
-    fn final_record(&mut self, books: &Books, record: &FinalRecord<'_>, first: bool) {
+    fn final_record(&mut self, model: &Model, record: &FinalRecord<'_>, first: bool) {
         if first {
             return;
         }
-        let idempotent = books.ledger.accounts()[record.producer].terms.idempotent;
+        let idempotent = model.ledger.accounts()[record.producer].terms.idempotent;
         let first = if idempotent { &mut self.forbidden } else { &mut self.permitted };
         let FinalRecord { at, offset, producer, record } = *record;
         first.get_or_insert_with(|| (at.clone(), offset, producer, record));
     }
 
-    fn judge(&self, books: &Books, _: Time) -> Judged {
-        PROPERTY.given(self.verdict(&books.ledger))
+    fn judge(&self, model: &Model, _: Time) -> Judged {
+        PROPERTY.given(self.verdict(&model.ledger))
     }
 }
 

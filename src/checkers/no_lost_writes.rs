@@ -1,7 +1,7 @@
 //! Nobody reads on beyond an acknowledged record that nobody was handed.
 
-use super::sightings::Missing;
-use super::{Books, Case, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::client_observations::Missing;
+use super::{Case, Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -16,31 +16,31 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct NoLostWrites;
 
 impl Checker for NoLostWrites {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (below, _) = books.sightings.missing(&books.terms, &books.ledger);
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let (below, _) = model.client_observations.missing(&model.terms, &model.ledger);
         let evidence = below.first.map(|Missing { value, at }| {
-            let (record, producer) = (books.record(value), books.producer(value));
+            let (record, producer) = (model.record(value), model.producer(value));
             let case = match at {
                 None => Case::of(end, format!("{record}, acknowledged long ago, was never polled")),
                 Some((place, offset)) => {
-                    let at = books.sightings.at(place);
+                    let at = model.client_observations.at(place);
                     let mut what =
                         format!("{record}, acknowledged at {at}@{offset}, was never polled");
-                    if let Some((highest, consumer)) = books.sightings.highest(place) {
-                        let consumer = books.terms.name(consumer);
+                    if let Some((highest, consumer)) = model.client_observations.highest(place) {
+                        let consumer = model.terms.name(consumer);
                         what += &format!(", though {consumer} came to {highest}");
                     }
                     Case::new(at, end, what).from_offset(offset)
                 }
             };
-            Evidence::Case(Case { count: below.count, ..case.about(&books.terms, [producer]) })
+            Evidence::Case(Case { count: below.count, ..case.about(&model.terms, [producer]) })
         });
-        PROPERTY.loss(&books.terms, Verdict::from_evidence(evidence))
+        PROPERTY.loss(&model.terms, Verdict::from_evidence(evidence))
     }
 }
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::stored::CONTROLLER_EPOCH;
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
-use crate::history::{BrokerObservation, CoordinatorObservation};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
+use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::vocab::{ControllerEpoch, NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "one-controller-per-epoch",
     statement: "no two brokers are the controller of one controller epoch, and none elects leaders \
-                when a later epoch stands in the coordinator",
+                when a later epoch stands in ZooKeeper",
     source: "KafkaController.elect; KAFKA-6082: every write of a controller is conditioned on the \
              version of /controller_epoch",
     leaves_out: "what a controller writes beside partition states; what leaders write themselves \
@@ -23,7 +23,7 @@ pub const PROPERTY: Property = Property {
 #[derive(Clone, Debug, Default)]
 pub struct OneControllerPerEpoch {
     controllers: BTreeMap<ControllerEpoch, NodeId>,
-    /// The epoch that stands in the coordinator, and since when.
+    /// The epoch that stands in ZooKeeper, and since when.
     stands: Option<(ControllerEpoch, Time)>,
     cases: Cases,
 }
@@ -32,7 +32,7 @@ pub struct OneControllerPerEpoch {
 const EPOCHS_MAX: usize = 512;
 
 impl Checker for OneControllerPerEpoch {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::ControllerElected { epoch } = told else { return };
         if self.controllers.len() == EPOCHS_MAX {
             self.controllers.pop_first();
@@ -42,29 +42,29 @@ impl Checker for OneControllerPerEpoch {
             return;
         }
         self.cases.found(Permission::Forbidden, || {
-            let (second, had) = (books.terms.name(node), books.terms.name(first));
+            let (second, had) = (model.terms.name(node), model.terms.name(first));
             let what =
                 format!("{second} became controller of epoch {epoch} at {time:.3}, as {had} had");
             let case = Case::of(time, what);
-            case.about(&books.terms, [first, node]).after_faults(&books.faults)
+            case.about(&model.terms, [first, node]).after_faults(&model.faults)
         });
     }
 
-    fn coordinator(&mut self, books: &Books, time: Time, _: NodeId, told: &CoordinatorObservation) {
-        if let CoordinatorObservation::Stored { path, data, .. } = told
+    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, told: &ZooKeeperObservation) {
+        if let ZooKeeperObservation::Stored { path, data, .. } = told
             && &**path == CONTROLLER_EPOCH
             && let Ok(epoch) = data.parse()
             && self.stands.is_none_or(|(stands, _)| stands < epoch)
         {
             self.stands = Some((epoch, time));
         }
-        let Some(partition) = books.replicas.current() else { return };
+        let Some(partition) = model.replicas.current() else { return };
         let (Some(old), Some(new)) = (&partition.before_state, &partition.state) else { return };
         let Some((stands, since)) = self.stands else { return };
         if new.leader_epoch == old.leader_epoch || new.controller_epoch >= stands {
             return;
         }
-        let permission = match books.terms.kafka.fences_controller() {
+        let permission = match model.terms.kafka.fences_controller() {
             true => Permission::Forbidden,
             false => Permission::Permitted,
         };
@@ -76,11 +76,11 @@ impl Checker for OneControllerPerEpoch {
                 new.leader_epoch
             );
             let writer = self.controllers.get(&epoch).copied();
-            Case::new(at, time, what).about(&books.terms, writer).after_faults(&books.faults)
+            Case::new(at, time, what).about(&model.terms, writer).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::history::BrokerObservation;
 use crate::vocab::{LeaderEpoch, NodeId, Time, TopicPartition};
 
@@ -28,9 +28,9 @@ pub struct OneLeaderPerEpoch {
 }
 
 impl Checker for OneLeaderPerEpoch {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::BecameLeader { at, leader_epoch, .. } = told else { return };
-        let (terms, leader_epoch) = (&books.terms, *leader_epoch);
+        let (terms, leader_epoch) = (&model.terms, *leader_epoch);
         let leaders = self.leaders.entry(at.clone()).or_default();
         match leaders.iter().find(|(epoch, _)| *epoch == leader_epoch) {
             Some(&(_, leader)) if leader == node => {}
@@ -52,7 +52,7 @@ impl Checker for OneLeaderPerEpoch {
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.clone()))
     }
 }

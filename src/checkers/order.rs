@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ledger::{FinalRecord, Ledger, Producer};
-use super::{Books, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Permission, Property, Verdict};
 use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
@@ -23,17 +23,17 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct OrderIsKept;
 
 impl Checker for OrderIsKept {
-    fn judge(&self, books: &Books, _: Time) -> Judged {
+    fn judge(&self, model: &Model, _: Time) -> Judged {
         let is_reused = |at: &TopicPartition| {
-            books.replicas.find(at).is_some_and(|partition| !partition.reused_epochs.is_empty())
+            model.replicas.find(at).is_some_and(|partition| !partition.reused_epochs.is_empty())
         };
-        let may_lose = books.terms.acknowledged_loss == Permission::Permitted;
-        PROPERTY.given(books.order.judge(&books.ledger, |at| may_lose && is_reused(at)))
+        let may_lose = model.terms.acknowledged_loss == Permission::Permitted;
+        PROPERTY.given(model.order.judge(&model.ledger, |at| may_lose && is_reused(at)))
     }
 }
 

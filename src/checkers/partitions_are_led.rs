@@ -1,7 +1,7 @@
 //! In the end, every partition that can be led is.
 
 use super::ending::Written;
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::vocab::{Time, TopicPartition};
 
 /// What is judged.
@@ -17,13 +17,13 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionsAreLed;
 
 /// Why a partition is not led, and who is waited for.
-fn why_not(books: &Books, at: &TopicPartition, written: &Written) -> Option<(String, Vec<String>)> {
-    let (terms, ending) = (&books.terms, &books.ending);
+fn why_not(model: &Model, at: &TopicPartition, written: &Written) -> Option<(String, Vec<String>)> {
+    let (terms, ending) = (&model.terms, &model.ending);
     let epoch = written.leader_epoch;
     let Some(leader) = written.leader else {
         let running: Vec<_> =
@@ -57,18 +57,18 @@ fn why_not(books: &Books, at: &TopicPartition, written: &Written) -> Option<(Str
 }
 
 impl Checker for PartitionsAreLed {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = Cases::default();
-        for (at, written) in books.ending.partitions() {
-            if let Some((what, because)) = why_not(books, at, written) {
+        for (at, written) in model.ending.partitions() {
+            if let Some((what, because)) = why_not(model, at, written) {
                 let leader = written.leader;
-                let excuse = leader.and_then(|id| books.excuses.unnoticed(&books.terms, id));
+                let excuse = leader.and_then(|id| model.known_limits.unnoticed(&model.terms, id));
                 let permission = match excuse {
                     Some(_) => Permission::Permitted,
                     None => Permission::Forbidden,
                 };
                 let case = || Case::new(at, end, what).because(because).because(excuse);
-                cases.found(permission, || case().after_faults(&books.faults));
+                cases.found(permission, || case().after_faults(&model.faults));
             }
         }
         PROPERTY.given(cases.verdict())

@@ -1,7 +1,7 @@
 //! A consumer does not come back to an offset by itself.
 
-use super::sightings::By;
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::client_observations::By;
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -21,22 +21,22 @@ pub const PROPERTY: Property = Property {
 pub struct PollsGoForward(FirstCase);
 
 impl Checker for PollsGoForward {
-    fn client(&mut self, books: &Books, time: Time, node: NodeId, _: &ClientObservation) {
-        let Some(sighting) = books.sightings.latest() else { return };
+    fn client(&mut self, model: &Model, time: Time, node: NodeId, _: &ClientObservation) {
+        let Some(sighting) = model.client_observations.latest() else { return };
         let By::Poll(Some(after)) = sighting.by else { return };
         if sighting.offset <= after {
             self.0.found(|| {
-                let (at, offset) = (books.sightings.at(sighting.place), sighting.offset);
-                let consumer = books.terms.name(node);
+                let (at, offset) = (model.client_observations.at(sighting.place), sighting.offset);
+                let consumer = model.terms.name(node);
                 let what =
                     format!("{consumer} polled {at}@{offset} at {time:.3}, after offset {after}");
                 let case = Case::new(at, time, what).from_offset(offset);
-                case.about(&books.terms, [node]).after_faults(&books.faults)
+                case.about(&model.terms, [node]).after_faults(&model.faults)
             });
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.0.evidence()))
     }
 }

@@ -1,7 +1,7 @@
 //! A consumer does not go past an offset at which others see a record.
 
-use super::sightings::{By, Place};
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::client_observations::{By, Place};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Offset, Time};
 
@@ -34,8 +34,8 @@ struct Leap {
 pub struct PollsLeaveNothingOut(Vec<Leap>);
 
 impl Checker for PollsLeaveNothingOut {
-    fn client(&mut self, books: &Books, time: Time, consumer: NodeId, _: &ClientObservation) {
-        let Some(sighting) = books.sightings.latest() else { return };
+    fn client(&mut self, model: &Model, time: Time, consumer: NodeId, _: &ClientObservation) {
+        let Some(sighting) = model.client_observations.latest() else { return };
         let By::Poll(Some(after)) = sighting.by else { return };
         let (place, to) = (sighting.place, sighting.offset);
         if to > after.saturating_add(1) && self.0.len() < LEAPS_MAX {
@@ -43,23 +43,24 @@ impl Checker for PollsLeaveNothingOut {
         }
     }
 
-    fn judge(&self, books: &Books, _: Time) -> Judged {
+    fn judge(&self, model: &Model, _: Time) -> Judged {
         let past = |leap: &Leap| {
-            let (offset, value) = books.sightings.first_from(leap.place, leap.after + 1)?;
+            let (offset, value) =
+                model.client_observations.first_from(leap.place, leap.after + 1)?;
             (offset < leap.to).then_some((*leap, offset, value))
         };
         let mut cases = FirstCase::default();
         for (leap, left_out, value) in self.0.iter().filter_map(past) {
             cases.found(|| {
                 let Leap { time, after, to, .. } = leap;
-                let at = books.sightings.at(leap.place);
-                let (consumer, record) = (books.terms.name(leap.consumer), books.record(value));
+                let at = model.client_observations.at(leap.place);
+                let (consumer, record) = (model.terms.name(leap.consumer), model.record(value));
                 let what = format!(
                     "{consumer} polled {at}@{to} right after offset {after} at {time:.3}, \
                      without {record} at {left_out}"
                 );
                 let case = Case::new(at, time, what).from_offset(left_out);
-                case.about(&books.terms, [leap.consumer]).after_faults(&books.faults)
+                case.about(&model.terms, [leap.consumer]).after_faults(&model.faults)
             });
         }
         PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))

@@ -1,6 +1,6 @@
 //! What a reader was handed stays written.
 
-use super::{Books, Checker, Class, Evidence, Judged, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -13,19 +13,19 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct ReadIsInTheFinalLog;
 
 impl Checker for ReadIsInTheFinalLog {
-    fn judge(&self, books: &Books, _: Time) -> Judged {
-        PROPERTY.loss(&books.terms, judge(books))
+    fn judge(&self, model: &Model, _: Time) -> Judged {
+        PROPERTY.loss(&model.terms, judge(model))
     }
 }
 
 /// Judges all readers; the evidence is of the first that was handed such a record.
-fn judge(books: &Books) -> Verdict {
-    let Books { ledger, reading, .. } = books;
+fn judge(model: &Model) -> Verdict {
+    let Model { ledger, reading, .. } = model;
     if let Some(why) = ledger.without_final_log() {
         return Verdict::Inconclusive(why);
     }

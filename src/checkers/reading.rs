@@ -127,7 +127,7 @@ impl Reading {
         &self.readers
     }
 
-    /// Books what a client told.
+    /// Folds in what a client told.
     pub fn observe(&mut self, ledger: &Ledger, node: NodeId, observation: &ClientObservation) {
         let (ClientObservation::Consumed { .. } | ClientObservation::PositionReset { .. }) =
             observation
@@ -148,7 +148,7 @@ impl Reading {
         }
     }
 
-    /// Books a record of a final log: every reader of the topic should have been handed it.
+    /// Folds in a record of a final log: every reader of the topic should have been handed it.
     pub fn final_record(&mut self, ledger: &Ledger, record: &FinalRecord<'_>) {
         let topic = &record.at.topic;
         if !ledger.is_acknowledged(record.producer, topic, record.record) {

@@ -1,6 +1,6 @@
 //! Consumers are handed nothing that is not committed.
 
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::BrokerObservation;
 use crate::vocab::{NodeId, Time};
 
@@ -23,26 +23,26 @@ pub struct ReadsAreCommitted {
 }
 
 impl Checker for ReadsAreCommitted {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::Serving { at, end } = told else { return };
-        let Some((_, replica, _)) = books.replicas.replica() else { return };
+        let Some((_, replica, _)) = model.replicas.replica() else { return };
         let bound = replica.high_watermark;
         if *end <= bound && replica.lead().is_some() {
             return;
         }
         self.first.found(|| {
-            let (name, epoch, last) = (books.terms.name(node), replica.leader_epoch, end - 1);
+            let (name, epoch, last) = (model.terms.name(node), replica.leader_epoch, end - 1);
             let leads = if replica.lead().is_some() { "leads" } else { "does not lead" };
             let what = format!(
                 "{name} handed a consumer {at}@{last} at {time:.3}, where its high watermark is \
                  {bound} and it {leads} in epoch {epoch}"
             );
-            let case = Case::new(at, time, what).from_offset(last).about(&books.terms, [node]);
-            case.after_faults(&books.faults)
+            let case = Case::new(at, time, what).from_offset(last).about(&model.terms, [node]);
+            case.after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }

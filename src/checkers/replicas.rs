@@ -1,16 +1,16 @@
 //! The partitions as nobody in the cluster sees them: every replica's log and role side by side, the state
-//! that stands in the coordinator, and all that was ever committed.
+//! that stands in ZooKeeper, and all that was ever committed.
 //!
 //! Bookkeeping that the replication properties are judged by; it decides nothing but what counts as
-//! committed: what lies below the high watermark of the leader that the coordinator names, at the moment when
+//! committed: what lies below the high watermark of the leader that ZooKeeper names, at the moment when
 //! that leader says so. From a leader on whose log lacks some of it (an unclean election, a torn disk), what
 //! that leader has is all there is: one loss is told once.
 
 use std::collections::BTreeMap;
 
-use super::branches::{Batch, Branches, Point};
+use super::log_tree::{Batch, LogTree, Point};
 use super::stored::{State, partition_of_state};
-use crate::history::{BrokerObservation, CoordinatorObservation, Life};
+use crate::history::{BrokerObservation, Life, ZooKeeperObservation};
 use crate::vocab::{
     BrokerId, KafkaVersion, LeaderEpoch, NodeId, Offset, Time, TopicPartition, Truncation, Zxid,
 };
@@ -110,12 +110,12 @@ pub struct Partition {
     /// Which.
     pub at: TopicPartition,
     /// The content of all logs.
-    pub logs: Branches,
+    pub logs: LogTree,
     /// The replicas that were heard of.
     pub replicas: Vec<Replica>,
     /// Its assignment, if it was told.
     pub assignment: Vec<BrokerId>,
-    /// What stands in the coordinator, and what stood there before.
+    /// What stands in ZooKeeper, and what stood there before.
     pub state: Option<State>,
     pub before_state: Option<State>,
     /// All that was ever committed.
@@ -124,7 +124,7 @@ pub struct Partition {
     pub unclean_epoch: Option<LeaderEpoch>,
     /// Epochs in which a leader led on after its disk had lost records: it gave their offsets to others.
     pub reused_epochs: Vec<LeaderEpoch>,
-    /// Epochs in which a leader gave up a join that stood in the coordinator: it never heard the answer.
+    /// Epochs in which a leader gave up a join that stood in ZooKeeper: it never heard the answer.
     pub unheard_joins: Vec<LeaderEpoch>,
     /// Leaders of earlier epochs lead logs that are history: committed records were lost since.
     pub forgiven: LeaderEpoch,
@@ -136,7 +136,7 @@ pub struct Partition {
 
 impl Partition {
     fn new(at: &TopicPartition) -> Self {
-        let logs = Branches::default();
+        let logs = LogTree::default();
         Self {
             at: at.clone(),
             committed: logs.empty(),
@@ -159,7 +159,7 @@ impl Partition {
         self.replicas.iter().find(|replica| replica.broker == broker)
     }
 
-    /// Whether the coordinator names this replica as the leader of the epoch that it leads in.
+    /// Whether ZooKeeper names this replica as the leader of the epoch that it leads in.
     pub fn is_legitimate(&self, replica: &Replica) -> bool {
         let named = |state: &State| {
             state.leader == Some(replica.broker) && state.leader_epoch == replica.leader_epoch
@@ -247,7 +247,7 @@ impl Partition {
         }
     }
 
-    /// A broker leads from now on; what its log lacks, if it is the leader that the coordinator names.
+    /// A broker leads from now on; what its log lacks, if it is the leader that ZooKeeper names.
     fn became_leader(&mut self, index: usize, epoch: LeaderEpoch, start: Offset) -> Option<Lost> {
         let replica = &mut self.replicas[index];
         replica.role = Role::Leader(Lead { start, ..Lead::default() });
@@ -385,7 +385,7 @@ pub struct Replicas {
     current: Option<Current>,
     /// The partition found last; events come in clusters.
     last: usize,
-    /// The newest transaction of the coordinator that was told; several servers tell of each.
+    /// The newest transaction of ZooKeeper that was told; several servers tell of each.
     newest: Zxid,
 }
 
@@ -425,7 +425,7 @@ impl Replicas {
         self.last
     }
 
-    /// Books a turn in the life of a process.
+    /// Folds in a turn in the life of a process.
     pub fn life(&mut self, node: NodeId, life: Life) {
         self.current = None;
         if life == Life::PowerLost {
@@ -444,7 +444,7 @@ impl Replicas {
         }
     }
 
-    /// Books what a broker told.
+    /// Folds in what a broker told.
     pub fn broker(
         &mut self,
         time: Time,
@@ -501,7 +501,7 @@ impl Replicas {
         self.current = Some(Current { partition: found, replica: Some((index, before)), lost });
     }
 
-    /// Books a state that a new controller found: it may be one whose storing nobody told of.
+    /// Folds in a state that a new controller found: it may be one whose storing nobody told of.
     fn found(&mut self, at: &TopicPartition, state: State) {
         let found = self.place(at);
         let partition = &mut self.partitions[found];
@@ -527,10 +527,10 @@ impl Replicas {
         }
     }
 
-    /// Books what a coordinator server told; whether it is news about the state of a partition.
-    pub fn coordinator(&mut self, time: Time, told: &CoordinatorObservation) -> bool {
+    /// Folds in what a ZooKeeper server told; whether it is news about the state of a partition.
+    pub fn zookeeper(&mut self, time: Time, told: &ZooKeeperObservation) -> bool {
         self.current = None;
-        let CoordinatorObservation::Stored { zxid, path, version, data } = told else {
+        let ZooKeeperObservation::Stored { zxid, path, version, data } = told else {
             return false;
         };
         let Some(at) = partition_of_state(path) else { return false };

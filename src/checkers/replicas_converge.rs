@@ -1,13 +1,13 @@
 //! In the end, all replicas of a partition that is led are in sync, as far as their brokers run.
 
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::vocab::{BrokerId, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "replicas-converge",
     statement: "when a run ends, all replicas of a partition with a leader whose brokers run are \
-                in sync, as written to the coordinator",
+                in sync, as written to ZooKeeper",
     source: "kafka-specification: StrongIsr in the end; KIP-497: a change of the ISR does not \
              stay in flight for ever; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "topics that were not created during the run; how long it took; partitions \
@@ -20,44 +20,44 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by what the books hold in the end.
+/// Judges by what the model hold in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplicasConverge;
 
 /// What the replicas that are not in sync wait for, half a sentence each.
-fn waits(books: &Books, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String> {
+fn waits(model: &Model, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String> {
     let mut waits = Vec::new();
-    for id in missing.iter().filter(|_| books.ending.leader(at).is_some()) {
-        waits.push(books.ending.progress(&books.terms, at, *id));
-        if let Some(offset) = books.ending.replica(at, *id).and_then(|replica| replica.differs_at) {
-            let follower = books.terms.broker(*id);
+    for id in missing.iter().filter(|_| model.ending.leader(at).is_some()) {
+        waits.push(model.ending.progress(&model.terms, at, *id));
+        if let Some(offset) = model.ending.replica(at, *id).and_then(|replica| replica.differs_at) {
+            let follower = model.terms.broker(*id);
             waits.push(format!("{follower}'s log is not its leader's from {at}@{offset} on"));
         }
     }
-    if let Some((leader, _, leading)) = books.ending.leader(at)
+    if let Some((leader, _, leading)) = model.ending.leader(at)
         && leading.is_isr_pending
     {
-        let leader = books.terms.broker(leader);
+        let leader = model.terms.broker(leader);
         waits.push(format!("{leader} waits for the answer to a change of the in-sync replicas"));
     }
     waits
 }
 
 impl Checker for ReplicasConverge {
-    fn judge(&self, books: &Books, end: Time) -> Judged {
-        let (terms, mut cases) = (&books.terms, Cases::default());
-        for (at, written) in books.ending.partitions() {
+    fn judge(&self, model: &Model, end: Time) -> Judged {
+        let (terms, mut cases) = (&model.terms, Cases::default());
+        for (at, written) in model.ending.partitions() {
             let Some(leader) = written.leader else { continue };
-            let open = |id: &BrokerId| books.ending.runs(terms, *id) && !written.isr.contains(id);
+            let open = |id: &BrokerId| model.ending.runs(terms, *id) && !written.isr.contains(id);
             let missing: Vec<_> = written.replicas.iter().copied().filter(open).collect();
-            let pending = books.ending.leader(at).is_some_and(|(.., known)| known.is_isr_pending);
+            let pending = model.ending.leader(at).is_some_and(|(.., known)| known.is_isr_pending);
             let denied = written.denied().filter(|_| pending);
             if missing.is_empty() && denied.is_none() {
                 continue;
             }
-            let why = |id: &BrokerId| books.excuses.replica(terms, at, *id);
-            let excuses: Vec<_> = missing.iter().filter_map(why).collect();
-            let permission = match denied.is_some() || excuses.len() == missing.len() {
+            let why = |id: &BrokerId| model.known_limits.replica(terms, at, *id);
+            let known_limits: Vec<_> = missing.iter().filter_map(why).collect();
+            let permission = match denied.is_some() || known_limits.len() == missing.len() {
                 true => Permission::Permitted,
                 false => Permission::Forbidden,
             };
@@ -74,8 +74,9 @@ impl Checker for ReplicasConverge {
                 let denied = denied.map(|since| {
                     format!("its controller wrote that change twice, and denied it at {since:.3}")
                 });
-                let because = waits(books, at, &missing).into_iter().chain(denied).chain(excuses);
-                Case::new(at, end, what).because(because).after_faults(&books.faults)
+                let because =
+                    waits(model, at, &missing).into_iter().chain(denied).chain(known_limits);
+                Case::new(at, end, what).because(because).after_faults(&model.faults)
             });
         }
         PROPERTY.given(cases.verdict())

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::client_observations::{By, Place};
 use super::ledger::Producer;
-use super::sightings::{By, Place};
-use super::{Books, Case, Cases, Checker, Class, Judged, Permission, Property};
+use super::{Case, Cases, Checker, Class, Judged, Model, Permission, Property};
 use crate::history::ClientObservation;
 use crate::vocab::{NodeId, Offset, Time};
 
@@ -28,8 +28,8 @@ pub struct SendsGoForward {
 }
 
 impl Checker for SendsGoForward {
-    fn client(&mut self, books: &Books, time: Time, node: NodeId, _: &ClientObservation) {
-        let Some(sighting) = books.sightings.latest() else { return };
+    fn client(&mut self, model: &Model, time: Time, node: NodeId, _: &ClientObservation) {
+        let Some(sighting) = model.client_observations.latest() else { return };
         let (By::Acknowledgement, Some(value)) = (sighting.by, sighting.value) else { return };
         let (place, offset, record) = (sighting.place, sighting.offset, value.record);
         let highest = self.highest.entry((place, value.producer)).or_insert((record, offset));
@@ -41,21 +41,21 @@ impl Checker for SendsGoForward {
             return;
         }
         // What was cut off makes room for later records at lower offsets.
-        let ordered = books.ledger.accounts()[value.producer].terms.ordered;
+        let ordered = model.ledger.accounts()[value.producer].terms.ordered;
         let permission =
-            if ordered { books.terms.acknowledged_loss } else { Permission::Permitted };
+            if ordered { model.terms.acknowledged_loss } else { Permission::Permitted };
         self.cases.found(permission, || {
-            let (at, record) = (books.sightings.at(place), books.record(value));
+            let (at, record) = (model.client_observations.at(place), model.record(value));
             let what = format!(
                 "{record} was acknowledged at {at}@{offset} at {time:.3}, \
                  and record {other} at {other_offset}"
             );
             let case = Case::new(at, time, what).from_offset(offset);
-            case.about(&books.terms, [node]).after_faults(&books.faults)
+            case.about(&model.terms, [node]).after_faults(&model.faults)
         });
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.given(self.cases.verdict())
     }
 }

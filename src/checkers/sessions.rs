@@ -1,11 +1,11 @@
-//! What clients of the coordinator wait for, and how far each has seen.
+//! What clients of ZooKeeper wait for, and how far each has seen.
 //!
 //! Every request is kept from when it is sent until it is answered or the connection is gone, with what was
 //! certain when it was sent: that is what its answer is held against.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::history::{CoordinatorObservation, SessionAnswer, SessionCall, SessionObservation};
+use crate::history::{SessionAnswer, SessionCall, SessionObservation, ZooKeeperObservation};
 use crate::vocab::{NodeId, Time, Zxid};
 
 /// A request that is not answered.
@@ -67,24 +67,24 @@ impl Sessions {
         self.answered.as_ref()
     }
 
-    /// Books what a server told.
-    pub fn coordinator(&mut self, node: NodeId, told: &CoordinatorObservation) {
+    /// Folds in what a server told.
+    pub fn zookeeper(&mut self, node: NodeId, told: &ZooKeeperObservation) {
         match told {
-            CoordinatorObservation::Leading { epoch, .. } => {
+            ZooKeeperObservation::Leading { epoch, .. } => {
                 self.epochs.insert(node, *epoch);
                 self.newest = self.newest.max(Some(*epoch));
             }
-            CoordinatorObservation::Following { epoch, .. } => {
+            ZooKeeperObservation::Following { epoch, .. } => {
                 self.epochs.insert(node, *epoch);
             }
-            CoordinatorObservation::Looking { .. } | CoordinatorObservation::Recovered { .. } => {
+            ZooKeeperObservation::Looking { .. } | ZooKeeperObservation::Recovered { .. } => {
                 self.epochs.remove(&node);
             }
             _ => {}
         }
     }
 
-    /// Books what a client told; `last` is the last transaction that any server told of.
+    /// Folds in what a client told; `last` is the last transaction that any server told of.
     pub fn observe(&mut self, time: Time, node: NodeId, told: &SessionObservation, last: Zxid) {
         self.answered = None;
         match told {

@@ -1,16 +1,16 @@
-//! What a client asks the coordinator for takes effect, and is answered, in the order in which it asked.
+//! What a client asks ZooKeeper for takes effect, and is answered, in the order in which it asked.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
-use crate::history::{CoordinatorObservation, SessionAnswer, SessionObservation};
+use super::{Checker, Class, FirstCase, Judged, Model, Property, Verdict};
+use crate::history::{SessionAnswer, SessionObservation, ZooKeeperObservation};
 use crate::vocab::{NodeId, Time, Zxid};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "sessions-are-served-in-order",
-    statement: "the requests of a session at the coordinator are answered in the order in which \
+    statement: "the requests of a session at ZooKeeper are answered in the order in which \
                 they were sent, a write that succeeds comes after everything that its session was \
                 told of before, and writes take effect in the order of sending, each once, also \
                 when the client has moved to another server in between",
@@ -30,17 +30,17 @@ pub struct SessionsAreServedInOrder {
 }
 
 impl Checker for SessionsAreServedInOrder {
-    fn session(&mut self, books: &Books, time: Time, node: NodeId, told: &SessionObservation) {
+    fn session(&mut self, model: &Model, time: Time, node: NodeId, told: &SessionObservation) {
         match told {
             SessionObservation::Attached { session, .. } => {
                 self.written.entry(*session).or_default();
             }
             SessionObservation::Answered { xid, zxid, answer } => {
-                let Some(answered) = books.sessions.answered() else { return };
+                let Some(answered) = model.sessions.answered() else { return };
                 let Some(open) = &answered.open else {
                     let what = format!("was answered request {xid} out of turn");
-                    let nodes = books.sessions.pair(node);
-                    return self.first.of_node(books, time, &nodes, what);
+                    let nodes = model.sessions.pair(node);
+                    return self.first.of_node(model, time, &nodes, what);
                 };
                 let succeeded = !matches!(answer, SessionAnswer::Failed { .. });
                 if open.call.is_write() && succeeded && *zxid <= answered.seen {
@@ -48,22 +48,16 @@ impl Checker for SessionsAreServedInOrder {
                         "was told that `{}` happened at {zxid}, when it had been told of {}",
                         open.call, answered.seen
                     );
-                    self.first.of_node(books, time, &books.sessions.pair(node), what);
+                    self.first.of_node(model, time, &model.sessions.pair(node), what);
                 }
             }
             _ => {}
         }
     }
 
-    fn coordinator(
-        &mut self,
-        books: &Books,
-        time: Time,
-        node: NodeId,
-        told: &CoordinatorObservation,
-    ) {
+    fn zookeeper(&mut self, model: &Model, time: Time, node: NodeId, told: &ZooKeeperObservation) {
         match told {
-            CoordinatorObservation::Written { zxid, session, xid } => {
+            ZooKeeperObservation::Written { zxid, session, xid } => {
                 let Some(last) = self.written.get_mut(session) else { return };
                 let before = *last;
                 // A leader that stood still tells late what others had taken over from it.
@@ -81,17 +75,17 @@ impl Checker for SessionsAreServedInOrder {
                          request {} having happened at {}",
                         before.1, before.0
                     );
-                    self.first.of_node(books, time, &[node], what);
+                    self.first.of_node(model, time, &[node], what);
                 }
             }
-            CoordinatorObservation::SessionEnded { session } => {
+            ZooKeeperObservation::SessionEnded { session } => {
                 self.written.remove(session);
             }
             _ => {}
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
@@ -116,8 +110,8 @@ mod tests {
         SessionObservation::Answered { xid, zxid: Zxid(zxid), answer: SessionAnswer::Done }
     }
 
-    fn written(xid: i32, zxid: i64) -> CoordinatorObservation {
-        CoordinatorObservation::Written { zxid: Zxid(zxid), session: SESSION, xid }
+    fn written(xid: i32, zxid: i64) -> ZooKeeperObservation {
+        ZooKeeperObservation::Written { zxid: Zxid(zxid), session: SESSION, xid }
     }
 
     fn attached_story() -> Story {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::interval::IntervalSet;
-use super::{Books, Case, Checker, Class, FirstCase, Judged, Property, Verdict};
-use crate::history::{BrokerObservation, CoordinatorObservation};
+use super::{Case, Checker, Class, FirstCase, Judged, Model, Property, Verdict};
+use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "sessions-end-rightly",
-    statement: "a coordinator server gives a session up only when it did not hear of it for the \
+    statement: "a ZooKeeper server gives a session up only when it did not hear of it for the \
                 negotiated timeout, ends it once, gives no session id away twice, and no broker \
                 is told of an expiry that no server decided",
     source: "ZooKeeper's guarantees: sessions; Programmer's Guide: the session is expired by the \
@@ -52,9 +52,9 @@ pub struct SessionsEndRightly {
 }
 
 impl SessionsEndRightly {
-    fn wrong(&mut self, books: &Books, (time, node): (Time, NodeId), session: i64, wrong: Wrong) {
+    fn wrong(&mut self, model: &Model, (time, node): (Time, NodeId), session: i64, wrong: Wrong) {
         self.first.found(|| {
-            let name = books.terms.name(node);
+            let name = model.terms.name(node);
             let what = match wrong {
                 Wrong::TooEarly { silent_ms, timeout_ms } => format!(
                     "{name} gave session {session:#x} up at {time:.3}, \
@@ -71,7 +71,7 @@ impl SessionsEndRightly {
                      which no server had said"
                 ),
             };
-            Case::of(time, what).about(&books.terms, [node]).after_faults(&books.faults)
+            Case::of(time, what).about(&model.terms, [node]).after_faults(&model.faults)
         });
     }
 
@@ -97,10 +97,10 @@ impl SessionsEndRightly {
         &mut self,
         time: Time,
         node: NodeId,
-        told: &CoordinatorObservation,
+        told: &ZooKeeperObservation,
     ) -> Option<(i64, Wrong)> {
         match told {
-            CoordinatorObservation::TreeLoaded { sessions, .. } => {
+            ZooKeeperObservation::TreeLoaded { sessions, .. } => {
                 self.servers.entry(node).or_default().live =
                     sessions.iter().map(|(session, _)| *session).collect();
                 for &(session, timeout_ms) in sessions {
@@ -108,21 +108,21 @@ impl SessionsEndRightly {
                 }
                 None
             }
-            CoordinatorObservation::SessionOpened { session, timeout_ms } => {
+            ZooKeeperObservation::SessionOpened { session, timeout_ms } => {
                 self.negotiated(*session, *timeout_ms);
                 let server = self.servers.entry(node).or_default();
                 server.live.insert(*session);
                 let fresh = server.opened.insert(*session as u64);
                 (!fresh).then_some((*session, Wrong::Reused))
             }
-            CoordinatorObservation::SessionAttached { session, timeout_ms } => {
+            ZooKeeperObservation::SessionAttached { session, timeout_ms } => {
                 self.negotiated(*session, *timeout_ms);
                 None
             }
-            CoordinatorObservation::SessionExpired { session, heard } => {
+            ZooKeeperObservation::SessionExpired { session, heard } => {
                 Some((*session, self.expired(time, node, *session, *heard)?))
             }
-            CoordinatorObservation::SessionEnded { session } => {
+            ZooKeeperObservation::SessionEnded { session } => {
                 self.gone.insert(*session as u64);
                 let was_live = self.servers.entry(node).or_default().live.remove(session);
                 (!was_live).then_some((*session, Wrong::NotThere))
@@ -133,26 +133,20 @@ impl SessionsEndRightly {
 }
 
 impl Checker for SessionsEndRightly {
-    fn broker(&mut self, books: &Books, time: Time, node: NodeId, told: &BrokerObservation) {
+    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
         let BrokerObservation::SessionExpired { session } = told else { return };
         if !self.gone.contains(*session as u64) {
-            self.wrong(books, (time, node), *session, Wrong::Lives);
+            self.wrong(model, (time, node), *session, Wrong::Lives);
         }
     }
 
-    fn coordinator(
-        &mut self,
-        books: &Books,
-        time: Time,
-        node: NodeId,
-        told: &CoordinatorObservation,
-    ) {
+    fn zookeeper(&mut self, model: &Model, time: Time, node: NodeId, told: &ZooKeeperObservation) {
         if let Some((session, wrong)) = self.server(time, node, told) {
-            self.wrong(books, (time, node), session, wrong);
+            self.wrong(model, (time, node), session, wrong);
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
@@ -163,13 +157,13 @@ mod tests {
     use crate::checkers::testing::{Story, rejects};
 
     const SESSION: i64 = 0x100;
-    const OPENED: CoordinatorObservation =
-        CoordinatorObservation::SessionOpened { session: SESSION, timeout_ms: 6_000 };
-    const ENDED: CoordinatorObservation = CoordinatorObservation::SessionEnded { session: SESSION };
+    const OPENED: ZooKeeperObservation =
+        ZooKeeperObservation::SessionOpened { session: SESSION, timeout_ms: 6_000 };
+    const ENDED: ZooKeeperObservation = ZooKeeperObservation::SessionEnded { session: SESSION };
 
-    fn expired(heard_ms: u64) -> CoordinatorObservation {
+    fn expired(heard_ms: u64) -> ZooKeeperObservation {
         let heard = Time::from_millis(heard_ms);
-        CoordinatorObservation::SessionExpired { session: SESSION, heard }
+        ZooKeeperObservation::SessionExpired { session: SESSION, heard }
     }
 
     #[test]
@@ -191,7 +185,7 @@ mod tests {
     #[test]
     fn the_timeout_that_was_negotiated_last_counts_when_it_is_shorter() {
         let attached =
-            CoordinatorObservation::SessionAttached { session: SESSION, timeout_ms: 4_000 };
+            ZooKeeperObservation::SessionAttached { session: SESSION, timeout_ms: 4_000 };
         let mut story = Story::default();
         story.server(OPENED).server(attached).at(5_000).server(expired(1_000));
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
@@ -221,7 +215,7 @@ mod tests {
     #[test]
     fn a_server_that_starts_again_goes_by_what_it_reads() {
         let sessions = vec![(SESSION, 6_000)];
-        let loaded = CoordinatorObservation::TreeLoaded { sessions, ephemerals: vec![] };
+        let loaded = ZooKeeperObservation::TreeLoaded { sessions, ephemerals: vec![] };
         let mut story = Story::default();
         story.server(OPENED).at(7_000).server(loaded).at(13_000).server(expired(7_000));
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);

@@ -1,4 +1,4 @@
-//! Partition states as they stand in the coordinator: `/brokers/topics/T/partitions/P/state`, read from the
+//! Partition states as they stand in ZooKeeper: `/brokers/topics/T/partitions/P/state`, read from the
 //! znode itself and not from what brokers make of it.
 
 use serde::Deserialize;

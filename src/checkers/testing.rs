@@ -9,8 +9,8 @@ use super::{
     Verdict,
 };
 use crate::history::{
-    AppendedBatch, BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election,
-    Fact, Follower, Leading, Life, Observation, Outcome, Recorder, Replica, SessionObservation,
+    AppendedBatch, BrokerObservation, Call, ClientObservation, Election, Fact, Follower, Leading,
+    Life, Observation, Outcome, Recorder, Replica, SessionObservation, ZooKeeperObservation,
 };
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition, Zxid};
 
@@ -33,7 +33,7 @@ pub struct Story {
     invoked: Vec<u64>,
     final_log: Option<Option<BrokerId>>,
     final_records: Vec<(Offset, Arc<str>, u64)>,
-    /// Transactions of the coordinator so far, and dataVersion of the partition's state.
+    /// Transactions of ZooKeeper so far, and dataVersion of the partition's state.
     stored: (i64, i32),
 }
 
@@ -96,7 +96,7 @@ impl Story {
     pub const P0: NodeId = NodeId(3);
     /// The consumer.
     pub const C0: NodeId = NodeId(4);
-    /// The coordinator's server.
+    /// ZooKeeper's server.
     pub const Z1: NodeId = NodeId(5);
 
     /// A story whose producer is idempotent.
@@ -190,11 +190,11 @@ impl Story {
     }
 
     /// z1 told something.
-    pub fn server(&mut self, observation: CoordinatorObservation) -> &mut Self {
-        self.observed(Self::Z1, Observation::Coordinator(observation))
+    pub fn server(&mut self, observation: ZooKeeperObservation) -> &mut Self {
+        self.observed(Self::Z1, Observation::ZooKeeper(observation))
     }
 
-    /// A node told something of its session at the coordinator.
+    /// A node told something of its session at ZooKeeper.
     pub fn session(&mut self, node: NodeId, observation: SessionObservation) -> &mut Self {
         self.observed(node, Observation::Session(observation))
     }
@@ -300,12 +300,12 @@ impl Story {
         self.stored.0 += 1;
         let zxid = Zxid(self.stored.0);
         let (path, data) = (path.into(), data.into());
-        let stored = CoordinatorObservation::Stored { zxid, path, version, data };
-        // No server of the coordinator is of the roster; who told it does not matter.
-        self.observed(Self::C0, Observation::Coordinator(stored))
+        let stored = ZooKeeperObservation::Stored { zxid, path, version, data };
+        // No server of ZooKeeper is of the roster; who told it does not matter.
+        self.observed(Self::C0, Observation::ZooKeeper(stored))
     }
 
-    /// The state of the partition was stored in the coordinator.
+    /// The state of the partition was stored in ZooKeeper.
     pub fn stored(
         &mut self,
         leader: Option<i32>,
@@ -321,7 +321,7 @@ impl Story {
         self.znode("/brokers/topics/orders/partitions/0/state", self.stored.1, &data)
     }
 
-    /// An epoch of the controller was stored in the coordinator.
+    /// An epoch of the controller was stored in ZooKeeper.
     pub fn controller_epoch(&mut self, epoch: i32) -> &mut Self {
         self.znode("/controller_epoch", epoch, &epoch.to_string())
     }

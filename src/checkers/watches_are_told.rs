@@ -1,19 +1,19 @@
-//! Watches of the coordinator: told once, in order, and before the change can be seen.
+//! Watches of ZooKeeper: told once, in order, and before the change can be seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::znodes::{Did, Known, Table, parent};
-use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::{
-    CoordinatorObservation, SessionAnswer, SessionCall, SessionObservation, WatchKind,
+    SessionAnswer, SessionCall, SessionObservation, WatchKind, ZooKeeperObservation,
 };
 use crate::vocab::{NodeId, Time, Zxid};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "watches-are-told",
-    statement: "a client of the coordinator is told of a change of what it watches before it is \
+    statement: "a client of ZooKeeper is told of a change of what it watches before it is \
                 answered by a server that has the change, of changes in their order, only of what \
                 changed, and once for each time that it set the watch; also when it moved to \
                 another server in between",
@@ -87,8 +87,8 @@ pub struct WatchesAreTold {
 }
 
 impl WatchesAreTold {
-    fn wrong(&mut self, books: &Books, (time, node): (Time, NodeId), what: &str) {
-        self.first.of_node(books, time, &books.sessions.pair(node), what);
+    fn wrong(&mut self, model: &Model, (time, node): (Time, NodeId), what: &str) {
+        self.first.of_node(model, time, &model.sessions.pair(node), what);
     }
 
     /// Something changed that whoever watches it has to be told of.
@@ -102,12 +102,12 @@ impl WatchesAreTold {
     }
 
     /// The watch that an answer sets.
-    fn arm(&mut self, books: &Books, node: NodeId, watch: Watch, zxid: Zxid, absent: bool) {
+    fn arm(&mut self, model: &Model, node: NodeId, watch: Watch, zxid: Zxid, absent: bool) {
         self.watchers.entry(watch.clone()).or_default().insert(node);
         let client = self.clients.entry(node).or_default();
         let armed = Armed { since: zxid, absent, due: None };
         client.armed.entry(watch.clone()).or_insert(armed);
-        if let Some(due) = books.znodes.first_change(watch.0, &watch.1, zxid) {
+        if let Some(due) = model.znodes.first_change(watch.0, &watch.1, zxid) {
             client.becomes_due(&watch, due);
         }
     }
@@ -129,7 +129,7 @@ impl WatchesAreTold {
     }
 
     /// A client was answered by a server that had applied everything up to `zxid`.
-    fn answered(&mut self, books: &Books, at: (Time, NodeId), zxid: Zxid, answer: &SessionAnswer) {
+    fn answered(&mut self, model: &Model, at: (Time, NodeId), zxid: Zxid, answer: &SessionAnswer) {
         while let Some((due, watch)) =
             self.clients.get_mut(&at.1).and_then(|client| client.overdue(zxid))
         {
@@ -138,38 +138,38 @@ impl WatchesAreTold {
                 "was answered at {zxid} and had not been told that {} changed at {due}",
                 watch.1
             );
-            self.wrong(books, at, &what);
+            self.wrong(model, at, &what);
         }
-        let open = books.sessions.answered().and_then(|answered| answered.open.as_ref());
+        let open = model.sessions.answered().and_then(|answered| answered.open.as_ref());
         let Some(open) = open else { return };
         let missing = matches!(answer, SessionAnswer::Failed { code: NO_NODE });
         let found = !matches!(answer, SessionAnswer::Failed { .. });
         match &open.call {
             SessionCall::Exists { path, watch: true } if found || missing => {
-                self.arm(books, at.1, (Table::Data, path.clone()), zxid, missing);
+                self.arm(model, at.1, (Table::Data, path.clone()), zxid, missing);
             }
             SessionCall::GetData { path, watch: true } if found => {
-                self.arm(books, at.1, (Table::Data, path.clone()), zxid, false);
+                self.arm(model, at.1, (Table::Data, path.clone()), zxid, false);
             }
             SessionCall::GetChildren { path, watch: true } if found => {
-                self.arm(books, at.1, (Table::Child, path.clone()), zxid, false);
+                self.arm(model, at.1, (Table::Child, path.clone()), zxid, false);
             }
             _ => {}
         }
     }
 
     /// Another server has the watches of a client now, and has told of all that they missed.
-    fn rearmed(&mut self, books: &Books, at: (Time, NodeId), zxid: Zxid) {
+    fn rearmed(&mut self, model: &Model, at: (Time, NodeId), zxid: Zxid) {
         let Some(client) = self.clients.get_mut(&at.1) else { return };
         client.rearming = false;
         let mut missed = Vec::new();
         while let Some((due, watch)) = client.due.first().filter(|(due, _)| *due <= zxid).cloned() {
             let Some(armed) = client.disarm(&watch) else { break };
             // What came and went meanwhile is not told of, and is watched on.
-            let is_there = matches!(books.znodes.at(&watch.1, zxid), Known::There(..));
+            let is_there = matches!(model.znodes.at(&watch.1, zxid), Known::There(..));
             if armed.absent && watch.0 == Table::Data && !is_there {
                 client.armed.insert(watch.clone(), Armed { since: zxid, due: None, ..armed });
-                if let Some(next) = books.znodes.first_change(watch.0, &watch.1, zxid) {
+                if let Some(next) = model.znodes.first_change(watch.0, &watch.1, zxid) {
                     client.becomes_due(&watch, next);
                 }
             } else {
@@ -185,12 +185,12 @@ impl WatchesAreTold {
                 "set its watches again at {zxid} and was not told that {} changed at {due}",
                 watch.1
             );
-            self.wrong(books, at, &what);
+            self.wrong(model, at, &what);
         }
     }
 
     /// A client was told that something changed.
-    fn notified(&mut self, books: &Books, at: (Time, NodeId), kind: WatchKind, path: &Arc<str>) {
+    fn notified(&mut self, model: &Model, at: (Time, NodeId), kind: WatchKind, path: &Arc<str>) {
         let tables: &[Table] = match kind {
             WatchKind::Created | WatchKind::DataChanged => &[Table::Data],
             WatchKind::Deleted => &[Table::Data, Table::Child],
@@ -220,11 +220,11 @@ impl WatchesAreTold {
         }
         let Some(fired) = fired else {
             let what = format!("was told that {path} {kind}, which it did not watch");
-            return self.wrong(books, at, &what);
+            return self.wrong(model, at, &what);
         };
-        if books.znodes.touched(path) <= fired.since {
+        if model.znodes.touched(path) <= fired.since {
             let what = format!("was told that {path} {kind}, and nothing happened to it");
-            return self.wrong(books, at, &what);
+            return self.wrong(model, at, &what);
         }
         if let (Some(due), Some((before, watch))) = (fired.due, earlier)
             && before < due
@@ -234,13 +234,13 @@ impl WatchesAreTold {
                  {before}",
                 watch.1
             );
-            self.wrong(books, at, &what);
+            self.wrong(model, at, &what);
         }
     }
 }
 
 impl Checker for WatchesAreTold {
-    fn session(&mut self, books: &Books, time: Time, node: NodeId, told: &SessionObservation) {
+    fn session(&mut self, model: &Model, time: Time, node: NodeId, told: &SessionObservation) {
         let at = (time, node);
         match told {
             SessionObservation::Attached { session, .. } => {
@@ -252,22 +252,22 @@ impl Checker for WatchesAreTold {
                 client.rearming = !client.armed.is_empty();
             }
             SessionObservation::Answered { zxid, answer, .. } => {
-                self.answered(books, at, *zxid, answer);
+                self.answered(model, at, *zxid, answer);
             }
-            SessionObservation::Rearmed { zxid } => self.rearmed(books, at, *zxid),
-            SessionObservation::Notified { kind, path } => self.notified(books, at, *kind, path),
+            SessionObservation::Rearmed { zxid } => self.rearmed(model, at, *zxid),
+            SessionObservation::Notified { kind, path } => self.notified(model, at, *kind, path),
             SessionObservation::Expired => self.forget(node),
             SessionObservation::Asked { .. } | SessionObservation::Detached => {}
         }
     }
 
-    fn coordinator(&mut self, books: &Books, _: Time, _: NodeId, told: &CoordinatorObservation) {
-        let (CoordinatorObservation::Stored { path, .. }
-        | CoordinatorObservation::Removed { path, .. }) = told
+    fn zookeeper(&mut self, model: &Model, _: Time, _: NodeId, told: &ZooKeeperObservation) {
+        let (ZooKeeperObservation::Stored { path, .. }
+        | ZooKeeperObservation::Removed { path, .. }) = told
         else {
             return;
         };
-        let Some(change) = books.znodes.fresh() else { return };
+        let Some(change) = model.znodes.fresh() else { return };
         self.changed(&(Table::Data, path.clone()), change.zxid);
         if change.did == Did::Deleted {
             self.changed(&(Table::Child, path.clone()), change.zxid);
@@ -277,7 +277,7 @@ impl Checker for WatchesAreTold {
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
@@ -311,12 +311,12 @@ mod tests {
 
         fn stored(&mut self, zxid: i64, path: &str, version: i32) {
             let (zxid, path, data) = (Zxid(zxid), path.into(), "".into());
-            self.story.server(CoordinatorObservation::Stored { zxid, path, version, data });
+            self.story.server(ZooKeeperObservation::Stored { zxid, path, version, data });
         }
 
         fn removed(&mut self, zxid: i64, path: &str) {
             let (zxid, path) = (Zxid(zxid), path.into());
-            self.story.server(CoordinatorObservation::Removed { zxid, path });
+            self.story.server(ZooKeeperObservation::Removed { zxid, path });
         }
 
         fn call(&mut self, call: SessionCall, zxid: i64, answer: SessionAnswer) {

@@ -1,6 +1,6 @@
 //! In the end, every client operation has ended.
 
-use super::{Books, Checker, Class, Evidence, Judged, Permission, Property, Verdict};
+use super::{Checker, Class, Evidence, Judged, Model, Permission, Property, Verdict};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -14,16 +14,16 @@ pub const PROPERTY: Property = Property {
     class: Class::Liveness,
 };
 
-/// Judges by the books alone.
+/// Judges by the model alone.
 #[derive(Debug)]
 pub struct WorkloadCompletes;
 
 impl Checker for WorkloadCompletes {
-    fn judge(&self, books: &Books, _: Time) -> Judged {
-        let mut open = unended(books).peekable();
+    fn judge(&self, model: &Model, _: Time) -> Judged {
+        let mut open = unended(model).peekable();
         let first = open.peek().cloned();
-        // The evidence is of the first one, and of the first that nothing excuses if there is one.
-        let forbidden = open.find(|(producer, _)| books.never_ends(*producer).is_none());
+        // The evidence is of the first one, and of the first that nothing known_limits if there is one.
+        let forbidden = open.find(|(producer, _)| model.never_ends(*producer).is_none());
         let permission = match (&first, &forbidden) {
             (Some(_), None) => Permission::Permitted,
             _ => Permission::Forbidden,
@@ -34,8 +34,8 @@ impl Checker for WorkloadCompletes {
 }
 
 /// The producers with operations under way, and the evidence against each.
-fn unended(books: &Books) -> impl Iterator<Item = (usize, Evidence)> {
-    books.ledger.accounts().iter().enumerate().filter_map(|(producer, account)| {
+fn unended(model: &Model) -> impl Iterator<Item = (usize, Evidence)> {
+    model.ledger.accounts().iter().enumerate().filter_map(|(producer, account)| {
         let unended = account.unended();
         let op = unended.first()?;
         let client = account.name.clone();

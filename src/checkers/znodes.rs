@@ -1,8 +1,8 @@
 //! The znodes, as transactions make them: when each was created, set and deleted, and when its children changed.
 //!
-//! Servers tell of the transactions that they apply ([`CoordinatorObservation::Stored`] and
-//! [`CoordinatorObservation::Removed`]); the first who tells counts. Not all are told: what a server's log holds
-//! when it begins to serve, and nobody had applied, becomes part of the history without a word. Those stretches
+//! Servers tell of the transactions that they apply ([`ZooKeeperObservation::Stored`] and
+//! [`ZooKeeperObservation::Removed`]); the first who tells counts. Not all are told: what a server's log holds
+//! when it begins to serve, and nobody had applied, becomes part of the history without a word. Those pages
 //! are known as quiet, and what happened in them is not known.
 //!
 //! Of each znode the last changes are remembered, and of znodes that are gone the last ones: enough for every
@@ -11,14 +11,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::history::CoordinatorObservation;
+use crate::history::ZooKeeperObservation;
 use crate::vocab::Zxid;
 
 /// Changes that are remembered of each znode.
 const CHANGES: usize = 128;
 /// Znodes that are remembered when they are gone.
 const GONE: usize = 4_096;
-/// Quiet stretches that are remembered.
+/// Quiet pages that are remembered.
 const QUIET: usize = 64;
 
 /// What a change did.
@@ -146,21 +146,21 @@ impl Znodes {
         self.fresh
     }
 
-    /// Books what a server told.
-    pub fn coordinator(&mut self, told: &CoordinatorObservation) {
+    /// Folds in what a server told.
+    pub fn zookeeper(&mut self, told: &ZooKeeperObservation) {
         self.fresh = None;
         match told {
-            CoordinatorObservation::Stored { zxid, path, version, .. } => {
+            ZooKeeperObservation::Stored { zxid, path, version, .. } => {
                 self.changed(*zxid, path, Some(*version));
             }
-            CoordinatorObservation::Removed { zxid, path } => self.changed(*zxid, path, None),
-            CoordinatorObservation::Committed { zxid, .. }
-            | CoordinatorObservation::Written { zxid, .. } => self.last = self.last.max(*zxid),
-            CoordinatorObservation::Leading { zxid, .. } => {
+            ZooKeeperObservation::Removed { zxid, path } => self.changed(*zxid, path, None),
+            ZooKeeperObservation::Committed { zxid, .. }
+            | ZooKeeperObservation::Written { zxid, .. } => self.last = self.last.max(*zxid),
+            ZooKeeperObservation::Leading { zxid, .. } => {
                 self.has_led = true;
                 self.begins(*zxid);
             }
-            CoordinatorObservation::Recovered { zxid } if !self.has_led => self.begins(*zxid),
+            ZooKeeperObservation::Recovered { zxid } if !self.has_led => self.begins(*zxid),
             _ => {}
         }
     }
@@ -276,13 +276,13 @@ mod tests {
     fn stored(znodes: &mut Znodes, zxid: i64, path: &str, version: i32) -> Option<Did> {
         let (path, data) = (path.into(), "".into());
         let zxid = Zxid(zxid);
-        znodes.coordinator(&CoordinatorObservation::Stored { zxid, path, version, data });
+        znodes.zookeeper(&ZooKeeperObservation::Stored { zxid, path, version, data });
         znodes.fresh().map(|change| change.did)
     }
 
     fn removed(znodes: &mut Znodes, zxid: i64, path: &str) -> Option<Did> {
         let (zxid, path) = (Zxid(zxid), path.into());
-        znodes.coordinator(&CoordinatorObservation::Removed { zxid, path });
+        znodes.zookeeper(&ZooKeeperObservation::Removed { zxid, path });
         znodes.fresh().map(|change| change.did)
     }
 
@@ -308,7 +308,7 @@ mod tests {
     fn what_a_new_leader_brings_is_not_known() {
         let mut znodes = Znodes::default();
         stored(&mut znodes, 1, "/a", 0);
-        znodes.coordinator(&CoordinatorObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 });
+        znodes.zookeeper(&ZooKeeperObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 });
         assert_eq!(znodes.at("/a", Zxid(1)), Known::There(Zxid(1), 0));
         assert_eq!(znodes.at("/a", Zxid(4)), Known::Nothing, "somebody may have deleted it");
         assert!(znodes.is_quiet(Zxid(1), Zxid(2)) && !znodes.is_quiet(Zxid(4), Zxid(9)));
@@ -321,9 +321,8 @@ mod tests {
             stored(&mut znodes, 1, "/a/b", 0);
             removed(&mut znodes, 2, "/a/b");
             if quiet {
-                let leading =
-                    CoordinatorObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 };
-                znodes.coordinator(&leading);
+                let leading = ZooKeeperObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 };
+                znodes.zookeeper(&leading);
             }
             assert_eq!(stored(&mut znodes, 5, "/a/b", 1), Some(did));
             assert_eq!(znodes.touched("/a"), Zxid(5));
@@ -335,7 +334,7 @@ mod tests {
         let mut znodes = Znodes::default();
         stored(&mut znodes, 1, "/a", 0);
         let zxid = Zxid::new(2, 0);
-        znodes.coordinator(&CoordinatorObservation::Leading { epoch: 3, zxid, digest: 0 });
+        znodes.zookeeper(&ZooKeeperObservation::Leading { epoch: 3, zxid, digest: 0 });
         assert_eq!((znodes.last(), znodes.is_quiet(Zxid(1), zxid)), (Zxid(1), false));
     }
 

@@ -1,15 +1,15 @@
-//! The coordinator's writes are linearizable, and no session's view of the znodes goes back.
+//! ZooKeeper's writes are linearizable, and no session's view of the znodes goes back.
 
 use super::sessions::{Answered, Open};
 use super::znodes::Known;
-use super::{Books, Checker, Class, FirstCase, Judged, Property, Verdict};
+use super::{Checker, Class, FirstCase, Judged, Model, Property, Verdict};
 use crate::history::{SessionAnswer, SessionCall, SessionObservation};
 use crate::vocab::{NodeId, Time, Zxid};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "znodes-are-consistent",
-    statement: "a write to the coordinator comes after every write that was answered before it \
+    statement: "a write to ZooKeeper comes after every write that was answered before it \
                 was sent, and gives the znode the next version; no session sees less than it has \
                 seen, also at another server; a read shows the znode as the transactions up to \
                 its zxid made it; and behind a sync a session sees all that was decided when it \
@@ -57,15 +57,15 @@ fn order(answered: &Answered, open: &Open, zxid: Zxid, succeeded: bool) -> Optio
 }
 
 /// What is wrong with what a read of `path` at `zxid` shows: `Stat`, or nothing there.
-fn shows(books: &Books, path: &str, zxid: Zxid, shown: Option<(Zxid, i32)>) -> Option<String> {
-    let known = books.znodes.at(path, zxid);
+fn shows(model: &Model, path: &str, zxid: Zxid, shown: Option<(Zxid, i32)>) -> Option<String> {
+    let known = model.znodes.at(path, zxid);
     let is = match known {
         Known::Nothing => {
             let (mzxid, _) = shown?;
             // Nobody wrote it, unless it was there before anybody told of anything.
-            let forgotten = books.znodes.is_quiet(Zxid(0), zxid)
+            let forgotten = model.znodes.is_quiet(Zxid(0), zxid)
                 || mzxid <= Zxid(0)
-                || !books.znodes.remembers(path, Zxid(0));
+                || !model.znodes.remembers(path, Zxid(0));
             return (!forgotten)
                 .then(|| format!("was shown {path} as of {mzxid}, when nobody wrote it"));
         }
@@ -81,12 +81,12 @@ fn shows(books: &Books, path: &str, zxid: Zxid, shown: Option<(Zxid, i32)>) -> O
 }
 
 /// What is wrong with a write that succeeded.
-fn wrote(books: &Books, (path, wanted): (&str, i32), mzxid: Zxid, version: i32) -> Option<String> {
+fn wrote(model: &Model, (path, wanted): (&str, i32), mzxid: Zxid, version: i32) -> Option<String> {
     let text = |what: String| Some(format!("set {path} at {mzxid} to version {version}, {what}"));
     if wanted >= 0 && version != wanted.wrapping_add(1) {
         return text(format!("and had asked for it behind {wanted}"));
     }
-    match books.znodes.at(path, Zxid(mzxid.0 - 1)) {
+    match model.znodes.at(path, Zxid(mzxid.0 - 1)) {
         Known::There(_, before) if version != before.wrapping_add(1) => {
             text(format!("which was {before} before"))
         }
@@ -96,21 +96,21 @@ fn wrote(books: &Books, (path, wanted): (&str, i32), mzxid: Zxid, version: i32) 
 }
 
 /// What is wrong with the content of an answer.
-fn content(books: &Books, open: &Open, zxid: Zxid, answer: &SessionAnswer) -> Option<String> {
+fn content(model: &Model, open: &Open, zxid: Zxid, answer: &SessionAnswer) -> Option<String> {
     use SessionAnswer::*;
     use SessionCall::*;
     match (&open.call, answer) {
         (Exists { path, .. } | GetData { path, .. }, Stat { mzxid, version }) => {
-            shows(books, path, zxid, Some((*mzxid, *version)))
+            shows(model, path, zxid, Some((*mzxid, *version)))
         }
         (Exists { path, .. } | GetData { path, .. }, Failed { code: NO_NODE }) => {
-            shows(books, path, zxid, None)
+            shows(model, path, zxid, None)
         }
         (SetData { path, version: wanted }, Stat { mzxid, version }) => {
-            wrote(books, (path, *wanted), *mzxid, *version)
+            wrote(model, (path, *wanted), *mzxid, *version)
         }
         (Create { .. }, Created { path, czxid: Some(czxid) }) => {
-            match books.znodes.at(path, Zxid(czxid.0 - 1)) {
+            match model.znodes.at(path, Zxid(czxid.0 - 1)) {
                 Known::There(since, _) => {
                     Some(format!("created {path} at {czxid}, which was there since {since}"))
                 }
@@ -122,19 +122,19 @@ fn content(books: &Books, open: &Open, zxid: Zxid, answer: &SessionAnswer) -> Op
 }
 
 impl Checker for ZnodesAreConsistent {
-    fn session(&mut self, books: &Books, time: Time, node: NodeId, told: &SessionObservation) {
+    fn session(&mut self, model: &Model, time: Time, node: NodeId, told: &SessionObservation) {
         let SessionObservation::Answered { zxid, answer, .. } = told else { return };
-        let Some(answered) = books.sessions.answered() else { return };
+        let Some(answered) = model.sessions.answered() else { return };
         let Some(open) = &answered.open else { return };
         let succeeded = !matches!(answer, SessionAnswer::Failed { .. });
         let wrong = order(answered, open, *zxid, succeeded);
-        let wrong = wrong.or_else(|| content(books, open, *zxid, answer));
+        let wrong = wrong.or_else(|| content(model, open, *zxid, answer));
         if let Some(wrong) = wrong {
-            self.first.of_node(books, time, &books.sessions.pair(node), wrong);
+            self.first.of_node(model, time, &model.sessions.pair(node), wrong);
         }
     }
 
-    fn judge(&self, _: &Books, _: Time) -> Judged {
+    fn judge(&self, _: &Model, _: Time) -> Judged {
         PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
@@ -143,7 +143,7 @@ impl Checker for ZnodesAreConsistent {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, rejects};
-    use crate::history::CoordinatorObservation;
+    use crate::history::ZooKeeperObservation;
 
     /// A story, told by z1 and by the sessions of b1 and c0.
     #[derive(Clone)]
@@ -164,7 +164,7 @@ mod tests {
 
         fn stored(&mut self, zxid: i64, version: i32) -> &mut Self {
             let (zxid, path, data) = (Zxid(zxid), "/a".into(), "".into());
-            self.story.server(CoordinatorObservation::Stored { zxid, path, version, data });
+            self.story.server(ZooKeeperObservation::Stored { zxid, path, version, data });
             self
         }
 
@@ -221,7 +221,7 @@ mod tests {
         told.call(Story::C0, SessionCall::Sync, 2, SessionAnswer::Done);
         told.call(Story::C0, read(), 2, stat(2, 1));
         assert!(told.holds());
-        let removed = CoordinatorObservation::Removed { zxid: Zxid(3), path: "/a".into() };
+        let removed = ZooKeeperObservation::Removed { zxid: Zxid(3), path: "/a".into() };
         told.story.server(removed);
         told.call(Story::B1, read(), 3, MISSING);
         assert!(told.holds());
@@ -281,13 +281,13 @@ mod tests {
 
     #[test]
     fn a_sync_that_leaves_out_what_was_decided_is_rejected_unless_the_leader_was_deposed() {
-        let leading = |epoch| CoordinatorObservation::Leading { epoch, zxid: Zxid(0), digest: 0 };
+        let leading = |epoch| ZooKeeperObservation::Leading { epoch, zxid: Zxid(0), digest: 0 };
         for deposed in [false, true] {
             let mut told = Told::new();
             told.story.server(leading(1));
             told.stored(1, 0).stored(2, 1);
             if deposed {
-                let leading = crate::history::Observation::Coordinator(leading(2));
+                let leading = crate::history::Observation::ZooKeeper(leading(2));
                 told.story.told_at(Story::P0, leading);
             }
             told.call(Story::C0, SessionCall::Sync, 1, SessionAnswer::Done);

@@ -15,10 +15,10 @@ const FILES_MAX: usize = 20;
 /// How often progress is shown, in runs.
 const PROGRESS_EVERY: u64 = 10;
 
-/// Measure what each acks loses when a replica fails, beside what is foretold.
+/// Measure what each acks loses when a replica fails, beside what is expected.
 ///
 /// A small cluster is run with acks 0, 1 and all, against a leader that crashes, loses power, is
-/// partitioned or is cut from the coordinator, and against a slow follower. What must never happen (N) must
+/// partitioned or is cut from ZooKeeper, and against a slow follower. What must never happen (N) must
 /// not be seen; what must happen in some seed (Y) must be.
 ///
 /// It exits with 1 when something was seen that must never be, with 4 when nothing was seen of something

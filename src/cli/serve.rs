@@ -21,7 +21,7 @@ use crate::scenario::Plan;
 
 /// Run a scenario's cluster in real time, for real clients.
 ///
-/// Every broker and every coordinator server listens on a port of its own, and the scenario's faults reach who
+/// Every broker and every ZooKeeper server listens on a port of its own, and the scenario's faults reach who
 /// is connected. The first lines say where servers listen (`broker b1 127.0.0.1:9092`), the line `ready` says
 /// that the scenario's topics stand; with `--format json` they go to stderr.
 ///
@@ -34,9 +34,9 @@ pub struct Args {
     /// Where the first broker listens; the others on the ports behind it.
     #[arg(long, value_name = "ADDRESS", default_value_t = local(9092))]
     pub kafka: SocketAddr,
-    /// Where the first coordinator server listens; the others on the ports behind it.
+    /// Where the first ZooKeeper server listens; the others on the ports behind it.
     #[arg(long, value_name = "ADDRESS", default_value_t = local(2181))]
-    pub coordinator: SocketAddr,
+    pub zookeeper: SocketAddr,
     /// Take ports from PORT on, first for brokers, then for servers; 0 picks free ones.
     #[arg(long)]
     pub port: Option<u16>,
@@ -74,10 +74,10 @@ pub(super) fn serve(
     trace::start(args.verbose, style == Style::Colour, engine.now);
     let plan = args.chosen.plan(engine)?;
     let replay = replay(args, &plan);
-    let (kafka, coordinator) = addresses(args);
+    let (kafka, zookeeper) = addresses(args);
     let options = ServeOptions {
         kafka,
-        coordinator,
+        zookeeper,
         advertised_host: args.advertised_host.clone(),
         speed: args.speed,
         keep_running: args.keep_running,
@@ -102,14 +102,14 @@ pub(super) fn serve(
     Ok(outcome.judgement.status().into())
 }
 
-/// Where brokers and coordinator servers begin to listen.
+/// Where brokers and ZooKeeper servers begin to listen.
 fn addresses(args: &Args) -> (SocketAddr, SocketAddr) {
-    let (mut kafka, mut coordinator) = (args.kafka, args.coordinator);
+    let (mut kafka, mut zookeeper) = (args.kafka, args.zookeeper);
     if let Some(port) = args.port {
         kafka.set_port(port);
-        coordinator.set_port(port);
+        zookeeper.set_port(port);
     }
-    (kafka, coordinator)
+    (kafka, zookeeper)
 }
 
 /// A flag that SIGINT or SIGTERM sets. Another signal, a second or more later, ends the process: not sooner, as

@@ -3,31 +3,32 @@
 use std::sync::Arc;
 
 use super::config::{self, Names};
-use super::outside::Outside;
+use super::external_clients::ExternalClients;
 use super::role::Role;
 use super::timeline::Timeline;
 use super::view::View;
 use super::watch::Watch;
-use super::{Cluster, Door};
+use super::{Cluster, ExternalListener};
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
 use crate::nodes::client::{Admin, Consumer, Producer, Topics, Znodes};
-use crate::nodes::coordinator::Coordinator;
+use crate::nodes::zookeeper::ZooKeeperServer;
 use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::Stream;
 
 impl<'p, S: Subscriber> Cluster<'p, S> {
     /// The cluster of `plan`, with nothing started, and with a way in from outside when there are `doors`.
-    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[Door]>) -> Self {
+    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[ExternalListener]>) -> Self {
         let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
         let watch = Watch { recorder, view: View::default() };
         let mut world = World::new(plan.seed, config::world(plan), watch);
-        for (index, server) in plan.coordinators.iter().enumerate() {
-            let config = config::coordinator(plan, index, &names);
+        for (index, server) in plan.zookeepers.iter().enumerate() {
+            let config = config::zookeeper(plan, index, &names);
+            // The stream keeps its first name: another would move every stored seed.
             let mut streams = Lives::new(plan, "coordinator", &server.name);
-            let boot = move || Coordinator::new(config.clone(), streams.next());
-            add(&mut world, &server.name, boot, |role| Role::Coordinator(Box::new(role)));
+            let boot = move || ZooKeeperServer::new(config.clone(), streams.next());
+            add(&mut world, &server.name, boot, |role| Role::ZooKeeper(Box::new(role)));
         }
         for broker in &plan.brokers {
             let door = doors.and_then(|doors| doors.iter().find(|d| d.server == broker.name));
@@ -62,15 +63,17 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             let boot = move || Topics::new(config.clone(), roster.clone(), streams.next());
             add(&mut world, &command.name, boot, |role| Role::Topics(Box::new(role)));
         }
-        for client in &plan.coordinator_clients {
-            let config = config::coordinator_client(plan, client, &names);
+        for client in &plan.zookeeper_clients {
+            let config = config::zookeeper_client(plan, client, &names);
             let mut streams = Lives::new(plan, "workload", &client.name);
             let boot = move || Znodes::new(config.clone(), streams.next());
             add(&mut world, &client.name, boot, |role| Role::Znodes(Box::new(role)));
         }
         if let Some(outside) = names.outside {
             let name = names.roster.name(outside);
-            add(&mut world, name, Outside::default, |role| Role::Outside(Box::new(role)));
+            add(&mut world, name, ExternalClients::default, |role| {
+                Role::ExternalClients(Box::new(role))
+            });
         }
         Self {
             plan,

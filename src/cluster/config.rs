@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Door;
+use super::ExternalListener;
 use crate::nodes::broker;
 use crate::nodes::client::{
     AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
     StartFrom, TopicsConfig, Workload, ZnodesConfig,
 };
-use crate::nodes::coordinator;
+use crate::nodes::zookeeper;
 use crate::scenario::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, Discovery, Plan, ProducerPlan,
-    Properties, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
+    TopicPlan, ZooKeeperClientPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster, Via};
@@ -24,8 +24,8 @@ use crate::vocab::{NodeId, Roster, Via};
 pub struct Names {
     /// All names.
     pub roster: Arc<Roster>,
-    /// The coordinator's servers.
-    pub coordinators: Vec<NodeId>,
+    /// The ZooKeeper servers.
+    pub zookeepers: Vec<NodeId>,
     /// The brokers, by rising id.
     pub brokers: Vec<NodeId>,
     /// What creates the topics.
@@ -36,8 +36,8 @@ pub struct Names {
     pub consumers: Vec<NodeId>,
     /// What an operator runs, each command on a node of its own.
     pub commands: Vec<NodeId>,
-    /// Clients of the coordinator alone.
-    pub coordinator_clients: Vec<NodeId>,
+    /// Clients of ZooKeeper alone.
+    pub zookeeper_clients: Vec<NodeId>,
     /// Through which clients from outside come in; none unless somebody serves them.
     pub outside: Option<NodeId>,
 }
@@ -46,23 +46,23 @@ impl Names {
     /// Names the nodes of `plan`, in the order in which they are added to a world.
     pub fn of(plan: &Plan) -> Self {
         let mut roster = Roster::default();
-        let coordinators = plan.coordinators.iter().map(|z| roster.add(&z.name)).collect();
+        let zookeepers = plan.zookeepers.iter().map(|z| roster.add(&z.name)).collect();
         let brokers = plan.brokers.iter().map(|b| roster.add(&b.name)).collect();
         let admin = roster.add("admin");
         let producers = plan.producers.iter().map(|p| roster.add(&p.name)).collect();
         let consumers = plan.consumers.iter().map(|c| roster.add(&c.name)).collect();
         let commands = plan.commands.iter().map(|c| roster.add(&c.name)).collect();
-        let clients = plan.coordinator_clients.iter();
-        let coordinator_clients = clients.map(|c| roster.add(&c.name)).collect();
+        let clients = plan.zookeeper_clients.iter();
+        let zookeeper_clients = clients.map(|c| roster.add(&c.name)).collect();
         Self {
             roster: Arc::new(roster),
-            coordinators,
+            zookeepers,
             brokers,
             admin,
             producers,
             consumers,
             commands,
-            coordinator_clients,
+            zookeeper_clients,
             outside: None,
         }
     }
@@ -108,16 +108,16 @@ fn millis(span: Duration) -> u32 {
     u32::try_from(span.as_millis()).expect("a property of less than 49 days")
 }
 
-/// A coordinator server.
-pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Config {
-    let properties = &plan.coordinators[index].properties;
+/// A ZooKeeper server.
+pub fn zookeeper(plan: &Plan, index: usize, names: &Names) -> zookeeper::Config {
+    let properties = &plan.zookeepers[index].properties;
     let server_id = |index: usize| u8::try_from(index + 1).expect("fewer than 255 servers");
-    let servers = names.coordinators.iter().enumerate();
-    let ensemble = match names.coordinators.len() {
+    let servers = names.zookeepers.iter().enumerate();
+    let ensemble = match names.zookeepers.len() {
         1 => BTreeMap::new(),
         _ => servers.map(|(index, node)| (server_id(index), *node)).collect(),
     };
-    coordinator::Config {
+    zookeeper::Config {
         server_id: server_id(index),
         ensemble,
         init_limit: narrow(properties.int("initLimit")),
@@ -136,9 +136,9 @@ pub fn coordinator(plan: &Plan, index: usize, names: &Names) -> coordinator::Con
         local_sessions: properties.bool("localSessionsEnabled"),
         local_sessions_upgrading: properties.bool("localSessionsUpgradingEnabled"),
         read_only_mode: properties.bool("readonlymode.enabled"),
-        host: plan.coordinators[index].name.clone(),
+        host: plan.zookeepers[index].name.clone(),
         outside: names.outside,
-        ..coordinator::Config::default()
+        ..zookeeper::Config::default()
     }
 }
 
@@ -147,10 +147,12 @@ pub fn broker(
     plan: &Plan,
     broker: &BrokerPlan,
     names: &Names,
-    door: Option<&Door>,
+    door: Option<&ExternalListener>,
 ) -> broker::Config {
-    let advertised =
-        |door: &Door| broker::Endpoint { host: door.host.clone(), port: door.port.into() };
+    let advertised = |door: &ExternalListener| broker::Endpoint {
+        host: door.host.clone(),
+        port: door.port.into(),
+    };
     let external = door
         .zip(names.outside)
         .map(|(door, peer)| broker::ExternalListener { peer, advertised: advertised(door) });
@@ -162,7 +164,7 @@ pub fn broker(
         external,
         version: plan.kafka,
         mutant: plan.mutant,
-        coordinators: names.coordinators.clone(),
+        zookeepers: names.zookeepers.clone(),
         session_timeout: p.ms("zookeeper.session.timeout.ms"),
         replica_lag_time_max: p.ms("replica.lag.time.max.ms"),
         replica_fetch_wait_max: p.ms("replica.fetch.wait.max.ms"),
@@ -238,7 +240,7 @@ pub fn admin(plan: &Plan, names: &Names) -> AdminConfig {
 pub fn command(plan: &Plan, command: &CommandPlan, names: &Names) -> TopicsConfig {
     let all = match command.command.via {
         Via::Brokers => &names.brokers,
-        Via::Coordinator => &names.coordinators,
+        Via::ZooKeeper => &names.zookeepers,
     };
     let named = command.command.hosts.iter().filter_map(|host| names.roster.find(host));
     let named: Vec<NodeId> = named.collect();
@@ -251,16 +253,12 @@ pub fn command(plan: &Plan, command: &CommandPlan, names: &Names) -> TopicsConfi
     }
 }
 
-/// A client of the coordinator alone. Its sessions last as long as brokers' do.
-pub fn coordinator_client(
-    plan: &Plan,
-    client: &CoordinatorClientPlan,
-    names: &Names,
-) -> ZnodesConfig {
+/// A client of ZooKeeper alone. Its sessions last as long as brokers' do.
+pub fn zookeeper_client(plan: &Plan, client: &ZooKeeperClientPlan, names: &Names) -> ZnodesConfig {
     let broker = &plan.brokers[0].properties;
     ZnodesConfig {
         name: client.name.as_str().into(),
-        servers: names.coordinators.clone(),
+        servers: names.zookeepers.clone(),
         session_timeout_ms: narrow(broker.int("zookeeper.session.timeout.ms")),
         interval: client.rate.interval(),
         znodes: client.znodes,
@@ -280,8 +278,8 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
         bootstrap: names.brokers.clone(),
         discover: match producer.discover {
             Discovery::Broker => Discover::Metadata,
-            Discovery::Coordinator => Discover::Coordinator {
-                servers: names.coordinators.clone(),
+            Discovery::ZooKeeper => Discover::ZooKeeper {
+                servers: names.zookeepers.clone(),
                 session_timeout: broker.ms("zookeeper.session.timeout.ms"),
             },
         },

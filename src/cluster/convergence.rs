@@ -15,7 +15,7 @@ use crate::vocab::{Acks, BrokerId, NodeId, Offset, TopicPartition};
 pub enum Unconverged {
     /// The topics were never created.
     NoTopics,
-    /// A server of the coordinator's ensemble that runs serves nobody.
+    /// A server of the ZooKeeper ensemble that runs serves nobody.
     NotServing(String),
     /// A broker that runs is not registered.
     NotRegistered(BrokerId),
@@ -179,22 +179,22 @@ impl<S: Subscriber> Cluster<'_, S> {
         self.broker_node(id).is_some_and(|node| self.world.is_running(node))
     }
 
-    /// Whether a majority of the coordinator's servers runs.
+    /// Whether a majority of the ZooKeeper servers runs.
     fn can_be_coordinated(&self) -> bool {
-        let servers = &self.names.coordinators;
+        let servers = &self.names.zookeepers;
         2 * servers.iter().filter(|&&node| self.world.is_running(node)).count() > servers.len()
     }
 
-    /// A server of the coordinator that runs and does not serve, though it could.
+    /// A server of ZooKeeper that runs and does not serve, though it could.
     fn not_serving(&self) -> Option<NodeId> {
         let idle = |node: &&NodeId| match self.world.process(**node) {
-            Some(Role::Coordinator(server)) => !server.serves(),
+            Some(Role::ZooKeeper(server)) => !server.serves(),
             _ => false,
         };
-        self.names.coordinators.iter().find(idle).copied().filter(|_| self.can_be_coordinated())
+        self.names.zookeepers.iter().find(idle).copied().filter(|_| self.can_be_coordinated())
     }
 
-    /// A broker that runs and is not registered, if the coordinator can register anybody.
+    /// A broker that runs and is not registered, if ZooKeeper can register anybody.
     fn unregistered(&self) -> Option<BrokerId> {
         let view = &self.world.observer().view;
         let brokers = self.plan.brokers.iter().zip(&self.names.brokers);

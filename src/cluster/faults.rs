@@ -168,11 +168,11 @@ impl<S: Subscriber> Cluster<'_, S> {
         match target {
             Target::Node(name) => self.names.roster.find(name).into_iter().collect(),
             Target::Brokers => self.names.brokers.clone(),
-            Target::Coordinators => self.names.coordinators.clone(),
-            Target::CoordinatorLeader => self.coordinator_leader().into_iter().collect(),
-            Target::CoordinatorFollower(k) => {
-                let leader = self.coordinator_leader();
-                let servers = self.names.coordinators.iter();
+            Target::ZooKeepers => self.names.zookeepers.clone(),
+            Target::ZooKeeperLeader => self.zookeeper_leader().into_iter().collect(),
+            Target::ZooKeeperFollower(k) => {
+                let leader = self.zookeeper_leader();
+                let servers = self.names.zookeepers.iter();
                 let mut followers = servers.filter(|&&node| Some(node) != leader);
                 followers.nth(k.saturating_sub(1)).copied().into_iter().collect()
             }
@@ -193,10 +193,10 @@ impl<S: Subscriber> Cluster<'_, S> {
     }
 
     /// The server that leads the ensemble, as far as the history tells.
-    fn coordinator_leader(&self) -> Option<NodeId> {
-        match &self.names.coordinators[..] {
+    fn zookeeper_leader(&self) -> Option<NodeId> {
+        match &self.names.zookeepers[..] {
             [only] => Some(*only),
-            _ => self.world.observer().view.coordinator(),
+            _ => self.world.observer().view.zookeeper(),
         }
     }
 

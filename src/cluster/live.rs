@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outside::{Inbound, News, Visitor};
+use super::external_clients::{Inbound, News, Visitor};
 use super::role::Role;
 use super::{Cluster, LOOK_EVERY, Played};
 use crate::history::{Recorder, Subscriber};
@@ -12,7 +12,7 @@ use crate::vocab::{NodeId, Roster, Time};
 
 /// Where one server can be reached from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct ExternalListener {
     /// The server's name: `b1`, `z1`.
     pub server: String,
     /// What it tells clients from outside of itself: a host,
@@ -33,7 +33,7 @@ pub struct Live<'p, S: Subscriber> {
 impl<'p, S: Subscriber> Live<'p, S> {
     /// The cluster of `plan` at time zero, its servers just started. With `doors`, clients can be let in, and
     /// servers tell them of these addresses.
-    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[Door]>) -> Self {
+    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[ExternalListener]>) -> Self {
         let mut cluster = Cluster::new(plan, recorder, doors);
         cluster.start_servers();
         Self { cluster, next_look: Time::ZERO + LOOK_EVERY }
@@ -79,7 +79,7 @@ impl<'p, S: Subscriber> Live<'p, S> {
     pub fn let_in(&mut self, inbound: Inbound) {
         let outside = self.outside();
         self.cluster.world.drive(outside, |role, _, effects| match role {
-            Role::Outside(outside) => outside.let_in(inbound, effects),
+            Role::ExternalClients(outside) => outside.let_in(inbound, effects),
             _ => unreachable!("the node of that name is the outside"),
         });
     }
@@ -91,7 +91,7 @@ impl<'p, S: Subscriber> Live<'p, S> {
     pub fn take_news(&mut self, news: &mut Vec<(Visitor, News)>) {
         let outside = self.outside();
         self.cluster.world.drive(outside, |role, _, _| match role {
-            Role::Outside(outside) => outside.take_news(news),
+            Role::ExternalClients(outside) => outside.take_news(news),
             _ => unreachable!("the node of that name is the outside"),
         });
     }
@@ -103,7 +103,7 @@ impl<'p, S: Subscriber> Live<'p, S> {
     /// When the cluster has no doors.
     pub fn unread(&self, visitor: Visitor) -> usize {
         let (world, outside) = (&self.cluster.world, self.outside());
-        let Some(Role::Outside(role)) = world.process(outside) else { return 0 };
+        let Some(Role::ExternalClients(role)) = world.process(outside) else { return 0 };
         let Some((conn, server, waiting)) = role.visit(visitor) else { return 0 };
         let left = match world.process(server) {
             Some(Role::Broker(broker)) => broker.left_in_socket(conn),

@@ -8,10 +8,10 @@
 mod build;
 mod config;
 mod convergence;
+mod external_clients;
 mod facts;
 mod faults;
 mod live;
-mod outside;
 mod role;
 mod timeline;
 mod view;
@@ -26,8 +26,8 @@ use crate::substrate::World;
 use crate::vocab::{NodeId, Time};
 pub use config::Names;
 pub use convergence::Unconverged;
-pub use live::{Door, Live};
-pub use outside::{Inbound, News, Visitor};
+pub use external_clients::{Inbound, News, Visitor};
+pub use live::{ExternalListener, Live};
 use role::Role;
 use timeline::{Due, Timeline};
 use watch::Watch;
@@ -74,7 +74,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     }
 
     fn start_servers(&mut self) {
-        let servers = self.names.coordinators.iter().chain(&self.names.brokers).copied();
+        let servers = self.names.zookeepers.iter().chain(&self.names.brokers).copied();
         let others = std::iter::once(self.names.admin).chain(self.names.outside);
         for node in servers.chain(others).collect::<Vec<NodeId>>() {
             self.world.start(node);
@@ -113,8 +113,8 @@ impl<S: Subscriber> Cluster<'_, S> {
             self.names.producers.iter().zip(self.plan.producers.iter().map(|p| p.start));
         let consumers =
             self.names.consumers.iter().zip(self.plan.consumers.iter().map(|c| c.start));
-        let others = self.plan.coordinator_clients.iter().map(|c| c.start);
-        let others = self.names.coordinator_clients.iter().zip(others);
+        let others = self.plan.zookeeper_clients.iter().map(|c| c.start);
+        let others = self.names.zookeeper_clients.iter().zip(others);
         for (&node, start) in consumers.chain(producers).chain(others) {
             self.timeline.add(start.max(now), Due::Start(node));
         }

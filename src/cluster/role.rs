@@ -1,19 +1,19 @@
 //! What a node of a simulated cluster can be.
 
-use super::outside::Outside;
+use super::external_clients::ExternalClients;
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
 use crate::nodes::client::{Admin, Consumer, Producer, Topics, Znodes};
-use crate::nodes::coordinator::Coordinator;
+use crate::nodes::zookeeper::ZooKeeperServer;
 use crate::substrate::Process;
 use crate::vocab::Clock;
 use crate::vocab::step::Input;
 
 /// A node's process.
 pub enum Role {
-    /// A server of the coordinator's ensemble.
-    Coordinator(Box<Coordinator>),
+    /// A server of the ZooKeeper ensemble.
+    ZooKeeper(Box<ZooKeeperServer>),
     /// A broker.
     Broker(Box<Broker>),
     /// A producer.
@@ -24,10 +24,10 @@ pub enum Role {
     Admin(Box<Admin>),
     /// What an operator runs.
     Topics(Box<Topics>),
-    /// A client of the coordinator.
+    /// A client of ZooKeeper.
     Znodes(Box<Znodes>),
     /// Through which clients from outside come in.
-    Outside(Box<Outside>),
+    ExternalClients(Box<ExternalClients>),
 }
 
 impl Process for Role {
@@ -35,14 +35,14 @@ impl Process for Role {
 
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         match self {
-            Self::Coordinator(role) => role.step(clock, input, effects),
+            Self::ZooKeeper(role) => role.step(clock, input, effects),
             Self::Broker(role) => role.step(clock, input, effects),
             Self::Producer(role) => role.step(clock, input, effects),
             Self::Consumer(role) => role.step(clock, input, effects),
             Self::Admin(role) => role.step(clock, input, effects),
             Self::Topics(role) => role.step(clock, input, effects),
             Self::Znodes(role) => role.step(clock, input, effects),
-            Self::Outside(role) => role.step(input, effects),
+            Self::ExternalClients(role) => role.step(input, effects),
         }
     }
 }

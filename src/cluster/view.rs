@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{BrokerObservation, CoordinatorObservation, Observation};
+use crate::history::{BrokerObservation, Observation, ZooKeeperObservation};
 use crate::vocab::{
     BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, PartitionEpoch, TopicPartition,
 };
@@ -35,7 +35,7 @@ impl PartitionView {
 #[derive(Debug, Default)]
 pub struct View {
     controller: Option<(NodeId, i32)>,
-    coordinator: Option<(NodeId, u32)>,
+    zookeeper: Option<(NodeId, u32)>,
     partitions: BTreeMap<TopicPartition, PartitionView>,
     registered: BTreeSet<NodeId>,
     /// czxid of each broker's last registration, and of the one by which the newest controller knows it.
@@ -49,9 +49,9 @@ impl View {
         self.controller.map(|(node, _)| node)
     }
 
-    /// The server of the coordinator that began the newest epoch.
-    pub fn coordinator(&self) -> Option<NodeId> {
-        self.coordinator.map(|(node, _)| node)
+    /// The server of ZooKeeper that began the newest epoch.
+    pub fn zookeeper(&self) -> Option<NodeId> {
+        self.zookeeper.map(|(node, _)| node)
     }
 
     /// One partition.
@@ -72,10 +72,10 @@ impl View {
 
     /// Takes in what `node` observed.
     pub fn observe(&mut self, node: NodeId, observation: &Observation) {
-        if let Observation::Coordinator(CoordinatorObservation::Leading { epoch, .. }) = observation
-            && self.coordinator.is_none_or(|(_, known)| *epoch > known)
+        if let Observation::ZooKeeper(ZooKeeperObservation::Leading { epoch, .. }) = observation
+            && self.zookeeper.is_none_or(|(_, known)| *epoch > known)
         {
-            self.coordinator = Some((node, *epoch));
+            self.zookeeper = Some((node, *epoch));
         }
         let Observation::Broker(observation) = observation else { return };
         match observation {

@@ -35,8 +35,8 @@
 //! | `wall.rs` | the wall clock |
 //! | `recording.rs` | the file |
 
-mod doors;
 mod exchange;
+mod listeners;
 mod recording;
 mod serving;
 mod sockets;
@@ -60,7 +60,7 @@ use self::serving::Serving;
 use self::sockets::Sockets;
 use self::wall::Pace;
 use crate::checkers::RunOutcome;
-use crate::cluster::Door;
+use crate::cluster::ExternalListener;
 use crate::run::{self, RunError, RunOptions};
 use crate::scenario::Plan;
 
@@ -68,9 +68,9 @@ use crate::scenario::Plan;
 pub struct ServeOptions {
     /// Where the first broker listens; the others on the ports behind. Port 0: each on a free one.
     pub kafka: SocketAddr,
-    /// Where the first coordinator server listens; the others on the ports behind. When it is where the first
+    /// Where the first ZooKeeper server listens; the others on the ports behind. When it is where the first
     /// broker listens too, servers come behind the brokers.
-    pub coordinator: SocketAddr,
+    pub zookeeper: SocketAddr,
     /// The host that servers tell clients, if it is not the address that they listen on.
     pub advertised_host: Option<String>,
     /// Virtual seconds for each second of the wall clock.
@@ -91,7 +91,7 @@ impl fmt::Debug for ServeOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServeOptions")
             .field("kafka", &self.kafka)
-            .field("coordinator", &self.coordinator)
+            .field("zookeeper", &self.zookeeper)
             .field("speed", &self.speed)
             .field("keep_running", &self.keep_running)
             .field("record", &self.record.is_some())
@@ -214,13 +214,13 @@ fn load(path: &Path) -> Result<Recording, GatewayError> {
 fn open_doors(
     plan: &Plan,
     options: &ServeOptions,
-) -> Result<(Vec<TcpListener>, Vec<Door>), GatewayError> {
+) -> Result<(Vec<TcpListener>, Vec<ExternalListener>), GatewayError> {
     let brokers = plan.brokers.iter().map(|broker| &broker.name).enumerate();
-    let before = if options.kafka == options.coordinator { plan.brokers.len() } else { 0 };
-    let servers = (before..).zip(plan.coordinators.iter().map(|server| &server.name));
+    let before = if options.kafka == options.zookeeper { plan.brokers.len() } else { 0 };
+    let servers = (before..).zip(plan.zookeepers.iter().map(|server| &server.name));
     let all = brokers
         .map(|(index, name)| (options.kafka, index, name))
-        .chain(servers.map(|(index, name)| (options.coordinator, index, name)));
+        .chain(servers.map(|(index, name)| (options.zookeeper, index, name)));
     let (mut listeners, mut doors) = (Vec::new(), Vec::new());
     for (first, index, server) in all {
         let listener = listen(first, index)?;
@@ -228,7 +228,7 @@ fn open_doors(
             .local_addr()
             .map_err(|source| GatewayError::Listen { address: first, source })?;
         let host = options.advertised_host.clone().unwrap_or_else(|| reachable(bound.ip()));
-        doors.push(Door { server: server.clone(), host, port: bound.port() });
+        doors.push(ExternalListener { server: server.clone(), host, port: bound.port() });
         listeners.push(listener);
     }
     Ok((listeners, doors))
@@ -254,10 +254,10 @@ fn reachable(address: IpAddr) -> String {
 }
 
 /// One line for each server, in a form that scripts can read: `broker b1 127.0.0.1:9092`.
-fn announce(plan: &Plan, doors: &[Door], notices: &mut dyn Write) -> io::Result<()> {
-    for Door { server, host, port } in doors {
+fn announce(plan: &Plan, doors: &[ExternalListener], notices: &mut dyn Write) -> io::Result<()> {
+    for ExternalListener { server, host, port } in doors {
         let is_broker = plan.brokers.iter().any(|broker| broker.name == *server);
-        let kind = if is_broker { "broker" } else { "coordinator" };
+        let kind = if is_broker { "broker" } else { "zookeeper" };
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         writeln!(notices, "{kind} {server} {host}:{port}")?;
     }

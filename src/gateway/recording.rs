@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::cluster::{Door, Inbound, Visitor};
+use crate::cluster::{ExternalListener, Inbound, Visitor};
 use crate::vocab::{NodeId, Roster, Seed, Time};
 
 /// The format's name and version.
@@ -79,7 +79,7 @@ pub struct Header {
     /// What [`digest`] makes of the plan.
     pub plan: u64,
     /// What servers told clients of themselves.
-    pub doors: Vec<Door>,
+    pub doors: Vec<ExternalListener>,
 }
 
 /// Tells plans apart.
@@ -110,7 +110,7 @@ impl Writer {
         writer.line(MAGIC);
         writer.line(&format!("seed {}", header.seed.0));
         writer.line(&format!("plan {:016x}", header.plan));
-        for Door { server, host, port } in &header.doors {
+        for ExternalListener { server, host, port } in &header.doors {
             writer.line(&format!("door {server} {host} {port}"));
         }
         writer
@@ -261,7 +261,7 @@ impl Recording {
 struct Reader {
     seed: Option<Seed>,
     plan: Option<u64>,
-    doors: Vec<Door>,
+    doors: Vec<ExternalListener>,
     entries: Vec<(Time, Entry)>,
     /// Every connection that was opened, and whether it still stands.
     visitors: BTreeMap<u64, bool>,
@@ -286,7 +286,7 @@ impl Reader {
             (_, ["door", server, host, port]) => {
                 let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
                 let (server, host) = ((*server).to_owned(), (*host).to_owned());
-                self.doors.push(Door { server, host, port });
+                self.doors.push(ExternalListener { server, host, port });
             }
             (_, [time, "end"]) => self.end = Some(self.time(number(time)?)?),
             (_, [time, rest @ ..]) if !rest.is_empty() => {

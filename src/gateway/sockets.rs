@@ -18,8 +18,8 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
-use super::doors::Door;
 use super::exchange::{Arrived, Exchange, Order};
+use super::listeners::AcceptSocket;
 use super::wall::Stopwatch;
 use crate::cluster::Visitor;
 
@@ -74,7 +74,7 @@ enum Fate {
 /// All sockets.
 pub struct Sockets {
     poll: Poll,
-    doors: Vec<Door>,
+    doors: Vec<AcceptSocket>,
     /// Listeners have the tokens below this one, connections those from it on.
     first_guest: usize,
     /// Listeners with connections that were not accepted yet.
@@ -101,7 +101,7 @@ impl Sockets {
         let poll = Poll::new()?;
         let mut doors = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
-            doors.push(Door::new(listener, Token(index), poll.registry())?);
+            doors.push(AcceptSocket::new(listener, Token(index), poll.registry())?);
         }
         Ok(Self {
             poll,

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Election, Observation,
-    Outcome, SessionAnswer, SessionCall, SessionObservation, WatchKind,
+    BrokerObservation, Call, ClientObservation, Election, Observation, Outcome, SessionAnswer,
+    SessionCall, SessionObservation, WatchKind, ZooKeeperObservation,
 };
 use crate::vocab::BrokerId;
 
@@ -13,7 +13,7 @@ impl fmt::Display for Observation {
         match self {
             Self::Client(client) => client.fmt(f),
             Self::Broker(broker) => broker.fmt(f),
-            Self::Coordinator(coordinator) => coordinator.fmt(f),
+            Self::ZooKeeper(zookeeper) => zookeeper.fmt(f),
             Self::Session(session) => session.fmt(f),
         }
     }
@@ -207,7 +207,7 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
     }
 }
 
-impl fmt::Display for CoordinatorObservation {
+impl fmt::Display for ZooKeeperObservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recovered { zxid } => write!(f, "recovered up to {zxid}"),
@@ -316,7 +316,7 @@ impl fmt::Display for SessionObservation {
             }
             Self::Rearmed { zxid } => write!(f, "has its watches again at {zxid}"),
             Self::Notified { kind, path } => write!(f, "was told that {path} {kind}"),
-            Self::Detached => f.write_str("lost the coordinator"),
+            Self::Detached => f.write_str("lost ZooKeeper"),
             Self::Expired => f.write_str("session expired"),
         }
     }

@@ -23,7 +23,7 @@ pub struct Follower {
 pub struct Leading {
     /// The in-sync replicas, as last written as far as it knows.
     pub isr: Vec<BrokerId>,
-    /// Whether a change of them is on its way (to the coordinator, or as AlterPartition to the controller).
+    /// Whether a change of them is on its way (to ZooKeeper, or as AlterPartition to the controller).
     pub is_isr_pending: bool,
     /// Whether too few replicas are in sync for the high watermark to rise (3.7+).
     pub is_held_below_min_isr: bool,

@@ -17,9 +17,9 @@ pub enum Observation {
     Client(ClientObservation),
     /// Of a broker.
     Broker(BrokerObservation),
-    /// Of a coordinator server.
-    Coordinator(CoordinatorObservation),
-    /// Of a client's session at the coordinator; brokers have one too.
+    /// Of a ZooKeeper server.
+    ZooKeeper(ZooKeeperObservation),
+    /// Of a client's session at ZooKeeper; brokers have one too.
     Session(SessionObservation),
 }
 
@@ -103,7 +103,7 @@ pub enum ClientObservation {
         /// What is wrong, in a few words.
         why: Arc<str>,
     },
-    /// It asked who leads: a broker by a Metadata request, or a server of the coordinator.
+    /// It asked who leads: a broker by a Metadata request, or a server of ZooKeeper.
     LeadersAsked {
         /// Whom.
         of: NodeId,
@@ -183,12 +183,12 @@ pub enum BrokerObservation {
         /// Bytes cut off the logs' ends because they were torn or not whole.
         truncated_bytes: u64,
     },
-    /// It registered at the coordinator.
+    /// It registered at ZooKeeper.
     Registered {
         /// Its broker epoch.
         epoch: BrokerEpoch,
     },
-    /// It was told that its session at the coordinator expired.
+    /// It was told that its session at ZooKeeper expired.
     SessionExpired {
         /// The session.
         session: i64,
@@ -203,7 +203,7 @@ pub enum BrokerObservation {
         /// The epoch that it had.
         epoch: ControllerEpoch,
     },
-    /// As controller: a leader was chosen and written to the coordinator.
+    /// As controller: a leader was chosen and written to ZooKeeper.
     LeaderElected {
         /// The partition.
         at: TopicPartition,
@@ -225,7 +225,7 @@ pub enum BrokerObservation {
         /// What is left of the in-sync replicas.
         isr: Vec<BrokerId>,
     },
-    /// The in-sync replicas as written to the coordinator changed, other than by an election.
+    /// The in-sync replicas as written to ZooKeeper changed, other than by an election.
     IsrChanged {
         /// The partition.
         at: TopicPartition,
@@ -323,7 +323,7 @@ pub enum BrokerObservation {
         /// One sentence.
         why: Arc<str>,
     },
-    /// As new controller: a partition's state as it was found at the coordinator. Whoever wrote it last may
+    /// As new controller: a partition's state as it was found at ZooKeeper. Whoever wrote it last may
     /// have died before it heard, and told, that it did.
     StateFound {
         /// The partition.
@@ -356,7 +356,7 @@ pub enum BrokerObservation {
     IsrKnown {
         /// The partition.
         at: TopicPartition,
-        /// Those that stand in the coordinator, as far as it knows.
+        /// Those that stand in ZooKeeper, as far as it knows.
         committed: Vec<BrokerId>,
         /// Those that may stand there, should the change that is on its way succeed or not.
         maximal: Vec<BrokerId>,
@@ -405,9 +405,9 @@ pub enum BrokerObservation {
     },
 }
 
-/// A coordinator server.
+/// A ZooKeeper server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CoordinatorObservation {
+pub enum ZooKeeperObservation {
     /// Its tree is loaded.
     Recovered {
         /// The last transaction that it has.

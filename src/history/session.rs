@@ -1,4 +1,4 @@
-//! What clients of the coordinator tell of their sessions: the client's side of what servers do.
+//! What clients of ZooKeeper tell of their sessions: the client's side of what servers do.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::vocab::{NodeId, Zxid};
 
-/// What a client asked the coordinator for, as far as it can be judged.
+/// What a client asked ZooKeeper for, as far as it can be judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SessionCall {
     /// exists.
@@ -108,7 +108,7 @@ pub enum WatchKind {
     ChildrenChanged,
 }
 
-/// Something about a client's session at the coordinator. A node has one session at a time.
+/// Something about a client's session at ZooKeeper. A node has one session at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SessionObservation {
     /// The session is attached to a server, for the first time or again.
@@ -148,6 +148,6 @@ pub enum SessionObservation {
     },
     /// The connection is gone. What was asked through it and not answered may happen yet, or not.
     Detached,
-    /// The coordinator gave the session up.
+    /// ZooKeeper gave the session up.
     Expired,
 }

@@ -1,4 +1,4 @@
-//! Pure state machines: brokers, coordinator servers, clients.
+//! Pure state machines: brokers, ZooKeeper servers, clients.
 //!
 //! A role does not know that it is simulated. It has `step(&mut self, clock, input, effects)` and nothing
 //! else: no I/O, no async, no randomness but the streams that it was given. How a role is driven is defined
@@ -7,8 +7,8 @@
 pub mod broker;
 pub mod channel;
 pub mod client;
-pub mod coordinator;
 pub mod session;
+pub mod zookeeper;
 
 use crate::history::Observation;
 

@@ -1,4 +1,4 @@
-//! The matrix → text and JSON: what was measured beside what was foretold.
+//! The matrix → text and JSON: what was measured beside what was expected.
 
 use std::fmt::{self, Write};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::json::document;
 use super::style::{Paint, Style};
 use super::table::thousands;
 use crate::run::Build;
-use crate::run::matrix::golden::Foretold;
+use crate::run::matrix::golden::Expected;
 use crate::run::matrix::{Agreement, Count, Matrix, Measurement};
 
 /// The matrix as text, ended with a newline; `files` are the failures that were written.
@@ -34,10 +34,10 @@ pub fn matrix_json(matrix: &Matrix, files: &[PathBuf], build: Build) -> String {
 }
 
 /// The letter of the golden matrix.
-fn letter(foretold: Foretold) -> &'static str {
-    match foretold {
-        Foretold::Never => "N",
-        Foretold::Sometimes | Foretold::Unshown { .. } => "Y",
+fn letter(expected: Expected) -> &'static str {
+    match expected {
+        Expected::Never => "N",
+        Expected::Sometimes | Expected::Unshown { .. } => "Y",
     }
 }
 
@@ -111,20 +111,20 @@ fn row(out: &mut String, measured: &Measurement, style: Style) -> fmt::Result {
     let (lost, duplicated) = (count(measured.lost), count(measured.duplicated));
     write!(out, "{}", line([fault, &acks, &lost, &duplicated, &unanswered]))?;
     let golden = &measured.golden;
-    for (foretold, agreement) in
+    for (expected, agreement) in
         [(golden.loss, measured.loss), (golden.duplicates, measured.duplicates)]
     {
         let (word, paint) = word(agreement);
-        write!(out, "  {} {:<9}", letter(foretold), style.paint(paint, word))?;
+        write!(out, "  {} {:<9}", letter(expected), style.paint(paint, word))?;
     }
     writeln!(out, "  {} {}", golden.row, golden.unavailable)
 }
 
-/// Why what is foretold is not shown: each reason once, with the cells that it is of.
+/// Why what is expected is not shown: each reason once, with the cells that it is of.
 fn explanations(out: &mut String, matrix: &Matrix) -> fmt::Result {
     let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
     for measured in &matrix.cells {
-        let Foretold::Unshown { why } = measured.golden.duplicates else { continue };
+        let Expected::Unshown { why } = measured.golden.duplicates else { continue };
         if measured.duplicates != Agreement::Explained {
             continue;
         }
@@ -158,11 +158,11 @@ fn wrong(out: &mut String, measured: &Measurement, style: Style) -> fmt::Result 
 mod tests {
     use super::*;
     use crate::run::Worst;
-    use crate::run::matrix::{Cell, Trouble, Unanswered};
+    use crate::run::matrix::{Cell, MatrixFault, Unanswered};
     use crate::vocab::{Acks, Seed};
 
     fn cell(acks: Acks, lost: Count, loss: Agreement) -> Measurement {
-        let cell = Cell { trouble: Trouble::LeaderCrash, acks };
+        let cell = Cell { trouble: MatrixFault::LeaderCrash, acks };
         let (median, max) = (Duration::from_millis(6_051), Duration::from_secs(7));
         Measurement {
             cell,

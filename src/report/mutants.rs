@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::style::{Paint, Style};
 use crate::checkers::PROPERTIES;
-use crate::run::mutants::{Catch, HUNTS};
+use crate::run::mutants::{MUTANT_CASES, MutantResult};
 use crate::vocab::Mutant;
 
 /// All mutants, each with what is wrong, where it is known from, and the command that shows it.
@@ -19,7 +19,7 @@ fn list(out: &mut String, style: Style) -> fmt::Result {
         writeln!(out, "{}", style.paint(Paint::Heading, mutant))?;
         writeln!(out, "  {:<6}  {}", "wrong", mutant.wrong())?;
         writeln!(out, "  {:<6}  {}", "source", mutant.source())?;
-        for hunt in HUNTS.iter().filter(|hunt| hunt.mutant == mutant) {
+        for hunt in MUTANT_CASES.iter().filter(|hunt| hunt.mutant == mutant) {
             writeln!(out, "  {:<6}  {}", "shown", hunt.command())?;
         }
     }
@@ -27,13 +27,13 @@ fn list(out: &mut String, style: Style) -> fmt::Result {
 }
 
 /// The table mutant × checker: in how many seeds each checker failed the run.
-pub fn catches(catches: &[Catch], style: Style) -> String {
+pub fn catches(catches: &[MutantResult], style: Style) -> String {
     let mut out = String::new();
     table(&mut out, catches, style).expect("a string takes everything");
     out
 }
 
-fn table(out: &mut String, catches: &[Catch], style: Style) -> fmt::Result {
+fn table(out: &mut String, catches: &[MutantResult], style: Style) -> fmt::Result {
     let finds = |property: usize| catches.iter().filter(|catch| catch.by[property] > 0).count();
     let columns: Vec<usize> = (0..PROPERTIES.len()).filter(|&index| finds(index) > 0).collect();
     let widest = catches.iter().map(|catch| catch.hunt.mutant.name().len()).max().unwrap_or(0);

@@ -30,7 +30,7 @@ pub fn subject_and_text(turn: &Turn) -> (String, String) {
             (broker.to_string(), format!("is controller of epoch {controller_epoch}"))
         }
         Turn::SessionExpired { broker } => {
-            (broker.to_string(), "lost its session at the coordinator".into())
+            (broker.to_string(), "lost its session at ZooKeeper".into())
         }
         Turn::RegistrationBlocked { broker } => {
             (broker.to_string(), "cannot register while its former session lives".into())

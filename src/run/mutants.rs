@@ -10,7 +10,7 @@ use crate::vocab::{Mutant, Seed};
 
 /// Where a mutant shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hunt {
+pub struct MutantCase {
     /// The planted bug.
     pub mutant: Mutant,
     /// The scenario's file name, without `.toml`.
@@ -19,7 +19,7 @@ pub struct Hunt {
     pub seed: Seed,
 }
 
-impl Hunt {
+impl MutantCase {
     /// The command that shows it.
     pub fn command(&self) -> String {
         let Self { mutant, scenario, seed } = self;
@@ -27,12 +27,12 @@ impl Hunt {
     }
 }
 
-const fn hunt(mutant: Mutant, scenario: &'static str, seed: u64) -> Hunt {
-    Hunt { mutant, scenario, seed: Seed(seed) }
+const fn hunt(mutant: Mutant, scenario: &'static str, seed: u64) -> MutantCase {
+    MutantCase { mutant, scenario, seed: Seed(seed) }
 }
 
 /// Runs that find each mutant, in the order of [`Mutant::ALL`].
-pub const HUNTS: &[Hunt] = &[
+pub const MUTANT_CASES: &[MutantCase] = &[
     hunt(Mutant::TruncateToOwnHighWatermark, "fast_elections", 1),
     hunt(Mutant::AcknowledgeAlone, "fast_elections", 1),
     hunt(Mutant::IgnoreMinInsyncReplicas, "lone_leader", 1),
@@ -58,17 +58,17 @@ pub const HUNTS: &[Hunt] = &[
     hunt(Mutant::MissBouncedBrokers, "broker_bounces", 1),
     hunt(Mutant::ReuseControllerEpoch, "controller_crash", 1),
     hunt(Mutant::WriteAsZombie, "zombie_controller", 3),
-    hunt(Mutant::ApplyBeforeFsync, "coordinator_power_loss", 7),
+    hunt(Mutant::ApplyBeforeFsync, "zookeeper_power_loss", 7),
     hunt(Mutant::CreateInClosingSession, "late_registrations", 48),
     hunt(Mutant::LeaveEphemerals, "fast_elections", 2),
     hunt(Mutant::TellNobodyOfSessionEnd, "leader_gone_for_good", 1),
     hunt(Mutant::RoundSessionsDown, "session_expiry", 1),
-    hunt(Mutant::EpochBeforeLog, "coordinator_late_follower", 14),
+    hunt(Mutant::EpochBeforeLog, "zookeeper_late_follower", 14),
     hunt(Mutant::DiffInsteadOfTrunc, "ensemble_faults", 3),
-    hunt(Mutant::ServeWhoHasSeenMore, "coordinator_clients", 9),
-    hunt(Mutant::ArmWatchesFromNow, "coordinator_clients", 1),
-    hunt(Mutant::TellWatchesLate, "coordinator_clients", 1),
-    hunt(Mutant::WriteForMovedSession, "coordinator_clients", 1),
+    hunt(Mutant::ServeWhoHasSeenMore, "zookeeper_clients", 9),
+    hunt(Mutant::ArmWatchesFromNow, "zookeeper_clients", 1),
+    hunt(Mutant::TellWatchesLate, "zookeeper_clients", 1),
+    hunt(Mutant::WriteForMovedSession, "zookeeper_clients", 1),
     hunt(Mutant::RetryBehindOthers, "fast_elections", 6),
     hunt(Mutant::FailUnanswered, "delivery_timeouts", 1),
     hunt(Mutant::EndTwice, "delivery_timeouts", 1),
@@ -80,9 +80,9 @@ pub const HUNTS: &[Hunt] = &[
 
 /// What the checkers made of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catch {
+pub struct MutantResult {
     /// The mutant, and where it was looked for.
-    pub hunt: Hunt,
+    pub hunt: MutantCase,
     /// How many seeds were run, from the hunt's on.
     pub seeds: u64,
     /// In how many of them some property failed the run, and does not fail it without the mutant.
@@ -99,9 +99,9 @@ pub struct Catch {
 ///
 /// # Panics
 /// Passes on a panic of the simulation: a mutant is a bug of what is simulated, not of the simulator.
-pub fn catch_all(folder: &Path, seeds: u64) -> Result<Vec<Catch>, RunError> {
+pub fn catch_all(folder: &Path, seeds: u64) -> Result<Vec<MutantResult>, RunError> {
     let mut plans = Vec::new();
-    for hunt in HUNTS {
+    for hunt in MUTANT_CASES {
         let scenario = load(&folder.join(hunt.scenario).with_extension("toml"))?;
         let numbers = hunt.seed.0..hunt.seed.0 + seeds;
         plans.extend(numbers.flat_map(|seed| {
@@ -115,7 +115,7 @@ pub fn catch_all(folder: &Path, seeds: u64) -> Result<Vec<Catch>, RunError> {
         ControlFlow::Continue(())
     });
     let per_hunt = 2 * usize::try_from(seeds).expect("few seeds");
-    let caught = HUNTS.iter().zip(failing.chunks(per_hunt));
+    let caught = MUTANT_CASES.iter().zip(failing.chunks(per_hunt));
     Ok(caught.map(|(hunt, failing)| catch(*hunt, failing)).collect())
 }
 
@@ -125,8 +125,8 @@ fn fails(outcome: &RunOutcome, property: &Property) -> bool {
 }
 
 /// Of runs with the mutant, each followed by the same without, which of [`PROPERTIES`] fail each.
-fn catch(hunt: Hunt, failing: &[Vec<bool>]) -> Catch {
-    let mut catch = Catch { hunt, seeds: 0, found: 0, by: vec![0; PROPERTIES.len()] };
+fn catch(hunt: MutantCase, failing: &[Vec<bool>]) -> MutantResult {
+    let mut catch = MutantResult { hunt, seeds: 0, found: 0, by: vec![0; PROPERTIES.len()] };
     for pair in failing.chunks(2) {
         let shown: Vec<_> =
             pair[0].iter().zip(&pair[1]).map(|(with, bare)| *with && !bare).collect();
@@ -146,7 +146,7 @@ mod tests {
         let none = vec![false; PROPERTIES.len()];
         let first = PROPERTIES.iter().enumerate().map(|(index, _)| index == 0).collect::<Vec<_>>();
         let runs = [first.clone(), none.clone(), first.clone(), first, none.clone(), none];
-        let catch = catch(HUNTS[0], &runs);
+        let catch = catch(MUTANT_CASES[0], &runs);
         assert_eq!((catch.seeds, catch.found, catch.by[0]), (3, 1, 1));
     }
 }

@@ -9,7 +9,7 @@ use super::{Listeners, Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{
     ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms, TopicTerms,
 };
-use crate::cluster::{Door, Live, Names, Played};
+use crate::cluster::{ExternalListener, Live, Names, Played};
 use crate::history::Recorder;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
@@ -106,7 +106,7 @@ pub(super) fn caught(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
 pub fn run_live<T: Send + 'static>(
     plan: Plan,
     options: RunOptions,
-    doors: Vec<Door>,
+    doors: Vec<ExternalListener>,
     play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T) + Send + 'static,
 ) -> Result<(RunOutcome, T), RunError> {
     let seed = plan.seed;
@@ -125,7 +125,7 @@ pub fn run_live<T: Send + 'static>(
 fn simulated<T>(
     plan: &Plan,
     options: RunOptions,
-    doors: Option<&[Door]>,
+    doors: Option<&[ExternalListener]>,
     play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T),
 ) -> Result<(RunOutcome, T), RunError> {
     let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };

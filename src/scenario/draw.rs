@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::fault::{Action, Fault, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Disk, Expect,
-    Network, Plan, ProducerPlan, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Disk, Expect, Network, Plan, ProducerPlan, TopicPlan,
+    ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::DurationRange;
@@ -24,9 +24,9 @@ pub struct Scenario {
     pub(super) mutant: Option<Mutant>,
     pub(super) duration: Duration,
     pub(super) brokers: usize,
-    pub(super) coordinators: usize,
+    pub(super) zookeepers: usize,
     pub(super) broker_properties: Properties,
-    pub(super) coordinator_properties: Properties,
+    pub(super) zookeeper_properties: Properties,
     pub(super) topics: Vec<TopicSpec>,
     pub(super) producers: Vec<ClientSpec<ProducerPlan>>,
     pub(super) consumers: Vec<ClientSpec<ConsumerPlan>>,
@@ -34,7 +34,7 @@ pub struct Scenario {
     pub(super) disk: Disk,
     pub(super) faults: Vec<FaultSpec>,
     pub(super) commands: Vec<CommandSpec>,
-    pub(super) coordinator_clients: Vec<ClientSpec<CoordinatorClientPlan>>,
+    pub(super) zookeeper_clients: Vec<ClientSpec<ZooKeeperClientPlan>>,
     pub(super) expect: Expect,
 }
 
@@ -96,9 +96,9 @@ impl Scenario {
 
     /// Draws everything that is left to chance.
     pub fn plan(&self, seed: Seed) -> Plan {
-        let coordinator = |id| CoordinatorPlan {
+        let zookeeper = |id| ZooKeeperPlan {
             name: format!("z{id}"),
-            properties: self.coordinator_properties.clone(),
+            properties: self.zookeeper_properties.clone(),
         };
         let broker = |id: BrokerId| BrokerPlan {
             name: format!("b{id}"),
@@ -115,21 +115,21 @@ impl Scenario {
             let mut stream = seed.stream(&format!("plan/consumer/{}", spec.plan.name));
             ConsumerPlan { start: Time::ZERO + spec.start.draw(&mut stream), ..spec.plan.clone() }
         };
-        let coordinator_client = |spec: &ClientSpec<CoordinatorClientPlan>| {
+        let zookeeper_client = |spec: &ClientSpec<ZooKeeperClientPlan>| {
             let name = &spec.plan.name;
             let mut stream = seed.stream(&format!("plan/coordinator-client/{name}"));
             let start = Time::ZERO + spec.start.draw(&mut stream);
             let stop = Time::ZERO + spec.stop.draw(&mut stream);
-            CoordinatorClientPlan { start, stop, ..spec.plan.clone() }
+            ZooKeeperClientPlan { start, stop, ..spec.plan.clone() }
         };
-        let coordinator_clients = self.coordinator_clients.iter().map(coordinator_client);
+        let zookeeper_clients = self.zookeeper_clients.iter().map(zookeeper_client);
         Plan {
             scenario: self.file_name.clone(),
             seed,
             kafka: self.kafka,
             mutant: self.mutant,
             duration: self.duration,
-            coordinators: (1..=self.coordinators).map(coordinator).collect(),
+            zookeepers: (1..=self.zookeepers).map(zookeeper).collect(),
             brokers: self.broker_ids().into_iter().map(broker).collect(),
             topics: self.topics.iter().map(|topic| self.topic(seed, topic)).collect(),
             producers: self.producers.iter().map(producer).collect(),
@@ -138,7 +138,7 @@ impl Scenario {
             disk: self.disk.clone(),
             faults: self.draw_faults(seed),
             commands: self.draw_commands(seed),
-            coordinator_clients: coordinator_clients.collect(),
+            zookeeper_clients: zookeeper_clients.collect(),
             expect: self.expect.clone(),
         }
     }

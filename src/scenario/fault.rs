@@ -39,7 +39,7 @@ pub enum Action {
     Pause,
     /// Nothing passes between the targets and others, silently.
     Partition {
-        /// The others; `None` is every node that is no target, clients and coordinators too.
+        /// The others; `None` is every node that is no target, clients and ZooKeeper servers too.
         from: Option<Vec<Target>>,
         /// Which way nothing passes.
         direction: Direction,
@@ -98,20 +98,20 @@ pub enum Target {
     Follower(TopicPartition, usize),
     /// The active controller: `controller`.
     Controller,
-    /// The server that leads the coordinator's ensemble: `leader(coordinator)`. The only one, if there is one.
-    CoordinatorLeader,
-    /// The `k`-th of the coordinator's other servers (from 1), running or not: `follower(coordinator, 2)`.
-    CoordinatorFollower(usize),
+    /// The server that leads the ZooKeeper ensemble: `leader(zookeeper)`. The only one, if there is one.
+    ZooKeeperLeader,
+    /// The `k`-th of ZooKeeper's other servers (from 1), running or not: `follower(zookeeper, 2)`.
+    ZooKeeperFollower(usize),
     /// Every broker: `brokers`.
     Brokers,
-    /// Every server of the coordinator: `coordinators`.
-    Coordinators,
+    /// Every server of ZooKeeper: `ZooKeeper servers`.
+    ZooKeepers,
 }
 
 impl Target {
     /// Whether it names nodes themselves, not whoever has a role at the moment.
     pub fn is_fixed(&self) -> bool {
-        matches!(self, Self::Node(_) | Self::Brokers | Self::Coordinators)
+        matches!(self, Self::Node(_) | Self::Brokers | Self::ZooKeepers)
     }
 }
 
@@ -123,10 +123,10 @@ impl fmt::Display for Target {
             Self::Leader(of) => write!(f, "leader({of})"),
             Self::Follower(of, k) => write!(f, "follower({of}, {k})"),
             Self::Controller => "controller".fmt(f),
-            Self::CoordinatorLeader => "leader(coordinator)".fmt(f),
-            Self::CoordinatorFollower(k) => write!(f, "follower(coordinator, {k})"),
+            Self::ZooKeeperLeader => "leader(zookeeper)".fmt(f),
+            Self::ZooKeeperFollower(k) => write!(f, "follower(zookeeper, {k})"),
             Self::Brokers => "brokers".fmt(f),
-            Self::Coordinators => "coordinators".fmt(f),
+            Self::ZooKeepers => "zookeepers".fmt(f),
         }
     }
 }

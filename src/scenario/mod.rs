@@ -11,7 +11,7 @@
 //! duration = "30s"           # how long clients write and faults happen; then all is healed
 //! [cluster]
 //! brokers = 3                # nodes b1, b2, b3 with broker.id 1, 2, 3
-//! coordinators = 1           # node z1
+//! zookeepers = 1           # node z1
 //! [broker]                   # Kafka's own properties; the rest as that release has them
 //! "zookeeper.session.timeout.ms" = 6000
 //! [[topic]]
@@ -48,9 +48,9 @@
 //! | | `duration` | duration | required |
 //! | | `mutant` | a bug that is planted, one of [`Mutant`](crate::vocab::Mutant) | none |
 //! | `[cluster]` | `brokers` | 1 to 100 | required |
-//! | | `coordinators` | 1, 3 or 5 servers | 1 |
+//! | | `ZooKeeper servers` | 1, 3 or 5 servers | 1 |
 //! | `[broker]` | | properties of [`properties::BROKER`] | the release's |
-//! | `[coordinator]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
+//! | `[zookeeper]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
 //! | `[[topic]]` | `name` | | required |
 //! | | `partitions` | | `num.partitions` |
 //! | | `replication-factor` | at most `brokers` | `default.replication.factor` |
@@ -63,13 +63,13 @@
 //! | | `rate` | rate | required |
 //! | | `record-size` | size of a record's value | 100 |
 //! | | `start`, `stop` | range | 0s, the end |
-//! | | `discover` | `"broker"` or `"coordinator"`: whom it asks who leads | `"broker"` |
+//! | | `discover` | `"broker"` or `"zookeeper"`: whom it asks who leads | `"broker"` |
 //! | | | properties of [`properties::PRODUCER`] | the release's |
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
 //! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
 //! | | | properties of [`properties::CONSUMER`] | the release's |
-//! | `[[coordinator-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
+//! | `[[zookeeper-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
 //! | | `rate` | rate of requests: create, setData, delete, getData, exists, getChildren, sync | required |
 //! | | `znodes` | how many znodes all of them work on, below `/load` | 8 |
 //! | | `move-every` | duration, on average, after which it goes on at another server | never |
@@ -102,7 +102,7 @@
 //! | `clock` | the wall clock is stepped | `step` = `"-5s"` |
 //!
 //! What is not undone by the end of `duration` is healed then. Targets are one or a list of: a node
-//! by name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"coordinators"`; a role, resolved when the fault
+//! by name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"zookeepers"`; a role, resolved when the fault
 //! fires:
 //! `"leader(orders-0)"`, `"follower(orders-0, 2)"` (the second replica in the order of the
 //! assignment, leaving out the leader), `"controller"`.
@@ -115,7 +115,7 @@
 //! |---|---|
 //! | `kafka-topics` | `--list`, or `--describe` with at most one of `--under-replicated-partitions`, `--unavailable-partitions`, `--topics-with-overrides` |
 //! | | `--topic` and topics, separated by `,` or `\|`; without it, all |
-//! | | `--zookeeper z1:2181` (until 2.8) reads the coordinator, `--bootstrap-server b1:9092,b2:9092` (2.2 and later) asks brokers; `localhost` stands for all of them, and so does leaving both out: then the coordinator is read before 2.2, and brokers are asked since |
+//! | | `--zookeeper z1:2181` (until 2.8) reads ZooKeeper, `--bootstrap-server b1:9092,b2:9092` (2.2 and later) asks brokers; `localhost` stands for all of them, and so does leaving both out: then ZooKeeper is read before 2.2, and brokers are asked since |
 //!
 //! **Nothing is ignored.** An unknown key, a property that the simulation does not obey, a value
 //! out of range, a name that nobody has, a fault that can never fire: each is an error with its
@@ -161,8 +161,8 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use fault::{Action, Direction, Fault, Target};
 pub use plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Discovery, Disk,
-    Expect, Network, Plan, ProducerPlan, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Disk, Expect, Network, Plan, ProducerPlan,
+    ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

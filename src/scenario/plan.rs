@@ -27,8 +27,8 @@ pub struct Plan {
     /// How long clients write and faults happen. Healing, convergence and the final look come after
     /// it.
     pub duration: Duration,
-    /// The coordinator's servers.
-    pub coordinators: Vec<CoordinatorPlan>,
+    /// The ZooKeeper servers.
+    pub zookeepers: Vec<ZooKeeperPlan>,
     /// The brokers, by rising id.
     pub brokers: Vec<BrokerPlan>,
     /// The topics, created before any client starts.
@@ -45,8 +45,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What an operator runs meanwhile.
     pub commands: Vec<CommandPlan>,
-    /// Clients of the coordinator alone.
-    pub coordinator_clients: Vec<CoordinatorClientPlan>,
+    /// Clients of ZooKeeper alone.
+    pub zookeeper_clients: Vec<ZooKeeperClientPlan>,
     /// What must, and what must not, have happened in the end.
     pub expect: Expect,
 }
@@ -59,9 +59,9 @@ impl Plan {
     }
 }
 
-/// A server of the coordinator.
+/// A server of ZooKeeper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CoordinatorPlan {
+pub struct ZooKeeperPlan {
     /// Its node's name: `z1`.
     pub name: String,
     /// The properties of [`COORDINATOR`](super::properties::COORDINATOR).
@@ -98,8 +98,8 @@ pub struct TopicPlan {
 pub enum Discovery {
     /// It asks a broker with a Metadata request, as every client since 0.8.
     Broker,
-    /// It reads the partition's state at the coordinator.
-    Coordinator,
+    /// It reads the partition's state at ZooKeeper.
+    ZooKeeper,
 }
 
 /// A producer.
@@ -162,9 +162,9 @@ pub struct CommandPlan {
     pub command: TopicsCommand,
 }
 
-/// A client that works on znodes of the coordinator.
+/// A client that works on znodes of ZooKeeper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CoordinatorClientPlan {
+pub struct ZooKeeperClientPlan {
     /// Its node's name.
     pub name: String,
     /// How often it asks for something.

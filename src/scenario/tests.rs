@@ -16,8 +16,8 @@ const EXAMPLE: &str = include_str!("../../scenarios/leader_crash.toml");
 
 const SCENARIOS: &[(&str, &str)] = &[
     ("controller_crash", include_str!("../../scenarios/controller_crash.toml")),
-    ("coordinator_discovery", include_str!("../../scenarios/coordinator_discovery.toml")),
-    ("coordinator_restart", include_str!("../../scenarios/coordinator_restart.toml")),
+    ("zookeeper_discovery", include_str!("../../scenarios/zookeeper_discovery.toml")),
+    ("zookeeper_restart", include_str!("../../scenarios/zookeeper_restart.toml")),
     ("describe_topic", include_str!("../../scenarios/describe_topic.toml")),
     ("follower_pause", include_str!("../../scenarios/follower_pause.toml")),
     ("leader_crash", EXAMPLE),
@@ -62,7 +62,7 @@ fn the_example_becomes_the_plan_it_describes() {
         plan.brokers.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(),
         ["b1", "b2", "b3"]
     );
-    assert_eq!(plan.coordinators[0].name, "z1");
+    assert_eq!(plan.zookeepers[0].name, "z1");
     let broker = &plan.brokers[0].properties;
     assert_eq!(broker.ms("zookeeper.session.timeout.ms"), Duration::from_secs(6));
     assert_eq!(broker.ms("replica.lag.time.max.ms"), Duration::from_secs(30));
@@ -146,14 +146,14 @@ fn a_command_becomes_what_is_typed_on_a_node_of_its_own() {
     let read = TopicsCommand {
         action: TopicsAction::Describe(Shown::Everything),
         topics: Some("orders".into()),
-        via: Via::Coordinator,
+        via: Via::ZooKeeper,
         hosts: vec!["z1".into()],
     };
     assert_eq!(commands[1].command, read);
     for (release, line, via, hosts) in [
-        ("2.1", "kafka-topics --list", Via::Coordinator, vec![]),
+        ("2.1", "kafka-topics --list", Via::ZooKeeper, vec![]),
         ("2.2", "kafka-topics --list", Via::Brokers, vec![]),
-        ("2.2", "kafka-topics --list --zookeeper localhost:2181", Via::Coordinator, vec![]),
+        ("2.2", "kafka-topics --list --zookeeper localhost:2181", Via::ZooKeeper, vec![]),
         (
             "3.9",
             "kafka-topics --list --bootstrap-server b1:9092,b3",

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::failure::{Failure, Found, SCHEMA};
 use super::fault::{Action, Direction, Fault, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, CoordinatorClientPlan, CoordinatorPlan, Discovery, Disk,
-    Expect, Network, Plan, ProducerPlan, ReadFrom, TopicPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Disk, Expect, Network, Plan, ProducerPlan,
+    ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Rate, show};
@@ -128,7 +128,7 @@ impl Toml {
             kafka: _,
             mutant: _,
             duration: _,
-            coordinators,
+            zookeepers,
             brokers,
             topics,
             producers,
@@ -137,10 +137,10 @@ impl Toml {
             disk,
             faults,
             commands,
-            coordinator_clients,
+            zookeeper_clients,
             expect,
         } = plan;
-        self.nodes(brokers, coordinators);
+        self.nodes(brokers, zookeepers);
         topics.iter().for_each(|topic| self.topic(topic));
         producers.iter().for_each(|producer| self.producer(producer));
         consumers.iter().for_each(|consumer| self.consumer(consumer));
@@ -148,17 +148,17 @@ impl Toml {
         self.disk(disk);
         faults.iter().for_each(|fault| self.fault(fault));
         commands.iter().for_each(|command| self.command(command));
-        coordinator_clients.iter().for_each(|client| self.coordinator_client(client));
+        zookeeper_clients.iter().for_each(|client| self.zookeeper_client(client));
         self.expect(expect);
     }
 
-    fn nodes(&mut self, brokers: &[BrokerPlan], coordinators: &[CoordinatorPlan]) {
+    fn nodes(&mut self, brokers: &[BrokerPlan], zookeepers: &[ZooKeeperPlan]) {
         self.table("[cluster]");
         self.raw("brokers", brokers.len());
-        self.raw("coordinators", coordinators.len());
-        if let Some(coordinator) = coordinators.first() {
-            self.table("[coordinator]");
-            self.properties(&coordinator.properties);
+        self.raw("zookeepers", zookeepers.len());
+        if let Some(zookeeper) = zookeepers.first() {
+            self.table("[zookeeper]");
+            self.properties(&zookeeper.properties);
         }
         if let Some(broker) = brokers.first() {
             self.table("[broker]");
@@ -214,7 +214,7 @@ impl Toml {
         self.span("stop", since_start(*stop));
         let discover = match discover {
             Discovery::Broker => "broker",
-            Discovery::Coordinator => "coordinator",
+            Discovery::ZooKeeper => "zookeeper",
         };
         self.text("discover", discover);
         self.properties(properties);
@@ -309,8 +309,8 @@ impl Toml {
         self.text("run", run);
     }
 
-    fn coordinator_client(&mut self, client: &CoordinatorClientPlan) {
-        let CoordinatorClientPlan {
+    fn zookeeper_client(&mut self, client: &ZooKeeperClientPlan) {
+        let ZooKeeperClientPlan {
             name,
             rate: Rate { count, per },
             znodes,
@@ -318,7 +318,7 @@ impl Toml {
             start,
             stop,
         } = client;
-        self.table("[[coordinator-client]]");
+        self.table("[[zookeeper-client]]");
         self.text("name", name);
         self.text("rate", format_args!("{count}/{}", show(*per)));
         self.raw("znodes", znodes);

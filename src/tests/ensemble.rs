@@ -1,4 +1,4 @@
-//! Ensembles of the coordinator under random faults: crashes, power losses, pauses, partitions, resets.
+//! Ensembles of ZooKeeper under random faults: crashes, power losses, pauses, partitions, resets.
 //!
 //! Servers and clients run in the simulated world. What the servers observe is held against the rules of ZAB while
 //! it happens (`rules`), and what both observe against the checkers of whole runs; in the end the faults are over,

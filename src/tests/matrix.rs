@@ -1,8 +1,8 @@
-//! What each `acks` loses is what is foretold, and the numbers are as they were.
+//! What each `acks` loses is what is expected, and the numbers are as they were.
 
 use kafka_sim::report::{self, Style};
 use kafka_sim::run::Jobs;
-use kafka_sim::run::matrix::golden::Foretold;
+use kafka_sim::run::matrix::golden::Expected;
 use kafka_sim::run::matrix::{Agreement, Matrix, matrix};
 
 /// How many seeds each cell is given: enough for each that must be seen.
@@ -19,11 +19,11 @@ fn what_must_never_be_is_zero_and_what_must_be_is_not() {
         assert_eq!(cell.ran, SEEDS, "{cell:?}");
         assert_eq!(cell.kept, None, "{cell:?}");
         assert_eq!(cell.loss, Agreement::Agrees, "{cell:?}");
-        assert_eq!(cell.lost.records > 0, cell.golden.loss == Foretold::Sometimes, "{cell:?}");
+        assert_eq!(cell.lost.records > 0, cell.golden.loss == Expected::Sometimes, "{cell:?}");
         match cell.golden.duplicates {
-            Foretold::Never => assert_eq!(cell.duplicated.records, 0, "{cell:?}"),
-            Foretold::Sometimes => assert!(cell.duplicated.records > 0, "{cell:?}"),
-            Foretold::Unshown { .. } => {
+            Expected::Never => assert_eq!(cell.duplicated.records, 0, "{cell:?}"),
+            Expected::Sometimes => assert!(cell.duplicated.records > 0, "{cell:?}"),
+            Expected::Unshown { .. } => {
                 assert_eq!(cell.duplicates, Agreement::Explained, "{cell:?}")
             }
         }

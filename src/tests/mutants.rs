@@ -1,7 +1,7 @@
 //! Every mutant is found, and the table of which checker finds which is as it was.
 
 use kafka_sim::report::{self, Style};
-use kafka_sim::run::mutants::{HUNTS, catch_all};
+use kafka_sim::run::mutants::{MUTANT_CASES, catch_all};
 use kafka_sim::vocab::Mutant;
 
 use crate::source::root;
@@ -25,11 +25,11 @@ fn every_mutant_is_found_by_some_checker() {
 #[test]
 fn every_mutant_has_a_scenario_that_shows_it() {
     for mutant in Mutant::ALL {
-        assert!(HUNTS.iter().any(|hunt| hunt.mutant == *mutant), "{mutant}");
+        assert!(MUTANT_CASES.iter().any(|hunt| hunt.mutant == *mutant), "{mutant}");
     }
 }
 
 #[test]
 fn hunts_are_in_the_order_of_the_mutants() {
-    assert!(HUNTS.is_sorted_by_key(|hunt| hunt.mutant));
+    assert!(MUTANT_CASES.is_sorted_by_key(|hunt| hunt.mutant));
 }

@@ -75,7 +75,7 @@ fn assert_nothing_is_lost(name: &str) {
 fn with_acks_all_nothing_acknowledged_is_lost_whatever_becomes_of_the_leader() {
     assert_nothing_is_lost("leader_power_loss");
     assert_nothing_is_lost("partitioned_leader");
-    assert_nothing_is_lost("leader_cut_from_coordinator");
+    assert_nothing_is_lost("leader_cut_from_zookeeper");
 }
 
 #[test]

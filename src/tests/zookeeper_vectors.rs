@@ -1,4 +1,4 @@
-//! The coordinator against what a real ZooKeeper 3.8.0 answered.
+//! ZooKeeper against what a real ZooKeeper 3.8.0 answered.
 //!
 //! `conformance/zk-vectors.json` holds 271 steps and `conformance/zk-frames.json` the bytes of conversations,
 //! both recorded from a server of Debian's package (standalone, tickTime 2000, extended types on). Both are

@@ -23,7 +23,7 @@ pub enum Happening {
     IsrExpanded,
     /// A broker became the controller after the cluster's first one.
     ControllerElected,
-    /// A broker's session at the coordinator expired.
+    /// A broker's session at ZooKeeper expired.
     SessionExpired,
     /// A broker registered that had been registered before.
     BrokerRegisteredAgain,
@@ -45,10 +45,10 @@ pub enum Happening {
     RecordDuplicated,
     /// The final log holds a producer's records in another order than they were sent.
     RecordReordered,
-    /// The ensemble of the coordinator got another leader, or its leader began another epoch.
-    CoordinatorLeaderChanged,
-    /// A server of the coordinator started from a snapshot.
-    CoordinatorSnapshotRead,
+    /// The ensemble of ZooKeeper got another leader, or its leader began another epoch.
+    ZooKeeperLeaderChanged,
+    /// A server of ZooKeeper started from a snapshot.
+    ZooKeeperSnapshotRead,
 }
 
 impl Happening {
@@ -72,8 +72,8 @@ impl Happening {
         Self::RecordLost,
         Self::RecordDuplicated,
         Self::RecordReordered,
-        Self::CoordinatorLeaderChanged,
-        Self::CoordinatorSnapshotRead,
+        Self::ZooKeeperLeaderChanged,
+        Self::ZooKeeperSnapshotRead,
     ];
 
     /// The name that a scenario and a report use.
@@ -97,8 +97,8 @@ impl Happening {
             Self::RecordLost => "record-lost",
             Self::RecordDuplicated => "record-duplicated",
             Self::RecordReordered => "record-reordered",
-            Self::CoordinatorLeaderChanged => "coordinator-leader-changed",
-            Self::CoordinatorSnapshotRead => "coordinator-snapshot-read",
+            Self::ZooKeeperLeaderChanged => "zookeeper-leader-changed",
+            Self::ZooKeeperSnapshotRead => "zookeeper-snapshot-read",
         }
     }
 }
@@ -141,7 +141,7 @@ mod tests {
         for (index, &happening) in Happening::ALL.iter().enumerate() {
             assert_eq!(happening as usize, index);
         }
-        assert_eq!(Happening::ALL.len(), Happening::CoordinatorSnapshotRead as usize + 1);
+        assert_eq!(Happening::ALL.len(), Happening::ZooKeeperSnapshotRead as usize + 1);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub type BrokerEpoch = i64;
 /// dataVersion of a partition's state znode.
 pub type PartitionEpoch = i32;
 
-/// Position in the coordinator's sequence of transactions.
+/// Position in ZooKeeper's sequence of transactions.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

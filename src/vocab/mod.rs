@@ -12,7 +12,7 @@
 //! | broker epoch | czxid of the broker's registration znode; tells two lives of one broker apart (KIP-380) |
 //! | committed | below the high watermark of a leader: on every in-sync replica |
 //! | controller | the broker that elects leaders; itself elected through `/controller` |
-//! | coordinator | the ZooKeeper-like service, an *ensemble* of *servers*; Kafka's own are written in full |
+//! | ZooKeeper | the ZooKeeper-like service, an *ensemble* of *servers*; Kafka's own are written in full |
 //! | czxid, mzxid | zxid that created, last modified, a znode |
 //! | fault | what is injected |
 //! | fetch | how followers and consumers pull |
@@ -24,16 +24,16 @@
 //! | leader epoch | counts the elections of a partition |
 //! | log end offset | offset the next record of a log will get |
 //! | mutant | a known bug that is planted, to show that a checker finds it |
-//! | node | any process of the simulated cluster: coordinator server, broker, producer, consumer |
+//! | node | any process of the simulated cluster: ZooKeeper server, broker, producer, consumer |
 //! | observation | what a node tells the history about itself |
 //! | partition epoch | dataVersion of a partition's state znode (`zkVersion`) |
 //! | plan | a scenario with nothing left to chance |
 //! | platter, page cache | what a disk keeps across a power loss, across a process crash |
 //! | seed, stream | the one number of a run; a named, independent sequence drawn from it |
-//! | session | a client's life at the coordinator; its ephemeral znodes end with it |
+//! | session | a client's life at ZooKeeper; its ephemeral znodes end with it |
 //! | violation | what is found |
-//! | znode | a node of the coordinator's data tree |
-//! | zxid | position in the coordinator's sequence of transactions: epoch ‖ counter |
+//! | znode | a node of ZooKeeper's data tree |
+//! | zxid | position in ZooKeeper's sequence of transactions: epoch ‖ counter |
 
 mod acks;
 mod happening;

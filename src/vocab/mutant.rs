@@ -22,7 +22,7 @@ macro_rules! mutants {
         }
 
         impl Mutant {
-            /// Every mutant: of the brokers' replication, of the controller, of the coordinator, of clients.
+            /// Every mutant: of the brokers' replication, of the controller, of ZooKeeper, of clients.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// The name that a scenario, the command line and a report use.
@@ -131,19 +131,19 @@ mutants! {
     /// without checking that nobody was elected meanwhile.
     WriteAsZombie = "write-as-zombie"
         from "KAFKA-6082 (row 26, R15)";
-    /// The coordinator applies and answers a write before it is on the platter.
+    /// ZooKeeper applies and answers a write before it is on the platter.
     ApplyBeforeFsync = "apply-before-fsync"
         from "ZOOKEEPER-3911, ZOOKEEPER-4646 (row 65, Z10)";
-    /// The coordinator lets a session write while it is being closed.
+    /// ZooKeeper lets a session write while it is being closed.
     CreateInClosingSession = "create-in-closing-session"
         from "ZOOKEEPER-1208, ZOOKEEPER-1496 (row 76, Z9)";
-    /// The coordinator leaves the ephemeral znodes of a session that it closes.
+    /// ZooKeeper leaves the ephemeral znodes of a session that it closes.
     LeaveEphemerals = "leave-ephemerals"
         from "ZOOKEEPER-2355 (row 70, Z9)";
-    /// The coordinator fires no watch for the znodes that go with a session.
+    /// ZooKeeper fires no watch for the znodes that go with a session.
     TellNobodyOfSessionEnd = "tell-nobody-of-session-end"
         from "ZOOKEEPER-1667 (row 79, Z8)";
-    /// The coordinator rounds the moment at which a session expires down to its tick.
+    /// ZooKeeper rounds the moment at which a session expires down to its tick.
     RoundSessionsDown = "round-sessions-down"
         from "ZooKeeper's ExpiryQueue (guarantees: sessions)";
     /// A learner notes the new epoch as its own before the history that it took over is on the platter.
@@ -152,16 +152,16 @@ mutants! {
     /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";
-    /// A server of the coordinator takes a client that has seen more than it has itself.
+    /// A server of ZooKeeper takes a client that has seen more than it has itself.
     ServeWhoHasSeenMore = "serve-who-has-seen-more"
         from "ZooKeeper's guarantees: single system image (Z7)";
-    /// A server of the coordinator to which a client moves counts what its watches missed from now on.
+    /// A server of ZooKeeper to which a client moves counts what its watches missed from now on.
     ArmWatchesFromNow = "arm-watches-from-now"
         from "ZOOKEEPER-1667, ZOOKEEPER-1412 (row 79, Z8)";
-    /// The coordinator answers a write before it tells the watches of it.
+    /// ZooKeeper answers a write before it tells the watches of it.
     TellWatchesLate = "tell-watches-late"
         from "ZooKeeper's guarantees of watches (Z8)";
-    /// The coordinator's leader takes a session's writes also from the server that its client has left.
+    /// ZooKeeper's leader takes a session's writes also from the server that its client has left.
     WriteForMovedSession = "write-for-moved-session"
         from "ZOOKEEPER-417, ZOOKEEPER-2886 (row 78, Z6)";
     /// A producer puts a batch that failed behind the batches that wait.

@@ -186,7 +186,7 @@ fn read_parts(parts: &[Bytes], start: usize, end: usize) -> Bytes {
     }
 }
 
-/// A stretch of a page.
+/// A page of a page.
 #[derive(Clone)]
 pub struct Piece {
     page: Page,

@@ -42,8 +42,8 @@ pub enum Shown {
 pub enum Via {
     /// `--bootstrap-server` (KIP-377, 2.2+): brokers.
     Brokers,
-    /// `--zookeeper` (until 2.8; KIP-500 took it away): the znodes of the coordinator.
-    Coordinator,
+    /// `--zookeeper` (until 2.8; KIP-500 took it away): the znodes of ZooKeeper.
+    ZooKeeper,
 }
 
 impl TopicsCommand {

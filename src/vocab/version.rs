@@ -29,11 +29,11 @@ pub enum Truncation {
     OnFetch,
 }
 
-/// Who writes a changed ISR to the coordinator.
+/// Who writes a changed ISR to ZooKeeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IsrPath {
     /// The partition's leader (up to 2.6).
-    Coordinator,
+    ZooKeeper,
     /// The controller, asked by the leader with AlterPartition (KIP-497, 2.7+).
     AlterPartition,
 }
@@ -102,7 +102,7 @@ impl KafkaVersion {
 
     /// Who writes a changed ISR.
     pub const fn isr_path(self) -> IsrPath {
-        if self.at_least(2, 7) { IsrPath::AlterPartition } else { IsrPath::Coordinator }
+        if self.at_least(2, 7) { IsrPath::AlterPartition } else { IsrPath::ZooKeeper }
     }
 
     /// Whether a replica must have reached the start of the leader's epoch to join the ISR (KAFKA-7128,
@@ -136,8 +136,8 @@ impl KafkaVersion {
         self.at_least(2, 2)
     }
 
-    /// Whether `kafka-topics` reads the coordinator (`--zookeeper`, gone in 3.0).
-    pub const fn has_topics_command_of_coordinator(self) -> bool {
+    /// Whether `kafka-topics` reads ZooKeeper (`--zookeeper`, gone in 3.0).
+    pub const fn has_topics_command_of_zookeeper(self) -> bool {
         !self.at_least(3, 0)
     }
 

@@ -62,7 +62,7 @@ fn check(api: ApiKey, version: i16, payload: &Bytes) -> Result<(), String> {
     if bytes.len() > PLAIN_MAX {
         return Err(format!("{} bytes, more than {PLAIN_MAX}", bytes.len()));
     }
-    check(&mut Sceptic { bytes }, version)
+    check(&mut BoundedReader { bytes }, version)
 }
 
 /// Goes over a Produce request; `None` when it has not the bytes that it announces.
@@ -135,10 +135,10 @@ fn first_varint(bytes: &[u8]) -> usize {
     value
 }
 
-type Check = fn(&mut Sceptic, i16) -> Result<(), String>;
+type Check = fn(&mut BoundedReader, i16) -> Result<(), String>;
 
-fn decodes<T: Decodable>(sceptic: &mut Sceptic, version: i16) -> Result<(), String> {
-    T::decode(sceptic, version).map(drop).map_err(|why| why.to_string())
+fn decodes<T: Decodable>(reader: &mut BoundedReader, version: i16) -> Result<(), String> {
+    T::decode(reader, version).map(drop).map_err(|why| why.to_string())
 }
 
 /// How a request without records is checked; `None` for APIs that are not for clients, and for Produce.
@@ -181,11 +181,11 @@ fn plain(api: ApiKey) -> Option<Check> {
 ///
 /// A plain number may be told wrong, which is why what is decoded is thrown away. A length that is told too small
 /// makes the decoder run out of bytes all the same: so many elements are more than is left.
-struct Sceptic {
+struct BoundedReader {
     bytes: Bytes,
 }
 
-impl Buf for Sceptic {
+impl Buf for BoundedReader {
     fn remaining(&self) -> usize {
         self.bytes.remaining()
     }
@@ -214,7 +214,7 @@ impl Buf for Sceptic {
     }
 }
 
-impl ByteBuf for Sceptic {
+impl ByteBuf for BoundedReader {
     fn peek_bytes(&mut self, range: std::ops::Range<usize>) -> Bytes {
         self.bytes.slice(range)
     }

@@ -1,6 +1,6 @@
 //! Jute, the encoding of ZooKeeper: big-endian numbers, lengths of 4 bytes, −1 for null.
 //!
-//! Also what the coordinator writes to its disk.
+//! Also what ZooKeeper writes to its disk.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use kafka_protocol::messages::{ApiKey, MetadataRequest, RequestKind};
 
 use super::request;
-use crate::cluster::{Door, Inbound, Live, News, Played, Visitor};
+use crate::cluster::{ExternalListener, Inbound, Live, News, Played, Visitor};
 use crate::run::{self, Listeners, RunOptions};
 use crate::scenario;
 use crate::vocab::step::Closed;
@@ -14,7 +14,7 @@ kafka = "2.8"
 duration = "20s"
 [cluster]
 brokers = 3
-coordinators = 1
+zookeepers = 1
 [broker]
 "zookeeper.session.timeout.ms" = 30000
 [network]
@@ -29,7 +29,8 @@ fn heard(fault: &str) -> Vec<(u64, &'static str)> {
     let text = format!("{CLUSTER}{fault}\n");
     let parsed = scenario::parse("faults.toml", &text);
     let plan = parsed.unwrap_or_else(|wrong| panic!("{wrong}")).plan(Seed(1));
-    let doors = (1..=3).map(|id| Door { server: format!("b{id}"), host: "h".into(), port: id });
+    let doors =
+        (1..=3).map(|id| ExternalListener { server: format!("b{id}"), host: "h".into(), port: id });
     let play = |mut live: Live<'_, Listeners>| -> (Played<Listeners>, Vec<(u64, &'static str)>) {
         let (visitor, mut heard) = (Visitor(1), Vec::new());
         let server = live.roster().find("b1").expect("a broker");

@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::{handshake, request, scenario};
-use crate::cluster::{Door, Inbound, Live, News, Played, Visitor};
+use crate::cluster::{ExternalListener, Inbound, Live, News, Played, Visitor};
 use crate::run::{self, Listeners, RunOptions};
 use crate::vocab::{NodeId, Seed, Stream, Time};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchBuilder};
@@ -220,7 +220,8 @@ impl Crowd<'_> {
 
 fn besiege(server: &'static str, attack: fn(&mut Stream) -> Vec<u8>, honest: Bytes, first: Bytes) {
     let plan = run::load(&scenario()).expect("the scenario is right").plan(Seed(1));
-    let doors = (1..=3).map(|id| Door { server: format!("b{id}"), host: "h".into(), port: id });
+    let doors =
+        (1..=3).map(|id| ExternalListener { server: format!("b{id}"), host: "h".into(), port: id });
     let play = move |live: Live<'_, Listeners>| -> (Played<Listeners>, ()) {
         let node = live.roster().find(server).expect("a server of the scenario");
         let stream = Seed(1).stream(&format!("fuzz/{server}"));
@@ -256,7 +257,7 @@ fn no_bytes_make_a_broker_fail() {
 }
 
 #[test]
-fn no_bytes_make_a_coordinator_server_fail() {
+fn no_bytes_make_a_zookeeper_server_fail() {
     // A ping.
     let ping = framed(&[(-2_i32).to_be_bytes(), 11_i32.to_be_bytes()].concat());
     besiege("z1", zookeeper, ping.into(), handshake());

@@ -19,7 +19,7 @@ kafka = "2.8"
 duration = "60s"
 [cluster]
 brokers = 1
-coordinators = 1
+zookeepers = 1
 [broker]
 "zookeeper.session.timeout.ms" = 40000
 [network]

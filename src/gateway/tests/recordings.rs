@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use super::scenario;
-use crate::cluster::{Door, Inbound, Visitor};
+use crate::cluster::{ExternalListener, Inbound, Visitor};
 use crate::gateway::recording::{Entry, Header, Recording, RecordingError, Writer, digest};
 use crate::run;
 use crate::vocab::{Roster, Seed, Time};
@@ -34,7 +34,11 @@ impl Write for Memory {
 }
 
 fn header() -> Header {
-    let door = |server: &str, port| Door { server: server.into(), host: "127.0.0.1".into(), port };
+    let door = |server: &str, port| ExternalListener {
+        server: server.into(),
+        host: "127.0.0.1".into(),
+        port,
+    };
     Header { seed: Seed(42), plan: 0x5f0c, doors: vec![door("b1", 9092), door("z1", 2181)] }
 }
 

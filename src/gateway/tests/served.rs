@@ -43,7 +43,7 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let options = ServeOptions {
             kafka: "127.0.0.1:0".parse().expect("an address"),
-            coordinator: "127.0.0.1:0".parse().expect("an address"),
+            zookeeper: "127.0.0.1:0".parse().expect("an address"),
             advertised_host: None,
             speed,
             keep_running: true,
@@ -261,7 +261,7 @@ fn a_port_that_is_taken_is_named() {
     let address = taken.local_addr().expect("it is bound");
     let options = ServeOptions {
         kafka: address,
-        coordinator: "127.0.0.1:0".parse().expect("an address"),
+        zookeeper: "127.0.0.1:0".parse().expect("an address"),
         advertised_host: None,
         speed: 1,
         keep_running: false,

@@ -37,7 +37,7 @@ pub struct Config {
     /// The bug that is planted in it, if any.
     pub mutant: Option<Mutant>,
     /// `zookeeper.connect`
-    pub coordinators: Vec<NodeId>,
+    pub zookeepers: Vec<NodeId>,
     /// `zookeeper.session.timeout.ms`
     pub session_timeout: Duration,
     /// `replica.lag.time.max.ms`

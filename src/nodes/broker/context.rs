@@ -1,7 +1,7 @@
 //! What the parts of a broker share during a step, and what they ask of one another.
 //!
-//! A broker is the replica manager, the controller (on every broker; active on one) and the shell around
-//! both. A part never calls another part: it leaves an [`Ask`] in the [`Outbox`], and the shell carries it out
+//! A broker is the replica manager, the controller (on every broker; active on one) and the server around
+//! both. A part never calls another part: it leaves an [`Ask`] in the [`Outbox`], and the server carries it out
 //! before the step ends. So no part has to be re-entered while it works.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use crate::vocab::{
     BrokerId, Clock, ConnId, LeaderEpoch, PartitionEpoch, Time, TimerId, TopicPartition,
 };
 
-/// A part of a broker; tells whose a timer or a coordinator request is, by the highest byte of its number.
+/// A part of a broker; tells whose a timer or a ZooKeeper server request is, by the highest byte of its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Part {
@@ -23,7 +23,7 @@ pub enum Part {
     Replicas = 2,
     /// Elections and control requests.
     Controller = 3,
-    /// The session at the coordinator.
+    /// The session at ZooKeeper.
     Session = 4,
 }
 
@@ -87,7 +87,7 @@ pub struct IsrChange {
 /// How a wanted change of in-sync replicas ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IsrOutcome {
-    /// It stands in the coordinator; these are the in-sync replicas and the partition epoch now.
+    /// It stands in ZooKeeper; these are the in-sync replicas and the partition epoch now.
     Committed {
         /// The in-sync replicas.
         isr: Vec<BrokerId>,
@@ -118,7 +118,7 @@ pub enum Ask {
     NoReply(ReplyTo),
     /// Close a client's connection (an error of Produce with `acks=0`).
     Close(ConnId),
-    /// Replicas → shell: have the in-sync replicas changed; the answer comes as
+    /// Replicas → server: have the in-sync replicas changed; the answer comes as
     /// `ReplicaManager::isr_change_done`.
     ChangeIsr(IsrChange),
     /// End the process, after a fatal error.

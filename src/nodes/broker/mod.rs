@@ -5,9 +5,9 @@ pub mod context;
 pub mod controller;
 pub mod log;
 pub mod replica;
-mod shell;
+mod server;
 mod versions;
-pub mod zookeeper;
+pub mod znodes;
 
 pub use config::{Config, Endpoint, ExternalListener, TopicOverrides};
-pub use shell::{Broker, PORT};
+pub use server::{Broker, PORT};

@@ -1,4 +1,4 @@
-//! Who leads, read from the coordinator: `/brokers/ids/N` and `/brokers/topics/T/partitions/P/state`.
+//! Who leads, read from ZooKeeper: `/brokers/ids/N` and `/brokers/topics/T/partitions/P/state`.
 //!
 //! This is how textbooks let a producer find the leader ("the producer asks ZooKeeper who leads"). Kafka's own
 //! producers have asked brokers since 0.8. Nothing is watched: the znodes are read again when a Metadata request
@@ -41,7 +41,7 @@ struct Round {
     topics: Vec<Vec<(Option<BrokerId>, LeaderEpoch)>>,
 }
 
-/// A client's session at the coordinator, and what it reads there.
+/// A client's session at ZooKeeper, and what it reads there.
 #[derive(Debug)]
 pub struct Discovery {
     session: Session,
@@ -186,7 +186,7 @@ impl Discovery {
             // Gone, or not there yet.
             (_, Err(Code::NO_NODE)) => {}
             (read, other) => {
-                debug!(?read, ?other, "the coordinator could not be read");
+                debug!(?read, ?other, "ZooKeeper could not be read");
                 self.round = None;
                 metadata.lost();
                 return;
@@ -194,7 +194,7 @@ impl Discovery {
         }
         let finished = |round: &&Round| round.pending.is_empty();
         if let Some(round) = self.round.as_ref().filter(finished) {
-            metadata.read_from_coordinator(clock.now, &round.hosts, &round.topics);
+            metadata.read_from_zookeeper(clock.now, &round.hosts, &round.topics);
             self.round = None;
         }
     }

@@ -147,7 +147,7 @@ pub struct World<R> {
     pub told: Vec<(Time, ClientObservation)>,
     pub exited: bool,
     pub brokers: i32,
-    /// What was read from the coordinator.
+    /// What was read from ZooKeeper.
     pub reads: Vec<String>,
     /// Connections on which a session was made.
     greeted: BTreeSet<ConnId>,
@@ -158,7 +158,7 @@ pub struct World<R> {
     order: u64,
 }
 
-/// The brokers 1, 2, … and after them the one server of the coordinator.
+/// The brokers 1, 2, … and after them the one server of ZooKeeper.
 pub fn roster(brokers: i32) -> Arc<Roster> {
     let mut roster = Roster::default();
     for id in 1..=brokers {
@@ -362,7 +362,7 @@ impl<R: Role> World<R> {
         }
     }
 
-    /// What a coordinator with the brokers' and partitions' znodes answers.
+    /// What a ZooKeeper server with the brokers' and partitions' znodes answers.
     fn coordinate(&mut self, conn: ConnId, payload: Bytes) -> Bytes {
         if self.greeted.insert(conn) {
             let request = ConnectRequest::decode(payload).unwrap();

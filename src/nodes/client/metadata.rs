@@ -328,9 +328,9 @@ impl Metadata {
         }
     }
 
-    /// Takes what the coordinator says in place of a Metadata answer: hosts of the live brokers, and for each
+    /// Takes what ZooKeeper says in place of a Metadata answer: hosts of the live brokers, and for each
     /// topic its partitions' leaders with their epochs.
-    pub fn read_from_coordinator(
+    pub fn read_from_zookeeper(
         &mut self,
         now: Time,
         hosts: &[(BrokerId, String)],

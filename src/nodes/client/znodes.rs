@@ -1,4 +1,4 @@
-//! A client that works on znodes of the coordinator, to have its guarantees judged.
+//! A client that works on znodes of ZooKeeper, to have its guarantees judged.
 //!
 //! At a steady rate it creates, sets, deletes, reads, watches and syncs znodes below `/load` that it shares with
 //! the other clients of its kind, without waiting for answers, and from time to time goes on at another server.
@@ -29,7 +29,7 @@ const ROOT: &str = "/load";
 pub struct ZnodesConfig {
     /// The node's name; it stands in the data that is written.
     pub name: Arc<str>,
-    /// The coordinator's servers.
+    /// The ZooKeeper servers.
     pub servers: Vec<NodeId>,
     /// The session timeout that is asked for, in milliseconds.
     pub session_timeout_ms: i32,

@@ -1,4 +1,4 @@
-//! A client's session at the coordinator, as a part of a broker or another client.
+//! A client's session at ZooKeeper, as a part of a broker or another client.
 //!
 //! The owner drives it: it routes connections ([`Session::owns`]) and timers (by the token that it chose) to
 //! it, and takes out what happened with [`Session::poll`]. Behaves as ZooKeeper's Java client: requests are
@@ -84,7 +84,7 @@ pub enum SessionEvent {
     Connected,
     /// The connection broke; the session may live.
     Disconnected,
-    /// The coordinator gave the session up, and its ephemeral znodes. [`Session::renew`] begins another.
+    /// ZooKeeper gave the session up, and its ephemeral znodes. [`Session::renew`] begins another.
     Expired,
     /// [`Session::close`] is done.
     Closed,
@@ -309,7 +309,7 @@ impl Session {
         self.last_received = clock.now;
         self.frames.push(bytes);
         if let Err(error) = self.read_frames(clock, fx, conn) {
-            tracing::warn!(%error, "the coordinator sent what does not decode");
+            tracing::warn!(%error, "ZooKeeper sent what does not decode");
             if self.owns(conn) {
                 self.disconnected(clock, fx);
             }
@@ -359,7 +359,7 @@ impl Session {
             }
             Link::Up(conn) => {
                 if now >= self.last_received + self.read_timeout() {
-                    tracing::info!("the coordinator is silent, another server is tried");
+                    tracing::info!("ZooKeeper is silent, another server is tried");
                     self.disconnected(clock, fx);
                 } else if now >= self.last_sent + self.ping_interval() {
                     self.last_sent = now;

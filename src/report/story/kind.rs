@@ -10,7 +10,7 @@ pub enum Kind {
     Fault,
     /// A process began, ended, stopped running, recovered its disk, or halted.
     Process,
-    /// Sessions at the coordinator, and what brokers register with them.
+    /// Sessions at ZooKeeper, and what brokers register with them.
     Session,
     /// A broker became the controller or resigned; topics that it created; states that it found.
     Controller,
@@ -23,7 +23,7 @@ pub enum Kind {
     /// A log was cut.
     Truncation,
     /// Something that no leader may send, or a position that was reset.
-    Trouble,
+    MatrixFault,
     /// A client learned who leads.
     Leader,
     /// A command of an operator, and what it printed.
@@ -59,7 +59,7 @@ impl Kind {
         Self::Isr,
         Self::Role,
         Self::Truncation,
-        Self::Trouble,
+        Self::MatrixFault,
         Self::Leader,
         Self::Command,
         Self::Ask,
@@ -84,7 +84,7 @@ impl Kind {
             Self::Isr => "isr",
             Self::Role => "role",
             Self::Truncation => "truncation",
-            Self::Trouble => "trouble",
+            Self::MatrixFault => "trouble",
             Self::Leader => "leader",
             Self::Command => "command",
             Self::Ask => "ask",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Kind, Story};
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, CoordinatorObservation, Fact, Observation, Outcome,
+    BrokerObservation, Call, ClientObservation, Fact, Observation, Outcome, ZooKeeperObservation,
 };
 use crate::vocab::{Acks, BrokerId, Offset, TopicPartition};
 
@@ -17,7 +17,7 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<To
         Observation::Broker(observation) => election(story, observation)
             .or_else(|| replica(story, observation))
             .or_else(|| broker(story, observation)),
-        Observation::Coordinator(observation) => coordinator(observation),
+        Observation::ZooKeeper(observation) => zookeeper(observation),
         // What comes of it is told by brokers and servers.
         Observation::Session(_) => None,
     }
@@ -68,10 +68,10 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
         PositionReset { from: None, .. } => return None,
         PositionReset { at, from: Some(from), to } => {
             let text = format!("has its position reset from {from} to {to}");
-            (Kind::Trouble, Some(at.clone()), text)
+            (Kind::MatrixFault, Some(at.clone()), text)
         }
         ProtocolError { at, why } => {
-            (Kind::Trouble, Some(at.clone()), format!("is sent what no leader may send: {why}"))
+            (Kind::MatrixFault, Some(at.clone()), format!("is sent what no leader may send: {why}"))
         }
         CommandGiven { command } => (Kind::Command, None, format!("$ {command}")),
         CommandPrinted { lines } => (Kind::Command, None, format!("prints {}", lines.join("\n"))),
@@ -159,7 +159,7 @@ fn replica(story: &Story, observation: &BrokerObservation) -> Option<Told> {
                 "fetches no more, at offset {end}: what {leader} sent of {what} does not follow on \
                  its log"
             );
-            (Kind::Trouble, at, text)
+            (Kind::MatrixFault, at, text)
         }
         HighWatermark { at, offset } => {
             (Kind::Commit, at, format!("knows everything below offset {offset} to be committed"))
@@ -208,20 +208,20 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
     Some((kind, None, text))
 }
 
-fn coordinator(observation: &CoordinatorObservation) -> Option<Told> {
+fn zookeeper(observation: &ZooKeeperObservation) -> Option<Told> {
     let kind = match observation {
         // Every transaction would be too much.
-        CoordinatorObservation::Logged { .. }
-        | CoordinatorObservation::Committed { .. }
-        | CoordinatorObservation::Removed { .. }
-        | CoordinatorObservation::Written { .. } => return None,
-        CoordinatorObservation::SessionOpened { .. }
-        | CoordinatorObservation::SessionExpired { .. }
-        | CoordinatorObservation::SessionClosed { .. }
-        | CoordinatorObservation::SessionAttached { .. }
-        | CoordinatorObservation::SessionEnded { .. }
-        | CoordinatorObservation::EphemeralCreated { .. }
-        | CoordinatorObservation::EphemeralDeleted { .. } => Kind::Session,
+        ZooKeeperObservation::Logged { .. }
+        | ZooKeeperObservation::Committed { .. }
+        | ZooKeeperObservation::Removed { .. }
+        | ZooKeeperObservation::Written { .. } => return None,
+        ZooKeeperObservation::SessionOpened { .. }
+        | ZooKeeperObservation::SessionExpired { .. }
+        | ZooKeeperObservation::SessionClosed { .. }
+        | ZooKeeperObservation::SessionAttached { .. }
+        | ZooKeeperObservation::SessionEnded { .. }
+        | ZooKeeperObservation::EphemeralCreated { .. }
+        | ZooKeeperObservation::EphemeralDeleted { .. } => Kind::Session,
         _ => Kind::Process,
     };
     Some((kind, None, observation.to_string()))

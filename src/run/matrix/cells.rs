@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::golden::{Foretold, Golden, golden};
+use super::golden::{Expected, Golden, golden};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Acks, Seed};
 
@@ -18,14 +18,14 @@ duration = "20s"
 
 [cluster]
 brokers = 3
-coordinators = 1
+zookeepers = 1
 
 [broker]
 "zookeeper.session.timeout.ms" = 6000
 "replica.lag.time.max.ms" = 4000
 "unclean.leader.election.enable" = false
 
-[coordinator]
+[zookeeper]
 tickTime = 500
 
 [[topic]]
@@ -69,26 +69,26 @@ pub const ALL_ACKS: &[Acks] = &[Acks::None, Acks::Leader, Acks::All];
 /// client waits for a silent broker, which is `request.timeout.ms` and then 10 s to connect again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trouble {
+pub enum MatrixFault {
     /// The leader's process dies; its page cache stays.
     LeaderCrash,
     /// The leader's host loses power, and what was not fsynced.
     LeaderPowerLoss,
     /// The leader and one of the two producers reach each other, and nobody else.
     LeaderPartitioned,
-    /// The leader does not reach the coordinator, nor it the leader.
-    LeaderCutFromCoordinator,
+    /// The leader does not reach ZooKeeper, nor it the leader.
+    LeaderCutFromZooKeeper,
     /// What a follower and the leader say to each other takes three seconds.
     SlowFollower,
 }
 
-impl Trouble {
+impl MatrixFault {
     /// Everything that happens, in the order of the golden matrix, with the leader's trouble first.
     pub const ALL: &'static [Self] = &[
         Self::LeaderCrash,
         Self::LeaderPowerLoss,
         Self::LeaderPartitioned,
-        Self::LeaderCutFromCoordinator,
+        Self::LeaderCutFromZooKeeper,
         Self::SlowFollower,
     ];
 
@@ -98,7 +98,7 @@ impl Trouble {
             Self::LeaderCrash => "leader-crash",
             Self::LeaderPowerLoss => "leader-power-loss",
             Self::LeaderPartitioned => "leader-partitioned",
-            Self::LeaderCutFromCoordinator => "leader-cut-from-coordinator",
+            Self::LeaderCutFromZooKeeper => "leader-cut-from-zookeeper",
             Self::SlowFollower => "slow-follower",
         }
     }
@@ -110,11 +110,11 @@ impl Trouble {
             Self::LeaderPartitioned => {
                 "partition = [\"leader(orders-0)\", \"near\"]\n\
                  from = [\"follower(orders-0, 1)\", \"follower(orders-0, 2)\", \
-                         \"coordinators\", \"far\", \"c0\"]\n\
+                         \"zookeepers\", \"far\", \"c0\"]\n\
                  heal-after = \"15s\"\n"
             }
-            Self::LeaderCutFromCoordinator => {
-                "partition = \"leader(orders-0)\"\nfrom = \"coordinators\"\nheal-after = \"15s\"\n"
+            Self::LeaderCutFromZooKeeper => {
+                "partition = \"leader(orders-0)\"\nfrom = \"ZooKeeper servers\"\nheal-after = \"15s\"\n"
             }
             Self::SlowFollower => {
                 "slow = \"follower(orders-0, 2)\"\nto = \"leader(orders-0)\"\n\
@@ -136,7 +136,7 @@ impl Trouble {
 pub struct Cell {
     /// What happens.
     #[serde(rename = "fault")]
-    pub trouble: Trouble,
+    pub trouble: MatrixFault,
     /// What producers wait for.
     #[serde(serialize_with = "as_text")]
     pub acks: Acks,
@@ -150,15 +150,15 @@ impl Cell {
     /// Every cell, row by row.
     pub fn all() -> impl Iterator<Item = Self> {
         let row = |&trouble| ALL_ACKS.iter().map(move |&acks| Self { trouble, acks });
-        Trouble::ALL.iter().flat_map(row)
+        MatrixFault::ALL.iter().flat_map(row)
     }
 
-    /// What is foretold of it.
+    /// What is expected of it.
     pub fn golden(self) -> Golden {
         golden(self.trouble, self.acks)
     }
 
-    /// What is played for it: `scenario`, which is that of its row, with its `acks`. A loss that is foretold fails
+    /// What is played for it: `scenario`, which is that of its row, with its `acks`. A loss that is expected fails
     /// no run; one that must never be does, and leaves a failure file like any other.
     pub(super) fn plan(self, scenario: &Scenario, seed: Seed) -> Plan {
         let mut plan = scenario.plan(seed);
@@ -166,7 +166,7 @@ impl Cell {
         for producer in &mut plan.producers {
             producer.acks = self.acks;
         }
-        plan.expect.acknowledged_loss_permitted = self.golden().loss != Foretold::Never;
+        plan.expect.acknowledged_loss_permitted = self.golden().loss != Expected::Never;
         plan
     }
 }
@@ -183,13 +183,13 @@ mod tests {
             assert!(plan.producers.iter().all(|producer| producer.acks == cell.acks), "{cell:?}");
             assert_eq!(plan.faults.len(), 1, "{cell:?}");
             let permitted = plan.expect.acknowledged_loss_permitted;
-            assert_eq!(permitted, cell.golden().loss == Foretold::Sometimes, "{cell:?}");
+            assert_eq!(permitted, cell.golden().loss == Expected::Sometimes, "{cell:?}");
         }
     }
 
     #[test]
     fn there_is_a_cell_for_every_fault_and_acks() {
         assert_eq!(Cell::all().count(), 15);
-        assert!(Trouble::ALL.is_sorted() && ALL_ACKS.is_sorted());
+        assert!(MatrixFault::ALL.is_sorted() && ALL_ACKS.is_sorted());
     }
 }

@@ -1,31 +1,31 @@
-//! What is foretold of each cell: derived from what Kafka's documentation promises and from its code, not measured.
+//! What is expected of each cell: derived from what Kafka's documentation promises and from its code, not measured.
 //!
 //! The rows F1, F2, F5, F4 and F7 of the golden matrix, with `min.insync.replicas=2`, unclean leader election off,
 //! and all replicas in sync when the fault comes. "Partitioned" is F5, the full partition with some clients on the
 //! leader's side: of F3, where followers alone are cut off, nothing is lost whatever the `acks`.
 //!
-//! Where a cell of ours cannot show what the golden matrix says ([`Foretold::Unshown`]), the reason stands here, and
+//! Where a cell of ours cannot show what the golden matrix says ([`Expected::Unshown`]), the reason stands here, and
 //! in the report.
 //!
-//! How long nobody is answered is shown beside what is foretold, and not held against it. Measured, it differs:
+//! How long nobody is answered is shown beside what is expected, and not held against it. Measured, it differs:
 //!
 //! - A silent leader (F2, `far` in F5) costs a client that waits for answers `request.timeout.ms` and then
 //!   `socket.connection.setup.timeout.ms` (KIP-601), for it is still told of the old leader when it asks; that is
 //!   longer than the session timeout and the election. With acks=0 nobody notices: what is sent is gone.
-//! - A leader that is cut from the coordinator alone (F4) goes on answering acks=1 until the cut is healed, and
+//! - A leader that is cut from ZooKeeper alone (F4) goes on answering acks=1 until the cut is healed, and
 //!   acks=all until its followers turn to the new leader; its clients then wait `request.timeout.ms`.
 //! - A slow follower (F7) that is the controller stalls acks=all until it is healed: the leader's AlterPartition,
 //!   by which the follower would leave the in-sync replicas, is as slow as its fetches.
 
 use serde::Serialize;
 
-use super::Trouble;
+use super::MatrixFault;
 use crate::vocab::Acks;
 
-/// What is foretold of something.
+/// What is expected of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Foretold {
+pub enum Expected {
     /// It must never happen.
     Never,
     /// It must be seen in some seed.
@@ -37,49 +37,49 @@ pub enum Foretold {
     },
 }
 
-/// What is foretold of a cell.
+/// What is expected of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Golden {
     /// The row of the golden matrix.
     pub row: &'static str,
     /// Whether acknowledged records are lost; with `acks=0` records that were sent.
-    pub loss: Foretold,
+    pub loss: Expected,
     /// Whether records are written twice by producers that are not idempotent.
-    pub duplicates: Foretold,
+    pub duplicates: Expected,
     /// How long nobody is answered.
     pub unavailable: &'static str,
 }
 
 /// A simulated leader appends and answers in one step, so there is no moment at which it could die between.
-const ANSWERED: Foretold = Foretold::Unshown {
+const ANSWERED: Expected = Expected::Unshown {
     why: "a leader answers in the step in which it appends, and what it has sent arrives though \
           it dies or is cut off behind it: no follower keeps a record whose answer is lost",
 };
 
 /// In Kafka as in the simulation: acks=1 waits for nobody, and no connection of a client is cut.
-const UNDISTURBED: Foretold = Foretold::Unshown {
+const UNDISTURBED: Expected = Expected::Unshown {
     why: "the leader answers each record as it appends it, and no client's connection is cut: \
           nothing that was appended is sent again",
 };
 
-/// What is foretold of the cell.
-pub fn golden(trouble: Trouble, acks: Acks) -> Golden {
-    use Foretold::{Never, Sometimes};
-    let is_lost = trouble != Trouble::SlowFollower && acks != Acks::All;
+/// What is expected of the cell.
+pub fn golden(trouble: MatrixFault, acks: Acks) -> Golden {
+    use Expected::{Never, Sometimes};
+    let is_lost = trouble != MatrixFault::SlowFollower && acks != Acks::All;
     let duplicates = match (acks, trouble) {
-        (Acks::None, _) | (Acks::Leader, Trouble::SlowFollower) => Never,
-        (Acks::Leader, Trouble::LeaderCutFromCoordinator) => UNDISTURBED,
+        (Acks::None, _) | (Acks::Leader, MatrixFault::SlowFollower) => Never,
+        (Acks::Leader, MatrixFault::LeaderCutFromZooKeeper) => UNDISTURBED,
         (Acks::Leader, _) => ANSWERED,
         // A slow follower stalls acks=all for longer than the request timeout of the cells.
         (Acks::All, _) => Sometimes,
     };
     let (row, unavailable) = match (trouble, acks) {
-        (Trouble::LeaderCrash, _) => ("F1", "session timeout + election"),
-        (Trouble::LeaderPowerLoss, _) => ("F2", "session timeout + election"),
-        (Trouble::LeaderPartitioned, _) => ("F5", "its side until heal, others as a crash"),
-        (Trouble::LeaderCutFromCoordinator, _) => ("F4", "session timeout + election + metadata"),
-        (Trouble::SlowFollower, Acks::All) => ("F7", "1.5 replica.lag.time.max at most"),
-        (Trouble::SlowFollower, _) => ("F7", "none"),
+        (MatrixFault::LeaderCrash, _) => ("F1", "session timeout + election"),
+        (MatrixFault::LeaderPowerLoss, _) => ("F2", "session timeout + election"),
+        (MatrixFault::LeaderPartitioned, _) => ("F5", "its side until heal, others as a crash"),
+        (MatrixFault::LeaderCutFromZooKeeper, _) => ("F4", "session timeout + election + metadata"),
+        (MatrixFault::SlowFollower, Acks::All) => ("F7", "1.5 replica.lag.time.max at most"),
+        (MatrixFault::SlowFollower, _) => ("F7", "none"),
     };
     Golden { row, loss: if is_lost { Sometimes } else { Never }, duplicates, unavailable }
 }
@@ -94,8 +94,8 @@ mod tests {
         for cell in Cell::all() {
             let golden = cell.golden();
             match cell.acks {
-                Acks::All => assert_eq!(golden.loss, Foretold::Never, "{cell:?}"),
-                Acks::None => assert_eq!(golden.duplicates, Foretold::Never, "{cell:?}"),
+                Acks::All => assert_eq!(golden.loss, Expected::Never, "{cell:?}"),
+                Acks::None => assert_eq!(golden.duplicates, Expected::Never, "{cell:?}"),
                 Acks::Leader => {}
             }
         }
@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn only_the_leaders_trouble_loses_what_it_alone_had() {
-        let loses = |trouble| golden(trouble, Acks::Leader).loss == Foretold::Sometimes;
-        let losing: Vec<_> = Trouble::ALL.iter().copied().filter(|&one| loses(one)).collect();
-        assert_eq!(losing, Trouble::ALL[..4]);
+        let loses = |trouble| golden(trouble, Acks::Leader).loss == Expected::Sometimes;
+        let losing: Vec<_> = MatrixFault::ALL.iter().copied().filter(|&one| loses(one)).collect();
+        assert_eq!(losing, MatrixFault::ALL[..4]);
     }
 }

@@ -80,12 +80,12 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::matrix::Trouble;
+    use crate::run::matrix::MatrixFault;
     use crate::run::{Panicked, RunOptions, play};
     use crate::vocab::{Acks, Seed};
 
     fn cell(acks: Acks) -> Cell {
-        Cell { trouble: Trouble::LeaderPowerLoss, acks }
+        Cell { trouble: MatrixFault::LeaderPowerLoss, acks }
     }
 
     fn ran(acks: Acks) -> Ran {

@@ -12,10 +12,10 @@ use serde::{Serialize, Serializer};
 
 use super::{Jobs, Ran, Worst, many};
 use crate::vocab::Seed;
-use golden::{Foretold, Golden};
+use golden::{Expected, Golden};
 use measure::Tally;
 
-pub use cells::{ALL_ACKS, Cell, Trouble};
+pub use cells::{ALL_ACKS, Cell, MatrixFault};
 
 /// Seeds or records, and in how many seeds they were found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ fn as_nanos<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_u64(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// What was seen of something, held against what was foretold.
+/// What was seen of something, held against what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Agreement {
@@ -63,13 +63,13 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    fn of(foretold: Foretold, seen: Count) -> Self {
-        match (foretold, seen.seeds) {
-            (Foretold::Never, 0) | (Foretold::Sometimes, 1..) => Self::Agrees,
-            (Foretold::Unshown { .. }, 1..) => Self::Agrees,
-            (Foretold::Unshown { .. }, 0) => Self::Explained,
-            (Foretold::Sometimes, 0) => Self::Unseen,
-            (Foretold::Never, 1..) => Self::Forbidden,
+    fn of(expected: Expected, seen: Count) -> Self {
+        match (expected, seen.seeds) {
+            (Expected::Never, 0) | (Expected::Sometimes, 1..) => Self::Agrees,
+            (Expected::Unshown { .. }, 1..) => Self::Agrees,
+            (Expected::Unshown { .. }, 0) => Self::Explained,
+            (Expected::Sometimes, 0) => Self::Unseen,
+            (Expected::Never, 1..) => Self::Forbidden,
         }
     }
 
@@ -89,7 +89,7 @@ pub struct Measurement {
     /// Which cell.
     #[serde(flatten)]
     pub cell: Cell,
-    /// What was foretold of it.
+    /// What was expected of it.
     pub golden: Golden,
     /// How many seeds have run.
     pub ran: u64,
@@ -162,7 +162,7 @@ pub fn matrix(seeds: RangeInclusive<u64>, jobs: Jobs, mut each: impl FnMut(&Ran)
 
 /// How many runs [`matrix`] makes with so many seeds.
 pub fn runs(seeds: u64) -> u64 {
-    seeds.saturating_mul((Trouble::ALL.len() * ALL_ACKS.len()) as u64)
+    seeds.saturating_mul((MatrixFault::ALL.len() * ALL_ACKS.len()) as u64)
 }
 
 #[cfg(test)]
@@ -172,17 +172,17 @@ mod tests {
     #[test]
     fn what_is_seen_is_held_against_what_was_foretold() {
         let seen = |seeds| Count { seeds, records: seeds };
-        let unshown = Foretold::Unshown { why: "here" };
-        for (foretold, seeds, agreement, worst) in [
-            (Foretold::Never, 0, Agreement::Agrees, None),
-            (Foretold::Never, 1, Agreement::Forbidden, Some(Worst::Violated)),
-            (Foretold::Sometimes, 0, Agreement::Unseen, Some(Worst::Inconclusive)),
-            (Foretold::Sometimes, 2, Agreement::Agrees, None),
+        let unshown = Expected::Unshown { why: "here" };
+        for (expected, seeds, agreement, worst) in [
+            (Expected::Never, 0, Agreement::Agrees, None),
+            (Expected::Never, 1, Agreement::Forbidden, Some(Worst::Violated)),
+            (Expected::Sometimes, 0, Agreement::Unseen, Some(Worst::Inconclusive)),
+            (Expected::Sometimes, 2, Agreement::Agrees, None),
             (unshown, 0, Agreement::Explained, None),
             (unshown, 1, Agreement::Agrees, None),
         ] {
-            let found = Agreement::of(foretold, seen(seeds));
-            assert_eq!((found, found.worst()), (agreement, worst), "{foretold:?} {seeds}");
+            let found = Agreement::of(expected, seen(seeds));
+            assert_eq!((found, found.worst()), (agreement, worst), "{expected:?} {seeds}");
         }
     }
 

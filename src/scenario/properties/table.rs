@@ -49,7 +49,7 @@ const fn flag(name: &'static str, defaults: Since) -> Property {
 
 /// `[broker]`: properties of every broker; its `Config` has a field for each.
 pub const BROKER: &[Property] = &[
-    // The session at the coordinator.
+    // The session at ZooKeeper.
     ms("zookeeper.session.timeout.ms", 1, INT, &[(V0_10, Is(6_000)), (V2_5, Is(18_000))]),
     // Replication.
     ms("replica.lag.time.max.ms", 1, LONG, &[(V0_10, Is(10_000)), (V2_5, Is(30_000))]),
@@ -136,7 +136,7 @@ pub const CONSUMER: &[Property] = &[
     },
 ];
 
-/// `[coordinator]`: properties of every coordinator server, as in `zoo.cfg`, or, where a name has a dot, as the
+/// `[zookeeper]`: properties of every ZooKeeper server, as in `zoo.cfg`, or, where a name has a dot, as the
 /// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
 /// brought between the two limits: 2 and 20 ticks where they are unset.
 pub const COORDINATOR: &[Property] = &[
@@ -221,7 +221,7 @@ pub const NOT_SIMULATED: &[&str] = &[
     "session.timeout.ms",
     "transaction.timeout.ms",
     "transactional.id",
-    // The coordinator.
+    // ZooKeeper.
     "forceSync",
     "maxClientCnxns",
     "preAllocSize",

@@ -1,10 +1,10 @@
-//! `[[producer]]`, `[[consumer]]` and `[[coordinator-client]]`.
+//! `[[producer]]`, `[[consumer]]` and `[[zookeeper-client]]`.
 
 use std::time::Duration;
 
 use super::super::diagnostics::{Sink, did_you_mean};
 use super::super::draw::ClientSpec;
-use super::super::plan::{ConsumerPlan, CoordinatorClientPlan, Discovery, ProducerPlan, ReadFrom};
+use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom, ZooKeeperClientPlan};
 use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
@@ -15,7 +15,7 @@ const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
 const COORDINATOR_CLIENT_KEYS: &[&str] =
     &["name", "count", "rate", "znodes", "move-every", "start", "stop"];
-/// Znodes that clients of the coordinator work on unless the scenario says otherwise.
+/// Znodes that clients of ZooKeeper work on unless the scenario says otherwise.
 const ZNODES: i64 = 8;
 const ZNODES_MAX: i64 = 10_000;
 const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
@@ -41,7 +41,7 @@ pub(super) fn producers(
         let rate = section.need("rate", "\"200/s\"").and_then(|i| i.quantity(quantity::rate));
         let size = section.take("record-size").and_then(|item| item.size(0..=RECORD_SIZE_MAX));
         let discover = section.take("discover").and_then(|item| {
-            let words = [("broker", Discovery::Broker), ("coordinator", Discovery::Coordinator)];
+            let words = [("broker", Discovery::Broker), ("zookeeper", Discovery::ZooKeeper)];
             item.word("ways", &words)
         });
         let (start, stop) = times(context, &section);
@@ -105,13 +105,13 @@ pub(super) fn consumers(
     all
 }
 
-/// Reads all clients of the coordinator alone.
-pub(super) fn of_coordinator(
+/// Reads all clients of ZooKeeper alone.
+pub(super) fn of_zookeeper(
     context: &mut Context<'_>,
     top: &Section<'_, '_>,
-) -> Vec<ClientSpec<CoordinatorClientPlan>> {
+) -> Vec<ClientSpec<ZooKeeperClientPlan>> {
     let mut all = Vec::new();
-    for section in top.tables("coordinator-client", "[[coordinator-client]]") {
+    for section in top.tables("zookeeper-client", "[[zookeeper-client]]") {
         let names = names(context, &section, "k0");
         let rate = section.need("rate", "\"50/s\"").and_then(|i| i.quantity(quantity::rate));
         let znodes = section.take("znodes").and_then(|item| item.integer(1..=ZNODES_MAX));
@@ -119,7 +119,7 @@ pub(super) fn of_coordinator(
             section.take("move-every").and_then(|item| item.quantity(quantity::duration));
         let (start, stop) = times(context, &section);
         section.close(COORDINATOR_CLIENT_KEYS, &[]);
-        let plan = CoordinatorClientPlan {
+        let plan = ZooKeeperClientPlan {
             name: String::new(),
             rate: rate.unwrap_or(Rate { count: 1, per: Duration::from_secs(1) }),
             znodes: u64::try_from(znodes.unwrap_or(ZNODES)).unwrap_or(1),
@@ -128,7 +128,7 @@ pub(super) fn of_coordinator(
             stop: Time::ZERO,
         };
         let one =
-            |name| ClientSpec { plan: CoordinatorClientPlan { name, ..plan.clone() }, start, stop };
+            |name| ClientSpec { plan: ZooKeeperClientPlan { name, ..plan.clone() }, start, stop };
         all.extend(names.into_iter().map(one));
     }
     all
@@ -167,7 +167,7 @@ fn client_name(item: &Item<'_, '_>) -> Option<String> {
         let hint = "letters, digits, `_` and `-` are allowed";
         return item.error(format!("`{name}` cannot be a client's name"), hint);
     }
-    if ["brokers", "coordinators", "controller", "leader", "follower"].contains(&name) {
+    if ["brokers", "zookeepers", "controller", "leader", "follower"].contains(&name) {
         let hint = "in a fault the word stands for whoever has that role";
         return item.error(format!("`{name}` cannot be a client's name"), hint);
     }
@@ -207,7 +207,7 @@ fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, Du
     let end = context.duration.map(DurationRange::fixed);
     let start = section.take("start").and_then(|item| Some((item.duration_range()?, item)));
     let stop = match section.title {
-        "[[producer]]" | "[[coordinator-client]]" => section.take("stop"),
+        "[[producer]]" | "[[zookeeper-client]]" => section.take("stop"),
         _ => None,
     };
     let stop = stop.and_then(|item| Some((item.duration_range()?, item)));

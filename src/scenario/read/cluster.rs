@@ -1,4 +1,4 @@
-//! The version, the mutant, the duration, `[cluster]`, `[broker]`, `[coordinator]`, `[network]` and `[disk]`.
+//! The version, the mutant, the duration, `[cluster]`, `[broker]`, `[zookeeper]`, `[network]` and `[disk]`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::vocab::{KafkaVersion, Mutant, Ratio};
 
 /// Most brokers of a cluster.
 const BROKERS_MAX: i64 = 100;
-/// How many servers a coordinator can have; an even number survives no more than one less.
+/// How many servers a ZooKeeper server can have; an even number survives no more than one less.
 const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -47,7 +47,7 @@ pub(super) fn duration(top: &Section<'_, '_>) -> Option<Duration> {
     Some(duration)
 }
 
-/// Reads `[cluster]`: how many brokers and coordinator servers there are.
+/// Reads `[cluster]`: how many brokers and ZooKeeper servers there are.
 pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize, usize) {
     let Some(cluster) = top.table("cluster", "[cluster]") else {
         if top.take("cluster").is_none() {
@@ -57,27 +57,27 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
         return (0, 0);
     };
     let brokers = cluster.need("brokers", "3").and_then(|item| item.integer(1..=BROKERS_MAX));
-    let coordinators = match cluster.take("coordinators") {
+    let zookeepers = match cluster.take("zookeepers") {
         None => Some(1),
         Some(item) => item.integer(1..=BROKERS_MAX).and_then(|count| {
             if !ENSEMBLES.contains(&count) {
-                let message = format!("a coordinator has 1, 3 or 5 servers, not {count}");
-                return item.error(message, "write coordinators = 3");
+                let message = format!("a ZooKeeper server has 1, 3 or 5 servers, not {count}");
+                return item.error(message, "write zookeepers = 3");
             }
             Some(count)
         }),
     };
-    cluster.close(&["brokers", "coordinators"], &[]);
+    cluster.close(&["brokers", "zookeepers"], &[]);
     let count = |found: Option<i64>| found.and_then(|count| usize::try_from(count).ok());
     context.broker_count = count(brokers);
-    let (brokers, coordinators) = (count(brokers).unwrap_or(0), count(coordinators).unwrap_or(0));
+    let (brokers, zookeepers) = (count(brokers).unwrap_or(0), count(zookeepers).unwrap_or(0));
     for id in 1..=brokers {
         context.add_node(format!("b{id}"), NodeKind::Broker, &cluster.span);
     }
-    for id in 1..=coordinators {
-        context.add_node(format!("z{id}"), NodeKind::Coordinator, &cluster.span);
+    for id in 1..=zookeepers {
+        context.add_node(format!("z{id}"), NodeKind::ZooKeeper, &cluster.span);
     }
-    (brokers, coordinators)
+    (brokers, zookeepers)
 }
 
 /// Reads `[broker]`.
@@ -102,9 +102,9 @@ pub(super) fn broker_properties(context: &Context<'_>, top: &Section<'_, '_>) ->
     properties
 }
 
-/// Reads `[coordinator]`.
-pub(super) fn coordinator_properties(context: &Context<'_>, top: &Section<'_, '_>) -> Properties {
-    let section = top.table("coordinator", "[coordinator]");
+/// Reads `[zookeeper]`.
+pub(super) fn zookeeper_properties(context: &Context<'_>, top: &Section<'_, '_>) -> Properties {
+    let section = top.table("zookeeper", "[zookeeper]");
     let set =
         section.as_ref().map(|s| s.properties(COORDINATOR, context.version)).unwrap_or_default();
     let properties = Properties::resolve(COORDINATOR, context.version, &set);

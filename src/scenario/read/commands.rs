@@ -216,12 +216,12 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
             (None, None) if version.has_topics_command_of_brokers() => {
                 Some((Via::Brokers, Vec::new()))
             }
-            (None, None) => Some((Via::Coordinator, Vec::new())),
+            (None, None) => Some((Via::ZooKeeper, Vec::new())),
             (Some(_), Some((option, _))) => {
                 let message = "only one of `--zookeeper` and `--bootstrap-server` can be there";
                 self.error(&option.span, message, "leave one out")
             }
-            (Some((option, _)), None) if !version.has_topics_command_of_coordinator() => {
+            (Some((option, _)), None) if !version.has_topics_command_of_zookeeper() => {
                 let message = format!("kafka-topics of Kafka {version} has no `--zookeeper`");
                 self.error(
                     &option.span,
@@ -235,8 +235,8 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
                 self.error(&option.span, message, "it came in Kafka 2.2; --zookeeper z1:2181")
             }
             (Some((_, value)), None) => {
-                let hosts = self.hosts(value, NodeKind::Coordinator, "z1:2181", "2181")?;
-                Some((Via::Coordinator, hosts))
+                let hosts = self.hosts(value, NodeKind::ZooKeeper, "z1:2181", "2181")?;
+                Some((Via::ZooKeeper, hosts))
             }
             (None, Some((_, value))) => {
                 let hosts = self.hosts(value, NodeKind::Broker, "b1:9092", "9092")?;

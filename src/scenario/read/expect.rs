@@ -9,7 +9,7 @@ use super::super::walk::Section;
 use crate::vocab::Happening;
 
 /// How long a healed cluster may take unless the scenario says otherwise: three of the longest
-/// default session timeouts, so that a slow coordinator alone is no failure.
+/// default session timeouts, so that a slow ZooKeeper alone is no failure.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads `[expect]`.

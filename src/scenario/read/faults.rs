@@ -243,7 +243,7 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
     match text {
         "controller" => return Some(Target::Controller),
         "brokers" => return Some(Target::Brokers),
-        "coordinators" => return Some(Target::Coordinators),
+        "zookeepers" => return Some(Target::ZooKeepers),
         _ => {}
     }
     let Some((role, rest)) = text.split_once('(') else { return node(context, item, text) };
@@ -255,8 +255,8 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
         Some((of, k)) => (of.trim(), Some(k.trim())),
     };
     match (role.trim(), k) {
-        ("leader", None) if of == COORDINATOR => Some(Target::CoordinatorLeader),
-        ("follower", Some(k)) if of == COORDINATOR => coordinator_follower(context, item, k),
+        ("leader", None) if of == COORDINATOR => Some(Target::ZooKeeperLeader),
+        ("follower", Some(k)) if of == COORDINATOR => zookeeper_follower(context, item, k),
         ("leader", None) => Some(Target::Leader(partition(context, item, of)?.0)),
         ("follower", Some(k)) => follower(context, item, of, k),
         ("leader", Some(_)) => item.error("a partition has but one leader", ROLES),
@@ -268,19 +268,19 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
     }
 }
 
-/// What stands where a partition's name would, for the coordinator's own servers.
-const COORDINATOR: &str = "coordinator";
+/// What stands where a partition's name would, for ZooKeeper's own servers.
+const COORDINATOR: &str = "zookeeper";
 
-fn coordinator_follower(context: &Context<'_>, item: &Item<'_, '_>, k: &str) -> Option<Target> {
-    let servers = context.nodes.values().filter(|kind| **kind == NodeKind::Coordinator).count();
+fn zookeeper_follower(context: &Context<'_>, item: &Item<'_, '_>, k: &str) -> Option<Target> {
+    let servers = context.nodes.values().filter(|kind| **kind == NodeKind::ZooKeeper).count();
     match k.parse::<usize>() {
-        Ok(k) if (1..servers).contains(&k) => Some(Target::CoordinatorFollower(k)),
+        Ok(k) if (1..servers).contains(&k) => Some(Target::ZooKeeperFollower(k)),
         Ok(k) => {
             let hint = match servers.saturating_sub(1) {
-                0 => "it has one server; write coordinators = 3 in [cluster]".to_owned(),
+                0 => "it has one server; write zookeepers = 3 in [cluster]".to_owned(),
                 followers => format!("followers are counted from 1 to {followers}"),
             };
-            item.error(format!("the coordinator has no follower {k}"), hint)
+            item.error(format!("ZooKeeper has no follower {k}"), hint)
         }
         Err(_) => item.error(format!("`{k}` is not the number of a follower"), ROLES),
     }
@@ -295,7 +295,7 @@ fn node(context: &Context<'_>, item: &Item<'_, '_>, name: &str) -> Option<Target
     if ["leader", "follower"].contains(&name) {
         return item.error(format!("`{name}` does not say of which partition"), ROLES);
     }
-    let groups = ["brokers", "coordinators", "controller"];
+    let groups = ["brokers", "zookeepers", "controller"];
     let nodes = context.nodes.keys().map(String::as_str).chain(groups);
     let hint = did_you_mean(name, "nodes", nodes);
     item.error(format!("there is no node `{name}`"), format!("{hint}; {ROLES}"))

@@ -28,7 +28,7 @@ const TOP: &[&str] = &[
     "duration",
     "cluster",
     "broker",
-    "coordinator",
+    "zookeeper",
     "topic",
     "producer",
     "consumer",
@@ -36,7 +36,7 @@ const TOP: &[&str] = &[
     "disk",
     "fault",
     "command",
-    "coordinator-client",
+    "zookeeper-client",
     "expect",
 ];
 
@@ -61,7 +61,7 @@ pub(super) struct Context<'s> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NodeKind {
     Broker,
-    Coordinator,
+    ZooKeeper,
     Client,
 }
 
@@ -70,8 +70,7 @@ impl Context<'_> {
     fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
         if self.nodes.contains_key(&name) {
             let message = format!("there are two nodes named `{name}`");
-            let hint =
-                "brokers are b1, b2, …, coordinators z1, z2, …; clients need names of their own";
+            let hint = "brokers are b1, b2, …, ZooKeeper servers z1, z2, …; clients need names of their own";
             return self.sink.error_with(span, message, hint);
         }
         self.nodes.insert(name, kind);
@@ -148,17 +147,17 @@ fn read<'s>(
         broken_topics: Vec::new(),
         is_drawn,
     };
-    let (brokers, coordinators) = cluster::nodes(&mut context, top);
+    let (brokers, zookeepers) = cluster::nodes(&mut context, top);
     // A broker's properties are the defaults of topics even when the cluster's size is wrong.
     let broker_properties = cluster::broker_properties(&context, top);
     topics::read(&mut context, top, &broker_properties);
     let producers = clients::producers(&mut context, top);
     let consumers = clients::consumers(&mut context, top);
-    let coordinator_properties = cluster::coordinator_properties(&context, top);
+    let zookeeper_properties = cluster::zookeeper_properties(&context, top);
     let network = cluster::network(top);
     let disk = cluster::disk(top);
     let commands = commands::read(&mut context, top);
-    let coordinator_clients = clients::of_coordinator(&mut context, top);
+    let zookeeper_clients = clients::of_zookeeper(&mut context, top);
     let faults = faults::read(&context, top);
     let expect = expect::read(top);
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
@@ -170,9 +169,9 @@ fn read<'s>(
         mutant,
         duration: duration.unwrap_or_default(),
         brokers,
-        coordinators,
+        zookeepers,
         broker_properties,
-        coordinator_properties,
+        zookeeper_properties,
         topics: context.topics,
         producers,
         consumers,
@@ -180,7 +179,7 @@ fn read<'s>(
         disk,
         faults,
         commands,
-        coordinator_clients,
+        zookeeper_clients,
         expect,
     }
 }

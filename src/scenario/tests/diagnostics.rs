@@ -52,7 +52,7 @@ fn wrong_values() {
     );
     let rate = "rate = \"200 per second\"\nrecord-size = \"1XB\"\nstart = \"40s\"";
     check("wrong_rate_and_size", &changed("rate = \"200/s\"", rate));
-    check("ensemble", &changed("coordinators = 1", "coordinators = 2"));
+    check("ensemble", &changed("zookeepers = 1", "zookeepers = 2"));
 }
 
 #[test]

@@ -28,13 +28,13 @@ rate = "3/2s"
 record-size = "1KiB"
 start = "1s..2s"
 stop = "90s..100s"
-discover = "coordinator"
+discover = "zookeeper"
 [[consumer]]
 name = "c"
 topics = ["a.b", "c"]
 from = "end"
 start = "10ms..20ms"
-[[coordinator-client]]
+[[zookeeper-client]]
 name = "k"
 count = 2
 rate = "7/s"
@@ -42,7 +42,7 @@ znodes = 3
 move-every = "1500ms"
 start = "1s..2s"
 stop = "90s..100s"
-[[coordinator-client]]
+[[zookeeper-client]]
 name = "still"
 rate = "1/2s"
 [network]
@@ -75,7 +75,7 @@ restart = ["b1", "b2"]
 [[fault]]
 at = "20s"
 partition = "controller"
-from = ["coordinators", "p-1"]
+from = ["zookeepers", "p-1"]
 direction = "out"
 heal-after = "1s"
 [[fault]]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_sim::checkers::{Judge, Terms};
-use kafka_sim::history::{CoordinatorObservation, Observation, Subscriber};
+use kafka_sim::history::{Observation, Subscriber, ZooKeeperObservation};
 use kafka_sim::substrate::{Observer, What, WorldEvent};
 use kafka_sim::vocab::{Roster, Zxid};
 
@@ -119,23 +119,23 @@ impl Rules {
         assert!(have > self.count / 2, "{zxid} was decided with {have} copies");
     }
 
-    fn observe(&mut self, node: u16, observation: &CoordinatorObservation) {
+    fn observe(&mut self, node: u16, observation: &ZooKeeperObservation) {
         match observation {
-            CoordinatorObservation::EpochsWritten { accepted, current } => {
+            ZooKeeperObservation::EpochsWritten { accepted, current } => {
                 let server = self.servers.entry(node).or_default();
                 assert!(*accepted >= server.accepted && *current >= server.current);
                 assert!(accepted >= current);
                 (server.accepted, server.current) = (*accepted, *current);
             }
-            CoordinatorObservation::Logged { zxid, hash } => {
+            ZooKeeperObservation::Logged { zxid, hash } => {
                 self.same_content(*zxid, *hash);
                 self.servers.entry(node).or_default().durable.insert(*zxid);
             }
-            CoordinatorObservation::Committed { zxid, hash } => {
+            ZooKeeperObservation::Committed { zxid, hash } => {
                 self.same_content(*zxid, *hash);
                 self.commits(node, *zxid);
             }
-            CoordinatorObservation::Leading { epoch, zxid, digest } => {
+            ZooKeeperObservation::Leading { epoch, zxid, digest } => {
                 let before = self.leaders.insert(*epoch, node);
                 assert_eq!(before, None, "two led epoch {epoch}");
                 // A leader that stood still may read its majority's answers when a newer epoch has begun: what counts
@@ -148,10 +148,10 @@ impl Rules {
                 self.begins(node, *zxid, *digest);
                 self.leading = self.leaders.last_key_value().map(|(_, newest)| *newest);
             }
-            CoordinatorObservation::Following { zxid, digest, .. } => {
+            ZooKeeperObservation::Following { zxid, digest, .. } => {
                 self.begins(node, *zxid, *digest);
             }
-            CoordinatorObservation::Truncated { to } => {
+            ZooKeeperObservation::Truncated { to } => {
                 self.truncated += 1;
                 let last = self.last_committed();
                 let server = self.servers.entry(node).or_default();
@@ -159,11 +159,11 @@ impl Rules {
                 let lost = lost.iter().find(|zxid| self.committed.contains(zxid));
                 assert_eq!(lost, None, "node {node} cut what was decided, up to {last}");
             }
-            CoordinatorObservation::Installed { .. } => {
+            ZooKeeperObservation::Installed { .. } => {
                 self.installed += 1;
                 self.servers.entry(node).or_default().durable.clear();
             }
-            CoordinatorObservation::Halted { why } => panic!("node {node} halted: {why}"),
+            ZooKeeperObservation::Halted { why } => panic!("node {node} halted: {why}"),
             _ => {}
         }
     }
@@ -173,7 +173,7 @@ impl Observer<Observation> for Rules {
     fn event(&mut self, event: &WorldEvent<'_, Observation>) {
         let What::Observed(told) = event.what else { return };
         self.judge.observed(event.time, event.node, told);
-        if let Observation::Coordinator(seen) = told {
+        if let Observation::ZooKeeper(seen) = told {
             self.observe(event.node.0, seen);
         }
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka_sim::checkers::{
-    Property, Verdict, coordinator_histories_agree, decided_transactions_stay,
-    ephemerals_have_owners, one_coordinator_leader_per_epoch, sessions_are_served_in_order,
-    sessions_end_rightly, watches_are_told, znodes_are_consistent,
+    Property, Verdict, decided_transactions_stay, ephemerals_have_owners,
+    one_zookeeper_leader_per_epoch, sessions_are_served_in_order, sessions_end_rightly,
+    watches_are_told, znodes_are_consistent, zookeeper_histories_agree,
 };
 use kafka_sim::history::Observation;
 use kafka_sim::nodes::Effects;
-use kafka_sim::nodes::coordinator::{Config, Coordinator, State};
+use kafka_sim::nodes::zookeeper::{Config, State, ZooKeeperServer};
 use kafka_sim::substrate::{Process, World, WorldConfig};
 use kafka_sim::vocab::step::Input;
 use kafka_sim::vocab::{Clock, NodeId, Roster, Seed, Time, Zxid};
@@ -18,20 +18,20 @@ use kafka_sim::vocab::{Clock, NodeId, Roster, Seed, Time, Zxid};
 use super::client::Client;
 use super::rules::Rules;
 
-/// What is to hold of a coordinator whatever its clients are.
-const COORDINATOR_PROPERTIES: [&Property; 8] = [
+/// What is to hold of a ZooKeeper server whatever its clients are.
+const ZOOKEEPER_PROPERTIES: [&Property; 8] = [
     &ephemerals_have_owners::PROPERTY,
     &sessions_end_rightly::PROPERTY,
     &sessions_are_served_in_order::PROPERTY,
     &znodes_are_consistent::PROPERTY,
     &watches_are_told::PROPERTY,
-    &one_coordinator_leader_per_epoch::PROPERTY,
-    &coordinator_histories_agree::PROPERTY,
+    &one_zookeeper_leader_per_epoch::PROPERTY,
+    &zookeeper_histories_agree::PROPERTY,
     &decided_transactions_stay::PROPERTY,
 ];
 
 pub enum Node {
-    Server(Box<Coordinator>),
+    Server(Box<ZooKeeperServer>),
     Client(Box<Client>),
 }
 
@@ -84,8 +84,8 @@ impl Ensemble {
             let mut lives = 0;
             let boot = move || {
                 lives += 1;
-                let stream = seed.stream(&format!("coordinator/z{id}/{lives}"));
-                Node::Server(Box::new(Coordinator::new(config(id, servers, tick_ms), stream)))
+                let stream = seed.stream(&format!("ZooKeeper/z{id}/{lives}"));
+                Node::Server(Box::new(ZooKeeperServer::new(config(id, servers, tick_ms), stream)))
             };
             world.add_node(&format!("z{id}"), Box::new(boot));
         }
@@ -170,7 +170,7 @@ impl Ensemble {
         self.restart_all();
     }
 
-    pub fn server(&self, server: u16) -> &Coordinator {
+    pub fn server(&self, server: u16) -> &ZooKeeperServer {
         match self.world.process(NodeId(server)) {
             Some(Node::Server(server)) => server,
             _ => panic!("server {server} does not run"),
@@ -227,7 +227,7 @@ impl Ensemble {
     pub fn judge_history(self) {
         let end = self.world.now();
         let judgement = self.world.into_observer().judge.finish(end);
-        for property in COORDINATOR_PROPERTIES {
+        for property in ZOOKEEPER_PROPERTIES {
             let judged = judgement.find(property).expect("every property is judged");
             assert_eq!(judged.verdict, Verdict::Holds, "{}", property.name);
         }

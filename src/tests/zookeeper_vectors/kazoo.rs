@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_sim::nodes::coordinator::Effects;
 use kafka_sim::nodes::session::{Session, SessionConfig, SessionEvent};
+use kafka_sim::nodes::zookeeper::Effects;
 use kafka_sim::vocab::step::{Closed, Effect};
 use kafka_sim::vocab::{ConnId, NodeId, Seed, Time, TimerId};
 use kafka_sim::wire::zookeeper::{

@@ -1,7 +1,7 @@
 //! Local sessions, and servers that serve reads without a leader.
 
 use bytes::Bytes;
-use kafka_sim::nodes::coordinator::Config;
+use kafka_sim::nodes::zookeeper::Config;
 use kafka_sim::vocab::{ConnId, Zxid};
 use kafka_sim::wire::zookeeper::{
     Code, ConnectRequest, ConnectResponse, Create, Delete, Request, SetData,

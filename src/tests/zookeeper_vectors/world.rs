@@ -1,10 +1,10 @@
-//! A coordinator, alone or an ensemble of three, with disks and a clock, and a network that takes no time.
+//! A ZooKeeper server, alone or an ensemble of three, with disks and a clock, and a network that takes no time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_sim::nodes::coordinator::{Config, Coordinator, Effects};
+use kafka_sim::nodes::zookeeper::{Config, Effects, ZooKeeperServer};
 use kafka_sim::vocab::step::{Closed, DiskImage, DiskRequest, Effect, FileName, Input};
 use kafka_sim::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Time, TimerId};
 
@@ -25,7 +25,7 @@ struct Line {
 
 struct Server {
     config: Config,
-    coordinator: Coordinator,
+    zookeeper: ZooKeeperServer,
     timers: BTreeMap<(Time, TimerId), u64>,
     files: BTreeMap<FileName, Vec<u8>>,
 }
@@ -77,7 +77,7 @@ impl World {
     pub fn ensemble_of(adjust: impl Fn(Config) -> Config) -> Self {
         let mut world = Self::of(3, adjust);
         world.pass(3_000);
-        assert!(world.servers.iter().all(|server| server.coordinator.serves()));
+        assert!(world.servers.iter().all(|server| server.zookeeper.serves()));
         world
     }
 
@@ -105,9 +105,9 @@ impl World {
     fn of(count: u8, adjust: impl Fn(Config) -> Config) -> Self {
         let server = |index: u8| {
             let config = adjust(config(index, count));
-            let stream = Seed(1).stream("coordinator/test");
-            let coordinator = Coordinator::new(config.clone(), stream);
-            Server { config, coordinator, timers: BTreeMap::new(), files: BTreeMap::new() }
+            let stream = Seed(1).stream("ZooKeeper/test");
+            let zookeeper = ZooKeeperServer::new(config.clone(), stream);
+            Server { config, zookeeper, timers: BTreeMap::new(), files: BTreeMap::new() }
         };
         let mut world = Self {
             servers: (0..count).map(server).collect(),
@@ -145,7 +145,7 @@ impl World {
         let clock = self.clock();
         let mut inputs = VecDeque::from([(server, input)]);
         while let Some((server, input)) = inputs.pop_front() {
-            self.servers[server].coordinator.step(clock, input, &mut self.fx);
+            self.servers[server].zookeeper.step(clock, input, &mut self.fx);
             let effects: Vec<_> = self.fx.drain().collect();
             for effect in effects {
                 self.play(server, effect, &mut inputs);
@@ -250,13 +250,13 @@ impl World {
 
     /// A process that starts from this disk has the same state.
     pub fn recovers_to_the_same_state(&self) {
-        let Server { config, coordinator, files, .. } = &self.servers[self.home];
+        let Server { config, zookeeper, files, .. } = &self.servers[self.home];
         assert!(files.keys().any(|name| name.starts_with("snapshot.")), "no snapshot was taken");
         let piece = |bytes: &Vec<u8>| bytes.clone().into();
         let image = files.iter().map(|(name, bytes)| (name.clone(), piece(bytes))).collect();
-        let mut again = Coordinator::new(config.clone(), Seed(2).stream("coordinator/test"));
+        let mut again = ZooKeeperServer::new(config.clone(), Seed(2).stream("ZooKeeper/test"));
         again.step(self.clock(), Input::Start(image), &mut Effects::default());
-        let (before, after) = (coordinator.state(), again.state());
+        let (before, after) = (zookeeper.state(), again.state());
         assert_eq!(before.map(|state| state.digest()), after.map(|state| state.digest()));
         assert!(before.is_some());
     }

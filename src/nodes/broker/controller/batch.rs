@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::channels::Control;
 use super::context::{ControllerContext, Leadership, Partition};
 use crate::nodes::broker::versions::highest;
-use crate::nodes::broker::zookeeper::payload::{EXTERNAL, PLAINTEXT, PartitionState};
+use crate::nodes::broker::znodes::payload::{EXTERNAL, PLAINTEXT, PartitionState};
 use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, TopicPartition};
 
 /// Leader epoch in StopReplica of a partition that never had a leader.

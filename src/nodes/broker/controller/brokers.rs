@@ -11,13 +11,13 @@
 use std::collections::BTreeMap;
 
 use super::Controller;
-use super::agenda::Step;
 use super::calls::{Answer, Call};
 use super::context::{Broker, PartitionStage, ReplicaStage};
+use super::event_manager::Step;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::BrokerRegistration;
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::BrokerRegistration;
 use crate::vocab::{BrokerId, Mutant, TopicPartition};
 
 impl Controller {
@@ -108,7 +108,7 @@ impl Controller {
             if !dead.is_empty() {
                 steps.extend([Step::Forget(dead.clone()), Step::BrokerFailure(dead)]);
             }
-            this.agenda.first(steps);
+            this.event_manager.first(steps);
         });
     }
 
@@ -128,7 +128,7 @@ impl Controller {
         let told = self.partitions_of_plain_metadata();
         let replicas = self.known.replicas_on(&new);
         let all = self.known.with_leadership();
-        self.agenda.first([
+        self.event_manager.first([
             Step::UpdateMetadata(others, told),
             Step::Flush,
             Step::UpdateMetadata(new, all),
@@ -163,7 +163,7 @@ impl Controller {
             let told = self.partitions_of_plain_metadata();
             steps.extend([Step::UpdateMetadata(self.known.registered(), told), Step::Flush]);
         }
-        self.agenda.first(steps);
+        self.event_manager.first(steps);
     }
 }
 

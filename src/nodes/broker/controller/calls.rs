@@ -1,4 +1,4 @@
-//! What the controller asks of the coordinator, and how the answers read.
+//! What the controller asks of ZooKeeper, and how the answers read.
 //!
 //! Fencing stands here, in one place: since 2.1 every create, set and delete of a controller is a multi
 //! whose first operation checks the version of `/controller_epoch` (KAFKA-6082), so that a controller which
@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::znodes::paths;
 use crate::wire::zookeeper::{
     Code, Create, Delete, MultiOp, MultiResult, Reply, Request, SetData, Stat, VersionCheck,
 };
 
-/// One request to the coordinator.
+/// One request to ZooKeeper.
 #[derive(Clone, Debug)]
 pub struct Call {
     op: Op,

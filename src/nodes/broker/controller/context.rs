@@ -1,6 +1,6 @@
 //! What the controller knows of the cluster (`kafka/controller/ControllerContext.scala`).
 //!
-//! Memory only: a new controller reads all of it from the coordinator.
+//! Memory only: a new controller reads all of it from ZooKeeper.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::nodes::broker::Endpoint;
-use crate::nodes::broker::zookeeper::payload::PartitionState;
+use crate::nodes::broker::znodes::payload::PartitionState;
 use crate::vocab::{BrokerEpoch, BrokerId, PartitionEpoch, TopicPartition};
 
 /// A registered broker.

@@ -18,8 +18,8 @@ use super::calls::{Answer, Call};
 use super::{Controller, Tick};
 use crate::nodes::broker::config::TopicOverrides;
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{self, TopicAssignment};
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::{self, TopicAssignment};
 use crate::vocab::BrokerId;
 use crate::wire::zookeeper::Code;
 

@@ -7,7 +7,7 @@ use super::Controller;
 use super::calls::{Answer, Call};
 use super::context::{PartitionStage, Replica, ReplicaStage};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::znodes::paths;
 use crate::vocab::{BrokerId, TopicPartition};
 
 impl Controller {

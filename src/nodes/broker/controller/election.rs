@@ -23,7 +23,7 @@ pub enum Strategy {
 pub struct Candidates<'a> {
     /// The assignment; its first is the preferred leader.
     pub assignment: &'a [BrokerId],
-    /// The in-sync replicas as they stand in the coordinator.
+    /// The in-sync replicas as they stand in ZooKeeper.
     pub isr: &'a [BrokerId],
     /// Live brokers among the assignment and the in-sync replicas.
     pub live: &'a [BrokerId],

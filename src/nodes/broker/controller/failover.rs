@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::agenda::{Event, Step};
 use super::calls::{Answer, Call};
 use super::context::{Partition, PartitionStage, ReplicaStage};
+use super::event_manager::{Event, Step};
 use super::{Controller, Tick};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{self, PartitionState, TopicAssignment};
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::{self, PartitionState, TopicAssignment};
 use crate::vocab::TopicPartition;
 use crate::wire::zookeeper::Code;
 
@@ -151,7 +151,7 @@ impl Controller {
         }
         offline.retain(|(at, _)| !self.known.is_doomed(at));
         let told = self.partitions_of_plain_metadata();
-        self.agenda.first([
+        self.event_manager.first([
             Step::UpdateMetadata(everybody, told),
             Step::Flush,
             Step::ReplicasOnline(online),
@@ -162,7 +162,7 @@ impl Controller {
             Step::ResumeDeletions,
         ]);
         // The operator's wish may be older than the watch.
-        self.agenda.add(Event::PreferredElection);
+        self.event_manager.add(Event::PreferredElection);
         if self.config.auto_leader_rebalance {
             self.set_timer(cx, FIRST_REBALANCE, Tick::Rebalance);
         }

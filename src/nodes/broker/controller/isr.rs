@@ -10,14 +10,14 @@ use kafka_protocol::messages::{
 };
 
 use super::Controller;
-use super::agenda::Step;
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
 use super::context::Leadership;
+use super::event_manager::Step;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::{self, PartitionState};
 use crate::vocab::{BrokerId, LeaderEpoch, PartitionEpoch, TopicPartition};
 use crate::wire::zookeeper::Code;
 
@@ -128,13 +128,16 @@ impl Controller {
             for (index, ((at, state, expected), answer)) in
                 granted.into_iter().zip(&answers).enumerate()
             {
-                if *answer == Answer::Failed(Code::BAD_VERSION) && this.agenda.was_repeated(index) {
+                if *answer == Answer::Failed(Code::BAD_VERSION)
+                    && this.event_manager.was_repeated(index)
+                {
                     this.isr_written_before(cx, &at, &state, expected);
                 }
                 let verdict = this.isr_written(cx, &at, state, answer);
                 verdicts.insert(at, verdict);
             }
-            this.agenda.first([Step::UpdateMetadata(this.known.registered(), asked), Step::Flush]);
+            this.event_manager
+                .first([Step::UpdateMetadata(this.known.registered(), asked), Step::Flush]);
             answer_and_log(cx, to, verdicts);
         });
     }

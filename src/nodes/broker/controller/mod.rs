@@ -2,23 +2,23 @@
 //! (`kafka/controller/KafkaController.scala`).
 //!
 //! Every broker has one; it is active on the broker that was elected through `/controller`. What Kafka does
-//! in one thread with synchronous calls of the coordinator is an [agenda](agenda::Agenda) here: one event at
+//! in one thread with synchronous calls of ZooKeeper is an [event_manager](event_manager::EventManager) here: one event at
 //! a time, in steps that wait for answers. Control requests leave over real connections to all brokers, the
 //! controller's own among them.
 
-mod agenda;
 mod assignment;
 mod batch;
 mod brokers;
 mod calls;
 mod channels;
 mod context;
+mod controller_election;
 mod create;
 mod delete;
 mod election;
+mod event_manager;
 mod failover;
 mod isr;
-mod office;
 mod partitions;
 mod preferred;
 mod replicas;
@@ -39,28 +39,28 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use self::agenda::{Agenda, Event, Progress, Step};
 use self::batch::{Batch, Sender};
 use self::calls::{Answer, Call};
 use self::channels::{Alarm, Control, Peers};
 use self::context::ControllerContext;
+use self::controller_election::Term;
 use self::create::Creation;
 pub use self::create::is_valid_topic;
-use self::office::Term;
+use self::event_manager::{Event, EventManager, Progress, Step};
 use super::config::Config;
 use super::context::{Context, Part, ReplyTo};
-use super::zookeeper::paths;
+use super::znodes::paths;
 use crate::nodes::session::Session;
 use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Mutant, Roster, Stream};
 use crate::wire::zookeeper::{Code, EventKind, Reply, WatchedEvent};
 
-/// Pause before what was lost with the coordinator's connection is asked again.
+/// Pause before what was lost with ZooKeeper's connection is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tick {
-    /// Ask the coordinator again.
+    /// Ask ZooKeeper again.
     Retry,
     /// Look whether leaders are the preferred ones.
     Rebalance,
@@ -78,7 +78,7 @@ pub struct Controller {
     stream: Stream,
     /// Topic ids come from here.
     topic_ids: Stream,
-    agenda: Agenda,
+    event_manager: EventManager,
     /// The request that is worked on; answered even if the work is given up.
     answering: Option<Event>,
     controller_id: Option<BrokerId>,
@@ -103,7 +103,7 @@ impl Controller {
             roster,
             topic_ids: stream.below_name("topic-ids"),
             stream,
-            agenda: Agenda::default(),
+            event_manager: EventManager::default(),
             answering: None,
             controller_id: None,
             term: None,
@@ -143,7 +143,7 @@ impl Controller {
         self.term.filter(|_| fences).map(|term| term.epoch_version)
     }
 
-    /// Asks the coordinator, and goes on with all answers; at once if there is nothing to ask.
+    /// Asks ZooKeeper, and goes on with all answers; at once if there is nothing to ask.
     fn ask(
         &mut self,
         cx: &mut Context<'_>,
@@ -153,7 +153,7 @@ impl Controller {
         if calls.is_empty() {
             then(self, cx, Vec::new());
         } else {
-            self.agenda.ask(calls, self.fence(), Box::new(then));
+            self.event_manager.ask(calls, self.fence(), Box::new(then));
         }
     }
 
@@ -186,9 +186,9 @@ impl Controller {
         self.finish_creations(cx);
     }
 
-    /// Works on the agenda until it has to wait for the coordinator, or nothing is left.
+    /// Works on the event_manager until it has to wait for ZooKeeper, or nothing is left.
     fn work(&mut self, cx: &mut Context<'_>) {
-        while let Some(next) = self.agenda.next() {
+        while let Some(next) = self.event_manager.next() {
             match next {
                 Ok(step) => self.take_step(cx, step),
                 Err(event) => {
@@ -197,7 +197,7 @@ impl Controller {
                 }
             }
         }
-        if !self.agenda.is_waiting() {
+        if !self.event_manager.is_waiting() {
             self.answering = None;
         }
     }
@@ -264,7 +264,7 @@ impl Controller {
     }
 
     fn happened(&mut self, cx: &mut Context<'_>, event: Event) {
-        self.agenda.add(event);
+        self.event_manager.add(event);
         self.work(cx);
     }
 
@@ -278,18 +278,18 @@ impl Controller {
     }
 
     fn replied(&mut self, cx: &mut Context<'_>, number: u64, result: Result<Reply, Code>) {
-        match self.agenda.replied(number, result) {
+        match self.event_manager.replied(number, result) {
             Progress::Stale | Progress::Waiting => {}
             Progress::Lost => self.set_timer(cx, RETRY_PAUSE, Tick::Retry),
             Progress::Moved => {
                 tracing::info!("a write was fenced: the controller moved");
-                self.agenda.abandon();
+                self.event_manager.abandon();
                 self.refuse_current(cx);
-                self.agenda.first([Step::ReadController { elect: false }]);
+                self.event_manager.first([Step::ReadController { elect: false }]);
                 self.work(cx);
             }
             Progress::Complete => {
-                let (then, answers) = self.agenda.complete();
+                let (then, answers) = self.event_manager.complete();
                 then(self, cx, answers);
                 self.work(cx);
             }
@@ -307,7 +307,7 @@ impl Controller {
 
     /// Gives up all work, and the office.
     fn stop(&mut self, cx: &mut Context<'_>) {
-        let events = self.agenda.clear();
+        let events = self.event_manager.clear();
         self.refuse_current(cx);
         for event in events {
             refuse(cx, &event);
@@ -316,7 +316,7 @@ impl Controller {
         self.resign(cx);
     }
 
-    /// Answers the request whose work was given up. No request waits for the coordinator once it is
+    /// Answers the request whose work was given up. No request waits for ZooKeeper once it is
     /// answered, so none is answered twice.
     fn refuse_current(&mut self, cx: &mut Context<'_>) {
         if let Some(event) = self.answering.take() {
@@ -349,7 +349,7 @@ impl Controller {
     fn ticked(&mut self, cx: &mut Context<'_>, number: u64) {
         match self.timers.remove(&number) {
             None => {}
-            Some(Tick::Retry) => self.agenda.resend(self.fence()),
+            Some(Tick::Retry) => self.event_manager.resend(self.fence()),
             Some(Tick::Rebalance) => self.happened(cx, Event::AutoRebalance),
             Some(Tick::Control { broker, attempt }) => {
                 let alarm = self.peers.due(cx.effects, broker, attempt);
@@ -371,7 +371,7 @@ impl Controller {
             };
             let mut deleted = control.deletes;
             deleted.retain(|at| !failed(at.partition, &at.topic));
-            self.agenda.add(Event::ReplicasDeleted(broker, deleted));
+            self.event_manager.add(Event::ReplicasDeleted(broker, deleted));
         }
     }
 
@@ -392,10 +392,10 @@ impl Controller {
     }
 }
 
-/// What the broker's shell calls. Whatever the work asks of the coordinator goes out before the call ends.
+/// What the broker's server calls. Whatever the work asks of ZooKeeper goes out before the call ends.
 impl Controller {
     fn forward(&mut self, cx: &mut Context<'_>, zk: &mut Session) {
-        for (number, request) in self.agenda.outgoing() {
+        for (number, request) in self.event_manager.outgoing() {
             zk.request(cx.clock, cx.effects, request, Part::Controller.mark(number));
         }
     }
@@ -416,7 +416,7 @@ impl Controller {
         self.stop(cx);
     }
 
-    /// A reply of the coordinator to request `number`, without the part's mark.
+    /// A reply of ZooKeeper to request `number`, without the part's mark.
     pub fn on_reply(
         &mut self,
         cx: &mut Context<'_>,
@@ -552,10 +552,10 @@ fn log_errors(broker: BrokerId, response: &ResponseKind) {
     }
 }
 
-/// Takes the requests to the coordinator; for tests that play it.
+/// Takes the requests to ZooKeeper; for tests that play it.
 #[cfg(test)]
 impl Controller {
     fn outgoing(&mut self) -> Vec<(u64, crate::wire::zookeeper::Request)> {
-        self.agenda.outgoing()
+        self.event_manager.outgoing()
     }
 }

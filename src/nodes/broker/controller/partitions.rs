@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Controller;
-use super::agenda::Step;
 use super::calls::{Answer, Call};
 use super::context::PartitionStage;
 use super::election::{Candidates, Choice, Strategy};
+use super::event_manager::Step;
 use super::failover::read_state;
 use crate::history::{BrokerObservation, Election, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{self, PartitionState};
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::{self, PartitionState};
 use crate::vocab::{BrokerId, Mutant, TopicPartition};
 use crate::wire::zookeeper::Code;
 
@@ -51,7 +51,7 @@ impl Controller {
             steps.push(Step::Elect(offline, Strategy::Offline));
         }
         steps.push(Step::Flush);
-        self.agenda.first(steps);
+        self.event_manager.first(steps);
     }
 
     fn live_among(&self, at: &TopicPartition, isr: &[BrokerId]) -> Vec<BrokerId> {
@@ -288,7 +288,7 @@ impl Controller {
                 }
             }
             if !again.is_empty() {
-                this.agenda.first([Step::Elect(again, strategy)]);
+                this.event_manager.first([Step::Elect(again, strategy)]);
             }
         });
     }

@@ -8,14 +8,14 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, ResponseKind};
 
-use super::agenda::Step;
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
 use super::context::Partition;
 use super::election::Strategy;
+use super::event_manager::Step;
 use super::{Controller, Tick};
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::zookeeper::{paths, payload};
+use crate::nodes::broker::znodes::{paths, payload};
 use crate::vocab::TopicPartition;
 
 /// `election_type` of ElectLeaders.
@@ -64,7 +64,7 @@ impl Controller {
             }
         }
         if !candidates.is_empty() {
-            self.agenda.first([Step::ElectPreferred(candidates)]);
+            self.event_manager.first([Step::ElectPreferred(candidates)]);
         }
     }
 
@@ -75,7 +75,7 @@ impl Controller {
             is_known && !self.known.is_doomed(at) && !self.is_led_by_preferred(at)
         });
         if !partitions.is_empty() {
-            self.agenda.first([Step::Elect(partitions, Strategy::Preferred), Step::Flush]);
+            self.event_manager.first([Step::Elect(partitions, Strategy::Preferred), Step::Flush]);
         }
     }
 
@@ -88,7 +88,7 @@ impl Controller {
                 tracing::warn!(%why, "a preferred election is skipped");
                 Vec::new()
             });
-            this.agenda.first([Step::ElectPreferred(wanted), Step::ClearPreferredElection]);
+            this.event_manager.first([Step::ElectPreferred(wanted), Step::ClearPreferredElection]);
         });
     }
 
@@ -98,7 +98,7 @@ impl Controller {
         let calls = vec![Call::delete(PATH), Call::exists(PATH, true)];
         self.ask(cx, calls, |this, _, answers| {
             if let Answer::Stat(_) = answers[1] {
-                this.agenda.add(super::agenda::Event::PreferredElection);
+                this.event_manager.add(super::event_manager::Event::PreferredElection);
             }
         });
     }
@@ -124,7 +124,7 @@ impl Controller {
                 wanted.into_iter().collect::<Vec<_>>()
             }
         };
-        self.agenda
+        self.event_manager
             .first([Step::ElectPreferred(wanted.clone()), Step::AnswerElectLeaders(to, wanted)]);
     }
 

@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Controller;
-use super::agenda::Step;
 use super::batch::is_leaderless;
 use super::calls::{Answer, Call};
 use super::context::{Replica, ReplicaStage};
+use super::event_manager::Step;
 use super::partitions::{States, UncleanTopics};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::PartitionState;
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::PartitionState;
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::Code;
 
@@ -49,7 +49,7 @@ impl Controller {
         }
         let steps: Vec<_> =
             by_broker.into_iter().map(|(id, of)| Step::RemoveFromIsr(id, of)).collect();
-        self.agenda.first(steps);
+        self.event_manager.first(steps);
     }
 
     /// Takes a broker out of the in-sync replicas of some partitions.
@@ -117,7 +117,7 @@ impl Controller {
                 }
             }
             if !again.is_empty() {
-                this.agenda.first([Step::RemoveFromIsr(broker, again)]);
+                this.event_manager.first([Step::RemoveFromIsr(broker, again)]);
             }
         });
     }

@@ -8,10 +8,10 @@ use kafka_protocol::messages::{
 };
 
 use super::Controller;
-use super::agenda::Step;
 use super::batch::topic_name;
 use super::context::Partition;
 use super::election::Strategy;
+use super::event_manager::Step;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{BrokerId, TopicPartition};
 
@@ -56,7 +56,7 @@ impl Controller {
         for (at, _) in &followed {
             self.batch.stop_replica(id, at, false);
         }
-        self.agenda.first([
+        self.event_manager.first([
             Step::Elect(led, Strategy::ControlledShutdown),
             Step::Flush,
             Step::ReplicasOffline(followed),

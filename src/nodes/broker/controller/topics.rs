@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Controller;
-use super::agenda::Step;
 use super::calls::{Answer, Call};
 use super::context::{Partition, ReplicaStage};
+use super::event_manager::Step;
 use super::failover::read_assignment;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{self, TopicAssignment};
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::{self, TopicAssignment};
 use crate::vocab::TopicPartition;
 
 impl Controller {
@@ -112,7 +112,7 @@ impl Controller {
         for replica in &replicas {
             self.known.put_replica(replica, ReplicaStage::New);
         }
-        self.agenda.first([
+        self.event_manager.first([
             Step::Initialize(partitions),
             Step::Flush,
             Step::ReplicasOnline(replicas),

@@ -48,7 +48,7 @@ fn both(check: impl Fn(LogSettings, &[Batch])) {
 fn assert_holds(log: &Log, batches: &[Batch]) {
     assert_eq!(log.batches().map(Cow::into_owned).collect::<Vec<_>>(), batches);
     let end = batches.last().map_or(0, |batch| batch.last_offset + 1);
-    assert_eq!((log.end(), log.stretches.end().unwrap_or(0)), (end, end));
+    assert_eq!((log.end(), log.pages.end().unwrap_or(0)), (end, end));
     let from = log.start().max(end / 2);
     let behind = batches.iter().filter(|batch| batch.last_offset >= from);
     let bytes: Vec<u8> = behind.flat_map(|batch| batch.bytes.to_vec()).collect();
@@ -68,9 +68,9 @@ fn all_but_the_last_stretches_are_cold_and_shared_with_the_disk() {
     both(|settings, batches| {
         let mut world = World::default();
         let log = long(&mut world, settings, batches);
-        let (cold, all) = log.stretches.cold_of();
-        assert_eq!(cold, all - stretches::WARM_STRETCHES);
-        assert!(cold >= 4, "{cold} cold stretches");
+        let (cold, all) = log.pages.cold_of();
+        assert_eq!(cold, all - pages::WARM_STRETCHES);
+        assert!(cold >= 4, "{cold} cold pages");
         assert_holds(&log, batches);
         assert_is_on_disk(&world, &log);
         let pieces: usize = world
@@ -121,8 +121,8 @@ fn a_cut_into_cold_stretches_leaves_what_lies_before_it() {
             world.settle(&mut log);
             assert_holds(&log, batches);
             assert_is_on_disk(&world, &log);
-            let (cold, all) = log.stretches.cold_of();
-            assert!(cold + stretches::WARM_STRETCHES >= all, "cold again: {cold} of {all}");
+            let (cold, all) = log.pages.cold_of();
+            assert!(cold + pages::WARM_STRETCHES >= all, "cold again: {cold} of {all}");
             assert_eq!(content(&world.load(CRASHED).log), content(&log));
         }
     });
@@ -137,7 +137,7 @@ fn a_long_log_is_loaded_whole_and_stays_cold() {
         let loaded = world.load(CRASHED);
         assert_eq!(loaded.truncated_bytes, 0);
         assert_eq!(content(&loaded.log), content(&log));
-        assert_eq!(loaded.log.stretches.cold_of(), log.stretches.cold_of());
+        assert_eq!(loaded.log.pages.cold_of(), log.pages.cold_of());
         assert_eq!(world.effects.pages().packed_count(), packed, "no second copy");
     });
 }
@@ -198,11 +198,11 @@ fn a_raised_start_drops_the_stretches_of_the_segments_that_go() {
     let batches = batches();
     let mut world = World::default();
     let mut log = long(&mut world, SEGMENTS, &batches);
-    let (_, all) = log.stretches.cold_of();
+    let (_, all) = log.pages.cold_of();
     let middle = batches[200].base_offset;
     assert!(log.raise_start(&mut world.disk(), middle));
     world.settle(&mut log);
-    let (_, left) = log.stretches.cold_of();
+    let (_, left) = log.pages.cold_of();
     assert!(left < all && left > 4);
     let first = log.segments[0].base;
     let kept = batches.partition_point(|batch| batch.base_offset < first);
@@ -231,8 +231,8 @@ fn a_reader_from_the_beginning_gets_every_batch_however_little_it_takes() {
             }
             assert_eq!(seen, batches);
         }
-        let (cold, all) = log.stretches.cold_of();
-        assert_eq!(cold, all - stretches::WARM_STRETCHES, "reading warms nothing");
+        let (cold, all) = log.pages.cold_of();
+        assert_eq!(cold, all - pages::WARM_STRETCHES, "reading warms nothing");
     });
 }
 

@@ -1,7 +1,7 @@
 //! A partition's log: record batches in segment files on the node's disk, and the same bytes in memory.
 //!
 //! Memory is the page cache of the process: every batch is copied once, into a page that it shares with its
-//! neighbours ([`stretches`]), and from there handed to the disk and to readers without a copy. Pages that are
+//! neighbours ([`pages`]), and from there handed to the disk and to readers without a copy. Pages that are
 //! far from the end rest ([`crate::vocab::page`]): a long run takes little more memory than a short one, and
 //! appends and the readers at the end never touch what is cold. Steady state has no fsync
 //! (`log.flush.interval.messages` is "never" by default); a segment that is full is flushed behind the back
@@ -9,8 +9,8 @@
 
 pub mod checkpoint;
 pub mod epochs;
+mod pages;
 mod recovery;
-mod stretches;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,7 +22,7 @@ pub use checkpoint::AtomicFiles;
 pub use epochs::{EpochCache, EpochEnd};
 pub use recovery::{Known, Loaded};
 
-use self::stretches::Stretches;
+use self::pages::LogPages;
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
 use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
@@ -75,7 +75,7 @@ pub struct Log {
     epoch_file: FileName,
     /// Never empty; the last one is active.
     segments: Vec<Segment>,
-    stretches: Stretches,
+    pages: LogPages,
     start: Offset,
     end: Offset,
     recovery_point: Offset,
@@ -126,19 +126,19 @@ impl Log {
     pub fn create(disk: &mut Disk<'_>, owner: usize, at: &TopicPartition) -> Self {
         let directory = directory_of(at);
         let first = Segment::create(disk, &directory, 0);
-        let stretches = Stretches::new(disk.effects.pages().clone());
-        Self::of(owner, directory, vec![first], stretches)
+        let pages = LogPages::new(disk.effects.pages().clone());
+        Self::of(owner, directory, vec![first], pages)
     }
 
-    fn of(owner: usize, directory: Arc<str>, segments: Vec<Segment>, stretches: Stretches) -> Self {
+    fn of(owner: usize, directory: Arc<str>, segments: Vec<Segment>, pages: LogPages) -> Self {
         let start = segments[0].base;
-        let end = stretches.end().unwrap_or(start);
+        let end = pages.end().unwrap_or(start);
         Self {
             owner,
             epoch_file: format!("{directory}/leader-epoch-checkpoint").into(),
             directory,
             segments,
-            stretches,
+            pages,
             start,
             end,
             recovery_point: start,
@@ -160,7 +160,7 @@ impl Log {
 
     /// The log end offset as replication may see it: behind the last append that is over. Below
     /// [`Log::end`] only while an append waits for its fsync (`flush.messages`).
-    pub fn settled_end(&self) -> Offset {
+    pub fn flushed_end(&self) -> Offset {
         self.flushes.iter().find_map(|flush| flush.holds_from).unwrap_or(self.end)
     }
 
@@ -181,12 +181,12 @@ impl Log {
 
     /// All batches, in order.
     pub fn batches(&self) -> impl Iterator<Item = Cow<'_, Batch>> {
-        self.stretches.batches_from(Offset::MIN)
+        self.pages.batches_from(Offset::MIN)
     }
 
     /// The batch that holds the first offset that can be read, if any record is left.
     pub fn first_batch(&self) -> Option<Cow<'_, Batch>> {
-        self.stretches.batches_from(self.start).next()
+        self.pages.batches_from(self.start).next()
     }
 
     fn save_epochs(&self, disk: &mut Disk<'_>) {
@@ -208,7 +208,7 @@ impl Log {
         self.flush_from(disk, None);
         let next = Segment::create(disk, &self.directory, self.end);
         self.segments.push(next);
-        self.stretches.close();
+        self.pages.close();
     }
 
     /// Adds a batch at the end. Keeps a copy of its bytes: they may be a slice of something larger.
@@ -231,7 +231,7 @@ impl Log {
         let active = self.active();
         let (file, position) = (active.file.clone(), active.bytes);
         active.bytes += size;
-        let bytes = self.stretches.append(position, batch);
+        let bytes = self.pages.append(position, batch);
         disk.effects.disk(DiskRequest::Append { file, bytes });
         if self.unflushed_records >= settings.flush_messages {
             self.flush_from(disk, Some(before));
@@ -254,7 +254,7 @@ impl Log {
         }
     }
 
-    /// An fsync ended. Returns whether it was one of this log's; [`Log::settled_end`] may have moved.
+    /// An fsync ended. Returns whether it was one of this log's; [`Log::flushed_end`] may have moved.
     pub fn on_disk_done(&mut self, op: DiskOpId) -> bool {
         let Some(flush) = self.flushes.iter_mut().find(|flush| flush.op == op) else {
             return false;
@@ -293,10 +293,9 @@ impl Log {
         if !gone.is_empty() {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
-        self.stretches.truncate(target);
+        self.pages.truncate(target);
         let base = self.active().base;
-        let (end, left) =
-            (self.stretches.end().unwrap_or(base), self.stretches.byte_len_from(base));
+        let (end, left) = (self.pages.end().unwrap_or(base), self.pages.byte_len_from(base));
         let active = self.active();
         if left < active.bytes {
             active.bytes = left;
@@ -323,7 +322,7 @@ impl Log {
             disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
         }
         self.segments = vec![Segment::create(disk, &self.directory, offset)];
-        self.stretches = Stretches::new(disk.effects.pages().clone());
+        self.pages = LogPages::new(disk.effects.pages().clone());
         self.end_at(offset);
         (self.start, self.recovery_point) = (offset, offset);
         self.flushes.clear();
@@ -343,7 +342,7 @@ impl Log {
             let segment = self.segments.remove(0);
             disk.effects.disk(DiskRequest::Delete { file: segment.file });
         }
-        self.stretches.drop_below(self.segments[0].base);
+        self.pages.drop_below(self.segments[0].base);
         if self.epochs.truncate_from_start(start) {
             self.save_epochs(disk);
         }
@@ -352,7 +351,7 @@ impl Log {
 
     /// Batches from the one that holds `from` on, that end below `up_to`.
     fn batches_from(&self, from: Offset, up_to: Offset) -> impl Iterator<Item = Cow<'_, Batch>> {
-        let batches = self.stretches.batches_from(from);
+        let batches = self.pages.batches_from(from);
         batches.take_while(move |batch| batch.last_offset < up_to)
     }
 
@@ -398,7 +397,7 @@ impl Log {
     /// The first record below `up_to` whose timestamp is `timestamp_ms` or later.
     pub fn find_by_timestamp(&self, timestamp_ms: i64, up_to: Offset) -> Option<Found> {
         let mut batches = self
-            .stretches
+            .pages
             .batches_since(self.start, timestamp_ms)
             .take_while(|batch| batch.last_offset < up_to);
         let batch = batches.find(|batch| batch.max_timestamp_ms() >= timestamp_ms)?;
@@ -415,7 +414,7 @@ impl Log {
 
     /// Where `epoch` ends in this log, by the rule since 2.0.
     pub fn end_offset_for(&self, epoch: LeaderEpoch) -> EpochEnd {
-        self.epochs.end_offset_for(epoch, self.settled_end())
+        self.epochs.end_offset_for(epoch, self.flushed_end())
     }
 
     /// Removes the log's files.

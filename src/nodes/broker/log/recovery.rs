@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::checkpoint::text_of;
-use super::stretches::Stretches;
+use super::pages::LogPages;
 use super::{Disk, EpochCache, Log, Segment, segment_file};
 use crate::vocab::page::Piece;
 
@@ -37,7 +37,7 @@ pub struct Loaded {
 
 /// Reads the segments of a log, one after the other.
 struct Reader {
-    stretches: Stretches,
+    pages: LogPages,
     /// The leader epochs that were met, each with the offset where it was.
     epochs: Vec<(LeaderEpoch, Offset)>,
 }
@@ -81,7 +81,7 @@ impl Reader {
     /// A piece of whole batches is taken over as it is. Where batches reach from one piece into the next (a
     /// power loss left them so), they are copied to pages of their own.
     fn segment(&mut self, segment: &mut Segment, content: &Rope, check: bool) -> bool {
-        self.stretches.close();
+        self.pages.close();
         let (mut pieces, mut next) = (content.pieces().iter(), segment.base);
         let mut left = Bytes::new();
         while let Some(piece) = pieces.next() {
@@ -93,11 +93,11 @@ impl Reader {
             segment.bytes += used as u64;
             next = batches.last().map_or(next, |batch| batch.last_offset + 1);
             if is_piece && used == bytes.len() {
-                self.stretches.adopt(piece.clone(), batches);
+                self.pages.adopt(piece.clone(), batches);
             } else {
                 for batch in batches {
                     let size = batch.bytes.len() as u64;
-                    self.stretches.append(position, batch);
+                    self.pages.append(position, batch);
                     position += size;
                 }
             }
@@ -146,12 +146,12 @@ impl Log {
         let files = segments_of(&directory, image);
         let bases: Vec<Offset> = files.keys().copied().collect();
         let mut segments: Vec<Segment> = Vec::with_capacity(files.len().max(1));
-        let stretches = Stretches::new(disk.effects.pages().clone());
-        let mut reader = Reader { stretches, epochs: Vec::new() };
+        let pages = LogPages::new(disk.effects.pages().clone());
+        let mut reader = Reader { pages, epochs: Vec::new() };
         let (mut truncated_bytes, mut right) = (0, true);
         for (n, (&base, content)) in files.iter().enumerate() {
             let file = segment_file(&directory, base);
-            let end = segments.first().map(|first| reader.stretches.end().unwrap_or(first.base));
+            let end = segments.first().map(|first| reader.pages.end().unwrap_or(first.base));
             if !right || end.is_some_and(|end| end != base) {
                 truncated_bytes += content.byte_len();
                 right = false;
@@ -175,8 +175,8 @@ impl Log {
         if !right {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
-        reader.stretches.close();
-        let log = Self::of(owner, directory, segments, reader.stretches);
+        reader.pages.close();
+        let log = Self::of(owner, directory, segments, reader.pages);
         let log = log.loaded(disk, image, known, &reader.epochs);
         Loaded { log, truncated_bytes }
     }

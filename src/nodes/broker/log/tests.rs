@@ -237,12 +237,12 @@ fn an_append_that_has_to_be_flushed_is_not_settled_before() {
     let mut log = Log::create(&mut world.disk(), 0, &at());
     log.append(&mut world.disk(), settings, batch(0, 3, 1));
     log.append(&mut world.disk(), settings, batch(3, 1, 1));
-    assert_eq!((log.end(), log.settled_end(), log.recovery_point()), (4, 0, 0));
+    assert_eq!((log.end(), log.flushed_end(), log.recovery_point()), (4, 0, 0));
     world.apply();
     let ops: Vec<_> = std::mem::take(&mut world.fsyncs);
     let mine: Vec<_> = ops.into_iter().filter(|op| log.on_disk_done(*op)).collect();
     assert_eq!(mine.len(), 2);
-    assert_eq!((log.settled_end(), log.recovery_point()), (4, 4));
+    assert_eq!((log.flushed_end(), log.recovery_point()), (4, 4));
 }
 
 #[test]

@@ -275,9 +275,9 @@ impl ReplicaManager {
     pub fn on_disk_done(&mut self, cx: &mut Context<'_>, op: DiskOpId) {
         if let Some(slot) = self.flushing.remove(&op) {
             let partition = self.at_mut(slot);
-            let before = partition.log.settled_end();
+            let before = partition.log.flushed_end();
             partition.log.on_disk_done(op);
-            if partition.log.settled_end() != before {
+            if partition.log.flushed_end() != before {
                 self.settled(cx, slot);
             }
         } else if self.files.on_disk_done(cx.effects, op) {

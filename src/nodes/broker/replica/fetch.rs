@@ -101,7 +101,7 @@ impl ReplicaManager {
     /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
     fn readable_end(&self, partition: &Partition, from_follower: bool) -> Offset {
         if from_follower || self.config.is(Mutant::ReadAboveHighWatermark) {
-            partition.log.settled_end()
+            partition.log.flushed_end()
         } else {
             partition.high_watermark
         }
@@ -153,7 +153,7 @@ impl ReplicaManager {
                 read.urgent |= urgent;
                 read.bytes += data.records.as_ref().map_or(0, bytes::Bytes::len);
                 if let (true, false, Some(slot)) = (from_follower, urgent, slot) {
-                    let leader_end = self.at(slot).log.settled_end();
+                    let leader_end = self.at(slot).log.flushed_end();
                     let offset = asked.fetch_offset;
                     read.positions.push(Position { slot, offset, leader_end });
                 }

@@ -22,7 +22,7 @@ pub fn advanced(partition: &Partition, config: &Config, now: Time) -> Option<Off
     if holds && committed.len() < partition.min_isr(config.version) {
         return None;
     }
-    let mut least = partition.log.settled_end();
+    let mut least = partition.log.flushed_end();
     for (id, follower) in &leader.followers {
         if counted.contains(id) || follower.is_caught_up(lag_max, now) {
             // A follower that did not fetch yet holds the high watermark where it is.

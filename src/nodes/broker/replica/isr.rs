@@ -15,7 +15,7 @@ impl Isr {
         Self { committed, pending: None }
     }
 
-    /// What stands in the coordinator, as far as the leader knows.
+    /// What stands in ZooKeeper, as far as the leader knows.
     pub fn committed(&self) -> &[BrokerId] {
         &self.committed
     }

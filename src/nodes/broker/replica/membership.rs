@@ -47,7 +47,7 @@ impl ReplicaManager {
         let (me, lag_max, now) = (self.me(), self.config.replica_lag_time_max, cx.clock.now);
         let spares_whoever_has_all = self.config.version.at_least(2, 1);
         let partition = self.at_mut(slot);
-        let leader_end = partition.log.settled_end();
+        let leader_end = partition.log.flushed_end();
         let Some(leader) = partition.leader_mut() else { return };
         if leader.isr.is_pending() {
             return;
@@ -112,7 +112,7 @@ impl ReplicaManager {
                 let from = std::mem::replace(&mut leader.isr, Isr::new(isr.clone()));
                 partition.partition_epoch = partition_epoch;
                 tracing::info!(%at, ?isr, partition_epoch, "ISR changed");
-                if path == IsrPath::Coordinator {
+                if path == IsrPath::ZooKeeper {
                     cx.effects.observe(Observation::Broker(BrokerObservation::IsrChanged {
                         at: at.clone(),
                         from: from.committed().to_vec(),

@@ -38,7 +38,7 @@ fn list(
 ) -> Result<Listed, ResponseError> {
     let leader = partition.leader_at(asked.current_leader_epoch)?;
     let log = &partition.log;
-    let end = if from_follower { log.settled_end() } else { partition.high_watermark };
+    let end = if from_follower { log.flushed_end() } else { partition.high_watermark };
     let lags =
         !from_follower && version.at_least(2, 2) && partition.high_watermark < leader.epoch_start;
     let plain = |offset, leader_epoch| Listed { timestamp_ms: -1, offset, leader_epoch };
@@ -132,7 +132,7 @@ impl ReplicaManager {
         if self.config.version.at_least(2, 0) {
             return Ok(log.end_offset_for(asked.leader_epoch));
         }
-        let end_offset = log.epochs().end_offset_for_kip101(asked.leader_epoch, log.settled_end());
+        let end_offset = log.epochs().end_offset_for_kip101(asked.leader_epoch, log.flushed_end());
         let known = end_offset != epochs::UNDEFINED;
         let epoch = if known { asked.leader_epoch } else { EpochEnd::UNDEFINED.epoch };
         Ok(EpochEnd { epoch, end_offset })

@@ -203,7 +203,7 @@ impl ReplicaManager {
         if acks != ACKS_ALL || self.config.is(Mutant::AcknowledgeAlone) {
             unsettled.retain(|part| {
                 let partition = self.at(part.slot);
-                let settled = partition.log.settled_end() >= part.required;
+                let settled = partition.log.flushed_end() >= part.required;
                 if settled {
                     tell_acknowledged(cx, partition, part.required, acks);
                 }

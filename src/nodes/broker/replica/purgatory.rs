@@ -77,7 +77,7 @@ impl ReplicaManager {
         let Some(leader) = partition.leader() else { return };
         let too_few = leader.isr.maximal().len() < partition.min_isr(version);
         let error = too_few.then_some(ResponseError::NotEnoughReplicasAfterAppend);
-        let (committed, settled) = (partition.high_watermark, partition.log.settled_end());
+        let (committed, settled) = (partition.high_watermark, partition.log.flushed_end());
         loop {
             let partition = self.at_mut(slot);
             let reached = |required: &mut (Offset, u64)| required.0 <= committed;

@@ -11,9 +11,9 @@ use crate::vocab::{Acks, KafkaVersion, Mutant, NodeId, Time};
 pub enum Discover {
     /// From any broker, with Metadata: what Kafka's producer does.
     Metadata,
-    /// From the coordinator, by the znodes `/brokers/topics/T/partitions/P/state` and `/brokers/ids/N`: what
+    /// From ZooKeeper, by the znodes `/brokers/topics/T/partitions/P/state` and `/brokers/ids/N`: what
     /// textbooks say of Kafka, and no release since 0.8 does.
-    Coordinator {
+    ZooKeeper {
         /// `zookeeper.connect`
         servers: Vec<NodeId>,
         /// `zookeeper.session.timeout.ms`

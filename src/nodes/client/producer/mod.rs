@@ -62,7 +62,7 @@ pub struct Producer {
     net: Connections,
     happened: Happenings,
     metadata: Metadata,
-    /// The session, when leaders are read from the coordinator.
+    /// The session, when leaders are read from ZooKeeper.
     discovery: Option<Discovery>,
     partitioners: Vec<Partitioner>,
     keys: Vec<(Bytes, u32)>,
@@ -97,7 +97,7 @@ impl Producer {
             topics.iter().map(|_| Partitioner::new(config.version, &mut stream)).collect();
         let discovery = match &config.discover {
             Discover::Metadata => None,
-            Discover::Coordinator { servers, session_timeout } => {
+            Discover::ZooKeeper { servers, session_timeout } => {
                 let stream = stream.below_name("session");
                 Some(Discovery::new(servers.clone(), *session_timeout, stream))
             }
@@ -167,7 +167,7 @@ impl Producer {
         self.wake.arm(effects, next.into_iter().fold(None, earlier));
     }
 
-    /// The nodes that it asks who leads; none when it asks the coordinator instead.
+    /// The nodes that it asks who leads; none when it asks ZooKeeper instead.
     pub fn asks(&self) -> &[NodeId] {
         if self.discovery.is_some() { &[] } else { self.metadata.nodes() }
     }

@@ -355,11 +355,11 @@ fn the_workload_does_not_catch_up_after_a_pause() {
     assert!(invoked <= 5, "{invoked} observations");
 }
 
-fn by_coordinator() -> World<Producer> {
+fn by_zookeeper() -> World<Producer> {
     let mut config = config(V1_0);
     config.retries = 10;
     config.workload.stop = Some(Time::from_millis(1_000));
-    config.discover = Discover::Coordinator {
+    config.discover = Discover::ZooKeeper {
         servers: vec![crate::vocab::NodeId(3)],
         session_timeout: Duration::from_secs(6),
     };
@@ -367,8 +367,8 @@ fn by_coordinator() -> World<Producer> {
 }
 
 #[test]
-fn a_producer_can_ask_the_coordinator_who_leads() {
-    let mut world = by_coordinator();
+fn a_producer_can_ask_zookeeper_for_the_leader() {
+    let mut world = by_zookeeper();
     world.run_to(2_000);
     assert_eq!(outcomes(&world).len(), 90);
     assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));
@@ -390,7 +390,7 @@ fn a_producer_can_ask_the_coordinator_who_leads() {
 
 #[test]
 fn the_coordinator_is_asked_again_when_the_leader_moves_or_dies() {
-    let mut world = by_coordinator();
+    let mut world = by_zookeeper();
     world.run_to(300);
     (world.partitions[0].leader, world.partitions[0].epoch) = (3, 1);
     world.run_to(600);

@@ -293,6 +293,6 @@ fn partition(told: &MetadataResponsePartition, live: impl Fn(i32) -> bool) -> Pa
 
 /// A topic's id as `Uuid.toString` has it: base64 for addresses, without padding.
 fn id_of(told: &MetadataResponseTopic) -> Option<String> {
-    use crate::nodes::broker::zookeeper::payload::encode_uuid;
+    use crate::nodes::broker::znodes::payload::encode_uuid;
     (!told.topic_id.is_nil()).then(|| encode_uuid(told.topic_id))
 }

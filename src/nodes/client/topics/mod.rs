@@ -1,4 +1,4 @@
-//! An operator's `kafka-topics`: asks brokers or reads the coordinator, and prints what that release prints.
+//! An operator's `kafka-topics`: asks brokers or reads ZooKeeper, and prints what that release prints.
 //!
 //! One process is one call of the command. It tells the history when it begins, and every line that it has
 //! printed when it ends ([`TopicsCommand`]'s options decide which).
@@ -32,7 +32,7 @@ pub struct TopicsConfig {
     pub line: Arc<str>,
     /// The command line, read.
     pub command: TopicsCommand,
-    /// Whom it is told to connect to: brokers, or servers of the coordinator.
+    /// Whom it is told to connect to: brokers, or servers of ZooKeeper.
     pub servers: Vec<NodeId>,
 }
 
@@ -67,7 +67,7 @@ impl Topics {
         let line = config.line.clone();
         let asked = match config.command.via {
             Via::Brokers => Asked::Brokers(Box::new(Brokers::new(config, roster, stream))),
-            Via::Coordinator => Asked::Znodes(Box::new(Znodes::new(config, stream))),
+            Via::ZooKeeper => Asked::Znodes(Box::new(Znodes::new(config, stream))),
         };
         Self { line, asked }
     }

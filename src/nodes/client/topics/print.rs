@@ -5,7 +5,7 @@
 //! | 2.2 | asked through brokers, nothing is said of a leader that does not live but `none` |
 //! | 2.4 | a space behind the colons of a topic's line; `none` instead of −1 also from znodes |
 //! | 2.8 | `TopicId`, where a topic has one |
-//! | 3.8 | `Elr` and `LastKnownElr`, which are not known to a cluster with a coordinator (KIP-966) |
+//! | 3.8 | `Elr` and `LastKnownElr`, which are not known to a cluster with a ZooKeeper server (KIP-966) |
 
 use super::picture::{Partition, Picture, Topic};
 use crate::vocab::{KafkaVersion, Shown, TopicsAction, TopicsCommand, Via};
@@ -39,7 +39,7 @@ fn nothing_found(
         return None;
     }
     let is_told = match command.via {
-        Via::Coordinator => version.at_least(2, 2),
+        Via::ZooKeeper => version.at_least(2, 2),
         Via::Brokers => version.at_least(2, 4),
     };
     if !is_told {
@@ -122,7 +122,7 @@ impl Print<'_> {
     fn partition(&self, topic: &Topic, partition: &Partition) -> String {
         let ids = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         // Older releases print the number that stands in the znode.
-        let is_number = self.via == Via::Coordinator && !self.version.at_least(2, 4);
+        let is_number = self.via == Via::ZooKeeper && !self.version.at_least(2, 4);
         let leader = partition.leader.filter(|&leader| leader >= 0 || is_number);
         let leader = leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
         let mut line = format!(

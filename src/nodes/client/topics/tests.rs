@@ -44,15 +44,15 @@ fn a_topic_is_described_as_in_each_release() {
     let none = "\tTopic: orders\tPartition: 1\tLeader: none\tReplicas: 1,2,0\tIsr: 2";
     let elr = "\tElr: N/A\tLastKnownElr: N/A";
     for (release, via, head, second, behind) in [
-        ("0.10", Via::Coordinator, old, number, ""),
-        ("1.0", Via::Coordinator, old, number, ""),
-        ("2.3", Via::Coordinator, old, number, ""),
+        ("0.10", Via::ZooKeeper, old, number, ""),
+        ("1.0", Via::ZooKeeper, old, number, ""),
+        ("2.3", Via::ZooKeeper, old, number, ""),
         ("2.2", Via::Brokers, old, none, ""),
         ("2.3", Via::Brokers, old, none, ""),
-        ("2.4", Via::Coordinator, new, none, ""),
+        ("2.4", Via::ZooKeeper, new, none, ""),
         ("2.4", Via::Brokers, new, none, ""),
         ("2.7", Via::Brokers, new, none, ""),
-        ("2.8", Via::Coordinator, with_id, none, ""),
+        ("2.8", Via::ZooKeeper, with_id, none, ""),
         ("2.8", Via::Brokers, with_id, none, ""),
         ("3.7", Via::Brokers, with_id, none, ""),
         ("3.8", Via::Brokers, with_id, none, elr),
@@ -77,7 +77,7 @@ fn filters_leave_out_what_is_well() {
     let of = |shown, live: &[i32]| {
         let mut picture = picture();
         picture.live = live.iter().copied().collect();
-        let command = command(Via::Coordinator, TopicsAction::Describe(shown));
+        let command = command(Via::ZooKeeper, TopicsAction::Describe(shown));
         lines(version("1.0"), &command, &picture)
             .iter()
             .map(|line| line.split('\t').nth(2).unwrap_or("head").to_owned())
@@ -89,7 +89,7 @@ fn filters_leave_out_what_is_well() {
     assert_eq!(of(Shown::Overridden, &[0, 1]).len(), 1);
     let mut plain = picture();
     plain.topics[0].configs.clear();
-    let overridden = command(Via::Coordinator, TopicsAction::Describe(Shown::Overridden));
+    let overridden = command(Via::ZooKeeper, TopicsAction::Describe(Shown::Overridden));
     assert_eq!(lines(version("1.0"), &overridden, &plain), Vec::<String>::new());
 }
 
@@ -98,7 +98,7 @@ fn a_topic_that_is_to_be_deleted_is_marked() {
     let mut picture = picture();
     picture.topics[0].is_marked_for_deletion = true;
     let told =
-        |release, action| lines(version(release), &command(Via::Coordinator, action), &picture);
+        |release, action| lines(version(release), &command(Via::ZooKeeper, action), &picture);
     let marked = |line: &String| line.ends_with("\tMarkedForDeletion: true");
     assert!(told("1.0", DESCRIBE)[0].ends_with("\tMarkedForDeletion:true"));
     assert!(!told("1.0", DESCRIBE).iter().any(marked));
@@ -111,13 +111,13 @@ fn what_is_not_there_is_told_as_in_each_release() {
     let in_brackets = "Error while executing topic command : Topics in [] does not exist";
     let by_name = "Error while executing topic command : Topic 'orders' does not exist as expected";
     for (release, via, action, expected) in [
-        ("1.0", Via::Coordinator, DESCRIBE, vec![]),
-        ("2.2", Via::Coordinator, DESCRIBE, vec![in_brackets]),
-        ("2.3", Via::Coordinator, DESCRIBE, vec![by_name]),
+        ("1.0", Via::ZooKeeper, DESCRIBE, vec![]),
+        ("2.2", Via::ZooKeeper, DESCRIBE, vec![in_brackets]),
+        ("2.3", Via::ZooKeeper, DESCRIBE, vec![by_name]),
         ("2.3", Via::Brokers, DESCRIBE, vec![]),
         ("2.4", Via::Brokers, DESCRIBE, vec![by_name]),
         ("3.9", Via::Brokers, DESCRIBE, vec![by_name]),
-        ("1.0", Via::Coordinator, TopicsAction::List, vec![]),
+        ("1.0", Via::ZooKeeper, TopicsAction::List, vec![]),
         ("2.8", Via::Brokers, TopicsAction::List, vec![""]),
     ] {
         let told = lines(version(release), &command(via, action), &Picture::default());

@@ -1,4 +1,4 @@
-//! `kafka-topics --zookeeper`: what stands in the coordinator, read past the brokers.
+//! `kafka-topics --zookeeper`: what stands in ZooKeeper, read past the brokers.
 //!
 //! `/brokers/ids` and `/brokers/topics` first; then of each topic `/brokers/topics/T`, `/config/topics/T` and
 //! `/admin/delete_topics/T`; then each partition's `state`. After a broken connection all is read anew.
@@ -40,7 +40,7 @@ enum Read {
     State(usize, i32),
 }
 
-/// What is read of the coordinator.
+/// What is read of ZooKeeper.
 #[derive(Debug)]
 pub struct Znodes {
     config: TopicsConfig,
@@ -83,7 +83,7 @@ impl Znodes {
             Input::Timer { id, token: SESSION_TOKEN } => session.on_timer(clock, effects, id),
             Input::Timer { id, .. } => {
                 if self.wake.fired(id) && !self.is_printed && self.deadline.is_some() {
-                    return Progress::Printed(vec![unreachable_coordinator(&self.config)]);
+                    return Progress::Printed(vec![unreachable_zookeeper(&self.config)]);
                 }
             }
             Input::Opened(conn) => session.on_opened(clock, effects, conn),
@@ -172,7 +172,7 @@ impl Znodes {
             Err(Code::NO_NODE) => return,
             Err(Code::SESSION_EXPIRED) => return,
             Err(error) => {
-                tracing::debug!(?read, ?error, "the coordinator could not be read, once more");
+                tracing::debug!(?read, ?error, "ZooKeeper could not be read, once more");
                 return self.begin(clock, effects);
             }
         };
@@ -233,8 +233,8 @@ impl Znodes {
     }
 }
 
-/// What the tool dies of when nobody of the coordinator takes it: the first line of the exception.
-fn unreachable_coordinator(config: &TopicsConfig) -> String {
+/// What the tool dies of when nobody of ZooKeeper takes it: the first line of the exception.
+fn unreachable_zookeeper(config: &TopicsConfig) -> String {
     let thread = "Exception in thread \"main\"";
     if config.version.at_least(1, 1) {
         format!(

@@ -6,7 +6,7 @@ use kafka_protocol::messages::RequestKind;
 
 use super::world::World;
 use crate::history::{BrokerObservation, Election};
-use crate::nodes::broker::zookeeper::{paths, payload};
+use crate::nodes::broker::znodes::{paths, payload};
 use crate::vocab::{BrokerId, KafkaVersion, TopicPartition};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);

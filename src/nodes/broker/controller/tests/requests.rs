@@ -16,9 +16,9 @@ use kafka_protocol::protocol::StrBytes;
 use super::world::World;
 use crate::history::{BrokerObservation, Election};
 use crate::nodes::broker::context::ReplyTo;
-use crate::nodes::broker::controller::agenda::Event;
 use crate::nodes::broker::controller::batch::topic_name;
-use crate::nodes::broker::zookeeper::{paths, payload};
+use crate::nodes::broker::controller::event_manager::Event;
+use crate::nodes::broker::znodes::{paths, payload};
 use crate::vocab::{BrokerId, ConnId, KafkaVersion};
 
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);

@@ -4,7 +4,7 @@ use kafka_protocol::messages::RequestKind;
 
 use super::world::{World, state_of};
 use crate::history::BrokerObservation;
-use crate::nodes::broker::zookeeper::paths;
+use crate::nodes::broker::znodes::paths;
 use crate::vocab::{BrokerId, KafkaVersion};
 
 const VERSIONS: [KafkaVersion; 4] = [
@@ -95,8 +95,8 @@ fn since_2_1_a_replaced_controller_is_fenced_and_resigns() {
     world.act(1, |controller, cx| {
         controller.batch = Default::default();
         let at = crate::vocab::TopicPartition::new("t", 0);
-        let step = super::super::agenda::Step::RemoveFromIsr(BrokerId(2), vec![at]);
-        controller.agenda.first([step]);
+        let step = super::super::event_manager::Step::RemoveFromIsr(BrokerId(2), vec![at]);
+        controller.event_manager.first([step]);
         controller.work(cx);
     });
     world.run();
@@ -113,8 +113,8 @@ fn before_2_1_a_replaced_controller_still_writes() {
     // The new controller did not touch this topic since, so the old epoch stands in its state.
     world.act(1, |controller, cx| {
         let at = crate::vocab::TopicPartition::new("t", 0);
-        let step = super::super::agenda::Step::RemoveFromIsr(BrokerId(2), vec![at]);
-        controller.agenda.first([step]);
+        let step = super::super::event_manager::Step::RemoveFromIsr(BrokerId(2), vec![at]);
+        controller.event_manager.first([step]);
         controller.work(cx);
     });
     world.run();
@@ -128,8 +128,8 @@ fn before_2_1_a_state_of_a_later_controller_is_left_alone() {
     world.write_state("t", 2, (3, 5, &[3, 2]));
     world.act(1, |controller, cx| {
         let at = crate::vocab::TopicPartition::new("t", 0);
-        let step = super::super::agenda::Step::RemoveFromIsr(BrokerId(2), vec![at]);
-        controller.agenda.first([step]);
+        let step = super::super::event_manager::Step::RemoveFromIsr(BrokerId(2), vec![at]);
+        controller.event_manager.first([step]);
         controller.work(cx);
     });
     world.run();

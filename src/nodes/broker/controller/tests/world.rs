@@ -1,4 +1,4 @@
-//! A small world for controllers: a coordinator's tree with watches, and brokers that answer control
+//! A small world for controllers: a ZooKeeper server's tree with watches, and brokers that answer control
 //! requests. Everything happens at once and in order, unless a test holds it back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,10 +15,8 @@ use crate::nodes::Effects;
 use crate::nodes::broker::config::Config;
 use crate::nodes::broker::context::{Ask, Context, Outbox, Part, ReplyTo};
 use crate::nodes::broker::controller::Controller;
-use crate::nodes::broker::zookeeper::paths;
-use crate::nodes::broker::zookeeper::payload::{
-    BrokerRegistration, PartitionState, TopicAssignment,
-};
+use crate::nodes::broker::znodes::paths;
+use crate::nodes::broker::znodes::payload::{BrokerRegistration, PartitionState, TopicAssignment};
 use crate::vocab::step::Effect;
 use crate::vocab::{
     BrokerId, Clock, ConnId, KafkaVersion, NodeId, Roster, Seed, Time, TopicPartition, Zxid,
@@ -36,7 +34,7 @@ pub fn config(id: i32, version: KafkaVersion) -> Config {
         external: None,
         version,
         mutant: None,
-        coordinators: vec![NodeId(0)],
+        zookeepers: vec![NodeId(0)],
         session_timeout: Duration::from_secs(18),
         replica_lag_time_max: Duration::from_secs(30),
         replica_fetch_wait_max: Duration::from_millis(500),
@@ -111,7 +109,7 @@ pub struct World {
     pub dead: BTreeSet<BrokerId>,
     /// Brokers that hear no watches.
     pub deaf: BTreeSet<BrokerId>,
-    /// How many of the next coordinator writes succeed without the answer getting through.
+    /// How many of the next ZooKeeper writes succeed without the answer getting through.
     pub lost_answers: usize,
     /// Changes that another makes just before the next conditional write to that path.
     pub interference: Vec<(String, Bytes)>,
@@ -175,7 +173,7 @@ impl World {
         for &id in ids {
             self.register(id);
             self.act(id, |controller, cx| {
-                controller.happened(cx, super::super::agenda::Event::Reelect);
+                controller.happened(cx, super::super::event_manager::Event::Reelect);
             });
         }
         self.run();

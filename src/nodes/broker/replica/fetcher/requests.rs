@@ -80,7 +80,7 @@ impl ReplicaManager {
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
         for &slot in rotated {
             let log = &self.at(slot).log;
-            if log.settled_end() < log.end() || self.cutting.contains(&slot) {
+            if log.flushed_end() < log.end() || self.cutting.contains(&slot) {
                 // An append or a cut waits for an fsync, and with it, as it is one thread, the whole fetcher.
                 return (None, None);
             }

@@ -98,7 +98,7 @@ fn stale_outcomes_are_passed_over() {
 }
 
 #[test]
-fn only_the_coordinator_path_observes_the_change_at_the_leader() {
+fn only_the_zookeeper_path_observes_the_change_at_the_leader() {
     for (version, observed) in [(KafkaVersion::new(2, 6), 1), (KafkaVersion::new(2, 7), 0)] {
         let mut cluster = Cluster::new(version);
         cluster.elect(1, 1, &[1, 2]);

@@ -56,7 +56,7 @@ fn config(id: usize, version: KafkaVersion) -> Config {
         external: None,
         version,
         mutant: None,
-        coordinators: Vec::new(),
+        zookeepers: Vec::new(),
         session_timeout: ms(18_000),
         replica_lag_time_max: ms(10_000),
         replica_fetch_wait_max: ms(500),
@@ -525,7 +525,7 @@ impl Cluster {
         self.managers[&broker].records(&at()).flat_map(|batch| texts(&batch)).collect()
     }
 
-    /// The coordinator takes the oldest proposed change.
+    /// ZooKeeper takes the oldest proposed change.
     fn commit_isr(&mut self) -> Vec<BrokerId> {
         let (broker, change) = self.isr_changes.remove(0);
         self.partition_epoch += 1;

@@ -1,0 +1,169 @@
+//! Where one server listens, while it runs.
+//!
+//! A server whose process does not run refuses its clients, as a host does on whose port nobody listens. So its
+//! listening socket is closed, which also resets who was not accepted yet, and opened again when it is back. In
+//! between the port is held by a socket that is bound and does not listen, so that nobody is given it by chance.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Socket, Type};
+use tracing::{info, warn};
+
+/// Clients that may wait to be accepted.
+const BACKLOG: i32 = 1_024;
+/// How long to wait before the next try to listen on a port that was taken meanwhile.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A door.
+pub struct AcceptSocket {
+    address: SocketAddr,
+    token: Token,
+    /// None while nobody listens.
+    listener: Option<TcpListener>,
+    /// Holds the port while nobody listens.
+    placeholder: Option<Socket>,
+    should_listen: bool,
+    /// When the next try to listen is due; set while tries fail.
+    retry_at: Option<Duration>,
+}
+
+/// A socket that is bound and does not listen. Connections of an earlier listener do not keep the port.
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+impl AcceptSocket {
+    /// A door that is open; `token` is that of the listener's events.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn new(
+        listener: std::net::TcpListener,
+        token: Token,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let listener = Some(registered(listener, token, registry)?);
+        Ok(Self {
+            address,
+            token,
+            listener,
+            placeholder: None,
+            should_listen: true,
+            retry_at: None,
+        })
+    }
+
+    /// Accepts who knocks.
+    ///
+    /// # Errors
+    /// What the operating system says; [`io::ErrorKind::WouldBlock`] when nobody knocks, or nobody listens.
+    pub fn accept(&self) -> io::Result<TcpStream> {
+        let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
+        listener.accept().map(|(stream, _)| stream)
+    }
+
+    /// The server's process ended: clients are refused from now on.
+    pub fn shut(&mut self) {
+        (self.should_listen, self.retry_at) = (false, None);
+        if self.listener.take().is_some() {
+            self.placeholder = bound(self.address)
+                .inspect_err(|why| info!(address = %self.address, %why, "cannot hold a port"))
+                .ok();
+        }
+    }
+
+    /// The server's process runs again: clients are to be accepted, now or as soon as the port is free.
+    pub fn open(&mut self, now: Duration, registry: &Registry) {
+        self.should_listen = true;
+        self.try_again(now, registry);
+    }
+
+    /// Tries again to listen where that failed, when it is time.
+    pub fn try_again(&mut self, now: Duration, registry: &Registry) {
+        let is_due = self.retry_at.is_none_or(|at| now >= at);
+        if !self.should_listen || self.listener.is_some() || !is_due {
+            return;
+        }
+        match self.listen(registry) {
+            Ok(listener) => (self.listener, self.retry_at) = (Some(listener), None),
+            Err(why) => {
+                if self.retry_at.is_none() {
+                    warn!(address = %self.address, %why, "cannot listen again yet");
+                }
+                self.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    fn listen(&mut self, registry: &Registry) -> io::Result<TcpListener> {
+        let socket = match self.placeholder.take() {
+            Some(placeholder) => placeholder,
+            None => bound(self.address)?,
+        };
+        socket.listen(BACKLOG)?;
+        registered(socket.into(), self.token, registry)
+    }
+}
+
+fn registered(
+    listener: std::net::TcpListener,
+    token: Token,
+    registry: &Registry,
+) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    let mut listener = TcpListener::from_std(listener);
+    registry.register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+
+    use super::*;
+
+    fn connect(address: SocketAddr) -> io::Result<std::net::TcpStream> {
+        std::net::TcpStream::connect_timeout(&address, Duration::from_secs(10))
+    }
+
+    #[test]
+    fn who_comes_to_a_shut_door_is_refused_and_the_same_port_opens_again() {
+        let poll = Poll::new().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut door = AcceptSocket::new(listener, Token(0), poll.registry()).unwrap();
+        let _standing = connect(door.address).unwrap();
+        for second in 1..4 {
+            door.shut();
+            let refused = connect(door.address).expect_err("nobody listens");
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            assert!(door.accept().is_err());
+            door.open(Duration::from_secs(second), poll.registry());
+            let _client = connect(door.address).expect("somebody listens");
+        }
+    }
+
+    #[test]
+    fn a_port_that_was_taken_meanwhile_is_tried_until_it_is_free() {
+        let poll = Poll::new().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut door = AcceptSocket::new(listener, Token(0), poll.registry()).unwrap();
+        door.shut();
+        door.placeholder = None;
+        let thief = std::net::TcpListener::bind(door.address).unwrap();
+        door.open(Duration::ZERO, poll.registry());
+        assert!(door.listener.is_none() && door.retry_at.is_some());
+        drop(thief);
+        door.try_again(RETRY / 2, poll.registry());
+        assert!(door.listener.is_none(), "it is not time yet");
+        door.try_again(RETRY, poll.registry());
+        assert!(door.listener.is_some() && door.retry_at.is_none());
+    }
+}

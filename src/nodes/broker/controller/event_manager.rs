@@ -1,0 +1,302 @@
+//! The event_manager: what Kafka's controller does in one thread that waits for ZooKeeper at every read and
+//! write (`kafka/controller/ControllerEventManager.scala`), done by a state machine that cannot wait.
+//!
+//! One [`Event`] is handled at a time, as a list of [`Step`]s. A step works in memory and ends, or asks the
+//! ZooKeeper for a batch of calls and is resumed with all answers; it may put further steps at the front.
+//! Requests that were lost with a connection are sent again until they are answered, as Kafka's client does.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use kafka_protocol::messages::{
+    AlterPartitionRequest, ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
+};
+
+use super::Controller;
+use super::calls::{Answer, Call};
+use super::context::{Broker, Replica};
+use super::election::Strategy;
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::vocab::{BrokerId, TopicPartition};
+use crate::wire::zookeeper::{Code, Reply, Request};
+
+/// Codes that do not tell how a request ended, or that mean that it was not looked at.
+const UNDECIDED: [Code; 5] = [
+    Code::CONNECTION_LOSS,
+    Code::SESSION_EXPIRED,
+    Code::SESSION_MOVED,
+    Code::REQUEST_TIMEOUT,
+    Code::THROTTLED,
+];
+
+/// What the controller reacts to.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The session stands anew, or `/controller` was deleted: see who is the controller, or become it.
+    Reelect,
+    /// `/controller` changed: see who is the controller.
+    ControllerChange,
+    /// A broker registered, or its registration ended.
+    BrokerChange,
+    /// A topic was created or deleted.
+    TopicChange,
+    /// The assignment of a topic changed.
+    PartitionChange(Arc<str>),
+    /// A leader changed in-sync replicas itself (up to 2.6).
+    IsrChange,
+    /// `/admin/preferred_replica_election` appeared.
+    PreferredElection,
+    /// A topic is to be deleted.
+    TopicDeletion,
+    /// A broker answered StopReplica with `delete`.
+    ReplicasDeleted(BrokerId, Vec<TopicPartition>),
+    /// Time to see whether leaders are where they should be.
+    AutoRebalance,
+    /// A request.
+    CreateTopics(ReplyTo, CreateTopicsRequest),
+    /// A request.
+    AlterPartition(ReplyTo, AlterPartitionRequest),
+    /// A request.
+    ControlledShutdown(ReplyTo, ControlledShutdownRequest),
+    /// A request.
+    ElectLeaders(ReplyTo, ElectLeadersRequest),
+}
+
+impl Event {
+    /// Whether somebody waits for an answer.
+    pub fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateTopics(..)
+                | Self::AlterPartition(..)
+                | Self::ControlledShutdown(..)
+                | Self::ElectLeaders(..)
+        )
+    }
+}
+
+/// A part of the work on an event.
+#[derive(Debug)]
+pub enum Step {
+    /// Reads `/controller`; resigns when it is another's, and stands for election if asked to and it is
+    /// nobody's.
+    ReadController {
+        /// Whether to stand for election.
+        elect: bool,
+    },
+    /// Reads and counts up the epoch, and becomes the controller.
+    TakeOffice,
+    /// Makes sure of `/feature`.
+    FailoverFeatures,
+    /// Watches what a controller watches, and removes old notifications.
+    FailoverWatch,
+    /// Reads who is registered.
+    FailoverBrokers,
+    /// Reads topics, assignments and states.
+    FailoverTopics,
+    /// Tells everybody who is there, and sets all state machines going.
+    FailoverStart,
+    /// These brokers are not live any more.
+    Forget(Vec<BrokerId>),
+    /// These brokers are live.
+    Admit(BTreeMap<BrokerId, Broker>),
+    /// What follows from new brokers.
+    BrokerStartup(Vec<BrokerId>),
+    /// What follows from dead brokers.
+    BrokerFailure(Vec<BrokerId>),
+    /// Queues UpdateMetadata.
+    UpdateMetadata(Vec<BrokerId>, Vec<TopicPartition>),
+    /// Brings partitions without a leader online, where possible.
+    TriggerOnline,
+    /// First leaders for new partitions.
+    Initialize(Vec<TopicPartition>),
+    /// Other leaders.
+    Elect(Vec<TopicPartition>, Strategy),
+    /// Replicas are told to lead or to follow.
+    ReplicasOnline(Vec<Replica>),
+    /// Replicas are told to stop, and leave the in-sync replicas.
+    ReplicasOffline(Vec<Replica>),
+    /// A broker's replicas leave the in-sync replicas.
+    RemoveFromIsr(BrokerId, Vec<TopicPartition>),
+    /// Sends what was queued.
+    Flush,
+    /// Elects preferred leaders where they do not lead.
+    ElectPreferred(Vec<TopicPartition>),
+    /// Removes `/admin/preferred_replica_election` and watches for the next.
+    ClearPreferredElection,
+    /// Deletes topics, as far as it can be done now.
+    ResumeDeletions,
+    /// Answers a ControlledShutdown with the partitions that the broker leads still.
+    AnswerControlledShutdown(ReplyTo, BrokerId),
+    /// Answers an ElectLeaders.
+    AnswerElectLeaders(ReplyTo, Vec<TopicPartition>),
+}
+
+type Then = Box<dyn FnOnce(&mut Controller, &mut Context<'_>, Vec<Answer>) + Send>;
+
+struct Waiting {
+    calls: Vec<Call>,
+    answers: Vec<Option<Answer>>,
+    then: Then,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+/// What is to be done, what is being done, and what that waits for.
+#[derive(Debug, Default)]
+pub struct EventManager {
+    events: VecDeque<Event>,
+    steps: VecDeque<Step>,
+    waiting: Option<Waiting>,
+    in_flight: BTreeMap<u64, usize>,
+    lost: Vec<usize>,
+    /// The calls of the batch that were sent more than once.
+    repeated: BTreeSet<usize>,
+    next_number: u64,
+    outgoing: Vec<(u64, Request)>,
+}
+
+/// What a reply meant for the event_manager.
+#[derive(Debug)]
+pub enum Progress {
+    /// Nothing: it was not waited for any more.
+    Stale,
+    /// More answers are due.
+    Waiting,
+    /// It was lost with the connection or the session; [`EventManager::resend`] after a pause.
+    Lost,
+    /// Another controller was elected.
+    Moved,
+    /// All answers are there.
+    Complete,
+}
+
+impl EventManager {
+    /// Puts an event at the end, unless the same news waits already.
+    pub fn add(&mut self, event: Event) {
+        let is_same = |other: &Event| match (&event, other) {
+            (Event::BrokerChange, Event::BrokerChange)
+            | (Event::TopicChange, Event::TopicChange)
+            | (Event::IsrChange, Event::IsrChange) => true,
+            (Event::PartitionChange(one), Event::PartitionChange(other)) => one == other,
+            _ => false,
+        };
+        if !self.events.iter().any(is_same) {
+            self.events.push_back(event);
+        }
+    }
+
+    /// Puts steps before those that are left of the event.
+    pub fn first(&mut self, steps: impl IntoIterator<Item = Step, IntoIter: DoubleEndedIterator>) {
+        for step in steps.into_iter().rev() {
+            self.steps.push_front(step);
+        }
+    }
+
+    /// The next step of the event, or else the next event; nothing while answers are waited for.
+    pub fn next(&mut self) -> Option<Result<Step, Event>> {
+        if self.waiting.is_some() {
+            return None;
+        }
+        match self.steps.pop_front() {
+            Some(step) => Some(Ok(step)),
+            None => self.events.pop_front().map(Err),
+        }
+    }
+
+    /// Whether answers of ZooKeeper are waited for.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Gives up the event that is worked on.
+    pub fn abandon(&mut self) {
+        self.steps.clear();
+        self.waiting = None;
+        self.in_flight.clear();
+        self.lost.clear();
+        self.outgoing.clear();
+    }
+
+    /// Gives up everything; returns the events that were not begun.
+    pub fn clear(&mut self) -> VecDeque<Event> {
+        self.abandon();
+        std::mem::take(&mut self.events)
+    }
+
+    fn send(&mut self, index: usize, request: Request) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.in_flight.insert(number, index);
+        self.outgoing.push((number, request));
+    }
+
+    /// Asks ZooKeeper; goes on with `then` when all answers are there.
+    ///
+    /// # Panics
+    /// When answers are waited for already: a step may ask once.
+    pub fn ask(&mut self, calls: Vec<Call>, fence: Option<i32>, then: Then) {
+        assert!(self.waiting.is_none(), "a step asked ZooKeeper twice");
+        self.repeated.clear();
+        for (index, call) in calls.iter().enumerate() {
+            self.send(index, call.request(fence));
+        }
+        let answers = vec![None; calls.len()];
+        self.waiting = Some(Waiting { calls, answers, then });
+    }
+
+    /// Sends again what was lost.
+    pub fn resend(&mut self, fence: Option<i32>) {
+        let Some(waiting) = &self.waiting else { return };
+        let lost = std::mem::take(&mut self.lost);
+        let again: Vec<_> =
+            lost.into_iter().map(|index| (index, waiting.calls[index].request(fence))).collect();
+        for (index, request) in again {
+            self.repeated.insert(index);
+            self.send(index, request);
+        }
+    }
+
+    /// Takes a reply.
+    pub fn replied(&mut self, number: u64, result: Result<Reply, Code>) -> Progress {
+        let Some(index) = self.in_flight.remove(&number) else { return Progress::Stale };
+        let waiting = self.waiting.as_mut().expect("calls are in flight only while it waits");
+        if result.as_ref().is_err_and(|code| UNDECIDED.contains(code)) {
+            let is_first = self.lost.is_empty();
+            self.lost.push(index);
+            return if is_first { Progress::Lost } else { Progress::Waiting };
+        }
+        let answer = waiting.calls[index].answer(result);
+        if answer == Answer::Moved {
+            return Progress::Moved;
+        }
+        waiting.answers[index] = Some(answer);
+        let is_complete = self.in_flight.is_empty() && self.lost.is_empty();
+        if is_complete { Progress::Complete } else { Progress::Waiting }
+    }
+
+    /// Takes the answers and what goes on with them.
+    ///
+    /// # Panics
+    /// When an answer is missing.
+    pub fn complete(&mut self) -> (Then, Vec<Answer>) {
+        let Waiting { answers, then, .. } = self.waiting.take().expect("answers were waited for");
+        (then, answers.into_iter().map(|answer| answer.expect("all answers are there")).collect())
+    }
+
+    /// Whether a call of the batch that was answered last had been sent before, and had got no answer: it may
+    /// have taken effect the first time.
+    pub fn was_repeated(&self, index: usize) -> bool {
+        self.repeated.contains(&index)
+    }
+
+    /// Takes the requests that have to go out, with their numbers.
+    pub fn outgoing(&mut self) -> Vec<(u64, Request)> {
+        std::mem::take(&mut self.outgoing)
+    }
+}

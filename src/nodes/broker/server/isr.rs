@@ -1,0 +1,321 @@
+//! Having in-sync replicas changed, for the partitions that this broker leads.
+//!
+//! Up to 2.6 the leader writes the partition's state itself, on the condition that the znode's version is the
+//! one it knows (`ReplicationUtils.updateLeaderAndIsr`), and tells the controller later, by a notification
+//! that gathers changes (`ReplicaManager.maybePropagateIsrChanges`). From 2.7 on it asks the controller
+//! (AlterPartition, KIP-497), with one request in flight and everything that waits in the next one
+//! (`AlterIsrManager`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::alter_partition_request::{PartitionData, TopicData};
+use kafka_protocol::messages::alter_partition_response::PartitionData as Altered;
+use kafka_protocol::messages::{
+    AlterPartitionRequest, ApiKey, BrokerId as WireBrokerId, RequestKind, ResponseKind, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+use tracing::{debug, info};
+
+use super::controller_channel::Purpose;
+use super::zk_requests::{Op, data};
+use super::{Broker, TimerFor};
+use crate::nodes::broker::context::{Context, IsrChange, IsrOutcome, Part};
+use crate::nodes::broker::versions::highest;
+use crate::nodes::broker::znodes::payload::PartitionState;
+use crate::vocab::{BrokerId, IsrPath, Mutant, PartitionEpoch, Time, TopicPartition};
+use crate::wire::zookeeper::{Code, Reply};
+
+/// How often it is seen whether a notification is due (`ReplicaManager`, scheduled task).
+const NOTIFICATION_CHECK: Duration = Duration::from_millis(2_500);
+/// No notification while changes are younger than this (`IsrChangePropagationBlackOut`) …
+const NOTIFICATION_QUIET: Duration = Duration::from_millis(5_000);
+/// … unless the last one is older than this (`IsrChangePropagationInterval`).
+const NOTIFICATION_LATEST: Duration = Duration::from_millis(60_000);
+/// Pause after the controller refused a whole request, or could not be reached.
+const ALTER_RETRY: Duration = Duration::from_millis(50);
+
+/// Changes under way.
+#[derive(Debug, Default)]
+pub struct IsrChanges {
+    /// When the process began: the beat of the checks counts from there.
+    started: Time,
+    /// Changed in ZooKeeper, and the controller not told yet.
+    unnotified: BTreeSet<TopicPartition>,
+    last_change: Time,
+    last_notification: Time,
+    notification_due: bool,
+    /// To be asked of the controller.
+    wanted: BTreeMap<TopicPartition, IsrChange>,
+    /// Asked of the controller.
+    asked: Option<Vec<IsrChange>>,
+    retry_due: bool,
+}
+
+impl IsrChanges {
+    /// No changes; the process begins `now`, which counts as its last notification
+    /// (`ReplicaManager.lastIsrPropagationMs`).
+    pub fn starting(now: Time) -> Self {
+        Self { started: now, last_notification: now, ..Self::default() }
+    }
+
+    /// A notification could not be written; its partitions stay to be told.
+    pub fn notification_failed(&mut self, partitions: Vec<TopicPartition>) {
+        self.unnotified.extend(partitions);
+    }
+}
+
+impl Broker {
+    /// Carries out a wish of the replicas.
+    pub(super) fn change_isr(&mut self, cx: &mut Context<'_>, change: IsrChange) {
+        match self.config.version.isr_path() {
+            IsrPath::ZooKeeper => self.ask_zookeeper(cx, Op::WriteIsr(change)),
+            IsrPath::AlterPartition => {
+                self.isr.wanted.insert(change.at.clone(), change);
+                self.alter_partitions(cx);
+            }
+        }
+    }
+
+    /// The partition's state as the change would have it.
+    pub(super) fn isr_state(&self, change: &IsrChange) -> PartitionState {
+        PartitionState {
+            controller_epoch: change.controller_epoch,
+            leader: self.config.id,
+            leader_epoch: change.leader_epoch,
+            isr: change.isr.clone(),
+        }
+    }
+
+    pub(super) fn isr_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        change: IsrChange,
+        result: &Result<Reply, Code>,
+    ) {
+        match result {
+            Ok(Reply::Stat(stat)) => self.isr_committed(cx, change, stat.version),
+            Err(Code::BAD_VERSION) => self.ask_zookeeper(cx, Op::RereadIsr(change)),
+            other => {
+                debug!(broker = %self.config.id, at = %change.at, ?other, "ISR is not written");
+                self.isr_refused(cx, &change.at);
+            }
+        }
+    }
+
+    /// A refused write is seen again: if its very content stands there, an earlier try had landed.
+    pub(super) fn isr_reread(
+        &mut self,
+        cx: &mut Context<'_>,
+        change: IsrChange,
+        result: &Result<Reply, Code>,
+    ) {
+        let stands = match (result, data(result)) {
+            (Ok(Reply::Data { stat, .. }), Some(data)) => PartitionState::decode(&data)
+                .is_ok_and(|state| state == self.isr_state(&change))
+                .then_some(stat.version),
+            _ => None,
+        };
+        if let Some(version) = stands {
+            self.isr_committed(cx, change, version);
+            return;
+        }
+        info!(
+            broker = %self.config.id, at = %change.at, cached = change.partition_epoch,
+            "Cached zkVersion not equal to that in zookeeper, skip updating ISR"
+        );
+        self.isr_refused(cx, &change.at);
+    }
+
+    pub(super) fn isr_refused(&mut self, cx: &mut Context<'_>, at: &TopicPartition) {
+        self.replicas_mut().isr_change_done(cx, at, IsrOutcome::Refused);
+    }
+
+    fn isr_committed(&mut self, cx: &mut Context<'_>, change: IsrChange, version: PartitionEpoch) {
+        self.isr.unnotified.insert(change.at.clone());
+        self.isr.last_change = cx.clock.now;
+        self.check_notifications_later(cx);
+        let outcome = IsrOutcome::Committed {
+            isr: change.isr,
+            leader_epoch: change.leader_epoch,
+            partition_epoch: version,
+        };
+        self.replicas_mut().isr_change_done(cx, &change.at, outcome);
+    }
+
+    /// The check is periodic in Kafka; here it runs on the same beat, but only while there is something.
+    fn check_notifications_later(&mut self, cx: &mut Context<'_>) {
+        if self.isr.notification_due {
+            return;
+        }
+        self.isr.notification_due = true;
+        let beat = u64::try_from(NOTIFICATION_CHECK.as_nanos()).expect("a short span");
+        let started = self.isr.started.0;
+        let next = Time(started + ((cx.clock.now.0 - started) / beat + 1) * beat);
+        cx.timer(Part::Shell, next, TimerFor::IsrNotification as u64);
+    }
+
+    pub(super) fn notify_isr_changes(&mut self, cx: &mut Context<'_>) {
+        self.isr.notification_due = false;
+        if self.isr.unnotified.is_empty() {
+            return;
+        }
+        let now = cx.clock.now;
+        let quiet = self.isr.last_change + NOTIFICATION_QUIET < now;
+        let overdue = self.isr.last_notification + NOTIFICATION_LATEST < now;
+        if quiet || overdue {
+            self.isr.last_notification = now;
+            let partitions = std::mem::take(&mut self.isr.unnotified).into_iter().collect();
+            self.ask_zookeeper(cx, Op::NotifyIsrChanges(partitions));
+        }
+        self.check_notifications_later(cx);
+    }
+
+    /// The pause after a refusal is over.
+    pub(super) fn alter_partitions_again(&mut self, cx: &mut Context<'_>) {
+        self.isr.retry_due = false;
+        self.alter_partitions(cx);
+    }
+
+    /// Asks the controller for what is wanted, unless it is busy with an earlier request.
+    fn alter_partitions(&mut self, cx: &mut Context<'_>) {
+        if self.isr.asked.is_some() || self.isr.retry_due || self.isr.wanted.is_empty() {
+            return;
+        }
+        let changes: Vec<_> = std::mem::take(&mut self.isr.wanted).into_values().collect();
+        let request = self.alter_partition_request(&changes);
+        self.isr.asked = Some(changes);
+        let version = highest(self.config.version, ApiKey::AlterPartition);
+        let body = RequestKind::AlterPartition(request);
+        let to = self.controller_node();
+        self.call_controller(cx, Purpose::AlterPartition, to, version.unwrap_or(0), body);
+    }
+
+    fn alter_partition_request(&self, changes: &[IsrChange]) -> AlterPartitionRequest {
+        let mut topics: Vec<TopicData> = Vec::new();
+        for change in changes {
+            let ids = change.isr.iter().map(|id| WireBrokerId(id.0)).collect();
+            let partition = PartitionData::default()
+                .with_partition_index(change.at.partition)
+                .with_leader_epoch(change.leader_epoch)
+                .with_new_isr(ids)
+                .with_partition_epoch(change.partition_epoch);
+            // Changes are in the order of their partitions, so a topic's stand together.
+            match topics.last_mut() {
+                Some(topic) if topic.topic_name.as_str() == &*change.at.topic => {
+                    topic.partitions.push(partition);
+                }
+                _ => {
+                    let name = TopicName(StrBytes::from_string(change.at.topic.to_string()));
+                    let topic = TopicData::default().with_topic_name(name);
+                    topics.push(topic.with_partitions(vec![partition]));
+                }
+            }
+        }
+        AlterPartitionRequest::default()
+            .with_broker_id(WireBrokerId(self.config.id.0))
+            .with_broker_epoch(self.registration.epoch().unwrap_or(-1))
+            .with_topics(topics)
+    }
+
+    /// The controller answered AlterPartition, or cannot be reached.
+    pub(super) fn partitions_altered(
+        &mut self,
+        cx: &mut Context<'_>,
+        answer: Option<ResponseKind>,
+    ) {
+        let asked = self.isr.asked.take().unwrap_or_default();
+        let answers = match answer {
+            Some(ResponseKind::AlterPartition(response)) if response.error_code == 0 => {
+                let mut answers = BTreeMap::new();
+                for topic in response.topics {
+                    let name: Arc<str> = topic.topic_name.as_str().into();
+                    for partition in topic.partitions {
+                        let at = TopicPartition::new(name.clone(), partition.partition_index);
+                        answers.insert(at, partition);
+                    }
+                }
+                answers
+            }
+            other => {
+                debug!(broker = %self.config.id, ?other, "controller altered no partition");
+                BTreeMap::new()
+            }
+        };
+        let mut retry = false;
+        for change in asked {
+            match answers.get(&change.at).and_then(outcome) {
+                // Something newer is wanted already: the replicas no longer wait for this one.
+                _ if self.isr.wanted.contains_key(&change.at) => {}
+                Some(outcome) => self.replicas_mut().isr_change_done(cx, &change.at, outcome),
+                None if self.config.is(Mutant::ForgetUnansweredIsrChange) => {}
+                None => {
+                    self.isr.wanted.insert(change.at.clone(), change);
+                    retry = true;
+                }
+            }
+        }
+        if retry && !self.isr.retry_due {
+            self.isr.retry_due = true;
+            let at = cx.clock.now + ALTER_RETRY;
+            cx.timer(Part::Shell, at, TimerFor::AlterPartition as u64);
+        }
+        self.alter_partitions(cx);
+    }
+}
+
+/// INELIGIBLE_REPLICA, which the crate's list of errors does not have.
+const INELIGIBLE_REPLICA: i16 = 107;
+
+/// What the answer for one partition means; `None` is "ask again".
+fn outcome(answer: &Altered) -> Option<IsrOutcome> {
+    match answer.error_code {
+        0 => Some(IsrOutcome::Committed {
+            isr: answer.isr.iter().map(|id| BrokerId(id.0)).collect(),
+            leader_epoch: answer.leader_epoch,
+            partition_epoch: answer.partition_epoch,
+        }),
+        INELIGIBLE_REPLICA => Some(IsrOutcome::Refused),
+        code => match ResponseError::try_from_code(code) {
+            Some(ResponseError::OperationNotAttempted) => Some(IsrOutcome::Refused),
+            Some(
+                ResponseError::FencedLeaderEpoch
+                | ResponseError::InvalidUpdateVersion
+                | ResponseError::UnknownTopicOrPartition,
+            ) => Some(IsrOutcome::Superseded),
+            _ => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_begins_late_does_not_owe_a_notification() {
+        let now = Time::from_millis(100_000);
+        let changes = IsrChanges::starting(now);
+        assert_eq!((changes.started, changes.last_notification), (now, now));
+    }
+
+    #[test]
+    fn answers_of_the_controller_mean_what_kafka_takes_them_for() {
+        let answer = |code| Altered::default().with_error_code(code).with_partition_epoch(7);
+        for (code, expected) in [
+            (74, Some(IsrOutcome::Superseded)),
+            (95, Some(IsrOutcome::Superseded)),
+            (3, Some(IsrOutcome::Superseded)),
+            (107, Some(IsrOutcome::Refused)),
+            (55, Some(IsrOutcome::Refused)),
+            (41, None),
+            (-1, None),
+        ] {
+            assert_eq!(outcome(&answer(code)), expected, "{code}");
+        }
+        let committed = IsrOutcome::Committed { isr: vec![], leader_epoch: 0, partition_epoch: 7 };
+        assert_eq!(outcome(&answer(0)), Some(committed));
+    }
+}
