@@ -35,18 +35,20 @@
 //! | 1 | `history` | what happened: events, recorder, stable encoding, fingerprint | vocab |
 //! | 2 | `nodes` | pure state machines: broker, ZooKeeper, clients | vocab, wire, history |
 //! | 2 | `substrate` | the only folder that names madsim: the world's loop, time, links, disks, processes | vocab, history |
-//! | 2 | `checkers` | history → verdict | vocab, history |
-//! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, checkers |
-//! | 4 | `run` | one seed and many: single run, sweep, failure files, replay | vocab, wire, scenario, history, nodes, substrate, checkers, cluster |
-//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, wire, scenario, history, checkers, cluster, run |
-//! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, checkers, cluster, run |
-//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, checkers, cluster, run, gateway, report |
+//! | 2 | `model` | one fold from history to the state of the cluster at a moment | vocab, history |
+//! | 3 | `checkers` | model → verdict; one property, one file | vocab, history, model |
+//! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, model, checkers |
+//! | 4 | `run` | one seed and many: single run, sweep, failure files, replay | vocab, wire, scenario, history, nodes, substrate, model, checkers, cluster |
+//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, wire, scenario, history, model, checkers, cluster, run |
+//! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, model, checkers, cluster, run |
+//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, model, checkers, cluster, run, gateway, report |
 
 pub mod checkers;
 pub mod cli;
 pub mod cluster;
 pub mod gateway;
 pub mod history;
+pub mod model;
 pub mod nodes;
 pub mod report;
 pub mod run;

@@ -13,10 +13,11 @@ use kafka_protocol::messages::{
     ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use kafka_sim::checkers::{ConsumerTerms, Judge, ProducerTerms, Terms};
+use kafka_sim::checkers::Judge;
 use kafka_sim::history::{
     BrokerObservation, Call, ClientObservation, Observation, Outcome, Recorder,
 };
+use kafka_sim::model::{ConsumerTerms, ProducerTerms, Terms};
 use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::broker::log::{self, AtomicFiles, Log, LogSettings};
 use kafka_sim::substrate::Disk;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Fired, Model, Permission, Terms, Verdict};
+use crate::checkers::Verdict;
+use crate::model::{Fired, Model, Permission, Terms};
 use crate::vocab::{NodeId, Offset, Time, TopicPartition};
 
 fn as_text_if_any<S: Serializer>(

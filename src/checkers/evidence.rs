@@ -3,18 +3,11 @@
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::Case;
-use crate::vocab::{Acks, LeaderEpoch, Offset, Time, TopicPartition};
-
-/// Serialises as the text that a person reads.
-pub(super) fn as_text<T: Display, S: Serializer>(
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
+use crate::checkers::Case;
+use crate::model::Fired;
+use crate::vocab::{Acks, LeaderEpoch, Offset, Time, TopicPartition, as_text};
 
 /// An acknowledgement that a client was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,31 +34,6 @@ pub struct Gone {
     pub leader_epoch: LeaderEpoch,
     /// Its log end offset, where its epoch starts.
     pub start: Offset,
-}
-
-/// A fault as it fired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fired {
-    /// When.
-    #[serde(rename = "time_ns")]
-    pub time: Time,
-    /// What, with every role resolved to a node.
-    pub text: Arc<str>,
-    /// Whether it is the end of an earlier fault: a heal, a resume, a restart.
-    pub undoes: bool,
-}
-
-/// Faults that are told with a violation: the last ones before it.
-const FAULTS_TOLD: usize = 3;
-
-impl Fired {
-    /// The last faults until `time`, oldest first; ends of faults are left out.
-    pub(super) fn last_until(faults: &[Self], time: Time) -> Vec<Self> {
-        let before = faults.iter().filter(|fault| fault.time <= time && !fault.undoes);
-        let mut last: Vec<_> = before.rev().take(FAULTS_TOLD).cloned().collect();
-        last.reverse();
-        last
-    }
 }
 
 /// The first case of a violation, and how many there are.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::happened::Expectation;
-use super::{Evidence, Judgement, Permission, RunOutcome, Status, Verdict};
+use crate::checkers::{Evidence, Judgement, RunOutcome, Status, Verdict};
+use crate::model::Permission;
+use crate::model::happened::Expectation;
 
 /// Something that kept a run from holding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl RunOutcome {
 
     /// How many acknowledged records the final log lacks and may lack.
     pub fn lost_as_permitted(&self) -> u64 {
-        let property = &super::acknowledged_is_in_the_final_log::PROPERTY;
+        let property = &crate::checkers::clients::acknowledged_is_in_the_final_log::PROPERTY;
         let judged = self.judgement.find(property);
         match judged.map(|judged| judged.permission) {
             Some(Permission::Permitted) => self.lost(),

@@ -1,11 +1,14 @@
 //! The judge: listens to a run, feeds every checker, and comes to a judgement.
 
-use super::checker::{Checker, Model};
-use super::happened::{Expectation, Expected, Happened};
-use super::judgement::{CommandSummary, ConsumerSummary, ProducerSummary};
-use super::ledger::FinalRecord;
-use super::{CHECKERS, Fired, Judgement, Terms, Timeline, Turn, acknowledged_is_in_the_final_log};
+use crate::checkers::checker::Checker;
+use crate::checkers::clients::acknowledged_is_in_the_final_log;
+use crate::checkers::judgement::{CommandSummary, ConsumerSummary, ProducerSummary};
+use crate::checkers::{CHECKERS, Judgement};
 use crate::history::{ClientObservation, Fact, Life, Observation, Subscriber};
+use crate::model::Model;
+use crate::model::happened::{Expectation, Expected, Happened};
+use crate::model::ledger::FinalRecord;
+use crate::model::{Fired, Terms, Timeline, Turn};
 use crate::vocab::{Happening, NodeId, Time};
 
 /// Faults that are kept; more than a person plans, and a bound for what a machine draws.

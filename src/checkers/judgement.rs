@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::availability::Gap;
-use super::happened::{Expectation, Seen};
-use super::{Class, Fired, Permission, Property, Timeline, Verdict};
+use crate::checkers::{Class, Property, Verdict};
 use crate::history::Fingerprint;
+use crate::model::availability::Gap;
+use crate::model::happened::{Expectation, Seen};
+use crate::model::{Fired, Permission, Timeline};
 use crate::vocab::{Acks, Happening, KafkaVersion, Mutant, Seed, Time};
 
 /// What a run came to.
@@ -166,7 +167,7 @@ pub struct RunOutcome {
     /// The seed.
     pub seed: Seed,
     /// The Kafka version that was simulated.
-    #[serde(serialize_with = "super::evidence::as_text")]
+    #[serde(serialize_with = "crate::vocab::as_text")]
     pub kafka: KafkaVersion,
     /// The bug that was planted, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,7 +199,9 @@ impl RunOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::{Evidence, consumers_catch_up, ends_once};
+    use crate::checkers::Evidence;
+    use crate::checkers::clients::ends_once;
+    use crate::checkers::liveness::consumers_catch_up;
 
     fn judged(property: &'static Property, violated: bool) -> Judged {
         let evidence = Evidence::Unended { client: "p0".into(), op: 1, count: 1 };

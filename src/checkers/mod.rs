@@ -5,190 +5,173 @@
 //! [`Judge`] listens to a run as it happens and keeps no history: its memory depends on what went wrong,
 //! not on how long the run was.
 //!
-//! | kind | files |
+//! | folder | properties about |
 //! |---|---|
-//! | properties | [`PROPERTIES`], a file each; a new one is added to `CHECKERS` below |
-//! | bookkeeping | [`interval`], `ledger`, `ack_window`, `reading`, `offset_map`, `client_observations`, `ending`, `ensemble`, `sessions`, `znodes` |
-//! | what else is shown | [`happened`], `timeline` |
-//! | the whole | `terms` in, [`Judge`], [`Judgement`] out |
+//! | [`clients`] | what producers and consumers were promised and saw |
+//! | [`replication`] | replicas, in-sync replicas, high watermarks, leader epochs |
+//! | [`controller`] | elections and the controller itself |
+//! | [`zookeeper`] | the ensemble, its sessions, znodes and watches |
+//! | [`liveness`] | what must come about once all faults are over |
+//!
+//! A new property is a file in one of these folders and a row in `CHECKERS` below.
 
-mod ack_window;
-pub mod acknowledged_is_in_the_final_log;
-pub mod acknowledged_is_read;
-pub mod acknowledged_is_replicated;
-pub mod acknowledged_is_seen;
-pub mod answers_are_sound;
-pub mod availability;
-pub mod brokers_register_again;
 mod case;
 mod checker;
-mod client_observations;
-pub mod committed_is_durable;
-pub mod committed_is_not_truncated;
-pub mod consumers_catch_up;
-pub mod converges;
-pub mod decided_transactions_stay;
-pub mod each_offset_holds_one_record;
-pub mod each_record_has_one_offset;
-pub mod elections_are_clean;
-mod ending;
-pub mod ends_once;
-mod ensemble;
-pub mod ephemerals_have_owners;
-pub mod epochs_only_grow;
+pub mod clients;
+pub mod controller;
 mod evidence;
-pub mod failed_is_not_read;
-pub mod final_logs_agree;
 mod finding;
-pub mod happened;
-pub mod high_watermark_only_grows;
-pub mod high_watermark_reaches_the_end;
-pub mod interval;
-pub mod isr_in_zookeeper_agrees;
-pub mod isr_of_leader_agrees;
-pub mod joins_isr_caught_up;
 mod judge;
 mod judgement;
-mod known_limits;
-pub mod leader_in_isr;
-mod ledger;
-mod log_tree;
-pub mod logs_are_whole;
-pub mod logs_match;
-pub mod no_duplicates;
-pub mod no_lost_writes;
-mod offset_map;
-pub mod one_controller_per_epoch;
-pub mod one_leader_per_epoch;
-pub mod one_zookeeper_leader_per_epoch;
-pub mod order;
-pub mod partitions_are_led;
-pub mod polls_go_forward;
-pub mod polls_leave_nothing_out;
+pub mod liveness;
 mod property;
-pub mod read_is_in_the_final_log;
-mod reading;
-pub mod reads_are_committed;
-mod replicas;
-pub mod replicas_converge;
-pub mod sends_go_forward;
-mod sessions;
-pub mod sessions_are_served_in_order;
-pub mod sessions_end_rightly;
-mod stored;
-mod terms;
+pub mod replication;
 #[cfg(test)]
 pub(crate) mod testing;
-mod timeline;
-pub mod watches_are_told;
-pub mod workload_completes;
-mod znodes;
-pub mod znodes_are_consistent;
-pub mod zookeeper_histories_agree;
+pub mod zookeeper;
 
-use ack_window::{AckWindow, Reign};
 pub use case::{Case, Cases, FirstCase};
-use checker::{Checker, Model};
-pub use evidence::{Acknowledged, Evidence, Fired, Gone};
+use checker::Checker;
+pub use evidence::{Acknowledged, Evidence, Gone};
 pub use finding::Finding;
 pub use judge::Judge;
 pub use judgement::{
     CommandSummary, ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status,
 };
-pub use property::{Class, Permission, Property, Verdict};
-pub use terms::{ConsumerTerms, ProducerTerms, Terms, TopicTerms};
-pub use timeline::{Entry, Timeline, Turn};
+pub use property::{Class, Property, Verdict};
 
 /// A checker that has seen nothing yet.
 type NewChecker = fn() -> Box<dyn Checker>;
 
 /// Every property, in the order in which they are judged and shown, with who judges it.
 const CHECKERS: &[(&Property, NewChecker)] = &[
-    (&acknowledged_is_in_the_final_log::PROPERTY, || {
-        Box::new(acknowledged_is_in_the_final_log::AcknowledgedIsInTheFinalLog)
+    (&clients::acknowledged_is_in_the_final_log::PROPERTY, || {
+        Box::new(clients::acknowledged_is_in_the_final_log::AcknowledgedIsInTheFinalLog)
     }),
-    (&acknowledged_is_read::PROPERTY, || Box::new(acknowledged_is_read::AcknowledgedIsRead)),
-    (&read_is_in_the_final_log::PROPERTY, || {
-        Box::new(read_is_in_the_final_log::ReadIsInTheFinalLog)
+    (&clients::acknowledged_is_read::PROPERTY, || {
+        Box::new(clients::acknowledged_is_read::AcknowledgedIsRead)
     }),
-    (&answers_are_sound::PROPERTY, || Box::<answers_are_sound::AnswersAreSound>::default()),
-    (&no_duplicates::PROPERTY, || Box::<no_duplicates::NoDuplicates>::default()),
-    (&order::PROPERTY, || Box::new(order::OrderIsKept)),
-    (&no_lost_writes::PROPERTY, || Box::new(no_lost_writes::NoLostWrites)),
-    (&each_offset_holds_one_record::PROPERTY, || {
-        Box::<each_offset_holds_one_record::EachOffsetHoldsOneRecord>::default()
+    (&clients::read_is_in_the_final_log::PROPERTY, || {
+        Box::new(clients::read_is_in_the_final_log::ReadIsInTheFinalLog)
     }),
-    (&each_record_has_one_offset::PROPERTY, || {
-        Box::<each_record_has_one_offset::EachRecordHasOneOffset>::default()
+    (&clients::answers_are_sound::PROPERTY, || {
+        Box::<clients::answers_are_sound::AnswersAreSound>::default()
     }),
-    (&failed_is_not_read::PROPERTY, || Box::new(failed_is_not_read::FailedIsNotRead)),
-    (&sends_go_forward::PROPERTY, || Box::<sends_go_forward::SendsGoForward>::default()),
-    (&polls_go_forward::PROPERTY, || Box::<polls_go_forward::PollsGoForward>::default()),
-    (&polls_leave_nothing_out::PROPERTY, || {
-        Box::<polls_leave_nothing_out::PollsLeaveNothingOut>::default()
+    (&clients::no_duplicates::PROPERTY, || Box::<clients::no_duplicates::NoDuplicates>::default()),
+    (&clients::order::PROPERTY, || Box::new(clients::order::OrderIsKept)),
+    (&clients::no_lost_writes::PROPERTY, || Box::new(clients::no_lost_writes::NoLostWrites)),
+    (&clients::each_offset_holds_one_record::PROPERTY, || {
+        Box::<clients::each_offset_holds_one_record::EachOffsetHoldsOneRecord>::default()
     }),
-    (&one_leader_per_epoch::PROPERTY, || Box::<one_leader_per_epoch::OneLeaderPerEpoch>::default()),
-    (&leader_in_isr::PROPERTY, || Box::<leader_in_isr::LeaderInIsr>::default()),
-    (&isr_of_leader_agrees::PROPERTY, || Box::<isr_of_leader_agrees::IsrOfLeaderAgrees>::default()),
-    (&isr_in_zookeeper_agrees::PROPERTY, || {
-        Box::<isr_in_zookeeper_agrees::IsrInZooKeeperAgrees>::default()
+    (&clients::each_record_has_one_offset::PROPERTY, || {
+        Box::<clients::each_record_has_one_offset::EachRecordHasOneOffset>::default()
     }),
-    (&logs_are_whole::PROPERTY, || Box::<logs_are_whole::LogsAreWhole>::default()),
-    (&logs_match::PROPERTY, || Box::<logs_match::LogsMatch>::default()),
-    (&committed_is_durable::PROPERTY, || {
-        Box::<committed_is_durable::CommittedIsDurable>::default()
+    (&clients::failed_is_not_read::PROPERTY, || {
+        Box::new(clients::failed_is_not_read::FailedIsNotRead)
     }),
-    (&committed_is_not_truncated::PROPERTY, || {
-        Box::<committed_is_not_truncated::CommittedIsNotTruncated>::default()
+    (&clients::sends_go_forward::PROPERTY, || {
+        Box::<clients::sends_go_forward::SendsGoForward>::default()
     }),
-    (&epochs_only_grow::PROPERTY, || Box::<epochs_only_grow::EpochsOnlyGrow>::default()),
-    (&high_watermark_only_grows::PROPERTY, || {
-        Box::<high_watermark_only_grows::HighWatermarkOnlyGrows>::default()
+    (&clients::polls_go_forward::PROPERTY, || {
+        Box::<clients::polls_go_forward::PollsGoForward>::default()
     }),
-    (&reads_are_committed::PROPERTY, || Box::<reads_are_committed::ReadsAreCommitted>::default()),
-    (&acknowledged_is_replicated::PROPERTY, || {
-        Box::<acknowledged_is_replicated::AcknowledgedIsReplicated>::default()
+    (&clients::polls_leave_nothing_out::PROPERTY, || {
+        Box::<clients::polls_leave_nothing_out::PollsLeaveNothingOut>::default()
     }),
-    (&joins_isr_caught_up::PROPERTY, || Box::<joins_isr_caught_up::JoinsIsrCaughtUp>::default()),
-    (&elections_are_clean::PROPERTY, || Box::<elections_are_clean::ElectionsAreClean>::default()),
-    (&one_controller_per_epoch::PROPERTY, || {
-        Box::<one_controller_per_epoch::OneControllerPerEpoch>::default()
+    (&replication::one_leader_per_epoch::PROPERTY, || {
+        Box::<replication::one_leader_per_epoch::OneLeaderPerEpoch>::default()
     }),
-    (&ephemerals_have_owners::PROPERTY, || {
-        Box::<ephemerals_have_owners::EphemeralsHaveOwners>::default()
+    (&replication::leader_in_isr::PROPERTY, || {
+        Box::<replication::leader_in_isr::LeaderInIsr>::default()
     }),
-    (&sessions_end_rightly::PROPERTY, || {
-        Box::<sessions_end_rightly::SessionsEndRightly>::default()
+    (&replication::isr_of_leader_agrees::PROPERTY, || {
+        Box::<replication::isr_of_leader_agrees::IsrOfLeaderAgrees>::default()
     }),
-    (&sessions_are_served_in_order::PROPERTY, || {
-        Box::<sessions_are_served_in_order::SessionsAreServedInOrder>::default()
+    (&replication::isr_in_zookeeper_agrees::PROPERTY, || {
+        Box::<replication::isr_in_zookeeper_agrees::IsrInZooKeeperAgrees>::default()
     }),
-    (&znodes_are_consistent::PROPERTY, || {
-        Box::<znodes_are_consistent::ZnodesAreConsistent>::default()
+    (&replication::logs_are_whole::PROPERTY, || {
+        Box::<replication::logs_are_whole::LogsAreWhole>::default()
     }),
-    (&watches_are_told::PROPERTY, || Box::<watches_are_told::WatchesAreTold>::default()),
-    (&one_zookeeper_leader_per_epoch::PROPERTY, || {
-        Box::<one_zookeeper_leader_per_epoch::OneZooKeeperLeaderPerEpoch>::default()
+    (&replication::logs_match::PROPERTY, || Box::<replication::logs_match::LogsMatch>::default()),
+    (&replication::committed_is_durable::PROPERTY, || {
+        Box::<replication::committed_is_durable::CommittedIsDurable>::default()
     }),
-    (&zookeeper_histories_agree::PROPERTY, || {
-        Box::<zookeeper_histories_agree::ZooKeeperHistoriesAgree>::default()
+    (&replication::committed_is_not_truncated::PROPERTY, || {
+        Box::<replication::committed_is_not_truncated::CommittedIsNotTruncated>::default()
     }),
-    (&decided_transactions_stay::PROPERTY, || {
-        Box::<decided_transactions_stay::DecidedTransactionsStay>::default()
+    (&replication::epochs_only_grow::PROPERTY, || {
+        Box::<replication::epochs_only_grow::EpochsOnlyGrow>::default()
     }),
-    (&ends_once::PROPERTY, || Box::new(ends_once::EndsOnce)),
-    (&workload_completes::PROPERTY, || Box::new(workload_completes::WorkloadCompletes)),
-    (&converges::PROPERTY, || Box::new(converges::Converges)),
-    (&brokers_register_again::PROPERTY, || Box::new(brokers_register_again::BrokersRegisterAgain)),
-    (&partitions_are_led::PROPERTY, || Box::new(partitions_are_led::PartitionsAreLed)),
-    (&replicas_converge::PROPERTY, || Box::new(replicas_converge::ReplicasConverge)),
-    (&high_watermark_reaches_the_end::PROPERTY, || {
-        Box::new(high_watermark_reaches_the_end::HighWatermarkReachesTheEnd)
+    (&replication::high_watermark_only_grows::PROPERTY, || {
+        Box::<replication::high_watermark_only_grows::HighWatermarkOnlyGrows>::default()
     }),
-    (&final_logs_agree::PROPERTY, || Box::new(final_logs_agree::FinalLogsAgree)),
-    (&consumers_catch_up::PROPERTY, || Box::new(consumers_catch_up::ConsumersCatchUp)),
-    (&acknowledged_is_seen::PROPERTY, || Box::new(acknowledged_is_seen::AcknowledgedIsSeen)),
-    (&availability::PROPERTY, || Box::new(availability::IsAvailable)),
+    (&replication::reads_are_committed::PROPERTY, || {
+        Box::<replication::reads_are_committed::ReadsAreCommitted>::default()
+    }),
+    (&replication::acknowledged_is_replicated::PROPERTY, || {
+        Box::<replication::acknowledged_is_replicated::AcknowledgedIsReplicated>::default()
+    }),
+    (&replication::joins_isr_caught_up::PROPERTY, || {
+        Box::<replication::joins_isr_caught_up::JoinsIsrCaughtUp>::default()
+    }),
+    (&controller::elections_are_clean::PROPERTY, || {
+        Box::<controller::elections_are_clean::ElectionsAreClean>::default()
+    }),
+    (&controller::one_controller_per_epoch::PROPERTY, || {
+        Box::<controller::one_controller_per_epoch::OneControllerPerEpoch>::default()
+    }),
+    (&zookeeper::ephemerals_have_owners::PROPERTY, || {
+        Box::<zookeeper::ephemerals_have_owners::EphemeralsHaveOwners>::default()
+    }),
+    (&zookeeper::sessions_end_rightly::PROPERTY, || {
+        Box::<zookeeper::sessions_end_rightly::SessionsEndRightly>::default()
+    }),
+    (&zookeeper::sessions_are_served_in_order::PROPERTY, || {
+        Box::<zookeeper::sessions_are_served_in_order::SessionsAreServedInOrder>::default()
+    }),
+    (&zookeeper::znodes_are_consistent::PROPERTY, || {
+        Box::<zookeeper::znodes_are_consistent::ZnodesAreConsistent>::default()
+    }),
+    (&zookeeper::watches_are_told::PROPERTY, || {
+        Box::<zookeeper::watches_are_told::WatchesAreTold>::default()
+    }),
+    (&zookeeper::one_zookeeper_leader_per_epoch::PROPERTY, || {
+        Box::<zookeeper::one_zookeeper_leader_per_epoch::OneZooKeeperLeaderPerEpoch>::default()
+    }),
+    (&zookeeper::zookeeper_histories_agree::PROPERTY, || {
+        Box::<zookeeper::zookeeper_histories_agree::ZooKeeperHistoriesAgree>::default()
+    }),
+    (&zookeeper::decided_transactions_stay::PROPERTY, || {
+        Box::<zookeeper::decided_transactions_stay::DecidedTransactionsStay>::default()
+    }),
+    (&clients::ends_once::PROPERTY, || Box::new(clients::ends_once::EndsOnce)),
+    (&liveness::workload_completes::PROPERTY, || {
+        Box::new(liveness::workload_completes::WorkloadCompletes)
+    }),
+    (&liveness::converges::PROPERTY, || Box::new(liveness::converges::Converges)),
+    (&liveness::brokers_register_again::PROPERTY, || {
+        Box::new(liveness::brokers_register_again::BrokersRegisterAgain)
+    }),
+    (&liveness::partitions_are_led::PROPERTY, || {
+        Box::new(liveness::partitions_are_led::PartitionsAreLed)
+    }),
+    (&liveness::replicas_converge::PROPERTY, || {
+        Box::new(liveness::replicas_converge::ReplicasConverge)
+    }),
+    (&liveness::high_watermark_reaches_the_end::PROPERTY, || {
+        Box::new(liveness::high_watermark_reaches_the_end::HighWatermarkReachesTheEnd)
+    }),
+    (&liveness::final_logs_agree::PROPERTY, || {
+        Box::new(liveness::final_logs_agree::FinalLogsAgree)
+    }),
+    (&liveness::consumers_catch_up::PROPERTY, || {
+        Box::new(liveness::consumers_catch_up::ConsumersCatchUp)
+    }),
+    (&liveness::acknowledged_is_seen::PROPERTY, || {
+        Box::new(liveness::acknowledged_is_seen::AcknowledgedIsSeen)
+    }),
+    (&clients::availability::PROPERTY, || Box::new(clients::availability::IsAvailable)),
 ];
 
 /// Every property, in the order in which they are judged and shown.

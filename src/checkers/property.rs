@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Evidence;
+use crate::checkers::Evidence;
 
 /// Which promise a property belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -12,18 +12,6 @@ pub enum Class {
     Safety,
     /// Something good happens in the end.
     Liveness,
-}
-
-/// Whether the configuration of a run allows a property to be violated. What is permitted is counted and
-/// shown, but fails no run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Permission {
-    /// A violation fails the run.
-    #[default]
-    Forbidden,
-    /// A violation is only counted.
-    Permitted,
 }
 
 /// Something that should be true of every run.

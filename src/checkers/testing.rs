@@ -4,14 +4,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{
-    ConsumerTerms, Evidence, Judge, Judged, Judgement, ProducerTerms, Property, Terms, TopicTerms,
-    Verdict,
-};
+use crate::checkers::{Evidence, Judge, Judged, Judgement, Property, Verdict};
 use crate::history::{
     AppendedBatch, BrokerObservation, Call, ClientObservation, Election, Fact, Follower, Leading,
     Life, Observation, Outcome, Recorder, Replica, SessionObservation, ZooKeeperObservation,
 };
+use crate::model::{ConsumerTerms, ProducerTerms, Terms, TopicTerms};
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition, Zxid};
 
 #[derive(Clone)]

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::{Cli, Engine, Exit, Streams, main_with};
 use crate::checkers::testing::Story;
-use crate::checkers::{Permission, RunOutcome, Status};
+use crate::checkers::{RunOutcome, Status};
 use crate::gateway::{GatewayError, RecordingError};
 use crate::history::Fingerprint;
+use crate::model::Permission;
 use crate::run::{self, Panicked, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};

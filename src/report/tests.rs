@@ -1,10 +1,11 @@
 //! Reports of one made-up run that held and one that did not, pinned in `snapshots/`.
 
 use super::{Files, Provenance, Style, replay_json, replay_text, sweep_json, sweep_text};
-use crate::checkers::happened::{Expectation, Expected, Seen};
 use crate::checkers::testing::Story;
-use crate::checkers::{Judgement, Permission, RunOutcome};
+use crate::checkers::{Judgement, RunOutcome};
 use crate::history::{Election, Fingerprint};
+use crate::model::Permission;
+use crate::model::happened::{Expectation, Expected, Seen};
 use crate::run::{Build, Comparison, Group, Panicked, PermittedLoss, Ran, Replayed, Sweep, Worst};
 use crate::scenario::{self, Found, FoundViolation};
 use crate::vocab::{Happening, KafkaVersion, Seed, Time};

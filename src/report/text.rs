@@ -7,8 +7,9 @@ use super::provenance::Provenance;
 use super::style::{Paint, Style};
 use super::table::{Table, thousands};
 use super::turns::subject_and_text;
-use crate::checkers::happened::{Expectation, Expected};
-use crate::checkers::{Judged, Judgement, RunOutcome, Status, Turn, Verdict};
+use crate::checkers::{Judged, Judgement, RunOutcome, Status, Verdict};
+use crate::model::Turn;
+use crate::model::happened::{Expectation, Expected};
 use crate::vocab::Time;
 
 /// Width of the column of times: `9,999.999s` fits.

@@ -1,6 +1,6 @@
 //! The lines of a timeline.
 
-use crate::checkers::Turn;
+use crate::model::Turn;
 
 /// Who or what a turning point is about, and what turned.
 pub fn subject_and_text(turn: &Turn) -> (String, String) {

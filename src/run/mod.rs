@@ -14,8 +14,9 @@ mod sweep;
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::checkers::{Judge, Terms};
+use crate::checkers::Judge;
 use crate::history::Subscriber;
+use crate::model::Terms;
 
 pub use build::{BUILD, Build};
 pub use failure::{REPORTS, Unwritable, failure, failure_name, read_failure, write_failure};

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Listeners, Panicked, Ran, RunError, RunOptions};
-use crate::checkers::{
-    ConsumerTerms, Judge, Permission, ProducerTerms, RunOutcome, Terms, TopicTerms,
-};
+use crate::checkers::{Judge, RunOutcome};
 use crate::cluster::{ExternalListener, Live, Names, Played};
 use crate::history::Recorder;
+use crate::model::{ConsumerTerms, Permission, ProducerTerms, Terms, TopicTerms};
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
 use crate::vocab::{Roster, Seed, Time};

@@ -61,3 +61,14 @@ pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use topics_command::{Shown, TopicsAction, TopicsCommand, Via};
 pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};
+
+/// Serialises a value as its text, for JSON documents.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn as_text<T: std::fmt::Display, S: serde::Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}

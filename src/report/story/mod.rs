@@ -15,8 +15,8 @@ pub use kind::{Kind, UnknownKind};
 pub use trace::RecordId;
 
 use super::style::{Paint, Style};
-use crate::checkers::Terms;
 use crate::history::{Fact, Life, Observation, Subscriber};
+use crate::model::Terms;
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 
 /// One line of a story, and what it was told from.

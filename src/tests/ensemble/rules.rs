@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kafka_sim::checkers::{Judge, Terms};
+use kafka_sim::checkers::Judge;
 use kafka_sim::history::{Observation, Subscriber, ZooKeeperObservation};
+use kafka_sim::model::Terms;
 use kafka_sim::substrate::{Observer, What, WorldEvent};
 use kafka_sim::vocab::{Roster, Zxid};
 

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka_sim::checkers::{
-    Property, Verdict, decided_transactions_stay, ephemerals_have_owners,
-    one_zookeeper_leader_per_epoch, sessions_are_served_in_order, sessions_end_rightly,
-    watches_are_told, znodes_are_consistent, zookeeper_histories_agree,
-};
+use kafka_sim::checkers::zookeeper::decided_transactions_stay;
+use kafka_sim::checkers::zookeeper::ephemerals_have_owners;
+use kafka_sim::checkers::zookeeper::one_zookeeper_leader_per_epoch;
+use kafka_sim::checkers::zookeeper::sessions_are_served_in_order;
+use kafka_sim::checkers::zookeeper::sessions_end_rightly;
+use kafka_sim::checkers::zookeeper::watches_are_told;
+use kafka_sim::checkers::zookeeper::znodes_are_consistent;
+use kafka_sim::checkers::zookeeper::zookeeper_histories_agree;
+use kafka_sim::checkers::{Property, Verdict};
 use kafka_sim::history::Observation;
 use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::zookeeper::{Config, State, ZooKeeperServer};

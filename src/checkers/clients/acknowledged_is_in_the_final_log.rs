@@ -1,0 +1,155 @@
+//! Every record that a producer was told is written is in the final leader's log.
+
+use crate::checkers::{Acknowledged, Checker, Class, Evidence, Gone, Judged, Property, Verdict};
+use crate::model::ledger::{Account, Ledger, TopicAccount};
+use crate::model::{Fired, Model};
+use crate::vocab::Time;
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "acknowledged-is-in-the-final-log",
+    statement: "every record acknowledged to a producer is in the log of its partition's leader \
+                at the end",
+    source: "Kafka documentation, 4.7 Replication: a committed message will not be lost, as long \
+             as at least one in sync replica is alive; Jepsen's Kafka checker: lost write",
+    leaves_out: "records deleted by retention; records sent with acks=0, which nobody \
+                 acknowledged, are counted apart; the partition a record was acknowledged in, as \
+                 long as its topic holds it",
+    class: Class::Safety,
+};
+
+/// Judges by the model alone.
+#[derive(Debug)]
+pub struct AcknowledgedIsInTheFinalLog;
+
+impl Checker for AcknowledgedIsInTheFinalLog {
+    fn judge(&self, model: &Model, _: Time) -> Judged {
+        PROPERTY.loss(&model.terms, judge(model))
+    }
+}
+
+/// Judges all producers; the evidence is of the one that lost the record acknowledged first.
+fn judge(model: &Model) -> Verdict {
+    let Model { terms, ledger, window, faults, .. } = model;
+    if let Some(why) = ledger.without_final_log() {
+        return Verdict::Inconclusive(why);
+    }
+    let mut first: Option<(Time, Evidence)> = None;
+    let mut total = 0;
+    for (producer, account) in ledger.accounts().iter().enumerate() {
+        for (topic, book) in &account.topics {
+            let lost = Ledger::lost(book);
+            let Some(record) = lost.first() else { continue };
+            total += lost.len();
+            let found = window.find(producer, topic, record);
+            let time = found.as_ref().map_or(Time::MAX, |found| found.time);
+            if first.as_ref().is_some_and(|(before, _)| *before <= time) {
+                continue;
+            }
+            let gone = found.as_ref().and_then(|found| found.gone).map(|reign| Gone {
+                time: reign.time,
+                leader: terms.name(reign.leader),
+                leader_epoch: reign.leader_epoch,
+                start: reign.start,
+            });
+            let until = gone.as_ref().map_or(Time::MAX, |gone| gone.time);
+            let evidence = Evidence::Lost {
+                producer: account.name.clone(),
+                acks: account.terms.acks,
+                topic: topic.clone(),
+                record,
+                acknowledged: found.map(|found| Acknowledged {
+                    at: found.at,
+                    offset: found.offset,
+                    time: found.time,
+                }),
+                gone,
+                faults: Fired::last_until(faults, until),
+                count: 0,
+            };
+            first = Some((time, evidence));
+        }
+    }
+    Verdict::from_evidence(first.map(|(_, mut evidence)| {
+        if let Evidence::Lost { count, .. } = &mut evidence {
+            *count = total;
+        }
+        evidence
+    }))
+}
+
+/// Acknowledged records of one producer that the final logs lack.
+pub fn lost(account: &Account) -> u64 {
+    account.topics.values().map(|topic| Ledger::lost(topic).len()).sum()
+}
+
+/// Records of one producer that ended well with `acks=0` and that the final logs lack.
+pub fn lost_unconfirmed(account: &Account) -> u64 {
+    let lost = |topic: &TopicAccount| topic.unconfirmed.difference(&topic.in_log).len();
+    account.topics.values().map(lost).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::Story;
+
+    fn verdict(story: &Story) -> Verdict {
+        let judgement = story.judgement();
+        judgement.verdict(&PROPERTY).clone()
+    }
+
+    #[test]
+    fn a_log_with_everything_acknowledged_is_accepted() {
+        let mut story = Story::default();
+        for record in 0..5 {
+            story.acknowledged(record, record as i64);
+        }
+        story.sent(5).final_log(0..6);
+        assert_eq!(verdict(&story), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_log_without_an_acknowledged_record_is_rejected_with_its_story() {
+        let mut story = Story::default();
+        for record in 0..5 {
+            story.at(100 + record).acknowledged(record, record as i64);
+        }
+        story.at(8_000).fault("crash b2").at(8_500).undone("restart b2");
+        story.at(9_000).became_leader(1, 3, 2).final_log(0..2);
+        let Verdict::Violated(Evidence::Lost { record, acknowledged, gone, faults, count, .. }) =
+            verdict(&story)
+        else {
+            panic!("three records are lost");
+        };
+        assert_eq!((record, count), (2, 3));
+        let acknowledged = acknowledged.expect("it is in the window");
+        assert_eq!((acknowledged.offset, acknowledged.time), (2, Time::from_millis(102)));
+        let gone = gone.expect("a leader began at offset 2");
+        assert_eq!((&*gone.leader, gone.leader_epoch, gone.start), ("b1", 3, 2));
+        let told: Vec<&str> = faults.iter().map(|fault| &*fault.text).collect();
+        assert_eq!(told, ["crash b2"]);
+    }
+
+    #[test]
+    fn nothing_is_said_without_a_final_log() {
+        let mut story = Story::default();
+        story.acknowledged(0, 0);
+        let Verdict::Inconclusive(why) = verdict(&story) else { panic!("no log was read") };
+        assert_eq!(why, "the final log of orders-0 was not read");
+        story.leaderless();
+        let Verdict::Inconclusive(why) = verdict(&story) else { panic!("nobody leads") };
+        assert_eq!(why, "orders-0 has no leader at the end");
+    }
+
+    #[test]
+    fn records_sent_with_acks_0_are_counted_apart() {
+        let mut story = Story::default();
+        story.acknowledged(0, -1).acknowledged(1, -1).final_log(1..2);
+        assert_eq!(verdict(&story), Verdict::Holds);
+        let judgement = story.judgement();
+        let producer = &judgement.producers[0];
+        assert_eq!((producer.acknowledged, producer.unconfirmed), (0, 2));
+        assert_eq!((producer.lost, producer.lost_unconfirmed), (Some(0), Some(1)));
+    }
+}

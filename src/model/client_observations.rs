@@ -1,0 +1,388 @@
+//! ClientObservations: what clients saw stand where, and nothing else: acknowledgements and polls.
+//!
+//! Bookkeeping of what Jepsen's Kafka checker judges by; it decides nothing. A *value* is a record of a
+//! producer; it is *told of* at an offset by an acknowledgement or by a poll.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::history::{ClientObservation, Outcome};
+use crate::model::Terms;
+use crate::model::interval::IntervalSet;
+use crate::model::ledger::{Ledger, Producer};
+use crate::model::offset_map::{OffsetMap, Told, Value};
+use crate::vocab::{NodeId, Offset, TopicPartition};
+
+/// Values that were told of at an offset where another one had been, as many as are kept.
+const CONTRADICTIONS_MAX: usize = 4_096;
+
+/// A partition's place in the list of partitions.
+pub type Place = usize;
+
+/// What clients know of one producer's records in one topic.
+#[derive(Clone, Debug, Default)]
+struct Records {
+    /// Told of at an offset.
+    told: IntervalSet,
+    /// Polled by anybody.
+    polled: IntervalSet,
+}
+
+/// What clients know of one partition.
+#[derive(Clone, Debug)]
+struct Partition {
+    at: TopicPartition,
+    topic: usize,
+    map: OffsetMap,
+    /// The highest offset that a consumer who reads from the beginning polled, and who did.
+    highest: Option<(Offset, NodeId)>,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// An acknowledgement.
+    Acknowledgement,
+    /// A poll of a consumer, and the offset that it polled of this partition before, since its position was
+    /// set last.
+    Poll(Option<Offset>),
+}
+
+/// One word of a client about an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The partition.
+    pub place: Place,
+    /// The offset.
+    pub offset: Offset,
+    /// What stands there; `None` for what nobody wrote who is judged.
+    pub value: Option<Value>,
+    /// Whether it is news.
+    pub told: Told,
+    /// Whether the value was told of at another offset before.
+    pub elsewhere: bool,
+    /// Who says so.
+    pub by: By,
+}
+
+/// An acknowledged value that no consumer polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Which.
+    pub value: Value,
+    /// Where it was acknowledged; `None` when that is too long ago.
+    pub at: Option<(Place, Offset)>,
+}
+
+/// The first of some missing values, and how many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// The first, by partition and offset.
+    pub first: Option<Missing>,
+    /// How many.
+    pub count: u64,
+}
+
+impl Count {
+    fn add(&mut self, missing: Missing) {
+        self.first.get_or_insert(missing);
+        self.count += 1;
+    }
+}
+
+/// Everything that clients saw.
+#[derive(Clone, Debug, Default)]
+pub struct ClientObservations {
+    partitions: Vec<Partition>,
+    places: BTreeMap<TopicPartition, Place>,
+    /// The partition of the last sighting: most come in a row.
+    recent: Place,
+    topics: Vec<Arc<str>>,
+    /// By topic and producer.
+    records: Vec<Vec<Records>>,
+    producers: usize,
+    /// Of each consumer that is judged: whether it reads from the beginning, and how far it is.
+    cursors: BTreeMap<NodeId, (bool, Vec<Option<Offset>>)>,
+    /// By producer: operations that certainly did nothing.
+    failed: Vec<IntervalSet>,
+    contradictions: Vec<(Place, Offset, Value)>,
+    latest: Option<Sighting>,
+}
+
+impl ClientObservations {
+    /// Nothing seen yet.
+    pub fn new(terms: &Terms) -> Self {
+        let consumers = terms.consumers.iter();
+        let cursor = |consumer: &super::ConsumerTerms| {
+            (consumer.node, (consumer.from_beginning, Vec::new()))
+        };
+        Self {
+            producers: terms.producers.len(),
+            failed: vec![IntervalSet::default(); terms.producers.len()],
+            cursors: consumers.map(cursor).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What the observation that was booked last says of an offset, if anything.
+    pub fn latest(&self) -> Option<&Sighting> {
+        self.latest.as_ref()
+    }
+
+    /// The partition at `place`.
+    pub fn at(&self, place: Place) -> &TopicPartition {
+        &self.partitions[place].at
+    }
+
+    /// What was told of the first offset at or after `from`.
+    pub fn first_from(&self, place: Place, from: Offset) -> Option<(Offset, Value)> {
+        self.partitions[place].map.first_from(from)
+    }
+
+    /// The highest offset that was polled by a consumer that reads from the beginning, and by whom.
+    pub fn highest(&self, place: Place) -> Option<(Offset, NodeId)> {
+        self.partitions[place].highest
+    }
+
+    /// Where in a topic a value was told of, by partition and offset.
+    pub fn find(&self, topic: usize, value: Value) -> impl Iterator<Item = (Place, Offset)> {
+        let places = self.partitions.iter().enumerate();
+        let of_topic = places.filter(move |(_, partition)| partition.topic == topic);
+        of_topic.flat_map(move |(place, partition)| {
+            partition.map.offsets_of(value).map(move |offset| (place, offset))
+        })
+    }
+
+    /// Where else than `sighting` says a value was told of.
+    pub fn find_elsewhere(&self, sighting: &Sighting) -> Option<(Place, Offset)> {
+        let (value, here) = (sighting.value?, (sighting.place, sighting.offset));
+        let topic = self.partitions[sighting.place].topic;
+        self.find(topic, value).find(|found| *found != here)
+    }
+
+    /// Folds in what a client told.
+    pub fn observe(&mut self, ledger: &Ledger, node: NodeId, observation: &ClientObservation) {
+        self.latest = None;
+        match observation {
+            ClientObservation::Completed { op, outcome: Outcome::Produced { at, offset } } => {
+                let Some(producer) = ledger.at_node(node).filter(|_| *offset >= 0) else { return };
+                let value = Value { producer, record: *op };
+                let place = self.place(at);
+                let sighting = self.told(place, *offset, Some(value), By::Acknowledgement);
+                self.latest = Some(sighting);
+            }
+            ClientObservation::Completed { op, outcome: Outcome::Failed { .. } } => {
+                if let Some(producer) = ledger.at_node(node) {
+                    self.failed[producer].insert(*op);
+                }
+            }
+            ClientObservation::Consumed { at, offset, producer, record, .. }
+                if self.cursors.contains_key(&node) =>
+            {
+                let producer = ledger.named(producer);
+                let value = producer.map(|producer| Value { producer, record: *record });
+                self.latest = Some(self.polled(node, at, *offset, value));
+            }
+            ClientObservation::PositionReset { at, .. } => {
+                let place = self.place(at);
+                if let Some((_, cursor)) = self.cursors.get_mut(&node)
+                    && let Some(offset) = cursor.get_mut(place)
+                {
+                    *offset = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn polled(
+        &mut self,
+        node: NodeId,
+        at: &TopicPartition,
+        offset: Offset,
+        value: Option<Value>,
+    ) -> Sighting {
+        let place = self.place(at);
+        let (from_beginning, cursor) =
+            self.cursors.get_mut(&node).expect("only consumers that are judged poll");
+        if cursor.len() <= place {
+            cursor.resize(place + 1, None);
+        }
+        let before = cursor[place].replace(offset);
+        let partition = &mut self.partitions[place];
+        if *from_beginning && partition.highest.is_none_or(|(highest, _)| offset > highest) {
+            partition.highest = Some((offset, node));
+        }
+        if let Some(value) = value {
+            self.records[partition.topic][value.producer].polled.insert(value.record);
+        }
+        self.told(place, offset, value, By::Poll(before))
+    }
+
+    fn told(&mut self, place: Place, offset: Offset, value: Option<Value>, by: By) -> Sighting {
+        let (mut told, mut elsewhere) = (Told::Again, false);
+        if let Some(value) = value {
+            let partition = &mut self.partitions[place];
+            told = partition.map.tell(offset, value);
+            if matches!(told, Told::First | Told::Otherwise(_)) {
+                let records = &mut self.records[partition.topic][value.producer];
+                let fresh = records.told.insert(value.record);
+                elsewhere = !fresh && told == Told::First;
+            }
+            if matches!(told, Told::Otherwise(_)) && self.contradictions.len() < CONTRADICTIONS_MAX
+            {
+                self.contradictions.push((place, offset, value));
+            }
+        }
+        Sighting { place, offset, value, told, elsewhere, by }
+    }
+
+    fn place(&mut self, at: &TopicPartition) -> Place {
+        if self.partitions.get(self.recent).is_some_and(|partition| partition.at == *at) {
+            return self.recent;
+        }
+        self.recent = match self.places.get(at) {
+            Some(place) => *place,
+            None => self.add_place(at),
+        };
+        self.recent
+    }
+
+    fn add_place(&mut self, at: &TopicPartition) -> Place {
+        let topic = self.topics.iter().position(|topic| *topic == at.topic).unwrap_or_else(|| {
+            self.topics.push(at.topic.clone());
+            self.records.push(vec![Records::default(); self.producers]);
+            self.topics.len() - 1
+        });
+        let (map, highest) = (OffsetMap::default(), None);
+        self.partitions.push(Partition { at: at.clone(), topic, map, highest });
+        let place = self.partitions.len() - 1;
+        self.places.insert(at.clone(), place);
+        place
+    }
+
+    /// Values that certainly were not written but polled: of each producer and topic the first.
+    pub fn failed_but_polled(&self) -> impl Iterator<Item = (usize, Value, u64)> {
+        let topics = self.records.iter().enumerate();
+        topics.flat_map(|(topic, producers)| {
+            let producers = producers.iter().zip(&self.failed).enumerate();
+            producers.filter_map(move |(producer, (records, failed))| {
+                let polled = records.polled.difference(&records.polled.difference(failed));
+                let record = polled.first()?;
+                Some((topic, Value { producer, record }, polled.len()))
+            })
+        })
+    }
+
+    /// Acknowledged values that nobody polled, in topics that somebody reads from the beginning: those below
+    /// the highest polled offset of their partition, and those above it.
+    pub fn missing(&self, terms: &Terms, ledger: &Ledger) -> (Count, Count) {
+        let (mut below, mut above) = (Count::default(), Count::default());
+        for (topic, name) in self.topics.iter().enumerate() {
+            let mut consumers = terms.consumers.iter();
+            if !consumers.any(|consumer| consumer.from_beginning && consumer.topics.contains(name))
+            {
+                continue;
+            }
+            for (producer, account) in ledger.accounts().iter().enumerate() {
+                let Some(book) = account.topics.get(name) else { continue };
+                let polled = &self.records[topic][producer].polled;
+                let missing = book.acknowledged.difference(polled);
+                if !missing.is_empty() {
+                    self.locate(topic, producer, &missing, (&mut below, &mut above));
+                }
+            }
+        }
+        (below, above)
+    }
+
+    fn locate(
+        &self,
+        topic: usize,
+        producer: Producer,
+        missing: &IntervalSet,
+        (below, above): (&mut Count, &mut Count),
+    ) {
+        let mut located = IntervalSet::default();
+        let mut found = |place: Place, offset: Offset, value: Value| {
+            let is_it = value.producer == producer && missing.contains(value.record);
+            if is_it && located.insert(value.record) {
+                let highest = self.partitions[place].highest;
+                let is_below = highest.is_some_and(|(highest, _)| offset <= highest);
+                let count = if is_below { &mut *below } else { &mut *above };
+                count.add(Missing { value, at: Some((place, offset)) });
+            }
+        };
+        for (place, partition) in self.partitions.iter().enumerate() {
+            if partition.topic != topic {
+                continue;
+            }
+            for run in partition.map.runs() {
+                (run.base..run.end()).for_each(|offset| found(place, offset, run.value(offset)));
+            }
+        }
+        for &(place, offset, value) in &self.contradictions {
+            if self.partitions[place].topic == topic {
+                found(place, offset, value);
+            }
+        }
+        // What was let go is what is lowest.
+        for record in missing.difference(&located).runs().flatten() {
+            below.add(Missing { value: Value { producer, record }, at: None });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::Story;
+    use crate::history::Call;
+    use crate::model::Model;
+
+    fn orders() -> TopicPartition {
+        TopicPartition::new("orders", 0)
+    }
+
+    #[test]
+    fn sightings_of_a_long_run_take_no_more_room_than_those_of_a_short_one() {
+        let mut model = Model::new(Story::default().terms);
+        let mut tell = |node, observation: ClientObservation| {
+            model.client(crate::vocab::Time::ZERO, node, &observation);
+        };
+        for record in 0..10_000_u64 {
+            let offset = record as Offset;
+            tell(
+                Story::P0,
+                ClientObservation::Invoked {
+                    op: record,
+                    call: Call::Produce { topic: "orders".into() },
+                },
+            );
+            let outcome = Outcome::Produced { at: orders(), offset };
+            tell(Story::P0, ClientObservation::Completed { op: record, outcome });
+            let (at, producer) = (orders(), "p0".into());
+            let leader_epoch = 0;
+            tell(
+                Story::C0,
+                ClientObservation::Consumed { at, offset, leader_epoch, producer, record },
+            );
+        }
+        let client_observations = &model.client_observations;
+        assert_eq!(client_observations.partitions[0].map.runs().len(), 1);
+        assert_eq!(client_observations.records[0][0].polled.runs().count(), 1);
+        assert_eq!(client_observations.highest(0), Some((9_999, Story::C0)));
+        assert_eq!(client_observations.latest().map(|sighting| sighting.told), Some(Told::Again));
+        let (below, above) = client_observations.missing(&model.terms, &model.ledger);
+        assert_eq!((below.count, above.count), (0, 0));
+    }
+
+    #[test]
+    fn what_strangers_see_is_not_looked_at() {
+        let mut model = Model::new(Story::default().terms);
+        let outcome = Outcome::Produced { at: orders(), offset: 3 };
+        let told = ClientObservation::Completed { op: 3, outcome };
+        model.client(crate::vocab::Time::ZERO, Story::B1, &told);
+        assert_eq!(model.client_observations.latest(), None);
+    }
+}

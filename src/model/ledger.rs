@@ -1,0 +1,216 @@
+//! The ledger: what each producer sent, what it was told, and what the final log holds of it.
+//!
+//! Bookkeeping that several properties are judged by; it decides nothing. Records are kept as
+//! [`IntervalSet`]s per producer and topic, not per partition: a producer's numbers are in a row over all
+//! partitions, not within one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::history::{ClientObservation, Outcome};
+use crate::model::interval::IntervalSet;
+use crate::model::{ProducerTerms, Terms};
+use crate::vocab::{BrokerId, NodeId, Offset, Time, TopicPartition};
+
+/// A producer's place in the ledger.
+pub type Producer = usize;
+
+/// What a producer has to do with one topic.
+#[derive(Clone, Debug, Default)]
+pub struct TopicAccount {
+    /// Records acknowledged at an offset.
+    pub acknowledged: IntervalSet,
+    /// Records that ended well at no known offset (`acks=0`).
+    pub unconfirmed: IntervalSet,
+    /// Records of which the final logs hold at least one copy.
+    pub in_log: IntervalSet,
+}
+
+/// What is known of one producer.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The producer.
+    pub terms: ProducerTerms,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Operations that began.
+    pub invoked: IntervalSet,
+    /// Operations that ended.
+    pub ended: IntervalSet,
+    /// Operations that certainly did nothing.
+    pub failed: u64,
+    /// Operations that may have done something.
+    pub unknown: u64,
+    /// When the first operation began.
+    pub first_invoked: Option<Time>,
+    /// When the last operation ended.
+    pub last_ended: Option<Time>,
+    /// First operation that ended without being under way, when, and how many did.
+    pub ended_wrongly: Option<(u64, Time, u64)>,
+    /// Copies in the final logs beyond the first.
+    pub duplicated: u64,
+    /// What it has to do with each topic.
+    pub topics: BTreeMap<Arc<str>, TopicAccount>,
+}
+
+impl Account {
+    /// Operations that began and have not ended.
+    pub fn unended(&self) -> IntervalSet {
+        self.invoked.difference(&self.ended)
+    }
+
+    /// Records acknowledged at an offset, over all topics.
+    pub fn acknowledged(&self) -> u64 {
+        self.topics.values().map(|topic| topic.acknowledged.len()).sum()
+    }
+
+    /// Records that ended well at no known offset, over all topics.
+    pub fn unconfirmed(&self) -> u64 {
+        self.topics.values().map(|topic| topic.unconfirmed.len()).sum()
+    }
+}
+
+/// All producers' accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    accounts: Vec<Account>,
+    by_node: BTreeMap<NodeId, Producer>,
+    by_name: BTreeMap<Arc<str>, Producer>,
+    /// Partitions that something was acknowledged in.
+    written: BTreeSet<TopicPartition>,
+    /// The leader of each final log.
+    final_logs: BTreeMap<TopicPartition, Option<BrokerId>>,
+}
+
+impl Ledger {
+    /// An empty account for each producer of `terms`.
+    pub fn new(terms: &Terms) -> Self {
+        let mut ledger = Self::default();
+        for producer in &terms.producers {
+            let name = terms.name(producer.node);
+            ledger.by_node.insert(producer.node, ledger.accounts.len());
+            ledger.by_name.insert(name.clone(), ledger.accounts.len());
+            ledger.accounts.push(Account {
+                terms: producer.clone(),
+                name,
+                invoked: IntervalSet::default(),
+                ended: IntervalSet::default(),
+                failed: 0,
+                unknown: 0,
+                first_invoked: None,
+                last_ended: None,
+                ended_wrongly: None,
+                duplicated: 0,
+                topics: BTreeMap::new(),
+            });
+        }
+        ledger
+    }
+
+    /// The producer that runs on `node`.
+    pub fn at_node(&self, node: NodeId) -> Option<Producer> {
+        self.by_node.get(&node).copied()
+    }
+
+    /// The producer called `name`.
+    pub fn named(&self, name: &str) -> Option<Producer> {
+        self.by_name.get(name).copied()
+    }
+
+    /// All accounts; a [`Producer`] is an index.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Whether `record` was acknowledged at an offset.
+    pub fn is_acknowledged(&self, producer: Producer, topic: &str, record: u64) -> bool {
+        let topic = self.accounts[producer].topics.get(topic);
+        topic.is_some_and(|topic| topic.acknowledged.contains(record))
+    }
+
+    /// Folds in what a client told.
+    pub fn observe(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
+        let Some(producer) = self.at_node(node) else { return };
+        match observation {
+            ClientObservation::Invoked { op, .. } => {
+                let account = &mut self.accounts[producer];
+                account.invoked.insert(*op);
+                account.first_invoked.get_or_insert(time);
+            }
+            ClientObservation::Completed { op, outcome } => {
+                self.completed(time, producer, *op, outcome);
+            }
+            _ => {}
+        }
+    }
+
+    fn completed(&mut self, time: Time, producer: Producer, op: u64, outcome: &Outcome) {
+        let account = &mut self.accounts[producer];
+        account.last_ended = Some(time);
+        if !account.invoked.contains(op) || !account.ended.insert(op) {
+            account.ended_wrongly.get_or_insert((op, time, 0)).2 += 1;
+            return;
+        }
+        match outcome {
+            Outcome::Failed { .. } => account.failed += 1,
+            Outcome::Unknown { .. } => account.unknown += 1,
+            Outcome::Produced { at, offset } => {
+                if !account.topics.contains_key(&at.topic) {
+                    account.topics.insert(at.topic.clone(), TopicAccount::default());
+                }
+                let topic = account.topics.get_mut(&at.topic).expect("just inserted");
+                let known = *offset >= 0;
+                let set = if known { &mut topic.acknowledged } else { &mut topic.unconfirmed };
+                set.insert(op);
+                if !self.written.contains(at) {
+                    self.written.insert(at.clone());
+                }
+            }
+        }
+    }
+
+    /// Folds in whose log of `at` counts.
+    pub fn final_log(&mut self, at: &TopicPartition, leader: Option<BrokerId>) {
+        self.final_logs.insert(at.clone(), leader);
+    }
+
+    /// Folds in a record of a final log; whether it is the first copy.
+    pub fn final_record(&mut self, at: &TopicPartition, producer: Producer, record: u64) -> bool {
+        let account = &mut self.accounts[producer];
+        if !account.topics.contains_key(&at.topic) {
+            account.topics.insert(at.topic.clone(), TopicAccount::default());
+        }
+        let topic = account.topics.get_mut(&at.topic).expect("just inserted");
+        let first = topic.in_log.insert(record);
+        account.duplicated += u64::from(!first);
+        first
+    }
+
+    /// Why nothing can be said of what the final logs lack, if so.
+    pub fn without_final_log(&self) -> Option<String> {
+        let leaderless = self.final_logs.iter().find(|(_, leader)| leader.is_none());
+        if let Some((at, _)) = leaderless {
+            return Some(format!("{at} has no leader at the end"));
+        }
+        let unread = self.written.iter().find(|at| !self.final_logs.contains_key(at));
+        unread.map(|at| format!("the final log of {at} was not read"))
+    }
+
+    /// Acknowledged records that the final logs lack, of one producer in one topic.
+    pub fn lost(topic: &TopicAccount) -> IntervalSet {
+        topic.acknowledged.difference(&topic.in_log)
+    }
+}
+
+/// Position of a record: where it stands, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct FinalRecord<'a> {
+    /// The partition.
+    pub at: &'a TopicPartition,
+    /// The offset.
+    pub offset: Offset,
+    /// Who wrote it.
+    pub producer: Producer,
+    /// Its number at that producer.
+    pub record: u64,
+}

@@ -1,0 +1,167 @@
+//! The reading list: what each reader was handed, and which final records it was not.
+//!
+//! Bookkeeping that several properties are judged by; it decides nothing. A reader is a consumer group, or
+//! a consumer without one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::history::ClientObservation;
+use crate::model::Terms;
+use crate::model::interval::IntervalSet;
+use crate::model::ledger::{FinalRecord, Ledger, Producer};
+use crate::vocab::{NodeId, Offset, TopicPartition};
+
+/// The first of some records, and all their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Missed {
+    /// The first in the order in which they were found: where it stands, whose it is, its number.
+    pub first: Option<(TopicPartition, Offset, Producer, u64)>,
+    records: BTreeMap<Producer, IntervalSet>,
+}
+
+impl Missed {
+    fn add(&mut self, record: &FinalRecord<'_>) {
+        self.records.entry(record.producer).or_default().insert(record.record);
+        let FinalRecord { at, offset, producer, record } = *record;
+        self.first.get_or_insert_with(|| (at.clone(), offset, producer, record));
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        self.records.values().map(IntervalSet::len).sum()
+    }
+}
+
+/// What is known of one reader.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Name of the group, or of the consumer.
+    pub name: Arc<str>,
+    /// Topics that it reads.
+    topics: Vec<Arc<str>>,
+    /// Whether it is expected to be handed every record.
+    pub from_beginning: bool,
+    /// Records that it was handed, copies included.
+    pub read: u64,
+    /// Records that it was handed more than once.
+    pub duplicates: u64,
+    /// Records that it was handed, by producer and topic.
+    pub seen: BTreeMap<Producer, BTreeMap<Arc<str>, IntervalSet>>,
+    /// The offset that it goes on from, in each partition.
+    positions: BTreeMap<TopicPartition, Offset>,
+    /// Acknowledged final records that it went past.
+    pub skipped: Missed,
+    /// Acknowledged final records that it has not come to.
+    pub behind: Missed,
+}
+
+impl Reader {
+    /// The offset that it goes on from.
+    pub fn position(&self, at: &TopicPartition) -> Offset {
+        self.positions.get(at).copied().unwrap_or(0)
+    }
+
+    fn advance(&mut self, at: &TopicPartition, to: Offset) {
+        match self.positions.get_mut(at) {
+            Some(position) => *position = to.max(*position),
+            None => _ = self.positions.insert(at.clone(), to),
+        }
+    }
+
+    fn handed(&mut self, producer: Producer, topic: &Arc<str>, record: u64) {
+        self.read += 1;
+        let topics = self.seen.entry(producer).or_default();
+        if !topics.contains_key(topic) {
+            topics.insert(topic.clone(), IntervalSet::default());
+        }
+        let fresh = topics.get_mut(topic).expect("just inserted").insert(record);
+        self.duplicates += u64::from(!fresh);
+    }
+
+    fn has_seen(&self, record: &FinalRecord<'_>) -> bool {
+        let topics = self.seen.get(&record.producer);
+        let seen = topics.and_then(|topics| topics.get(&record.at.topic));
+        seen.is_some_and(|seen| seen.contains(record.record))
+    }
+}
+
+/// All readers.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    readers: Vec<Reader>,
+    by_node: BTreeMap<NodeId, usize>,
+}
+
+impl Reading {
+    /// An empty list for each reader of `terms`.
+    pub fn new(terms: &Terms) -> Self {
+        let mut reading = Self::default();
+        for consumer in &terms.consumers {
+            let name = consumer.group.clone().unwrap_or_else(|| terms.name(consumer.node));
+            let known = reading.readers.iter().position(|reader| reader.name == name);
+            let index = known.unwrap_or_else(|| {
+                reading.readers.push(Reader {
+                    name,
+                    topics: Vec::new(),
+                    from_beginning: true,
+                    read: 0,
+                    duplicates: 0,
+                    seen: BTreeMap::new(),
+                    positions: BTreeMap::new(),
+                    skipped: Missed::default(),
+                    behind: Missed::default(),
+                });
+                reading.readers.len() - 1
+            });
+            let reader = &mut reading.readers[index];
+            reader.topics.extend(consumer.topics.iter().cloned());
+            reader.from_beginning &= consumer.from_beginning;
+            reading.by_node.insert(consumer.node, index);
+        }
+        reading
+    }
+
+    /// All readers.
+    pub fn readers(&self) -> &[Reader] {
+        &self.readers
+    }
+
+    /// Folds in what a client told.
+    pub fn observe(&mut self, ledger: &Ledger, node: NodeId, observation: &ClientObservation) {
+        let (ClientObservation::Consumed { .. } | ClientObservation::PositionReset { .. }) =
+            observation
+        else {
+            return;
+        };
+        let Some(&index) = self.by_node.get(&node) else { return };
+        let reader = &mut self.readers[index];
+        match observation {
+            ClientObservation::Consumed { at, offset, producer, record, .. } => {
+                reader.advance(at, offset.saturating_add(1));
+                if let Some(producer) = ledger.named(producer) {
+                    reader.handed(producer, &at.topic, *record);
+                }
+            }
+            ClientObservation::PositionReset { at, to, .. } => reader.advance(at, *to),
+            _ => {}
+        }
+    }
+
+    /// Folds in a record of a final log: every reader of the topic should have been handed it.
+    pub fn final_record(&mut self, ledger: &Ledger, record: &FinalRecord<'_>) {
+        let topic = &record.at.topic;
+        if !ledger.is_acknowledged(record.producer, topic, record.record) {
+            return;
+        }
+        for reader in &mut self.readers {
+            let concerned = reader.from_beginning && reader.topics.contains(topic);
+            if !concerned || reader.has_seen(record) {
+                continue;
+            }
+            let passed = record.offset < reader.position(record.at);
+            let missed = if passed { &mut reader.skipped } else { &mut reader.behind };
+            missed.add(record);
+        }
+    }
+}

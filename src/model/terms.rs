@@ -1,0 +1,127 @@
+//! The terms of a run: who takes part, what they were configured to promise, and what may happen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, NodeId, Roster, Truncation};
+
+/// Whether the configuration of a run allows a property to be violated. What is permitted is counted and
+/// shown, but fails no run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permission {
+    /// A violation fails the run.
+    #[default]
+    Forbidden,
+    /// A violation is only counted.
+    Permitted,
+}
+
+/// A producer that is judged.
+#[derive(Clone, Debug)]
+pub struct ProducerTerms {
+    /// Its node; the node's name stands in its records.
+    pub node: NodeId,
+    /// The topic that it writes to.
+    pub topic: Arc<str>,
+    /// Its `acks`.
+    pub acks: Acks,
+    /// `enable.idempotence`: its records may not be in a log twice.
+    pub idempotent: bool,
+    /// Whether its records may not change places in a partition: `enable.idempotence`, or
+    /// `max.in.flight.requests.per.connection=1`, or no retries.
+    pub ordered: bool,
+}
+
+/// A consumer that is judged.
+#[derive(Clone, Debug)]
+pub struct ConsumerTerms {
+    /// Its node.
+    pub node: NodeId,
+    /// Its `group.id`; consumers of a group are judged as one reader.
+    pub group: Option<Arc<str>>,
+    /// The topics that it reads.
+    pub topics: Vec<Arc<str>>,
+    /// Whether it reads from the beginning (`auto.offset.reset=earliest`); one that does not is not
+    /// expected to be handed every record.
+    pub from_beginning: bool,
+}
+
+/// What a topic was configured to promise.
+#[derive(Clone, Debug)]
+pub struct TopicTerms {
+    /// Its name.
+    pub name: Arc<str>,
+    /// `min.insync.replicas`
+    pub min_insync_replicas: u32,
+    /// `unclean.leader.election.enable`
+    pub unclean_leader_election: bool,
+}
+
+/// What the judges go by.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The names of nodes.
+    pub roster: Roster,
+    /// Which node is which broker.
+    pub brokers: Vec<(BrokerId, NodeId)>,
+    /// The release that is simulated.
+    pub kafka: KafkaVersion,
+    /// The topics of the scenario.
+    pub topics: Vec<TopicTerms>,
+    /// The producers.
+    pub producers: Vec<ProducerTerms>,
+    /// The consumers.
+    pub consumers: Vec<ConsumerTerms>,
+    /// The nodes on which an operator runs commands.
+    pub commands: Vec<NodeId>,
+    /// Whether acknowledged records may be lost (with it: be skipped by readers, be gone after reading).
+    pub acknowledged_loss: Permission,
+    /// The longest time that a producer may be without an acknowledgement, if there is a limit.
+    pub unavailability_max: Option<Duration>,
+    /// What must have happened for the run to say anything.
+    pub expected: Vec<Happening>,
+    /// What must not have happened.
+    pub never: Vec<Happening>,
+}
+
+impl Terms {
+    /// What a topic was configured to promise, if the scenario says so.
+    pub fn topic(&self, name: &str) -> Option<&TopicTerms> {
+        self.topics.iter().find(|topic| &*topic.name == name)
+    }
+
+    /// The broker that runs on a node.
+    pub fn broker_at(&self, node: NodeId) -> Option<BrokerId> {
+        self.brokers.iter().find(|(_, at)| *at == node).map(|&(id, _)| id)
+    }
+
+    /// Whether logs in sync may disagree, and be cut where they agree. Before 2.1 (KIP-320) the release's own
+    /// protocol lets them: followers cut to their high watermark (before 0.11), or ask leaders of other epochs
+    /// than they think. What is lost by it is told as lost; the way there is only counted.
+    pub fn disagreement(&self) -> Permission {
+        if self.kafka.truncation() < Truncation::Kip320 {
+            Permission::Permitted
+        } else {
+            self.acknowledged_loss
+        }
+    }
+
+    /// The name of a node.
+    pub fn name(&self, node: NodeId) -> Arc<str> {
+        self.roster.name(node).clone()
+    }
+
+    /// The name of a broker's node; `broker 7` for one that is not of the cluster.
+    pub fn broker(&self, broker: BrokerId) -> Arc<str> {
+        let node = self.brokers.iter().find(|(id, _)| *id == broker);
+        node.map_or_else(|| format!("broker {broker}").into(), |&(_, node)| self.name(node))
+    }
+
+    /// The names of brokers.
+    pub fn broker_names(&self, brokers: &[BrokerId]) -> Vec<Arc<str>> {
+        brokers.iter().map(|&broker| self.broker(broker)).collect()
+    }
+}
