@@ -1,8 +1,8 @@
 //! The node through which clients from outside come in: the other end of their connections.
 //!
-//! To the simulated network it is a host like any other, so that latency, cuts, resets and crashes reach whoever
-//! is behind it. It decides nothing: what comes in is handed to it ([`ExternalClients::let_in`]), what goes out is taken
-//! from it ([`ExternalClients::take_news`]).
+//! To the simulated network it is a host like any other, so that latency, cuts, resets and crashes reach the
+//! clients behind it. It decides nothing: [`ExternalClients::let_in`] takes what comes in, and
+//! [`ExternalClients::take_news`] hands out what leaves.
 
 use std::collections::BTreeMap;
 

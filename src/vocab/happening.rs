@@ -46,8 +46,10 @@ pub enum Happening {
     /// The final log holds a producer's records in another order than they were sent.
     RecordReordered,
     /// The ensemble of ZooKeeper got another leader, or its leader began another epoch.
+    #[serde(rename = "zookeeper-leader-changed")]
     ZooKeeperLeaderChanged,
     /// A server of ZooKeeper started from a snapshot.
+    #[serde(rename = "zookeeper-snapshot-read")]
     ZooKeeperSnapshotRead,
 }
 

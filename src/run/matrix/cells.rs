@@ -114,7 +114,7 @@ impl MatrixFault {
                  heal-after = \"15s\"\n"
             }
             Self::LeaderCutFromZooKeeper => {
-                "partition = \"leader(orders-0)\"\nfrom = \"ZooKeeper servers\"\nheal-after = \"15s\"\n"
+                "partition = \"leader(orders-0)\"\nfrom = \"zookeepers\"\nheal-after = \"15s\"\n"
             }
             Self::SlowFollower => {
                 "slow = \"follower(orders-0, 2)\"\nto = \"leader(orders-0)\"\n\

@@ -61,7 +61,7 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
         None => Some(1),
         Some(item) => item.integer(1..=BROKERS_MAX).and_then(|count| {
             if !ENSEMBLES.contains(&count) {
-                let message = format!("a ZooKeeper server has 1, 3 or 5 servers, not {count}");
+                let message = format!("ZooKeeper has 1, 3 or 5 servers, not {count}");
                 return item.error(message, "write zookeepers = 3");
             }
             Some(count)

@@ -70,7 +70,7 @@ impl Context<'_> {
     fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
         if self.nodes.contains_key(&name) {
             let message = format!("there are two nodes named `{name}`");
-            let hint = "brokers are b1, b2, …, ZooKeeper servers z1, z2, …; clients need names of their own";
+            let hint = "brokers are b1, b2, …, ZooKeeper servers z1, z2, …; choose another name";
             return self.sink.error_with(span, message, hint);
         }
         self.nodes.insert(name, kind);

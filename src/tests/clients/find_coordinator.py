@@ -15,7 +15,7 @@ request = FindCoordinatorRequest(key=GROUP, key_type=0, coordinator_keys=[GROUP]
 until = time.monotonic() + 60
 while True:
     answer = admin._net.run(admin._manager.send, request)
-    one = answer.ZooKeeper servers[0] if answer.ZooKeeper servers else answer
+    one = answer.coordinators[0] if answer.coordinators else answer
     if one.error_code == 0:
         break
     assert one.error_code == 15 and time.monotonic() < until, answer

@@ -2,8 +2,8 @@
 //! (`kafka/controller/KafkaController.scala`).
 //!
 //! Every broker has one; it is active on the broker that was elected through `/controller`. What Kafka does
-//! in one thread with synchronous calls of ZooKeeper is an [event_manager](event_manager::EventManager) here: one event at
-//! a time, in steps that wait for answers. Control requests leave over real connections to all brokers, the
+//! in one thread with synchronous calls of ZooKeeper is an [`EventManager`](event_manager::EventManager) here:
+//! one event at a time, in steps that wait for answers. Control requests leave over real connections to all brokers, the
 //! controller's own among them.
 
 mod assignment;
