@@ -1,6 +1,7 @@
 //! What is checked of the whole: structure, style, command line, README, conformance.
 #![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
+mod circles;
 mod cli;
 mod describe_topic;
 mod ensemble;
