@@ -30,18 +30,19 @@
 //! | layer | folder | what lives there | may import |
 //! |--:|---|---|---|
 //! | 0 | `vocab` | the words: ids, epochs, offsets, virtual time, the seed and its streams, the step | — |
+//! | 1 | `releases` | what differs between Kafka releases: the table of changes, API versions, defaults | vocab |
 //! | 1 | `wire` | bytes ⇄ values: Kafka requests and record batches, ZooKeeper client frames | vocab |
-//! | 1 | `scenario` | TOML text → `Plan`: schema, spans, diagnostics, drawing from a seed | vocab |
+//! | 1 | `scenario` | TOML text → `Plan`: schema, spans, diagnostics, drawing from a seed | vocab, releases |
 //! | 1 | `history` | what happened: events, recorder, stable encoding, fingerprint | vocab |
-//! | 2 | `nodes` | pure state machines: broker, ZooKeeper, clients | vocab, wire, history |
+//! | 2 | `nodes` | pure state machines: broker, ZooKeeper, clients | vocab, releases, wire, history |
 //! | 2 | `substrate` | the only folder that names madsim: the world's loop, time, links, disks, processes | vocab, history |
-//! | 2 | `model` | one fold from history to the state of the cluster at a moment | vocab, history |
-//! | 3 | `checkers` | model → verdict; one property, one file | vocab, history, model |
-//! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, wire, scenario, history, nodes, substrate, model, checkers |
-//! | 4 | `run` | one seed and many: single run, sweep, failure files, replay | vocab, wire, scenario, history, nodes, substrate, model, checkers, cluster |
-//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, wire, scenario, history, model, checkers, cluster, run |
-//! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, scenario, history, model, checkers, cluster, run |
-//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, scenario, history, model, checkers, cluster, run, gateway, report |
+//! | 2 | `model` | one fold from history to the state of the cluster at a moment | vocab, releases, history |
+//! | 3 | `checkers` | model → verdict; one property, one file | vocab, releases, history, model |
+//! | 3 | `cluster` | the joints: nodes from a plan, into the world; the fault timeline; observers | vocab, releases, wire, scenario, history, nodes, substrate, model, checkers |
+//! | 4 | `run` | one seed and many: single run, sweep, failure files, replay | vocab, releases, wire, scenario, history, nodes, substrate, model, checkers, cluster |
+//! | 4 | `gateway` | real sockets ⇄ simulated connections, paced to the wall clock | vocab, releases, wire, scenario, history, model, checkers, cluster, run |
+//! | 5 | `report` | outcome → text and JSON; decides nothing | vocab, releases, scenario, history, model, checkers, cluster, run |
+//! | 6 | `cli` | clap, colour, exit codes; one file per verb | vocab, releases, scenario, history, model, checkers, cluster, run, gateway, report |
 
 pub mod checkers;
 pub mod cli;
@@ -50,6 +51,7 @@ pub mod gateway;
 pub mod history;
 pub mod model;
 pub mod nodes;
+pub mod releases;
 pub mod report;
 pub mod run;
 pub mod scenario;

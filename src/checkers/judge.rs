@@ -9,6 +9,7 @@ use crate::model::Model;
 use crate::model::happened::{Expectation, Expected, Happened};
 use crate::model::ledger::FinalRecord;
 use crate::model::{Fired, Terms, Timeline, Turn};
+use crate::releases::unnoted;
 use crate::vocab::{Happening, NodeId, Time};
 
 /// Faults that are kept; more than a person plans, and a bound for what a machine draws.
@@ -158,8 +159,8 @@ impl Judge {
     }
 }
 
-impl Subscriber for Judge {
-    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+impl Judge {
+    fn observe(&mut self, time: Time, node: NodeId, observation: &Observation) {
         let Self { model, checkers, .. } = self;
         match observation {
             Observation::Client(
@@ -187,6 +188,13 @@ impl Subscriber for Judge {
         self.happened.observe(time, node, observation);
         self.timeline.observe(&self.model.terms, time, node, observation);
     }
+}
+
+/// What a judge asks of a release is not what the run depended on, so it is not noted.
+impl Subscriber for Judge {
+    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+        unnoted(|| self.observe(time, node, observation));
+    }
 
     fn fault(&mut self, time: Time, text: &str, _: &[NodeId]) {
         self.fired(Fired { time, text: text.into(), undoes: false });
@@ -207,13 +215,13 @@ impl Subscriber for Judge {
     }
 
     fn fact(&mut self, _: Time, fact: &Fact) {
-        self.model.fact(fact);
+        unnoted(|| self.model.fact(fact));
         // Records of nobody that is judged are nobody's loss.
         if let Fact::FinalRecord { at, offset, producer, record } = fact
             && let Some(producer) = self.model.ledger.named(producer)
         {
             let (offset, record) = (*offset, *record);
-            self.final_record(&FinalRecord { at, offset, producer, record });
+            unnoted(|| self.final_record(&FinalRecord { at, offset, producer, record }));
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::history::Fingerprint;
 use crate::model::availability::Gap;
 use crate::model::happened::{Expectation, Seen};
 use crate::model::{Fired, Permission, Timeline};
-use crate::vocab::{Acks, Happening, KafkaVersion, Mutant, Seed, Time};
+use crate::releases::{Asked, KafkaVersion};
+use crate::vocab::{Acks, Happening, Mutant, Seed, Time};
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -179,6 +180,9 @@ pub struct RunOutcome {
     /// of what it simulates.
     #[serde(skip)]
     pub world_events: u64,
+    /// The differences between releases that the nodes asked for. Shown by `sim timeline --releases` only.
+    #[serde(skip)]
+    pub asked: Asked,
     /// Events of the history.
     pub events: u64,
     /// The hash over all of them.

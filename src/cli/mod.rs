@@ -26,6 +26,7 @@ mod matrix;
 mod mutants;
 mod progress;
 mod properties;
+mod releases;
 mod replay;
 mod reports;
 mod run;
@@ -101,6 +102,7 @@ enum Verb {
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
+    Releases(releases::Args),
     Mutants(mutants::Args),
     Matrix(matrix::Args),
 }
@@ -203,6 +205,7 @@ pub fn main_with(
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(style, streams),
+        Verb::Releases(args) => releases::releases(&args, style, streams),
         Verb::Matrix(args) => matrix::run(&args, style, streams),
         Verb::Mutants(args) => mutants::mutants(&args, style, streams),
     };

@@ -10,9 +10,10 @@ use crate::checkers::{RunOutcome, Status};
 use crate::gateway::{GatewayError, RecordingError};
 use crate::history::Fingerprint;
 use crate::model::Permission;
+use crate::releases::{Asked, KafkaVersion};
 use crate::run::{self, Panicked, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
-use crate::vocab::{Happening, KafkaVersion, Seed, Time};
+use crate::vocab::{Happening, Seed, Time};
 
 /// Stands for a scenario: its name says what its run comes to.
 fn load(path: &Path) -> Result<Scenario, RunError> {
@@ -77,6 +78,7 @@ fn played(plan: Plan) -> Ran {
         mutant: None,
         simulated: Time::ZERO,
         world_events: 0,
+        asked: Asked::default(),
         events: 0,
         fingerprint: Fingerprint(plan.seed.0),
         judgement: story.judgement(),
@@ -225,7 +227,7 @@ fn a_reader_that_goes_away_is_no_failure() {
         }
     }
     let violated = ["sim", "run", "violated.toml", "--no-report"];
-    for args in [&violated[..], &["sim", "--help"], &["sim", "properties"]] {
+    for args in [&violated[..], &["sim", "--help"], &["sim", "properties"], &["sim", "releases"]] {
         let mut err = Vec::new();
         let mut streams = Streams {
             out: &mut Gone,

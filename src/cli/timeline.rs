@@ -4,8 +4,8 @@ use std::sync::mpsc;
 
 use super::chosen::Chosen;
 use super::{Engine, Exit, Failure, Streams};
-use crate::report::Style;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
+use crate::report::{self, Style};
 use crate::run::RunOptions;
 use crate::scenario::quantity;
 use crate::vocab::{Time, TopicPartition};
@@ -36,6 +36,9 @@ pub struct Args {
     /// Show only what happens between two times, as in 7s..9.5s.
     #[arg(long, value_name = "FROM..TO", value_parser = between)]
     pub between: Option<(Time, Time)>,
+    /// Show which differences between Kafka releases the run depended on, instead of the story.
+    #[arg(long, conflicts_with_all = ["node", "partition", "kind", "record", "between"])]
+    pub releases: bool,
 }
 
 fn between(text: &str) -> Result<(Time, Time), String> {
@@ -49,6 +52,9 @@ pub(super) fn timeline(
     engine: Engine,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
+    if args.releases {
+        return releases(args, style, engine, streams);
+    }
     let (to, moments) = mpsc::channel();
     let options = RunOptions {
         watcher: Some(Box::new(|terms| Box::new(Story::new(terms.clone(), to)))),
@@ -69,5 +75,20 @@ pub(super) fn timeline(
     if shown.is_empty() {
         writeln!(streams.err, "nothing of the kind happened")?;
     }
+    Ok(Exit::Held)
+}
+
+fn releases(
+    args: &Args,
+    style: Style,
+    engine: Engine,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let plan = args.chosen.plan(engine)?;
+    let replay = plan.command();
+    let ran = (engine.play)(plan, RunOptions::default())?;
+    let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
+    let text = report::releases_asked(outcome.kafka, outcome.asked, style);
+    streams.out.write_all(text.as_bytes())?;
     Ok(Exit::Held)
 }

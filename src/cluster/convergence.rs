@@ -7,6 +7,7 @@ use super::role::Role;
 use super::{Cluster, LOOK_EVERY};
 use crate::history::Subscriber;
 use crate::nodes::broker::replica::{PartitionStatus, ReplicaManager};
+use crate::releases::{Change, unnoted};
 use crate::scenario::ProducerPlan;
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, TopicPartition};
 
@@ -74,7 +75,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     pub fn converge(&mut self) -> Option<Unconverged> {
         let deadline = self.world.now() + self.plan.expect.converge_within;
         loop {
-            let missing = self.missing()?;
+            let missing = unnoted(|| self.missing())?;
             if self.world.now() >= deadline {
                 return Some(missing);
             }
@@ -221,7 +222,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     /// Whether the controller does not know that a broker began anew, and before 2.2 (KIP-380) never will.
     fn is_unnoticed(&self, id: BrokerId) -> bool {
         let view = &self.world.observer().view;
-        let node = self.broker_node(id).filter(|_| !self.plan.kafka.at_least(2, 2));
+        let node = self.broker_node(id).filter(|_| !self.plan.kafka.has(Change::BrokerEpochs));
         node.is_some_and(|node| view.goes_unnoticed(node, id))
     }
 
@@ -250,7 +251,7 @@ impl<S: Subscriber> Cluster<'_, S> {
     /// Whether a producer has operations that nothing ends: before 2.1 it tries as often as it may, however long
     /// that takes (KIP-91).
     fn never_ends(&self, plan: &ProducerPlan, asks: &[NodeId]) -> bool {
-        if self.plan.kafka.at_least(2, 1) {
+        if self.plan.kafka.has(Change::DeliveryTimeout) {
             return false;
         }
         let topic = self.plan.topics.iter().find(|topic| topic.name == plan.topic);

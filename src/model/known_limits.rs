@@ -18,8 +18,9 @@ use crate::history::{BrokerObservation, Life};
 use crate::model::ending::Written;
 use crate::model::replicas::{Partition, Replicas};
 use crate::model::{Model, Terms};
+use crate::releases::{Change, Truncation};
 use crate::vocab::{
-    Acks, BrokerEpoch, BrokerId, ControllerEpoch, NodeId, Offset, Time, TopicPartition, Truncation,
+    Acks, BrokerEpoch, BrokerId, ControllerEpoch, NodeId, Offset, Time, TopicPartition,
 };
 
 /// A follower that fetches a partition no more.
@@ -100,7 +101,7 @@ impl KnownLimits {
                 let place = (node, at.clone());
                 let same = self.failed.get(&place).is_some_and(|f| Some(f.leader) == *leader);
                 // Before 2.1 a follower of the same leader goes on as it was (KAFKA-6880).
-                if !same || terms.kafka.at_least(2, 1) {
+                if !same || terms.kafka.has(Change::FollowerRestartsInNewEpoch) {
                     self.failed.remove(&place);
                 }
             }
@@ -125,7 +126,7 @@ impl KnownLimits {
     pub fn unnoticed(&self, terms: &Terms, broker: BrokerId) -> Option<String> {
         let (_, node) = terms.brokers.iter().find(|(id, _)| *id == broker)?;
         let (known, own) = (self.known.1.get(&broker)?, self.registered.get(node)?);
-        let missed = own > known && !terms.kafka.at_least(2, 2);
+        let missed = own > known && !terms.kafka.has(Change::BrokerEpochs);
         missed.then(|| {
             format!(
                 "the controller takes {}, registered at {own}, for the one of {known} (KIP-380)",
@@ -186,7 +187,7 @@ impl Model {
     /// Why a producer's operations need not end, though nothing holds them up but the cluster.
     pub fn never_ends(&self, producer: usize) -> Option<String> {
         let account = &self.ledger.accounts()[producer].terms;
-        if self.terms.kafka.at_least(2, 1) {
+        if self.terms.kafka.has(Change::DeliveryTimeout) {
             return None;
         }
         let partitions = self.ending.partitions().filter(|(at, _)| at.topic == account.topic);

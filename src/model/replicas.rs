@@ -11,9 +11,8 @@ use std::collections::BTreeMap;
 use crate::history::{BrokerObservation, Life, ZooKeeperObservation};
 use crate::model::log_tree::{Batch, LogTree, Point};
 use crate::model::partition_state::{State, partition_of_state};
-use crate::vocab::{
-    BrokerId, KafkaVersion, LeaderEpoch, NodeId, Offset, Time, TopicPartition, Truncation, Zxid,
-};
+use crate::releases::{Change, KafkaVersion, Truncation};
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, Time, TopicPartition, Zxid};
 
 /// What a replica believes itself to be, since its process began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -366,7 +365,7 @@ impl Partition {
     /// (KIP-497) a leader that writes a join and gets no answer, as its session ends meanwhile, goes on with the
     /// in-sync replicas that it had (`Partition.expandIsr`, `KafkaZkClient.conditionalUpdatePath`).
     pub fn missed_a_join(&self, kafka: KafkaVersion, epoch: LeaderEpoch) -> bool {
-        !kafka.at_least(2, 7) && self.unheard_joins.contains(&epoch)
+        !kafka.has(Change::IsrByAlterPartition) && self.unheard_joins.contains(&epoch)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::vocab::{Acks, BrokerId, Happening, KafkaVersion, NodeId, Roster, Truncation};
+use crate::releases::{KafkaVersion, Truncation};
+use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster};
 
 /// Whether the configuration of a run allows a property to be violated. What is permitted is counted and
 /// shown, but fails no run.

@@ -6,9 +6,10 @@ use crate::checkers::{Judgement, RunOutcome};
 use crate::history::{Election, Fingerprint};
 use crate::model::Permission;
 use crate::model::happened::{Expectation, Expected, Seen};
+use crate::releases::{Asked, KafkaVersion};
 use crate::run::{Build, Comparison, Group, Panicked, PermittedLoss, Ran, Replayed, Sweep, Worst};
 use crate::scenario::{self, Found, FoundViolation};
-use crate::vocab::{Happening, KafkaVersion, Seed, Time};
+use crate::vocab::{Happening, Seed, Time};
 
 /// A build that is made up: the commit of this one is in nothing that is compared.
 const BUILD: Build = Build { version: "0.3.0", commit: "9e1c2ab" };
@@ -34,6 +35,7 @@ fn outcome(scenario: &str, judgement: Judgement) -> RunOutcome {
         mutant: None,
         simulated: Time::from_millis(30_000),
         world_events: 654_321,
+        asked: Asked::default(),
         events: 1_234_567,
         fingerprint: Fingerprint(0x5f0c_2e9a_11d0_4477),
         judgement,

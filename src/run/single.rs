@@ -10,6 +10,7 @@ use crate::checkers::{Judge, RunOutcome};
 use crate::cluster::{ExternalListener, Live, Names, Played};
 use crate::history::Recorder;
 use crate::model::{ConsumerTerms, Permission, ProducerTerms, Terms, TopicTerms};
+use crate::releases;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
 use crate::vocab::{Roster, Seed, Time};
@@ -135,7 +136,10 @@ fn simulated<T>(
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
+    // What the plan was read and drawn with is not part of the run.
+    releases::take_asked();
     let (played, brought) = play(Live::new(plan, recorder, doors));
+    let asked = releases::take_asked();
     let recorded = played.recorder.finish().map_err(RunError::Events)?;
     let path = Path::new(&plan.scenario);
     let outcome = RunOutcome {
@@ -146,6 +150,7 @@ fn simulated<T>(
         mutant: plan.mutant,
         simulated: played.ended,
         world_events: played.world_events,
+        asked,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
         judgement: recorded.subscriber.0.finish(played.ended),

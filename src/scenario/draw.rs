@@ -13,7 +13,8 @@ use super::plan::{
 };
 use super::properties::{Properties, Value};
 use super::quantity::DurationRange;
-use crate::vocab::{BrokerId, KafkaVersion, Mutant, Seed, Stream, Time, TopicsCommand};
+use crate::releases::KafkaVersion;
+use crate::vocab::{BrokerId, Mutant, Seed, Stream, Time, TopicsCommand};
 
 /// What a scenario file says, checked, with its ranges still open.
 #[derive(Clone, Debug, PartialEq)]

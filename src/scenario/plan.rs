@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
-use crate::vocab::{
-    Acks, BrokerId, Happening, KafkaVersion, Mutant, Ratio, Seed, Time, TopicsCommand,
-};
+use crate::releases::KafkaVersion;
+use crate::vocab::{Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand};
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::releases::KafkaVersion;
 use crate::vocab::{
-    Acks, BrokerId, Happening, KafkaVersion, Seed, Shown, Time, TopicPartition, TopicsAction,
-    TopicsCommand, Via,
+    Acks, BrokerId, Happening, Seed, Shown, Time, TopicPartition, TopicsAction, TopicsCommand, Via,
 };
 
 mod diagnostics;

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostics::{Sink, Span, did_you_mean};
 use super::properties::{Kind, NOT_SIMULATED, Property, Unit, Value};
 use super::quantity::{self, DurationRange, QuantityError};
-use crate::vocab::KafkaVersion;
+use crate::releases::KafkaVersion;
 
 /// One table of the file, while it is read.
 pub(super) struct Section<'s, 'i> {

@@ -36,6 +36,7 @@ fn help_is_pinned() {
         ("help-replay", &["replay", "--help"]),
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
+        ("help-releases", &["releases", "--help"]),
         ("help-timeline", &["timeline", "--help"]),
         ("help-mutants", &["mutants", "--help"]),
         ("help-matrix", &["matrix", "--help"]),
@@ -81,6 +82,23 @@ fn properties_are_pinned() {
     let said = output(&["properties"]);
     assert_eq!(said.status.code(), Some(0));
     pin("properties", &said.stdout);
+}
+
+#[test]
+fn releases_are_pinned() {
+    for (name, args) in [
+        ("releases", &["releases"][..]),
+        ("releases-2.0-2.8", &["releases", "2.0", "2.8"]),
+        ("releases-2.0.0-2.0.1", &["releases", "2.0.0", "2.0.1"]),
+        ("releases-2.8.1-2.8.2", &["releases", "2.8.1", "2.8.2"]),
+    ] {
+        let said = output(args);
+        assert_eq!(said.status.code(), Some(0), "{args:?}");
+        pin(name, &said.stdout);
+    }
+    let said = output(&["releases", "2.8.7", "3.0"]);
+    assert_eq!(said.status.code(), Some(2));
+    pin("mistake-release", &said.stderr);
 }
 
 #[test]

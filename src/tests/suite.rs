@@ -12,6 +12,7 @@ mod matrix;
 mod mutants;
 mod readme;
 mod regressions;
+mod releases;
 mod replay;
 mod scenarios;
 mod scratch;

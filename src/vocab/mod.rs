@@ -46,7 +46,6 @@ mod seed;
 pub mod step;
 mod time;
 mod topics_command;
-mod version;
 
 pub use acks::Acks;
 pub use happening::{Happening, UnknownHappening};
@@ -60,7 +59,6 @@ pub use rope::Rope;
 pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time};
 pub use topics_command::{Shown, TopicsAction, TopicsCommand, Via};
-pub use version::{IsrPath, KafkaVersion, Truncation, UnknownVersion};
 
 /// Serialises a value as its text, for JSON documents.
 ///

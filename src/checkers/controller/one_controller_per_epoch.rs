@@ -6,6 +6,7 @@ use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::partition_state::CONTROLLER_EPOCH;
 use crate::model::{Model, Permission};
+use crate::releases::Change;
 use crate::vocab::{ControllerEpoch, NodeId, Time};
 
 /// What is judged.
@@ -65,7 +66,7 @@ impl Checker for OneControllerPerEpoch {
         if new.leader_epoch == old.leader_epoch || new.controller_epoch >= stands {
             return;
         }
-        let permission = match model.terms.kafka.fences_controller() {
+        let permission = match model.terms.kafka.has(Change::ControllerFencedByEpoch) {
             true => Permission::Forbidden,
             false => Permission::Permitted,
         };
@@ -90,7 +91,7 @@ impl Checker for OneControllerPerEpoch {
 mod tests {
     use super::*;
     use crate::checkers::testing::Story;
-    use crate::vocab::KafkaVersion;
+    use crate::releases::KafkaVersion;
 
     #[test]
     fn a_controller_after_another_is_accepted() {

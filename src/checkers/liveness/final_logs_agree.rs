@@ -3,7 +3,8 @@
 use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
 use crate::history::Replica;
 use crate::model::{Model, Permission};
-use crate::vocab::{BrokerId, Offset, Time, TopicPartition, Truncation};
+use crate::releases::Truncation;
+use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {

@@ -4,6 +4,7 @@ use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict
 use crate::history::BrokerObservation;
 use crate::model::Model;
 use crate::model::replicas::{Before, Lead, Partition, Replica};
+use crate::releases::Change;
 use crate::vocab::{NodeId, Offset, Time};
 
 /// What is judged.
@@ -57,7 +58,7 @@ fn moved_too_early(
     model: &Model,
     (partition, replica, before): (&Partition, &Replica, Before),
 ) -> Option<String> {
-    if !model.terms.kafka.holds_high_watermark_below_min_isr()
+    if !model.terms.kafka.has(Change::HighWatermarkHeldBelowMinIsr)
         || replica.high_watermark <= before.high_watermark
     {
         return None;
@@ -99,7 +100,7 @@ impl Checker for AcknowledgedIsReplicated {
 mod tests {
     use super::*;
     use crate::checkers::testing::Story;
-    use crate::vocab::KafkaVersion;
+    use crate::releases::KafkaVersion;
 
     fn story() -> Story {
         let mut story = Story::replicated();

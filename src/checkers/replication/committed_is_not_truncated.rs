@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::checkers::testing::Story;
     use crate::model::Permission;
-    use crate::vocab::KafkaVersion;
+    use crate::releases::KafkaVersion;
 
     fn story() -> Story {
         let mut story = Story::replicated();

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::checkers::testing::Story;
     use crate::checkers::{Status, Verdict};
-    use crate::vocab::KafkaVersion;
+    use crate::releases::KafkaVersion;
 
     #[test]
     fn replicas_that_may_be_elected_with_what_is_committed_are_accepted() {

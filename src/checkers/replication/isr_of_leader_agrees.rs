@@ -102,7 +102,7 @@ mod tests {
     use crate::checkers::Verdict;
     use crate::checkers::testing::Story;
     use crate::model::Permission;
-    use crate::vocab::KafkaVersion;
+    use crate::releases::KafkaVersion;
 
     #[test]
     fn followers_that_have_what_is_committed_are_accepted() {

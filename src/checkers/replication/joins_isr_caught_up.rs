@@ -4,6 +4,7 @@ use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::replicas::{Partition, Replica};
 use crate::model::{Model, Permission};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, NodeId, Offset, Time};
 
 /// What is judged.
@@ -44,7 +45,7 @@ impl JoinsIsrCaughtUp {
         (joined, how): (&[BrokerId], &str),
     ) {
         let Some(lead) = leader.lead() else { return };
-        let needs_start = model.terms.kafka.expansion_needs_epoch_start();
+        let needs_start = model.terms.kafka.has(Change::IsrJoinNeedsEpochStart);
         let start = if needs_start { lead.start } else { 0 };
         let needed: Offset = leader.high_watermark.max(start);
         for replica in joined.iter().filter_map(|&broker| partition.replica(broker)) {

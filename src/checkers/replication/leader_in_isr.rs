@@ -4,6 +4,7 @@ use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::partition_state::State;
 use crate::model::{Model, Permission};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 
 /// What is judged.
@@ -46,7 +47,8 @@ impl LeaderInIsr {
     fn state(&mut self, model: &Model, time: Time, at: &TopicPartition, state: &State) {
         let assignment = model.replicas.find(at).map_or(&[][..], |known| &known.assignment);
         let Some(wrong) = wrong(model, (state.leader, &state.isr), assignment) else { return };
-        let may_be_empty = state.isr.is_empty() && !model.terms.kafka.at_least(1, 1);
+        let may_be_empty =
+            state.isr.is_empty() && !model.terms.kafka.has(Change::LastIsrMemberStays);
         let permission = if may_be_empty { Permission::Permitted } else { Permission::Forbidden };
         self.cases.found(permission, || {
             let what = format!("{at} {wrong}, in epoch {} at {time:.3}", state.leader_epoch);
@@ -89,7 +91,7 @@ mod tests {
     use crate::checkers::Verdict;
     use crate::checkers::testing::Story;
     use crate::history::Election;
-    use crate::vocab::KafkaVersion;
+    use crate::releases::KafkaVersion;
 
     #[test]
     fn a_leader_within_is_accepted_and_one_outside_is_rejected() {

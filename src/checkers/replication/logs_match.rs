@@ -5,7 +5,8 @@ use crate::history::BrokerObservation;
 use crate::model::log_tree::{Batch, Point};
 use crate::model::replicas::Partition;
 use crate::model::{Model, Permission};
-use crate::vocab::{NodeId, Time, Truncation};
+use crate::releases::Truncation;
+use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {

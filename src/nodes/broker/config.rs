@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::vocab::{BrokerId, KafkaVersion, Mutant, NodeId};
+use crate::releases::KafkaVersion;
+use crate::vocab::{BrokerId, Mutant, NodeId};
 
 /// A second listener, for whoever comes from outside of the simulated network (`listeners=…,EXTERNAL://…`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,72 +1,13 @@
 //! Which versions of which API a release speaks, and the answer to ApiVersions.
 //!
-//! Highest versions by release, from the message definitions of the releases; lowest is always 0. From 2.8
-//! on what clients use stays what it was in 2.8, but for FindCoordinator: later versions identify topics and
-//! fetch sessions in ways that they do not need. Only what the simulated broker does is advertised.
+//! Only what the simulated broker does is advertised.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 
-use crate::vocab::KafkaVersion;
-
-/// `(major, minor, highest version)`, ascending.
-type Row = &'static [(u8, u8, i16)];
-
-const APIS: &[(ApiKey, Row)] = &[
-    (
-        ApiKey::Produce,
-        &[(0, 10, 2), (0, 11, 3), (1, 0, 5), (2, 0, 6), (2, 1, 7), (2, 4, 8), (2, 8, 9)],
-    ),
-    (
-        ApiKey::Fetch,
-        &[
-            (0, 10, 3),
-            (0, 11, 5),
-            (1, 0, 6),
-            (1, 1, 7),
-            (2, 0, 8),
-            (2, 1, 10),
-            (2, 3, 11),
-            (2, 7, 12),
-        ],
-    ),
-    (ApiKey::ListOffsets, &[(0, 10, 1), (0, 11, 2), (2, 0, 3), (2, 1, 4), (2, 2, 5), (2, 8, 6)]),
-    (
-        ApiKey::Metadata,
-        &[
-            (0, 10, 2),
-            (0, 11, 4),
-            (1, 0, 5),
-            (2, 0, 6),
-            (2, 1, 7),
-            (2, 3, 8),
-            (2, 4, 9),
-            (2, 8, 11),
-        ],
-    ),
-    (
-        ApiKey::LeaderAndIsr,
-        &[(0, 10, 0), (1, 0, 1), (2, 2, 2), (2, 4, 4), (2, 8, 5), (3, 2, 6), (3, 4, 7)],
-    ),
-    (ApiKey::StopReplica, &[(0, 10, 0), (2, 2, 1), (2, 4, 2), (2, 6, 3), (3, 4, 4)]),
-    (ApiKey::UpdateMetadata, &[(0, 10, 3), (1, 0, 4), (2, 2, 5), (2, 4, 6), (2, 8, 7), (3, 4, 8)]),
-    (ApiKey::ControlledShutdown, &[(0, 10, 1), (2, 2, 2), (2, 4, 3)]),
-    (ApiKey::FindCoordinator, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3), (3, 0, 4)]),
-    (ApiKey::ApiVersions, &[(0, 10, 0), (0, 11, 1), (2, 0, 2), (2, 4, 3)]),
-    (ApiKey::CreateTopics, &[(0, 10, 1), (0, 11, 2), (2, 0, 3), (2, 4, 5), (2, 7, 6), (2, 8, 7)]),
-    (ApiKey::OffsetForLeaderEpoch, &[(0, 11, 0), (2, 0, 1), (2, 1, 2), (2, 3, 3), (2, 8, 4)]),
-    (ApiKey::DescribeConfigs, &[(0, 11, 0), (1, 1, 1), (2, 0, 2), (2, 6, 3), (2, 8, 4)]),
-    (ApiKey::ElectLeaders, &[(2, 2, 0), (2, 4, 2)]),
-    (ApiKey::AlterPartition, &[(2, 7, 0), (3, 2, 1)]),
-    (ApiKey::DescribeCluster, &[(2, 8, 0)]),
-];
-
-/// The highest version of `api` that `release` speaks; `None` when it does not know the API.
-pub fn highest(release: KafkaVersion, api: ApiKey) -> Option<i16> {
-    let (_, row) = APIS.iter().find(|(known, _)| *known == api)?;
-    row.iter().rev().find(|(major, minor, _)| release.at_least(*major, *minor)).map(|row| row.2)
-}
+use crate::releases::apis::{APIS, highest};
+use crate::releases::{Change, KafkaVersion};
 
 /// The highest versions of one release, by API key.
 #[derive(Debug)]
@@ -107,7 +48,11 @@ pub fn table(release: KafkaVersion) -> ApiVersionsResponse {
 /// The answer, always in version 0, to an ApiVersions request of a version that is not spoken: error 35, and
 /// since 2.4 the range of ApiVersions itself, from which the client picks (KIP-511).
 pub fn unsupported(release: KafkaVersion) -> ApiVersionsResponse {
-    let own = if release.at_least(2, 4) { range(release, ApiKey::ApiVersions) } else { None };
+    let own = if release.has(Change::ApiVersionsRangeInError) {
+        range(release, ApiKey::ApiVersions)
+    } else {
+        None
+    };
     ApiVersionsResponse::default()
         .with_error_code(ResponseError::UnsupportedVersion.code())
         .with_api_keys(own.into_iter().collect())

@@ -20,8 +20,9 @@ use super::metadata::{Metadata, MetadataConfig};
 use super::protocol::{ApiVersions, code, error_name, text, topic_name};
 use super::wake::{Wake, earlier};
 use crate::nodes::Effects;
+use crate::releases::KafkaVersion;
 use crate::vocab::step::Input;
-use crate::vocab::{BrokerId, Clock, KafkaVersion, NodeId, Roster, Stream, Time};
+use crate::vocab::{BrokerId, Clock, NodeId, Roster, Stream, Time};
 
 /// A topic to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]

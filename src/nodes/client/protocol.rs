@@ -1,9 +1,10 @@
 //! What versions of which API a client of a Kafka release speaks, and what Kafka's error codes mean to it.
 
-use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::{ApiKey, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::vocab::KafkaVersion;
+use crate::releases::apis::highest;
+use crate::releases::{Change, KafkaVersion};
 
 /// The error codes that clients act upon, under Kafka's names (`org.apache.kafka.common.protocol.Errors`).
 pub mod code {
@@ -69,7 +70,9 @@ pub fn error_name(version: KafkaVersion, error: i16) -> &'static str {
         CORRUPT_MESSAGE => "CORRUPT_MESSAGE",
         UNKNOWN_TOPIC_OR_PARTITION => "UNKNOWN_TOPIC_OR_PARTITION",
         LEADER_NOT_AVAILABLE => "LEADER_NOT_AVAILABLE",
-        NOT_LEADER_OR_FOLLOWER if version.at_least(2, 6) => "NOT_LEADER_OR_FOLLOWER",
+        NOT_LEADER_OR_FOLLOWER if version.has(Change::NotLeaderOrFollower) => {
+            "NOT_LEADER_OR_FOLLOWER"
+        }
         NOT_LEADER_OR_FOLLOWER => "NOT_LEADER_FOR_PARTITION",
         REQUEST_TIMED_OUT => "REQUEST_TIMED_OUT",
         MESSAGE_TOO_LARGE => "MESSAGE_TOO_LARGE",
@@ -173,65 +176,17 @@ pub struct ApiVersions {
 impl ApiVersions {
     /// Those of release `version`.
     pub fn of(version: KafkaVersion) -> Self {
-        let newest = |steps: &[((u8, u8), i16)]| {
-            let reached = |step: &&((u8, u8), i16)| version.at_least(step.0.0, step.0.1);
-            steps.iter().rev().find(reached).map_or(steps[0].1, |step| step.1)
-        };
+        let of = |api| highest(version, api).expect("every release speaks it");
+        let asks_for_epochs = version.has(Change::ConsumerChecksEpochEnd);
         Self {
-            produce: newest(&[
-                ((0, 0), 2),
-                ((0, 11), 3),
-                ((1, 0), 5),
-                ((2, 0), 6),
-                ((2, 1), 7),
-                ((2, 4), 8),
-                ((2, 8), 9),
-            ]),
-            fetch: newest(&[
-                ((0, 0), 3),
-                ((0, 11), 5),
-                ((1, 0), 6),
-                ((1, 1), 7),
-                ((2, 0), 8),
-                ((2, 1), 10),
-                ((2, 3), 11),
-                ((2, 7), 12),
-            ]),
-            list_offsets: newest(&[
-                ((0, 0), 1),
-                ((0, 11), 2),
-                ((2, 0), 3),
-                ((2, 1), 4),
-                ((2, 2), 5),
-                ((2, 8), 6),
-            ]),
-            metadata: newest(&[
-                ((0, 0), 2),
-                ((0, 11), 4),
-                ((1, 0), 5),
-                ((2, 0), 6),
-                ((2, 1), 7),
-                ((2, 3), 8),
-                ((2, 4), 9),
-                ((2, 8), 11),
-            ]),
-            offset_for_leader_epoch: version
-                .at_least(2, 3)
-                .then(|| newest(&[((2, 3), 3), ((2, 8), 4)])),
-            describe_configs: newest(&[
-                ((0, 0), 0),
-                ((1, 1), 1),
-                ((2, 0), 2),
-                ((2, 6), 3),
-                ((2, 8), 4),
-            ]),
-            create_topics: newest(&[
-                ((0, 0), 1),
-                ((0, 11), 2),
-                ((2, 0), 3),
-                ((2, 4), 5),
-                ((2, 8), 7),
-            ]),
+            produce: of(ApiKey::Produce),
+            fetch: of(ApiKey::Fetch),
+            list_offsets: of(ApiKey::ListOffsets),
+            metadata: of(ApiKey::Metadata),
+            offset_for_leader_epoch: asks_for_epochs.then(|| of(ApiKey::OffsetForLeaderEpoch)),
+            // 0.10 does not know it, and its brokers are not asked.
+            describe_configs: highest(version, ApiKey::DescribeConfigs).unwrap_or(0),
+            create_topics: of(ApiKey::CreateTopics),
         }
     }
 }

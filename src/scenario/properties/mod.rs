@@ -1,87 +1,20 @@
 //! Kafka's own properties: which there are, what each version's default is, what a plan carries.
 
-mod table;
+mod not_simulated;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use table::{ACKS, BROKER, CONSUMER, COORDINATOR, NOT_SIMULATED, PRODUCER, TOPIC};
+pub use not_simulated::NOT_SIMULATED;
 
-use crate::vocab::KafkaVersion;
+pub use crate::releases::defaults::{
+    ACKS, BROKER, CONSUMER, COORDINATOR, DefaultValue, Kind, PRODUCER, Property, TOPIC, Unit,
+    in_force,
+};
 
-/// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Milliseconds.
-    Milliseconds,
-    /// Seconds.
-    Seconds,
-    /// Bytes.
-    Bytes,
-    /// Per cent.
-    Percent,
-    /// Things.
-    Count,
-}
-
-/// What a property's value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept
-    /// nonsense.
-    Number {
-        /// What it counts.
-        unit: Unit,
-        /// The smallest.
-        min: i64,
-        /// The largest.
-        max: i64,
-    },
-    /// `true` or `false`.
-    Flag,
-    /// One of some words.
-    Choice(&'static [&'static str]),
-}
-
-/// What a property is when it is not set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefaultValue {
-    /// A number.
-    Is(i64),
-    /// True.
-    On,
-    /// False.
-    Off,
-    /// A word.
-    Text(&'static str),
-    /// Nothing; Kafka's `null`.
-    Unset,
-}
-
-/// A row of a property table.
-#[derive(Clone, Copy, Debug)]
-pub struct Property {
-    /// Kafka's name.
-    pub name: &'static str,
-    /// What its value is.
-    pub kind: Kind,
-    /// Its defaults, oldest first, each from that version on; it does not exist before the first.
-    pub defaults: &'static [(KafkaVersion, DefaultValue)],
-}
-
-impl Property {
-    /// The default in `version`; `None` when that version has no such property.
-    pub fn default_in(&self, version: KafkaVersion) -> Option<DefaultValue> {
-        in_force(self.defaults, version)
-    }
-}
-
-/// The entry of the newest version that is not newer than `version`.
-pub fn in_force<T: Copy>(entries: &[(KafkaVersion, T)], version: KafkaVersion) -> Option<T> {
-    entries.iter().rev().find(|(since, _)| *since <= version).map(|(_, entry)| *entry)
-}
+use crate::releases::KafkaVersion;
 
 /// A property's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

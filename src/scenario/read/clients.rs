@@ -9,7 +9,8 @@ use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, i
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::{Context, NodeKind};
-use crate::vocab::{Acks, KafkaVersion, Time};
+use crate::releases::KafkaVersion;
+use crate::vocab::{Acks, Time};
 
 const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];

@@ -8,7 +8,8 @@ use super::super::properties::{BROKER, COORDINATOR, Properties};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
 use super::{Context, NodeKind};
-use crate::vocab::{KafkaVersion, Mutant, Ratio};
+use crate::releases::{KafkaVersion, UnknownVersion};
+use crate::vocab::{Mutant, Ratio};
 
 /// Most brokers of a cluster.
 const BROKERS_MAX: i64 = 100;
@@ -23,11 +24,22 @@ pub(super) fn version(top: &Section<'_, '_>) -> Option<KafkaVersion> {
         return item.error("`kafka` must be a string", format!("write kafka = \"{number}\""));
     }
     let text = item.text()?;
-    text.parse().ok().or_else(|| {
-        let all: Vec<String> = KafkaVersion::ALL.iter().map(ToString::to_string).collect();
-        let hint = did_you_mean(text, "versions", all.iter().map(String::as_str));
-        item.error(format!("there is no simulated Kafka version `{text}`"), hint)
-    })
+    match text.parse() {
+        Ok(version) => Some(version),
+        Err(UnknownVersion { text, releases }) => {
+            let hint = match &*releases {
+                [] => {
+                    let lines = KafkaVersion::lines();
+                    did_you_mean(&text, "versions", lines.iter().map(String::as_str))
+                }
+                releases => {
+                    let releases: Vec<_> = releases.iter().map(ToString::to_string).collect();
+                    format!("releases of that line: {}", releases.join(", "))
+                }
+            };
+            item.error(format!("there is no simulated Kafka version `{text}`"), hint)
+        }
+    }
 }
 
 /// Reads `mutant`: the bug that is planted.

@@ -5,6 +5,7 @@ use super::super::draw::{CommandSpec, shell};
 use super::super::walk::{Item, Section};
 use super::faults::{COMMON, moment};
 use super::{Context, NodeKind};
+use crate::releases::Change;
 use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
 /// Options that stand for themselves.
@@ -213,7 +214,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
     ) -> Option<(Via, Vec<String>)> {
         let version = self.context.version;
         match (zookeeper, bootstrap) {
-            (None, None) if version.has_topics_command_of_brokers() => {
+            (None, None) if version.has(Change::TopicsToolAsksBrokers) => {
                 Some((Via::Brokers, Vec::new()))
             }
             (None, None) => Some((Via::ZooKeeper, Vec::new())),
@@ -221,7 +222,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
                 let message = "only one of `--zookeeper` and `--bootstrap-server` can be there";
                 self.error(&option.span, message, "leave one out")
             }
-            (Some((option, _)), None) if !version.has_topics_command_of_zookeeper() => {
+            (Some((option, _)), None) if !version.has(Change::TopicsToolReadsZooKeeper) => {
                 let message = format!("kafka-topics of Kafka {version} has no `--zookeeper`");
                 self.error(
                     &option.span,
@@ -229,7 +230,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
                     "it went in Kafka 3.0; --bootstrap-server b1:9092",
                 )
             }
-            (None, Some((option, _))) if !version.has_topics_command_of_brokers() => {
+            (None, Some((option, _))) if !version.has(Change::TopicsToolAsksBrokers) => {
                 let message =
                     format!("kafka-topics of Kafka {version} has no `--bootstrap-server`");
                 self.error(&option.span, message, "it came in Kafka 2.2; --zookeeper z1:2181")

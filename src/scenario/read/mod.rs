@@ -20,7 +20,7 @@ use super::diagnostics::{Diagnostics, Sink, Span};
 use super::draw::TopicSpec;
 use super::walk::Section;
 use super::{Failure, Plan, Scenario};
-use crate::vocab::KafkaVersion;
+use crate::releases::KafkaVersion;
 
 const TOP: &[&str] = &[
     "kafka",
@@ -139,7 +139,7 @@ fn read<'s>(
     let duration = cluster::duration(top);
     let mut context = Context {
         sink,
-        version: version.unwrap_or(KafkaVersion::RANGE.1),
+        version: version.unwrap_or_default(),
         duration,
         broker_count: None,
         nodes: BTreeMap::new(),

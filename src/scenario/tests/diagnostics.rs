@@ -43,6 +43,7 @@ fn wrong_values() {
     check("wrong_type", &changed("brokers = 3", "brokers = \"three\""));
     check("version_without_quotes", &changed("kafka = \"2.8\"", "kafka = 2.8"));
     check("unknown_version", &changed("kafka = \"2.8\"", "kafka = \"2.9\""));
+    check("unknown_patch", &changed("kafka = \"2.8\"", "kafka = \"2.8.7\""));
     check("out_of_range", &changed("\"min.insync.replicas\" = 2", "\"min.insync.replicas\" = 0"));
     check("duration_for_milliseconds", &changed("timeout.ms\" = 6000", "timeout.ms\" = \"6s\""));
     check("replication_factor", &changed("replication-factor = 3", "replication-factor = 4"));

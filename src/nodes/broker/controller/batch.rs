@@ -24,9 +24,10 @@ use uuid::Uuid;
 
 use super::channels::Control;
 use super::context::{ControllerContext, Leadership, Partition};
-use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::znodes::payload::{EXTERNAL, PLAINTEXT, PartitionState};
-use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, TopicPartition};
+use crate::releases::KafkaVersion;
+use crate::releases::apis::highest;
+use crate::vocab::{BrokerId, ControllerEpoch, TopicPartition};
 
 /// Leader epoch in StopReplica of a partition that never had a leader.
 const UNKNOWN_EPOCH: i32 = -1;

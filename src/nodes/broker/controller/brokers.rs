@@ -18,6 +18,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::BrokerRegistration;
+use crate::releases::Change;
 use crate::vocab::{BrokerId, Mutant, TopicPartition};
 
 impl Controller {
@@ -36,7 +37,7 @@ impl Controller {
             };
             let calls = ids.iter().map(|&id| Call::get(paths::broker(id), false)).collect();
             this.ask(cx, calls, move |this, cx, answers| {
-                let has_epochs = this.config.version.has_broker_epochs();
+                let has_epochs = this.config.version.has(Change::BrokerEpochs);
                 let registered = ids
                     .iter()
                     .zip(&answers)
@@ -114,7 +115,7 @@ impl Controller {
 
     /// What UpdateMetadata about brokers says of partitions: nothing since 2.2, everything before.
     pub(super) fn partitions_of_plain_metadata(&self) -> Vec<TopicPartition> {
-        if self.config.version.at_least(2, 2) {
+        if self.config.version.has(Change::BrokerChangeWithoutPartitions) {
             return Vec::new();
         }
         self.known.with_leadership()

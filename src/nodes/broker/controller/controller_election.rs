@@ -9,6 +9,7 @@ use super::event_manager::Step;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, ControllerEpoch, Mutant};
 use crate::wire::zookeeper::Code;
 
@@ -65,7 +66,7 @@ impl Controller {
     }
 
     fn stand_for_election(&mut self, cx: &mut Context<'_>) {
-        if self.config.version.fences_controller() {
+        if self.config.version.has(Change::ControllerFencedByEpoch) {
             self.elect_by_multi(cx);
         } else {
             self.elect_by_create(cx);

@@ -20,6 +20,7 @@ use crate::nodes::broker::config::TopicOverrides;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{self, TopicAssignment};
+use crate::releases::Change;
 use crate::vocab::BrokerId;
 use crate::wire::zookeeper::Code;
 
@@ -191,7 +192,7 @@ impl Controller {
         assignment: Vec<Vec<BrokerId>>,
         config: TopicOverrides,
     ) -> NewTopic {
-        let has_id = self.config.version.has_topic_ids();
+        let has_id = self.config.version.has(Change::TopicIds);
         let id = has_id.then(|| payload::random_uuid(&mut self.topic_ids));
         NewTopic { name, id, assignment, config }
     }

@@ -11,6 +11,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{self, PartitionState, TopicAssignment};
+use crate::releases::Change;
 use crate::vocab::TopicPartition;
 use crate::wire::zookeeper::Code;
 
@@ -20,7 +21,7 @@ const FIRST_REBALANCE: Duration = Duration::from_secs(5);
 impl Controller {
     /// Creates `/feature` when it is missing (2.7+). What stands there stays: no feature can be changed here.
     pub(super) fn failover_features(&mut self, cx: &mut Context<'_>) {
-        if !self.config.version.has_features() {
+        if !self.config.version.has(Change::FinalizedFeatures) {
             return;
         }
         self.ask(cx, vec![Call::exists(paths::FEATURE, false)], |this, cx, answers| {

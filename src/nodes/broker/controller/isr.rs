@@ -18,6 +18,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{self, PartitionState};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, PartitionEpoch, TopicPartition};
 use crate::wire::zookeeper::Code;
 
@@ -153,7 +154,7 @@ impl Controller {
         let Some(Leadership { state, partition_epoch }) = leadership else {
             return Some(Err(ResponseError::UnknownTopicOrPartition));
         };
-        let is_strict = self.config.version.at_least(3, 3);
+        let is_strict = self.config.version.has(Change::AlterPartitionChecksState);
         let is_ahead =
             wish.partition_epoch > *partition_epoch || wish.leader_epoch > state.leader_epoch;
         if is_strict && is_ahead {

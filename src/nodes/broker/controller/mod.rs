@@ -51,6 +51,7 @@ use super::config::Config;
 use super::context::{Context, Part, ReplyTo};
 use super::znodes::paths;
 use crate::nodes::session::Session;
+use crate::releases::Change;
 use crate::vocab::{BrokerId, ConnId, ControllerEpoch, Mutant, Roster, Stream};
 use crate::wire::zookeeper::{Code, EventKind, Reply, WatchedEvent};
 
@@ -139,7 +140,8 @@ impl Controller {
 
     /// On what writes are fenced: nothing before 2.1.
     fn fence(&self) -> Option<i32> {
-        let fences = self.config.version.fences_controller() && self.minds_successors();
+        let fences =
+            self.config.version.has(Change::ControllerFencedByEpoch) && self.minds_successors();
         self.term.filter(|_| fences).map(|term| term.epoch_version)
     }
 
@@ -297,7 +299,7 @@ impl Controller {
     }
 
     fn expired(&mut self, cx: &mut Context<'_>) {
-        if !self.config.version.at_least(1, 1) || !self.minds_successors() {
+        if !self.config.version.has(Change::ControllerEndsWithSession) || !self.minds_successors() {
             // Up to 1.0 the controller learns of it by an event behind all others (KAFKA-6082): it goes on
             // as a zombie until the new session stands.
             return;

@@ -16,6 +16,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::PartitionState;
+use crate::releases::Change;
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::Code;
 
@@ -60,7 +61,7 @@ impl Controller {
         partitions: Vec<TopicPartition>,
     ) {
         self.read_own_states(cx, partitions, move |this, cx, states| {
-            let may_empty = !this.config.version.at_least(1, 1);
+            let may_empty = !this.config.version.has(Change::LastIsrMemberStays);
             let is_last = |state: &PartitionState| state.isr == [broker];
             let last: BTreeSet<_> = states
                 .iter()

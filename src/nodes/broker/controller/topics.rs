@@ -13,6 +13,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{self, TopicAssignment};
+use crate::releases::Change;
 use crate::vocab::TopicPartition;
 
 impl Controller {
@@ -54,7 +55,7 @@ impl Controller {
     ) -> Vec<Call> {
         let version = self.config.version;
         let mut calls = Vec::new();
-        if !version.has_topic_ids() {
+        if !version.has(Change::TopicIds) {
             return calls;
         }
         for (topic, assignment) in assignments {

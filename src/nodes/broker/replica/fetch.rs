@@ -18,6 +18,7 @@ use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::EpochEnd;
+use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
 use crate::wire::records::Batch;
 
@@ -194,7 +195,7 @@ impl ReplicaManager {
     /// of the ISR and the high watermark is not in the response that was just read.
     fn record(&mut self, cx: &mut Context<'_>, replica: BrokerId, position: &Position) {
         let now = cx.clock.now;
-        let looks_at_every_fetch = !self.config.version.at_least(2, 4);
+        let looks_at_every_fetch = self.config.version.has(Change::HighWatermarkAtEveryFetch);
         let partition = self.at_mut(position.slot);
         let Some(leader) = partition.leader_mut() else { return };
         let state = leader.followers.iter_mut().find(|(id, _)| *id == replica);

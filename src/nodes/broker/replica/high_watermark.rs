@@ -5,6 +5,7 @@ use super::partition::Partition;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
+use crate::releases::Change;
 use crate::vocab::{Mutant, Offset, Time};
 
 /// Where the high watermark of a leader moves to, if it moves: the least log end offset among itself, the
@@ -17,7 +18,7 @@ pub fn advanced(partition: &Partition, config: &Config, now: Time) -> Option<Off
         true => leader.isr.wanted(),
         false => leader.isr.maximal(),
     };
-    let holds = config.version.holds_high_watermark_below_min_isr()
+    let holds = config.version.has(Change::HighWatermarkHeldBelowMinIsr)
         && !config.is(Mutant::CommitBelowMinInsyncReplicas);
     if holds && committed.len() < partition.min_isr(config.version) {
         return None;

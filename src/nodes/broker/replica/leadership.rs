@@ -17,6 +17,7 @@ use super::partition::{FollowerState, Leader, Role, Stage};
 use super::{ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
+use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, NodeId, TopicPartition};
 
 /// The leader epoch in StopReplica of a topic that is being deleted.
@@ -182,7 +183,7 @@ impl ReplicaManager {
         partition.controller_epoch = state.controller_epoch;
         partition.partition_epoch = state.partition_epoch;
         let leader_epoch = partition.leader_epoch;
-        if version.at_least(2, 1) && !forgets_epoch {
+        if version.has(Change::EpochStoredAtElection) && !forgets_epoch {
             // Before KAFKA-7415 an epoch was noted with its first record only.
             partition.log.assign_epoch(&mut disk, leader_epoch);
         }
@@ -223,7 +224,7 @@ impl ReplicaManager {
             leader: Some(leader),
         };
         cx.effects.observe(Observation::Broker(observation));
-        if same && !version.at_least(2, 1) {
+        if same && !version.has(Change::FollowerRestartsInNewEpoch) {
             // Before 2.1 a follower goes on fetching from the same leader, whatever came between
             // (KAFKA-6880).
             return;

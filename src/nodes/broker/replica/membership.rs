@@ -4,7 +4,8 @@ use super::isr::Isr;
 use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome};
-use crate::vocab::{BrokerId, IsrPath, Mutant, TopicPartition};
+use crate::releases::{Change, IsrPath};
+use crate::vocab::{BrokerId, Mutant, TopicPartition};
 
 impl ReplicaManager {
     /// Tells the history by which in-sync replicas a leader goes.
@@ -45,7 +46,7 @@ impl ReplicaManager {
     /// fetch now and then.
     fn maybe_shrink(&mut self, cx: &mut Context<'_>, slot: Slot) {
         let (me, lag_max, now) = (self.me(), self.config.replica_lag_time_max, cx.clock.now);
-        let spares_whoever_has_all = self.config.version.at_least(2, 1);
+        let spares_whoever_has_all = self.config.version.has(Change::SilentFollowerAtEndStays);
         let partition = self.at_mut(slot);
         let leader_end = partition.log.flushed_end();
         let Some(leader) = partition.leader_mut() else { return };
@@ -72,7 +73,7 @@ impl ReplicaManager {
     pub(super) fn maybe_expand(&mut self, cx: &mut Context<'_>, slot: Slot, replica: BrokerId) {
         let version = self.config.version;
         let live = match &self.live {
-            Some(live) if version.at_least(3, 3) => live.contains(&replica),
+            Some(live) if version.has(Change::IsrJoinNeedsLiveBroker) => live.contains(&replica),
             _ => true,
         };
         let skips_epoch_start = self.config.is(Mutant::JoinBelowEpochStart);
@@ -83,7 +84,7 @@ impl ReplicaManager {
             return;
         }
         let Some(end) = leader.follower(replica).and_then(|state| state.end) else { return };
-        let started = !version.expansion_needs_epoch_start()
+        let started = !version.has(Change::IsrJoinNeedsEpochStart)
             || end >= leader.epoch_start
             || skips_epoch_start;
         if end >= high_watermark && started {

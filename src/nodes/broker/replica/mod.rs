@@ -48,6 +48,7 @@ use self::settings::TopicSettings;
 use super::context::Context;
 use super::log::{AtomicFiles, Disk, Log};
 use super::{Config, TopicOverrides};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, ConnId, DiskOpId, LeaderEpoch, Offset, Roster, Time, TopicPartition};
 use crate::wire::records::Batch;
 
@@ -274,7 +275,7 @@ impl ReplicaManager {
         let partition = self.at(self.find_at(at)?);
         let version = self.config.version;
         let held = |leader: &partition::Leader| {
-            version.holds_high_watermark_below_min_isr()
+            version.has(Change::HighWatermarkHeldBelowMinIsr)
                 && leader.isr.committed().len() < partition.min_isr(version)
         };
         let follower = |(id, state): &(BrokerId, partition::FollowerState)| {

@@ -18,7 +18,8 @@ use super::partition::Partition;
 use super::{ReplicaManager, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::{EpochEnd, epochs};
-use crate::vocab::{KafkaVersion, LeaderEpoch, Offset};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::{LeaderEpoch, Offset};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 struct Listed {
@@ -39,8 +40,9 @@ fn list(
     let leader = partition.leader_at(asked.current_leader_epoch)?;
     let log = &partition.log;
     let end = if from_follower { log.flushed_end() } else { partition.high_watermark };
-    let lags =
-        !from_follower && version.at_least(2, 2) && partition.high_watermark < leader.epoch_start;
+    let lags = !from_follower
+        && version.has(Change::OffsetNotAvailable)
+        && partition.high_watermark < leader.epoch_start;
     let plain = |offset, leader_epoch| Listed { timestamp_ms: -1, offset, leader_epoch };
     match asked.timestamp {
         LATEST_TIMESTAMP if lags => Err(ResponseError::OffsetNotAvailable),
@@ -129,7 +131,7 @@ impl ReplicaManager {
         let partition = self.at(self.find_for(topic, asked.partition)?);
         partition.leader_at(asked.current_leader_epoch)?;
         let log = &partition.log;
-        if self.config.version.at_least(2, 0) {
+        if self.config.version.has(Change::TruncationComparesEpochs) {
             return Ok(log.end_offset_for(asked.leader_epoch));
         }
         let end_offset = log.epochs().end_offset_for_kip101(asked.leader_epoch, log.flushed_end());

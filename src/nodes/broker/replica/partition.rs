@@ -9,9 +9,9 @@ use kafka_protocol::messages::TopicName;
 use super::isr::Isr;
 use super::settings::TopicSettings;
 use crate::nodes::broker::log::Log;
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{
-    BrokerId, ControllerEpoch, KafkaVersion, LeaderEpoch, Offset, PartitionEpoch, Time,
-    TopicPartition,
+    BrokerId, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, Time, TopicPartition,
 };
 
 /// What a leader knows of a follower.
@@ -211,7 +211,7 @@ impl Partition {
     /// factor is taken literally.
     pub fn min_isr(&self, version: KafkaVersion) -> usize {
         let min = usize::try_from(self.settings.min_insync_replicas).unwrap_or(0);
-        if version.holds_high_watermark_below_min_isr() {
+        if version.has(Change::HighWatermarkHeldBelowMinIsr) {
             min.min(self.replicas.len())
         } else {
             min

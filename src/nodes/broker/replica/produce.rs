@@ -12,7 +12,8 @@ use super::{Due, ReplicaManager, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
-use crate::vocab::{KafkaVersion, Mutant, Offset, Time};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::{Mutant, Offset, Time};
 use crate::wire::records::{Batch, BatchError};
 
 /// Acknowledge when all in-sync replicas have it.
@@ -35,7 +36,7 @@ fn validate(
     api_version: i16,
 ) -> Result<Batch, ResponseError> {
     // INVALID_RECORD came with 2.4; what it tells now was CORRUPT_MESSAGE before.
-    let invalid = if version.at_least(2, 4) {
+    let invalid = if version.has(Change::InvalidRecordError) {
         ResponseError::InvalidRecord
     } else {
         ResponseError::CorruptMessage
@@ -46,7 +47,7 @@ fn validate(
         _ => ResponseError::CorruptMessage,
     })?;
     if batch.compression_type() == ZSTD {
-        if !version.at_least(2, 1) {
+        if !version.has(Change::Zstd) {
             return Err(ResponseError::UnknownServerError);
         }
         if api_version < WITH_ZSTD {

@@ -20,7 +20,8 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::log::checkpoint::RECOVERY_POINTS;
 use crate::nodes::broker::log::{EpochEnd, epochs};
-use crate::vocab::{Mutant, Offset, Truncation};
+use crate::releases::Truncation;
+use crate::vocab::{Mutant, Offset};
 
 /// Where to cut, and whether the question is settled by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

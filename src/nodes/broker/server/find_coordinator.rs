@@ -21,6 +21,7 @@ use super::Broker;
 use super::metadata::{Listener, Reached};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::releases::Change;
 use crate::vocab::BrokerId;
 
 /// `CoordinatorType.GROUP`
@@ -137,10 +138,12 @@ impl Broker {
             );
         }
         let mut factor = config.offsets_topic_replication_factor;
-        if !config.version.at_least(0, 11) {
+        if !config.version.has(Change::StrictOffsetsTopicReplication) {
             // KIP-115 made the factor strict.
             factor = factor.min(i16::try_from(live.max(1)).unwrap_or(i16::MAX));
-        } else if live < usize::try_from(factor).unwrap_or(0) && !config.version.at_least(2, 8) {
+        } else if live < usize::try_from(factor).unwrap_or(0)
+            && !config.version.has(Change::TopicCreationByController)
+        {
             error!(
                 broker = %config.id, live, factor,
                 "fewer brokers live than offsets.topic.replication.factor says"

@@ -23,9 +23,10 @@ use super::controller_channel::Purpose;
 use super::zk_requests::{Op, data};
 use super::{Broker, TimerFor};
 use crate::nodes::broker::context::{Context, IsrChange, IsrOutcome, Part};
-use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::znodes::payload::PartitionState;
-use crate::vocab::{BrokerId, IsrPath, Mutant, PartitionEpoch, Time, TopicPartition};
+use crate::releases::IsrPath;
+use crate::releases::apis::highest;
+use crate::vocab::{BrokerId, Mutant, PartitionEpoch, Time, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How often it is seen whether a notification is due (`ReplicaManager`, scheduled task).

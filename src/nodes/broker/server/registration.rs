@@ -21,6 +21,7 @@ use super::{Broker, TimerFor};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, Part};
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::releases::Change;
 use crate::vocab::{BrokerEpoch, Zxid};
 use crate::wire::zookeeper::{Code, MultiResult, Reply};
 
@@ -90,7 +91,7 @@ impl Registration {
 
 impl Broker {
     fn registers_before_controller(&self) -> bool {
-        self.config.version.at_least(1, 1)
+        self.config.version.has(Change::RegistersBeforeController)
     }
 
     pub(super) fn session_connected(&mut self, cx: &mut Context<'_>) {

@@ -19,7 +19,9 @@ use super::metadata::Listener;
 use crate::nodes::broker::config::{INTERNAL_TOPICS, OFFSETS_TOPIC};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::controller::is_valid_topic;
-use crate::nodes::broker::versions::{highest, table, unsupported};
+use crate::nodes::broker::versions::{table, unsupported};
+use crate::releases::Change;
+use crate::releases::apis::highest;
 use crate::vocab::ConnId;
 use crate::wire::foreign::decode_foreign_request;
 use crate::wire::kafka::{KafkaWireError, RequestFrame, decode_request, encode_response};
@@ -164,7 +166,9 @@ impl Broker {
                 continue;
             }
             // Up to 2.7 whoever asks for an internal topic has it created.
-            let create = create || *name == *OFFSETS_TOPIC && !self.config.version.at_least(2, 8);
+            let create = create
+                || *name == *OFFSETS_TOPIC
+                    && !self.config.version.has(Change::TopicCreationByController);
             let error = self.error_of_unknown(&name, create);
             if create && error != ResponseError::InvalidTopicException {
                 to_create.push(name.clone());
@@ -182,10 +186,10 @@ impl Broker {
     /// What Metadata tells of a topic that does not exist. Up to 2.7 a broker that creates it says that its
     /// leader is not available yet; later ones that it is unknown.
     fn error_of_unknown(&self, name: &str, create: bool) -> ResponseError {
-        let checks_name = create || self.config.version.at_least(2, 8);
+        let checks_name = create || self.config.version.has(Change::TopicCreationByController);
         if checks_name && !is_valid_topic(name) {
             ResponseError::InvalidTopicException
-        } else if create && !self.config.version.at_least(2, 8) {
+        } else if create && !self.config.version.has(Change::TopicCreationByController) {
             let is_tried = self.creatable(TopicName(StrBytes::from_string(name.to_owned())));
             match is_tried {
                 Some(_) => ResponseError::LeaderNotAvailable,

@@ -14,8 +14,8 @@ use super::controller_channel::Purpose;
 use super::zk_requests::{Op, data};
 use super::{Broker, TimerFor};
 use crate::nodes::broker::context::{Context, Part};
-use crate::nodes::broker::versions::highest;
 use crate::nodes::broker::znodes::payload;
+use crate::releases::apis::highest;
 use crate::vocab::BrokerId;
 use crate::wire::zookeeper::{Code, Reply};
 

@@ -14,6 +14,7 @@ use tracing::warn;
 use super::Broker;
 use crate::nodes::broker::context::{Context, IsrChange, Part};
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::{
     Code, Create, Delete, MultiOp, Reply, Request, SetData, create_flags,
@@ -160,7 +161,7 @@ impl Broker {
         }
         .encode(self.config.version);
         let path: Arc<str> = path.into();
-        if self.config.version.has_broker_epochs() {
+        if self.config.version.has(Change::BrokerEpochs) {
             // Two steps, so that the Stat with the broker epoch comes back from the second one.
             Request::Multi(vec![
                 MultiOp::Create(Create::ephemeral(path.clone(), None)),

@@ -1,6 +1,7 @@
 //! The znodes of a Kafka cluster (`kafka/zk/ZkData.scala`; before 1.1 `kafka/utils/ZkUtils.scala`).
 
-use crate::vocab::{BrokerId, KafkaVersion, TopicPartition};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::{BrokerId, TopicPartition};
 
 /// Parent of the registrations of live brokers.
 pub const BROKER_IDS: &str = "/brokers/ids";
@@ -82,17 +83,17 @@ pub fn ensured_at_start(version: KafkaVersion) -> Vec<&'static str> {
         CONFIG_TOPICS,
         "/config/clients",
     ];
-    if version.at_least(1, 1) {
+    if version.has(Change::ConfigZnodesOfUsersAndBrokers) {
         paths.extend(["/config/users", "/config/brokers"]);
     }
-    if version.at_least(2, 7) {
+    if version.has(Change::ConfigZnodeOfIps) {
         paths.push("/config/ips");
     }
     paths.extend(["/admin", DELETE_TOPICS, ISR_CHANGE_NOTIFICATION]);
-    if version.at_least(0, 11) {
+    if version.has(Change::ProducerIdZnode) {
         paths.push(LATEST_PRODUCER_ID_BLOCK);
     }
-    if version.at_least(1, 0) {
+    if version.has(Change::LogDirEventZnode) {
         paths.push(LOG_DIR_EVENT_NOTIFICATION);
     }
     paths

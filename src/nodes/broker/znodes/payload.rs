@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::nodes::broker::Endpoint;
-use crate::vocab::{BrokerId, ControllerEpoch, KafkaVersion, LeaderEpoch, Stream, TopicPartition};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::{BrokerId, ControllerEpoch, LeaderEpoch, Stream, TopicPartition};
 
 /// Data of a znode that is not what Kafka writes there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +115,7 @@ impl BrokerRegistration {
             endpoints.insert(0, format!("{EXTERNAL}://{host}:{port}"));
         }
         let timestamp = self.timestamp_ms.to_string();
-        if version.at_least(2, 7) {
+        if version.has(Change::FinalizedFeatures) {
             return write(&BrokerV5 {
                 features: BTreeMap::new(),
                 listener_security_protocol_map: listeners,
@@ -237,10 +238,10 @@ impl TopicAssignment {
         let partitions = InOrder(&self.partitions);
         let adding_replicas = InOrder(&self.adding_replicas);
         let removing_replicas = InOrder(&self.removing_replicas);
-        if version.at_least(2, 8) {
+        if version.has(Change::TopicIds) {
             let topic_id = self.topic_id.map(encode_uuid);
             write(&TopicV3 { partitions, topic_id, adding_replicas, removing_replicas, version: 3 })
-        } else if version.at_least(2, 4) {
+        } else if version.has(Change::ReassignmentInTopicZnode) {
             write(&TopicV2 { version: 2, partitions, adding_replicas, removing_replicas })
         } else {
             write(&TopicV1 { version: 1, partitions })
@@ -346,7 +347,7 @@ struct ControllerJson {
 impl Controller {
     /// As the release writes it: version 2 since 3.4, version 1 before.
     pub fn encode(&self, version: KafkaVersion) -> Bytes {
-        let migrates = version.at_least(3, 4);
+        let migrates = version.has(Change::MigrationInControllerZnode);
         write(&ControllerJson {
             version: if migrates { 2 } else { 1 },
             brokerid: self.broker.0,
@@ -468,7 +469,7 @@ pub fn decode_cluster_id(data: &[u8]) -> Result<String, PayloadError> {
 
 /// `/feature` (2.7+): no finalized feature; `status` 1 is "enabled", version 2 since 3.3.
 pub fn encode_feature(version: KafkaVersion) -> Bytes {
-    let layout = if version.at_least(3, 3) { 2 } else { 1 };
+    let layout = if version.has(Change::FeatureZnodeWithoutMinimum) { 2 } else { 1 };
     format!(r#"{{"features":{{}},"version":{layout},"status":1}}"#).into()
 }
 

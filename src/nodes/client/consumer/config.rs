@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::client::connections::ConnectionConfig;
-use crate::vocab::{KafkaVersion, Mutant, NodeId, Time};
+use crate::releases::KafkaVersion;
+use crate::releases::defaults::{self, CONSUMER};
+use crate::vocab::{Mutant, NodeId, Time};
 
 /// Where a consumer begins in each partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,8 @@ impl ConsumerConfig {
         topics: Vec<Arc<str>>,
     ) -> Self {
         let millis = Duration::from_millis;
-        let request_timeout = millis(if version.at_least(2, 0) { 30_000 } else { 305_000 });
+        let request_timeout = defaults::millis(CONSUMER, "request.timeout.ms", version)
+            .expect("every release has it");
         Self {
             name: name.into(),
             version,

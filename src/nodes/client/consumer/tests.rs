@@ -14,7 +14,8 @@ use kafka_protocol::messages::{
 use super::*;
 use crate::nodes::client::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::nodes::client::protocol::topic_name;
-use crate::vocab::{KafkaVersion, Seed};
+use crate::releases::KafkaVersion;
+use crate::vocab::Seed;
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);

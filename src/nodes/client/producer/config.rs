@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::client::connections::ConnectionConfig;
-use crate::vocab::{Acks, KafkaVersion, Mutant, NodeId, Time};
+use crate::releases::KafkaVersion;
+use crate::releases::defaults::{self, ACKS, PRODUCER, in_force};
+use crate::vocab::{Acks, Mutant, NodeId, Time};
 
 /// From whom a producer learns who leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +99,8 @@ impl ProducerConfig {
         workload: Workload,
     ) -> Self {
         let millis = Duration::from_millis;
-        let delivery = version.at_least(2, 1);
-        let exponential = version.at_least(3, 7);
+        let default = |name| defaults::millis(PRODUCER, name, version);
+        let retries = defaults::number(PRODUCER, "retries", version);
         Self {
             name: name.into(),
             version,
@@ -106,11 +108,14 @@ impl ProducerConfig {
             bootstrap,
             discover: Discover::Metadata,
             workload,
-            acks: if version.at_least(3, 0) { Acks::All } else { Acks::Leader },
-            retries: if delivery { i32::MAX as u32 } else { 0 },
+            acks: match in_force(ACKS, version) {
+                Some("all") => Acks::All,
+                _ => Acks::Leader,
+            },
+            retries: retries.and_then(|n| n.try_into().ok()).expect("every release has it"),
             retry_backoff: millis(100),
-            retry_backoff_max: millis(if exponential { 1_000 } else { 100 }),
-            delivery_timeout: delivery.then(|| millis(120_000)),
+            retry_backoff_max: default("retry.backoff.max.ms").unwrap_or(millis(100)),
+            delivery_timeout: default("delivery.timeout.ms"),
             linger: Duration::ZERO,
             batch_size: 16_384,
             max_request_size: 1_048_576,

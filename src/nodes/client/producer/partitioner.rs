@@ -1,7 +1,8 @@
 //! Which partition a record goes to (`DefaultPartitioner`, `BuiltInPartitioner` of the Java client).
 
 use crate::nodes::client::metadata::Metadata;
-use crate::vocab::{KafkaVersion, Stream};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::Stream;
 
 /// MurmurHash2 in 32 bits with the seed that Kafka's Java client uses for keys.
 pub fn murmur2(key: &[u8]) -> u32 {
@@ -53,9 +54,9 @@ pub struct Partitioner {
 impl Partitioner {
     /// The partitioner of release `version`, its round-robin starting at a drawn place.
     pub fn new(version: KafkaVersion, stream: &mut Stream) -> Self {
-        let kind = if version.at_least(3, 3) {
+        let kind = if version.has(Change::PartitionerByBytes) {
             Kind::StickyPerBytes
-        } else if version.at_least(2, 4) {
+        } else if version.has(Change::StickyPartitioner) {
             Kind::StickyPerBatch
         } else {
             Kind::RoundRobin

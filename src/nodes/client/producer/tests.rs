@@ -6,7 +6,8 @@ use kafka_protocol::messages::{ApiKey, RequestKind};
 
 use super::*;
 use crate::nodes::client::fake::{Answer, TOPIC, World, all_nodes, roster};
-use crate::vocab::{Acks, KafkaVersion, Seed};
+use crate::releases::KafkaVersion;
+use crate::vocab::{Acks, Seed};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);

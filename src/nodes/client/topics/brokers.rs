@@ -24,8 +24,10 @@ use crate::nodes::Effects;
 use crate::nodes::client::connections::{ConnectionConfig, Connections, Happenings, Readiness};
 use crate::nodes::client::protocol::{ApiVersions, code, error_name, text, topic_name};
 use crate::nodes::client::wake::{Wake, earlier};
+use crate::releases::defaults::{ADMIN, millis};
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, KafkaVersion, NodeId, Roster, Stream, Time, TopicsAction};
+use crate::vocab::{Clock, NodeId, Roster, Stream, Time, TopicsAction};
 
 /// `ConfigResource.Type.TOPIC`
 const TOPIC: i8 = 2;
@@ -72,11 +74,8 @@ impl Brokers {
     /// Nothing is asked yet.
     pub fn new(config: TopicsConfig, roster: Arc<Roster>, stream: Stream) -> Self {
         let connection = ConnectionConfig {
-            request_timeout: if config.version.at_least(2, 5) {
-                Duration::from_secs(30)
-            } else {
-                Duration::from_secs(120)
-            },
+            request_timeout: millis(ADMIN, "request.timeout.ms", config.version)
+                .expect("a release whose tools ask brokers has an admin client"),
             ..ConnectionConfig::default()
         };
         Self {
@@ -130,7 +129,7 @@ impl Brokers {
     }
 
     fn timed_out(&self) -> String {
-        let call = match self.config.version.at_least(2, 7) {
+        let call = match self.config.version.has(Change::AdminTimeoutNamesCall) {
             true => format!(" Call: {}", self.question.name()),
             false => String::new(),
         };
@@ -277,7 +276,9 @@ impl Brokers {
 
 /// How long one question may take: `request.timeout.ms`, and `default.api.timeout.ms` since 2.5 (KIP-533).
 fn time_limit(version: KafkaVersion) -> Duration {
-    Duration::from_secs(if version.at_least(2, 5) { 60 } else { 120 })
+    let default = |name| millis(ADMIN, name, version);
+    let limit = default("default.api.timeout.ms").or_else(|| default("request.timeout.ms"));
+    limit.expect("a release whose tools ask brokers has an admin client")
 }
 
 fn partition(told: &MetadataResponsePartition, live: impl Fn(i32) -> bool) -> Partition {

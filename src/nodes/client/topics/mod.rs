@@ -18,8 +18,9 @@ use znodes::Znodes;
 
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
+use crate::releases::KafkaVersion;
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, KafkaVersion, NodeId, Roster, Stream, TopicsCommand, Via};
+use crate::vocab::{Clock, NodeId, Roster, Stream, TopicsCommand, Via};
 
 /// One call of the command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@
 //! | 3.8 | `Elr` and `LastKnownElr`, which are not known to a cluster with a ZooKeeper server (KIP-966) |
 
 use super::picture::{Partition, Picture, Topic};
-use crate::vocab::{KafkaVersion, Shown, TopicsAction, TopicsCommand, Via};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
 /// The lines of a command about everything that it found.
 pub fn lines(version: KafkaVersion, command: &TopicsCommand, picture: &Picture) -> Vec<String> {
@@ -39,13 +40,13 @@ fn nothing_found(
         return None;
     }
     let is_told = match command.via {
-        Via::ZooKeeper => version.at_least(2, 2),
-        Via::Brokers => version.at_least(2, 4),
+        Via::ZooKeeper => version.has(Change::TopicsToolMissesInZooKeeper),
+        Via::Brokers => version.has(Change::TopicsToolMissesAtBrokers),
     };
     if !is_told {
         return None;
     }
-    if !version.at_least(2, 3) {
+    if !version.has(Change::TopicsToolNamesMissing) {
         return Some(error("Topics in [] does not exist"));
     }
     let topic = command.topics.as_ref()?;
@@ -92,10 +93,10 @@ impl Print<'_> {
     }
 
     fn head(&self, topic: &Topic) -> String {
-        let space = if self.version.at_least(2, 4) { " " } else { "" };
+        let space = if self.version.has(Change::TopicsToolLayout) { " " } else { "" };
         let configs = topic.configs.iter().map(|(name, value)| format!("{name}={value}"));
         let mut fields = vec![("Topic", topic.name.clone())];
-        if let Some(id) = topic.id.as_ref().filter(|_| self.version.has_topic_ids()) {
+        if let Some(id) = topic.id.as_ref().filter(|_| self.version.has(Change::TopicIds)) {
             fields.push(("TopicId", id.clone()));
         }
         fields.push(("PartitionCount", topic.partitions.len().to_string()));
@@ -122,7 +123,7 @@ impl Print<'_> {
     fn partition(&self, topic: &Topic, partition: &Partition) -> String {
         let ids = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         // Older releases print the number that stands in the znode.
-        let is_number = self.via == Via::ZooKeeper && !self.version.at_least(2, 4);
+        let is_number = self.via == Via::ZooKeeper && !self.version.has(Change::TopicsToolLayout);
         let leader = partition.leader.filter(|&leader| leader >= 0 || is_number);
         let leader = leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
         let mut line = format!(
@@ -132,10 +133,11 @@ impl Print<'_> {
             ids(&partition.replicas),
             ids(&partition.isr)
         );
-        if self.version.at_least(3, 8) {
+        if self.version.has(Change::TopicsToolElr) {
             line.push_str("\tElr: N/A\tLastKnownElr: N/A");
         }
-        let is_in_head = !self.version.at_least(2, 4) && self.shown == Shown::Everything;
+        let is_in_head =
+            !self.version.has(Change::TopicsToolLayout) && self.shown == Shown::Everything;
         if topic.is_marked_for_deletion && !is_in_head {
             line.push_str("\tMarkedForDeletion: true");
         }

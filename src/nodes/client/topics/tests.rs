@@ -2,7 +2,8 @@
 
 use super::picture::{Partition, Picture, Topic};
 use super::print::lines;
-use crate::vocab::{KafkaVersion, Shown, TopicsAction, TopicsCommand, Via};
+use crate::releases::KafkaVersion;
+use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
 const DESCRIBE: TopicsAction = TopicsAction::Describe(Shown::Everything);
 

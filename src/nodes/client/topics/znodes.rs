@@ -14,8 +14,9 @@ use super::{Progress, TopicsConfig, java, print};
 use crate::nodes::Effects;
 use crate::nodes::client::wake::Wake;
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, KafkaVersion, Stream, Time, TopicsAction};
+use crate::vocab::{Clock, Stream, Time, TopicsAction};
 use crate::wire::zookeeper::{Code, Reply, Request};
 
 /// Token of the session's timers; the command's own has another.
@@ -236,7 +237,7 @@ impl Znodes {
 /// What the tool dies of when nobody of ZooKeeper takes it: the first line of the exception.
 fn unreachable_zookeeper(config: &TopicsConfig) -> String {
     let thread = "Exception in thread \"main\"";
-    if config.version.at_least(1, 1) {
+    if config.version.has(Change::TopicsToolOwnZooKeeperClient) {
         format!(
             "{thread} kafka.zookeeper.ZooKeeperClientTimeoutException: Timed out waiting for \
              connection while in state: CONNECTING"
@@ -286,7 +287,7 @@ fn configs(version: KafkaVersion, topic: &Value) -> Vec<(String, String)> {
     };
     let mut configs: Vec<_> = set.into_iter().flatten().map(config).collect();
     java::hashtable_order(&mut configs, |(name, _)| name);
-    if version.at_least(2, 4) {
+    if version.has(Change::TopicsToolConfigOrder) {
         java::hash_map_order(&mut configs, 16, |(name, _)| name);
     }
     configs

@@ -7,7 +7,8 @@ use kafka_protocol::messages::RequestKind;
 use super::world::World;
 use crate::history::{BrokerObservation, Election};
 use crate::nodes::broker::znodes::{paths, payload};
-use crate::vocab::{BrokerId, KafkaVersion, TopicPartition};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::{BrokerId, TopicPartition};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
@@ -173,7 +174,7 @@ fn a_fast_restart_is_seen_since_2_2_and_not_before() {
                 _ => None,
             })
             .collect();
-        assert_eq!(epochs.is_empty(), !version.has_broker_epochs(), "{version}: {epochs:?}");
+        assert_eq!(epochs.is_empty(), !version.has(Change::BrokerEpochs), "{version}: {epochs:?}");
     }
 }
 

@@ -19,7 +19,8 @@ use crate::nodes::broker::context::ReplyTo;
 use crate::nodes::broker::controller::batch::topic_name;
 use crate::nodes::broker::controller::event_manager::Event;
 use crate::nodes::broker::znodes::{paths, payload};
-use crate::vocab::{BrokerId, ConnId, KafkaVersion};
+use crate::releases::KafkaVersion;
+use crate::vocab::{BrokerId, ConnId};
 
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
 const V3_8: KafkaVersion = KafkaVersion::new(3, 8);

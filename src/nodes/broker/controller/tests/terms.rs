@@ -5,7 +5,8 @@ use kafka_protocol::messages::RequestKind;
 use super::world::{World, state_of};
 use crate::history::BrokerObservation;
 use crate::nodes::broker::znodes::paths;
-use crate::vocab::{BrokerId, KafkaVersion};
+use crate::releases::KafkaVersion;
+use crate::vocab::BrokerId;
 
 const VERSIONS: [KafkaVersion; 4] = [
     KafkaVersion::new(1, 0),

@@ -17,10 +17,9 @@ use crate::nodes::broker::context::{Ask, Context, Outbox, Part, ReplyTo};
 use crate::nodes::broker::controller::Controller;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{BrokerRegistration, PartitionState, TopicAssignment};
+use crate::releases::KafkaVersion;
 use crate::vocab::step::Effect;
-use crate::vocab::{
-    BrokerId, Clock, ConnId, KafkaVersion, NodeId, Roster, Seed, Time, TopicPartition, Zxid,
-};
+use crate::vocab::{BrokerId, Clock, ConnId, NodeId, Roster, Seed, Time, TopicPartition, Zxid};
 use crate::wire::kafka::{decode_request, encode_response};
 use crate::wire::zookeeper::{
     Code, EventKind, KeeperState, MultiOp, MultiResult, Reply, Request, Stat, WatchedEvent,

@@ -13,44 +13,16 @@ use kafka_protocol::messages::{
 use super::{Asked, Fetcher, Question, stage_now};
 use crate::nodes::broker::replica::partition::Stage;
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
-use crate::vocab::{KafkaVersion, LeaderEpoch, Mutant, Time, Truncation};
+use crate::releases::apis::highest;
+use crate::releases::{KafkaVersion, Truncation};
+use crate::vocab::{LeaderEpoch, Mutant, Time};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 type Request = (ApiKey, i16, RequestKind, Asked);
 
-/// Fetch versions by `inter.broker.protocol.version`; up to what 2.8 advertises.
-fn fetch_version(version: KafkaVersion) -> i16 {
-    match (version.major, version.minor) {
-        (0, ..=10) => 3,
-        (0, _) => 5,
-        (1, 0) => 6,
-        (1, _) => 7,
-        (2, 0) => 8,
-        (2, ..=2) => 10,
-        (2, ..=6) => 11,
-        _ => 12,
-    }
-}
-
-fn epochs_version(version: KafkaVersion) -> i16 {
-    match (version.major, version.minor) {
-        (0 | 1, _) => 0,
-        (2, 0) => 1,
-        (2, ..=2) => 2,
-        (2, ..=7) => 3,
-        _ => 4,
-    }
-}
-
-fn list_offsets_version(version: KafkaVersion) -> i16 {
-    match (version.major, version.minor) {
-        (0, ..=10) => 1,
-        (0 | 1, _) => 2,
-        (2, 0) => 3,
-        (2, 1) => 4,
-        (2, ..=7) => 5,
-        _ => 6,
-    }
+/// What followers speak: `inter.broker.protocol.version` is that of the release.
+fn version(release: KafkaVersion, api: ApiKey) -> i16 {
+    highest(release, api).expect("a release speaks what its followers ask for")
 }
 
 /// Sees to it that the last topic of a request is the one of that name.
@@ -143,7 +115,7 @@ impl ReplicaManager {
             .with_min_bytes(config.replica_fetch_min_bytes)
             .with_max_bytes(config.replica_fetch_response_max_bytes)
             .with_topics(topics);
-        let version = fetch_version(config.version);
+        let version = version(config.version, ApiKey::Fetch);
         (ApiKey::Fetch, version, RequestKind::Fetch(request), Asked::Fetch(asked))
     }
 
@@ -166,7 +138,7 @@ impl ReplicaManager {
         let request = OffsetForLeaderEpochRequest::default()
             .with_replica_id(self.wire_id())
             .with_topics(topics);
-        let version = epochs_version(self.config.version);
+        let version = version(self.config.version, ApiKey::OffsetForLeaderEpoch);
         let body = RequestKind::OffsetForLeaderEpoch(request);
         (ApiKey::OffsetForLeaderEpoch, version, body, Asked::Epochs(asked))
     }
@@ -191,7 +163,7 @@ impl ReplicaManager {
         }
         let request =
             ListOffsetsRequest::default().with_replica_id(self.wire_id()).with_topics(topics);
-        let version = list_offsets_version(self.config.version);
+        let version = version(self.config.version, ApiKey::ListOffsets);
         (ApiKey::ListOffsets, version, RequestKind::ListOffsets(request), Asked::Offsets(asked))
     }
 }

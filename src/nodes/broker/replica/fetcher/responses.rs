@@ -13,6 +13,7 @@ use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
 use crate::nodes::broker::replica::partition::{Follower, Partition, Role, Stage};
 use crate::nodes::broker::replica::{ReplicaManager, Slot};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset, TopicPartition};
 use crate::wire::records::{Batch, BatchError};
 
@@ -52,7 +53,8 @@ impl ReplicaManager {
     fn awaits(&self, slot: Slot, leader: BrokerId, current: LeaderEpoch, stage: Stage) -> bool {
         let Some(partition) = self.partitions[slot].as_ref() else { return false };
         let Role::Follower(follower) = &partition.role else { return false };
-        let same_epoch = !self.config.version.at_least(2, 1) || partition.leader_epoch == current;
+        let same_epoch = !self.config.version.has(Change::EpochInReplicaRequests)
+            || partition.leader_epoch == current;
         follower.leader == Some(leader) && follower.stage == stage && same_epoch
     }
 
@@ -167,7 +169,7 @@ impl ReplicaManager {
         let refused = self.at(slot).at.clone();
         self.follower(slot).stage = Stage::Failed;
         self.tell_failed(cx, slot, leader, refused.clone());
-        if self.config.version.at_least(2, 3) {
+        if self.config.version.has(Change::FailedPartitionAlone) {
             return;
         }
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
@@ -275,7 +277,7 @@ impl ReplicaManager {
     /// The leader's log ends at `offset`. If that is below the own end, the rest goes. Before 2.1 (KAFKA-7414)
     /// a broker without unclean elections rather ended itself than drop what it took for committed.
     fn told_end(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
-        let may_exit = !self.config.version.at_least(2, 1);
+        let may_exit = self.config.version.has(Change::HaltOnShorterLeader);
         let partition = self.at(slot);
         let end = partition.log.end();
         if offset < end {

@@ -151,7 +151,8 @@ fn a_stale_high_watermark_admits_nobody_since_2_1() {
     for (version, offset, admitted) in [
         (OLD, 0, false),
         (OLD, 1, true),
-        (KafkaVersion::new(2, 0), 1, true),
+        (KafkaVersion::patched(2, 0, 0), 1, true),
+        (KafkaVersion::patched(2, 0, 1), 1, false),
         (KafkaVersion::new(2, 1), 1, false),
         (KafkaVersion::new(2, 1), 2, true),
         (NEWEST, 1, false),

@@ -28,10 +28,11 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo};
+use crate::releases::KafkaVersion;
 use crate::vocab::step::{DiskImage, DiskRequest, Effect};
 use crate::vocab::{
-    BrokerId, Clock, ConnId, DiskOpId, KafkaVersion, LeaderEpoch, NodeId, Offset, Rope, Roster,
-    Time, TimerId, TopicPartition,
+    BrokerId, Clock, ConnId, DiskOpId, LeaderEpoch, NodeId, Offset, Rope, Roster, Time, TimerId,
+    TopicPartition,
 };
 use crate::wire::frames::Frames;
 use crate::wire::kafka::{decode_request, encode_response};

@@ -1,6 +1,7 @@
 //! How followers cut their logs, on the histories that told the protocols apart.
 
 use super::*;
+use crate::releases::Change;
 
 fn version(text: &str) -> KafkaVersion {
     text.parse().expect("a version")
@@ -60,7 +61,8 @@ fn an_unreplicated_tail_gives_way_to_the_new_leaders_records() {
 #[test]
 fn nothing_is_fetched_behind_a_cut_before_the_leader_epochs_are_on_the_platter() {
     // Before 0.11 a broker keeps no leader epochs, and cuts to its own high watermark instead.
-    for version in KafkaVersion::ALL.iter().filter(|version| version.at_least(0, 11)) {
+    for version in KafkaVersion::ALL.iter().filter(|version| version.has(Change::TruncationByEpoch))
+    {
         let mut cluster = pair(*version);
         cluster.elect(1, 2, &[1, 2]);
         cluster.hold(2);
@@ -254,7 +256,7 @@ fn shorter_leader(version: KafkaVersion, unclean: bool) -> Cluster {
 fn kafka_7414_before_2_1_a_broker_ends_itself_rather_than_drop_what_no_unclean_election_explains() {
     for version in KafkaVersion::ALL {
         let cluster = shorter_leader(*version, false);
-        let exits = !version.at_least(2, 1);
+        let exits = version.has(Change::HaltOnShorterLeader);
         assert_eq!(!cluster.halted.is_empty(), exits, "{version}");
         assert_eq!(cluster.values(2) == ["a", "b"], exits, "{version}");
     }
@@ -339,7 +341,7 @@ fn kip_461_a_follower_whose_log_ends_in_the_middle_of_a_batch_gives_the_partitio
         // Since 2.3 a new leader epoch makes it try anew; before, its fetcher has ended.
         cluster.elect(1, 2, &[1]);
         cluster.advance(5_000);
-        let tries = if version.at_least(2, 3) { 2 } else { failed(&cluster) };
+        let tries = if version.has(Change::FailedPartitionAlone) { 2 } else { failed(&cluster) };
         assert_eq!((failed(&cluster), cluster.status(2).has_failed), (tries, true), "{version}");
     }
 }

@@ -18,8 +18,10 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::world::World;
 use crate::history::{BrokerObservation, Election};
-use crate::nodes::broker::versions::highest;
-use crate::vocab::{BrokerId, KafkaVersion};
+use crate::releases::apis::highest;
+use crate::releases::defaults::{BROKER, millis};
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::BrokerId;
 use crate::wire::records::{Batch, BatchBuilder};
 use crate::wire::workload;
 
@@ -257,7 +259,10 @@ fn a_topic_that_a_client_asks_for_is_created() {
                 other => panic!("{other:?} answers Metadata"),
             };
             let first = ask(&mut world);
-            assert_eq!(first.error_code, if version.at_least(2, 8) { 3 } else { 5 });
+            assert_eq!(
+                first.error_code,
+                if version.has(Change::TopicCreationByController) { 3 } else { 5 }
+            );
             world.wait(Duration::from_secs(1));
             let then = ask(&mut world);
             assert_eq!((then.error_code, then.partitions.len()), (0, 1), "{version}");
@@ -292,7 +297,7 @@ fn a_follower_that_does_not_keep_up_leaves_the_isr_and_comes_back() {
         let cut = world.now;
         assert_eq!(produce(&mut world, leader, 5, 6), 5, "{version}");
         let stalled = world.now.since(cut);
-        let lag = Duration::from_secs(if version.at_least(2, 5) { 30 } else { 10 });
+        let lag = millis(BROKER, "replica.lag.time.max.ms", version).expect("every release has it");
         assert!(stalled > lag / 2 && stalled < lag * 2, "{stalled:?} with {version}");
         // Up to 2.6 others hear of it only when the leader notifies the controller.
         let within = Duration::from_secs(15);

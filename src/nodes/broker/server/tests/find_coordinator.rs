@@ -13,8 +13,9 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::await_cluster;
 use super::world::World;
-use crate::nodes::broker::versions::highest;
-use crate::vocab::{BrokerId, KafkaVersion};
+use crate::releases::apis::highest;
+use crate::releases::{Change, KafkaVersion};
+use crate::vocab::BrokerId;
 
 const VERSIONS: [KafkaVersion; 4] = [
     KafkaVersion::new(1, 0),
@@ -134,8 +135,8 @@ fn fewer_brokers_than_replicas_have_no_coordinator_since_0_11() {
         }
         let (code, ..) = group(&mut world, 1);
         let topic = offsets_topic(&mut world, 1, true);
-        if version.at_least(0, 11) {
-            let error = if version.at_least(2, 8) { 3 } else { 38 };
+        if version.has(Change::StrictOffsetsTopicReplication) {
+            let error = if version.has(Change::TopicCreationByController) { 3 } else { 38 };
             assert_eq!((code, topic.error_code), (15, error), "{version}");
         } else {
             assert_eq!((code, topic.partitions.len()), (0, 50), "{version}");

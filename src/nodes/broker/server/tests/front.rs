@@ -8,7 +8,8 @@ use kafka_protocol::messages::{
 
 use super::world::World;
 use crate::history::BrokerObservation;
-use crate::vocab::{BrokerEpoch, BrokerId, KafkaVersion, Time};
+use crate::releases::KafkaVersion;
+use crate::vocab::{BrokerEpoch, BrokerId, Time};
 
 const OLD: KafkaVersion = KafkaVersion::new(1, 0);
 const NEW: KafkaVersion = KafkaVersion::new(2, 8);

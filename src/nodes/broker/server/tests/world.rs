@@ -14,8 +14,10 @@ use crate::nodes::Effects;
 use crate::nodes::broker::{Broker, Config};
 use crate::nodes::channel::Channel;
 use crate::nodes::zookeeper::{self, Tree, ZooKeeperServer};
+use crate::releases::KafkaVersion;
+use crate::releases::defaults::{BROKER, millis};
 use crate::vocab::step::{Closed, DiskImage, DiskRequest, Effect, Input};
-use crate::vocab::{BrokerId, Clock, ConnId, KafkaVersion, NodeId, Roster, Seed, Time, TimerId};
+use crate::vocab::{BrokerId, Clock, ConnId, NodeId, Roster, Seed, Time, TimerId};
 
 const LATENCY: Duration = Duration::from_micros(500);
 /// Marks the accepting end of a connection of a node to itself.
@@ -78,7 +80,7 @@ pub struct World {
 
 /// A broker's settings as release `version` has them by default.
 pub fn config(id: i32, version: KafkaVersion, zookeeper: NodeId) -> Config {
-    let newer = version.at_least(2, 5);
+    let default = |name| millis(BROKER, name, version).expect("every release has it");
     Config {
         id: BrokerId(id),
         host: format!("b{id}"),
@@ -86,8 +88,8 @@ pub fn config(id: i32, version: KafkaVersion, zookeeper: NodeId) -> Config {
         version,
         mutant: None,
         zookeepers: vec![zookeeper],
-        session_timeout: Duration::from_millis(if newer { 18_000 } else { 6_000 }),
-        replica_lag_time_max: Duration::from_millis(if newer { 30_000 } else { 10_000 }),
+        session_timeout: default("zookeeper.session.timeout.ms"),
+        replica_lag_time_max: default("replica.lag.time.max.ms"),
         replica_fetch_wait_max: Duration::from_millis(500),
         replica_fetch_min_bytes: 1,
         replica_fetch_max_bytes: 1 << 20,

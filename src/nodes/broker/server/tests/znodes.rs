@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cluster::{await_cluster, create_topic};
 use super::world::World;
 use crate::nodes::zookeeper::{Lifetime, Tree};
-use crate::vocab::KafkaVersion;
+use crate::releases::KafkaVersion;
 
 /// A line for each znode: path, E if it is ephemeral, version of its data, the data.
 fn listing(tree: &Tree, path: &str, text: &mut String) {

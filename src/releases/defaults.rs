@@ -1,46 +1,155 @@
-//! The properties that a scenario may set, with each version's defaults.
+//! The properties of brokers, topics, clients and ZooKeeper servers, with the defaults of each release.
 //!
 //! Source: `KafkaConfig`, `ProducerConfig` and `ConsumerConfig` at the tags 0.10.2.0 … 3.9.0-rc3,
 //! and `zoo.cfg` as ZooKeeper reads it. A version before a row's first default does not have it.
 //!
-//! **A property stands here only if the simulation obeys it.** What is Kafka's but not obeyed
-//! stands in [`NOT_SIMULATED`] and is an error: a setting that silently does nothing is worse than
-//! none.
+//! **A property is here only if the simulation obeys it.** A scenario that sets another one is refused: a setting that
+//! silently does nothing is worse than none.
 
-use super::DefaultValue::{Is, Off, On, Text, Unset};
-use super::{DefaultValue, Kind, Property, Unit};
-use crate::vocab::KafkaVersion;
+use std::fmt;
+use std::time::Duration;
+
+use DefaultValue::{Is, Off, On, Text, Unset};
+
+use super::KafkaVersion;
+use super::first::*;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Per cent.
+    Percent,
+    /// Things.
+    Count,
+}
+
+/// What a property's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept
+    /// nonsense.
+    Number {
+        /// What it counts.
+        unit: Unit,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// `true` or `false`.
+    Flag,
+    /// One of some words.
+    Choice(&'static [&'static str]),
+}
+
+/// What a property is when it is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// A number.
+    Is(i64),
+    /// True.
+    On,
+    /// False.
+    Off,
+    /// A word.
+    Text(&'static str),
+    /// Nothing; Kafka's `null`.
+    Unset,
+}
+
+/// A row of a property table.
+#[derive(Clone, Copy, Debug)]
+pub struct Property {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Its defaults, oldest first, each from that version on; it does not exist before the first.
+    pub defaults: &'static [(KafkaVersion, DefaultValue)],
+}
+
+impl Property {
+    /// The default in `version`; `None` when that version has no such property.
+    pub fn default_in(&self, version: KafkaVersion) -> Option<DefaultValue> {
+        in_force(self.defaults, version)
+    }
+}
+
+/// The entry of the newest version that is not newer than `version`.
+pub fn in_force<T: Copy>(entries: &[(KafkaVersion, T)], version: KafkaVersion) -> Option<T> {
+    entries.iter().rev().find(|(since, _)| *since <= version).map(|(_, entry)| *entry)
+}
+
+impl DefaultValue {
+    /// The number, if it is one.
+    pub fn number(self) -> Option<i64> {
+        match self {
+            Is(number) => Some(number),
+            On | Off | Text(_) | Unset => None,
+        }
+    }
+}
+
+impl fmt::Display for DefaultValue {
+    /// As Kafka writes it in a configuration file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Is(number) => number.fmt(f),
+            On => "true".fmt(f),
+            Off => "false".fmt(f),
+            Text(text) => text.fmt(f),
+            Unset => "null".fmt(f),
+        }
+    }
+}
+
+/// The default of a property that is a number; `None` when it is unset or `version` has no such property.
+///
+/// # Panics
+/// When the table has no such property.
+pub fn number(table: &[Property], name: &str, version: KafkaVersion) -> Option<i64> {
+    let property = table.iter().find(|property| property.name == name);
+    let property = property.unwrap_or_else(|| panic!("no property `{name}` is in the table"));
+    property.default_in(version).and_then(DefaultValue::number)
+}
+
+/// The default of a property that is a number of milliseconds, as [`number`].
+///
+/// # Panics
+/// When the table has no such property, or its default is negative.
+pub fn millis(table: &[Property], name: &str, version: KafkaVersion) -> Option<Duration> {
+    let millis = number(table, name, version)?;
+    Some(Duration::from_millis(u64::try_from(millis).expect("a duration is not negative")))
+}
 
 /// Defaults, each from a version on.
 type Since = &'static [(KafkaVersion, DefaultValue)];
-
-const V0_10: KafkaVersion = KafkaVersion::new(0, 10);
-const V0_11: KafkaVersion = KafkaVersion::new(0, 11);
-const V2_0: KafkaVersion = KafkaVersion::new(2, 0);
-const V2_1: KafkaVersion = KafkaVersion::new(2, 1);
-const V2_5: KafkaVersion = KafkaVersion::new(2, 5);
-const V3_0: KafkaVersion = KafkaVersion::new(3, 0);
-const V3_7: KafkaVersion = KafkaVersion::new(3, 7);
 
 const INT: i64 = i32::MAX as i64;
 const SHORT: i64 = i16::MAX as i64;
 const LONG: i64 = i64::MAX;
 const MIB: i64 = 1 << 20;
 
-const fn number(name: &'static str, unit: Unit, min: i64, max: i64, defaults: Since) -> Property {
+const fn numeric(name: &'static str, unit: Unit, min: i64, max: i64, defaults: Since) -> Property {
     Property { name, kind: Kind::Number { unit, min, max }, defaults }
 }
 
 const fn ms(name: &'static str, min: i64, max: i64, defaults: Since) -> Property {
-    number(name, Unit::Milliseconds, min, max, defaults)
+    numeric(name, Unit::Milliseconds, min, max, defaults)
 }
 
 const fn bytes(name: &'static str, min: i64, defaults: Since) -> Property {
-    number(name, Unit::Bytes, min, INT, defaults)
+    numeric(name, Unit::Bytes, min, INT, defaults)
 }
 
 const fn count(name: &'static str, min: i64, max: i64, defaults: Since) -> Property {
-    number(name, Unit::Count, min, max, defaults)
+    numeric(name, Unit::Count, min, max, defaults)
 }
 
 const fn flag(name: &'static str, defaults: Since) -> Property {
@@ -77,8 +186,8 @@ pub const BROKER: &[Property] = &[
     bytes("offsets.topic.segment.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     // The controller.
     flag("auto.leader.rebalance.enable", &[(V0_10, On)]),
-    number("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, INT, &[(V0_10, Is(300))]),
-    number("leader.imbalance.per.broker.percentage", Unit::Percent, 0, INT, &[(V0_10, Is(10))]),
+    numeric("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, INT, &[(V0_10, Is(300))]),
+    numeric("leader.imbalance.per.broker.percentage", Unit::Percent, 0, INT, &[(V0_10, Is(10))]),
     ms("controller.socket.timeout.ms", 1, INT, &[(V0_10, Is(30_000))]),
     flag("controlled.shutdown.enable", &[(V0_10, On)]),
     count("controlled.shutdown.max.retries", 0, INT, &[(V0_10, Is(3))]),
@@ -111,7 +220,7 @@ pub const PRODUCER: &[Property] = &[
     ms("reconnect.backoff.max.ms", 0, LONG, &[(V0_11, Is(1_000))]),
     ms("metadata.max.age.ms", 0, LONG, &[(V0_10, Is(300_000))]),
     ms("max.block.ms", 0, LONG, &[(V0_10, Is(60_000))]),
-    number("buffer.memory", Unit::Bytes, 0, LONG, &[(V0_10, Is(32 * MIB))]),
+    numeric("buffer.memory", Unit::Bytes, 0, LONG, &[(V0_10, Is(32 * MIB))]),
     bytes("max.request.size", 0, &[(V0_10, Is(MIB))]),
 ];
 
@@ -160,69 +269,8 @@ pub const COORDINATOR: &[Property] = &[
     ms("znode.container.maxNeverUsedIntervalMs", 0, INT, &[(V0_10, Is(0))]),
 ];
 
-/// Properties of Kafka and ZooKeeper that people set often and that the simulation does not obey.
-pub const NOT_SIMULATED: &[&str] = &[
-    // Brokers and topics.
-    "broker.id",
-    "broker.rack",
-    "cleanup.policy",
-    "compression.type",
-    "connections.max.idle.ms",
-    "group.initial.rebalance.delay.ms",
-    "group.max.session.timeout.ms",
-    "group.min.session.timeout.ms",
-    "delete.topic.enable",
-    "inter.broker.protocol.version",
-    "listeners",
-    "log.cleaner.enable",
-    "log.cleanup.policy",
-    "log.dir",
-    "log.dirs",
-    "log.flush.scheduler.interval.ms",
-    "log.message.format.version",
-    "log.message.timestamp.type",
-    "log.retention.bytes",
-    "log.retention.check.interval.ms",
-    "log.retention.hours",
-    "log.retention.minutes",
-    "log.retention.ms",
-    "log.roll.hours",
-    "log.roll.ms",
-    "message.format.version",
-    "message.timestamp.type",
-    "num.io.threads",
-    "num.network.threads",
-    "num.recovery.threads.per.data.dir",
-    "num.replica.fetchers",
-    "queued.max.requests",
-    "replica.selector.class",
-    "retention.bytes",
-    "retention.ms",
-    "segment.ms",
-    "transaction.state.log.min.isr",
-    "transaction.state.log.replication.factor",
-    "zookeeper.connect",
-    "zookeeper.connection.timeout.ms",
-    // Clients.
-    "auto.commit.interval.ms",
-    "bootstrap.servers",
-    "client.id",
-    "client.rack",
-    "default.api.timeout.ms",
-    "enable.auto.commit",
-    "group.id",
-    "group.instance.id",
-    "heartbeat.interval.ms",
-    "isolation.level",
-    "max.poll.interval.ms",
-    "max.poll.records",
-    "partition.assignment.strategy",
-    "partitioner.class",
-    "session.timeout.ms",
-    "transaction.timeout.ms",
-    "transactional.id",
-    // ZooKeeper.
-    "forceSync",
-    "maxClientCnxns",
-    "preAllocSize",
+/// Properties of the admin client, which `kafka-topics --bootstrap-server` uses. Scenarios cannot set them.
+pub const ADMIN: &[Property] = &[
+    ms("request.timeout.ms", 0, INT, &[(V0_11, Is(120_000)), (V2_5, Is(30_000))]),
+    ms("default.api.timeout.ms", 0, INT, &[(V2_5, Is(60_000))]),
 ];

@@ -1,0 +1,31 @@
+//! `sim releases`.
+
+use super::{Exit, Failure, Streams};
+use crate::releases::KafkaVersion;
+use crate::report::{self, Style};
+
+/// List what differs between Kafka releases, or compare two releases.
+///
+/// A release is 2.8.1, or 2.8 for the newest patch of that line.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Compare this release …
+    #[arg(value_name = "FROM", requires = "to")]
+    pub from: Option<KafkaVersion>,
+    /// … with this one.
+    #[arg(value_name = "TO")]
+    pub to: Option<KafkaVersion>,
+}
+
+pub(super) fn releases(
+    args: &Args,
+    style: Style,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let text = match args.from.zip(args.to) {
+        None => report::releases(style),
+        Some((from, to)) => report::releases_difference(from, to, style),
+    };
+    streams.out.write_all(text.as_bytes())?;
+    Ok(Exit::Held)
+}

@@ -1,0 +1,89 @@
+//! The highest version of each API, by release.
+//!
+//! Source: the message definitions at the tags of the releases; the lowest version is always 0. What clients use stays
+//! after 2.8 what it was in 2.8, except FindCoordinator: later versions need topic IDs and fetch sessions in forms that
+//! are not simulated. Clients and followers use the highest version of their release, too.
+
+use kafka_protocol::messages::ApiKey;
+
+use super::KafkaVersion;
+use super::defaults::in_force;
+use super::first::*;
+
+/// The highest version, oldest release first, each from that release on.
+pub type Steps = &'static [(KafkaVersion, i16)];
+
+/// Every API that is simulated, with its steps.
+pub const APIS: &[(ApiKey, Steps)] = &[
+    (
+        ApiKey::Produce,
+        &[(V0_10, 2), (V0_11, 3), (V1_0, 5), (V2_0, 6), (V2_1, 7), (V2_4, 8), (V2_8, 9)],
+    ),
+    (
+        ApiKey::Fetch,
+        &[
+            (V0_10, 3),
+            (V0_11, 5),
+            (V1_0, 6),
+            (V1_1, 7),
+            (V2_0, 8),
+            (V2_1, 10),
+            (V2_3, 11),
+            (V2_7, 12),
+        ],
+    ),
+    (ApiKey::ListOffsets, &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_1, 4), (V2_2, 5), (V2_8, 6)]),
+    (
+        ApiKey::Metadata,
+        &[
+            (V0_10, 2),
+            (V0_11, 4),
+            (V1_0, 5),
+            (V2_0, 6),
+            (V2_1, 7),
+            (V2_3, 8),
+            (V2_4, 9),
+            (V2_8, 11),
+        ],
+    ),
+    (
+        ApiKey::LeaderAndIsr,
+        &[(V0_10, 0), (V1_0, 1), (V2_2, 2), (V2_4, 4), (V2_8, 5), (V3_2, 6), (V3_4, 7)],
+    ),
+    (ApiKey::StopReplica, &[(V0_10, 0), (V2_2, 1), (V2_4, 2), (V2_6, 3), (V3_4, 4)]),
+    (ApiKey::UpdateMetadata, &[(V0_10, 3), (V1_0, 4), (V2_2, 5), (V2_4, 6), (V2_8, 7), (V3_4, 8)]),
+    (ApiKey::ControlledShutdown, &[(V0_10, 1), (V2_2, 2), (V2_4, 3)]),
+    (ApiKey::FindCoordinator, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V3_0, 4)]),
+    (ApiKey::ApiVersions, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3)]),
+    (ApiKey::CreateTopics, &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_4, 5), (V2_7, 6), (V2_8, 7)]),
+    (ApiKey::OffsetForLeaderEpoch, &[(V0_11, 0), (V2_0, 1), (V2_1, 2), (V2_3, 3), (V2_8, 4)]),
+    (ApiKey::DescribeConfigs, &[(V0_11, 0), (V1_1, 1), (V2_0, 2), (V2_6, 3), (V2_8, 4)]),
+    (ApiKey::ElectLeaders, &[(V2_2, 0), (V2_4, 2)]),
+    (ApiKey::AlterPartition, &[(V2_7, 0), (V3_2, 1)]),
+    (ApiKey::DescribeCluster, &[(V2_8, 0)]),
+];
+
+/// The highest version of `api` that `release` speaks; `None` when it does not know the API.
+pub fn highest(release: KafkaVersion, api: ApiKey) -> Option<i16> {
+    let (_, steps) = APIS.iter().find(|(known, _)| *known == api)?;
+    in_force(steps, release)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_grow_with_the_releases() {
+        for (api, steps) in APIS {
+            assert!(steps.is_sorted_by(|one, next| one.0 < next.0 && one.1 < next.1), "{api:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_holds_until_the_next_step() {
+        let fetch = |text: &str| highest(text.parse().unwrap(), ApiKey::Fetch);
+        assert_eq!(["0.10", "1.0", "2.6", "2.7.0", "3.9"].map(fetch), [3, 6, 11, 12, 12].map(Some));
+        assert_eq!(highest("2.7".parse().unwrap(), ApiKey::DescribeCluster), None);
+    }
+}

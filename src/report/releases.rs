@@ -1,0 +1,116 @@
+//! The table of releases → text: all rows, what differs between two releases, what a run asked for.
+
+use std::fmt::{self, Display, Write};
+
+use super::style::{Paint, Style};
+use crate::releases::{
+    Asked, ChangedDefault, Difference, KafkaVersion, Period, Row, Shown, TABLE, difference,
+};
+
+/// Every difference between releases, with its source and what shows it.
+pub fn releases(style: Style) -> String {
+    let mut out = String::new();
+    table(&mut out, style).expect("a string takes everything");
+    out
+}
+
+fn table(out: &mut String, style: Style) -> fmt::Result {
+    for row in TABLE {
+        writeln!(out, "{}", style.paint(Paint::Heading, row.name))?;
+        writeln!(out, "  {:<6}  {}", "kafka", period(row.period))?;
+        writeln!(out, "  {:<6}  {}", "source", row.source)?;
+        writeln!(out, "  {:<6}  {}", "what", row.sentence)?;
+        match row.shown {
+            Shown::Scenario(name) => writeln!(out, "  {:<6}  scenarios/{name}.toml", "shown")?,
+            Shown::Test(name) => writeln!(out, "  {:<6}  test {name}", "shown")?,
+        }
+    }
+    Ok(())
+}
+
+fn period(period: Period) -> String {
+    match period.last {
+        None => format!("since {}", period.first),
+        Some(last) => format!("until {last}"),
+    }
+}
+
+/// What differs between two releases.
+pub fn releases_difference(from: KafkaVersion, to: KafkaVersion, style: Style) -> String {
+    let mut out = String::new();
+    differs(&mut out, from, to, style).expect("a string takes everything");
+    out
+}
+
+fn differs(out: &mut String, from: KafkaVersion, to: KafkaVersion, style: Style) -> fmt::Result {
+    let Difference { came, went, apis, defaults } = difference(from, to);
+    if came.is_empty() && went.is_empty() && apis.is_empty() && defaults.is_empty() {
+        return writeln!(out, "kafka {from} and {to} do not differ in what is simulated");
+    }
+    rows(out, &format!("only in kafka {to}"), &came, style)?;
+    rows(out, &format!("only in kafka {from}"), &went, style)?;
+    let apis = apis.iter().map(|(api, old, new)| (format!("{api:?}"), *old, *new));
+    changes(out, "highest API version", apis, style)?;
+    let defaults = defaults
+        .iter()
+        .map(|ChangedDefault { owner, name, from, to }| (format!("{owner}  {name}"), *from, *to));
+    changes(out, "default", defaults, style)
+}
+
+fn rows(out: &mut String, heading: &str, rows: &[&Row], style: Style) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", style.paint(Paint::Heading, heading))?;
+    for row in rows {
+        let period = period(row.period);
+        writeln!(out, "  {}  {period}  {}", row.name, style.paint(Paint::Faint, row.source))?;
+        writeln!(out, "    {}", row.sentence)?;
+    }
+    Ok(())
+}
+
+fn changes<T: Display>(
+    out: &mut String,
+    heading: &str,
+    changed: impl Iterator<Item = (String, Option<T>, Option<T>)>,
+    style: Style,
+) -> fmt::Result {
+    let changed: Vec<_> = changed.collect();
+    let Some(widest) = changed.iter().map(|(name, ..)| name.chars().count()).max() else {
+        return Ok(());
+    };
+    writeln!(out, "{}", style.paint(Paint::Heading, heading))?;
+    let shown = |value: &Option<T>| value.as_ref().map_or_else(|| "none".to_owned(), T::to_string);
+    for (name, old, new) in &changed {
+        writeln!(out, "  {name:<widest$}  {} → {}", shown(old), shown(new))?;
+    }
+    Ok(())
+}
+
+/// The rows that a run of `kafka` asked for, and whether the release has them.
+pub fn releases_asked(kafka: KafkaVersion, asked: Asked, style: Style) -> String {
+    let mut out = String::new();
+    exercised(&mut out, kafka, asked, style).expect("a string takes everything");
+    out
+}
+
+fn exercised(out: &mut String, kafka: KafkaVersion, asked: Asked, style: Style) -> fmt::Result {
+    let rows: Vec<&Row> = asked.iter().map(|change| change.row()).collect();
+    let heading = format!(
+        "kafka {kafka}: the run depended on {} of {} differences between releases",
+        rows.len(),
+        TABLE.len()
+    );
+    writeln!(out, "{}", style.paint(Paint::Heading, heading))?;
+    let widest = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    for row in rows {
+        let (mark, paint) = match row.period.contains(kafka) {
+            true => ("yes", Paint::Good),
+            false => ("no ", Paint::Faint),
+        };
+        let mark = style.paint(paint, mark);
+        writeln!(out, "  {mark}  {:<widest$}  {}", row.name, period(row.period))?;
+    }
+    Ok(())
+}
