@@ -11,7 +11,7 @@ use super::watch::Watch;
 use super::{Cluster, ExternalListener};
 use crate::history::{Recorder, Subscriber};
 use crate::nodes::broker::Broker;
-use crate::nodes::client::{Admin, Consumer, Producer, Topics, Znodes};
+use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes};
 use crate::nodes::zookeeper::ZooKeeperServer;
 use crate::scenario::Plan;
 use crate::substrate::World;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ExternalListener;
 use crate::nodes::broker;
-use crate::nodes::client::{
+use crate::nodes::clients::{
     AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
     StartFrom, TopicsConfig, Workload, ZnodesConfig,
 };

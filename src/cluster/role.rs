@@ -4,7 +4,7 @@ use super::external_clients::ExternalClients;
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
-use crate::nodes::client::{Admin, Consumer, Producer, Topics, Znodes};
+use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes};
 use crate::nodes::zookeeper::ZooKeeperServer;
 use crate::substrate::Process;
 use crate::vocab::Clock;

@@ -6,7 +6,7 @@
 
 pub mod broker;
 pub mod channel;
-pub mod client;
+pub mod clients;
 pub mod session;
 pub mod zookeeper;
 

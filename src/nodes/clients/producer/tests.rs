@@ -5,7 +5,7 @@ use std::time::Duration;
 use kafka_protocol::messages::{ApiKey, RequestKind};
 
 use super::*;
-use crate::nodes::client::fake::{Answer, TOPIC, World, all_nodes, roster};
+use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::releases::KafkaVersion;
 use crate::vocab::{Acks, Seed};
 

@@ -1,6 +1,6 @@
 //! Which partition a record goes to (`DefaultPartitioner`, `BuiltInPartitioner` of the Java client).
 
-use crate::nodes::client::metadata::Metadata;
+use crate::nodes::clients::metadata::Metadata;
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::Stream;
 

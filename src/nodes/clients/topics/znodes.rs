@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::picture::{Partition, Picture, Topic};
 use super::{Progress, TopicsConfig, java, print};
 use crate::nodes::Effects;
-use crate::nodes::client::wake::Wake;
+use crate::nodes::clients::wake::Wake;
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::step::Input;

@@ -10,11 +10,11 @@ use super::accumulator::ProducerBatch;
 use super::{Producer, Sent, end_badly, reason};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
-use crate::nodes::client::connections::Readiness;
-use crate::nodes::client::protocol::{
+use crate::nodes::clients::connections::Readiness;
+use crate::nodes::clients::protocol::{
     certainly_not_written, code, error_name, is_metadata_error, is_retriable,
 };
-use crate::nodes::client::wake::earlier;
+use crate::nodes::clients::wake::earlier;
 use crate::vocab::{Acks, Clock, Mutant, NodeId, Time};
 
 /// What an answer that names no such partition counts as (UNKNOWN_SERVER_ERROR).

@@ -356,7 +356,7 @@ mod tests {
     use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 
     use super::*;
-    use crate::nodes::client::fake::{Answer, TOPIC, World, all_nodes, roster};
+    use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
     use crate::vocab::Seed;
     use crate::wire::kafka::RequestFrame;
 
@@ -398,7 +398,7 @@ mod tests {
     }
 
     fn appear(world: &mut World<Admin>) {
-        world.partitions.push(crate::nodes::client::fake::Partition {
+        world.partitions.push(crate::nodes::clients::fake::Partition {
             leader: 2,
             epoch: 0,
             batches: Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::nodes::client::connections::ConnectionConfig;
+use crate::nodes::clients::connections::ConnectionConfig;
 use crate::releases::KafkaVersion;
 use crate::releases::defaults::{self, ACKS, PRODUCER, in_force};
 use crate::vocab::{Acks, Mutant, NodeId, Time};

@@ -12,8 +12,8 @@ use kafka_protocol::messages::{
 };
 
 use super::*;
-use crate::nodes::client::fake::{Answer, TOPIC, World, all_nodes, roster};
-use crate::nodes::client::protocol::topic_name;
+use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
+use crate::nodes::clients::protocol::topic_name;
 use crate::releases::KafkaVersion;
 use crate::vocab::Seed;
 

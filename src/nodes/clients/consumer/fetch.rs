@@ -12,7 +12,7 @@ use super::requests::Sent;
 use super::{Consumer, Phase, ResetPolicy, observe};
 use crate::history::ClientObservation;
 use crate::nodes::Effects;
-use crate::nodes::client::protocol::{code, error_name, is_metadata_error};
+use crate::nodes::clients::protocol::{code, error_name, is_metadata_error};
 use crate::vocab::{Clock, Mutant, Offset};
 use crate::wire::records::{Batch, BatchError, Record};
 use crate::wire::workload;

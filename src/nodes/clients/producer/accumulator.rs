@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::config::ProducerConfig;
-use crate::nodes::client::wake::earlier;
+use crate::nodes::clients::wake::earlier;
 use crate::vocab::{Clock, Mutant, Time, TopicPartition};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchBuilder};
 

@@ -21,9 +21,9 @@ use kafka_protocol::messages::{
 use super::picture::{Partition, Picture, Topic};
 use super::{Progress, TopicsConfig, java, print};
 use crate::nodes::Effects;
-use crate::nodes::client::connections::{ConnectionConfig, Connections, Happenings, Readiness};
-use crate::nodes::client::protocol::{ApiVersions, code, error_name, text, topic_name};
-use crate::nodes::client::wake::{Wake, earlier};
+use crate::nodes::clients::connections::{ConnectionConfig, Connections, Happenings, Readiness};
+use crate::nodes::clients::protocol::{ApiVersions, code, error_name, text, topic_name};
+use crate::nodes::clients::wake::{Wake, earlier};
 use crate::releases::defaults::{ADMIN, millis};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::step::Input;
