@@ -1,7 +1,7 @@
 //! `sim`: a deterministic simulation testbed for Kafka.
 //!
-//! The whole cluster of the ZooKeeper era (brokers, ISR replication, controller, a ZooKeeper-like
-//! ZooKeeper, producers and consumers) runs inside one process, on a simulated network, clock and disk,
+//! The whole cluster of the ZooKeeper era (brokers, ISR replication, controller, ZooKeeper,
+//! producers and consumers) runs inside one process, on a simulated network, clock and disk,
 //! all driven by one seed. The same scenario and seed give the same run, to the byte.
 //!
 //! # As a library

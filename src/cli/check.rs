@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Engine, Exit, Failure, Streams};
 
-/// Read scenarios without running them, and say what is wrong with each.
+/// Read scenarios without running them, and print their mistakes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The scenarios to read.

@@ -6,9 +6,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use super::chosen::Chosen;
 use super::{Exit, Failure, Streams};
 
-/// Run a scenario in two processes and compare every event, the report and the exit code.
+/// Run a scenario in two processes, and compare every event, the report and the exit code.
 ///
-/// At the first difference both runs are stopped and both lines are shown.
+/// Both runs stop at the first line that differs, and both versions of it are printed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -57,14 +57,13 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // Both fail only when the process has ended, which is what is wanted.
+        // Both fail only when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Compares line by line until both end: how many lines were the same, or what is to be said of the first
-/// difference.
+/// Compares line by line until both end: how many lines were the same, or the first difference, in words.
 fn compare<E>(
     mut first: impl FnMut() -> Result<Option<String>, E>,
     mut second: impl FnMut() -> Result<Option<String>, E>,
@@ -76,7 +75,7 @@ fn compare<E>(
             (None, None) => return Ok(Ok(same)),
             (Some(first), Some(second)) if first == second => same += 1,
             (first, second) => {
-                let shown = |line: &Option<String>| line.clone().unwrap_or("(it has ended)".into());
+                let shown = |line: &Option<String>| line.clone().unwrap_or("(ended)".into());
                 return Ok(Err(format!(
                     "line {} differs\n  first   {}\n  second  {}",
                     same + 1,
@@ -88,7 +87,7 @@ fn compare<E>(
     }
 }
 
-/// What two runs come to that said the same and ended with these codes (none: by a signal).
+/// The result of two runs that printed the same, by their exit codes; a signal leaves none.
 fn compare_codes(codes: [Option<i32>; 2]) -> Result<Exit, String> {
     if codes[0] != codes[1] {
         let shown = |code: Option<i32>| code.map_or("a signal".into(), |code| code.to_string());
@@ -96,7 +95,7 @@ fn compare_codes(codes: [Option<i32>; 2]) -> Result<Exit, String> {
         return Err(format!("the first ended with {first}, the second with {second}"));
     }
     let Some(code) = codes[0] else { return Ok(Exit::Bug) };
-    // A run that came to any outcome is comparable; a file or a build that is wrong is not.
+    // Any outcome of a run can be compared; a wrong file or a bug cannot.
     let failed = [Exit::Usage, Exit::BadFile, Exit::Bug];
     let failure = failed.into_iter().find(|&exit| i32::from(exit as u8) == code);
     Ok(failure.unwrap_or(Exit::Held))
@@ -141,7 +140,7 @@ mod tests {
         assert_eq!(compared(&["a", "b"], &["a", "b"]), Ok(2));
         let differs = "line 2 differs\n  first   b\n  second  c".to_owned();
         assert_eq!(compared(&["a", "b", "d"], &["a", "c", "d"]), Err(differs));
-        let ended = "line 2 differs\n  first   (it has ended)\n  second  b".to_owned();
+        let ended = "line 2 differs\n  first   (ended)\n  second  b".to_owned();
         assert_eq!(compared(&["a"], &["a", "b"]), Err(ended));
     }
 

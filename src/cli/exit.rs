@@ -1,6 +1,7 @@
 //! Exit codes.
 
 use crate::checkers::Status;
+use crate::run::Worst;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub enum Exit {
     Violated = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The cluster or a client did not come to rest.
+    /// The cluster or a client did not converge.
     NotConverged = 3,
     /// Something expected did not happen, or something could not be judged.
     Inconclusive = 4,
@@ -37,7 +38,7 @@ impl Exit {
         Self::Bug,
     ];
 
-    /// What the help and the README say of it.
+    /// Its meaning, as `sim --help` prints it.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Held => "all held",
@@ -48,6 +49,18 @@ impl Exit {
             Self::NotDeterministic => "not deterministic",
             Self::BadFile => "a scenario or report file is wrong",
             Self::Bug => "a bug in sim itself",
+        }
+    }
+}
+
+impl From<Option<Worst>> for Exit {
+    fn from(worst: Option<Worst>) -> Self {
+        match worst {
+            None => Self::Held,
+            Some(Worst::Inconclusive) => Self::Inconclusive,
+            Some(Worst::NotConverged) => Self::NotConverged,
+            Some(Worst::Violated) => Self::Violated,
+            Some(Worst::Panicked) => Self::Bug,
         }
     }
 }

@@ -1,34 +1,31 @@
 //! `sim matrix`.
 
-use std::io;
-
+use super::format::Format;
+use super::progress::Progress;
 use super::reports::Reports;
-use super::run::Format;
-use super::sweep::Seeds;
+use super::seeds::Seeds;
 use super::{Exit, Failure, Streams};
-use crate::report::{self, Style};
+use crate::report;
 use crate::run::matrix::{matrix, runs};
 use crate::run::{BUILD, Jobs};
 
 /// How many failures are written: those of the first runs that fail.
 const FILES_MAX: usize = 20;
-/// How often progress is shown, in runs.
-const PROGRESS_EVERY: u64 = 10;
 
-/// Measure what each acks loses when a replica fails, beside what is expected.
+/// Measure which records each acks setting loses when a replica fails.
 ///
-/// A small cluster is run with acks 0, 1 and all, against a leader that crashes, loses power, is
-/// partitioned or is cut from ZooKeeper, and against a slow follower. What must never happen (N) must
-/// not be seen; what must happen in some seed (Y) must be.
+/// Runs a small cluster with acks 0, 1 and all, once for each of five faults: the leader crashes, loses power, is
+/// partitioned, or is cut from ZooKeeper; a follower is slow. Each cell is compared with what theory says: N must
+/// never happen, Y must happen in some seed.
 ///
-/// It exits with 1 when something was seen that must never be, with 4 when nothing was seen of something
-/// that must be, and as `sim run --seeds` does when a run fails for another reason.
+/// Exits with 1 when an N happened, with 4 when a Y did not, and like `sim run --seeds` when a run fails for
+/// another reason.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Run every seed from FIRST to LAST in each of the 15 cells.
     #[arg(long, value_name = "FIRST..LAST", default_value = "1..25")]
     pub seeds: Seeds,
-    /// Run N seeds at a time, one for each core unless it is given.
+    /// Run N seeds at a time [default: one for each core].
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
     /// Report as text or as one JSON document.
@@ -38,25 +35,21 @@ pub struct Args {
     pub reports: Reports,
 }
 
-pub(super) fn run(args: &Args, style: Style, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     let Seeds(seeds) = &args.seeds;
     let total = runs((seeds.end() - seeds.start()).saturating_add(1));
     let mut files = Vec::new();
-    let mut ended = 0;
+    let mut progress = Progress::new(total, "runs", streams.err_is_terminal);
     let jobs = args.jobs.map_or_else(Jobs::default, Jobs);
     let measured = matrix(seeds.clone(), jobs, |ran| {
-        ended += 1;
         if ran.has_failed() && files.len() < FILES_MAX {
-            files.extend(args.reports.write(ran, streams));
+            files.extend(progress.suspend(|| args.reports.write(ran, streams)));
         }
-        if streams.err_is_terminal && (ended % PROGRESS_EVERY == 0 || ended == total) {
-            let line = if ended == total { String::new() } else { format!("{ended}/{total} runs") };
-            // Nobody needs to know when nobody looks.
-            let _: io::Result<()> = write!(streams.err, "\r\x1b[K{line}");
-        }
+        progress.show(ran);
     });
+    progress.clear();
     let report = match args.format {
-        Format::Text => report::matrix_text(&measured, &files, style),
+        Format::Text => report::matrix_text(&measured, &files, streams.out_style),
         Format::Json => report::matrix_json(&measured, &files, BUILD),
     };
     streams.out.write_all(report.as_bytes())?;

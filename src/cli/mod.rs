@@ -1,7 +1,7 @@
 //! clap, colour, exit codes; one file per verb.
 //!
-//! The answer goes to stdout, everything else to stderr. What the verbs need of the layers below is handed
-//! in as an [`Engine`], so that they can be tested with a made-up one.
+//! The answer goes to stdout, everything else to stderr. The verbs call the layers below through an [`Engine`], so
+//! that tests can give them a made-up one.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -9,19 +9,23 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anstream::AutoStream;
+use anstream::stream::RawStream;
+use clap::{ColorChoice, Parser, Subcommand};
 
 use crate::checkers::RunOutcome;
 use crate::gateway::{GatewayError, ServeOptions};
+use crate::report::Style;
 use crate::run::{Jobs, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::Time;
 
 mod check;
 mod chosen;
-mod color;
 mod determinism;
+mod events;
 mod exit;
+mod format;
 mod matrix;
 mod mutants;
 mod progress;
@@ -30,6 +34,7 @@ mod releases;
 mod replay;
 mod reports;
 mod run;
+mod seeds;
 mod serve;
 mod sweep;
 mod timeline;
@@ -40,7 +45,7 @@ pub use exit::Exit;
 /// See [`run::many`](crate::run::many).
 pub type Many = fn(&mut dyn Iterator<Item = Plan>, Jobs, &mut dyn FnMut(Ran) -> ControlFlow<()>);
 
-/// What the verbs do their work with.
+/// The functions of the layers below that the verbs call.
 #[derive(Clone, Copy)]
 pub struct Engine {
     /// Reads a scenario.
@@ -49,11 +54,11 @@ pub struct Engine {
     pub read_failure: fn(&Path) -> Result<scenario::Failure, RunError>,
     /// Runs a plan.
     pub play: fn(Plan, RunOptions) -> Result<Ran, RunError>,
-    /// Runs a plan, with what clients from outside did when the file was recorded.
+    /// Runs a plan, with what external clients sent when the file was recorded.
     pub play_back: fn(Plan, RunOptions, &Path) -> Result<RunOutcome, GatewayError>,
-    /// Runs a plan in real time, for clients from outside.
+    /// Runs a plan in real time, for external clients.
     pub serve: fn(Plan, ServeOptions) -> Result<RunOutcome, GatewayError>,
-    /// Runs plans, so many at a time, and hands each over in their own order.
+    /// Runs plans, several at a time, and hands over the outcomes in the order of the plans.
     pub many: Many,
     /// Virtual time and the name of the node that is being stepped, for `-v`.
     pub now: fn() -> (Time, String),
@@ -65,9 +70,11 @@ pub struct Streams<'a> {
     pub out: &'a mut dyn Write,
     /// Everything else.
     pub err: &'a mut dyn Write,
-    /// Whether `out` is a terminal.
-    pub out_is_terminal: bool,
-    /// Whether `err` is a terminal.
+    /// Whether `out` has colour, unless `--color` says otherwise.
+    pub out_style: Style,
+    /// Whether `err` has colour, unless `--color` says otherwise.
+    pub err_style: Style,
+    /// Whether `err` is a terminal: only there progress is shown.
     pub err_is_terminal: bool,
 }
 
@@ -86,11 +93,18 @@ pub struct Streams<'a> {
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
-    /// Colour the answer: when stdout is a terminal, always, or never.
+    /// Use colour: auto, always or never.
     ///
-    /// NO_COLOR (set and not empty) and TERM=dumb turn `auto` off.
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
-    color: color::When,
+    /// `auto` decides for stdout and stderr apart: colour on a terminal, unless NO_COLOR is set or TERM=dumb.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        global = true,
+        hide_possible_values = true
+    )]
+    color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,10 +149,10 @@ enum Failure {
     Output(#[from] io::Error),
     #[error("cannot create {path}: {source}")]
     Create { path: String, source: io::Error },
-    #[error("cannot run myself: {0}")]
+    #[error("cannot start sim a second time: {0}")]
     Spawn(#[source] io::Error),
-    /// The message of the panic stands on stderr already.
-    #[error("this is a bug in sim; to see it again:\n  {replay}")]
+    /// The message of the panic is on stderr already.
+    #[error("this is a bug in sim; to reproduce it:\n  {replay}")]
     Panic { replay: String },
 }
 
@@ -154,7 +168,7 @@ impl From<GatewayError> for Failure {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            // Whoever read the answer has seen enough.
+            // The reader, `head` or a pager, has seen enough.
             Self::Output(error) | Self::Run(RunError::Events(error))
                 if error.kind() == io::ErrorKind::BrokenPipe =>
             {
@@ -176,17 +190,27 @@ impl Failure {
     }
 }
 
-/// Does what the process's command line says.
+/// Whether a stream has colour by itself: a terminal that knows it, and no NO_COLOR.
+fn auto_style(stream: &impl RawStream) -> Style {
+    match AutoStream::choice(stream) {
+        anstream::ColorChoice::Never => Style::Plain,
+        _ => Style::Colour,
+    }
+}
+
+/// Runs the process's command line.
 pub fn main(engine: Engine) -> ExitCode {
     let (stdout, stderr) = (io::stdout(), io::stderr());
-    let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
+    let (out_style, err_style) = (auto_style(&stdout), auto_style(&stderr));
+    let err_is_terminal = stderr.is_terminal();
     // Not locked: a run writes its event log to stdout from a thread of its own.
     let (mut out, mut err) = (stdout, stderr);
-    let mut streams = Streams { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
+    let mut streams =
+        Streams { out: &mut out, err: &mut err, out_style, err_style, err_is_terminal };
     ExitCode::from(main_with(std::env::args_os(), engine, &mut streams) as u8)
 }
 
-/// Does what `args` say.
+/// Runs a command line.
 pub fn main_with(
     args: impl IntoIterator<Item = OsString>,
     engine: Engine,
@@ -196,18 +220,24 @@ pub fn main_with(
         Ok(cli) => cli,
         Err(error) => return not_parsed(&error, streams),
     };
-    let style = color::style(cli.color, streams.out_is_terminal);
+    match cli.color {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => {
+            (streams.out_style, streams.err_style) = (Style::Colour, Style::Colour)
+        }
+        ColorChoice::Never => (streams.out_style, streams.err_style) = (Style::Plain, Style::Plain),
+    }
     let done = match cli.verb {
-        Verb::Run(args) => run::run(&args, style, engine, streams),
-        Verb::Serve(args) => serve::serve(&args, style, engine, streams),
-        Verb::Replay(args) => replay::replay(&args, style, engine, streams),
-        Verb::Timeline(args) => timeline::timeline(&args, style, engine, streams),
+        Verb::Run(args) => run::run(&args, engine, streams),
+        Verb::Serve(args) => serve::serve(&args, engine, streams),
+        Verb::Replay(args) => replay::replay(&args, engine, streams),
+        Verb::Timeline(args) => timeline::timeline(&args, engine, streams),
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
-        Verb::Properties(_) => properties::properties(style, streams),
-        Verb::Releases(args) => releases::releases(&args, style, streams),
-        Verb::Matrix(args) => matrix::run(&args, style, streams),
-        Verb::Mutants(args) => mutants::mutants(&args, style, streams),
+        Verb::Properties(_) => properties::properties(streams),
+        Verb::Releases(args) => releases::releases(&args, streams),
+        Verb::Matrix(args) => matrix::run(&args, streams),
+        Verb::Mutants(args) => mutants::mutants(&args, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);
     match done.and_then(flushed) {
@@ -215,7 +245,7 @@ pub fn main_with(
         Err(failure) => {
             if failure.exit() != Exit::Held {
                 let text = failure.to_string();
-                // When stderr is gone too, the exit code has to do.
+                // When stderr is gone, too, the exit code is all there is.
                 let _: io::Result<()> = writeln!(streams.err, "{}", text.trim_end());
             }
             failure.exit()
@@ -223,14 +253,18 @@ pub fn main_with(
     }
 }
 
-/// Help and versions are answers, everything else is a mistake.
+/// Help and versions go to stdout, mistakes to stderr.
 fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
-    let text = error.render();
+    let rendered = error.render();
+    let text = |style| match style {
+        Style::Plain => rendered.to_string(),
+        Style::Colour => rendered.ansi().to_string(),
+    };
     if error.use_stderr() {
-        let _: io::Result<()> = write!(streams.err, "{text}");
+        let _: io::Result<()> = streams.err.write_all(text(streams.err_style).as_bytes());
         return Exit::Usage;
     }
-    match write!(streams.out, "{text}") {
+    match streams.out.write_all(text(streams.out_style).as_bytes()) {
         Err(error) => Failure::from(error).exit(),
         Ok(()) => Exit::Held,
     }

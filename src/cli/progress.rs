@@ -1,115 +1,98 @@
-//! How far a sweep is: one line on stderr, on a terminal only.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a rate is of the wall clock, and nothing but this line depends on it"
-)]
+//! How far many runs are: one line on stderr, on a terminal only.
 
-use std::io::{self, Write};
-use std::ops::RangeInclusive;
-use std::time::{Duration, Instant};
+use std::fmt;
 
-use crate::run::{Ran, Sweep};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// How often the line is written anew.
-const EVERY: Duration = Duration::from_millis(100);
-/// To the start of the line, and clear it.
-const CLEAR: &str = "\r\x1b[K";
+use crate::run::Ran;
 
-/// The line.
+/// A line such as `640/1000 seeds  12.5/s  29s left  3 failed`.
 #[derive(Debug)]
 pub struct Progress {
-    total: u64,
-    is_shown: bool,
-    started: Instant,
-    written: Option<Instant>,
-    has_failed: bool,
+    bar: ProgressBar,
+    failed: u64,
 }
 
 impl Progress {
-    /// The line for so many seeds; nothing is ever written unless `is_shown`.
-    pub fn new(seeds: &RangeInclusive<u64>, is_shown: bool) -> Self {
-        let total = (seeds.end() - seeds.start()).saturating_add(1);
-        Self { total, is_shown, started: Instant::now(), written: None, has_failed: false }
+    /// The line for `total` runs, which are called `unit`; nothing is ever written unless `is_shown`.
+    pub fn new(total: u64, unit: &str, is_shown: bool) -> Self {
+        let to = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self::on(total, unit, to)
     }
 
-    /// Writes the line, if it is time to. The first failure is told at once, above it.
-    pub fn show(&mut self, ran: &Ran, so_far: &Sweep, err: &mut dyn Write) {
-        if !self.is_shown {
-            return;
+    fn on(total: u64, unit: &str, to: ProgressDrawTarget) -> Self {
+        let style = format!("{{pos}}/{{len}} {unit}  {{rate}}  {{eta}} left  {{msg}} failed");
+        let style = ProgressStyle::with_template(&style).expect("braces come in pairs");
+        let bar = ProgressBar::with_draw_target(Some(total), to);
+        bar.set_style(style.with_key("rate", rate));
+        bar.set_message("0");
+        Self { bar, failed: 0 }
+    }
+
+    /// Counts a run. The first failure is printed at once, above the line.
+    pub fn show(&mut self, ran: &Ran) {
+        if ran.has_failed() {
+            self.failed += 1;
+            self.bar.set_message(self.failed.to_string());
         }
-        if ran.has_failed() && !self.has_failed {
-            self.has_failed = true;
-            let what = match &ran.outcome {
+        if ran.has_failed() && self.failed == 1 {
+            self.bar.println(match &ran.outcome {
                 Ok(outcome) => outcome.to_string(),
                 Err(panic) => format!("seed {} {panic}", ran.plan.seed.0),
-            };
-            say(err, &format!("{CLEAR}{what}\n"));
+            });
         }
-        let now = Instant::now();
-        if self.written.is_none_or(|written| now - written >= EVERY) {
-            self.written = Some(now);
-            say(err, &(CLEAR.to_owned() + &line(so_far, self.total, now - self.started)));
-        }
+        self.bar.inc(1);
     }
 
-    /// Takes the line away.
-    pub fn clear(&self, err: &mut dyn Write) {
-        if self.is_shown {
-            say(err, CLEAR);
-        }
+    /// Removes the line while `write` writes to stderr.
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    /// Removes the line.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }
 
-/// Nobody needs to know when nobody looks.
-fn say(err: &mut dyn Write, text: &str) {
-    let _: io::Result<()> = err.write_all(text.as_bytes()).and_then(|()| err.flush());
-}
-
-fn line(so_far: &Sweep, total: u64, elapsed: Duration) -> String {
-    let (ran, failed) = (so_far.ran, so_far.failed());
-    let seconds = elapsed.as_secs_f64().max(0.001);
-    let rate = ran as f64 / seconds;
-    let left = (total - ran) as f64 / rate.max(f64::MIN_POSITIVE);
-    let left = if left < 1e6 { format!("{left:.0}s left") } else { "long to go".to_owned() };
-    format!("{ran}/{total} seeds  {rate:.1}/s  {left}  {failed} failed")
+/// Runs per second: indicatif's own key has four decimals.
+fn rate(state: &ProgressState, to: &mut dyn fmt::Write) {
+    // A line that cannot be written is no failure of the runs.
+    let _: fmt::Result = write!(to, "{:.1}/s", state.per_sec());
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::run::Tally;
+    use indicatif::InMemoryTerm;
 
-    #[test]
-    fn the_line_tells_how_far_it_is() {
-        let mut tally = Tally::new("x.toml", &(1..=100));
-        let empty = line(tally.so_far(), 100, Duration::ZERO);
-        assert_eq!(empty, "0/100 seeds  0.0/s  long to go  0 failed");
-        for seed in 1..=20 {
-            tally.add(&crate::cli::tests::ran("violated.toml", seed));
+    use super::*;
+
+    /// What a terminal shows of a sweep of two seeds: when both have run, and when the line is gone.
+    fn shown(scenario: &str) -> [String; 2] {
+        let terminal = InMemoryTerm::new(10, 100);
+        let to = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut progress = Progress::on(3, "seeds", to);
+        for seed in 1..=2 {
+            progress.show(&crate::cli::tests::ran(scenario, seed));
         }
-        let line = line(tally.so_far(), 100, Duration::from_secs(4));
-        assert_eq!(line, "20/100 seeds  5.0/s  16s left  20 failed");
+        progress.bar.force_draw();
+        let during = terminal.contents();
+        progress.clear();
+        [during, terminal.contents()]
     }
 
     #[test]
-    fn only_a_terminal_sees_it_and_the_first_failure_stays() {
-        let mut tally = Tally::new("x.toml", &(1..=2));
-        let said = |is_shown: bool, tally: &mut Tally| {
-            let (mut err, mut progress) = (Vec::new(), Progress::new(&(1..=2), is_shown));
-            for seed in 1..=2 {
-                let ran = crate::cli::tests::ran("violated.toml", seed);
-                tally.add(&ran);
-                progress.show(&ran, tally.so_far(), &mut err);
-                tally.so_far();
-            }
-            progress.clear(&mut err);
-            String::from_utf8(err).expect("text")
-        };
-        assert_eq!(said(false, &mut tally.clone()), "");
-        let shown = said(true, &mut tally);
-        assert_eq!(shown.matches("sim run violated.toml --seed 1 violated: ").count(), 1);
-        assert!(!shown.contains("--seed 2"), "{shown:?}");
-        assert!(shown.ends_with(CLEAR), "{shown:?}");
+    fn the_line_shows_how_far_it_is_and_goes() {
+        let [during, after] = shown("held.toml");
+        assert!(during.starts_with("2/3 seeds  ") && during.ends_with("0 failed"), "{during:?}");
+        assert_eq!(after, "");
+    }
+
+    #[test]
+    fn the_first_failure_stays_and_all_are_counted() {
+        let [during, after] = shown("violated.toml");
+        assert!(during.ends_with("2 failed"), "{during:?}");
+        assert!(after.contains("sim run violated.toml --seed 1 violated: "), "{after:?}");
+        assert!(!after.contains("--seed 2") && !after.contains("failed"), "{after:?}");
     }
 }

@@ -2,21 +2,25 @@
 
 use super::{Exit, Failure, Streams};
 use crate::checkers::{Class, PROPERTIES};
-use crate::report::{Paint, Style};
+use crate::report::Paint;
 
-/// List what every run is judged by, and who says so.
+/// List the properties that every run is judged by, with their sources.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub(super) fn properties(style: Style, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
+pub(super) fn properties(streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     for property in PROPERTIES {
         let class = match property.class {
             Class::Safety => "safety",
             Class::Liveness => "liveness",
         };
-        writeln!(streams.out, "{}  {class}", style.paint(Paint::Heading, property.name))?;
+        writeln!(
+            streams.out,
+            "{}  {class}",
+            streams.out_style.paint(Paint::Heading, property.name)
+        )?;
         for (label, text) in [
-            ("states", property.statement),
+            ("rule", property.statement),
             ("source", property.source),
             ("leaves out", property.leaves_out),
         ] {

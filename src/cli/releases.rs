@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, Streams};
 use crate::releases::KafkaVersion;
-use crate::report::{self, Style};
+use crate::report;
 
 /// List what differs between Kafka releases, or compare two releases.
 ///
@@ -17,14 +17,10 @@ pub struct Args {
     pub to: Option<KafkaVersion>,
 }
 
-pub(super) fn releases(
-    args: &Args,
-    style: Style,
-    streams: &mut Streams<'_>,
-) -> Result<Exit, Failure> {
+pub(super) fn releases(args: &Args, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     let text = match args.from.zip(args.to) {
-        None => report::releases(style),
-        Some((from, to)) => report::releases_difference(from, to, style),
+        None => report::releases(streams.out_style),
+        Some((from, to)) => report::releases_difference(from, to, streams.out_style),
     };
     streams.out.write_all(text.as_bytes())?;
     Ok(Exit::Held)

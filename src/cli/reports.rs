@@ -12,14 +12,13 @@ pub struct Reports {
     /// Write failures to DIR, as SCENARIO-SEED.toml.
     #[arg(long = "reports", value_name = "DIR", default_value = REPORTS)]
     pub folder: PathBuf,
-    /// Write no failure.
+    /// Write no failure files.
     #[arg(long, conflicts_with = "folder")]
     pub no_report: bool,
 }
 
 impl Reports {
-    /// Writes a file if the run failed. When that cannot be, the answer is worth no less: it is said on
-    /// stderr, and nothing else changes.
+    /// Writes a file if the run failed. When it cannot be written, stderr says so, and the answer stays the same.
     pub fn write(&self, ran: &Ran, streams: &mut Streams<'_>) -> Option<PathBuf> {
         if self.no_report {
             return None;
@@ -27,7 +26,7 @@ impl Reports {
         match run::write_failure(ran, &self.folder) {
             Ok(file) => file,
             Err(unwritable) => {
-                // When stderr is gone too, there is nobody to tell.
+                // When stderr is gone, too, there is no place left to say it.
                 let _: io::Result<()> = writeln!(streams.err, "{unwritable}");
                 None
             }

@@ -12,51 +12,51 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::chosen::Chosen;
-use super::run::Format;
+use super::format::Format;
 use super::{Engine, Exit, Failure, Streams, trace};
 use crate::gateway::ServeOptions;
-use crate::report::{self, Provenance, Style};
+use crate::report::{self, Provenance};
 use crate::run::RunOptions;
 use crate::scenario::Plan;
 
 /// Run a scenario's cluster in real time, for real clients.
 ///
-/// Every broker and every ZooKeeper server listens on a port of its own, and the scenario's faults reach who
-/// is connected. The first lines say where servers listen (`broker b1 127.0.0.1:9092`), the line `ready` says
-/// that the scenario's topics stand; with `--format json` they go to stderr.
+/// Every broker and every ZooKeeper server listens on a port of its own, and the scenario's faults affect its
+/// clients. The first lines name the ports (`broker b1 127.0.0.1:9092`); the line `ready` means that the
+/// scenario's topics exist. With `--format json` these lines go to stderr.
 ///
-/// Ends when the scenario's duration is over, or with Ctrl-C: connections are closed, what is left of the
-/// scenario is simulated without waiting, and the run is judged as by `sim run`. Another Ctrl-C ends at once.
+/// Ends after the scenario's duration, or with Ctrl-C. Then connections are closed, the rest of the scenario is
+/// simulated without waiting, and the run is judged as by `sim run`. A second Ctrl-C ends at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Where the first broker listens; the others on the ports behind it.
+    /// Address of the first broker; the others get the next ports.
     #[arg(long, value_name = "ADDRESS", default_value_t = local(9092))]
     pub kafka: SocketAddr,
-    /// Where the first ZooKeeper server listens; the others on the ports behind it.
+    /// Address of the first ZooKeeper server; the others get the next ports.
     #[arg(long, value_name = "ADDRESS", default_value_t = local(2181))]
     pub zookeeper: SocketAddr,
-    /// Take ports from PORT on, first for brokers, then for servers; 0 picks free ones.
+    /// Use ports from PORT on, first for brokers, then for ZooKeeper; 0 picks free ports.
     #[arg(long)]
     pub port: Option<u16>,
-    /// Tell clients HOST as the place of the servers, not the address they listen on.
+    /// Advertise HOST to clients instead of the address that servers listen on.
     #[arg(long, value_name = "HOST")]
     pub advertised_host: Option<String>,
-    /// Let so many simulated seconds pass in each second.
+    /// Simulate this many seconds in each second of real time.
     #[arg(long, value_name = "TIMES", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub speed: u32,
-    /// Go on after the scenario's duration, until Ctrl-C.
+    /// Continue after the scenario's duration, until Ctrl-C.
     #[arg(long)]
     pub keep_running: bool,
-    /// Write what comes from clients, and when, to FILE, for `sim run --inbound FILE`.
+    /// Record what clients send to FILE, for `sim run --inbound FILE`.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
-    /// Show what the nodes log; twice or three times shows more.
+    /// Show the logs of the nodes on stderr; repeat for more.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -67,11 +67,10 @@ fn local(port: u16) -> SocketAddr {
 
 pub(super) fn serve(
     args: &Args,
-    style: Style,
     engine: Engine,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    trace::start(args.verbose, style == Style::Colour, engine.now);
+    trace::start(args.verbose, streams.err_style, engine.now);
     let plan = args.chosen.plan(engine)?;
     let replay = replay(args, &plan);
     let (kafka, zookeeper) = addresses(args);
@@ -82,7 +81,7 @@ pub(super) fn serve(
         speed: args.speed,
         keep_running: args.keep_running,
         record: record(args)?,
-        // Not `streams`: another thread tells when the cluster is ready.
+        // Not `streams`: another thread writes that the cluster is ready.
         notices: match args.format {
             Format::Text => Box::new(io::stdout()),
             Format::Json => Box::new(io::stderr()),
@@ -90,12 +89,12 @@ pub(super) fn serve(
         stop: stop_on_signals().map_err(Failure::Signals)?,
         run: RunOptions::default(),
     };
-    // Unwinding leaves nothing behind that is used again: the process ends with this run.
+    // Nothing is used after an unwind: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.serve)(plan, options)));
     let outcome = ran.map_err(|_| Failure::Panic { replay: replay.clone() })??;
     let about = Provenance { replay: Some(replay), ..Provenance::default() };
     let report = match args.format {
-        Format::Text => report::text(&outcome, &about, style),
+        Format::Text => report::text(&outcome, &about, streams.out_style),
         Format::Json => report::json(&outcome, &about),
     };
     streams.out.write_all(report.as_bytes())?;
@@ -116,7 +115,7 @@ fn addresses(args: &Args) -> (SocketAddr, SocketAddr) {
 /// `timeout` and others send theirs twice, to the process and to its group.
 #[expect(clippy::disallowed_methods, reason = "signals come in real time, beside any simulation")]
 fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
-    /// What a shell says of a process that SIGINT ended.
+    /// Exit code of a process that SIGINT ended, as shells report it.
     const INTERRUPTED: i32 = 130;
     const LOOK: Duration = Duration::from_millis(100);
     const PATIENCE: Duration = Duration::from_secs(1);
@@ -137,11 +136,11 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// What gives this run again, as far as anything can.
+/// The command that gives the same run again, if there is one.
 fn replay(args: &Args, plan: &Plan) -> String {
     match &args.record {
         Some(file) => format!("{} --inbound {}", plan.command(), file.display()),
-        None => "needs what clients sent, and nothing was recorded (--record FILE)".to_owned(),
+        None => "impossible: what clients sent was not recorded (--record FILE)".to_owned(),
     }
 }
 

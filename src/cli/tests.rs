@@ -11,11 +11,12 @@ use crate::gateway::{GatewayError, RecordingError};
 use crate::history::Fingerprint;
 use crate::model::Permission;
 use crate::releases::{Asked, KafkaVersion};
+use crate::report::Style;
 use crate::run::{self, Panicked, Ran, RunError, RunOptions};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Happening, Seed, Time};
 
-/// Stands for a scenario: its name says what its run comes to.
+/// A made-up scenario: its name says how its run ends.
 fn load(path: &Path) -> Result<Scenario, RunError> {
     let name = path.display().to_string();
     match &*name {
@@ -42,7 +43,7 @@ fn play(plan: Plan, mut options: RunOptions) -> Result<Ran, RunError> {
     Ok(played(plan))
 }
 
-/// What a run comes to; that of `mixed.toml` depends on its seed.
+/// The outcome of a made-up run; that of `mixed.toml` depends on its seed.
 fn played(plan: Plan) -> Ran {
     let mut story = Story::default();
     let last_digit = plan.seed.0 % 10;
@@ -119,10 +120,15 @@ struct Said {
     err: String,
 }
 
+/// Streams that are no terminals.
+fn plain<'a>(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Streams<'a> {
+    let (out_style, err_style) = (Style::Plain, Style::Plain);
+    Streams { out, err, out_style, err_style, err_is_terminal: false }
+}
+
 fn said(args: &[&str]) -> Said {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams =
-        Streams { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
+    let mut streams = plain(&mut out, &mut err);
     let args = ["sim"].iter().chain(args).map(OsString::from);
     let exit = main_with(args, ENGINE, &mut streams);
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -229,18 +235,14 @@ fn a_reader_that_goes_away_is_no_failure() {
     let violated = ["sim", "run", "violated.toml", "--no-report"];
     for args in [&violated[..], &["sim", "--help"], &["sim", "properties"], &["sim", "releases"]] {
         let mut err = Vec::new();
-        let mut streams = Streams {
-            out: &mut Gone,
-            err: &mut err,
-            out_is_terminal: false,
-            err_is_terminal: false,
-        };
+        let mut gone = Gone;
+        let mut streams = plain(&mut gone, &mut err);
         let exit = main_with(args.iter().map(OsString::from), ENGINE, &mut streams);
         assert_eq!((exit, &*err), (Exit::Held, &b""[..]), "{args:?}");
     }
 }
 
-/// What a sweep of `mixed.toml` comes to, as JSON.
+/// The sum of a sweep of `mixed.toml`, as JSON.
 fn swept(seeds: &str) -> (Exit, serde_json::Value) {
     let said = said(&["run", "mixed.toml", "--seeds", seeds, "--no-report", "--format", "json"]);
     assert_eq!(said.err, "", "progress is for terminals");

@@ -4,36 +4,36 @@ use std::sync::mpsc;
 
 use super::chosen::Chosen;
 use super::{Engine, Exit, Failure, Streams};
+use crate::report;
 use crate::report::story::{self, Filter, Kind, RecordId, Story};
-use crate::report::{self, Style};
 use crate::run::RunOptions;
 use crate::scenario::quantity;
 use crate::vocab::{Time, TopicPartition};
 
-/// Tell a run as an ordered story, one line for each event that matters.
+/// Print the events of a run in order, one line each.
 ///
-/// Without --kind and --record, what happens to every single record is left out. --record follows one record: who
-/// leads, sent, appended, pulled, acknowledged, committed, answered, read.
+/// Without --kind and --record, events of single records are left out. --record follows one record: metadata,
+/// sent, appended, fetched, committed, acknowledged, read.
 ///
-/// Kinds: fault, process, session, controller, election, isr, role, truncation, trouble, leader, command; and of
-/// single records: ask, record, send, append, fetch, commit, answer, read, fact.
+/// Kinds: fault, process, session, controller, election, isr, role, truncation, error, metadata, command; and of
+/// single records: request, queue, send, append, fetch, commit, ack, read, final.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Show only what is about this node; may be repeated.
+    /// Show only events of this node; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
-    /// Show only what is about this partition; may be repeated.
+    /// Show only events of this partition; may be repeated.
     #[arg(long, value_name = "TOPIC-N")]
     pub partition: Vec<TopicPartition>,
-    /// Show only this kind; may be repeated.
+    /// Show only events of this kind; may be repeated.
     #[arg(long, value_name = "KIND")]
     pub kind: Vec<Kind>,
-    /// Follow one record, by its producer and its number there, counted from 0.
+    /// Follow one record, by its producer and its number, counted from 0.
     #[arg(long, value_name = "PRODUCER:N")]
     pub record: Option<RecordId>,
-    /// Show only what happens between two times, as in 7s..9.5s.
+    /// Show only events between two times, as in 7s..9.5s.
     #[arg(long, value_name = "FROM..TO", value_parser = between)]
     pub between: Option<(Time, Time)>,
     /// Show which differences between Kafka releases the run depended on, instead of the story.
@@ -48,12 +48,11 @@ fn between(text: &str) -> Result<(Time, Time), String> {
 
 pub(super) fn timeline(
     args: &Args,
-    style: Style,
     engine: Engine,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     if args.releases {
-        return releases(args, style, engine, streams);
+        return releases(args, engine, streams);
     }
     let (to, moments) = mpsc::channel();
     let options = RunOptions {
@@ -71,24 +70,19 @@ pub(super) fn timeline(
         record: args.record.clone(),
     };
     let shown = filter.apply(moments.into_iter().collect());
-    streams.out.write_all(story::story(&shown, style).as_bytes())?;
+    streams.out.write_all(story::story(&shown, streams.out_style).as_bytes())?;
     if shown.is_empty() {
-        writeln!(streams.err, "nothing of the kind happened")?;
+        writeln!(streams.err, "no event matches")?;
     }
     Ok(Exit::Held)
 }
 
-fn releases(
-    args: &Args,
-    style: Style,
-    engine: Engine,
-    streams: &mut Streams<'_>,
-) -> Result<Exit, Failure> {
+fn releases(args: &Args, engine: Engine, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     let plan = args.chosen.plan(engine)?;
     let replay = plan.command();
     let ran = (engine.play)(plan, RunOptions::default())?;
     let outcome = ran.outcome.map_err(|_| Failure::Panic { replay })?;
-    let text = report::releases_asked(outcome.kafka, outcome.asked, style);
+    let text = report::releases_asked(outcome.kafka, outcome.asked, streams.out_style);
     streams.out.write_all(text.as_bytes())?;
     Ok(Exit::Held)
 }

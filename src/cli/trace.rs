@@ -1,4 +1,4 @@
-//! `-v`: what brokers, servers and clients would log, with virtual time and the node's name, to stderr.
+//! `-v`: the logs of brokers, servers and clients, with virtual time and the node's name, to stderr.
 
 use std::fmt;
 use std::io;
@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::report::Style;
 use crate::vocab::Time;
 
 /// Shows when in virtual time, and where.
@@ -19,8 +20,8 @@ impl FormatTime for Now {
     }
 }
 
-/// Begins to show what is logged; more of it with every `-v`.
-pub fn start(verbose: u8, color: bool, now: fn() -> (Time, String)) {
+/// Starts to show logs; more of them with every `-v`.
+pub fn start(verbose: u8, style: Style, now: fn() -> (Time, String)) {
     let level = match verbose {
         0 => return,
         1 => "info",
@@ -30,9 +31,9 @@ pub fn start(verbose: u8, color: bool, now: fn() -> (Time, String)) {
     let started = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("kafka_sim={level}")))
         .with_timer(Now(now))
-        .with_ansi(color)
+        .with_ansi(style == Style::Colour)
         .with_writer(io::stderr)
         .try_init();
-    // Only a second call in one process fails, and then what is logged is shown already.
+    // Only a second call in one process fails, and then logs are shown already.
     drop(started);
 }

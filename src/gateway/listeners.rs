@@ -1,8 +1,9 @@
 //! Where one server listens, while it runs.
 //!
-//! A server whose process does not run refuses its clients, as a host does on whose port nobody listens. So its
-//! listening socket is closed, which also resets who was not accepted yet, and opened again when it is back. In
-//! between the port is held by a socket that is bound and does not listen, so that nobody is given it by chance.
+//! A server whose process does not run refuses its clients, as a host does on a port without a listener. So its
+//! listening socket is closed, which also resets connections that were not accepted yet, and opened again when the
+//! server is back. In between a socket that is bound and does not listen holds the port, so that no other process
+//! gets it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,13 +19,13 @@ const BACKLOG: i32 = 1_024;
 /// How long to wait before the next try to listen on a port that was taken meanwhile.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// A door.
+/// The listening socket of one server.
 pub struct AcceptSocket {
     address: SocketAddr,
     token: Token,
-    /// None while nobody listens.
+    /// None while the server is down.
     listener: Option<TcpListener>,
-    /// Holds the port while nobody listens.
+    /// Holds the port while the server is down.
     placeholder: Option<Socket>,
     should_listen: bool,
     /// When the next try to listen is due; set while tries fail.
@@ -40,10 +41,10 @@ fn bound(address: SocketAddr) -> io::Result<Socket> {
 }
 
 impl AcceptSocket {
-    /// A door that is open; `token` is that of the listener's events.
+    /// A socket that listens; `token` is that of its events.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Those of the operating system.
     pub fn new(
         listener: std::net::TcpListener,
         token: Token,
@@ -61,17 +62,17 @@ impl AcceptSocket {
         })
     }
 
-    /// Accepts who knocks.
+    /// Accepts a pending connection.
     ///
     /// # Errors
-    /// What the operating system says; [`io::ErrorKind::WouldBlock`] when nobody knocks, or nobody listens.
+    /// Those of the operating system; [`io::ErrorKind::WouldBlock`] when no connection is pending, or it is closed.
     pub fn accept(&self) -> io::Result<TcpStream> {
         let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         listener.accept().map(|(stream, _)| stream)
     }
 
     /// The server's process ended: clients are refused from now on.
-    pub fn shut(&mut self) {
+    pub fn close(&mut self) {
         (self.should_listen, self.retry_at) = (false, None);
         if self.listener.take().is_some() {
             self.placeholder = bound(self.address)
@@ -135,18 +136,18 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_to_a_shut_door_is_refused_and_the_same_port_opens_again() {
+    fn a_closed_port_refuses_and_opens_again() {
         let poll = Poll::new().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut door = AcceptSocket::new(listener, Token(0), poll.registry()).unwrap();
-        let _standing = connect(door.address).unwrap();
+        let mut socket = AcceptSocket::new(listener, Token(0), poll.registry()).unwrap();
+        let _standing = connect(socket.address).unwrap();
         for second in 1..4 {
-            door.shut();
-            let refused = connect(door.address).expect_err("nobody listens");
+            socket.close();
+            let refused = connect(socket.address).expect_err("it does not listen");
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-            assert!(door.accept().is_err());
-            door.open(Duration::from_secs(second), poll.registry());
-            let _client = connect(door.address).expect("somebody listens");
+            assert!(socket.accept().is_err());
+            socket.open(Duration::from_secs(second), poll.registry());
+            let _client = connect(socket.address).expect("it listens");
         }
     }
 
@@ -154,16 +155,16 @@ mod tests {
     fn a_port_that_was_taken_meanwhile_is_tried_until_it_is_free() {
         let poll = Poll::new().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut door = AcceptSocket::new(listener, Token(0), poll.registry()).unwrap();
-        door.shut();
-        door.placeholder = None;
-        let thief = std::net::TcpListener::bind(door.address).unwrap();
-        door.open(Duration::ZERO, poll.registry());
-        assert!(door.listener.is_none() && door.retry_at.is_some());
+        let mut socket = AcceptSocket::new(listener, Token(0), poll.registry()).unwrap();
+        socket.close();
+        socket.placeholder = None;
+        let thief = std::net::TcpListener::bind(socket.address).unwrap();
+        socket.open(Duration::ZERO, poll.registry());
+        assert!(socket.listener.is_none() && socket.retry_at.is_some());
         drop(thief);
-        door.try_again(RETRY / 2, poll.registry());
-        assert!(door.listener.is_none(), "it is not time yet");
-        door.try_again(RETRY, poll.registry());
-        assert!(door.listener.is_some() && door.retry_at.is_none());
+        socket.try_again(RETRY / 2, poll.registry());
+        assert!(socket.listener.is_none(), "it is not time yet");
+        socket.try_again(RETRY, poll.registry());
+        assert!(socket.listener.is_some() && socket.retry_at.is_none());
     }
 }

@@ -1,37 +1,36 @@
 //! Real programs on the simulated cluster: sockets outside, simulated connections inside.
 //!
 //! A served cluster runs in the thread of its simulation, paced to the wall clock; the sockets live in a thread
-//! beside it, in real time. Each connection from outside is a connection of one simulated node, the outside, so
-//! that the scenario's latencies, cuts, crashes and pauses reach real clients as they reach simulated ones:
+//! beside it, in real time. All external clients are connections of one simulated node, so that the scenario's
+//! latencies, cuts, crashes and pauses affect them as they affect simulated clients:
 //!
-//! | inside | outside |
+//! | in the cluster | at the client |
 //! |---|---|
-//! | the server closes | what was sent arrives, then the end |
+//! | the server closes | the rest arrives, then end of file |
 //! | the server's process dies | a reset |
-//! | it does not run, and its host does | connections are refused |
-//! | the way is cut, the host has no power, the process stands still | silence |
+//! | its process is down, its host is up | connections are refused |
+//! | the link is cut, the host has no power, the process is paused | silence |
 //!
-//! One thing differs: the operating system accepts connections by itself, so that where a real client would wait for
-//! the handshake it waits for its first answer.
+//! One thing differs: the operating system accepts connections by itself, so that a client that would wait for the
+//! handshake waits for its first answer instead.
 //!
-//! Nobody outside is trusted. A server has up to 4,096 connections, and its share of the process's descriptors;
-//! more are reset. What a server does not read is left in the client's socket, but for a window of 256 KiB (less
-//! when there are more than a thousand connections); a client that leaves a mebibyte of answers unread is not
-//! listened to until it reads, and is reset when it leaves 256. Both decide only when bytes are taken from a real
-//! socket, and so nothing that the recording does not hold. Requests are looked through before anything is made of
-//! them ([`crate::wire::foreign`]), and those that brokers make of one another are refused, as the ACLs of a real
-//! cluster do.
+//! External clients are not trusted. A server has up to 4,096 connections, and its share of the process's descriptors;
+//! more are reset. Bytes that a server does not read stay in the client's socket, except a window of 256 KiB (less
+//! with more than a thousand connections). A client that leaves 1 MiB of answers unread is not read until it reads,
+//! and is reset at 256 MiB. Both limits decide only when bytes are taken from a real socket, so the recording holds
+//! their effect. Requests are checked before they are decoded ([`crate::wire::foreign`]), and those that only
+//! brokers make are refused, as the ACLs of a real cluster do.
 //!
-//! What comes from outside, and when, is all that the seed does not decide. It enters between two events of the
-//! simulation, at a virtual time that is written down ([`recording`]); let in again at the same times it gives the
-//! same run, to the byte.
+//! What external clients send, and when, is the only thing that the seed does not decide. It enters between two
+//! events of the simulation, at a virtual time that is recorded ([`recording`]); played back at the same times it
+//! gives the same run, to the byte.
 //!
 //! | file | what |
 //! |---|---|
 //! | `sockets.rs` | the thread with the sockets |
-//! | `doors.rs` | where a server listens, while it runs |
-//! | `exchange.rs` | what the two threads hand to one another |
-//! | `serving.rs` | the cluster's side: pace, what is let in, the end |
+//! | `listeners.rs` | the port of a server, open while it runs |
+//! | `exchange.rs` | what the two threads exchange |
+//! | `serving.rs` | the cluster's side: pace, inputs, the end |
 //! | `wall.rs` | the wall clock |
 //! | `recording.rs` | the file |
 
@@ -66,24 +65,24 @@ use crate::scenario::Plan;
 
 /// How a cluster is served.
 pub struct ServeOptions {
-    /// Where the first broker listens; the others on the ports behind. Port 0: each on a free one.
+    /// Address of the first broker; the others get the next ports. Port 0: each gets a free port.
     pub kafka: SocketAddr,
-    /// Where the first ZooKeeper server listens; the others on the ports behind. When it is where the first
-    /// broker listens too, servers come behind the brokers.
+    /// Address of the first ZooKeeper server; the others get the next ports. When it is also the address of the first
+    /// broker, ZooKeeper servers come after the brokers.
     pub zookeeper: SocketAddr,
-    /// The host that servers tell clients, if it is not the address that they listen on.
+    /// The host that servers advertise, if it is not the address that they listen on.
     pub advertised_host: Option<String>,
     /// Virtual seconds for each second of the wall clock.
     pub speed: u32,
     /// Whether to go on after the plan's duration.
     pub keep_running: bool,
-    /// Where what comes from outside is written, if anywhere. Should be buffered.
+    /// Where the recording is written. Should be buffered.
     pub record: Option<Box<dyn Write + Send>>,
-    /// Is told line by line where servers listen, and when the cluster is ready.
+    /// Gets a line for each server's address, and one when the cluster is ready.
     pub notices: Box<dyn Write + Send>,
-    /// Asks for an end.
+    /// Set to end serving.
     pub stop: Arc<AtomicBool>,
-    /// What any run is asked for.
+    /// Options of any run.
     pub run: RunOptions,
 }
 
@@ -99,13 +98,13 @@ impl fmt::Debug for ServeOptions {
     }
 }
 
-/// Why a cluster cannot be served, or a recording not be played.
+/// Why a cluster cannot be served, or a recording cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// As with any run.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// Nobody can listen there.
+    /// The address cannot be used.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Where.
@@ -119,11 +118,11 @@ pub enum GatewayError {
     /// The operating system gives no sockets.
     #[error("cannot wait for connections: {0}")]
     Sockets(#[source] io::Error),
-    /// What came cannot be written.
+    /// The recording cannot be written.
     #[error("cannot write the recording: {0}")]
     Record(#[source] io::Error),
-    /// The places where servers listen cannot be told.
-    #[error("cannot tell where servers listen: {0}")]
+    /// The addresses of servers cannot be written.
+    #[error("cannot write where servers listen: {0}")]
     Notices(#[source] io::Error),
     /// The recording cannot be read.
     #[error("cannot read {path}: {source}")]
@@ -151,35 +150,36 @@ pub enum GatewayError {
 /// # Panics
 /// Passes on a panic of the simulation.
 pub fn serve(plan: Plan, options: ServeOptions) -> Result<RunOutcome, GatewayError> {
-    let (listeners, doors) = open_doors(&plan, &options)?;
+    let (sockets, listeners) = bind_all(&plan, &options)?;
     let mut notices = options.notices;
-    announce(&plan, &doors, &mut notices).map_err(GatewayError::Notices)?;
+    announce(&plan, &listeners, &mut notices).map_err(GatewayError::Notices)?;
     let exchange = Arc::new(Exchange::default());
-    let sockets = Sockets::new(listeners, exchange.clone()).map_err(GatewayError::Sockets)?;
+    let sockets = Sockets::new(sockets, exchange.clone()).map_err(GatewayError::Sockets)?;
     let stop = options.stop;
-    // Begun out here: a thread that a simulation starts would take part in its clock.
+    // Started here: a thread that a simulation starts would have its clock.
     let thread = std::thread::Builder::new()
         .name("sockets".to_owned())
         .spawn(move || sockets.serve(&stop))
         .map_err(GatewayError::Sockets)?;
-    let header = Header { seed: plan.seed, plan: digest(&plan), doors: doors.clone() };
+    let header = Header { seed: plan.seed, plan: digest(&plan), listeners: listeners.clone() };
     let recording = options.record.map(|out| recording::Writer::new(out, &header));
     let serving = Serving {
         exchange,
-        doors: doors.iter().map(|door| door.server.clone()).collect(),
+        servers: listeners.iter().map(|listener| listener.server.clone()).collect(),
         pace: Pace::new(options.speed),
         keep_running: options.keep_running,
         recording,
         notices,
     };
-    let (outcome, written) = run::run_live(plan, options.run, doors, |live| serving.play(live))?;
-    // A thread that panicked has said so, and the cluster's side has come to an end all the same.
+    let (outcome, written) =
+        run::run_live(plan, options.run, listeners, |live| serving.play(live))?;
+    // A thread that panicked has printed it, and the cluster's side has ended all the same.
     drop(thread.join());
     written.map_err(GatewayError::Record)?;
     Ok(outcome)
 }
 
-/// Runs a plan with what came from outside when the file `inbound` was recorded.
+/// Runs a plan with the inputs in the file `inbound`.
 ///
 /// # Errors
 /// See [`GatewayError`].
@@ -194,15 +194,15 @@ pub fn play_back(
     let recording = load(inbound)?;
     let wrong = |source| GatewayError::Recording { path: inbound.display().to_string(), source };
     recording.belongs_to(&plan).map_err(wrong)?;
-    let doors = recording.header.doors.clone();
+    let listeners = recording.header.listeners.clone();
     let (outcome, played) =
-        run::run_live(plan, options, doors, move |live| serving::play_back(live, &recording))?;
+        run::run_live(plan, options, listeners, move |live| serving::play_back(live, &recording))?;
     played.map_err(wrong)?;
     Ok(outcome)
 }
 
 /// Reads a recording.
-#[expect(clippy::disallowed_methods, reason = "the gateway reads what it has written")]
+#[expect(clippy::disallowed_methods, reason = "the gateway reads its own files")]
 fn load(path: &Path) -> Result<Recording, GatewayError> {
     let name = || path.display().to_string();
     let bytes =
@@ -210,8 +210,8 @@ fn load(path: &Path) -> Result<Recording, GatewayError> {
     Recording::parse(&bytes).map_err(|source| GatewayError::Recording { path: name(), source })
 }
 
-/// A listener for each server, and what it tells clients.
-fn open_doors(
+/// A listening socket for each server, and the address that it advertises.
+fn bind_all(
     plan: &Plan,
     options: &ServeOptions,
 ) -> Result<(Vec<TcpListener>, Vec<ExternalListener>), GatewayError> {
@@ -221,17 +221,17 @@ fn open_doors(
     let all = brokers
         .map(|(index, name)| (options.kafka, index, name))
         .chain(servers.map(|(index, name)| (options.zookeeper, index, name)));
-    let (mut listeners, mut doors) = (Vec::new(), Vec::new());
+    let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
     for (first, index, server) in all {
-        let listener = listen(first, index)?;
-        let bound = listener
+        let socket = listen(first, index)?;
+        let bound = socket
             .local_addr()
             .map_err(|source| GatewayError::Listen { address: first, source })?;
         let host = options.advertised_host.clone().unwrap_or_else(|| reachable(bound.ip()));
-        doors.push(ExternalListener { server: server.clone(), host, port: bound.port() });
-        listeners.push(listener);
+        listeners.push(ExternalListener { server: server.clone(), host, port: bound.port() });
+        sockets.push(socket);
     }
-    Ok((listeners, doors))
+    Ok((sockets, listeners))
 }
 
 fn listen(first: SocketAddr, index: usize) -> Result<TcpListener, GatewayError> {
@@ -244,7 +244,7 @@ fn listen(first: SocketAddr, index: usize) -> Result<TcpListener, GatewayError> 
     TcpListener::bind(address).map_err(|source| GatewayError::Listen { address, source })
 }
 
-/// Who listens everywhere is told to clients of this machine.
+/// The host to advertise: a server that listens on all addresses is for clients on this machine.
 fn reachable(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) if v4.is_unspecified() => "127.0.0.1".to_owned(),
@@ -254,8 +254,12 @@ fn reachable(address: IpAddr) -> String {
 }
 
 /// One line for each server, in a form that scripts can read: `broker b1 127.0.0.1:9092`.
-fn announce(plan: &Plan, doors: &[ExternalListener], notices: &mut dyn Write) -> io::Result<()> {
-    for ExternalListener { server, host, port } in doors {
+fn announce(
+    plan: &Plan,
+    listeners: &[ExternalListener],
+    notices: &mut dyn Write,
+) -> io::Result<()> {
+    for ExternalListener { server, host, port } in listeners {
         let is_broker = plan.brokers.iter().any(|broker| broker.name == *server);
         let kind = if is_broker { "broker" } else { "zookeeper" };
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };

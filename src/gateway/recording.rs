@@ -1,4 +1,4 @@
-//! What came from outside, and when: a file that makes a served run a run that can be had again.
+//! What external clients sent, and when: a file that makes a served run reproducible.
 //!
 //! ```text
 //! sim inbound 1
@@ -13,10 +13,10 @@
 //! checksum 0f3a61c2b7d94e58
 //! ```
 //!
-//! First what it was recorded with: the seed, a digest of the plan, and what each server told clients of its
-//! address, as that is part of what travels. Then what came: the virtual time in nanoseconds, the connection, and
-//! the bytes in base64. `end` is when the last connection was closed. The checksum (XXH3, of all lines before)
-//! comes last, so that a file that was cut short is seen to be.
+//! First the run: the seed, a digest of the plan, and the address that each server advertised (`door`), because
+//! answers contain it. Then the inputs: virtual time in nanoseconds, connection, bytes in base64. `end` is when the
+//! last connection was closed. The checksum (XXH3 of all lines before) comes last, so that a file that is cut short
+//! is recognised.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -38,10 +38,10 @@ const LATEST: Time = Time(400 * 86_400 * 1_000_000_000);
 /// What is wrong with a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordingError {
-    /// It is no recording, or one of another version.
+    /// It is not a recording, or one of another version.
     #[error("not a recording of this version: the first line is not `{MAGIC}`")]
     Magic,
-    /// A line that means nothing here.
+    /// A line that is wrong.
     #[error("line {line}: {why}")]
     Line {
         /// Which, from 1.
@@ -49,10 +49,10 @@ pub enum RecordingError {
         /// What is wrong.
         why: String,
     },
-    /// It has no end.
+    /// The last lines are missing.
     #[error("it was cut short: the line `checksum …` is missing")]
     Short,
-    /// It was changed.
+    /// A byte was changed.
     #[error("it was damaged: the checksum does not match")]
     Checksum,
     /// It belongs to another seed.
@@ -71,21 +71,21 @@ pub enum RecordingError {
     Server(String),
 }
 
-/// With what a recording was made.
+/// The run that a recording belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The run's seed.
     pub seed: Seed,
-    /// What [`digest`] makes of the plan.
+    /// The [`digest`] of the plan.
     pub plan: u64,
-    /// What servers told clients of themselves.
-    pub doors: Vec<ExternalListener>,
+    /// The addresses that servers advertised.
+    pub listeners: Vec<ExternalListener>,
 }
 
-/// Tells plans apart.
+/// A digest of a plan, without its file name and its mutant.
 pub fn digest(plan: &crate::scenario::Plan) -> u64 {
     let mut plan = plan.clone();
-    // Where the file lies does not matter, and a planted bug may be asked for with any recording.
+    // A recording may be played from another folder, and with another mutant.
     plan.scenario.clear();
     plan.mutant = None;
     let bytes = postcard::to_stdvec(&plan).expect("a plan can be written");
@@ -96,21 +96,21 @@ pub fn digest(plan: &crate::scenario::Plan) -> u64 {
 pub struct Writer {
     out: Box<dyn Write + Send>,
     hash: Xxh3,
-    /// The first error; nothing is written behind it.
+    /// The first error; nothing is written after it.
     failed: Option<io::Error>,
     last: Time,
     is_ended: bool,
 }
 
 impl Writer {
-    /// Begins a recording.
+    /// Starts a recording.
     pub fn new(out: Box<dyn Write + Send>, header: &Header) -> Self {
         let hash = Xxh3::new();
         let mut writer = Self { out, hash, failed: None, last: Time::ZERO, is_ended: false };
         writer.line(MAGIC);
         writer.line(&format!("seed {}", header.seed.0));
         writer.line(&format!("plan {:016x}", header.plan));
-        for ExternalListener { server, host, port } in &header.doors {
+        for ExternalListener { server, host, port } in &header.listeners {
             writer.line(&format!("door {server} {host} {port}"));
         }
         writer
@@ -128,7 +128,7 @@ impl Writer {
         }
     }
 
-    /// Adds what came at `time`. `roster` names the servers.
+    /// Adds an input at `time`. `roster` names the servers.
     pub fn add(&mut self, time: Time, inbound: &Inbound, roster: &Roster) {
         self.last = time;
         let time = time.0;
@@ -143,10 +143,10 @@ impl Writer {
         });
     }
 
-    /// Ends the recording: nothing came after `time`.
+    /// Ends the recording at `time`.
     ///
     /// # Errors
-    /// The first error that the output gave.
+    /// The first error of the output.
     pub fn finish(mut self, time: Time) -> io::Result<()> {
         self.end(time);
         let flushed = self.out.flush();
@@ -161,7 +161,7 @@ impl Writer {
     }
 }
 
-/// The recording of a simulation that panicked ends with what came last: played, it panics again.
+/// The recording of a simulation that panicked ends with the last input: played back, it panics again.
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.is_ended {
@@ -170,19 +170,19 @@ impl Drop for Writer {
     }
 }
 
-/// One thing that came from outside.
+/// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A client connected to the server of that name.
     Open(Visitor, String),
     /// A client sent something.
     Bytes(Visitor, Bytes),
-    /// A client went.
+    /// A client disconnected.
     Close(Visitor),
 }
 
 impl Entry {
-    /// As the cluster takes it.
+    /// The input of the cluster.
     ///
     /// # Errors
     /// [`RecordingError::Server`] when `roster` does not know the server.
@@ -205,11 +205,11 @@ impl Entry {
 /// A recording that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// With what it was made.
+    /// The run it belongs to.
     pub header: Header,
-    /// What came, in the order of time.
+    /// The inputs, in the order of time.
     pub entries: Vec<(Time, Entry)>,
-    /// When the outside ended.
+    /// When the last connection was closed.
     pub end: Time,
 }
 
@@ -243,7 +243,7 @@ impl Recording {
         reader.finish()
     }
 
-    /// Checks that it was made with this plan.
+    /// Checks that it was recorded with this plan.
     ///
     /// # Errors
     /// [`RecordingError::Seed`] or [`RecordingError::Plan`].
@@ -256,14 +256,14 @@ impl Recording {
     }
 }
 
-/// What was read so far.
+/// The lines read so far.
 #[derive(Default)]
 struct Reader {
     seed: Option<Seed>,
     plan: Option<u64>,
-    doors: Vec<ExternalListener>,
+    listeners: Vec<ExternalListener>,
     entries: Vec<(Time, Entry)>,
-    /// Every connection that was opened, and whether it still stands.
+    /// Every connection that was opened, and whether it is open.
     visitors: BTreeMap<u64, bool>,
     last: Time,
     end: Option<Time>,
@@ -272,21 +272,22 @@ struct Reader {
 impl Reader {
     fn line(&mut self, index: usize, line: &str) -> Result<(), String> {
         if self.end.is_some() {
-            return Err("something comes after the end".to_owned());
+            return Err("lines follow the end".to_owned());
         }
         let words: Vec<&str> = line.split(' ').collect();
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no number"));
+        let number =
+            |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
         match (index, &words[..]) {
             (0, _) if line == MAGIC => {}
             (_, ["seed", seed]) => self.seed = Some(Seed(number(seed)?)),
             (_, ["plan", plan]) => {
                 let digest = u64::from_str_radix(plan, 16);
-                self.plan = Some(digest.map_err(|_| format!("`{plan}` is no digest"))?);
+                self.plan = Some(digest.map_err(|_| format!("`{plan}` is not a digest"))?);
             }
             (_, ["door", server, host, port]) => {
-                let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+                let port = port.parse().map_err(|_| format!("`{port}` is not a port"))?;
                 let (server, host) = ((*server).to_owned(), (*host).to_owned());
-                self.doors.push(ExternalListener { server, host, port });
+                self.listeners.push(ExternalListener { server, host, port });
             }
             (_, [time, "end"]) => self.end = Some(self.time(number(time)?)?),
             (_, [time, rest @ ..]) if !rest.is_empty() => {
@@ -294,7 +295,7 @@ impl Reader {
                 let entry = self.entry(rest, number)?;
                 self.entries.push((time, entry));
             }
-            _ => return Err("it means nothing".to_owned()),
+            _ => return Err("unknown line".to_owned()),
         }
         Ok(())
     }
@@ -319,8 +320,8 @@ impl Reader {
         match words {
             ["open", visitor, server] => {
                 let visitor = number(visitor)?;
-                if !self.doors.iter().any(|door| door.server == *server) {
-                    return Err(format!("`{server}` has no door"));
+                if !self.listeners.iter().any(|one| one.server == *server) {
+                    return Err(format!("`{server}` does not listen"));
                 }
                 if self.visitors.insert(visitor, true).is_some() {
                     return Err(format!("connection {visitor} is opened twice"));
@@ -328,23 +329,23 @@ impl Reader {
                 Ok(Entry::Open(Visitor(visitor), (*server).to_owned()))
             }
             ["bytes", visitor, bytes] => {
-                let visitor = self.standing(number(visitor)?)?;
+                let visitor = self.open(number(visitor)?)?;
                 let bytes = STANDARD.decode(bytes).map_err(|why| why.to_string())?;
                 Ok(Entry::Bytes(visitor, bytes.into()))
             }
             ["close", visitor] => {
-                let visitor = self.standing(number(visitor)?)?;
+                let visitor = self.open(number(visitor)?)?;
                 self.visitors.insert(visitor.0, false);
                 Ok(Entry::Close(visitor))
             }
-            _ => Err("it means nothing".to_owned()),
+            _ => Err("unknown line".to_owned()),
         }
     }
 
-    fn standing(&self, visitor: u64) -> Result<Visitor, String> {
+    fn open(&self, visitor: u64) -> Result<Visitor, String> {
         match self.visitors.get(&visitor) {
             Some(true) => Ok(Visitor(visitor)),
-            _ => Err(format!("connection {visitor} does not stand")),
+            _ => Err(format!("connection {visitor} is not open")),
         }
     }
 
@@ -352,7 +353,7 @@ impl Reader {
         let (Some(seed), Some(plan), Some(end)) = (self.seed, self.plan, self.end) else {
             return Err(RecordingError::Short);
         };
-        let header = Header { seed, plan, doors: self.doors };
+        let header = Header { seed, plan, listeners: self.listeners };
         Ok(Recording { header, entries: self.entries, end })
     }
 }

@@ -1,4 +1,4 @@
-//! The cluster's side of a served run, and the playing of a recording.
+//! The cluster's side of a served run, and the playback of a recording.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -13,9 +13,9 @@ use crate::history::Subscriber;
 use crate::vocab::step::Closed;
 use crate::vocab::{NodeId, Time};
 
-/// How much virtual time passes at most before what servers sent is handed out.
+/// Answers of servers are handed out at least this often, in virtual time.
 const SLICE: Duration = Duration::from_millis(10);
-/// For how long a connection stands whose client only listens: long enough for an answer, as to
+/// How long a connection stays open whose client sends no more: long enough for an answer, as to
 /// `echo ruok | nc HOST PORT`. The simulated network has no connections that are closed on one side only.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -23,19 +23,19 @@ const LINGER: Duration = Duration::from_millis(500);
 pub struct Serving {
     /// The way to the sockets.
     pub exchange: Arc<Exchange>,
-    /// The servers, by the number of their door.
-    pub doors: Vec<String>,
+    /// The names of the servers, in the order of their listeners.
+    pub servers: Vec<String>,
     /// How fast time passes.
     pub pace: Pace,
     /// Whether to go on after the plan's duration.
     pub keep_running: bool,
-    /// Where what comes is written down.
+    /// The recording of what arrives.
     pub recording: Option<Writer>,
-    /// Is told when the cluster is ready.
+    /// Gets a line when the cluster is ready.
     pub notices: Box<dyn Write + Send>,
 }
 
-/// Tells the sockets that there will be no more orders, however the cluster's side ends.
+/// Ends the sockets' side, however the cluster's side ends.
 struct Ending(Arc<Exchange>);
 
 impl Drop for Ending {
@@ -48,14 +48,14 @@ impl Drop for Ending {
 struct Served<'a, 'p, S: Subscriber> {
     live: &'a mut Live<'p, S>,
     serving: Serving,
-    doors: Vec<NodeId>,
-    /// Whether somebody listens at each door.
+    servers: Vec<NodeId>,
+    /// Whether each server listens.
     listening: Vec<bool>,
-    /// Connections of which their servers have not read everything, and how much they had not when it was last told.
+    /// Connections with bytes that their server has not read, and how many those were at the last report.
     unread: BTreeMap<Visitor, usize>,
-    /// Connections of which neither end is gone.
-    standing: BTreeSet<Visitor>,
-    /// Connections whose clients only listen, by when they are closed.
+    /// Connections that are open at both ends.
+    open: BTreeSet<Visitor>,
+    /// Connections whose clients send no more, by the time at which they are closed.
     lingering: BTreeSet<(Time, Visitor)>,
     news: Vec<(Visitor, News)>,
     orders: Vec<(Visitor, Order)>,
@@ -68,15 +68,15 @@ impl Serving {
         let _ending = Ending(self.exchange.clone());
         let roster = live.roster().clone();
         let node =
-            |name: &String| roster.find(name).expect("doors are those of the plan's servers");
-        let doors: Vec<NodeId> = self.doors.iter().map(node).collect();
+            |name: &String| roster.find(name).expect("listeners are those of the plan's servers");
+        let servers: Vec<NodeId> = self.servers.iter().map(node).collect();
         let mut served = Served {
             live: &mut live,
             serving: self,
-            listening: vec![true; doors.len()],
-            doors,
+            listening: vec![true; servers.len()],
+            servers,
             unread: BTreeMap::new(),
-            standing: BTreeSet::new(),
+            open: BTreeSet::new(),
             lingering: BTreeSet::new(),
             news: Vec::new(),
             orders: Vec::new(),
@@ -84,7 +84,7 @@ impl Serving {
         };
         let written = served.serve();
         drop(served);
-        // The rest of the scenario, and its convergence, are nobody's business outside.
+        // The rest of the scenario, and convergence, run without external clients.
         (live.finish(), written)
     }
 }
@@ -106,7 +106,7 @@ impl<S: Subscriber> Served<'_, '_, S> {
         }
     }
 
-    /// Lets time pass in slices, so that answers do not wait for a whole turn.
+    /// Advances time in slices, so that answers are handed out in between.
     fn run_until(&mut self, until: Time) {
         while self.live.now() < until {
             let slice = self.live.now() + SLICE;
@@ -116,7 +116,7 @@ impl<S: Subscriber> Served<'_, '_, S> {
         if !self.is_ready && self.live.is_ready() {
             self.is_ready = true;
             let notices = &mut self.serving.notices;
-            // Who does not listen for it does not need it.
+            // A reader that is gone does not need it.
             let _: io::Result<()> = writeln!(notices, "ready").and_then(|()| notices.flush());
         }
     }
@@ -124,8 +124,8 @@ impl<S: Subscriber> Served<'_, '_, S> {
     fn let_in_all(&mut self, arrived: Vec<(Visitor, Arrived)>) {
         for (visitor, arrived) in arrived {
             match arrived {
-                Arrived::Open(door) => {
-                    self.let_in(Inbound::Open { visitor, server: self.doors[door] });
+                Arrived::Open(server) => {
+                    self.let_in(Inbound::Open { visitor, server: self.servers[server] });
                 }
                 Arrived::Bytes(bytes) => self.let_in(Inbound::Bytes { visitor, bytes }),
                 Arrived::HalfClosed => {
@@ -136,15 +136,15 @@ impl<S: Subscriber> Served<'_, '_, S> {
         }
     }
 
-    /// Lets something in, unless the server has ended that connection already. Between two things that come in
-    /// at one time nothing happens, neither here nor when the recording is played.
+    /// Lets something in, unless the server has closed that connection already. Nothing happens between two inputs of
+    /// the same time, neither here nor when the recording is played.
     fn let_in(&mut self, inbound: Inbound) {
-        let stands = match &inbound {
-            Inbound::Open { visitor, .. } => self.standing.insert(*visitor),
-            Inbound::Bytes { visitor, .. } => self.standing.contains(visitor),
-            Inbound::Close { visitor } => self.standing.remove(visitor),
+        let is_open = match &inbound {
+            Inbound::Open { visitor, .. } => self.open.insert(*visitor),
+            Inbound::Bytes { visitor, .. } => self.open.contains(visitor),
+            Inbound::Close { visitor } => self.open.remove(visitor),
         };
-        if !stands {
+        if !is_open {
             return;
         }
         match &inbound {
@@ -177,7 +177,7 @@ impl<S: Subscriber> Served<'_, '_, S> {
         self.live.take_news(&mut self.news);
         for (visitor, news) in self.news.drain(..) {
             if matches!(news, News::Closed(_)) {
-                self.standing.remove(&visitor);
+                self.open.remove(&visitor);
             }
             let order = match news {
                 News::Bytes(bytes) => Order::Send(bytes),
@@ -186,15 +186,15 @@ impl<S: Subscriber> Served<'_, '_, S> {
             };
             self.orders.push((visitor, order));
         }
-        self.tell_read();
-        self.tell_doors();
+        self.send_read();
+        self.send_listening();
         if !self.orders.is_empty() {
             self.serving.exchange.order(&mut self.orders);
         }
     }
 
-    /// Tells how much servers have read, so that no more is let in than a connection holds.
-    fn tell_read(&mut self) {
+    /// Reports how much servers have read, so that no more is let in than a connection holds.
+    fn send_read(&mut self) {
         let (live, orders) = (&*self.live, &mut self.orders);
         self.unread.retain(|&visitor, unread| {
             let now = live.unread(visitor);
@@ -206,20 +206,21 @@ impl<S: Subscriber> Served<'_, '_, S> {
         });
     }
 
-    /// Tells which servers' hosts refuse clients.
-    fn tell_doors(&mut self) {
-        for (index, (server, listening)) in self.doors.iter().zip(&mut self.listening).enumerate() {
+    /// Opens and closes listeners as servers start and stop.
+    fn send_listening(&mut self) {
+        for (index, (server, listening)) in self.servers.iter().zip(&mut self.listening).enumerate()
+        {
             let listens = !self.live.refuses(*server);
             if listens != *listening {
                 *listening = listens;
-                self.serving.exchange.set_door(index, listens);
+                self.serving.exchange.set_listening(index, listens);
             }
         }
     }
 
-    /// The outside goes: its connections are closed, as a host does that is shut down in an orderly way.
+    /// Closes all connections of external clients, and the recording.
     fn end(&mut self) -> io::Result<()> {
-        for visitor in self.standing.clone() {
+        for visitor in self.open.clone() {
             self.let_in(Inbound::Close { visitor });
         }
         let now = self.live.now();
@@ -227,7 +228,7 @@ impl<S: Subscriber> Served<'_, '_, S> {
     }
 }
 
-/// Plays the cluster to its end, with what came when `recording` was made.
+/// Plays the cluster to its end, with the inputs of `recording`.
 pub fn play_back<S: Subscriber>(
     mut live: Live<'_, S>,
     recording: &Recording,
@@ -241,13 +242,13 @@ fn let_in_recorded<S: Subscriber>(
     recording: &Recording,
 ) -> Result<(), RecordingError> {
     let roster = live.roster().clone();
-    let mut unheard = Vec::new();
+    let mut unread = Vec::new();
     for (time, entry) in &recording.entries {
         live.run_until(*time);
         live.let_in(entry.inbound(&roster)?);
-        // Nobody is there to hear it.
-        live.take_news(&mut unheard);
-        unheard.clear();
+        // There is no client to send it to.
+        live.take_news(&mut unread);
+        unread.clear();
     }
     live.run_until(recording.end);
     Ok(())

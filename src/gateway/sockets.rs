@@ -1,9 +1,9 @@
 //! The thread with the sockets: accepts, reads, writes, and looks at the wall clock.
 //!
-//! One loop for all connections, so that ten thousand of them cost no threads. A connection costs memory only for
-//! what it has sent and what it does not read: nothing is allocated by a length that somebody announces. Both are
-//! bounded: a socket is not read while more than a window of what came from it was not read by its server, so that
-//! the client's own TCP holds the rest, and is reset when its client leaves too much unread itself.
+//! One loop serves all connections, so that ten thousand of them need no threads. A connection uses memory only for
+//! bytes that its server or its client has not read yet, never by a length that a client announces. Both are bounded:
+//! a socket is not read while its server has a full window of unread bytes, so that the client's own TCP holds the
+//! rest; a client that leaves too much unread is reset.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
@@ -23,49 +23,48 @@ use super::listeners::AcceptSocket;
 use super::wall::Stopwatch;
 use crate::cluster::Visitor;
 
-/// How often the cluster is told what time it is.
+/// How often the cluster learns the time.
 const TICK: Duration = Duration::from_millis(1);
 /// Connections of one server at once; more are reset (`max.connections`).
-const GUESTS_MAX: usize = 4_096;
+const CONNECTIONS_MAX: usize = 4_096;
 /// Descriptors that are needed for other things than connections.
 const DESCRIPTORS_KEPT: usize = 64;
-/// What one connection may send in one round, in bytes; so that one does not keep the others waiting.
+/// Bytes that are read from one connection in one round, so that the others need not wait.
 const READ_MAX: usize = 256 * 1024;
-/// What one connection may leave unread, in bytes, before it is no longer listened to.
+/// Bytes that a client may leave unread before its connection is no longer read.
 const UNREAD_MAX: usize = 1 << 20;
-/// What one connection may leave unread before it is reset.
+/// Bytes that a client may leave unread before it is reset.
 const UNREAD_LIMIT: usize = 256 << 20;
-/// What all connections together may leave unread before those are reset that leave more than [`UNREAD_MAX`].
+/// Bytes that all clients together may leave unread before those above [`UNREAD_MAX`] are reset.
 const UNREAD_TOTAL: usize = 1 << 30;
-/// What one connection may have sent, in bytes, that its server has not read, as with socket buffers of that size:
-/// the most, while there are few,
+/// Bytes of a connection that its server has not read yet, as in a socket buffer: the most, with few connections,
 const WINDOW_MAX: usize = 256 * 1024;
-/// the least,
+/// the least, with many,
 const WINDOW_MIN: usize = 16 * 1024;
-/// and what is shared by all in between.
+/// and the sum for all connections in between.
 const WINDOWS_TOTAL: usize = 256 << 20;
-/// What may wait for the cluster's side, in pieces, before nobody is listened to.
+/// Events that may wait for the cluster's side before no connection is read.
 const BACKLOG_MAX: usize = 4_096;
-/// How long a client may take to hear that its connection is closed.
+/// How long a client may take to read the rest of a closed connection.
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// A client's socket.
-struct Guest {
+struct Connection {
     stream: TcpStream,
-    door: usize,
+    server: usize,
     outgoing: VecDeque<Bytes>,
     unread: usize,
-    /// Bytes that came from here and that the server has not read.
+    /// Bytes from the client that the server has not read.
     in_flight: usize,
     can_read: bool,
     can_write: bool,
-    /// It sends no more.
-    is_silent: bool,
-    /// The server closed: since when the client is being told.
+    /// The client sends no more.
+    is_half_closed: bool,
+    /// When the server closed.
     closing: Option<Duration>,
 }
 
-/// What became of a socket.
+/// Whether a connection stays open.
 enum Fate {
     Stays,
     Ends,
@@ -74,43 +73,43 @@ enum Fate {
 /// All sockets.
 pub struct Sockets {
     poll: Poll,
-    doors: Vec<AcceptSocket>,
+    accept_sockets: Vec<AcceptSocket>,
     /// Listeners have the tokens below this one, connections those from it on.
-    first_guest: usize,
+    first_connection: usize,
     /// Listeners with connections that were not accepted yet.
-    knocking: BTreeSet<usize>,
-    guests: BTreeMap<u64, Guest>,
-    /// How many came in by each door, and how many may.
-    guests_at: Vec<usize>,
-    guests_max: usize,
+    pending: BTreeSet<usize>,
+    connections: BTreeMap<u64, Connection>,
+    /// Connections of each server.
+    connections_at: Vec<usize>,
+    connections_max: usize,
     next_visitor: u64,
-    /// What all leave unread, in bytes.
+    /// Bytes that all clients have not read.
     unread: usize,
-    /// A descriptor to give up when there are no more, so that a connection can be accepted and closed.
+    /// A spare descriptor: freed when there are no others, so that a connection can be accepted and closed.
     spare: Option<UdpSocket>,
     arrived: Vec<(Visitor, Arrived)>,
     exchange: Arc<Exchange>,
 }
 
 impl Sockets {
-    /// Sockets of which `listeners` are the doors, in order.
+    /// Sockets for `listeners`, which are in the order of the servers.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Those of the operating system.
     pub fn new(listeners: Vec<std::net::TcpListener>, exchange: Arc<Exchange>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut doors = Vec::new();
+        let mut accept_sockets = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
-            doors.push(AcceptSocket::new(listener, Token(index), poll.registry())?);
+            accept_sockets.push(AcceptSocket::new(listener, Token(index), poll.registry())?);
         }
         Ok(Self {
             poll,
-            first_guest: doors.len(),
-            guests_at: vec![0; doors.len()],
-            guests_max: share(doors.len()),
-            doors,
-            knocking: BTreeSet::new(),
-            guests: BTreeMap::new(),
+            first_connection: accept_sockets.len(),
+            connections_at: vec![0; accept_sockets.len()],
+            connections_max: share(accept_sockets.len()),
+            accept_sockets,
+            pending: BTreeSet::new(),
+            connections: BTreeMap::new(),
             next_visitor: 1,
             unread: 0,
             spare: spare(),
@@ -130,191 +129,193 @@ impl Sockets {
             let now = started.elapsed();
             let outbox = self.exchange.take_orders();
             for (visitor, order) in outbox.orders {
-                self.obey(now, visitor, order);
+                self.apply(now, visitor, order);
             }
-            self.turn_doors(now, &outbox.doors);
+            self.set_listening(now, &outbox.listening);
             self.work(now);
-            if outbox.is_over && (self.guests.is_empty() || failed) {
+            if outbox.is_over && (self.connections.is_empty() || failed) {
                 return;
             }
             if outbox.is_over {
-                self.send_off(now);
+                self.close_all(now);
             } else {
                 self.accept_all();
             }
             let stop = failed || stop.load(Ordering::Relaxed);
-            self.exchange.tell(started.elapsed(), &mut self.arrived, stop);
+            self.exchange.deliver(started.elapsed(), &mut self.arrived, stop);
         }
     }
 
     fn mark(&mut self, events: &Events) {
         for event in events {
             let Token(token) = event.token();
-            if token < self.first_guest {
-                self.knocking.insert(token);
+            if token < self.first_connection {
+                self.pending.insert(token);
                 continue;
             }
-            let visitor = (token - self.first_guest) as u64;
-            if let Some(guest) = self.guests.get_mut(&visitor) {
-                guest.can_read |= event.is_readable() || event.is_error();
-                guest.can_write |= event.is_writable();
+            let visitor = (token - self.first_connection) as u64;
+            if let Some(connection) = self.connections.get_mut(&visitor) {
+                connection.can_read |= event.is_readable() || event.is_error();
+                connection.can_write |= event.is_writable();
             }
         }
     }
 
-    /// Opens and shuts doors, and tries again those that could not be opened.
-    fn turn_doors(&mut self, now: Duration, orders: &[(usize, bool)]) {
-        for &(door, listens) in orders {
+    /// Opens and closes listeners, and retries those that could not be opened.
+    fn set_listening(&mut self, now: Duration, orders: &[(usize, bool)]) {
+        for &(server, listens) in orders {
             if listens {
-                self.doors[door].open(now, self.poll.registry());
-                self.knocking.insert(door);
+                self.accept_sockets[server].open(now, self.poll.registry());
+                self.pending.insert(server);
             } else {
-                self.doors[door].shut();
+                self.accept_sockets[server].close();
             }
         }
-        for door in &mut self.doors {
-            door.try_again(now, self.poll.registry());
+        for socket in &mut self.accept_sockets {
+            socket.try_again(now, self.poll.registry());
         }
     }
 
-    /// Accepts who knocks. The same listener is looked at again next time, until nobody is left there.
+    /// Accepts pending connections, some of each listener in each round.
     fn accept_all(&mut self) {
-        for door in std::mem::take(&mut self.knocking) {
+        for server in std::mem::take(&mut self.pending) {
             for _ in 0..256 {
-                match self.doors[door].accept() {
-                    Ok(stream) => self.welcome(door, stream),
+                match self.accept_sockets[server].accept() {
+                    Ok(stream) => self.register(server, stream),
                     Err(why) if why.kind() == ErrorKind::WouldBlock => break,
                     Err(why) => {
-                        self.knocking.insert(door);
-                        self.turn_away(door, &why);
+                        self.pending.insert(server);
+                        self.close_one(server, &why);
                         break;
                     }
                 }
-                self.knocking.insert(door);
+                self.pending.insert(server);
             }
         }
     }
 
-    /// There are no descriptors left: accepts one connection with the spare one, and closes it, so that its
-    /// client need not wait.
-    fn turn_away(&mut self, door: usize, why: &io::Error) {
+    /// No descriptors are left: accepts one connection with the spare one and resets it, so that its client does not
+    /// wait.
+    fn close_one(&mut self, server: usize, why: &io::Error) {
         warn!(%why, "cannot accept a connection");
         self.spare = None;
-        if let Ok(stream) = self.doors[door].accept() {
+        if let Ok(stream) = self.accept_sockets[server].accept() {
             reset(stream);
         }
         self.spare = spare();
     }
 
-    fn welcome(&mut self, door: usize, mut stream: TcpStream) {
-        if self.guests_at[door] >= self.guests_max {
-            info!(door, "resets a connection: there are {} already", self.guests_max);
+    fn register(&mut self, server: usize, mut stream: TcpStream) {
+        if self.connections_at[server] >= self.connections_max {
+            info!(server, "resets a connection: there are {} already", self.connections_max);
             reset(stream);
             return;
         }
         let visitor = self.next_visitor;
         self.next_visitor += 1;
-        let token = Token(self.first_guest + visitor as usize);
+        let token = Token(self.first_connection + visitor as usize);
         let both = Interest::READABLE | Interest::WRITABLE;
         let ready = stream
             .set_nodelay(true)
             .and_then(|()| self.poll.registry().register(&mut stream, token, both));
         if let Err(why) = ready {
-            info!(%why, "a connection is of no use");
+            info!(%why, "a connection cannot be used");
             return;
         }
-        let guest = Guest {
+        let connection = Connection {
             stream,
-            door,
+            server,
             outgoing: VecDeque::new(),
             unread: 0,
             in_flight: 0,
             can_read: true,
             can_write: true,
-            is_silent: false,
+            is_half_closed: false,
             closing: None,
         };
-        self.guests.insert(visitor, guest);
-        self.guests_at[door] += 1;
-        self.arrived.push((Visitor(visitor), Arrived::Open(door)));
+        self.connections.insert(visitor, connection);
+        self.connections_at[server] += 1;
+        self.arrived.push((Visitor(visitor), Arrived::Open(server)));
     }
 
-    fn obey(&mut self, now: Duration, visitor: Visitor, order: Order) {
-        // A client that went meanwhile needs no orders.
-        let Some(guest) = self.guests.get_mut(&visitor.0) else { return };
+    fn apply(&mut self, now: Duration, visitor: Visitor, order: Order) {
+        // The client may be gone already.
+        let Some(connection) = self.connections.get_mut(&visitor.0) else { return };
         match order {
             Order::Send(bytes) => {
-                guest.unread += bytes.len();
+                connection.unread += bytes.len();
                 self.unread += bytes.len();
-                guest.outgoing.push_back(bytes);
-                let is_crowded = self.unread > UNREAD_TOTAL && guest.unread > UNREAD_MAX;
-                if guest.unread > UNREAD_LIMIT || is_crowded {
-                    info!(visitor = visitor.0, "resets a client that reads nothing");
-                    self.drop_guest(visitor.0, true);
+                connection.outgoing.push_back(bytes);
+                let is_crowded = self.unread > UNREAD_TOTAL && connection.unread > UNREAD_MAX;
+                if connection.unread > UNREAD_LIMIT || is_crowded {
+                    info!(visitor = visitor.0, "resets a client that does not read");
+                    self.drop_connection(visitor.0, true);
                     self.arrived.push((visitor, Arrived::Gone));
                 }
             }
-            Order::Close => guest.closing = Some(now),
-            Order::Reset => self.drop_guest(visitor.0, true),
-            Order::Took(bytes) => guest.in_flight = guest.in_flight.saturating_sub(bytes),
+            Order::Close => connection.closing = Some(now),
+            Order::Reset => self.drop_connection(visitor.0, true),
+            Order::Took(bytes) => connection.in_flight = connection.in_flight.saturating_sub(bytes),
         }
     }
 
-    /// Reads and writes wherever something can be read or written.
+    /// Reads and writes all connections that are ready.
     fn work(&mut self, now: Duration) {
         let listens = self.exchange.backlog() < BACKLOG_MAX;
-        let window = (WINDOWS_TOTAL / self.guests.len().max(1)).clamp(WINDOW_MIN, WINDOW_MAX);
+        let window = (WINDOWS_TOTAL / self.connections.len().max(1)).clamp(WINDOW_MIN, WINDOW_MAX);
         let (mut ended, mut unread) = (Vec::new(), 0);
-        for (&visitor, guest) in &mut self.guests {
-            let mut fate = guest.write();
-            unread += guest.unread;
-            if matches!(fate, Fate::Stays) && listens && guest.can_read {
-                fate = guest.read(window, |arrived| self.arrived.push((Visitor(visitor), arrived)));
+        for (&visitor, connection) in &mut self.connections {
+            let mut fate = connection.write();
+            unread += connection.unread;
+            if matches!(fate, Fate::Stays) && listens && connection.can_read {
+                fate = connection
+                    .read(window, |arrived| self.arrived.push((Visitor(visitor), arrived)));
             }
-            let told = guest.closing.is_some_and(|since| {
-                guest.outgoing.is_empty() && (guest.is_silent || now >= since + CLOSING)
+            let is_closed = connection.closing.is_some_and(|since| {
+                connection.outgoing.is_empty()
+                    && (connection.is_half_closed || now >= since + CLOSING)
             });
-            if told || matches!(fate, Fate::Ends) {
-                ended.push((visitor, guest.closing.is_none()));
+            if is_closed || matches!(fate, Fate::Ends) {
+                ended.push((visitor, connection.closing.is_none()));
             }
         }
         self.unread = unread;
         for (visitor, is_news) in ended {
-            self.drop_guest(visitor, false);
+            self.drop_connection(visitor, false);
             if is_news {
                 self.arrived.push((Visitor(visitor), Arrived::Gone));
             }
         }
     }
 
-    /// The cluster is gone, and so are its connections, as soon as their clients have what was sent.
-    fn send_off(&mut self, now: Duration) {
-        self.doors.clear();
-        for guest in self.guests.values_mut() {
-            guest.closing.get_or_insert(now);
+    /// The cluster has ended: connections close as soon as their clients have read everything.
+    fn close_all(&mut self, now: Duration) {
+        self.accept_sockets.clear();
+        for connection in self.connections.values_mut() {
+            connection.closing.get_or_insert(now);
         }
     }
 
-    fn drop_guest(&mut self, visitor: u64, with_reset: bool) {
-        let Some(mut guest) = self.guests.remove(&visitor) else { return };
-        self.guests_at[guest.door] -= 1;
-        self.unread -= guest.unread.min(self.unread);
+    fn drop_connection(&mut self, visitor: u64, with_reset: bool) {
+        let Some(mut connection) = self.connections.remove(&visitor) else { return };
+        self.connections_at[connection.server] -= 1;
+        self.unread -= connection.unread.min(self.unread);
         // Only a descriptor that is not registered fails here.
-        let _: io::Result<()> = self.poll.registry().deregister(&mut guest.stream);
+        let _: io::Result<()> = self.poll.registry().deregister(&mut connection.stream);
         if with_reset {
-            reset(guest.stream);
+            reset(connection.stream);
         }
     }
 }
 
-/// When this thread ends, so does the serving, whatever the reason.
+/// Serving ends when this thread ends, for any reason.
 impl Drop for Sockets {
     fn drop(&mut self) {
-        self.exchange.tell(Duration::ZERO, &mut self.arrived, true);
+        self.exchange.deliver(Duration::ZERO, &mut self.arrived, true);
     }
 }
 
-impl Guest {
+impl Connection {
     fn write(&mut self) -> Fate {
         while self.can_write
             && let Some(bytes) = self.outgoing.front_mut()
@@ -339,12 +340,12 @@ impl Guest {
         Fate::Stays
     }
 
-    /// Reads what is there, as far as the window lets it; a client that does not read is not listened to either.
+    /// Reads what is there, up to the window; a client that does not read its answers is not read either.
     fn read(&mut self, window: usize, mut arrived: impl FnMut(Arrived)) -> Fate {
-        if self.is_silent || self.unread > UNREAD_MAX {
+        if self.is_half_closed || self.unread > UNREAD_MAX {
             return Fate::Stays;
         }
-        // What is thrown away takes no room.
+        // Bytes that are thrown away need no room.
         let window = if self.closing.is_some() { usize::MAX } else { window };
         let mut buffer = [0; 64 * 1024];
         for _ in 0..READ_MAX / buffer.len() {
@@ -355,13 +356,13 @@ impl Guest {
             }
             match self.stream.read(&mut buffer[..room]) {
                 Ok(0) => {
-                    self.is_silent = true;
+                    self.is_half_closed = true;
                     if self.closing.is_none() {
                         arrived(Arrived::HalfClosed);
                     }
                     return Fate::Stays;
                 }
-                // What comes after the server has closed is thrown away.
+                // Bytes after the server has closed are thrown away.
                 Ok(_) if self.closing.is_some() => {}
                 Ok(length) => {
                     self.in_flight += length;
@@ -379,15 +380,15 @@ impl Guest {
     }
 }
 
-/// Ends a connection as a process that died does: the client sees a reset.
+/// Resets a connection, as when the server's process dies.
 fn reset(stream: TcpStream) {
-    // Where this fails the client sees an end instead.
+    // If this fails the client sees an end of file instead.
     let _: io::Result<()> = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }
 
-/// How many connections each of so many doors may have, so that a crowd at one of them leaves descriptors for the
-/// others. Takes as many descriptors as the operating system allows.
-fn share(doors: usize) -> usize {
+/// How many connections each of so many servers may have, so that clients of one leave descriptors for the others.
+/// Raises the limit of descriptors as far as the operating system allows.
+fn share(servers: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if setrlimit(Resource::Nofile, raised).is_ok() {
@@ -395,7 +396,7 @@ fn share(doors: usize) -> usize {
     }
     let descriptors =
         limit.current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-    (descriptors.saturating_sub(DESCRIPTORS_KEPT) / doors.max(1)).clamp(1, GUESTS_MAX)
+    (descriptors.saturating_sub(DESCRIPTORS_KEPT) / servers.max(1)).clamp(1, CONNECTIONS_MAX)
 }
 
 fn spare() -> Option<UdpSocket> {
@@ -406,26 +407,26 @@ fn spare() -> Option<UdpSocket> {
 mod tests {
     use super::*;
 
-    /// The sockets' side with one door, and a client that was accepted there as visitor 1.
-    fn with_guest() -> (Sockets, std::net::TcpStream) {
+    /// The sockets' side with one server, and a client that was accepted as visitor 1.
+    fn with_connection() -> (Sockets, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut sockets = Sockets::new(vec![listener], Arc::default()).unwrap();
         let client = std::net::TcpStream::connect(address).unwrap();
-        while sockets.guests.is_empty() {
-            sockets.knocking.insert(0);
+        while sockets.connections.is_empty() {
+            sockets.pending.insert(0);
             sockets.accept_all();
         }
         sockets.arrived.clear();
         (sockets, client)
     }
 
-    /// Lets it work until `wanted` bytes have arrived, and then some.
+    /// Works until `wanted` bytes have arrived, and some rounds longer.
     fn arrived(sockets: &mut Sockets, wanted: usize) -> usize {
         let mut size = 0;
         for turn in 0..10_000 {
-            // No poll: what there is to be known is that the socket may be read.
-            sockets.guests.values_mut().for_each(|guest| guest.can_read = true);
+            // Without a poll: the socket may be read.
+            sockets.connections.values_mut().for_each(|connection| connection.can_read = true);
             sockets.work(Duration::ZERO);
             size += sockets
                 .arrived
@@ -445,42 +446,42 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_the_server_has_room_for() {
-        let (mut sockets, mut client) = with_guest();
-        // More than fits into the sockets' own buffers.
+        let (mut sockets, mut client) = with_connection();
+        // More than the sockets' own buffers hold.
         let total = 32 << 20;
         client.set_nonblocking(true).unwrap();
         let (chunk, mut written) = (vec![7; 1 << 20], 0);
         while let Ok(size) = client.write(&chunk) {
             written += size;
-            assert!(written < total, "nothing holds the client back");
+            assert!(written < total, "nothing slows the client down");
         }
         assert_eq!(arrived(&mut sockets, WINDOW_MAX), WINDOW_MAX);
         assert_eq!(arrived(&mut sockets, 0), 0, "the server has read nothing");
         for size in [1, 1_000, WINDOW_MAX - 1_001] {
-            sockets.obey(Duration::ZERO, Visitor(1), Order::Took(size));
+            sockets.apply(Duration::ZERO, Visitor(1), Order::Took(size));
             assert_eq!(arrived(&mut sockets, size), size);
         }
     }
 
     #[test]
-    fn who_reads_nothing_is_first_not_listened_to_and_then_reset() {
-        let (mut sockets, mut client) = with_guest();
+    fn a_client_that_does_not_read_is_first_not_read_and_then_reset() {
+        let (mut sockets, mut client) = with_connection();
         let answer = Bytes::from(vec![7; 1 << 20]);
         let enough = UNREAD_LIMIT / answer.len();
         client.write_all(b"request").unwrap();
         for sent in 0..enough {
             let order = Order::Send(answer.clone());
-            sockets.obey(Duration::ZERO, Visitor(1), order);
+            sockets.apply(Duration::ZERO, Visitor(1), order);
             if sent == 30 {
-                // More than the client's socket takes.
+                // More than the client's socket holds.
                 assert_eq!(arrived(&mut sockets, 0), 0);
             }
         }
-        assert_eq!(sockets.unread, sockets.guests[&1].unread);
+        assert_eq!(sockets.unread, sockets.connections[&1].unread);
         for _ in 0..40 {
-            sockets.obey(Duration::ZERO, Visitor(1), Order::Send(answer.clone()));
+            sockets.apply(Duration::ZERO, Visitor(1), Order::Send(answer.clone()));
         }
-        assert_eq!((sockets.guests.len(), sockets.unread), (0, 0));
+        assert_eq!((sockets.connections.len(), sockets.unread), (0, 0));
         assert_eq!(sockets.arrived, [(Visitor(1), Arrived::Gone)]);
         let end = client.read_to_end(&mut Vec::new()).expect_err("a reset");
         assert_eq!(end.kind(), ErrorKind::ConnectionReset);

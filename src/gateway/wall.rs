@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::vocab::Time;
 
-/// Measures the wall clock's time. To be used outside of a simulation only: inside, the clock is the simulated
-/// one.
+/// Measures real time. Only for use outside of a simulation: inside, the clock is the simulated one.
 #[expect(clippy::disallowed_types, reason = "the gateway's sockets live in real time")]
 pub struct Stopwatch(std::time::Instant);
 
@@ -26,8 +25,8 @@ impl Stopwatch {
     }
 }
 
-/// How far behind the wall clock a simulation may be before the rest is given up, in wall time: a cluster that is
-/// too large for the machine runs slower, rather than ever later.
+/// How far a simulation may lag behind the wall clock, in real time. Beyond that, a cluster that is too large for the
+/// machine runs slower.
 const BEHIND_MAX: Duration = Duration::from_millis(250);
 
 /// Turns the wall clock's time into virtual time.

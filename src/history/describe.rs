@@ -46,13 +46,13 @@ impl fmt::Display for ClientObservation {
             Self::PositionReset { at, from: None, to } => {
                 write!(f, "position of {at} set to {to}")
             }
-            Self::ProtocolError { at, why } => write!(f, "protocol broken for {at}: {why}"),
-            Self::LeadersAsked { of } => write!(f, "asked node {} who leads", of.0),
+            Self::ProtocolError { at, why } => write!(f, "invalid response for {at}: {why}"),
+            Self::LeadersAsked { of } => write!(f, "requested metadata from node {}", of.0),
             Self::LeaderLearned { at, leader: Some(leader), leader_epoch } => {
-                write!(f, "learned that {leader} leads {at} in epoch {leader_epoch}")
+                write!(f, "metadata: {leader} leads {at} in epoch {leader_epoch}")
             }
             Self::LeaderLearned { at, leader: None, leader_epoch } => {
-                write!(f, "learned that nobody leads {at} in epoch {leader_epoch}")
+                write!(f, "metadata: no leader for {at} in epoch {leader_epoch}")
             }
             Self::BatchSent { at, to, records, acks } => {
                 write!(f, "sent {records:?} for {at} to node {}, acks={acks}", to.0)
@@ -60,7 +60,7 @@ impl fmt::Display for ClientObservation {
             Self::CommandGiven { command } => write!(f, "ran `{command}`"),
             Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
             Self::BrokersLearned { nodes } => {
-                write!(f, "learned of brokers on nodes")?;
+                write!(f, "metadata: brokers on nodes")?;
                 nodes.iter().try_for_each(|node| write!(f, " {}", node.0))
             }
         }
@@ -99,15 +99,17 @@ impl fmt::Display for BrokerObservation {
             }
             Self::Registered { epoch } => write!(f, "registered, broker epoch {epoch}"),
             Self::SessionExpired { session } => write!(f, "session {session:#x} expired"),
-            Self::ControllerElected { epoch } => write!(f, "became controller of epoch {epoch}"),
-            Self::ControllerResigned { epoch } => write!(f, "resigned as controller of {epoch}"),
+            Self::ControllerElected { epoch } => write!(f, "became controller, epoch {epoch}"),
+            Self::ControllerResigned { epoch } => {
+                write!(f, "resigned as controller, epoch {epoch}")
+            }
             Self::LeaderElected { at, leader, leader_epoch, isr, election } => write!(
                 f,
                 "elected {leader} to lead {at} in epoch {leader_epoch} ({election}), isr {}",
                 Brokers(isr)
             ),
             Self::LeaderLost { at, leader_epoch, isr } => {
-                write!(f, "left {at} leaderless in epoch {leader_epoch}, isr {}", Brokers(isr))
+                write!(f, "no leader for {at} in epoch {leader_epoch}, isr {}", Brokers(isr))
             }
             Self::IsrChanged { at, from, to, partition_epoch } => write!(
                 f,
@@ -117,7 +119,7 @@ impl fmt::Display for BrokerObservation {
             ),
             Self::IsrChangeDenied { at, partition_epoch } => write!(
                 f,
-                "denies the change of the isr of {at} that is partition epoch {partition_epoch}"
+                "refused the change of the isr of {at} to partition epoch {partition_epoch}"
             ),
             Self::TopicCreated { topic, assignment } => {
                 write!(f, "created {topic}, assigned")?;
@@ -126,20 +128,20 @@ impl fmt::Display for BrokerObservation {
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 match leader {
-                    Some(leader) => write!(f, "found {at} led by {leader}")?,
-                    None => write!(f, "found {at} led by nobody")?,
+                    Some(leader) => write!(f, "read {at}: leader {leader}")?,
+                    None => write!(f, "read {at}: no leader")?,
                 }
                 write!(
                     f,
-                    " in epoch {leader_epoch}, isr {}, partition epoch {partition_epoch}",
+                    ", epoch {leader_epoch}, isr {}, partition epoch {partition_epoch}",
                     Brokers(isr)
                 )
             }
             Self::RegistrationBlocked { session } => {
-                write!(f, "cannot register while session {session:#x} lives")
+                write!(f, "cannot register while session {session:#x} is open")
             }
             Self::BrokersKnown { epoch, brokers } => {
-                write!(f, "as controller of epoch {epoch} knows of brokers")?;
+                write!(f, "live brokers for controller epoch {epoch}:")?;
                 brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
             }
             Self::BecameLeader { .. }
@@ -158,19 +160,20 @@ impl fmt::Display for BrokerObservation {
     }
 }
 
-/// What a replica tells of its log, and of whom it serves.
+/// Observations of a replica.
 fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use BrokerObservation::*;
     match observation {
         BecameLeader { at, leader_epoch, start, high_watermark } => write!(
             f,
-            "leads {at} in epoch {leader_epoch} from {start}, high watermark {high_watermark}"
+            "became leader of {at} in epoch {leader_epoch} from {start}, high watermark \
+             {high_watermark}"
         ),
         BecameFollower { at, leader_epoch, leader: Some(leader) } => {
             write!(f, "follows {leader} on {at} in epoch {leader_epoch}")
         }
         BecameFollower { at, leader_epoch, leader: None } => {
-            write!(f, "follows nobody on {at} in epoch {leader_epoch}")
+            write!(f, "follows no leader on {at} in epoch {leader_epoch}")
         }
         Appended { at, base, last, leader_epoch, checksum } => {
             write!(f, "appended {at}@{base}..={last} of epoch {leader_epoch}, {checksum:08x}")
@@ -178,7 +181,7 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
         Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
         HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
         HandedToFollower { at, follower, from } => {
-            write!(f, "hands records of {at} from {from} on to follower {follower}")
+            write!(f, "sends records of {at} from {from} to follower {follower}")
         }
         FollowerFetched { at, follower, offset } => {
             write!(f, "follower {follower} of {at} fetched from {offset}")
@@ -186,7 +189,7 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
         LogLoaded { at, start, end, high_watermark, from, batches } => write!(
             f,
             "loaded {at} from {start} to {end}, high watermark {high_watermark}, {} batches \
-             from {from} on",
+             from {from}",
             batches.len()
         ),
         IsrKnown { at, committed, maximal, min } => write!(
@@ -199,11 +202,10 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
             write!(f, "acknowledges {at} up to {end}, acks={acks}")
         }
         Serving { at, end } => write!(f, "serves {at} up to {end}"),
-        FetchingFailed { at, leader, end, refused } => write!(
-            f,
-            "fetches {at} no more from {leader}, has it up to {end}, records of {refused} refused"
-        ),
-        _ => unreachable!("all others are told above"),
+        FetchingFailed { at, leader, end, refused } => {
+            write!(f, "stopped fetching {at} from {leader} at {end}: refused records of {refused}")
+        }
+        _ => unreachable!("all others are above"),
     }
 }
 
@@ -215,7 +217,7 @@ impl fmt::Display for ZooKeeperObservation {
                 write!(f, "session {session:#x} opened, timeout {timeout_ms}ms")
             }
             Self::SessionExpired { session, heard } => {
-                write!(f, "session {session:#x} expired, heard of last at {heard}")
+                write!(f, "session {session:#x} expired, last heartbeat at {heard}")
             }
             Self::SessionClosed { session } => write!(f, "session {session:#x} closed"),
             Self::Stored { zxid, path, version, data } => {
@@ -237,25 +239,25 @@ impl fmt::Display for ZooKeeperObservation {
             }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::Looking { round, zxid } => {
-                write!(f, "looks for a leader in round {round}, has {zxid}")
+                write!(f, "looks for a leader in round {round}, last zxid {zxid}")
             }
-            Self::Leading { epoch, zxid, .. } => write!(f, "leads epoch {epoch} from {zxid} on"),
+            Self::Leading { epoch, zxid, .. } => write!(f, "leads epoch {epoch} from {zxid}"),
             Self::Following { epoch, leader, zxid, .. } => {
-                write!(f, "follows server {leader} in epoch {epoch} from {zxid} on")
+                write!(f, "follows server {leader} in epoch {epoch} from {zxid}")
             }
             Self::EpochsWritten { accepted, current } => {
                 write!(f, "accepted epoch {accepted}, current epoch {current}")
             }
             Self::Logged { zxid, hash } => write!(f, "logged {zxid}, {hash:016x}"),
             Self::Committed { zxid, hash } => write!(f, "committed {zxid}, {hash:016x}"),
-            Self::Truncated { to } => write!(f, "cut its log behind {to}"),
+            Self::Truncated { to } => write!(f, "truncated its log to {to}"),
             Self::SnapshotTaken { zxid, contains } => {
-                write!(f, "took a snapshot of {zxid}, with something of {contains}")
+                write!(f, "took a snapshot of {zxid}, with changes up to {contains}")
             }
             Self::SnapshotRead { zxid, contains } => {
-                write!(f, "starts from a snapshot of {zxid}, with something of {contains}")
+                write!(f, "starts from a snapshot of {zxid}, with changes up to {contains}")
             }
-            Self::Installed { zxid } => write!(f, "took over a snapshot of {zxid}"),
+            Self::Installed { zxid } => write!(f, "installed the leader's snapshot of {zxid}"),
             Self::Removed { zxid, path } => write!(f, "removed {path} at {zxid}"),
             Self::Written { zxid, session, xid } => {
                 write!(f, "wrote request {xid} of session {session:#x} at {zxid}")
@@ -277,7 +279,7 @@ impl fmt::Display for SessionCall {
             Self::Delete { path } => write!(f, "delete {path}"),
             Self::Sync => f.write_str("sync"),
             Self::Write => f.write_str("another write"),
-            Self::Other => f.write_str("something else"),
+            Self::Other => f.write_str("another request"),
         }
     }
 }
@@ -298,7 +300,7 @@ impl fmt::Display for WatchKind {
         f.write_str(match self {
             Self::Created => "was created",
             Self::Deleted => "was deleted",
-            Self::DataChanged => "was set",
+            Self::DataChanged => "was changed",
             Self::ChildrenChanged => "has other children",
         })
     }
@@ -310,13 +312,13 @@ impl fmt::Display for SessionObservation {
             Self::Attached { session, server } => {
                 write!(f, "session {session:#x} is attached to node {}", server.0)
             }
-            Self::Asked { xid, call } => write!(f, "asked {xid}: {call}"),
+            Self::Asked { xid, call } => write!(f, "request {xid}: {call}"),
             Self::Answered { xid, zxid, answer } => {
-                write!(f, "was answered {xid} at {zxid}: {answer}")
+                write!(f, "response {xid} at {zxid}: {answer}")
             }
-            Self::Rearmed { zxid } => write!(f, "has its watches again at {zxid}"),
-            Self::Notified { kind, path } => write!(f, "was told that {path} {kind}"),
-            Self::Detached => f.write_str("lost ZooKeeper"),
+            Self::Rearmed { zxid } => write!(f, "set its watches again at {zxid}"),
+            Self::Notified { kind, path } => write!(f, "watch event: {path} {kind}"),
+            Self::Detached => f.write_str("disconnected from ZooKeeper"),
             Self::Expired => f.write_str("session expired"),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use super::numbers::{millis, thousands};
 use super::provenance::Provenance;
 use super::style::{Paint, Style};
-use super::table::thousands;
-use super::text::millis;
 use crate::checkers::{Evidence, Finding, RunOutcome};
+use crate::model::Fired;
 
 /// Writes every violation of `outcome`, and one way to see them all again.
 ///
@@ -18,10 +18,11 @@ pub(super) fn block(
     about: &Provenance,
     style: Style,
 ) -> fmt::Result {
+    let mut shown = Vec::new();
     for violation in outcome.violations() {
         head(out, &violation, style)?;
         if let Some(evidence) = violation.evidence {
-            why(out, evidence)?;
+            why(out, evidence, &mut shown)?;
         }
     }
     let replay = about.replay.clone().unwrap_or_else(|| outcome.replay());
@@ -40,14 +41,21 @@ fn head(out: &mut dyn Write, violation: &Finding<'_>, style: Style) -> fmt::Resu
     writeln!(out, "{status}  {}   {sentence}", style.paint(Paint::Heading, name))
 }
 
-/// What led to the first case, what was done before, how many more cases there are.
-pub(super) fn why(out: &mut dyn Write, evidence: &Evidence) -> fmt::Result {
+/// The causes of the first case, the faults before it, and the number of further cases. `shown` are the faults of the
+/// finding above: those of most findings are the same.
+pub(super) fn why(out: &mut dyn Write, evidence: &Evidence, shown: &mut Vec<Fired>) -> fmt::Result {
     let because = evidence.because();
     if !because.is_empty() {
         writeln!(out, "  because {}", because.join("; "))?;
     }
-    for fault in evidence.faults() {
-        writeln!(out, "    fault {}  {}", millis(fault.time), fault.text)?;
+    let faults = evidence.faults();
+    if !faults.is_empty() && faults == *shown {
+        writeln!(out, "    after the same faults")?;
+    } else {
+        for fault in faults {
+            writeln!(out, "    fault {}  {}", millis(fault.time), fault.text)?;
+        }
+        *shown = faults.to_vec();
     }
     match evidence.count() - 1 {
         0 => Ok(()),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json as value};
 use super::provenance::Provenance;
 use crate::checkers::{Finding, RunOutcome};
 
-/// Version of the document's shape; changes when a reader of the old one would go wrong.
+/// Version of the document's shape; it changes when a reader of the old one would misread the new one.
 pub const SCHEMA: u64 = 1;
 
 /// The outcome as a JSON document, ended with a newline.
@@ -14,7 +14,7 @@ pub fn json(outcome: &RunOutcome, about: &Provenance) -> String {
     document(outcome, of_outcome(outcome, about))
 }
 
-/// What stands beside the fields of an outcome.
+/// Keys beside the fields of an outcome.
 pub(super) fn of_outcome(outcome: &RunOutcome, about: &Provenance) -> Vec<(&'static str, Value)> {
     let violations = outcome.violations();
     let violation = |found: &Finding<'_>| {

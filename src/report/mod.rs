@@ -1,4 +1,4 @@
-//! Outcome → text and JSON. It decides nothing: whatever a report says is in the outcome.
+//! Outcome → text and JSON. It decides nothing: everything that a report says is in the outcome.
 //!
 //! Both come from one [`RunOutcome`](crate::checkers::RunOutcome), so they cannot disagree. Neither has
 //! wall-clock time or a path that was not given by the user: reports of equal runs are equal, to the byte.
@@ -7,6 +7,7 @@ mod failure;
 mod json;
 mod matrix;
 mod mutants;
+mod numbers;
 mod provenance;
 mod releases;
 mod replay;
@@ -19,7 +20,7 @@ mod turns;
 
 pub use json::json;
 pub use matrix::{matrix_json, matrix_text};
-pub use mutants::{catches, mutants};
+pub use mutants::{mutants, mutants_table};
 pub use provenance::Provenance;
 pub use releases::{releases, releases_asked, releases_difference};
 pub use replay::{replay_json, replay_text};

@@ -1,12 +1,12 @@
-//! What a report says besides the outcome.
+//! The code that a report is from, and its files.
 
 use std::path::PathBuf;
 
 use crate::run::{BUILD, Build};
 
-/// Which code a report is of, and where to look further.
+/// The code that a report is from, and where to look further.
 ///
-/// Only here does the commit come into a report: a test that compares reports hands in a build that is made up.
+/// Only here the commit enters a report: tests that compare reports give a made-up build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
     /// The code.

@@ -1,4 +1,4 @@
-//! A replay → text and JSON: the run's own report, and how it compares with what was found before.
+//! A replay → text and JSON: the run's own report, and how it compares with the recorded failure.
 
 use std::fmt::{self, Write};
 
@@ -45,7 +45,7 @@ pub fn replay_json(replayed: &Replayed, about: &Provenance) -> String {
     }
 }
 
-/// What was found then and what was found now.
+/// The recorded failure, and the new run.
 fn compare(
     out: &mut dyn Write,
     replayed: &Replayed,
@@ -67,7 +67,9 @@ fn compare(
     let (words, paint) = match comparison {
         Comparison::SameRun => ("the same violation, the same run", Paint::Bad),
         Comparison::OtherPath => ("the same violation, on another path", Paint::Bad),
-        Comparison::Gone if ran.has_failed() => ("gone, but the run fails otherwise", Paint::Bad),
+        Comparison::Gone if ran.has_failed() => {
+            ("gone, but the run fails in another way", Paint::Bad)
+        }
         Comparison::Gone => ("gone", Paint::Good),
     };
     let words =

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use anstyle::AnsiColor;
+
 /// Whether a report has colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
@@ -12,19 +14,31 @@ pub enum Style {
     Colour,
 }
 
-/// What a piece of a report is, as far as its colour goes.
+/// The meaning of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// As it should be.
+    /// Something is right.
     Good,
-    /// As it must not be.
+    /// Something is wrong.
     Bad,
     /// Worth a look.
     Warning,
     /// A heading.
     Heading,
-    /// Beside the point.
+    /// Less important.
     Faint,
+}
+
+impl Paint {
+    const fn codes(self) -> anstyle::Style {
+        match self {
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Warning => AnsiColor::Yellow.on_default(),
+            Self::Heading => anstyle::Style::new().bold(),
+            Self::Faint => anstyle::Style::new().dimmed(),
+        }
+    }
 }
 
 impl Style {
@@ -48,15 +62,9 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
         if self.style == Style::Plain {
             return self.text.fmt(f);
         }
-        let code = match self.paint {
-            Paint::Good => "32",
-            Paint::Bad => "1;31",
-            Paint::Warning => "33",
-            Paint::Heading => "1",
-            Paint::Faint => "2",
-        };
-        write!(f, "\x1b[{code}m")?;
+        let codes = self.paint.codes();
+        write!(f, "{}", codes.render())?;
         self.text.fmt(f)?;
-        f.write_str("\x1b[0m")
+        write!(f, "{}", codes.render_reset())
     }
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::json::document;
+use super::numbers::thousands;
 use super::style::{Paint, Style};
-use super::table::thousands;
 use crate::run::{Build, Group, Sweep, Worst};
 
-/// What became of the failure files of a sweep.
+/// The failure files of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     /// Those that were written, in the order of the seeds.
@@ -67,20 +67,16 @@ fn write_text(
         style.paint(Paint::Heading, name),
         thousands(sweep.acknowledged)
     )?;
-    let of = |worst| {
-        let (word, paint) = word(worst);
-        (word, paint)
-    };
     let held = ("held", Paint::Good);
-    for ((word, paint), count) in [
+    for ((name, paint), count) in [
         (held, sweep.held),
-        (of(Worst::Inconclusive), sweep.inconclusive),
-        (of(Worst::NotConverged), sweep.not_converged),
-        (of(Worst::Violated), sweep.violated),
-        (of(Worst::Panicked), sweep.panicked),
+        (word(Worst::Inconclusive), sweep.inconclusive),
+        (word(Worst::NotConverged), sweep.not_converged),
+        (word(Worst::Violated), sweep.violated),
+        (word(Worst::Panicked), sweep.panicked),
     ] {
-        if count > 0 || word == "held" || word == "violated" {
-            writeln!(out, "{:<14}  {:>9}", style.paint(paint, word), thousands(count))?;
+        if count > 0 || name == "held" || name == "violated" {
+            writeln!(out, "{:<14}  {:>9}", style.paint(paint, name), thousands(count))?;
         }
     }
     let lost = sweep.permitted_loss;
@@ -92,7 +88,7 @@ fn write_text(
             style.paint(Paint::Warning, "permitted loss")
         )?;
     }
-    // As in a report, the worst stands last, where the eye ends.
+    // As in a report, the worst comes last, next to the prompt.
     sweep.groups.iter().rev().try_for_each(|one| group(out, one, build, style))?;
     write_files(out, files)
 }
@@ -120,7 +116,7 @@ fn write_files(out: &mut dyn Write, files: &Files) -> fmt::Result {
         0 => Ok(()),
         more => writeln!(
             out,
-            "         none for the {} that failed after them; --seed N writes one",
+            "         no file for the {} that failed after these; `--seed N` writes one",
             seeds(more)
         ),
     }

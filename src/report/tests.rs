@@ -11,7 +11,7 @@ use crate::run::{Build, Comparison, Group, Panicked, PermittedLoss, Ran, Replaye
 use crate::scenario::{self, Found, FoundViolation};
 use crate::vocab::{Happening, Seed, Time};
 
-/// A build that is made up: the commit of this one is in nothing that is compared.
+/// A made-up build: the real commit is in no snapshot.
 const BUILD: Build = Build { version: "0.3.0", commit: "9e1c2ab" };
 
 fn about() -> Provenance {
@@ -116,14 +116,8 @@ fn the_json_of_a_loss_is_pinned() {
 fn colour_changes_nothing_but_colour() {
     let outcome = lost(Permission::Forbidden);
     let coloured = text(&outcome, Style::Colour);
-    assert!(coloured.contains("\x1b[1;31mviolated"), "{coloured}");
-    let mut plain = String::new();
-    let mut rest = &*coloured;
-    while let Some((before, after)) = rest.split_once('\x1b') {
-        plain.push_str(before);
-        rest = after.split_once('m').expect("the end of an escape sequence").1;
-    }
-    plain.push_str(rest);
+    assert!(coloured.contains("\x1b[1m\x1b[31mviolated"), "{coloured}");
+    let plain = anstream::adapter::strip_str(&coloured).to_string();
     assert_eq!(plain, text(&outcome, Style::Plain));
 }
 
@@ -149,7 +143,7 @@ fn json_keys_are_sorted_at_every_depth() {
 }
 
 #[test]
-fn an_expectation_is_told_in_words_for_each_case() {
+fn an_expectation_has_words_for_each_case() {
     let seen = |count| Some(Seen { count, first: Time::from_millis(1_500) });
     let case = |expected, seen| Expectation { happening: Happening::Truncated, expected, seen };
     let judgement = Judgement {
@@ -171,7 +165,7 @@ fn an_expectation_is_told_in_words_for_each_case() {
             "  happened      truncated  1,200 times, first at 1.500s",
             "  missing       truncated",
             "  never         truncated",
-            "  happened      truncated  2 times, first at 1.500s, but must not",
+            "  happened      truncated  2 times, first at 1.500s, but must not happen",
         ]
     );
 }
@@ -263,14 +257,14 @@ fn found(property: &str, fingerprint: u64) -> Found {
     }
 }
 
-/// The end of the text of a replay: what was found then, and what now.
+/// The end of the text of a replay: what was recorded, and the new run.
 fn compared(outcome: Result<RunOutcome, Panicked>, found: Found) -> String {
     let replayed = replayed(outcome, found);
     let text = replay_text(&replayed, &about(), Style::Plain);
     let document = replay_json(&replayed, &about());
     let value: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
     assert_eq!(value["comparison"], serde_json::to_value(replayed.comparison).expect("a name"));
-    let at = text.find("recorded  ").expect("what was found then");
+    let at = text.find("recorded  ").expect("what was recorded");
     text[at..].to_owned()
 }
 
@@ -289,13 +283,13 @@ fn a_replay_says_how_the_two_runs_compare() {
     for (outcome, found, says) in [
         (lost(), found(lost_property, same), "the same violation, the same run"),
         (lost(), found(lost_property, 1), "the same violation, on another path"),
-        (lost(), found("order", 1), "gone, but the run fails otherwise"),
+        (lost(), found("order", 1), "gone, but the run fails in another way"),
         (gone(), found(lost_property, 1), "gone"),
         (gone(), found(lost_property, same), "gone"),
         (panic("boom"), panicked.clone(), "the same panic, the same run"),
         (panic("bang"), panicked.clone(), "the same panic, on another path"),
         (gone(), panicked, "gone"),
-        (panic("boom"), found(lost_property, 1), "gone, but the run fails otherwise"),
+        (panic("boom"), found(lost_property, 1), "gone, but the run fails in another way"),
     ] {
         let text = compared(outcome, found);
         assert!(text.contains(&format!("\nreplayed  {says}\n")), "{says}: {text}");

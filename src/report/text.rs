@@ -1,15 +1,18 @@
 //! Outcome → text, for a terminal of 100 columns.
+//!
+//! Lines that are sentences (faults, timeline, verdicts) are formatted here; what is a table is a [`Table`].
 
 use std::fmt::{self, Write};
 
 use super::failure;
+use super::numbers::{millis, thousands};
 use super::provenance::Provenance;
 use super::style::{Paint, Style};
-use super::table::{Table, thousands};
+use super::table::Table;
 use super::turns::subject_and_text;
 use crate::checkers::{Judged, Judgement, RunOutcome, Status, Verdict};
-use crate::model::Turn;
 use crate::model::happened::{Expectation, Expected};
+use crate::model::{Fired, Turn};
 use crate::vocab::Time;
 
 /// Width of the column of times: `9,999.999s` fits.
@@ -23,11 +26,6 @@ pub fn text(outcome: &RunOutcome, about: &Provenance, style: Style) -> String {
     let mut text = Text { out: &mut out, style };
     text.outcome(outcome, about).expect("a string takes everything");
     out
-}
-
-/// Virtual time with milliseconds: `8.204s`.
-pub(super) fn millis(time: Time) -> String {
-    format!("{time:.3}")
 }
 
 struct Text<'a> {
@@ -107,7 +105,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    /// Each command behind `$`, then what it printed, as it would stand on a terminal.
+    /// Each command after `$`, then what it printed, as a terminal would show it.
     fn commands(&mut self, judgement: &Judgement) -> fmt::Result {
         if judgement.commands.is_empty() {
             return Ok(());
@@ -117,7 +115,7 @@ impl Text<'_> {
             writeln!(self.out, "{:>TIME_WIDTH$}  $ {}", millis(given.time), given.command)?;
             given.output.iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
             if given.ended.is_none() {
-                let note = format!("{:TIME_WIDTH$}  had not ended when the run was over", "");
+                let note = format!("{:TIME_WIDTH$}  still running at the end of the run", "");
                 writeln!(self.out, "{}", self.style.paint(Paint::Faint, note))?;
             }
         }
@@ -136,12 +134,12 @@ impl Text<'_> {
             "unconfirmed",
             "failed",
             "unknown",
-            "unended",
+            "unfinished",
             "lost",
             "lost unconfirmed",
             "duplicated",
             "reordered",
-            "longest unacknowledged",
+            "longest without ack",
         ]);
         let or_unknown = |count: Option<u64>| count.map_or_else(|| "?".into(), thousands);
         for producer in &judgement.producers {
@@ -171,7 +169,7 @@ impl Text<'_> {
                 gap,
             ]);
         }
-        for rare in ["unconfirmed", "failed", "unended", "lost unconfirmed", "reordered"] {
+        for rare in ["unconfirmed", "failed", "unfinished", "lost unconfirmed", "reordered"] {
             table.drop_if_all(rare, "0");
         }
         table.drop_if_all("lost unconfirmed", "?");
@@ -183,7 +181,7 @@ impl Text<'_> {
         if judgement.consumers.is_empty() {
             return Ok(());
         }
-        let mut table = Table::new(["consumer", "read", "duplicates", "skipped", "behind"]);
+        let mut table = Table::new(["consumer", "read", "duplicates", "skipped", "unread"]);
         for consumer in &judgement.consumers {
             table.row([
                 consumer.name.to_string(),
@@ -225,13 +223,13 @@ impl Text<'_> {
         let count = if seen.count == 1 { String::new() } else { thousands(seen.count) + " " };
         let unwanted = match expected {
             Expected::Happens => "",
-            Expected::NeverHappens => ", but must not",
+            Expected::NeverHappens => ", but must not happen",
         };
         writeln!(self.out, "{happening:<width$}  {count}{times} {}{unwanted}", millis(seen.first))
     }
 
-    /// What failed the run is left to the end, next to the command that runs it again.
-    /// Those that hold are counted: there are too many of them to be read, and `sim properties` lists them.
+    /// Properties that hold are counted, those that are permitted to fail or inconclusive are listed. What failed
+    /// the run comes at the end, next to the command that runs it again.
     fn verdicts(&mut self, judgement: &Judgement) -> fmt::Result {
         writeln!(self.out)?;
         let (held, mut judged): (Vec<_>, Vec<_>) =
@@ -242,10 +240,11 @@ impl Text<'_> {
         judged.sort_by_key(|judged| judged.status());
         let names = judged.iter().map(|judged| judged.property.name.len());
         let width = names.max().unwrap_or(0);
-        judged.into_iter().try_for_each(|judged| self.verdict(judged, width))
+        let mut shown = Vec::new();
+        judged.into_iter().try_for_each(|judged| self.verdict(judged, width, &mut shown))
     }
 
-    fn verdict(&mut self, judged: &Judged, width: usize) -> fmt::Result {
+    fn verdict(&mut self, judged: &Judged, width: usize, shown: &mut Vec<Fired>) -> fmt::Result {
         let name = judged.property.name;
         match &judged.verdict {
             Verdict::Holds => Ok(()),
@@ -256,7 +255,7 @@ impl Text<'_> {
             Verdict::Violated(evidence) => {
                 let word = self.style.paint(Paint::Warning, "permitted");
                 writeln!(self.out, "{word:<WORD_WIDTH$}  {name:<width$}  {evidence}")?;
-                failure::why(self.out, evidence)
+                failure::why(self.out, evidence, shown)
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The lines of a timeline.
 
+use super::numbers::thousands;
 use crate::model::Turn;
 
-/// Who or what a turning point is about, and what turned.
+/// The node or partition that changed, and how.
 pub fn subject_and_text(turn: &Turn) -> (String, String) {
     match turn {
         Turn::Fault { text } => ("fault".into(), text.to_string()),
@@ -10,49 +11,51 @@ pub fn subject_and_text(turn: &Turn) -> (String, String) {
         Turn::LeaderElected { at, leader, leader_epoch, isr, election } => (
             at.to_string(),
             format!(
-                "{leader} is elected leader of epoch {leader_epoch} ({election}), in sync {}",
+                "{leader} is elected leader, epoch {leader_epoch} ({election}), ISR {}",
                 isr.join(" ")
             ),
         ),
-        Turn::LeaderLost { at, leader_epoch, isr } => (
-            at.to_string(),
-            format!("has no leader in epoch {leader_epoch}, in sync {}", or_nobody(isr)),
-        ),
+        Turn::LeaderLost { at, leader_epoch, isr } => {
+            (at.to_string(), format!("no leader, epoch {leader_epoch}, ISR {}", or_none(isr)))
+        }
         Turn::IsrChanged { at, from, to } => {
             let verb = match (from.len(), to.len()) {
                 (before, after) if after < before => "shrinks",
                 (before, after) if after > before => "grows",
                 _ => "changes",
             };
-            (at.to_string(), format!("ISR {verb} from {} to {}", or_nobody(from), or_nobody(to)))
+            (at.to_string(), format!("ISR {verb} from {} to {}", or_none(from), or_none(to)))
         }
         Turn::ControllerElected { broker, controller_epoch } => {
-            (broker.to_string(), format!("is controller of epoch {controller_epoch}"))
+            (broker.to_string(), format!("becomes controller, epoch {controller_epoch}"))
         }
-        Turn::SessionExpired { broker } => {
-            (broker.to_string(), "lost its session at ZooKeeper".into())
-        }
+        Turn::SessionExpired { broker } => (broker.to_string(), "ZooKeeper session expired".into()),
         Turn::RegistrationBlocked { broker } => {
-            (broker.to_string(), "cannot register while its former session lives".into())
+            (broker.to_string(), "cannot register while its previous session is open".into())
         }
         Turn::Truncated { at, broker, from, to } => {
             (at.to_string(), format!("{broker} truncates its log from {from} to {to}"))
         }
-        Turn::FetchingFailed { at, broker, leader, end } => (
-            at.to_string(),
-            format!("{broker} fetches no more from {leader}, with a log that ends at {end}"),
-        ),
+        Turn::FetchingFailed { at, broker, leader, end } => {
+            (at.to_string(), format!("{broker} stops fetching from {leader} at offset {end}"))
+        }
         Turn::UncleanShutdownRecovered { broker, truncated_bytes } => {
-            let cut = match truncated_bytes {
-                0 => "nothing torn".to_owned(),
-                bytes => format!("{bytes} torn bytes cut"),
-            };
-            (broker.to_string(), format!("recovers from an unclean shutdown, {cut}"))
+            (broker.to_string(), unclean_shutdown(*truncated_bytes))
         }
         Turn::Halted { broker, why } => (broker.to_string(), format!("halts: {why}")),
     }
 }
 
-fn or_nobody(names: &[std::sync::Arc<str>]) -> String {
-    if names.is_empty() { "nobody".into() } else { names.join(" ") }
+/// Recovery of a log that was not closed: what follows the last whole batch is cut.
+pub(super) fn unclean_shutdown(truncated_bytes: u64) -> String {
+    match truncated_bytes {
+        0 => "recovers after an unclean shutdown, no torn bytes".to_owned(),
+        bytes => {
+            format!("recovers after an unclean shutdown, cuts {} torn bytes", thousands(bytes))
+        }
+    }
+}
+
+fn or_none(names: &[std::sync::Arc<str>]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(" ") }
 }

@@ -1,4 +1,4 @@
-//! Which code this is.
+//! The version of this code.
 
 use std::fmt;
 
@@ -13,8 +13,7 @@ pub struct Build {
     pub commit: &'static str,
 }
 
-/// This code. Its commit is in nothing that tests compare: reports take the build as an argument, and tests
-/// give one that is made up.
+/// This code. Reports take the build as an argument, so that tests can give a made-up commit.
 pub const BUILD: Build = Build { version: env!("CARGO_PKG_VERSION"), commit: env!("SIM_COMMIT") };
 
 impl fmt::Display for Build {

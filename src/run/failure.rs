@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{BUILD, Build, Ran, RunError};
 use crate::scenario::{self, Failure, Found, FoundViolation, Plan};
 
-/// Where failures are written unless somebody says otherwise: below the current directory.
+/// Default folder of failure files, below the current directory.
 pub const REPORTS: &str = "reports";
 
 /// Why a failure cannot be written.
@@ -15,11 +15,11 @@ pub const REPORTS: &str = "reports";
 pub struct Unwritable {
     /// The file or folder.
     pub path: String,
-    /// Why.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// What is kept of a run that failed; `None` when it did not.
+/// The failure file of a run; `None` when the run did not fail.
 pub fn failure(ran: &Ran, build: Build) -> Option<Failure> {
     if !ran.has_failed() {
         return None;
@@ -46,12 +46,12 @@ pub fn failure_name(plan: &Plan) -> String {
     format!("{}-{}.toml", stem.to_string_lossy(), plan.seed.0)
 }
 
-/// Writes what is kept of a run that failed into `folder`, which is made if it is not there, over what is there
-/// of the same scenario and seed. `None` when the run did not fail.
+/// Writes the failure file of a run into `folder`, which is created if missing; replaces an earlier file of the same
+/// scenario and seed. `None` when the run did not fail.
 ///
 /// # Errors
 /// [`Unwritable`].
-#[expect(clippy::disallowed_methods, reason = "`run` is where failures are written")]
+#[expect(clippy::disallowed_methods, reason = "`run` writes failure files")]
 pub fn write_failure(ran: &Ran, folder: &Path) -> Result<Option<PathBuf>, Unwritable> {
     let Some(failure) = failure(ran, BUILD) else { return Ok(None) };
     let path = folder.join(failure_name(&ran.plan));

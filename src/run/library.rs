@@ -1,4 +1,4 @@
-//! Runs for test suites: a scenario and a seed in, an outcome to assert on out.
+//! Runs for test suites: a scenario and a seed give an outcome to assert on.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;

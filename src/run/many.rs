@@ -1,4 +1,4 @@
-//! Many runs, on all cores, handed over in the order in which they were asked for.
+//! Many runs on all cores. Outcomes come in the order of the plans.
 
 use std::collections::BTreeMap;
 use std::iter::Fuse;
@@ -11,11 +11,11 @@ use super::single::{STACK_BYTES, caught};
 use super::{Ran, RunOptions};
 use crate::scenario::Plan;
 
-/// How many runs may have ended, or be under way, for each that is under way at once: a run that takes
-/// so many times longer than its neighbours holds them up.
+/// How many runs per job may be running or waiting for an earlier one: a run that takes longer than so many others
+/// holds them up.
 const WINDOW_PER_JOB: usize = 8;
 
-/// How many runs are under way at once.
+/// How many runs are running at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jobs(pub NonZeroUsize);
 
@@ -26,12 +26,11 @@ impl Default for Jobs {
     }
 }
 
-/// Plays `plans`, `jobs` at a time, and hands each to `each`, in their own order whichever ends first, until
-/// it breaks off.
+/// Plays `plans`, `jobs` at a time, and calls `each` with every outcome, in the order of the plans, until it breaks.
 ///
-/// Each run has a thread of its own, as in [`play`](super::play). Plans are drawn as they are
-/// needed, and no more than a few outcomes per job are held. `each` is called in this thread. A run that
-/// panics is an outcome like any other; the message of its panic also stands on stderr.
+/// Each run has a thread of its own, as in [`play`](super::play). Plans are drawn when they are needed, and only a
+/// few outcomes per job are held. `each` is called in this thread. A run that panics is an outcome, too; the
+/// message of its panic is also on stderr.
 pub fn many(
     plans: impl IntoIterator<Item = Plan>,
     jobs: Jobs,
@@ -54,7 +53,7 @@ pub fn many(
     });
 }
 
-/// Runs under way, and those that ended before their turn.
+/// Runs that are running, and those that ended before an earlier one.
 struct Pool<'scope, 'env, I> {
     scope: &'scope Scope<'scope, 'env>,
     plans: Fuse<I>,
@@ -69,7 +68,7 @@ struct Pool<'scope, 'env, I> {
 }
 
 impl<I: Iterator<Item = Plan>> Pool<'_, '_, I> {
-    /// Leaves runs behind that are still under way when `each` breaks off; their scope waits for them.
+    /// Returns when `each` breaks; the scope waits for runs that are still running.
     fn play(mut self, mut each: impl FnMut(Ran) -> ControlFlow<()>) {
         loop {
             self.start_some();
@@ -97,7 +96,7 @@ impl<I: Iterator<Item = Plan>> Pool<'_, '_, I> {
                 .stack_size(STACK_BYTES)
                 .spawn_scoped(self.scope, move || {
                     let ran = caught(plan, RunOptions::default()).expect("no events are written");
-                    // Nobody listens any more when `each` has broken off.
+                    // The receiver is gone when `each` has broken.
                     let _: Result<(), _> = sender.send((place, ran));
                 })
                 .expect("the machine has room for one more thread");
@@ -121,7 +120,7 @@ mod tests {
         scenario::parse("tiny.toml", text).unwrap_or_else(|wrong| panic!("{wrong}"))
     }
 
-    /// Two nodes of one name: no scenario says so, and the roster does not take it.
+    /// Two nodes with one name: no scenario can say so, and the roster panics.
     fn impossible(mut plan: Plan) -> Plan {
         plan.producers[0].name = plan.brokers[0].name.clone();
         plan

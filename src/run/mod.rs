@@ -1,4 +1,4 @@
-//! One seed and many: what a run is asked for, and how it can fail to be one.
+//! One seed and many: options of a run, its errors, and everything that runs more than one.
 
 mod build;
 mod failure;
@@ -27,18 +27,18 @@ pub use replay::{Comparison, Replayed, replay};
 pub use single::{DEFAULT_SEED, load, now, play, run_live, run_plan};
 pub use sweep::{Group, PermittedLoss, Sweep, Tally, Worst};
 
-/// Makes a subscriber that is told what the judge is told; it is made in the run's own thread.
+/// Makes a subscriber that sees what the judge sees; it is made in the run's own thread.
 pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
 
-/// Who is told what happens in a run: the judge, and who watches beside it, if anybody does.
+/// The subscribers of a run: the judge, and a watcher if there is one.
 pub type Listeners = (Judge, Option<Box<dyn Subscriber>>);
 
-/// What is asked of a run, besides its scenario and seed.
+/// Options of a run, besides its scenario and seed.
 #[derive(Default)]
 pub struct RunOptions {
-    /// Where every event is written as a line, if anywhere. Should be buffered.
+    /// Every event is written here as a line. Should be buffered.
     pub events: Option<Box<dyn Write + Send>>,
-    /// Who watches beside the judge, if anybody does.
+    /// A subscriber besides the judge.
     pub watcher: Option<Watcher>,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for RunOptions {
     }
 }
 
-/// Why there is no outcome.
+/// Why a run has no outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The scenario cannot be read.
@@ -62,7 +62,7 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
-    /// The scenario is wrong. Holds what is wrong, rendered for a person.
+    /// The scenario is wrong. Holds the rendered diagnostics.
     #[error("{0}")]
     Scenario(String),
     /// The events cannot be written.

@@ -5,21 +5,21 @@ use serde::Serialize;
 use super::{Ran, RunError, RunOptions};
 use crate::scenario::{Failure, Found};
 
-/// How a run compares with what was found when it ran before.
+/// How a run compares with the recorded failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comparison {
-    /// It fails in the same way, and event by event it is the same run.
+    /// The same failure, and event by event the same run.
     SameRun,
-    /// It fails in the same way, by other events: the code or the plan has changed since.
+    /// The same failure by other events: the code or the plan has changed since.
     OtherPath,
-    /// What was found then is not found now. Something else may be.
+    /// The recorded failure does not happen. Another one may.
     Gone,
 }
 
 impl Comparison {
-    /// Compares by what was found first, the worst: a run that violates more or less beside it is still the
-    /// same failure. All panics are one.
+    /// Compares by the first violation, the worst: more or fewer violations beside it are still the same failure.
+    /// All panics count as one.
     pub fn of(ran: &Ran, found: &Found) -> Self {
         let is_there = match (&ran.outcome, found.violations.first()) {
             (Err(_), _) => found.panicked.is_some(),
@@ -40,15 +40,15 @@ impl Comparison {
 /// A failure that was run again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replayed {
-    /// What it came to this time.
+    /// The new run.
     pub ran: Ran,
-    /// What was found before.
+    /// The recorded failure.
     pub found: Found,
     /// How the two compare.
     pub comparison: Comparison,
 }
 
-/// Runs the plan of a failure, and compares, by way of `play`: [`play`](super::play).
+/// Runs the plan of a failure with `play` ([`play`](super::play)), and compares.
 ///
 /// # Errors
 /// Those of `play`.

@@ -15,7 +15,7 @@ use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
 use crate::vocab::{Roster, Seed, Time};
 
-/// The seed of a run that is given none.
+/// The default seed.
 pub const DEFAULT_SEED: Seed = Seed(0);
 
 /// The stack of a run's thread, in bytes; more than the deepest decoder needs.
@@ -34,7 +34,7 @@ pub fn now() -> (Time, String) {
 }
 
 /// The name and the text of the file at `path`.
-#[expect(clippy::disallowed_methods, reason = "`run` is where scenarios are read")]
+#[expect(clippy::disallowed_methods, reason = "`run` reads scenarios")]
 pub(super) fn read(path: &Path) -> Result<(String, String), RunError> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
@@ -64,8 +64,8 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
     play(plan, options).map(|ran| ran.outcome.unwrap_or_else(|panic| panic!("seed {seed} {panic}")))
 }
 
-/// Runs a plan, in a fresh thread: thread-locals of dependencies outlive a runtime, and must not reach from
-/// one seed into the next. A panic of the simulation is an outcome; its message also stands on stderr.
+/// Runs a plan in a fresh thread: thread-locals of dependencies outlive a runtime, and must not leak from one seed
+/// into the next. A panic of the simulation is an outcome; its message is also on stderr.
 ///
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
@@ -81,7 +81,7 @@ pub fn play(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
     }
 }
 
-/// Plays a plan in this thread, which must be a fresh one that plays no other: it may have been unwound.
+/// Plays a plan in this thread, which must be a fresh one: after a panic, it must play no other.
 ///
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
@@ -95,8 +95,7 @@ pub(super) fn caught(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
     Ok(Ran { plan, outcome })
 }
 
-/// Runs a plan with a way in from outside, in a fresh thread; `play` lets time pass and clients in, and may bring
-/// something back.
+/// Runs a plan with external clients, in a fresh thread; `play` advances time, lets clients in, and may return a value.
 ///
 /// # Errors
 /// [`RunError::Events`] when the event log cannot be written.
@@ -106,11 +105,11 @@ pub(super) fn caught(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
 pub fn run_live<T: Send + 'static>(
     plan: Plan,
     options: RunOptions,
-    doors: Vec<ExternalListener>,
+    listeners: Vec<ExternalListener>,
     play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T) + Send + 'static,
 ) -> Result<(RunOutcome, T), RunError> {
     let seed = plan.seed;
-    let run = move || simulated(&plan, options, Some(&doors), play);
+    let run = move || simulated(&plan, options, Some(&listeners), play);
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", seed.0))
         .stack_size(STACK_BYTES)
@@ -125,10 +124,10 @@ pub fn run_live<T: Send + 'static>(
 fn simulated<T>(
     plan: &Plan,
     options: RunOptions,
-    doors: Option<&[ExternalListener]>,
+    listeners: Option<&[ExternalListener]>,
     play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T),
 ) -> Result<(RunOutcome, T), RunError> {
-    let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
+    let names = if listeners.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
     NAMES.set(names.roster.clone());
     let terms = terms(plan, &names);
     let watcher = options.watcher.map(|watcher| watcher(&terms));
@@ -138,7 +137,7 @@ fn simulated<T>(
     }
     // What the plan was read and drawn with is not part of the run.
     releases::take_asked();
-    let (played, brought) = play(Live::new(plan, recorder, doors));
+    let (played, brought) = play(Live::new(plan, recorder, listeners));
     let asked = releases::take_asked();
     let recorded = played.recorder.finish().map_err(RunError::Events)?;
     let path = Path::new(&plan.scenario);
@@ -158,7 +157,7 @@ fn simulated<T>(
     Ok((outcome, brought))
 }
 
-/// What a plan promises, as the judges go by it.
+/// The terms by which a plan is judged.
 fn terms(plan: &Plan, names: &Names) -> Terms {
     let producer = |(plan, &node): (&scenario::ProducerPlan, _)| ProducerTerms {
         node,

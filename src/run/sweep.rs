@@ -1,4 +1,4 @@
-//! Many seeds of one scenario, summed up.
+//! The sum of many seeds of one scenario.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,25 +9,25 @@ use super::Ran;
 use crate::checkers::Status;
 use crate::vocab::Seed;
 
-/// How many seeds of a group are named.
+/// How many seeds of a group are listed.
 const SEEDS_NAMED: usize = 5;
 
-/// What kept seeds from holding, from the least to the worst: also the order of exit codes.
+/// Why a seed did not hold, the worst last. A sweep exits with the code of the worst one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Worst {
     /// Something expected did not happen, or something could not be judged.
     Inconclusive,
-    /// Something good did not come about in the end.
+    /// The cluster did not converge, or a client operation did not end.
     NotConverged,
-    /// Something forbidden happened.
+    /// A safety property was violated.
     Violated,
     /// The simulation panicked.
     Panicked,
 }
 
 impl Worst {
-    /// What a run of that status came to; `None` when all held.
+    /// The reason for a status; `None` when all held.
     pub(super) fn of(status: Status) -> Option<Self> {
         match status {
             Status::Held => None,
@@ -38,16 +38,16 @@ impl Worst {
     }
 }
 
-/// Seeds that were kept from holding by the same thing first.
+/// Seeds with the same first finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Group {
-    /// What became of them.
+    /// Their status.
     pub status: Worst,
     /// The first finding of each: a property, or what was expected; `panic` when the simulation panicked.
     pub name: String,
-    /// What was found in the first of them.
+    /// The finding in the first of them, as a sentence.
     pub sentence: String,
-    /// How many they are.
+    /// How many seeds.
     pub count: u64,
     /// The first of them.
     pub seeds: Vec<Seed>,
@@ -64,7 +64,7 @@ pub struct PermittedLoss {
     pub records: u64,
 }
 
-/// What many seeds of one scenario came to.
+/// The sum of many seeds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sweep {
     /// The scenario's file, as it was given.
@@ -77,23 +77,23 @@ pub struct Sweep {
     pub ran: u64,
     /// In how many everything held.
     pub held: u64,
-    /// In how many something forbidden happened.
+    /// In how many a safety property was violated.
     pub violated: u64,
-    /// In how many something good did not come about in the end.
+    /// How many did not converge.
     pub not_converged: u64,
-    /// How many say nothing.
+    /// How many were inconclusive.
     pub inconclusive: u64,
     /// How many ended in a panic of the simulation.
     pub panicked: u64,
-    /// What was lost and may be.
+    /// Losses that the configuration permits.
     pub permitted_loss: PermittedLoss,
     /// How many records were acknowledged, in all seeds together.
     pub acknowledged: u64,
-    /// What kept seeds from holding, the worst first, then what most have.
+    /// Groups of seeds that did not hold, the worst first, then the largest.
     pub groups: Vec<Group>,
 }
 
-/// A sweep under way.
+/// Counts a sweep.
 #[derive(Clone, Debug)]
 pub struct Tally {
     sweep: Sweep,
@@ -101,7 +101,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Begins to count `seeds` of the scenario at `path`.
+    /// Counts `seeds` of the scenario at `path`.
     pub fn new(path: impl Into<String>, seeds: &RangeInclusive<u64>) -> Self {
         let sweep = Sweep {
             path: path.into(),
@@ -161,11 +161,6 @@ impl Tally {
         }
     }
 
-    /// What was counted so far, groups aside.
-    pub fn so_far(&self) -> &Sweep {
-        &self.sweep
-    }
-
     /// The sum.
     pub fn finish(self) -> Sweep {
         let mut groups: Vec<_> = self.groups.into_values().collect();
@@ -175,13 +170,8 @@ impl Tally {
 }
 
 impl Sweep {
-    /// The worst that became of a seed; `None` when all held.
+    /// The worst seed; `None` when all held.
     pub fn worst(&self) -> Option<Worst> {
         self.groups.iter().map(|group| group.status).max()
-    }
-
-    /// How many seeds failed: inconclusive ones did not.
-    pub fn failed(&self) -> u64 {
-        self.violated + self.not_converged + self.panicked
     }
 }

@@ -21,7 +21,7 @@ fn assert_exits(code: i32, said: &Output) {
     assert_eq!(said.status.code(), Some(code), "{out}\n{err}");
 }
 
-/// What `sim run` says of a scenario of this text.
+/// The output of `sim run` for a scenario with this text.
 fn run(folder: &Path, text: &str) -> Output {
     fs::write(folder.join("x.toml"), text).expect("a scenario");
     sim(folder, &["run", "x.toml"]).output().expect("the binary starts")
@@ -54,12 +54,12 @@ fn two_runs_that_differ_are_not_deterministic() {
     assert_exits(5, &said);
     let text = String::from_utf8(said.stdout).expect("text");
     assert!(text.starts_with("not deterministic: line 1 differs\n"), "{text}");
-    assert!(text.ends_with("\n  second  (it has ended)\n"), "{text}");
+    assert!(text.ends_with("\n  second  (ended)\n"), "{text}");
 }
 
 #[test]
 fn an_answer_that_cannot_be_written_is_a_bug() {
-    // A full disk is no bug of ours, but nothing else that a test can do to the binary is one.
+    // A full disk is not our bug, but a test cannot cause a real one.
     let full = || File::create("/dev/full").expect("this system has one");
     let folder = scratch("bug");
     fs::write(folder.join("x.toml"), HELD).expect("a scenario");

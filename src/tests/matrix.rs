@@ -17,7 +17,7 @@ fn what_must_never_be_is_zero_and_what_must_be_is_not() {
     let matrix = measured();
     for cell in &matrix.cells {
         assert_eq!(cell.ran, SEEDS, "{cell:?}");
-        assert_eq!(cell.kept, None, "{cell:?}");
+        assert_eq!(cell.failed, None, "{cell:?}");
         assert_eq!(cell.loss, Agreement::Agrees, "{cell:?}");
         assert_eq!(cell.lost.records > 0, cell.golden.loss == Expected::Sometimes, "{cell:?}");
         match cell.golden.duplicates {

@@ -1,18 +1,18 @@
 //! Every mutant is found, and the table of which checker finds which is as it was.
 
 use kafka_sim::report::{self, Style};
-use kafka_sim::run::mutants::{MUTANT_CASES, catch_all};
+use kafka_sim::run::mutants::{MUTANT_CASES, run_cases};
 use kafka_sim::vocab::Mutant;
 
 use crate::source::root;
 
 #[test]
 fn every_mutant_is_found_by_some_checker() {
-    let catches = catch_all(&root().join("scenarios"), 1).expect("the scenarios are right");
-    for catch in &catches {
-        assert!(catch.found > 0, "not found by: {}", catch.hunt.command());
+    let results = run_cases(&root().join("scenarios"), 1).expect("the scenarios are right");
+    for result in &results {
+        assert!(result.found > 0, "not found by: {}", result.case.command());
     }
-    let table = report::catches(&catches, Style::Plain);
+    let table = report::mutants_table(&results, Style::Plain);
     insta::with_settings!({
         snapshot_path => "../../snapshots",
         prepend_module_to_snapshot => false,
@@ -25,11 +25,11 @@ fn every_mutant_is_found_by_some_checker() {
 #[test]
 fn every_mutant_has_a_scenario_that_shows_it() {
     for mutant in Mutant::ALL {
-        assert!(MUTANT_CASES.iter().any(|hunt| hunt.mutant == *mutant), "{mutant}");
+        assert!(MUTANT_CASES.iter().any(|case| case.mutant == *mutant), "{mutant}");
     }
 }
 
 #[test]
-fn hunts_are_in_the_order_of_the_mutants() {
-    assert!(MUTANT_CASES.is_sorted_by_key(|hunt| hunt.mutant));
+fn cases_are_in_the_order_of_the_mutants() {
+    assert!(MUTANT_CASES.is_sorted_by_key(|case| case.mutant));
 }

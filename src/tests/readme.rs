@@ -1,13 +1,15 @@
-//! The README, held against the binary: its commands run, its tables are the code's.
+//! The README, compared with the code: its commands run, its outputs are printed, its lists of files are complete.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kafka_sim::checkers::PROPERTIES;
-use kafka_sim::cli::Exit;
+use kafka_sim::scenario;
 
 use crate::scratch::{scratch, without_commit};
 use crate::source::root;
+
+/// The README is for people who have five minutes.
+const LINES_MAX: usize = 210;
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("there is a README")
@@ -20,44 +22,43 @@ fn sim(folder: &Path, command: &str) -> Command {
     process
 }
 
-/// A line of a ```` ```sh ```` block, and the exit code that it is to have: `sim run x.toml  # exits 1`.
+/// A command and its exit code. A row of a table has both: ``| do this | `sim run x.toml` exits 1 |``.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     command: String,
     exit: i32,
 }
 
-/// The lines of all `sh` blocks that begin with `sim `.
+/// The commands in the last cells of tables.
 fn commands(text: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut in_block = false;
-    for line in text.lines() {
-        match line.strip_prefix("```") {
-            Some(language) => in_block = language == "sh",
-            None if in_block && line.starts_with("sim ") => {
-                let (command, exit) = line.split_once("  # exits ").unwrap_or((line, "0"));
-                let exit = exit.trim().parse().expect("an exit code after `# exits`");
-                lines.push(Line { command: command.trim().to_owned(), exit });
-            }
-            None => {}
-        }
-    }
-    lines
+    let rows = text.lines().filter_map(|line| line.strip_suffix(" |")?.split_once(" | `sim "));
+    rows.map(|(_, rest)| {
+        let (command, exit) = rest.split_once('`').expect("the end of a command");
+        let exit = exit.strip_prefix(" exits ").unwrap_or("0");
+        let exit = exit.parse().expect("an exit code after `exits`");
+        Line { command: format!("sim {command}"), exit }
+    })
+    .collect()
 }
 
 #[test]
 fn commands_are_found_with_their_exit_codes() {
-    let text = "sim not this\n```sh\nsim run a.toml\ncargo build\nsim run b.toml  # exits 1\n```\n\
-                ```toml\nsim not this\n```\n";
+    let text = "sim not this\n| a | `sim run a.toml` |\n| `sim` | not this |\n\
+                | b | `sim run b.toml` exits 1 |\n";
     let line = |command: &str, exit| Line { command: command.into(), exit };
     assert_eq!(commands(text), [line("sim run a.toml", 0), line("sim run b.toml", 1)]);
 }
 
 #[test]
 fn every_command_runs_and_exits_as_stated() {
-    let lines = commands(&readme());
-    assert!(!lines.is_empty(), "the README shows no command");
+    let text = readme();
+    let lines = commands(&text);
+    assert!(lines.len() >= 10, "the README shows ten things to do: {lines:?}");
     let folder = scratch("readme-commands");
+    // The failure at the top leaves the file that is replayed.
+    for (command, _) in outputs(&text) {
+        sim(&folder, command).output().expect("the binary starts");
+    }
     for Line { command, exit } in lines {
         let said = sim(&folder, &command).output().expect("the binary starts");
         let stderr = String::from_utf8_lossy(&said.stderr);
@@ -77,7 +78,7 @@ fn outputs(text: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_output_shown_is_what_is_said() {
+fn every_output_is_as_printed() {
     let text = readme();
     let shown = outputs(&text);
     assert!(!shown.is_empty(), "the README shows no output");
@@ -90,20 +91,60 @@ fn every_output_shown_is_what_is_said() {
 }
 
 #[test]
-fn exit_codes_are_those_of_the_code() {
+fn it_is_short_and_says_where_the_rest_is() {
     let text = readme();
-    for &exit in Exit::ALL {
-        let row = format!("| {} | {} |", exit as u8, exit.meaning());
-        assert!(text.contains(&row), "the README lacks `{row}`");
+    let lines = text.lines().count();
+    assert!(lines <= LINES_MAX, "the README has {lines} lines, more than {LINES_MAX}");
+    for command in ["`sim --help`", "`sim properties`"] {
+        assert!(text.contains(command), "the README does not name {command}");
     }
 }
 
+/// The blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let pieces = text.split(&*fence).skip(1);
+    pieces.map(|piece| piece.split_once("```\n").expect("the end of a block").0).collect()
+}
+
 #[test]
-fn properties_are_those_of_the_code() {
+fn the_first_command_installs_the_binary_that_examples_call() {
     let text = readme();
-    for property in PROPERTIES {
-        let row = format!("| `{}` | {} |", property.name, property.statement);
-        assert!(text.contains(&row), "the README lacks `{row}`");
+    let first = blocks(&text, "sh")[0].lines().next();
+    assert_eq!(first, Some("cargo install --path . --profile max-speed"));
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = manifest.parse().expect("it is TOML");
+    assert!(manifest["profile"].get("max-speed").is_some());
+    assert_eq!(manifest["bin"][0]["name"].as_str(), Some("sim"));
+}
+
+#[test]
+fn a_crate_that_depends_on_this_one_needs_what_the_readme_says() {
+    let text = readme();
+    let config = std::fs::read_to_string(root().join(".cargo/config.toml")).expect("settings");
+    let flags = config.lines().find(|line| line.starts_with("rustflags")).expect("the flag");
+    assert!(text.contains(flags), "the README lacks `{flags}`");
+}
+
+#[test]
+fn the_scenario_is_right() {
+    let text = readme();
+    let blocks = blocks(&text, "toml");
+    let scenario = blocks.iter().find(|block| block.contains("\nkafka = ")).expect("a scenario");
+    scenario::parse("README.toml", scenario).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+#[test]
+fn every_layer_is_listed() {
+    let text = readme();
+    let lib = std::fs::read_to_string(root().join("src/lib.rs")).expect("the crate's root");
+    let layers = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for layer in layers {
+        let row = text.lines().find(|line| {
+            let first = line.strip_prefix("| ").and_then(|line| line.split(" | ").next());
+            first.is_some_and(|cell| cell.contains(&format!("`{layer}`")))
+        });
+        assert!(row.is_some(), "no row of the README has `{layer}`");
     }
 }
 

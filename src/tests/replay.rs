@@ -1,4 +1,4 @@
-//! Failure files and sweeps, through the binary: what is written, and what becomes of it.
+//! Failure files and sweeps, through the binary.
 
 use std::fs;
 use std::path::Path;
@@ -11,11 +11,11 @@ use kafka_sim::vocab::Seed;
 use crate::scratch::{scratch, without_commit};
 use crate::source::root;
 
-/// A run that fails, and what it leaves.
+/// A run that fails, and its failure file.
 const FAILS: [&str; 4] = ["run", "scenarios/last_replica.toml", "--seed", "42"];
 const FILE: &str = "reports/last_replica-42.toml";
 
-/// A scenario of which every run fails: it forbids what it brings about.
+/// A scenario that always fails: it forbids what it causes.
 const ALWAYS_FAILS: &str = "kafka = \"2.8\"\nduration = \"5s\"\n[cluster]\nbrokers = 1\n\
     [[topic]]\nname = \"t\"\n[[fault]]\nat = \"2s\"\ncrash = \"b1\"\nrestart-after = \"1s\"\n\
     [expect]\nnever = [\"broker-registered-again\"]\n";
@@ -85,7 +85,7 @@ fn a_failure_is_written_and_replayed_until_it_is_gone() {
 }
 
 #[test]
-fn failures_go_where_they_are_told_to_or_nowhere() {
+fn failures_are_written_to_the_given_folder_or_not_at_all() {
     let folder = scratch("reports");
     let to = |more: &[&'static str]| sim(&folder, &[&FAILS[..], more].concat());
     assert!(to(&["--reports", "a/b"]).out.ends_with("  report  a/b/last_replica-42.toml\n"));
@@ -115,7 +115,7 @@ fn a_sweep_sums_up_and_keeps_the_first_failures() {
     assert!(text.contains("\nviolated  never broker-registered-again   25 seeds: 1 2 3 4 5 …\n"));
     assert!(text.contains("\n  replay  sim run x.toml --seed 1        (sim "), "{text}");
     let reports = "\nreports  reports/x-1.toml … reports/x-20.toml, 20 files\n         \
-                   none for the 5 seeds that failed after them; --seed N writes one\n";
+                   no file for the 5 seeds that failed after these; `--seed N` writes one\n";
     assert!(text.ends_with(reports), "{text}");
     let written = fs::read_dir(folder.join("reports")).expect("a folder of failures").count();
     assert_eq!(written, 20, "{text}");

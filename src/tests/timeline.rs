@@ -1,4 +1,4 @@
-//! `sim timeline` through the binary: the owner's two modes of replication, step by step.
+//! `sim timeline` through the binary: synchronous and asynchronous replication, step by step.
 
 use std::process::{Command, Stdio};
 
@@ -21,7 +21,7 @@ fn pin(name: &str, text: &str) {
     });
 }
 
-/// The first line with each of `steps`, which are to come in this order.
+/// Asserts that lines with each of `steps` come in this order.
 fn assert_in_order(story: &str, steps: &[&str]) {
     let mut lines = story.lines();
     for step in steps {
@@ -44,14 +44,14 @@ fn synchronous_replication_answers_when_all_in_sync_followers_have_acknowledged(
     assert_in_order(
         &story,
         &[
-            "p0  -         asks z1 who leads",
+            "p0  -         requests metadata from z1",
             "p0  orders-0  sends record 0 to b1, acks=all",
             "b1  orders-0  appends offset 0",
-            "b1  orders-0  is pulled from by",
+            "b1  orders-0  b2 fetches from offset 0",
             "  orders-0  appends offset 0",
-            "b1  orders-0  hears that b2 has everything below offset 1",
-            "b1  orders-0  knows everything below offset 1 to be committed",
-            "p0  orders-0  has the answer: record 0 is at offset 0",
+            "b1  orders-0  b2 fetched up to offset 1",
+            "b1  orders-0  high watermark 1",
+            "p0  orders-0  record 0 is acknowledged at offset 0",
         ],
     );
     pin("timeline-sync_replication", &story);
@@ -64,15 +64,15 @@ fn asynchronous_replication_answers_after_the_leader_s_own_append() {
         &story,
         &[
             "b1  orders-0  appends offset 0",
-            "p0  orders-0  has the answer: record 0 is at offset 0",
-            "b1  orders-0  hears that b2 has everything below offset 1",
+            "p0  orders-0  record 0 is acknowledged at offset 0",
+            "b1  orders-0  b2 fetched up to offset 1",
         ],
     );
     pin("timeline-async_replication", &story);
 }
 
 #[test]
-fn a_run_is_told_by_its_turning_points() {
+fn a_run_is_printed_by_its_turning_points() {
     let story = timeline(&["scenarios/leader_crash.toml", "--seed", "42"]);
     assert_in_order(&story, &["fault: crash", "crashed", "fault undone: restart", "elects"]);
     pin("timeline-leader_crash-42", &story);

@@ -1,4 +1,4 @@
-//! How the scenario's faults reach who is connected from outside.
+//! How the scenario's faults affect external clients.
 
 use kafka_protocol::messages::{ApiKey, MetadataRequest, RequestKind};
 
@@ -23,13 +23,13 @@ latency = "1ms..2ms"
 at = "5s"
 "#;
 
-/// What a client of b1 hears, and at which second: it asks for metadata at second 2 and at second 6, and listens
-/// until second 15. `fault` comes at second 5.
+/// What a client of b1 receives, and in which second: it requests metadata in second 2 and in second 6, and waits
+/// until second 15. `fault` comes in second 5.
 fn heard(fault: &str) -> Vec<(u64, &'static str)> {
     let text = format!("{CLUSTER}{fault}\n");
     let parsed = scenario::parse("faults.toml", &text);
     let plan = parsed.unwrap_or_else(|wrong| panic!("{wrong}")).plan(Seed(1));
-    let doors =
+    let listeners =
         (1..=3).map(|id| ExternalListener { server: format!("b{id}"), host: "h".into(), port: id });
     let play = |mut live: Live<'_, Listeners>| -> (Played<Listeners>, Vec<(u64, &'static str)>) {
         let (visitor, mut heard) = (Visitor(1), Vec::new());
@@ -53,20 +53,20 @@ fn heard(fault: &str) -> Vec<(u64, &'static str)> {
         }
         (live.finish(), heard)
     };
-    run::run_live(plan, RunOptions::default(), doors.collect(), play).expect("no event log").1
+    run::run_live(plan, RunOptions::default(), listeners.collect(), play).expect("no event log").1
 }
 
 #[test]
 fn faults_reach_who_is_outside_as_they_would_in_life() {
     for (fault, then) in [
-        // The process is gone, and its host says so.
+        // The process is down, and its host resets the connection.
         ("crash = \"b1\"", vec![(5, "a reset")]),
         ("reset = \"b1\"", vec![(5, "a reset")]),
         ("shutdown = \"b1\"", vec![(5, "an end")]),
-        // Nobody says anything, until the host is back and knows of nothing.
+        // Silence, until the host is back and does not know the connection.
         ("power-loss = \"b1\"", vec![]),
         ("power-loss = \"b1\"\nrestart-after = \"4s\"", vec![(9, "a reset")]),
-        // What was asked meanwhile is answered late.
+        // Requests in between are answered late.
         ("pause = \"b1\"\nresume-after = \"5s\"", vec![(10, "an answer")]),
         ("partition = \"b1\"\nheal-after = \"5s\"", vec![(10, "an answer")]),
         ("slow = \"b1\"\nlatency = \"1500ms\"\nheal-after = \"9s\"", vec![(9, "an answer")]),

@@ -1,8 +1,8 @@
-//! Hostile bytes in bulk, straight into the simulated connections: whatever comes, nobody panics, and an honest
-//! client beside it is answered.
+//! Hostile bytes in bulk, straight into the simulated connections: no node panics, and a well-behaved client beside
+//! them is answered.
 //!
-//! The bytes are drawn from a seed. What a case was is in the panic's message: its number is enough to have it
-//! again.
+//! The bytes are drawn from a seed. The message of a panic has the number of the case, which is enough to
+//! repeat it.
 
 use std::time::Duration;
 
@@ -175,7 +175,7 @@ fn zookeeper(stream: &mut Stream) -> Vec<u8> {
     bytes
 }
 
-/// A cluster with an honest client of each protocol, and strangers.
+/// A cluster with a well-behaved client of each protocol, and hostile ones.
 struct Crowd<'p> {
     live: Live<'p, Listeners>,
     stream: Stream,
@@ -201,7 +201,7 @@ impl Crowd<'_> {
         self.live.let_in(Inbound::Bytes { visitor, bytes: bytes.into() });
     }
 
-    /// Says `bytes` in pieces, at several moments.
+    /// Sends `bytes` in pieces, at several moments.
     fn say_in_pieces(&mut self, visitor: Visitor, mut bytes: Vec<u8>) {
         while !bytes.is_empty() {
             let size = (1 + self.stream.below(80) as usize).min(bytes.len());
@@ -212,7 +212,7 @@ impl Crowd<'_> {
         }
     }
 
-    fn hears(&mut self, visitor: Visitor) -> bool {
+    fn is_answered(&mut self, visitor: Visitor) -> bool {
         let news = self.pass(Duration::from_millis(400));
         news.iter().any(|(to, news)| *to == visitor && matches!(news, News::Bytes(_)))
     }
@@ -220,7 +220,7 @@ impl Crowd<'_> {
 
 fn besiege(server: &'static str, attack: fn(&mut Stream) -> Vec<u8>, honest: Bytes, first: Bytes) {
     let plan = run::load(&scenario()).expect("the scenario is right").plan(Seed(1));
-    let doors =
+    let listeners =
         (1..=3).map(|id| ExternalListener { server: format!("b{id}"), host: "h".into(), port: id });
     let play = move |live: Live<'_, Listeners>| -> (Played<Listeners>, ()) {
         let node = live.roster().find(server).expect("a server of the scenario");
@@ -229,7 +229,7 @@ fn besiege(server: &'static str, attack: fn(&mut Stream) -> Vec<u8>, honest: Byt
         crowd.live.run_until(Time::from_millis(2_000));
         let client = crowd.open(node);
         crowd.say(client, first);
-        assert!(crowd.hears(client), "the honest client is answered");
+        assert!(crowd.is_answered(client), "the well-behaved client is answered");
         for case in 0..CASES {
             let bytes = attack(&mut crowd.stream);
             let stranger = crowd.open(node);
@@ -240,12 +240,15 @@ fn besiege(server: &'static str, attack: fn(&mut Stream) -> Vec<u8>, honest: Byt
             }
             if case % 20 == 19 {
                 crowd.say(client, honest.clone());
-                assert!(crowd.hears(client), "case {case}, {bytes:02x?}: nobody is answered");
+                assert!(
+                    crowd.is_answered(client),
+                    "case {case}, {bytes:02x?}: no client is answered"
+                );
             }
         }
         (crowd.live.finish(), ())
     };
-    run::run_live(plan, RunOptions::default(), doors.collect(), play).expect("no event log");
+    run::run_live(plan, RunOptions::default(), listeners.collect(), play).expect("no event log");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A server that reads nothing for a while: its clients are held back, and nothing is lost.
+//! A server that does not read for a while: its clients wait, and nothing is lost.
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -29,7 +29,7 @@ at = "10s"
 pause = "b1"
 resume-after = "20s"
 "#;
-/// How much a client tries to send to a broker that stands still.
+/// How much a client tries to send to a paused broker.
 const FLOOD: usize = 48 << 20;
 /// What the kernel's own buffers of the two sockets may take, at most.
 const SOCKETS: usize = 24 << 20;
@@ -64,12 +64,12 @@ fn flood(stream: &mut TcpStream, request: &Bytes) -> (usize, Bytes) {
 }
 
 #[test]
-fn a_broker_that_stands_still_holds_its_clients_back_and_answers_all_of_them_later() {
+fn a_paused_broker_slows_its_clients_and_answers_all_of_them_later() {
     let parsed = scenario::parse("pressure.toml", CLUSTER);
     let plan = parsed.unwrap_or_else(|wrong| panic!("{wrong}")).plan(Seed(1));
     let server = Server::of(plan.clone(), 4);
     let (mut stream, request) = (server.connect("b1"), large_request());
-    // Until it stands still, each is answered at once.
+    // Before the pause, each is answered at once.
     stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a socket");
     loop {
         stream.write_all(&request).expect("it takes the request");
@@ -83,7 +83,7 @@ fn a_broker_that_stands_still_holds_its_clients_back_and_answers_all_of_them_lat
     stream.set_write_timeout(None).expect("a socket");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
     stream.write_all(&rest).expect("it takes the rest when it goes on");
-    // The one that was asked when it stood still, and the flood.
+    // The request at the start of the pause, and the flood.
     for _ in 0..=requests {
         assert_eq!(frame(&mut stream)[..4], 5_i32.to_be_bytes());
     }

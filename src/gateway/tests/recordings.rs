@@ -34,12 +34,12 @@ impl Write for Memory {
 }
 
 fn header() -> Header {
-    let door = |server: &str, port| ExternalListener {
+    let at = |server: &str, port| ExternalListener {
         server: server.into(),
         host: "127.0.0.1".into(),
         port,
     };
-    Header { seed: Seed(42), plan: 0x5f0c, doors: vec![door("b1", 9092), door("z1", 2181)] }
+    Header { seed: Seed(42), plan: 0x5f0c, listeners: vec![at("b1", 9092), at("z1", 2181)] }
 }
 
 fn written() -> Vec<u8> {
@@ -80,7 +80,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_recording_that_nobody_ended_ends_with_what_came_last() {
+fn a_recording_that_was_not_ended_ends_with_its_last_input() {
     let (file, mut roster) = (Memory::default(), Roster::default());
     let b1 = roster.add("b1");
     let mut writer = Writer::new(Box::new(file.clone()), &header());
@@ -109,10 +109,10 @@ fn a_file_that_was_cut_or_changed_anywhere_is_refused() {
 fn a_line_that_means_nothing_is_pointed_at() {
     let head = ["sim inbound 1", "seed 1", "plan 0f", "door b1 ::1 9"];
     for (line, why) in [
-        ("7 open 1 b2", "line 5: `b2` has no door"),
-        ("7 bytes 1 AAAA", "line 5: connection 1 does not stand"),
-        ("7 open x b1", "line 5: `x` is no number"),
-        ("7 jump 1", "line 5: it means nothing"),
+        ("7 open 1 b2", "line 5: `b2` does not listen"),
+        ("7 bytes 1 AAAA", "line 5: connection 1 is not open"),
+        ("7 open x b1", "line 5: `x` is not a number"),
+        ("7 jump 1", "line 5: unknown line"),
         ("99999999999999999 end", "line 5: 99999999.999999s is later than any run lasts"),
         ("seed 1", "it was cut short: the line `checksum …` is missing"),
     ] {

@@ -22,7 +22,7 @@ use crate::vocab::Seed;
 use crate::wire::kafka::decode_response;
 
 const SEED: Seed = Seed(42);
-/// Longer than any answer takes on a machine that does much else.
+/// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster that is served by a thread of this process.
@@ -100,9 +100,9 @@ fn play_back(recording: Recording) -> RunOutcome {
 
 pub fn play_back_of(plan: Plan, recording: Recording) -> RunOutcome {
     recording.belongs_to(&plan).expect("it was made with this plan");
-    let doors = recording.header.doors.clone();
+    let listeners = recording.header.listeners.clone();
     let play = move |live: crate::cluster::Live<'_, _>| serving::play_back(live, &recording);
-    run::run_live(plan, RunOptions::default(), doors, play).expect("no event log").0
+    run::run_live(plan, RunOptions::default(), listeners, play).expect("no event log").0
 }
 
 pub fn frame(stream: &mut TcpStream) -> Bytes {
@@ -176,7 +176,7 @@ fn a_crashed_broker_resets_its_connections_refuses_new_ones_and_takes_them_when_
                 std::thread::sleep(Duration::from_millis(5));
                 continue;
             }
-            // The kernel had accepted it when the door was shut.
+            // The kernel had accepted it when the listener was closed.
             Err(why) if why.kind() == ErrorKind::ConnectionReset => continue,
             Err(why) => panic!("{why}"),
         };
@@ -185,7 +185,7 @@ fn a_crashed_broker_resets_its_connections_refuses_new_ones_and_takes_them_when_
             break;
         }
     }
-    assert!(refused > 0, "nobody listens for three seconds");
+    assert!(refused > 0, "the port is closed for three seconds");
     let (served, recording) = server.end();
     assert_eq!(play_back(recording).fingerprint, served.fingerprint);
 }
@@ -215,7 +215,7 @@ fn hostile_bytes_end_their_own_connection_and_no_other() {
         std::thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(frame(&mut slow)[..4], 9_i32.to_be_bytes());
-    // An honest one beside many that say nothing.
+    // A well-behaved one beside many that send nothing.
     let crowd: Vec<TcpStream> = (0..200).map(|_| server.connect("b3")).collect();
     metadata(&mut honest);
     metadata(&mut server.connect("b3"));
@@ -231,7 +231,7 @@ fn words_of_four_letters_are_answered_also_to_who_only_listens_and_that_is_the_e
         let mut stream = server.connect("z1");
         stream.write_all(word.as_bytes()).expect("it takes four letters");
         if only_listens {
-            stream.shutdown(std::net::Shutdown::Write).expect("it stands");
+            stream.shutdown(std::net::Shutdown::Write).expect("it is open");
         }
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an end");

@@ -3,49 +3,49 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What sort of thing a moment is.
+/// The kind of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A fault was injected or undone.
     Fault,
     /// A process began, ended, stopped running, recovered its disk, or halted.
     Process,
-    /// Sessions at ZooKeeper, and what brokers register with them.
+    /// ZooKeeper sessions, and the registration of brokers.
     Session,
-    /// A broker became the controller or resigned; topics that it created; states that it found.
+    /// A broker became controller or resigned; topics that it created; states that it read.
     Controller,
-    /// A leader was chosen, or a partition has none.
+    /// A leader was elected, or a partition has none.
     Election,
     /// The in-sync replicas changed.
     Isr,
-    /// A replica leads or follows from now on.
+    /// A replica became leader or follower.
     Role,
-    /// A log was cut.
+    /// A log was truncated.
     Truncation,
-    /// Something that no leader may send, or a position that was reset.
-    MatrixFault,
-    /// A client learned who leads.
-    Leader,
-    /// A command of an operator, and what it printed.
+    /// A response that no leader may send, a position that was reset, a follower that stopped fetching.
+    Error,
+    /// A client learned a leader.
+    Metadata,
+    /// A command of an operator, and its output.
     Command,
-    /// A client asked who leads.
-    Ask,
-    /// A record was handed to a producer.
-    Record,
+    /// A client asked for metadata.
+    Request,
+    /// A producer queued a record.
+    Queue,
     /// A producer sent a batch.
     Send,
     /// A batch was appended to a log.
     Append,
-    /// A follower pulled, or acknowledged by its next fetch.
+    /// A follower fetched records, or confirmed them by its next fetch.
     Fetch,
     /// A high watermark moved.
     Commit,
-    /// An operation of a client ended.
-    Answer,
-    /// A consumer was handed a record.
+    /// A leader acknowledged records, or an operation of a producer ended.
+    Ack,
+    /// A consumer read a record.
     Read,
-    /// What was read off the cluster when all was over.
-    Fact,
+    /// The state of the cluster at the end of the run.
+    Final,
 }
 
 impl Kind {
@@ -59,21 +59,21 @@ impl Kind {
         Self::Isr,
         Self::Role,
         Self::Truncation,
-        Self::MatrixFault,
-        Self::Leader,
+        Self::Error,
+        Self::Metadata,
         Self::Command,
-        Self::Ask,
-        Self::Record,
+        Self::Request,
+        Self::Queue,
         Self::Send,
         Self::Append,
         Self::Fetch,
         Self::Commit,
-        Self::Answer,
+        Self::Ack,
         Self::Read,
-        Self::Fact,
+        Self::Final,
     ];
 
-    /// The name that a user gives.
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fault => "fault",
@@ -84,34 +84,34 @@ impl Kind {
             Self::Isr => "isr",
             Self::Role => "role",
             Self::Truncation => "truncation",
-            Self::MatrixFault => "trouble",
-            Self::Leader => "leader",
+            Self::Error => "error",
+            Self::Metadata => "metadata",
             Self::Command => "command",
-            Self::Ask => "ask",
-            Self::Record => "record",
+            Self::Request => "request",
+            Self::Queue => "queue",
             Self::Send => "send",
             Self::Append => "append",
             Self::Fetch => "fetch",
             Self::Commit => "commit",
-            Self::Answer => "answer",
+            Self::Ack => "ack",
             Self::Read => "read",
-            Self::Fact => "fact",
+            Self::Final => "final",
         }
     }
 
-    /// Whether there are about as many of it as there are records, or questions: shown only when asked for.
+    /// Whether there is about one for each record or request: shown only on demand.
     pub const fn is_of_records(self) -> bool {
         matches!(
             self,
-            Self::Ask
-                | Self::Record
+            Self::Request
+                | Self::Queue
                 | Self::Send
                 | Self::Append
                 | Self::Fetch
                 | Self::Commit
-                | Self::Answer
+                | Self::Ack
                 | Self::Read
-                | Self::Fact
+                | Self::Final
         )
     }
 }
@@ -122,9 +122,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A name that no kind has.
+/// A name that is not a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no kind of event; there are {}", names())]
+#[error("unknown kind of event; the kinds are {}", names())]
 pub struct UnknownKind;
 
 fn names() -> String {

@@ -1,8 +1,8 @@
 //! A run as an ordered story: one line for each event that matters, or only those of one node, one
 //! partition, one kind, or one record.
 //!
-//! A [`Story`] listens to a run beside its judge and hands on every [`Moment`]; what is shown of them is
-//! decided when the run is over, as only then it is known where a record went.
+//! A [`Story`] listens to a run beside its judge and sends every [`Moment`]. Which of them are shown is decided
+//! after the run: only then it is known at which offset a record was appended.
 
 mod kind;
 mod tell;
@@ -19,23 +19,23 @@ use crate::history::{Fact, Life, Observation, Subscriber};
 use crate::model::Terms;
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 
-/// One line of a story, and what it was told from.
+/// One line of a story, and its source.
 #[derive(Clone, Debug)]
 pub struct Moment {
     /// When.
     pub time: Time,
-    /// Who it is about; the node's name. Nobody for a fault of the network.
+    /// The node's name; none for a fault of the network.
     pub node: Option<Arc<str>>,
-    /// Which partition it is about, if it is about one.
+    /// The partition, if it is about one.
     pub at: Option<TopicPartition>,
-    /// What sort of thing it is.
+    /// Its kind.
     pub kind: Kind,
     /// What happened, in a few words.
     pub text: String,
     source: Source,
 }
 
-/// What a moment was told from.
+/// The source of a moment.
 #[derive(Clone, Debug)]
 enum Source {
     Fault,
@@ -44,14 +44,14 @@ enum Source {
     Fact(Fact),
 }
 
-/// What is to be shown. Empty lists ask for everything.
+/// Which moments are shown. An empty list selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Only what is about these nodes.
+    /// Only those of these nodes.
     pub nodes: Vec<String>,
-    /// Only what is about these partitions.
+    /// Only those of these partitions.
     pub partitions: Vec<TopicPartition>,
-    /// Only these kinds; when empty, those that are [not about single records](Kind::is_of_records).
+    /// Only these kinds; when empty, those that are [not of single records](Kind::is_of_records).
     pub kinds: Vec<Kind>,
     /// From when, up to when, both included.
     pub between: Option<(Time, Time)>,
@@ -60,7 +60,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// What this filter leaves of a story.
+    /// The moments of a story that this filter shows.
     pub fn apply(&self, mut moments: Vec<Moment>) -> Vec<Moment> {
         if let Some(record) = &self.record {
             moments = trace::of_record(record, moments);
@@ -84,7 +84,7 @@ impl Filter {
     }
 }
 
-/// Listens to a run, and tells every moment of it.
+/// Listens to a run, and sends every moment of it.
 #[derive(Debug)]
 pub struct Story {
     terms: Terms,
@@ -92,13 +92,13 @@ pub struct Story {
 }
 
 impl Story {
-    /// A story told to `to`, with the names that the run's `terms` have.
+    /// A story that sends to `to`, with the names in the run's `terms`.
     pub fn new(terms: Terms, to: Sender<Moment>) -> Self {
         Self { terms, to }
     }
 
     fn moment(&mut self, moment: Moment) {
-        // Who does not listen any more misses the rest.
+        // A receiver that is gone misses the rest.
         let _ = self.to.send(moment);
     }
 
@@ -144,7 +144,7 @@ impl Subscriber for Story {
 
     fn fact(&mut self, time: Time, fact: &Fact) {
         let (at, node, text) = tell::fact(self, fact);
-        let (kind, source) = (Kind::Fact, Source::Fact(fact.clone()));
+        let (kind, source) = (Kind::Final, Source::Fact(fact.clone()));
         self.moment(Moment { time, node, at, kind, text, source });
     }
 }

@@ -1,41 +1,45 @@
-//! What each observation is in a story.
+//! The line of each observation in a story.
 
 use std::sync::Arc;
 
+use super::super::turns::unclean_shutdown;
 use super::{Kind, Story};
 use crate::history::{
     BrokerObservation, Call, ClientObservation, Fact, Observation, Outcome, ZooKeeperObservation,
 };
 use crate::vocab::{Acks, BrokerId, Offset, TopicPartition};
 
-type Told = (Kind, Option<TopicPartition>, String);
+/// The kind of a moment, its partition if it has one, and its text.
+type Line = (Kind, Option<TopicPartition>, String);
 
-/// What is told of an observation; nothing of what matters to nobody.
-pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Told> {
+/// The line of an observation; many have none.
+pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Line> {
     match observation {
         Observation::Client(observation) => client(story, observation),
         Observation::Broker(observation) => election(story, observation)
             .or_else(|| replica(story, observation))
             .or_else(|| broker(story, observation)),
         Observation::ZooKeeper(observation) => zookeeper(observation),
-        // What comes of it is told by brokers and servers.
+        // Brokers and servers report its effects.
         Observation::Session(_) => None,
     }
 }
 
-fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
+fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
     use ClientObservation::*;
-    let told = match observation {
+    let line = match observation {
         Invoked { op, call: Call::Produce { topic } } => {
-            (Kind::Record, None, format!("is handed record {op} for {topic}"))
+            (Kind::Queue, None, format!("queues record {op} for {topic}"))
         }
         LeadersAsked { of } => {
-            (Kind::Ask, None, format!("asks {} who leads", story.terms.name(*of)))
+            (Kind::Request, None, format!("requests metadata from {}", story.terms.name(*of)))
         }
         LeaderLearned { at, leader, leader_epoch } => {
-            let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
-            let text = format!("learns that {leader} leads in epoch {leader_epoch}");
-            (Kind::Leader, Some(at.clone()), text)
+            let text = match leader {
+                Some(leader) => format!("{} leads epoch {leader_epoch}", story.broker(*leader)),
+                None => format!("no leader, epoch {leader_epoch}"),
+            };
+            (Kind::Metadata, Some(at.clone()), format!("metadata: {text}"))
         }
         BatchSent { at, to, records, acks } => {
             let (what, to) = (record_numbers(records), story.terms.name(*to));
@@ -44,17 +48,17 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
         Completed { op, outcome } => {
             let (at, text) = match outcome {
                 Outcome::Produced { at, offset: -1 } => {
-                    (Some(at), format!("counts record {op} as sent; nobody will answer"))
+                    (Some(at), format!("record {op} is sent; acks=0 has no acknowledgement"))
                 }
                 Outcome::Produced { at, offset } => {
-                    (Some(at), format!("has the answer: record {op} is at offset {offset}"))
+                    (Some(at), format!("record {op} is acknowledged at offset {offset}"))
                 }
-                Outcome::Failed { error } => (None, format!("gives record {op} up: {error}")),
+                Outcome::Failed { error } => (None, format!("record {op} failed: {error}")),
                 Outcome::Unknown { error } => {
-                    (None, format!("never learns what became of record {op}: {error}"))
+                    (None, format!("record {op} may be written or not: {error}"))
                 }
             };
-            (Kind::Answer, at.cloned(), text)
+            (Kind::Ack, at.cloned(), text)
         }
         Consumed { at, offset, producer, record, .. } => {
             let text = format!("reads record {record} of {producer} at offset {offset}");
@@ -62,145 +66,137 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Told> {
         }
         BrokersLearned { nodes } => {
             let names: Vec<_> = nodes.iter().map(|node| story.terms.name(*node)).collect();
-            (Kind::Ask, None, format!("asks {} from now on", names.join(" ")))
+            (Kind::Request, None, format!("metadata: brokers {}", names.join(" ")))
         }
-        // A first position is none that was lost.
+        // The first position replaces none.
         PositionReset { from: None, .. } => return None,
         PositionReset { at, from: Some(from), to } => {
-            let text = format!("has its position reset from {from} to {to}");
-            (Kind::MatrixFault, Some(at.clone()), text)
+            let text = format!("position is reset from {from} to {to}");
+            (Kind::Error, Some(at.clone()), text)
         }
         ProtocolError { at, why } => {
-            (Kind::MatrixFault, Some(at.clone()), format!("is sent what no leader may send: {why}"))
+            (Kind::Error, Some(at.clone()), format!("receives an invalid response: {why}"))
         }
         CommandGiven { command } => (Kind::Command, None, format!("$ {command}")),
         CommandPrinted { lines } => (Kind::Command, None, format!("prints {}", lines.join("\n"))),
     };
-    Some(told)
+    Some(line)
 }
 
-/// What the controller decides, and who leads and follows.
-fn election(story: &Story, observation: &BrokerObservation) -> Option<Told> {
+/// Decisions of the controller, and changes of a replica's role.
+fn election(story: &Story, observation: &BrokerObservation) -> Option<Line> {
     use BrokerObservation::*;
     let names = |brokers: &[BrokerId]| {
         let names = story.terms.broker_names(brokers);
-        if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
+        if names.is_empty() { "none".to_owned() } else { names.join(" ") }
     };
-    let told = match observation {
+    let line = match observation {
         LeaderElected { at, leader, leader_epoch, isr, election } => {
             let (leader, isr) = (story.broker(*leader), names(isr));
             let text =
-                format!("elects {leader} leader of epoch {leader_epoch} ({election}), ISR {isr}");
+                format!("elects leader {leader}, epoch {leader_epoch} ({election}), ISR {isr}");
             (Kind::Election, at, text)
         }
         LeaderLost { at, leader_epoch, isr } => {
-            let text = format!("leaves it leaderless in epoch {leader_epoch}, ISR {}", names(isr));
+            let text = format!("finds no leader for epoch {leader_epoch}, ISR {}", names(isr));
             (Kind::Election, at, text)
         }
         IsrChanged { at, from, to, .. } => {
-            (Kind::Isr, at, format!("has the ISR changed from {} to {}", names(from), names(to)))
+            (Kind::Isr, at, format!("changes the ISR from {} to {}", names(from), names(to)))
         }
         IsrChangeDenied { at, .. } => (
             Kind::Isr,
             at,
-            "tells the leader that the ISR was not changed, as its write ran into itself".into(),
+            "refuses an ISR change that is written already: the write was sent twice".into(),
         ),
         StateFound { at, leader, leader_epoch, isr, .. } => {
-            let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
-            let text =
-                format!("finds {leader} leading in epoch {leader_epoch}, ISR {}", names(isr));
+            let leader = leader.map_or_else(|| "none".into(), |leader| story.broker(leader));
+            let isr = names(isr);
+            let text = format!("reads: leader {leader}, epoch {leader_epoch}, ISR {isr}");
             (Kind::Controller, at, text)
         }
         BecameLeader { at, leader_epoch, start, high_watermark } => {
             let text = format!(
-                "leads in epoch {leader_epoch} from offset {start}, high watermark {high_watermark}"
+                "becomes leader, epoch {leader_epoch} from offset {start}, high watermark \
+                 {high_watermark}"
             );
             (Kind::Role, at, text)
         }
         BecameFollower { at, leader_epoch, leader } => {
-            let leader = leader.map_or_else(|| "nobody".into(), |leader| story.broker(leader));
-            (Kind::Role, at, format!("follows {leader} in epoch {leader_epoch}"))
+            let leader = leader.map_or_else(|| "no leader".into(), |leader| story.broker(leader));
+            (Kind::Role, at, format!("follows {leader}, epoch {leader_epoch}"))
         }
         _ => return None,
     };
-    let (kind, at, text) = told;
+    let (kind, at, text) = line;
     Some((kind, Some(at.clone()), text))
 }
 
-/// What a replica tells of its log, and of whom it serves.
-fn replica(story: &Story, observation: &BrokerObservation) -> Option<Told> {
+/// Changes of a replica's log, and its followers' fetches.
+fn replica(story: &Story, observation: &BrokerObservation) -> Option<Line> {
     use BrokerObservation::*;
     let (kind, at, text) = match observation {
         Truncated { at, from, to } if to < from => {
-            (Kind::Truncation, at, format!("cuts its log from {from} to {to}"))
+            (Kind::Truncation, at, format!("truncates its log from {from} to {to}"))
         }
         Appended { at, base, last, leader_epoch, .. } => {
             let what = offsets(*base, *last);
-            (Kind::Append, at, format!("appends {what} of epoch {leader_epoch} to its log"))
+            (Kind::Append, at, format!("appends {what}, epoch {leader_epoch}"))
         }
         HandedToFollower { at, follower, from } => {
             let follower = story.broker(*follower);
-            (Kind::Fetch, at, format!("is pulled from by {follower}, from offset {from}"))
+            (Kind::Fetch, at, format!("{follower} fetches from offset {from}"))
         }
         FollowerFetched { at, follower, offset } => {
             let follower = story.broker(*follower);
-            let text = format!("hears that {follower} has everything below offset {offset}");
-            (Kind::Fetch, at, text)
+            (Kind::Fetch, at, format!("{follower} fetched up to offset {offset}"))
         }
         Acknowledging { at, end, acks } => {
             let acks = if *acks == Acks::All.wire() { "all".to_owned() } else { acks.to_string() };
-            let text = format!("answers: all below offset {end} is acknowledged, acks={acks}");
-            (Kind::Answer, at, text)
+            (Kind::Ack, at, format!("acknowledges up to offset {end}, acks={acks}"))
         }
         FetchingFailed { at, leader, end, refused } => {
-            let (leader, what) =
-                (story.broker(*leader), if at == refused { "it" } else { "another" });
+            let leader = story.broker(*leader);
             let text = format!(
-                "fetches no more, at offset {end}: what {leader} sent of {what} does not follow on \
+                "stops fetching at offset {end}: records of {refused} from {leader} do not follow \
                  its log"
             );
-            (Kind::MatrixFault, at, text)
+            (Kind::Error, at, text)
         }
-        HighWatermark { at, offset } => {
-            (Kind::Commit, at, format!("knows everything below offset {offset} to be committed"))
-        }
+        HighWatermark { at, offset } => (Kind::Commit, at, format!("high watermark {offset}")),
         _ => return None,
     };
     Some((kind, Some(at.clone()), text))
 }
 
-/// What a broker tells that is about no partition.
-fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
+/// Events of a broker that are not about a partition.
+fn broker(story: &Story, observation: &BrokerObservation) -> Option<Line> {
     use BrokerObservation::*;
     let (kind, text) = match observation {
         Recovered { clean: true, .. } => (Kind::Process, "loads its logs".to_owned()),
         Recovered { clean: false, truncated_bytes } => {
-            let text =
-                format!("recovers from an unclean shutdown, {truncated_bytes} torn bytes cut");
-            (Kind::Process, text)
+            (Kind::Process, unclean_shutdown(*truncated_bytes))
         }
         Registered { epoch } => (Kind::Session, format!("registers, broker epoch {epoch}")),
-        SessionExpired { session } => {
-            (Kind::Session, format!("hears that its session {session:#x} has expired"))
-        }
+        SessionExpired { session } => (Kind::Session, format!("session {session:#x} expired")),
         RegistrationBlocked { session } => {
-            let text = format!("cannot register while its former session {session:#x} lives");
+            let text = format!("cannot register while its previous session {session:#x} is open");
             (Kind::Session, text)
         }
         ControllerElected { epoch } => {
-            (Kind::Controller, format!("becomes the controller of epoch {epoch}"))
+            (Kind::Controller, format!("becomes controller, epoch {epoch}"))
         }
         ControllerResigned { epoch } => {
-            (Kind::Controller, format!("resigns as the controller of epoch {epoch}"))
+            (Kind::Controller, format!("resigns as controller, epoch {epoch}"))
         }
         BrokersKnown { brokers, .. } => {
             let names: Vec<_> = brokers.iter().map(|(id, _)| story.broker(*id)).collect();
-            (Kind::Controller, format!("goes by these brokers as live: {}", names.join(" ")))
+            (Kind::Controller, format!("live brokers: {}", names.join(" ")))
         }
         TopicCreated { topic, assignment } => {
             let replicas = assignment.iter().map(|ids| story.terms.broker_names(ids).join(" "));
             let replicas = replicas.collect::<Vec<_>>().join(" | ");
-            (Kind::Controller, format!("creates {topic} on {replicas}"))
+            (Kind::Controller, format!("creates topic {topic}, replicas {replicas}"))
         }
         Halted { why } => (Kind::Process, format!("halts: {why}")),
         _ => return None,
@@ -208,7 +204,7 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Told> {
     Some((kind, None, text))
 }
 
-fn zookeeper(observation: &ZooKeeperObservation) -> Option<Told> {
+fn zookeeper(observation: &ZooKeeperObservation) -> Option<Line> {
     let kind = match observation {
         // Every transaction would be too much.
         ZooKeeperObservation::Logged { .. }
@@ -227,7 +223,7 @@ fn zookeeper(observation: &ZooKeeperObservation) -> Option<Told> {
     Some((kind, None, observation.to_string()))
 }
 
-/// What is told of a fact: where it is, whose it is, and what.
+/// The partition, the node and the text of a fact.
 pub(super) fn fact(
     story: &Story,
     fact: &Fact,
@@ -235,26 +231,27 @@ pub(super) fn fact(
     match fact {
         Fact::FinalLog { at, leader, end } => {
             let leader = leader.map(|leader| story.broker(leader));
-            (Some(at.clone()), leader, format!("leads in the end, with a log up to offset {end}"))
+            (Some(at.clone()), leader, format!("is the final leader, log end offset {end}"))
         }
         Fact::FinalReplica { at, broker, replica } => {
             let text = match replica {
                 Some(replica) => format!(
-                    "has a log up to offset {} in the end, committed up to {}",
+                    "final log end offset {}, high watermark {}",
                     replica.log_end, replica.high_watermark
                 ),
-                None => "has no replica in the end".to_owned(),
+                None => "no replica at the end".to_owned(),
             };
             (Some(at.clone()), Some(story.broker(*broker)), text)
         }
         Fact::FinalPosition { consumer, at, position } => {
-            let position = position.map_or_else(|| "nowhere".into(), |offset| offset.to_string());
-            let text = format!("would go on reading at {position}");
+            let position = position.map_or_else(|| "none".into(), |offset| offset.to_string());
+            let text = format!("final position {position}");
             (Some(at.clone()), story.name(*consumer), text)
         }
         Fact::Unconverged { why } => (None, None, format!("the cluster did not converge: {why}")),
         Fact::FinalRecord { at, offset, producer, record } => {
-            let text = format!("the final log holds record {record} of {producer} at {offset}");
+            let text =
+                format!("the final log has record {record} of {producer} at offset {offset}");
             (Some(at.clone()), None, text)
         }
     }

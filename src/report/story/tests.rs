@@ -72,39 +72,39 @@ fn of(record: u64) -> Filter {
 }
 
 #[test]
-fn a_record_is_followed_from_the_question_who_leads_to_its_commit() {
+fn a_record_is_followed_from_the_metadata_request_to_its_commit() {
     assert_eq!(
         shown(&of(0)),
         [
-            "p0 asks b2 who leads",
-            "p0 learns that b1 leads in epoch 0",
+            "p0 requests metadata from b2",
+            "p0 metadata: b1 leads epoch 0",
             "p0 sends record 0 to b1, acks=1",
-            "b1 appends offset 0 of epoch 0 to its log",
-            "b1 is pulled from by b2, from offset 0",
-            "b2 appends offset 0 of epoch 0 to its log",
-            "b1 hears that b2 has everything below offset 1",
-            "b1 knows everything below offset 1 to be committed",
-            "p0 has the answer: record 0 is at offset 0",
+            "b1 appends offset 0, epoch 0",
+            "b1 b2 fetches from offset 0",
+            "b2 appends offset 0, epoch 0",
+            "b1 b2 fetched up to offset 1",
+            "b1 high watermark 1",
+            "p0 record 0 is acknowledged at offset 0",
         ]
     );
 }
 
 #[test]
-fn a_record_that_was_cut_off_is_followed_to_its_end() {
+fn a_record_that_was_truncated_is_followed_to_its_end() {
     let lines = shown(&of(1));
-    assert_eq!(lines.last().map(String::as_str), Some("b1 cuts its log from 2 to 1"));
+    assert_eq!(lines.last().map(String::as_str), Some("b1 truncates its log from 2 to 1"));
     assert!(!lines.iter().any(|line| line.contains("record 0")), "{lines:?}");
-    assert!(!lines.iter().any(|line| line.contains("pulled")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("fetches")), "{lines:?}");
 }
 
 #[test]
-fn what_happens_to_single_records_is_shown_only_when_asked_for() {
-    let turning = ["p0 learns that b1 leads in epoch 0", "b1 cuts its log from 2 to 1"];
+fn events_of_single_records_are_shown_on_demand_only() {
+    let turning = ["p0 metadata: b1 leads epoch 0", "b1 truncates its log from 2 to 1"];
     let lines = shown(&Filter::default());
     assert_eq!(lines[..2], turning);
     assert_eq!(lines.len(), 3);
     let commits = Filter { kinds: vec![Kind::Commit], ..Filter::default() };
-    assert_eq!(shown(&commits), ["b1 knows everything below offset 1 to be committed"]);
+    assert_eq!(shown(&commits), ["b1 high watermark 1"]);
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn filters_by_node_partition_and_time_are_all_obeyed() {
     let count = moments().len();
     assert_eq!(shown(&all()).len(), count);
     let b2 = Filter { nodes: vec!["b2".into()], ..all() };
-    assert_eq!(shown(&b2), ["b2 appends offset 0 of epoch 0 to its log"]);
+    assert_eq!(shown(&b2), ["b2 appends offset 0, epoch 0"]);
     let here = Filter { partitions: vec![orders()], ..all() };
-    // Not the two questions, which are about every partition, and not the session.
+    // Not the two metadata requests, which are about every partition, and not the session.
     assert_eq!(shown(&here).len(), count - 3);
     let other = Filter { partitions: vec![TopicPartition::new("orders", 1)], ..all() };
     assert_eq!(shown(&other), Vec::<String>::new());
@@ -133,7 +133,7 @@ fn a_record_is_named_by_its_producer_and_its_number() {
 }
 
 #[test]
-fn kinds_go_by_their_names() {
+fn every_kind_is_found_by_its_name() {
     for &kind in Kind::ALL {
         assert_eq!(kind.name().parse(), Ok(kind));
     }

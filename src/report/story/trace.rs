@@ -1,4 +1,4 @@
-//! The story of one record: from the question who leads to the last who heard of it.
+//! The story of one record: from the metadata request to the last replica whose high watermark passes it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,7 +27,7 @@ impl fmt::Display for RecordId {
 impl FromStr for RecordId {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "not a producer's name and the number of a record, as in p0:3";
+        let wrong = "expected the name of a producer and the number of a record, as in p0:3";
         let (producer, number) = text.rsplit_once(':').ok_or(wrong)?;
         let number = number.parse().map_err(|_| wrong)?;
         if producer.is_empty() {
@@ -37,7 +37,7 @@ impl FromStr for RecordId {
     }
 }
 
-/// What concerns `record`, and the turning points of its partition meanwhile.
+/// The moments of `record`, and the faults, elections and ISR changes between them.
 pub(super) fn of_record(record: &RecordId, moments: Vec<Moment>) -> Vec<Moment> {
     let (partition, offset) = place(record, &moments);
     let mut trace = Trace {
@@ -66,7 +66,7 @@ pub(super) fn of_record(record: &RecordId, moments: Vec<Moment>) -> Vec<Moment> 
     moments.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(moment, _)| moment).collect()
 }
 
-/// Where a record went: as its producer was told, as the final log has it, or as a consumer read it.
+/// Partition and offset of a record: as acknowledged, as in the final log, or as a consumer read it.
 fn place(record: &RecordId, moments: &[Moment]) -> (Option<TopicPartition>, Option<Offset>) {
     let mut sent_to = None;
     let mut seen = None;
@@ -111,21 +111,21 @@ struct Trace<'a> {
     partition: Option<TopicPartition>,
     offset: Option<Offset>,
     sent: bool,
-    /// The last time that the producer asked who leads.
+    /// The producer's last metadata request.
     asked: Option<usize>,
-    /// The last time, before it sent the record, that it asked and learned something new.
+    /// The last request before it sent the record that brought new metadata, and that metadata.
     learned: Option<[usize; 2]>,
-    /// Who has appended the record and not cut it since.
+    /// Brokers that have appended the record and not truncated it since.
     holders: BTreeSet<Arc<str>>,
     handed: BTreeSet<BrokerId>,
     acknowledged: BTreeSet<BrokerId>,
     committed: BTreeSet<Arc<str>>,
-    /// Whether a leader has answered the producer.
+    /// Whether a leader has acknowledged the record.
     answered: bool,
 }
 
 impl Trace<'_> {
-    /// Whether moment number `n` is the record's own.
+    /// Whether moment number `n` is about the record.
     fn takes(&mut self, n: usize, moment: &Moment) -> bool {
         match &moment.source {
             Source::Observed(Observation::Client(client)) => self.takes_client(n, moment, client),
@@ -190,7 +190,7 @@ impl Trace<'_> {
                 *end > own && !std::mem::replace(&mut self.answered, true)
             }
             BrokerObservation::Truncated { from, to, .. } if *to <= own && own < *from => {
-                // Whoever cut it may be handed it again.
+                // The broker may fetch it again.
                 self.handed.clear();
                 self.acknowledged.clear();
                 self.committed.remove(node);

@@ -1,4 +1,4 @@
-//! The cells: one small cluster, one thing that happens to one replica, one `acks`.
+//! The cells: one small cluster, one fault of one replica, one `acks`.
 
 use serde::{Serialize, Serializer};
 
@@ -6,12 +6,12 @@ use super::golden::{Expected, Golden, golden};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Acks, Seed};
 
-/// The cluster of every cell, up to what happens to it.
+/// The cluster of every cell, without its fault.
 ///
-/// All replicas are in sync when it happens; records and fetches take milliseconds, so that a record is under way to
-/// the followers at most moments; and all is healed before the end. A partition takes `far` from the leader and
-/// leaves `near` there. Producers give a silent leader up before its session has ended, and before a follower that
-/// lags has left the in-sync replicas: what is not answered is sent again.
+/// All replicas are in sync when the fault comes; records and fetches take milliseconds, so that a record is on its
+/// way to the followers at most moments; and all is healed before the end. A partition separates `far` from the
+/// leader, not `near`. `request.timeout.ms` is below the session timeout and below replica.lag.time.max.ms, so
+/// that producers retry before the leader or a slow follower leaves the ISR.
 const BASE: &str = r#"
 kafka = "2.8"
 duration = "20s"
@@ -65,8 +65,8 @@ at = "3s..4s"
 /// Every `acks`, from the least to the most.
 pub const ALL_ACKS: &[Acks] = &[Acks::None, Acks::Leader, Acks::All];
 
-/// What happens to one replica, for 15 seconds: longer than its session and an election take, and than a
-/// client waits for a silent broker, which is `request.timeout.ms` and then 10 s to connect again.
+/// A fault of one replica, for 15 seconds: longer than the session timeout plus an election, and longer than a
+/// client waits for a silent broker (`request.timeout.ms`, then 10 s to connect again).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatrixFault {
@@ -74,16 +74,17 @@ pub enum MatrixFault {
     LeaderCrash,
     /// The leader's host loses power, and what was not fsynced.
     LeaderPowerLoss,
-    /// The leader and one of the two producers reach each other, and nobody else.
+    /// The leader and one of the two producers reach only each other.
     LeaderPartitioned,
-    /// The leader does not reach ZooKeeper, nor it the leader.
+    /// The leader and ZooKeeper do not reach each other.
+    #[serde(rename = "leader-cut-from-zookeeper")]
     LeaderCutFromZooKeeper,
-    /// What a follower and the leader say to each other takes three seconds.
+    /// Messages between a follower and the leader take three seconds.
     SlowFollower,
 }
 
 impl MatrixFault {
-    /// Everything that happens, in the order of the golden matrix, with the leader's trouble first.
+    /// All faults, in the order of the golden matrix, those of the leader first.
     pub const ALL: &'static [Self] = &[
         Self::LeaderCrash,
         Self::LeaderPowerLoss,
@@ -92,7 +93,7 @@ impl MatrixFault {
         Self::SlowFollower,
     ];
 
-    /// What reports call it.
+    /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LeaderCrash => "leader-crash",
@@ -103,7 +104,8 @@ impl MatrixFault {
         }
     }
 
-    const fn fault(self) -> &'static str {
+    /// Its table in the scenario, without `at`.
+    const fn toml(self) -> &'static str {
         match self {
             Self::LeaderCrash => "crash = \"leader(orders-0)\"\nrestart-after = \"15s\"\n",
             Self::LeaderPowerLoss => "power-loss = \"leader(orders-0)\"\nrestart-after = \"15s\"\n",
@@ -125,7 +127,7 @@ impl MatrixFault {
 
     /// The scenario of its row, with `acks=all`.
     pub fn scenario(self) -> Scenario {
-        let text = format!("{BASE}{}", self.fault());
+        let text = format!("{BASE}{}", self.toml());
         let parsed = scenario::parse(&format!("matrix-{}.toml", self.name()), &text);
         parsed.unwrap_or_else(|wrong| panic!("the scenario of a cell is right: {wrong}"))
     }
@@ -134,10 +136,9 @@ impl MatrixFault {
 /// One cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cell {
-    /// What happens.
-    #[serde(rename = "fault")]
-    pub trouble: MatrixFault,
-    /// What producers wait for.
+    /// The fault.
+    pub fault: MatrixFault,
+    /// The acks of the producers.
     #[serde(serialize_with = "as_text")]
     pub acks: Acks,
 }
@@ -149,20 +150,20 @@ fn as_text<S: Serializer>(acks: &Acks, serializer: S) -> Result<S::Ok, S::Error>
 impl Cell {
     /// Every cell, row by row.
     pub fn all() -> impl Iterator<Item = Self> {
-        let row = |&trouble| ALL_ACKS.iter().map(move |&acks| Self { trouble, acks });
+        let row = |&fault| ALL_ACKS.iter().map(move |&acks| Self { fault, acks });
         MatrixFault::ALL.iter().flat_map(row)
     }
 
     /// What is expected of it.
     pub fn golden(self) -> Golden {
-        golden(self.trouble, self.acks)
+        golden(self.fault, self.acks)
     }
 
-    /// What is played for it: `scenario`, which is that of its row, with its `acks`. A loss that is expected fails
-    /// no run; one that must never be does, and leaves a failure file like any other.
+    /// The plan of its run: `scenario`, the one of its fault, with its `acks`. A loss that is expected fails no run;
+    /// a loss that must never happen does, and leaves a failure file.
     pub(super) fn plan(self, scenario: &Scenario, seed: Seed) -> Plan {
         let mut plan = scenario.plan(seed);
-        plan.scenario = format!("matrix-{}-acks-{}.toml", self.trouble.name(), self.acks);
+        plan.scenario = format!("matrix-{}-acks-{}.toml", self.fault.name(), self.acks);
         for producer in &mut plan.producers {
             producer.acks = self.acks;
         }
@@ -176,9 +177,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_plan_of_a_cell_has_its_acks_and_permits_what_is_foretold() {
+    fn the_plan_of_a_cell_has_its_acks_and_permits_the_expected_loss() {
         for cell in Cell::all() {
-            let plan = cell.plan(&cell.trouble.scenario(), Seed(1));
+            let plan = cell.plan(&cell.fault.scenario(), Seed(1));
             assert_eq!(plan.producers.len(), 2);
             assert!(plan.producers.iter().all(|producer| producer.acks == cell.acks), "{cell:?}");
             assert_eq!(plan.faults.len(), 1, "{cell:?}");

@@ -4,16 +4,16 @@
 //! and all replicas in sync when the fault comes. "Partitioned" is F5, the full partition with some clients on the
 //! leader's side: of F3, where followers alone are cut off, nothing is lost whatever the `acks`.
 //!
-//! Where a cell of ours cannot show what the golden matrix says ([`Expected::Unshown`]), the reason stands here, and
+//! Where a cell of ours cannot show what the golden matrix says ([`Expected::Unshown`]), the reason is given here and
 //! in the report.
 //!
-//! How long nobody is answered is shown beside what is expected, and not held against it. Measured, it differs:
+//! How long producers wait is shown beside what is expected, and not compared with it. Measured, it differs:
 //!
 //! - A silent leader (F2, `far` in F5) costs a client that waits for answers `request.timeout.ms` and then
-//!   `socket.connection.setup.timeout.ms` (KIP-601), for it is still told of the old leader when it asks; that is
-//!   longer than the session timeout and the election. With acks=0 nobody notices: what is sent is gone.
-//! - A leader that is cut from ZooKeeper alone (F4) goes on answering acks=1 until the cut is healed, and
-//!   acks=all until its followers turn to the new leader; its clients then wait `request.timeout.ms`.
+//!   `socket.connection.setup.timeout.ms` (KIP-601), because metadata still names the old leader; that is
+//!   longer than the session timeout and the election. With acks=0 no producer notices: what is sent is lost.
+//! - A leader that is cut from ZooKeeper alone (F4) acknowledges acks=1 until the cut is healed, and
+//!   acks=all until its followers follow the new leader; its clients then wait `request.timeout.ms`.
 //! - A slow follower (F7) that is the controller stalls acks=all until it is healed: the leader's AlterPartition,
 //!   by which the follower would leave the in-sync replicas, is as slow as its fetches.
 
@@ -46,34 +46,34 @@ pub struct Golden {
     pub loss: Expected,
     /// Whether records are written twice by producers that are not idempotent.
     pub duplicates: Expected,
-    /// How long nobody is answered.
+    /// How long producers get no ack.
     pub unavailable: &'static str,
 }
 
-/// A simulated leader appends and answers in one step, so there is no moment at which it could die between.
+/// A simulated leader appends and answers in one step: it cannot die between the two.
 const ANSWERED: Expected = Expected::Unshown {
-    why: "a leader answers in the step in which it appends, and what it has sent arrives though \
-          it dies or is cut off behind it: no follower keeps a record whose answer is lost",
+    why: "a leader appends and answers in one step, and its answer arrives even if it crashes or is \
+          cut off right after: no follower keeps a record whose answer is lost",
 };
 
-/// In Kafka as in the simulation: acks=1 waits for nobody, and no connection of a client is cut.
+/// In Kafka as in the simulation: acks=1 waits for no follower, and no client connection is cut.
 const UNDISTURBED: Expected = Expected::Unshown {
-    why: "the leader answers each record as it appends it, and no client's connection is cut: \
-          nothing that was appended is sent again",
+    why: "the leader answers each record when it appends it, and no client connection is cut: \
+          no appended record is sent again",
 };
 
-/// What is expected of the cell.
-pub fn golden(trouble: MatrixFault, acks: Acks) -> Golden {
+/// What the golden matrix says of a cell.
+pub fn golden(fault: MatrixFault, acks: Acks) -> Golden {
     use Expected::{Never, Sometimes};
-    let is_lost = trouble != MatrixFault::SlowFollower && acks != Acks::All;
-    let duplicates = match (acks, trouble) {
+    let is_lost = fault != MatrixFault::SlowFollower && acks != Acks::All;
+    let duplicates = match (acks, fault) {
         (Acks::None, _) | (Acks::Leader, MatrixFault::SlowFollower) => Never,
         (Acks::Leader, MatrixFault::LeaderCutFromZooKeeper) => UNDISTURBED,
         (Acks::Leader, _) => ANSWERED,
         // A slow follower stalls acks=all for longer than the request timeout of the cells.
         (Acks::All, _) => Sometimes,
     };
-    let (row, unavailable) = match (trouble, acks) {
+    let (row, unavailable) = match (fault, acks) {
         (MatrixFault::LeaderCrash, _) => ("F1", "session timeout + election"),
         (MatrixFault::LeaderPowerLoss, _) => ("F2", "session timeout + election"),
         (MatrixFault::LeaderPartitioned, _) => ("F5", "its side until heal, others as a crash"),
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn only_the_leaders_trouble_loses_what_it_alone_had() {
-        let loses = |trouble| golden(trouble, Acks::Leader).loss == Expected::Sometimes;
+    fn only_a_fault_of_the_leader_loses_what_it_alone_had() {
+        let loses = |fault| golden(fault, Acks::Leader).loss == Expected::Sometimes;
         let losing: Vec<_> = MatrixFault::ALL.iter().copied().filter(|&one| loses(one)).collect();
         assert_eq!(losing, MatrixFault::ALL[..4]);
     }

@@ -8,18 +8,18 @@ use crate::run::{Ran, Worst};
 
 /// A cell under way.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct CellTally {
     ran: u64,
     acknowledged: u64,
     lost: Count,
     duplicated: Count,
     /// The longest time without an answer of each seed.
     unanswered: Vec<Duration>,
-    /// The worst that kept a seed from holding, and how many were kept.
-    kept: Option<(Worst, u64)>,
+    /// The worst run that failed for another reason, and how many did.
+    failed: Option<(Worst, u64)>,
 }
 
-impl Tally {
+impl CellTally {
     /// How many runs were counted.
     pub(super) fn ran(&self) -> u64 {
         self.ran
@@ -36,13 +36,13 @@ impl Tally {
             }
         };
         if let Some(worst) = worst {
-            let (before, count) = self.kept.unwrap_or((worst, 0));
-            self.kept = Some((before.max(worst), count + 1));
+            let (before, count) = self.failed.unwrap_or((worst, 0));
+            self.failed = Some((before.max(worst), count + 1));
         }
     }
 
-    /// With `acks=0` nobody acknowledges; what was handed to the network counts instead. Without a final log
-    /// nothing is lost for certain, and the run does not hold.
+    /// With `acks=0` there is no acknowledgement; records sent count instead. Without a final log nothing is
+    /// certainly lost, and the run does not hold.
     fn count(&mut self, outcome: &RunOutcome) {
         let producers = &outcome.judgement.producers;
         let sent = producers.iter().map(|producer| producer.acknowledged + producer.unconfirmed);
@@ -54,7 +54,7 @@ impl Tally {
         self.unanswered.extend(gaps.map(|gap| gap.to.since(gap.from)).max());
     }
 
-    /// What it came to.
+    /// The sum.
     pub(super) fn finish(mut self, cell: Cell) -> Measurement {
         self.unanswered.sort_unstable();
         let middle = self.unanswered.len().saturating_sub(1) / 2;
@@ -72,7 +72,7 @@ impl Tally {
             },
             loss: Agreement::of(golden.loss, self.lost),
             duplicates: Agreement::of(golden.duplicates, self.duplicated),
-            kept: self.kept,
+            failed: self.failed,
         }
     }
 }
@@ -85,18 +85,18 @@ mod tests {
     use crate::vocab::{Acks, Seed};
 
     fn cell(acks: Acks) -> Cell {
-        Cell { trouble: MatrixFault::LeaderPowerLoss, acks }
+        Cell { fault: MatrixFault::LeaderPowerLoss, acks }
     }
 
     fn ran(acks: Acks) -> Ran {
         let cell = cell(acks);
-        play(cell.plan(&cell.trouble.scenario(), Seed(3)), RunOptions::default()).expect("no files")
+        play(cell.plan(&cell.fault.scenario(), Seed(3)), RunOptions::default()).expect("no files")
     }
 
     #[test]
     fn what_is_sent_with_acks_0_counts_as_what_is_acknowledged_does() {
         for acks in [Acks::None, Acks::Leader] {
-            let mut tally = Tally::default();
+            let mut tally = CellTally::default();
             tally.add(&ran(acks));
             let measured = tally.finish(cell(acks));
             assert_eq!((measured.ran, measured.lost.seeds), (1, 1), "{acks}");
@@ -108,20 +108,20 @@ mod tests {
     #[test]
     fn the_median_is_of_the_seed_in_the_middle() {
         let unanswered = [9, 1, 5, 4].map(Duration::from_secs).to_vec();
-        let tally = Tally { unanswered, ..Tally::default() };
+        let tally = CellTally { unanswered, ..CellTally::default() };
         let measured = tally.finish(cell(Acks::All)).unanswered;
         assert_eq!((measured.median.as_secs(), measured.max.as_secs()), (4, 9));
     }
 
     #[test]
-    fn a_panic_is_the_worst_that_can_be_said_of_a_cell() {
-        let mut tally = Tally::default();
+    fn a_panic_is_the_worst_of_a_cell() {
+        let mut tally = CellTally::default();
         let held = ran(Acks::All);
         let message = "made up".to_owned();
         tally.add(&Ran { outcome: Err(Panicked { message }), ..held.clone() });
         tally.add(&held);
         let measured = tally.finish(cell(Acks::All));
-        assert_eq!((measured.ran, measured.kept), (2, Some((Worst::Panicked, 1))));
+        assert_eq!((measured.ran, measured.failed), (2, Some((Worst::Panicked, 1))));
         assert_eq!(measured.worst(), Some(Worst::Panicked));
     }
 }

@@ -1,5 +1,5 @@
-//! Each `acks` against each thing that can happen to a replica: what is lost, what is written twice, how long
-//! nobody is answered, and what [`golden`] says of it.
+//! Each `acks` against each fault of a replica: which records are lost, which are written twice, how long producers
+//! wait, and what [`golden`] expects.
 
 mod cells;
 pub mod golden;
@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::{Jobs, Ran, Worst, many};
 use crate::vocab::Seed;
 use golden::{Expected, Golden};
-use measure::Tally;
+use measure::CellTally;
 
 pub use cells::{ALL_ACKS, Cell, MatrixFault};
 
@@ -48,7 +48,7 @@ fn as_nanos<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_u64(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// What was seen of something, held against what was expected.
+/// What was seen, compared with what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Agreement {
@@ -83,7 +83,7 @@ impl Agreement {
     }
 }
 
-/// What many seeds of one cell came to.
+/// The sum of many seeds of one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Measurement {
     /// Which cell.
@@ -99,21 +99,22 @@ pub struct Measurement {
     pub lost: Count,
     /// How many copies the final log holds beyond the first.
     pub duplicated: Count,
-    /// How long the producer that waited longest was without an answer.
+    /// How long the producer that waited longest was without an ack.
     pub unanswered: Unanswered,
     /// Whether what was lost agrees.
     pub loss: Agreement,
     /// Whether what was duplicated agrees.
     pub duplicates: Agreement,
-    /// What kept a seed from holding, whatever the cell is about: the worst of it, and how many seeds.
-    pub kept: Option<(Worst, u64)>,
+    /// Runs that failed for another reason: the worst one, and how many seeds.
+    #[serde(rename = "kept")] // Its name in schema 1.
+    pub failed: Option<(Worst, u64)>,
 }
 
 impl Measurement {
-    /// The worst that is to be said; `None` when all agrees.
+    /// The worst of it; `None` when all agrees.
     pub fn worst(&self) -> Option<Worst> {
-        let kept = self.kept.map(|(worst, _)| worst);
-        kept.max(self.loss.worst()).max(self.duplicates.worst())
+        let failed = self.failed.map(|(worst, _)| worst);
+        failed.max(self.loss.worst()).max(self.duplicates.worst())
     }
 }
 
@@ -129,7 +130,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// The worst that is to be said of a cell; `None` when all agree.
+    /// The worst cell; `None` when all agree.
     pub fn worst(&self) -> Option<Worst> {
         self.cells.iter().filter_map(Measurement::worst).max()
     }
@@ -144,13 +145,13 @@ pub fn matrix(seeds: RangeInclusive<u64>, jobs: Jobs, mut each: impl FnMut(&Ran)
     let cells: Vec<Cell> = Cell::all().collect();
     let per_cell = seeds.end() - seeds.start() + 1;
     let plans = cells.iter().flat_map(|cell| {
-        let scenario = cell.trouble.scenario();
+        let scenario = cell.fault.scenario();
         seeds.clone().map(move |seed| cell.plan(&scenario, Seed(seed)))
     });
-    let mut measured: Vec<Tally> = Vec::new();
+    let mut measured: Vec<CellTally> = Vec::new();
     many(plans, jobs, |ran| {
         if measured.last().is_none_or(|cell| cell.ran() == per_cell) {
-            measured.push(Tally::default());
+            measured.push(CellTally::default());
         }
         measured.last_mut().expect("one was just added").add(&ran);
         each(&ran);
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_seen_is_held_against_what_was_foretold() {
+    fn what_is_seen_is_compared_with_what_is_expected() {
         let seen = |seeds| Count { seeds, records: seeds };
         let unshown = Expected::Unshown { why: "here" };
         for (expected, seeds, agreement, worst) in [

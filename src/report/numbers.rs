@@ -1,0 +1,46 @@
+//! Numbers and times as reports show them.
+
+use std::time::Duration;
+
+use crate::vocab::Time;
+
+/// A number with its thousands apart: `1,234,567`. By hand: no crate of ours formats numbers, and it is ten lines.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Virtual time with milliseconds: `8.204s`.
+pub fn millis(time: Time) -> String {
+    format!("{time:.3}")
+}
+
+/// A span with milliseconds: `1,208.204s`.
+pub fn seconds(span: Duration) -> String {
+    format!("{}.{:03}s", thousands(span.as_secs()), span.subsec_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn spans_have_milliseconds() {
+        assert_eq!(seconds(Duration::from_millis(1_208_004)), "1,208.004s");
+        assert_eq!(millis(Time::from_millis(8_204)), "8.204s");
+    }
+}
