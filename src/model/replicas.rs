@@ -3,7 +3,7 @@
 //!
 //! Bookkeeping that the replication properties are judged by; it decides nothing but what counts as
 //! committed: what lies below the high watermark of the leader that ZooKeeper names, at the moment when
-//! that leader says so. From a leader on whose log lacks some of it (an unclean election, a torn disk), what
+//! that leader says so. From a leader on whose log lacks some of it (an unclean election, a disk that lost records), what
 //! that leader has is all there is: one loss is told once.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ pub struct Replica {
     /// The leader epoch it goes by; −1 since its process began.
     pub leader_epoch: LeaderEpoch,
     /// When its disk lost records that were committed; until it has them again.
-    pub torn: Option<Time>,
+    pub lost_at: Option<Time>,
     /// Whether its disk lost records since it led last, and the epoch that it led in.
     has_lost: bool,
     last_led: Option<LeaderEpoch>,
@@ -100,7 +100,7 @@ pub struct Lost {
     /// Whether that leader was elected from outside the in-sync replicas.
     pub unclean: bool,
     /// When its disk lost them, if it did.
-    pub torn: Option<Time>,
+    pub lost_at: Option<Time>,
 }
 
 /// One partition.
@@ -172,7 +172,7 @@ impl Partition {
         brokers.iter().find_map(|&broker| {
             let replica = self.replica(broker)?;
             let own = replica.log.filter(|own| !self.logs.is_folded(*own))?;
-            let lacks = replica.torn.is_none() && !self.logs.holds(own, log);
+            let lacks = replica.lost_at.is_none() && !self.logs.holds(own, log);
             lacks.then(|| (replica, self.logs.common(own, log).end))
         })
     }
@@ -195,7 +195,7 @@ impl Partition {
                 below_high_watermark: self.logs.empty(),
                 role: Role::None,
                 leader_epoch: -1,
-                torn: None,
+                lost_at: None,
                 has_lost: false,
                 last_led: None,
                 loaded: true,
@@ -215,10 +215,10 @@ impl Partition {
             Some(self.logs.append(log, batch))
         };
         replica.log = next;
-        if let (Some(log), true) = (next, replica.torn.is_some())
+        if let (Some(log), true) = (next, replica.lost_at.is_some())
             && self.logs.holds(log, self.committed)
         {
-            replica.torn = None;
+            replica.lost_at = None;
         }
     }
 
@@ -255,7 +255,7 @@ impl Partition {
         let log = replica.log.filter(|log| !self.logs.is_folded(*log));
         let below = log.map_or(self.logs.empty(), |log| self.logs.cut(log, replica.high_watermark));
         replica.below_high_watermark = below;
-        let torn = replica.torn;
+        let lost_at = replica.lost_at;
         let led = replica.last_led.replace(epoch);
         if std::mem::take(&mut replica.has_lost) && led == Some(epoch) {
             self.reused_epochs.push(epoch);
@@ -272,12 +272,12 @@ impl Partition {
             from: kept.end,
             to: self.committed.end,
             unclean: self.unclean_epoch == Some(epoch),
-            torn,
+            lost_at,
         };
         self.committed = kept;
         self.forgiven = epoch;
         // There is nothing left that it lacks.
-        self.replicas[index].torn = None;
+        self.replicas[index].lost_at = None;
         Some(lost)
     }
 
@@ -301,7 +301,8 @@ impl Partition {
         let replica = &mut self.replicas[index];
         replica.has_lost |= has_lost;
         (replica.log, replica.loaded) = (log, true);
-        replica.torn = if had && !has { Some(Time::ZERO) } else { replica.torn.filter(|_| !has) };
+        replica.lost_at =
+            if had && !has { Some(Time::ZERO) } else { replica.lost_at.filter(|_| !has) };
     }
 
     /// Whether a power loss left less than `had` of a log.
@@ -520,8 +521,8 @@ impl Replicas {
                 if replica.node == node && !replica.loaded {
                     replica.high_watermark = 0;
                     partition.has_loaded(index, Some(empty));
-                    let torn = &mut partition.replicas[index].torn;
-                    *torn = torn.map(|_| time);
+                    let lost_at = &mut partition.replicas[index].lost_at;
+                    *lost_at = lost_at.map(|_| time);
                 }
             }
         }
@@ -584,8 +585,8 @@ fn replica_told(
             let batches: Vec<Batch> = batches.iter().map(Batch::from).collect();
             partition.replicas[index].high_watermark = *high_watermark;
             partition.loaded(index, *from, *end, &batches);
-            let torn = &mut partition.replicas[index].torn;
-            *torn = torn.map(|_| time);
+            let lost_at = &mut partition.replicas[index].lost_at;
+            *lost_at = lost_at.map(|_| time);
         }
         _ => {}
     }

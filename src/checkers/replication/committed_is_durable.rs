@@ -39,8 +39,8 @@ impl Checker for CommittedIsDurable {
             let elected = if lost.unclean { "uncleanly " } else { "" };
             let mut because =
                 vec![format!("{leader} was {elected}elected with a log that ends at {start}")];
-            if let Some(torn) = lost.torn {
-                because.insert(0, format!("the disk of {leader} had lost records at {torn:.3}"));
+            if let Some(lost_at) = lost.lost_at {
+                because.insert(0, format!("the disk of {leader} had lost records at {lost_at:.3}"));
             }
             let case = Case::new(at, time, what).from_offset(from).about(terms, [node]);
             case.because(because).after_faults(&model.faults)

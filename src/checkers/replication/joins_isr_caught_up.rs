@@ -50,7 +50,7 @@ impl JoinsIsrCaughtUp {
         let needed: Offset = leader.high_watermark.max(start);
         for replica in joined.iter().filter_map(|&broker| partition.replica(broker)) {
             let Some(log) = replica.log.filter(|log| log.end < needed) else { continue };
-            let permission = match replica.torn {
+            let permission = match replica.lost_at {
                 Some(_) => Permission::Permitted,
                 None => Permission::Forbidden,
             };
