@@ -4,15 +4,15 @@ use super::{Exit, Failure, Streams};
 use crate::releases::KafkaVersion;
 use crate::report;
 
-/// List what differs between Kafka releases, or compare two releases.
+/// List the differences between Kafka releases, or compare two releases.
 ///
 /// A release is 2.8.1, or 2.8 for the newest patch of that line.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Compare this release …
+    /// The first release.
     #[arg(value_name = "FROM", requires = "to")]
     pub from: Option<KafkaVersion>,
-    /// … with this one.
+    /// The second release.
     #[arg(value_name = "TO")]
     pub to: Option<KafkaVersion>,
 }

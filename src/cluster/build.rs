@@ -80,6 +80,7 @@ impl<'p, S: Subscriber> Cluster<'p, S> {
             names,
             world,
             timeline: Timeline::default(),
+            outstanding: std::collections::BTreeSet::new(),
             wall_offsets_ms: std::collections::BTreeMap::new(),
             is_ready: false,
         }

@@ -1,155 +1,136 @@
-//! Faults: roles resolved, effects done to the world, and undone.
+//! Faults of the plan, played: roles become nodes, and the world changes.
 
 use super::Cluster;
-use super::timeline::{self, Done, Due};
+use super::changed::{Changed, Done};
+use super::role::Role;
+use super::timeline::Due;
+use super::watch::Watch;
 use crate::history::Subscriber;
-use crate::scenario::{Action, Target};
-use crate::vocab::{BrokerId, NodeId, Time};
+use crate::scenario::faults::{
+    ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk,
+};
+use crate::scenario::{Action, Fault, Target};
+use crate::substrate::World;
+use crate::vocab::{BrokerId, NodeId};
+
+/// The world of a cluster.
+type ClusterWorld<S> = World<Role, Watch<S>>;
 
 impl<S: Subscriber> Cluster<'_, S> {
     /// Fires the plan's fault of that index.
     pub fn fire(&mut self, index: usize) {
         let fault = &self.plan.faults[index];
-        let named =
-            fault.targets.iter().chain(timeline::others(&fault.action).into_iter().flatten());
+        let named = fault.targets.iter().cloned().chain(fault.action.others());
         let resolved: Vec<(Target, String)> =
-            named.map(|target| (target.clone(), self.name_all(target))).collect();
+            named.map(|target| (target.clone(), self.list(&self.resolve(&target)))).collect();
         let nodes = self.resolve_all(&fault.targets);
-        let others = match timeline::others(&fault.action) {
+        let text = describe(fault, &resolved);
+        let now = self.world.now();
+        self.world.observer_mut().recorder.fault(now, &text, &nodes);
+        let changed = self.inject(&fault.action, &nodes);
+        self.outstanding.extend(&changed);
+        if let (Some(after), Some(undo)) = (fault.undo_after, fault.action.kind().undone.by()) {
+            self.timeline.add(now + after, Due::Undo(Done { undo, nodes, changed }));
+        }
+    }
+
+    /// Does what the fault says to `nodes`; returns what it changed in the world and does not end by itself.
+    fn inject(&mut self, action: &Action, nodes: &[NodeId]) -> Vec<Changed> {
+        let each = nodes.iter().copied();
+        match action {
+            Action::Crash(_) => each.map(|node| self.stop(node, World::crash)).collect(),
+            Action::PowerLoss(_) => each.map(|node| self.stop(node, World::power_loss)).collect(),
+            Action::CleanShutdown(_) => each.map(|node| self.stop(node, World::shutdown)).collect(),
+            Action::Restart(_) => {
+                for node in each {
+                    if !self.world.is_running(node) {
+                        self.world.start(node);
+                    }
+                }
+                Vec::new()
+            }
+            Action::Pause(_) => {
+                let pause = |node| {
+                    self.world.pause(node);
+                    Changed::Paused(node)
+                };
+                each.map(pause).collect()
+            }
+            Action::NetworkPartition(NetworkPartition { from, direction }) => {
+                let links = links(nodes, &self.others(nodes, from.as_deref()), *direction);
+                self.cut(&links)
+            }
+            Action::OneWayCut(OneWayCut { to }) => {
+                let links = links(nodes, &self.others(nodes, Some(to)), Direction::Out);
+                self.cut(&links)
+            }
+            Action::Slow(Slow { to, latency }) => {
+                let links = links(nodes, &self.others(nodes, to.as_deref()), Direction::Both);
+                let slow = |(from, to)| {
+                    self.world.slow(from, to, *latency);
+                    Changed::Slowed(from, to)
+                };
+                links.into_iter().map(slow).collect()
+            }
+            Action::ConnectionReset(ConnectionReset { to }) => {
+                let others = self.others(nodes, to.as_deref());
+                for node in each {
+                    others.iter().for_each(|&other| self.world.reset(node, other));
+                }
+                Vec::new()
+            }
+            Action::SlowDisk(disk) => each.map(|node| self.slow_disk(node, disk)).collect(),
+            Action::ClockStep(ClockStep { step_ms }) => {
+                each.for_each(|node| self.step_clock(node, *step_ms));
+                Vec::new()
+            }
+        }
+    }
+
+    fn stop(&mut self, node: NodeId, stop: fn(&mut ClusterWorld<S>, NodeId) -> bool) -> Changed {
+        stop(&mut self.world, node);
+        Changed::Stopped(node)
+    }
+
+    fn cut(&mut self, links: &[(NodeId, NodeId)]) -> Vec<Changed> {
+        let cut = |&(from, to)| {
+            self.world.cut(from, to);
+            Changed::Cut(from, to)
+        };
+        links.iter().map(cut).collect()
+    }
+
+    fn slow_disk(&mut self, node: NodeId, disk: &SlowDisk) -> Changed {
+        if let Some(write) = disk.write {
+            self.world.slow_disk(node, write);
+        }
+        if let Some(fsync) = disk.fsync {
+            self.world.set_fsync(node, fsync.low..=fsync.high);
+        }
+        Changed::Disk(node)
+    }
+
+    /// Steps a wall clock from what it shows: steps add up.
+    fn step_clock(&mut self, node: NodeId, step_ms: i64) {
+        let offset = self.wall_offsets_ms.entry(node).or_default();
+        *offset = offset.saturating_add(step_ms);
+        self.world.set_wall(node, *offset);
+    }
+
+    /// The nodes that a fault has besides its own: those of `targets`, or else all.
+    fn others(&self, nodes: &[NodeId], targets: Option<&[Target]>) -> Vec<NodeId> {
+        let mut others = match targets {
             Some(targets) => self.resolve_all(targets),
             None => self.names.roster.nodes().map(|(node, _)| node).collect(),
         };
-        let others: Vec<NodeId> = others.into_iter().filter(|node| !nodes.contains(node)).collect();
-        let text = timeline::describe(fault, &resolved);
-        let now = self.world.now();
-        self.world.observer_mut().recorder.fault(now, &text, &nodes);
-        let links = timeline::links(&fault.action, &nodes, &others);
-        self.inject(&fault.action, &nodes, &others, &links);
-        if let Some(after) = fault.undo_after {
-            let done = Done { fault: index, nodes, links };
-            self.timeline.add(self.world.now() + after, Due::Undo(done));
-        }
+        others.retain(|node| !nodes.contains(node));
+        others
     }
 
-    /// Undoes a fault for those that it was done to.
-    pub fn undo(&mut self, done: Done) {
-        let fault = &self.plan.faults[done.fault];
-        let Some(verb) = fault.action.undone_by() else { return };
-        let names = self.list(&done.nodes);
-        let (now, text) = (self.world.now(), format!("{verb} {names}"));
-        self.world.observer_mut().recorder.undone(now, &text, &done.nodes);
-        for &(from, to) in &done.links {
-            match fault.action {
-                Action::Slow { .. } => self.world.slow(from, to, std::time::Duration::ZERO),
-                _ => self.world.heal(from, to),
-            }
-        }
-        for &node in &done.nodes {
-            match fault.action {
-                Action::Crash | Action::PowerLoss | Action::Shutdown => self.world.restart(node),
-                Action::Pause => {
-                    self.world.resume(node);
-                }
-                Action::SlowDisk { .. } => self.restore_disk(node),
-                _ => {}
-            }
-        }
-    }
-
-    /// Undoes, at the end of the first phase, every fault that is still to be undone.
-    pub fn heal(&mut self) {
-        while let Some((_, due)) = self.timeline.pop(Time::MAX) {
-            if let Due::Undo(done) = due {
-                self.undo(done);
-            }
-        }
-        let nodes: Vec<NodeId> = self.names.roster.nodes().map(|(node, _)| node).collect();
-        for &node in &nodes {
-            self.world.resume(node);
-            for &other in nodes.iter().filter(|&&other| other != node) {
-                self.world.heal(node, other);
-                self.world.slow(node, other, std::time::Duration::ZERO);
-            }
-            self.restore_disk(node);
-        }
-    }
-
-    fn restore_disk(&mut self, node: NodeId) {
-        let disk = &self.plan.disk;
-        self.world.slow_disk(node, disk.write);
-        self.world.set_fsync(node, disk.fsync.low..=disk.fsync.high);
-    }
-
-    fn inject(
-        &mut self,
-        action: &Action,
-        nodes: &[NodeId],
-        others: &[NodeId],
-        links: &[(NodeId, NodeId)],
-    ) {
-        if let Action::Clock { step_ms } = action {
-            return self.step_clocks(nodes, *step_ms);
-        }
-        let world = &mut self.world;
-        for &(from, to) in links {
-            match action {
-                Action::Slow { latency, .. } => world.slow(from, to, *latency),
-                _ => world.cut(from, to),
-            }
-        }
-        for &node in nodes {
-            match action {
-                Action::Crash => {
-                    world.crash(node);
-                }
-                Action::PowerLoss => {
-                    world.power_loss(node);
-                }
-                Action::Shutdown => {
-                    world.shutdown(node);
-                }
-                Action::Restart if !world.is_running(node) => world.restart(node),
-                Action::Pause => {
-                    world.pause(node);
-                }
-                Action::Reset { .. } => {
-                    for &other in others {
-                        world.reset(node, other);
-                    }
-                }
-                Action::SlowDisk { write, fsync } => {
-                    if let Some(write) = write {
-                        world.slow_disk(node, *write);
-                    }
-                    if let Some(fsync) = fsync {
-                        world.set_fsync(node, fsync.low..=fsync.high);
-                    }
-                }
-                Action::Restart
-                | Action::Clock { .. }
-                | Action::Partition { .. }
-                | Action::Cut { .. }
-                | Action::Slow { .. } => {}
-            }
-        }
-    }
-
-    /// Steps wall clocks from where they stand: steps add up.
-    fn step_clocks(&mut self, nodes: &[NodeId], step_ms: i64) {
-        for &node in nodes {
-            let offset = self.wall_offsets_ms.entry(node).or_default();
-            *offset = offset.saturating_add(step_ms);
-            self.world.set_wall(node, *offset);
-        }
-    }
-
-    fn list(&self, nodes: &[NodeId]) -> String {
+    /// Names of nodes, for the history.
+    pub fn list(&self, nodes: &[NodeId]) -> String {
         let names: Vec<&str> = nodes.iter().map(|&node| &**self.names.roster.name(node)).collect();
         if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
-    }
-
-    fn name_all(&self, target: &Target) -> String {
-        self.list(&self.resolve(target))
     }
 
     fn resolve_all(&self, targets: &[Target]) -> Vec<NodeId> {
@@ -206,3 +187,37 @@ impl<S: Subscriber> Cluster<'_, S> {
         Some(self.names.brokers[index])
     }
 }
+
+/// Directed links, from sender to receiver, between two groups of nodes.
+fn links(nodes: &[NodeId], others: &[NodeId], direction: Direction) -> Vec<(NodeId, NodeId)> {
+    let (out, back) = match direction {
+        Direction::Both => (true, true),
+        Direction::In => (false, true),
+        Direction::Out => (true, false),
+    };
+    let mut links = Vec::new();
+    for &node in nodes {
+        for &other in others.iter().filter(|&&other| other != node) {
+            if out {
+                links.push((node, other));
+            }
+            if back {
+                links.push((other, node));
+            }
+        }
+    }
+    links
+}
+
+/// A fault in one line, with every role followed by the node that has it: `crash leader(orders-0) = b2`.
+fn describe(fault: &Fault, resolved: &[(Target, String)]) -> String {
+    let mut text = fault.to_string();
+    for (target, names) in resolved.iter().filter(|(target, _)| !target.is_fixed()) {
+        let role = target.to_string();
+        text = text.replacen(&role, &format!("{role} = {names}"), 1);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,24 +6,27 @@
 //! for good stay stopped.
 
 mod build;
+mod changed;
 mod config;
 mod convergence;
 mod external_clients;
 mod facts;
 mod faults;
+mod heal;
 mod live;
 mod role;
 mod timeline;
 mod view;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::history::{Recorder, Subscriber};
 use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::{NodeId, Time};
+use changed::Changed;
 pub use config::Names;
 pub use convergence::Unconverged;
 pub use external_clients::{Inbound, News, Visitor};
@@ -53,6 +56,8 @@ struct Cluster<'p, S: Subscriber> {
     names: Names,
     world: World<Role, Watch<S>>,
     timeline: Timeline,
+    /// What faults changed and nothing has undone.
+    outstanding: BTreeSet<Changed>,
     /// How far faults have stepped wall clocks.
     wall_offsets_ms: BTreeMap<NodeId, i64>,
     /// Whether the topics stand and the clients are on the timeline.

@@ -1,4 +1,4 @@
-//! The table of releases → text: all rows, what differs between two releases, what a run asked for.
+//! The table of releases → text: all rows, the differences between two releases, those that a run depended on.
 
 use std::fmt::{self, Display, Write};
 

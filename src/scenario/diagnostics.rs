@@ -1,9 +1,10 @@
-//! What is wrong with a file, and where: `file:line:col`, the line, a caret, one sentence, one
-//! hint.
+//! What is wrong with a file, and where: one sentence, `file:line:col`, the line, a caret, one hint.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::vocab::nearest;
 
@@ -26,10 +27,13 @@ pub struct Diagnostic {
 /// `Display` renders all of it as plain text, ending in a newline:
 ///
 /// ```text
-/// scenarios/x.toml:29:1: error: unknown fault `crahs`
-///    29 | crahs = "leader(orders-0)"
-///       | ^^^^^
-///   hint: did you mean `crash`? faults: crash, pause, …
+/// error: unknown fault `crahs`
+///   --> scenarios/x.toml:29:1
+///    |
+/// 29 | crahs = "leader(orders-0)"
+///    | ^^^^^
+///    |
+///    = hint: did you mean `crash`? faults: crash, pause, …
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
@@ -60,24 +64,24 @@ impl Diagnostics {
         self.to_string()
     }
 
-    fn render_one(&self, found: &Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = Place::of(&self.text, found.span.start);
-        let line_end = place.line_start + place.line.len();
-        // A span over several lines (a table, an open string) is marked on its first one only.
-        let end = found.span.end.clamp(found.span.start, line_end.max(found.span.start));
-        let carets = self.text.get(found.span.start..end).map_or(1, |s| s.chars().count()).max(1);
-        writeln!(
-            f,
-            "{}:{}:{}: error: {}",
-            self.file_name, place.number, place.column, found.message
-        )?;
-        writeln!(f, "{:>5} | {}", place.number, place.line.replace('\t', " ").trim_end())?;
-        writeln!(f, "      | {:indent$}{}", "", "^".repeat(carets), indent = place.column - 1)?;
-        match &found.hint {
-            Some(hint) => writeln!(f, "  hint: {hint}"),
-            None => Ok(()),
+    fn render_one(&self, found: &Diagnostic) -> String {
+        let place = Snippet::source(&self.text)
+            .path(&self.file_name)
+            .annotation(AnnotationKind::Primary.span(within_a_line(&self.text, &found.span)));
+        let mut group = Level::ERROR.primary_title(&found.message).element(place);
+        if let Some(hint) = &found.hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint));
         }
+        Renderer::plain().render(&[group])
     }
+}
+
+/// The part of `span` in the line in which it begins: of a table or an open string that is what tells most. It is
+/// moved to where characters begin and end, and into the text.
+fn within_a_line(text: &str, span: &Span) -> Span {
+    let start = text.floor_char_boundary(span.start);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    start..text.ceil_char_boundary(span.end).clamp(start, line_end)
 }
 
 impl fmt::Display for Diagnostics {
@@ -86,42 +90,13 @@ impl fmt::Display for Diagnostics {
             if index > 0 {
                 writeln!(f)?;
             }
-            self.render_one(found, f)?;
+            writeln!(f, "{}", self.render_one(found))?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Diagnostics {}
-
-/// A position as people count it.
-pub(super) struct Place<'t> {
-    /// Line, from 1.
-    pub number: usize,
-    /// Character within the line, from 1.
-    pub column: usize,
-    line: &'t str,
-    line_start: usize,
-}
-
-impl<'t> Place<'t> {
-    /// Where byte `offset` of `text` is; the end of the text when it is beyond.
-    pub fn of(text: &'t str, offset: usize) -> Self {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = text[line_start..].split('\n').next().unwrap_or_default();
-        Self {
-            number: before.matches('\n').count() + 1,
-            column: text[line_start..offset].chars().count() + 1,
-            line,
-            line_start,
-        }
-    }
-}
 
 /// Where a reader puts what it finds, so that it can go on and find more.
 #[derive(Debug, Default)]
@@ -176,19 +151,50 @@ pub(super) fn did_you_mean<'a>(
 mod tests {
     use super::*;
 
+    fn shown(text: &str, span: Span) -> String {
+        let found = Diagnostic { span, message: "no".into(), hint: None };
+        Diagnostics::new("f.toml", text, vec![found]).render()
+    }
+
     #[test]
-    fn a_caret_stands_under_a_character_beyond_ascii() {
-        let text = "a = 1\n\"ü\" = oops";
+    fn a_caret_is_under_its_character_beyond_ascii_too() {
+        let text = "a = 1\n\"ü 漢\" = oops";
         let at = text.find("oops").unwrap();
-        let found = Diagnostic { span: at..at + 4, message: "no".into(), hint: None };
-        let shown = Diagnostics::new("f.toml", text, vec![found]).render();
-        assert_eq!(shown, "f.toml:2:7: error: no\n    2 | \"ü\" = oops\n      |       ^^^^\n");
+        let expected = "error: no\n --> f.toml:2:9\n  |\n2 | \"ü 漢\" = oops\n  |          ^^^^\n";
+        assert_eq!(shown(text, at..at + 4), expected);
+        // From the middle of a character.
+        assert!(shown("ü = 1", 1..2).contains("f.toml:1:1\n"));
     }
 
     #[test]
     fn a_span_past_the_end_of_the_text_is_shown_at_its_end() {
-        let found = Diagnostic { span: 90..99, message: "no".into(), hint: None };
-        let shown = Diagnostics::new("f.toml", "a", vec![found]).render();
-        assert_eq!(shown, "f.toml:1:2: error: no\n    1 | a\n      |  ^\n");
+        assert_eq!(shown("a", 90..99), "error: no\n --> f.toml:1:2\n  |\n1 | a\n  |  ^\n");
+        assert_eq!(shown("", 0..0), "error: no\n --> f.toml:1:1\n  |\n1 |\n  | ^\n");
+    }
+
+    #[test]
+    fn of_a_span_over_several_lines_the_first_is_shown() {
+        let text = "a = \"\"\"one\ntwo\nthree\"\"\"\nb = 2\n";
+        let expected = "error: no\n --> f.toml:1:5\n  |\n1 | a = \"\"\"one\n  |     ^^^^^^\n";
+        assert_eq!(shown(text, 4..25), expected);
+    }
+
+    #[test]
+    fn of_a_line_wider_than_a_terminal_the_part_with_the_mistake_is_shown() {
+        // Padding of the standard library's formatting ends at 65,535 columns.
+        let text = format!("x = \"{}\" ; oops ; {}\n", "y".repeat(70_000), "z".repeat(70_000));
+        let at = text.find("oops").unwrap();
+        let shown = shown(&text, at..at + 4);
+        assert!(shown.contains(&format!(" --> f.toml:1:{}\n", at + 1)), "{shown}");
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.iter().all(|line| line.chars().count() <= 160), "{shown}");
+        let caret = lines.iter().find_map(|line| line.find("^^^^")).expect("a caret");
+        let source = lines.iter().find(|line| line.contains("oops")).expect("the line");
+        assert_eq!(source.chars().skip(caret).take(4).collect::<String>(), "oops", "{shown}");
+    }
+
+    #[test]
+    fn no_escape_code_of_a_file_reaches_a_terminal() {
+        assert!(!shown("a = \u{1b}[31m1", 4..5).contains('\u{1b}'));
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fault::{Action, Fault, Target};
+use super::faults::{Action, Fault, Target};
 use super::plan::{
     BrokerPlan, CommandPlan, ConsumerPlan, Disk, Expect, Network, Plan, ProducerPlan, TopicPlan,
     ZooKeeperClientPlan, ZooKeeperPlan,
@@ -57,12 +57,39 @@ pub(super) struct ClientSpec<P> {
     pub stop: DurationRange,
 }
 
+/// When something happens, not drawn yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Schedule {
+    /// The first time, since the start of the run.
+    pub at: DurationRange,
+    /// How often.
+    pub times: u32,
+    /// Between two of the `times`; there if there are two.
+    pub every: Option<DurationRange>,
+}
+
+impl Schedule {
+    /// The latest moment of its last time.
+    pub fn last(&self) -> Duration {
+        self.every.map_or(self.at.high, |every| self.at.high + every.high * (self.times - 1))
+    }
+
+    fn draw(&self, stream: &mut Stream) -> Vec<Time> {
+        let mut at = Time::ZERO + self.at.draw(stream);
+        let mut all = vec![at];
+        if let Some(every) = self.every {
+            for _ in 1..self.times {
+                at += every.draw(stream);
+                all.push(at);
+            }
+        }
+        all
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FaultSpec {
-    pub at: DurationRange,
-    pub times: u32,
-    /// Between two of the `times`.
-    pub every: Option<DurationRange>,
+    pub schedule: Schedule,
     pub action: Action,
     pub targets: Vec<Target>,
     pub undo_after: Option<DurationRange>,
@@ -71,10 +98,7 @@ pub(super) struct FaultSpec {
 /// A command whose times are not drawn yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CommandSpec {
-    pub at: DurationRange,
-    pub times: u32,
-    /// Between two of the `times`.
-    pub every: Option<DurationRange>,
+    pub schedule: Schedule,
     pub run: String,
     pub command: TopicsCommand,
 }
@@ -118,6 +142,7 @@ impl Scenario {
         };
         let zookeeper_client = |spec: &ClientSpec<ZooKeeperClientPlan>| {
             let name = &spec.plan.name;
+            // The stream keeps its first name: another would move every stored seed.
             let mut stream = seed.stream(&format!("plan/coordinator-client/{name}"));
             let start = Time::ZERO + spec.start.draw(&mut stream);
             let stop = Time::ZERO + spec.stop.draw(&mut stream);
@@ -168,11 +193,7 @@ impl Scenario {
         for (index, spec) in self.faults.iter().enumerate() {
             let stream = |what| seed.stream(&format!("plan/fault/{index}/{what}"));
             let (mut at_stream, mut undo_stream) = (stream("at"), stream("undo"));
-            let mut at = Time::ZERO + spec.at.draw(&mut at_stream);
-            for time in 0..spec.times {
-                if let (Some(every), true) = (spec.every, time > 0) {
-                    at += every.draw(&mut at_stream);
-                }
+            for at in spec.schedule.draw(&mut at_stream) {
                 faults.push(Fault {
                     at,
                     action: spec.action.clone(),
@@ -185,18 +206,12 @@ impl Scenario {
         faults.sort_by_key(|fault| fault.at);
         faults
     }
-}
 
-impl Scenario {
     fn draw_commands(&self, seed: Seed) -> Vec<CommandPlan> {
         let mut commands = Vec::new();
         for (index, spec) in self.commands.iter().enumerate() {
             let mut stream = seed.stream(&format!("plan/command/{index}/at"));
-            let mut at = Time::ZERO + spec.at.draw(&mut stream);
-            for time in 0..spec.times {
-                if let (Some(every), true) = (spec.every, time > 0) {
-                    at += every.draw(&mut stream);
-                }
+            for at in spec.schedule.draw(&mut stream) {
                 let name = shell(commands.len() + 1);
                 let (run, command) = (spec.run.clone(), spec.command.clone());
                 commands.push(CommandPlan { name, at, run, command });

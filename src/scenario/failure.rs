@@ -1,6 +1,6 @@
 //! A failure as it is stored: the plan with nothing left to chance, and what was found when it ran.
 
-use super::Plan;
+use super::plan::Plan;
 
 /// Version of the file's shape; changes when a reader of the old one would go wrong.
 pub const SCHEMA: i64 = 1;

@@ -90,16 +90,16 @@
 //! | fault | what is done | beside it |
 //! |---|---|---|
 //! | `crash` | the process dies; peers see a reset; the page cache stays | `restart-after` |
-//! | `power-loss` | the host goes silent; what was not fsynced may be lost | `restart-after` |
+//! | `power-loss` | the host loses power and goes silent; what was not fsynced may be lost | `restart-after` |
 //! | `shutdown` | the process ends in an orderly way | `restart-after` |
-//! | `restart` | starts what an earlier fault ended | |
-//! | `pause` | the process stands still | `resume-after` |
-//! | `partition` | nothing passes between the targets and the others, silently | `from` (else everybody), `direction` = `"both"`, `"in"`, `"out"`; `heal-after` |
-//! | `cut` | what the targets send to `to` is lost, silently | `to`, `heal-after` |
-//! | `slow` | messages of the targets, both ways, take `latency` longer | `latency`, `to` (else everybody), `heal-after` |
-//! | `reset` | the targets' connections are reset | `to` (else everybody) |
-//! | `slow-disk` | disk operations take so long | `write`, `fsync`, `heal-after` |
-//! | `clock` | the wall clock is stepped | `step` = `"-5s"` |
+//! | `restart` | starts a process that an earlier fault ended |  |
+//! | `pause` | the process does not run, as in a long garbage collection; its connections stay open | `resume-after` |
+//! | `partition` | nothing passes between the targets and the others; both ends only notice by their timeouts | `from`: the others, or else every other node; `direction`: which messages are lost: `"both"` (or left out), those to the targets (`"in"`), those from them (`"out"`); `heal-after` |
+//! | `cut` | what the targets send to `to` is lost, without a reset; the way back is open | `to`: the receivers; `heal-after` |
+//! | `slow` | messages between the targets and the others take `latency` longer, both ways | `to`: the others, or else every other node; `latency`: how much longer; `heal-after` |
+//! | `reset` | the connections between the targets and the others are reset | `to`: the others, or else every other node |
+//! | `slow-disk` | each write takes `write` and each fsync takes `fsync`; what is left out stays as it is | `write`: how long a write takes; `fsync`: how long an fsync takes; `heal-after` |
+//! | `clock` | the wall clock is stepped; timers do not notice | `step`: how far, with its sign |
 //!
 //! What is not undone by the end of `duration` is healed then. Targets are one or a list of: a node
 //! by name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"zookeepers"`; a role, resolved when the fault
@@ -145,11 +145,12 @@
 mod diagnostics;
 mod draw;
 mod failure;
-mod fault;
+pub mod faults;
 mod plan;
 pub mod properties;
 pub mod quantity;
 mod read;
+mod renamed;
 mod walk;
 mod write;
 
@@ -159,7 +160,7 @@ mod tests;
 pub use diagnostics::{Diagnostic, Diagnostics, Span};
 pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
-pub use fault::{Action, Direction, Fault, Target};
+pub use faults::{Action, Fault, Target};
 pub use plan::{
     BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Disk, Expect, Network, Plan, ProducerPlan,
     ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::faults::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
 use crate::releases::KafkaVersion;

@@ -78,7 +78,7 @@ fn the_example_becomes_the_plan_it_describes() {
     assert_eq!(plan.network.latency.to_string(), "1ms..5ms");
     let fault = Fault {
         at: Time::from_millis(8_000),
-        action: Action::Crash,
+        action: Action::Crash(faults::Crash),
         targets: vec![Target::Leader(TopicPartition::new("orders", 0))],
         undo_after: Some(Duration::from_secs(5)),
     };
@@ -178,7 +178,7 @@ fn the_same_seed_draws_the_same_plan_and_another_seed_another() {
     assert_ne!(times(1), times(2));
     let drawn: Vec<Fault> = (0..50)
         .flat_map(|seed| scenario.plan(Seed(seed)).faults)
-        .filter(|fault| fault.action == Action::Pause)
+        .filter(|fault| fault.action == Action::Pause(faults::Pause))
         .collect();
     assert_eq!(drawn.len(), 50);
     for fault in &drawn {
@@ -206,7 +206,7 @@ fn one_more_fault_or_client_or_topic_moves_nothing_else() {
         assert_eq!(less.topics[0], more.topics[0]);
         assert_eq!(less.producers, more.producers);
         let kept = |plan: &Plan| {
-            let kept = plan.faults.iter().filter(|f| !matches!(f.action, Action::Clock { .. }));
+            let kept = plan.faults.iter().filter(|f| !matches!(f.action, Action::ClockStep(_)));
             kept.map(|f| (f.at, f.action.clone(), f.undo_after)).collect::<Vec<_>>()
         };
         assert_eq!(kept(&less), kept(&more));
@@ -218,7 +218,7 @@ fn a_repeated_fault_stands_in_the_plan_as_often_as_it_fires() {
     let fault = "\n[[fault]]\nat = \"3s\"\nreset = \"p0\"\ntimes = 3\nevery = \"2s..4s\"\n";
     let plan = plan(&format!("{EXAMPLE}{fault}"));
     assert!(plan.faults.is_sorted_by_key(|fault| fault.at));
-    let resets: Vec<_> = plan.faults.iter().filter(|f| f.action.name() == "reset").collect();
+    let resets: Vec<_> = plan.faults.iter().filter(|f| f.action.kind().name == "reset").collect();
     assert_eq!(resets.len(), 3);
     for pair in resets.windows(2) {
         let between = pair[1].at.since(pair[0].at);
@@ -302,7 +302,7 @@ fn no_damaged_file_panics_the_reader_or_goes_wrong_without_a_word() {
                     Ok(scenario) => drop(scenario.plan(Seed(1))),
                     Err(found) => {
                         wrong += 1;
-                        assert!(found.render().starts_with(&format!("{name}:")), "{found}");
+                        assert!(found.render().contains(&format!("--> {name}:")), "{found}");
                     }
                 }
             }

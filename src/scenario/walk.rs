@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostics::{Sink, Span, did_you_mean};
 use super::properties::{Kind, NOT_SIMULATED, Property, Unit, Value};
 use super::quantity::{self, DurationRange, QuantityError};
+use super::renamed::renamed;
 use crate::releases::KafkaVersion;
 
 /// One table of the file, while it is read.
@@ -142,7 +143,7 @@ impl<'s, 'i> Section<'s, 'i> {
 
     fn unknown(&self, item: &Item<'_, '_>, keys: &[&str], properties: &[&str]) {
         // `replica.lag.time.max.ms = 1` without quotes is a table `replica` to TOML.
-        if item.is_table() && !properties.is_empty() {
+        if item.is_table() && !properties.is_empty() && renamed(item.key).is_none() {
             let mut leaves = Vec::new();
             item.leaves(item.key, &mut leaves);
             for (name, span) in leaves {
@@ -157,6 +158,9 @@ impl<'s, 'i> Section<'s, 'i> {
         if properties.contains(&name) {
             let message = format!("`{name}` must be in quotes: TOML reads its dots as tables");
             return self.sink.error_with(span, message, format!("write \"{name}\" = …"));
+        }
+        if let Some(new) = renamed(name) {
+            return self.sink.error_with(span, new.message(), new.hint());
         }
         if NOT_SIMULATED.contains(&name) {
             let message = format!("`{name}` is not simulated");
@@ -309,6 +313,9 @@ impl<'s, 'i> Item<'s, 'i> {
     pub fn word_of<T: Copy>(&self, text: &str, things: &str, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
+            if let Some(new) = renamed(text) {
+                return self.error(new.message(), new.hint());
+            }
             let hint = did_you_mean(text, things, words.iter().map(|(word, _)| *word));
             return self.error(format!("`{}` cannot be `{text}`", self.key), hint);
         }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use super::failure::{Failure, Found, SCHEMA};
-use super::fault::{Action, Direction, Fault, Target};
+use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
     BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Disk, Expect, Network, Plan, ProducerPlan,
     ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
@@ -253,51 +253,27 @@ impl Toml {
 
     fn fault(&mut self, fault: &Fault) {
         let Fault { at, action, targets: hit, undo_after } = fault;
+        let kind = action.kind();
         self.table("[[fault]]");
         self.span("at", since_start(*at));
-        self.raw(action.name(), targets(hit));
-        self.action(action);
-        if let (Some(after), Some(undo)) = (undo_after, action.undone_by()) {
-            self.span(&format!("{undo}-after"), *after);
+        self.raw(kind.name, targets(hit));
+        action.with_fields(|fields| fields.iter().for_each(|field| self.field(field)));
+        if let (Some(after), Some(undo)) = (undo_after, kind.undone.by()) {
+            self.span(undo.key(), *after);
         }
     }
 
-    /// What stands beside a fault.
-    fn action(&mut self, action: &Action) {
-        match action {
-            Action::Crash
-            | Action::PowerLoss
-            | Action::Shutdown
-            | Action::Restart
-            | Action::Pause
-            | Action::Reset { to: None } => {}
-            Action::Partition { from, direction } => {
-                if let Some(from) = from {
-                    self.raw("from", targets(from));
-                }
-                let direction = match direction {
-                    Direction::Both => "both",
-                    Direction::In => "in",
-                    Direction::Out => "out",
-                };
-                self.text("direction", direction);
-            }
-            Action::Cut { to } | Action::Reset { to: Some(to) } => self.raw("to", targets(to)),
-            Action::Slow { to, latency } => {
-                if let Some(to) = to {
-                    self.raw("to", targets(to));
-                }
-                self.span("latency", *latency);
-            }
-            Action::SlowDisk { write, fsync } => {
-                if let Some(write) = write {
-                    self.span("write", *write);
-                }
-                if let Some(fsync) = fsync {
-                    self.text("fsync", fsync);
-                }
-            }
-            Action::Clock { step_ms } => self.text("step", format_args!("{step_ms:+}ms")),
+    /// A key beside a fault's own, unless it was left out.
+    fn field(&mut self, field: &Field<'_>) {
+        let toml = match &field.value {
+            FieldValue::Targets(of) => of.get().map(|of| targets(of)),
+            FieldValue::Duration(of) => of.get().map(|of| quoted(&show(*of).to_string())),
+            FieldValue::Range(of) => of.get().map(|of| quoted(&of.to_string())),
+            FieldValue::Millis(of) => of.get().map(|of| quoted(&format!("{of:+}ms"))),
+            FieldValue::Keyword(of) => Some(quoted(of.word())),
+        };
+        if let Some(toml) = toml {
+            self.raw(field.key, toml);
         }
     }
 

@@ -349,6 +349,11 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.link(from, to).cut
     }
 
+    /// What is added to each latency.
+    pub fn slowed_by(&mut self, from: NodeId, to: NodeId) -> Duration {
+        Duration::from_nanos(self.link(from, to).extra_ns)
+    }
+
     /// Resets all connections between two hosts, at both ends, whoever made them.
     pub fn reset(&mut self, one: NodeId, other: NodeId) {
         let due = self.kernel.network.reset(self.kernel.now, one, other);
@@ -398,6 +403,12 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.kernel.host(node).fsync_ns = nanos_range(&fsync);
     }
 
+    /// How long a write takes, and how long an fsync, in nanoseconds.
+    pub fn disk_times(&self, node: NodeId) -> (u64, RangeInclusive<u64>) {
+        let host = &self.kernel.hosts[usize::from(node.0)];
+        (host.write_ns, host.fsync_ns.clone())
+    }
+
     /// The disk, for looking into it.
     pub fn disk(&self, node: NodeId) -> &Disk {
         &self.kernel.hosts[usize::from(node.0)].disk
@@ -406,6 +417,11 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     /// Steps the wall clock so that it is off by `offset_ms` milliseconds, not counting drift.
     pub fn set_wall(&mut self, node: NodeId, offset_ms: i64) {
         self.kernel.host(node).wall.set_offset(offset_ms);
+    }
+
+    /// What the wall clock shows, in milliseconds since 1970.
+    pub fn wall_ms(&self, node: NodeId) -> i64 {
+        self.kernel.hosts[usize::from(node.0)].wall.at(self.kernel.now)
     }
 
     /// Lets the wall clock gain `ppm` microseconds per second from now on.

@@ -7,6 +7,7 @@ mod describe_topic;
 mod ensemble;
 mod exit_codes;
 mod guarantees;
+mod how_to_add;
 mod layers;
 mod matrix;
 mod mutants;

@@ -8,7 +8,7 @@ use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom, ZooKee
 use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
-use super::{Context, NodeKind};
+use super::context::{Context, NodeKind};
 use crate::releases::KafkaVersion;
 use crate::vocab::{Acks, Time};
 

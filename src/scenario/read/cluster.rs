@@ -7,7 +7,7 @@ use super::super::plan::{Disk, Network};
 use super::super::properties::{BROKER, COORDINATOR, Properties};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
-use super::{Context, NodeKind};
+use super::context::{Context, NodeKind};
 use crate::releases::{KafkaVersion, UnknownVersion};
 use crate::vocab::{Mutant, Ratio};
 

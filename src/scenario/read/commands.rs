@@ -3,8 +3,8 @@
 use super::super::diagnostics::{Span, did_you_mean};
 use super::super::draw::{CommandSpec, shell};
 use super::super::walk::{Item, Section};
-use super::faults::{COMMON, moment};
-use super::{Context, NodeKind};
+use super::context::{Context, NodeKind};
+use super::schedule::{self, schedule};
 use crate::releases::Change;
 use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
@@ -36,20 +36,20 @@ pub(super) fn read(context: &mut Context<'_>, top: &Section<'_, '_>) -> Vec<Comm
     let mut number = 0;
     let mut all = Vec::new();
     for section in top.tables("command", "[[command]]") {
-        let moment = moment(context, &section);
+        let schedule = schedule(context, &section);
         let run = section.need("run", "\"kafka-topics --describe --topic orders\"");
         let command = run.as_ref().and_then(|item| {
             let line = item.text()?;
             Some((line.to_owned(), Line::new(context, item, line).read()?))
         });
-        section.close(&[COMMON, &["run"]].concat(), &[]);
-        let Some((at, times, every)) = moment else { continue };
-        for _ in 0..times {
+        section.close(&[schedule::KEYS, &["run"]].concat(), &[]);
+        let Some(schedule) = schedule else { continue };
+        for _ in 0..schedule.times {
             number += 1;
             context.add_node(shell(number), NodeKind::Client, &section.span);
         }
         if let Some((run, command)) = command {
-            all.push(CommandSpec { at, times, every, run, command });
+            all.push(CommandSpec { schedule, run, command });
         }
     }
     all

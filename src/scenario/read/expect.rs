@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::diagnostics::did_you_mean;
 use super::super::plan::Expect;
 use super::super::quantity;
+use super::super::renamed::renamed;
 use super::super::walk::Section;
 use crate::vocab::Happening;
 
@@ -52,6 +53,10 @@ fn happenings(section: &Section<'_, '_>, key: &str) -> Vec<Happening> {
             }
             Ok(happening) => found.push(happening),
             Err(unknown) => {
+                if let Some(new) = renamed(text) {
+                    let _: Option<()> = element.error(new.message(), new.hint());
+                    continue;
+                }
                 let names = Happening::ALL.iter().map(|happening| happening.name());
                 let hint = did_you_mean(text, "happenings", names);
                 let _: Option<()> = element.error(unknown.to_string(), hint);

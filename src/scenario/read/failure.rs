@@ -1,6 +1,7 @@
 //! What a failure file has besides a scenario: `schema`, `scenario`, `seed` and `[failure]`.
 
 use super::super::failure::{Found, FoundViolation, SCHEMA};
+use super::super::renamed::renamed;
 use super::super::walk::{Item, Section};
 use crate::vocab::Seed;
 
@@ -91,7 +92,10 @@ fn violation(section: &Section<'_, '_>) -> Option<FoundViolation> {
     let property = section.need("property", "\"no-duplicates\"");
     let sentence = section.need("sentence", "\"what was seen\"");
     section.close(&["property", "sentence"], &[]);
-    let property = property.and_then(|item| item.text().map(str::to_owned));
+    let property = property.and_then(|item| match renamed(item.text()?) {
+        Some(new) => item.error(new.message(), new.hint()),
+        None => item.text().map(str::to_owned),
+    });
     let sentence = sentence.and_then(|item| item.text().map(str::to_owned));
     Some(FoundViolation { property: property?, sentence: sentence? })
 }

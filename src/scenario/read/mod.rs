@@ -6,21 +6,24 @@
 mod clients;
 mod cluster;
 mod commands;
+mod context;
 mod expect;
 mod failure;
 mod faults;
+mod schedule;
+mod targets;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::diagnostics::{Diagnostics, Sink, Span};
-use super::draw::TopicSpec;
+use super::diagnostics::{Diagnostics, Sink};
+use super::draw::Scenario;
+use super::failure::Failure;
+use super::plan::Plan;
 use super::walk::Section;
-use super::{Failure, Plan, Scenario};
-use crate::releases::KafkaVersion;
+use context::Context;
 
 const TOP: &[&str] = &[
     "kafka",
@@ -39,43 +42,6 @@ const TOP: &[&str] = &[
     "zookeeper-client",
     "expect",
 ];
-
-/// What the parts of a file know of one another.
-pub(super) struct Context<'s> {
-    sink: &'s Sink,
-    /// The newest release when the file's is wrong: it has every property.
-    version: KafkaVersion,
-    /// `None` when the file's is wrong.
-    duration: Option<Duration>,
-    /// `None` when the file's is wrong.
-    broker_count: Option<usize>,
-    /// All nodes by name.
-    nodes: BTreeMap<String, NodeKind>,
-    topics: Vec<TopicSpec>,
-    /// Names of topics that are there, but wrong: what refers to them is not judged.
-    broken_topics: Vec<String>,
-    /// Whether times are drawn already: then a fault may have come out too late to do anything.
-    is_drawn: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NodeKind {
-    Broker,
-    ZooKeeper,
-    Client,
-}
-
-impl Context<'_> {
-    /// Adds a node; reports a name that is taken.
-    fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
-        if self.nodes.contains_key(&name) {
-            let message = format!("there are two nodes named `{name}`");
-            let hint = "brokers are b1, b2, …, ZooKeeper servers z1, z2, …; choose another name";
-            return self.sink.error_with(span, message, hint);
-        }
-        self.nodes.insert(name, kind);
-    }
-}
 
 /// Reads a scenario.
 ///

@@ -6,7 +6,7 @@ use super::super::diagnostics::Span;
 use super::super::draw::TopicSpec;
 use super::super::properties::{BROKER, Properties, Property, TOPIC};
 use super::super::walk::{Item, Section};
-use super::Context;
+use super::context::Context;
 use crate::vocab::BrokerId;
 
 const KEYS: &[&str] = &["name", "partitions", "replication-factor", "assignment"];

@@ -1,0 +1,48 @@
+//! What the readers of a file's parts know of each other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::diagnostics::{Sink, Span};
+use super::super::draw::TopicSpec;
+use crate::releases::KafkaVersion;
+
+/// What is known while a file is read.
+pub(super) struct Context<'s> {
+    /// Where mistakes go.
+    pub sink: &'s Sink,
+    /// The newest release when the file's is wrong: it has every property.
+    pub version: KafkaVersion,
+    /// `None` when the file's is wrong.
+    pub duration: Option<Duration>,
+    /// `None` when the file's is wrong.
+    pub broker_count: Option<usize>,
+    /// All nodes by name.
+    pub nodes: BTreeMap<String, NodeKind>,
+    /// All topics that are right.
+    pub topics: Vec<TopicSpec>,
+    /// Names of topics that are there, but wrong: what refers to them is not judged.
+    pub broken_topics: Vec<String>,
+    /// Whether times are drawn already: then a fault may have come out too late to do anything.
+    pub is_drawn: bool,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeKind {
+    Broker,
+    ZooKeeper,
+    Client,
+}
+
+impl Context<'_> {
+    /// Adds a node; reports a name that is taken.
+    pub fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
+        if self.nodes.contains_key(&name) {
+            let message = format!("there are two nodes named `{name}`");
+            let hint = "brokers are b1, b2, …, ZooKeeper servers z1, z2, …; choose another name";
+            return self.sink.error_with(span, message, hint);
+        }
+        self.nodes.insert(name, kind);
+    }
+}
