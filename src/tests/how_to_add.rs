@@ -14,7 +14,7 @@ use crate::source::{SourceFile, root, sources};
 struct Entry {
     /// A folder ends with `/`: any file in it counts.
     path: String,
-    /// Whether every example needs it; the README says ` if ` where it does not.
+    /// Whether every example needs it; the text of others begins with `if`.
     is_needed: bool,
 }
 
@@ -28,21 +28,23 @@ impl Entry {
 fn list(readme: &str, heading: &str) -> Vec<Entry> {
     let (_, below) = readme.split_once(&format!("\n**{heading}**")).expect("the heading");
     let items = below.split("\n**").next().expect("at least one piece");
-    let items = items.lines().filter_map(|line| line.strip_prefix("- ["));
-    items
-        .map(|item| {
-            let (path, text) = item.split_once("](").expect("a link");
-            Entry { path: path.to_owned(), is_needed: !text.contains(") if ") }
-        })
-        .collect()
+    let items = items.lines().filter(|line| line.starts_with("- ["));
+    let entries = items.flat_map(|item| {
+        let (links, text) = item.rsplit_once(") ").expect("a link and a text");
+        let is_needed = !text.starts_with("if ");
+        let paths = links.split("](").skip(1).map(|link| link.split(')').next().unwrap_or(link));
+        paths.map(move |path| Entry { path: path.to_owned(), is_needed })
+    });
+    entries.collect()
 }
 
 #[test]
 fn lists_are_found() {
-    let text = "\n**A.** To add a:\n\n- [src/a/](src/a/) the code\n- [b](b) if needed\n\n\
+    let text = "\n**A.** To add a:\n\n- [src/a/](src/a/) the code\n- [b](b), [d](d) if needed\n\n\
                 **B.** b:\n\n- [c](c) x\n";
     let entry = |path: &str, is_needed| Entry { path: path.into(), is_needed };
-    assert_eq!(list(text, "A."), [entry("src/a/", true), entry("b", false)]);
+    let all = [entry("src/a/", true), entry("b", false), entry("d", false)];
+    assert_eq!(list(text, "A."), all);
     assert!(entry("src/a/", true).has("src/a/x.rs") && !entry("b", true).has("src/b"));
 }
 
@@ -131,7 +133,7 @@ fn a_fault_kind_is_where_the_readme_says() {
         let name = action.kind().name;
         let module = name.replace('-', "_");
         let variant = format!("{action:?}").split('(').next().unwrap_or_default().to_owned();
-        let words = vec![format!("Action::{variant}"), format!("mod {module};")];
+        let words = vec![format!("Action::{variant}"), format!("{module}::{variant}")];
         let own = format!("src/scenario/faults/{module}.rs");
         Example { name: name.to_owned(), words, own }
     };
@@ -153,7 +155,7 @@ fn a_property_is_where_the_readme_says() {
         let own = |folder: &&str| format!("src/checkers/{folder}/{module}.rs");
         let folder = folders.iter().find(|folder| root().join(own(folder)).exists());
         let folder = folder.unwrap_or_else(|| panic!("{name} has a file of its own"));
-        let words = vec![format!("(&{folder}::{module}::PROPERTY"), format!("pub mod {module};")];
+        let words = vec![format!("(&{folder}::{module}::PROPERTY")];
         Example { name: name.to_owned(), words, own: own(folder) }
     };
     let examples: Vec<_> = PROPERTIES.iter().map(|property| example(property.name)).collect();
