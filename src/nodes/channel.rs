@@ -1,7 +1,7 @@
 //! A connection to a broker on which requests go out and responses come back in order.
 //!
-//! Used by whoever talks to a broker: followers, the controller, producers, consumers. Timeouts and
-//! back-off are its owner's business; it only keeps the protocol.
+//! Used by followers, the controller, producers and consumers. Timeouts and back-off belong to its owner; the
+//! channel only keeps the protocol.
 
 use std::collections::VecDeque;
 
@@ -26,7 +26,7 @@ pub enum ChannelError {
     #[error(transparent)]
     Wire(#[from] KafkaWireError),
     /// A response to something else than the oldest request.
-    #[error("response {got:?} where {wanted:?} was due")]
+    #[error("response {got:?} instead of {wanted:?}")]
     OutOfOrder {
         /// Its correlation id.
         got: Option<i32>,
@@ -36,7 +36,7 @@ pub enum ChannelError {
 }
 
 #[derive(Debug)]
-enum State {
+enum ChannelState {
     Idle,
     Connecting { conn: ConnId, waiting: Vec<Bytes> },
     Open(ConnId),
@@ -55,7 +55,7 @@ struct InFlight {
 pub struct Channel {
     to: NodeId,
     client_id: StrBytes,
-    state: State,
+    state: ChannelState,
     frames: Frames,
     in_flight: VecDeque<InFlight>,
     next_correlation_id: i32,
@@ -67,29 +67,29 @@ impl Channel {
         Self {
             to,
             client_id,
-            state: State::Idle,
+            state: ChannelState::Idle,
             frames: Frames::new(MAX_FRAME_BYTES),
             in_flight: VecDeque::new(),
             next_correlation_id: 0,
         }
     }
 
-    /// Whom it reaches.
+    /// The broker's node.
     pub fn to(&self) -> NodeId {
         self.to
     }
 
-    /// Its connection, standing or being made.
+    /// Its connection, open or being opened.
     pub fn conn(&self) -> Option<ConnId> {
         match &self.state {
-            State::Idle => None,
-            State::Connecting { conn, .. } | State::Open(conn) => Some(*conn),
+            ChannelState::Idle => None,
+            ChannelState::Connecting { conn, .. } | ChannelState::Open(conn) => Some(*conn),
         }
     }
 
-    /// Whether the connection stands.
+    /// Whether the connection is open.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.state, ChannelState::Open(_))
     }
 
     /// How many requests wait for a response.
@@ -97,21 +97,24 @@ impl Channel {
         self.in_flight.len()
     }
 
-    /// Connects, unless it is connected or about to be.
-    pub fn connect(&mut self, effects: &mut Effects) {
-        if matches!(self.state, State::Idle) {
-            let conn = effects.connect(self.to);
-            self.state = State::Connecting { conn, waiting: Vec::new() };
+    /// Connects, unless it is connected or about to be. Returns the connection if it is new.
+    pub fn connect(&mut self, effects: &mut Effects) -> Option<ConnId> {
+        if !matches!(self.state, ChannelState::Idle) {
+            return None;
         }
+        let conn = effects.connect(self.to);
+        self.state = ChannelState::Connecting { conn, waiting: Vec::new() };
+        Some(conn)
     }
 
-    fn transmit(&mut self, effects: &mut Effects, frame: Bytes) {
-        self.connect(effects);
+    fn transmit(&mut self, effects: &mut Effects, frame: Bytes) -> Option<ConnId> {
+        let new = self.connect(effects);
         match &mut self.state {
-            State::Open(conn) => effects.send(*conn, frame),
-            State::Connecting { waiting, .. } => waiting.push(frame),
-            State::Idle => unreachable!("it was just connected"),
+            ChannelState::Open(conn) => effects.send(*conn, frame),
+            ChannelState::Connecting { waiting, .. } => waiting.push(frame),
+            ChannelState::Idle => unreachable!("it was just connected"),
         }
+        new
     }
 
     fn encode(&mut self, api: ApiKey, version: i16, body: &RequestKind) -> (i32, Bytes) {
@@ -121,7 +124,7 @@ impl Channel {
     }
 
     /// Sends a request, connecting first when needed. `tag` comes back with the response, or from
-    /// [`Channel::closed`] when there will be none.
+    /// [`Channel::closed`] when there will be none. Returns the connection if it is new.
     pub fn send(
         &mut self,
         effects: &mut Effects,
@@ -129,31 +132,31 @@ impl Channel {
         version: i16,
         body: &RequestKind,
         tag: u64,
-    ) {
+    ) -> Option<ConnId> {
         let (correlation_id, frame) = self.encode(api, version, body);
         self.in_flight.push_back(InFlight { correlation_id, api, version, tag });
-        self.transmit(effects, frame);
+        self.transmit(effects, frame)
     }
 
-    /// Sends a request that has no response (Produce with `acks=0`).
+    /// Sends a request that has no response (Produce with `acks=0`). Returns the connection if it is new.
     pub fn send_one_way(
         &mut self,
         effects: &mut Effects,
         api: ApiKey,
         version: i16,
         body: &RequestKind,
-    ) {
+    ) -> Option<ConnId> {
         let (_, frame) = self.encode(api, version, body);
-        self.transmit(effects, frame);
+        self.transmit(effects, frame)
     }
 
-    /// The connection stands: what waited goes out. Returns whether `conn` is this channel's.
+    /// The connection is open: what waited goes out. Returns whether `conn` is this channel's.
     pub fn opened(&mut self, effects: &mut Effects, conn: ConnId) -> bool {
         if self.conn() != Some(conn) {
             return false;
         }
-        if let State::Connecting { waiting, .. } =
-            std::mem::replace(&mut self.state, State::Open(conn))
+        if let ChannelState::Connecting { waiting, .. } =
+            std::mem::replace(&mut self.state, ChannelState::Open(conn))
         {
             for frame in waiting {
                 effects.send(conn, frame);
@@ -187,7 +190,7 @@ impl Channel {
 
     /// The connection is gone. Returns the tags of requests that will get no response, oldest first.
     pub fn closed(&mut self) -> Vec<u64> {
-        self.state = State::Idle;
+        self.state = ChannelState::Idle;
         self.frames = Frames::new(MAX_FRAME_BYTES);
         self.in_flight.drain(..).map(|request| request.tag).collect()
     }

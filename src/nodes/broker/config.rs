@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::releases::KafkaVersion;
 use crate::vocab::{BrokerId, Mutant, NodeId};
 
+/// The port of every broker's listener for the cluster's own nodes.
+pub const PORT: i32 = 9092;
+
 /// A second listener, for whoever comes from outside of the simulated network (`listeners=…,EXTERNAL://…`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalListener {

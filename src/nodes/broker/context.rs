@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
-use kafka_protocol::messages::{ApiKey, ResponseKind};
+use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 
 use crate::nodes::Effects;
+use crate::nodes::channel::Channel;
 use crate::vocab::{
     BrokerId, Clock, ConnId, LeaderEpoch, PartitionEpoch, Time, TimerId, TopicPartition,
 };
@@ -18,7 +19,7 @@ use crate::vocab::{
 #[repr(u8)]
 pub enum Part {
     /// Registration, metadata, requests, shutdown.
-    Shell = 1,
+    Server = 1,
     /// Logs, partitions, fetchers.
     Replicas = 2,
     /// Elections and control requests.
@@ -45,7 +46,7 @@ impl Part {
     /// When no part marked it.
     pub fn of(marked: u64) -> (Self, u64) {
         let part = match marked >> Self::SHIFT {
-            1 => Self::Shell,
+            1 => Self::Server,
             2 => Self::Replicas,
             3 => Self::Controller,
             4 => Self::Session,
@@ -104,6 +105,33 @@ pub enum IsrOutcome {
     Superseded,
 }
 
+/// A request to the controller, by what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Have in-sync replicas changed.
+    AlterPartition,
+    /// Create topics that clients asked Metadata for.
+    CreateTopics,
+    /// Have leaderships moved away before a shutdown.
+    ControlledShutdown,
+}
+
+impl Purpose {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::AlterPartition, Self::CreateTopics, Self::ControlledShutdown];
+}
+
+/// The part that made a connection to another broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnOwner {
+    /// The fetcher of this leader.
+    Fetcher(BrokerId),
+    /// The controller: it sends control requests to this broker.
+    ControlledBroker(BrokerId),
+    /// The server: it sends requests of this purpose to the controller.
+    Controller(Purpose),
+}
+
 /// What one part asks of the broker.
 #[derive(Debug)]
 pub enum Ask {
@@ -121,6 +149,10 @@ pub enum Ask {
     /// Replicas → server: have the in-sync replicas changed; the answer comes as
     /// `ReplicaManager::isr_change_done`.
     ChangeIsr(IsrChange),
+    /// From now on, what comes on a connection is for this owner.
+    Own(ConnId, ConnOwner),
+    /// The owner closed the connection.
+    Disown(ConnId),
     /// End the process, after a fatal error.
     Halt(String),
 }
@@ -147,6 +179,28 @@ impl Context<'_> {
     /// Answers a request.
     pub fn reply(&mut self, to: ReplyTo, body: ResponseKind) {
         self.outbox.asks.push_back(Ask::Reply { to, body: Box::new(body) });
+    }
+
+    /// Sends a request on a channel of `owner`. `tag` comes back with the response.
+    pub fn send(
+        &mut self,
+        owner: ConnOwner,
+        channel: &mut Channel,
+        (api, version): (ApiKey, i16),
+        body: &RequestKind,
+        tag: u64,
+    ) {
+        if let Some(conn) = channel.send(self.effects, api, version, body, tag) {
+            self.ask(Ask::Own(conn, owner));
+        }
+    }
+
+    /// Closes a channel, whose connection has no owner from now on.
+    pub fn disconnect(&mut self, channel: &mut Channel) {
+        if let Some(conn) = channel.conn() {
+            self.ask(Ask::Disown(conn));
+        }
+        channel.disconnect(self.effects);
     }
 
     /// Asks for something.

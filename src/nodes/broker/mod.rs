@@ -9,5 +9,5 @@ mod server;
 mod versions;
 pub mod znodes;
 
-pub use config::{Config, Endpoint, ExternalListener, TopicOverrides};
-pub use server::{Broker, PORT};
+pub use config::{Config, Endpoint, ExternalListener, PORT, TopicOverrides};
+pub use server::Broker;

@@ -83,14 +83,14 @@ impl Controller {
             }
             tracing::info!(new = ?new.keys(), bounced = ?bounced.keys(), ?dead, "brokers changed");
             for (&id, broker) in &bounced {
-                this.peers.remove(cx.effects, id);
+                this.peers.remove(cx, id);
                 this.add_peer(id, broker);
             }
             for (&id, broker) in &new {
                 this.add_peer(id, broker);
             }
             for &id in &dead {
-                this.peers.remove(cx.effects, id);
+                this.peers.remove(cx, id);
             }
             let mut steps = Vec::new();
             if !new.is_empty() {

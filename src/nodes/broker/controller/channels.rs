@@ -11,7 +11,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::nodes::Effects;
+use crate::nodes::broker::context::{ConnOwner, Context};
 use crate::nodes::channel::Channel;
 use crate::vocab::{BrokerId, ConnId, NodeId, TopicPartition};
 
@@ -45,7 +45,7 @@ impl Control {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum RequestState {
     Idle,
     /// The head of the queue is sent, in attempt number so and so.
     Sent,
@@ -57,7 +57,7 @@ enum State {
 struct Peer {
     channel: Channel,
     queue: VecDeque<Control>,
-    state: State,
+    state: RequestState,
     attempt: u64,
 }
 
@@ -90,50 +90,42 @@ impl Peers {
     /// A broker registered.
     pub fn add(&mut self, id: BrokerId, node: NodeId) {
         let channel = Channel::new(node, self.client_id.clone());
-        let peer = Peer { channel, queue: VecDeque::new(), state: State::Idle, attempt: 0 };
+        let peer = Peer { channel, queue: VecDeque::new(), state: RequestState::Idle, attempt: 0 };
         self.peers.entry(id).or_insert(peer);
     }
 
     /// A broker is not registered any more: what it was not told yet, it will not be told.
-    pub fn remove(&mut self, effects: &mut Effects, id: BrokerId) {
+    pub fn remove(&mut self, cx: &mut Context<'_>, id: BrokerId) {
         if let Some(mut peer) = self.peers.remove(&id) {
-            peer.channel.disconnect(effects);
+            cx.disconnect(&mut peer.channel);
         }
     }
 
     /// Closes all connections and forgets what was to be sent.
-    pub fn clear(&mut self, effects: &mut Effects) {
+    pub fn clear(&mut self, cx: &mut Context<'_>) {
         for (_, mut peer) in std::mem::take(&mut self.peers) {
-            peer.channel.disconnect(effects);
+            cx.disconnect(&mut peer.channel);
         }
-    }
-
-    /// Whether a connection is one of these.
-    pub fn owns(&self, conn: ConnId) -> bool {
-        self.peers.values().any(|peer| peer.channel.conn() == Some(conn))
-    }
-
-    fn find(&self, conn: ConnId) -> Option<BrokerId> {
-        let found = self.peers.iter().find(|(_, peer)| peer.channel.conn() == Some(conn));
-        found.map(|(&id, _)| id)
     }
 
     /// Queues a request.
-    pub fn send(&mut self, effects: &mut Effects, to: BrokerId, control: Control) -> Option<Alarm> {
+    pub fn send(&mut self, cx: &mut Context<'_>, to: BrokerId, control: Control) -> Option<Alarm> {
         let peer = self.peers.get_mut(&to)?;
         peer.queue.push_back(control);
-        self.advance(effects, to)
+        self.advance(cx, to)
     }
 
-    fn advance(&mut self, effects: &mut Effects, id: BrokerId) -> Option<Alarm> {
+    fn advance(&mut self, cx: &mut Context<'_>, id: BrokerId) -> Option<Alarm> {
         let attempt = self.next_attempt;
         let peer = self.peers.get_mut(&id)?;
-        if peer.state != State::Idle {
+        if peer.state != RequestState::Idle {
             return None;
         }
         let control = peer.queue.front()?;
-        peer.channel.send(effects, control.api, control.version, &control.body, attempt);
-        peer.state = State::Sent;
+        let call = (control.api, control.version);
+        let owner = ConnOwner::ControlledBroker(id);
+        cx.send(owner, &mut peer.channel, call, &control.body, attempt);
+        peer.state = RequestState::Sent;
         peer.attempt = attempt;
         self.next_attempt += 1;
         Some(Alarm { broker: id, attempt, after: self.socket_timeout })
@@ -142,75 +134,71 @@ impl Peers {
     fn pause(&mut self, id: BrokerId) -> Option<Alarm> {
         let attempt = self.next_attempt;
         let peer = self.peers.get_mut(&id)?;
-        if peer.state != State::Sent {
+        if peer.state != RequestState::Sent {
             return None;
         }
-        peer.state = State::Pausing;
+        peer.state = RequestState::Pausing;
         peer.attempt = attempt;
         self.next_attempt += 1;
         Some(Alarm { broker: id, attempt, after: RESEND_PAUSE })
     }
 
     /// An alarm is due: a pause is over, or a response is overdue.
-    pub fn due(&mut self, effects: &mut Effects, broker: BrokerId, attempt: u64) -> Option<Alarm> {
+    pub fn due(&mut self, cx: &mut Context<'_>, broker: BrokerId, attempt: u64) -> Option<Alarm> {
         let peer = self.peers.get_mut(&broker)?;
         if peer.attempt != attempt {
             return None;
         }
         match peer.state {
-            State::Idle => None,
-            State::Sent => {
+            RequestState::Idle => None,
+            RequestState::Sent => {
                 tracing::warn!(%broker, "a control request is not answered; sent again");
-                peer.channel.disconnect(effects);
+                cx.disconnect(&mut peer.channel);
                 self.pause(broker)
             }
-            State::Pausing => {
-                peer.state = State::Idle;
-                self.advance(effects, broker)
+            RequestState::Pausing => {
+                peer.state = RequestState::Idle;
+                self.advance(cx, broker)
             }
         }
     }
 
-    /// A connection stands.
-    pub fn opened(&mut self, effects: &mut Effects, conn: ConnId) {
-        if let Some(id) = self.find(conn) {
-            let peer = self.peers.get_mut(&id).expect("it was just found");
-            peer.channel.opened(effects, conn);
-        }
+    /// The connection to a broker is open.
+    pub fn opened(&mut self, cx: &mut Context<'_>, broker: BrokerId, conn: ConnId) {
+        let peer = self.peers.get_mut(&broker).expect("it owns the connection");
+        peer.channel.opened(cx.effects, conn);
     }
 
-    /// A connection is gone.
-    pub fn closed(&mut self, conn: ConnId) -> Option<Alarm> {
-        let id = self.find(conn)?;
-        self.peers.get_mut(&id)?.channel.closed();
-        self.pause(id)
+    /// The connection to a broker is gone.
+    pub fn closed(&mut self, broker: BrokerId) -> Option<Alarm> {
+        let peer = self.peers.get_mut(&broker).expect("it owns the connection");
+        peer.channel.closed();
+        self.pause(broker)
     }
 
-    /// Takes bytes; returns the answered requests, and what to wait for.
+    /// Takes bytes of a broker; returns the answered requests, and what to wait for.
     pub fn received(
         &mut self,
-        effects: &mut Effects,
-        conn: ConnId,
+        cx: &mut Context<'_>,
+        broker: BrokerId,
         bytes: Bytes,
-    ) -> (Option<BrokerId>, Vec<(Control, ResponseKind)>, Option<Alarm>) {
-        let Some(id) = self.find(conn) else { return (None, Vec::new(), None) };
-        let peer = self.peers.get_mut(&id).expect("it was just found");
+    ) -> (Vec<(Control, ResponseKind)>, Option<Alarm>) {
+        let peer = self.peers.get_mut(&broker).expect("it owns the connection");
         let mut responses = Vec::new();
         let result = peer.channel.received(bytes, &mut responses);
         let mut answered = Vec::new();
         for (_, response) in responses {
-            peer.state = State::Idle;
-            if let Some(control) = peer.queue.pop_front() {
-                answered.push((control, response));
-            }
+            peer.state = RequestState::Idle;
+            let control = peer.queue.pop_front().expect("the head of the queue was answered");
+            answered.push((control, response));
         }
         if let Err(why) = result {
-            tracing::warn!(broker = %id, %why, "a control connection broke the protocol");
-            peer.channel.disconnect(effects);
-            return (Some(id), answered, self.pause(id));
+            tracing::warn!(%broker, %why, "a control connection broke the protocol");
+            cx.disconnect(&mut peer.channel);
+            return (answered, self.pause(broker));
         }
-        let alarm = self.advance(effects, id);
-        (Some(id), answered, alarm)
+        let alarm = self.advance(cx, broker);
+        (answered, alarm)
     }
 }
 
@@ -219,7 +207,10 @@ mod tests {
     use kafka_protocol::messages::{UpdateMetadataRequest, UpdateMetadataResponse};
 
     use super::*;
+    use crate::nodes::Effects;
+    use crate::nodes::broker::context::Outbox;
     use crate::vocab::step::Effect;
+    use crate::vocab::{Clock, Time};
     use crate::wire::kafka::{correlation_id, encode_response};
 
     const BROKER: BrokerId = BrokerId(1);
@@ -227,6 +218,20 @@ mod tests {
     fn control(epoch: i32) -> Control {
         let request = UpdateMetadataRequest::default().with_controller_epoch(epoch);
         Control::new(ApiKey::UpdateMetadata, 6, RequestKind::UpdateMetadata(request))
+    }
+
+    /// What a step needs beside the peers.
+    #[derive(Default)]
+    struct Step {
+        effects: Effects,
+        outbox: Outbox,
+    }
+
+    impl Step {
+        fn cx(&mut self) -> Context<'_> {
+            let clock = Clock { now: Time::ZERO, wall_ms: 0 };
+            Context { clock, effects: &mut self.effects, outbox: &mut self.outbox }
+        }
     }
 
     fn peers() -> Peers {
@@ -253,50 +258,49 @@ mod tests {
 
     #[test]
     fn one_request_is_in_flight_and_the_next_follows_its_response() {
-        let (mut peers, mut effects) = (peers(), Effects::default());
-        assert!(peers.send(&mut effects, BROKER, control(1)).is_some());
-        assert!(peers.send(&mut effects, BROKER, control(2)).is_none(), "it has to wait");
+        let (mut peers, mut step) = (peers(), Step::default());
+        assert!(peers.send(&mut step.cx(), BROKER, control(1)).is_some());
+        assert!(peers.send(&mut step.cx(), BROKER, control(2)).is_none(), "it has to wait");
         let conn = peers.peers[&BROKER].channel.conn().unwrap();
-        peers.opened(&mut effects, conn);
-        let first = sent(&mut effects);
+        peers.opened(&mut step.cx(), BROKER, conn);
+        let first = sent(&mut step.effects);
         assert_eq!(first.len(), 1);
-        let (id, answered, alarm) = peers.received(&mut effects, conn, response(&first[0].1));
-        assert_eq!((id, answered.len(), alarm.is_some()), (Some(BROKER), 1, true));
-        assert_eq!(sent(&mut effects).len(), 1);
+        let (answered, alarm) = peers.received(&mut step.cx(), BROKER, response(&first[0].1));
+        assert_eq!((answered.len(), alarm.is_some()), (1, true));
+        assert_eq!(sent(&mut step.effects).len(), 1);
     }
 
     #[test]
     fn a_request_is_sent_again_after_a_pause_until_it_is_answered() {
-        let (mut peers, mut effects) = (peers(), Effects::default());
-        let timeout = peers.send(&mut effects, BROKER, control(1)).unwrap();
+        let (mut peers, mut step) = (peers(), Step::default());
+        let timeout = peers.send(&mut step.cx(), BROKER, control(1)).unwrap();
         for _ in 0..3 {
-            let conn = peers.peers[&BROKER].channel.conn().unwrap();
-            let pause = peers.closed(conn).unwrap();
+            let pause = peers.closed(BROKER).unwrap();
             assert_eq!(pause.after, RESEND_PAUSE);
-            assert_eq!(peers.due(&mut effects, BROKER, timeout.attempt), None, "it was given up");
-            peers.due(&mut effects, BROKER, pause.attempt).unwrap();
+            assert_eq!(peers.due(&mut step.cx(), BROKER, timeout.attempt), None, "it was given up");
+            peers.due(&mut step.cx(), BROKER, pause.attempt).unwrap();
         }
         let conn = peers.peers[&BROKER].channel.conn().unwrap();
-        peers.opened(&mut effects, conn);
-        assert_eq!(sent(&mut effects).len(), 1);
+        peers.opened(&mut step.cx(), BROKER, conn);
+        assert_eq!(sent(&mut step.effects).len(), 1);
     }
 
     #[test]
     fn a_broker_that_does_not_answer_in_time_is_disconnected() {
-        let (mut peers, mut effects) = (peers(), Effects::default());
-        let timeout = peers.send(&mut effects, BROKER, control(1)).unwrap();
+        let (mut peers, mut step) = (peers(), Step::default());
+        let timeout = peers.send(&mut step.cx(), BROKER, control(1)).unwrap();
         assert_eq!(timeout.after, Duration::from_secs(30));
-        let pause = peers.due(&mut effects, BROKER, timeout.attempt).unwrap();
+        let pause = peers.due(&mut step.cx(), BROKER, timeout.attempt).unwrap();
         assert_eq!(pause.after, RESEND_PAUSE);
-        assert!(effects.drain().any(|effect| matches!(effect, Effect::Close(_))));
+        assert!(step.effects.drain().any(|effect| matches!(effect, Effect::Close(_))));
     }
 
     #[test]
     fn a_removed_broker_is_told_nothing_more() {
-        let (mut peers, mut effects) = (peers(), Effects::default());
-        let alarm = peers.send(&mut effects, BROKER, control(1)).unwrap();
-        peers.remove(&mut effects, BROKER);
-        assert_eq!(peers.due(&mut effects, BROKER, alarm.attempt), None);
-        assert_eq!(peers.send(&mut effects, BROKER, control(2)), None);
+        let (mut peers, mut step) = (peers(), Step::default());
+        let alarm = peers.send(&mut step.cx(), BROKER, control(1)).unwrap();
+        peers.remove(&mut step.cx(), BROKER);
+        assert_eq!(peers.due(&mut step.cx(), BROKER, alarm.attempt), None);
+        assert_eq!(peers.send(&mut step.cx(), BROKER, control(2)), None);
     }
 }

@@ -192,7 +192,7 @@ impl Controller {
         tracing::info!(broker = %self.config.id, epoch = term.epoch, "resigned as the controller");
         self.known = Default::default();
         self.batch = Default::default();
-        self.peers.clear(cx.effects);
+        self.peers.clear(cx);
         self.forget_timers_of_the_term();
         let resigned = BrokerObservation::ControllerResigned { epoch: term.epoch };
         cx.effects.observe(Observation::Broker(resigned));

@@ -182,7 +182,7 @@ impl Controller {
             Sender { id: self.config.id, epoch: self.epoch(), version: self.config.version };
         for (to, control) in self.batch.take(&self.known, sender) {
             tracing::debug!(broker = %to, api = ?control.api, "a control request is queued");
-            let alarm = self.peers.send(cx.effects, to, control);
+            let alarm = self.peers.send(cx, to, control);
             self.set_alarm(cx, alarm);
         }
         self.finish_creations(cx);
@@ -354,7 +354,7 @@ impl Controller {
             Some(Tick::Retry) => self.event_manager.resend(self.fence()),
             Some(Tick::Rebalance) => self.happened(cx, Event::AutoRebalance),
             Some(Tick::Control { broker, attempt }) => {
-                let alarm = self.peers.due(cx.effects, broker, attempt);
+                let alarm = self.peers.due(cx, broker, attempt);
                 self.set_alarm(cx, alarm);
             }
             Some(Tick::Creation(creation)) => self.end_creation(cx, creation),
@@ -377,20 +377,13 @@ impl Controller {
         }
     }
 
-    fn bytes_received(&mut self, cx: &mut Context<'_>, conn: ConnId, bytes: Bytes) {
-        let (broker, answered, alarm) = self.peers.received(cx.effects, conn, bytes);
+    fn bytes_received(&mut self, cx: &mut Context<'_>, broker: BrokerId, bytes: Bytes) {
+        let (answered, alarm) = self.peers.received(cx, broker, bytes);
         self.set_alarm(cx, alarm);
-        if let Some(broker) = broker {
-            for (control, response) in answered {
-                self.answered(broker, control, &response);
-            }
+        for (control, response) in answered {
+            self.answered(broker, control, &response);
         }
         self.work(cx);
-    }
-
-    fn connection_closed(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        let alarm = self.peers.closed(conn);
-        self.set_alarm(cx, alarm);
     }
 }
 
@@ -442,24 +435,26 @@ impl Controller {
         self.forward(cx, zk);
     }
 
-    /// Whether a connection is one of the controller's to a broker.
-    pub fn owns(&self, conn: ConnId) -> bool {
-        self.peers.owns(conn)
+    /// The connection to a broker is open.
+    pub fn opened(&mut self, cx: &mut Context<'_>, broker: BrokerId, conn: ConnId) {
+        self.peers.opened(cx, broker, conn);
     }
 
-    /// A connection stands.
-    pub fn opened(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        self.peers.opened(cx.effects, conn);
+    /// The connection to a broker is gone.
+    pub fn closed(&mut self, cx: &mut Context<'_>, broker: BrokerId) {
+        let alarm = self.peers.closed(broker);
+        self.set_alarm(cx, alarm);
     }
 
-    /// A connection is gone.
-    pub fn closed(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        self.connection_closed(cx, conn);
-    }
-
-    /// Bytes of a connection.
-    pub fn received(&mut self, cx: &mut Context<'_>, zk: &mut Session, conn: ConnId, bytes: Bytes) {
-        self.bytes_received(cx, conn, bytes);
+    /// Bytes of a broker arrived.
+    pub fn received(
+        &mut self,
+        cx: &mut Context<'_>,
+        zk: &mut Session,
+        broker: BrokerId,
+        bytes: Bytes,
+    ) {
+        self.bytes_received(cx, broker, bytes);
         self.forward(cx, zk);
     }
 

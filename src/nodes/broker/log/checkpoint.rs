@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::epochs::CheckpointError;
+use super::checkpoint_lines::{CheckpointError, read_lines};
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskImage, DiskRequest, FileName};
 use crate::vocab::{DiskOpId, Offset, TopicPartition};
@@ -15,26 +15,6 @@ pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Log start offsets.
 pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
-
-/// Reads the form that all checkpoint files share: version 0, a count, that many lines of fields.
-pub(super) fn read_lines(
-    text: &str,
-    mut entry: impl FnMut(usize, &[&str]) -> Result<(), CheckpointError>,
-) -> Result<(), CheckpointError> {
-    let mut lines = text.lines();
-    if lines.next() != Some("0") {
-        return Err(CheckpointError { line: 1 });
-    }
-    let count: usize =
-        lines.next().and_then(|line| line.parse().ok()).ok_or(CheckpointError { line: 2 })?;
-    for number in 0..count {
-        let line = number + 3;
-        let text = lines.next().ok_or(CheckpointError { line })?;
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        entry(line, &fields)?;
-    }
-    Ok(())
-}
 
 /// The text of an offset checkpoint.
 pub fn offsets_to_text(offsets: &BTreeMap<TopicPartition, Offset>) -> String {

@@ -1,5 +1,6 @@
 //! The leader epoch cache (KIP-101): at which offset each leader epoch began, as far as a log holds it.
 
+use super::checkpoint_lines::{CheckpointError, read_lines};
 use crate::vocab::{LeaderEpoch, Offset};
 
 /// "No such epoch" and "no such offset" in answers, as on the wire.
@@ -23,14 +24,6 @@ impl EpochEnd {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EpochCache {
     entries: Vec<(LeaderEpoch, Offset)>,
-}
-
-/// A checkpoint file that is not of the published form.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of a checkpoint file is malformed")]
-pub struct CheckpointError {
-    /// The line, from 1.
-    pub line: usize,
 }
 
 impl EpochCache {
@@ -125,7 +118,7 @@ impl EpochCache {
     /// When it is malformed, or its numbers do not rise.
     pub fn from_text(text: &str) -> Result<Self, CheckpointError> {
         let mut cache = Self::default();
-        super::checkpoint::read_lines(text, |line, fields| {
+        read_lines(text, |line, fields| {
             let error = CheckpointError { line };
             let [epoch, start] = fields else { return Err(error) };
             let epoch = epoch.parse().map_err(|_| error.clone())?;

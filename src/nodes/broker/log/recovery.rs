@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::checkpoint::text_of;
+use super::epochs::EpochCache;
 use super::pages::LogPages;
-use super::{Disk, EpochCache, Log, Segment, segment_file};
+use super::partition_log::{Disk, Log, Segment, segment_file};
 use crate::vocab::page::Piece;
 
 use crate::vocab::step::{DiskImage, DiskRequest};
@@ -189,7 +190,7 @@ impl Log {
         known: Known,
         met: &[(LeaderEpoch, Offset)],
     ) -> Self {
-        let text = text_of(image, &self.epoch_file);
+        let text = text_of(image, self.epoch_file());
         let stored = text.and_then(|text| EpochCache::from_text(&text).ok());
         let mut epochs = stored.clone().unwrap_or_default();
         epochs.truncate_from_end(self.end);

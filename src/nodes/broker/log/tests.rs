@@ -1,7 +1,15 @@
 //! The log as a whole: appends, truncation, recovery, epochs, checkpoints.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::partition_log::segment_file;
 use super::*;
+use crate::nodes::Effects;
 use crate::vocab::step::{DiskImage, Effect};
+use crate::vocab::step::{DiskRequest, FileName};
+use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
+use crate::wire::records::Batch;
 use crate::wire::records::BatchBuilder;
 
 const FOREVER: LogSettings = LogSettings { segment_bytes: 1 << 30, flush_messages: i64::MAX };

@@ -4,9 +4,31 @@
 //! before it is due. So they stand in a list of their own, and the world is asked for one timer: the earliest.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::nodes::broker::context::{Context, Part};
-use crate::vocab::{Time, TimerId};
+use crate::vocab::{BrokerId, Time, TimerId};
+
+/// What is due at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A produce request's timeout.
+    Produce(u64),
+    /// A fetch's longest wait.
+    Fetch(u64),
+    /// A fetcher may go on after a pause.
+    Resume(BrokerId),
+    /// A fetcher's request has been without an answer for `replica.socket.timeout.ms`.
+    SocketTimeout(BrokerId),
+    /// Look for followers that lag (every half `replica.lag.time.max.ms`).
+    ShrinkIsr,
+    /// Write `replication-offset-checkpoint`.
+    CheckpointHighWatermarks,
+    /// Write `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`.
+    CheckpointRecoveryPoints,
+    /// Flush all logs (`log.flush.interval.ms`).
+    FlushLogs,
+}
 
 /// A deadline that was set, until it is due or cleared.
 pub type Deadline = (Time, u64);
@@ -37,6 +59,12 @@ impl<D> Alarm<D> {
         deadline
     }
 
+    /// Sets a deadline a span from now.
+    pub fn set_after(&mut self, cx: &mut Context<'_>, span: Duration, due: D) -> Deadline {
+        let at = cx.clock.now + span;
+        self.set(cx, at, due)
+    }
+
     /// Clears a deadline; nothing happens when it was due already.
     pub fn clear(&mut self, deadline: Deadline) {
         self.entries.remove(&deadline);
@@ -44,7 +72,10 @@ impl<D> Alarm<D> {
 
     /// Sees to it that the world's timer is due no later than the first deadline.
     fn arm(&mut self, cx: &mut Context<'_>) {
-        let Some((&(first, _), _)) = self.entries.first_key_value() else { return };
+        let Some((&(first, _), _)) = self.entries.first_key_value() else {
+            // The last deadline was just popped.
+            return;
+        };
         if self.firing {
             return;
         }

@@ -1,7 +1,6 @@
-//! Where the high watermark stands: the rules of leader and follower.
+//! The high watermark: how far a partition is committed, as its leader decides it.
 
-use super::ReplicaManager;
-use super::partition::Partition;
+use super::partition::PartitionReplica;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
@@ -10,7 +9,7 @@ use crate::vocab::{Mutant, Offset, Time};
 
 /// Where the high watermark of a leader moves to, if it moves: the least log end offset among itself, the
 /// maximal ISR, and followers that are caught up though not in the ISR (they are about to join it).
-pub fn advanced(partition: &Partition, config: &Config, now: Time) -> Option<Offset> {
+pub fn advanced(partition: &PartitionReplica, config: &Config, now: Time) -> Option<Offset> {
     let lag_max = config.replica_lag_time_max;
     let leader = partition.leader()?;
     let committed = leader.isr.committed();
@@ -34,26 +33,14 @@ pub fn advanced(partition: &Partition, config: &Config, now: Time) -> Option<Off
     moves.then_some(least)
 }
 
-impl ReplicaManager {
-    /// Moves the high watermark a replica knows and tells the history.
-    pub(super) fn set_high_watermark(cx: &mut Context<'_>, partition: &mut Partition, to: Offset) {
-        if to == partition.high_watermark {
-            return;
-        }
-        partition.high_watermark = to;
-        cx.effects.observe(Observation::Broker(BrokerObservation::HighWatermark {
-            at: partition.at.clone(),
-            offset: to,
-        }));
+/// Moves the high watermark that a replica knows, and observes it.
+pub fn set_high_watermark(cx: &mut Context<'_>, replica: &mut PartitionReplica, to: Offset) {
+    if to == replica.high_watermark {
+        return;
     }
-
-    /// As a leader: moves the high watermark if it can, and serves whom this was all about.
-    pub(super) fn progress(&mut self, cx: &mut Context<'_>, slot: usize) {
-        let partition = self.partitions[slot].as_mut().expect("the partition was not deleted");
-        if let Some(to) = advanced(partition, &self.config, cx.clock.now) {
-            Self::set_high_watermark(cx, partition, to);
-        }
-        self.complete_produces(cx, slot);
-        self.wake_fetches(cx, slot);
-    }
+    replica.high_watermark = to;
+    cx.effects.observe(Observation::Broker(BrokerObservation::HighWatermark {
+        at: replica.at.clone(),
+        offset: to,
+    }));
 }

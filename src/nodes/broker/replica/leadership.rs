@@ -1,4 +1,4 @@
-//! LeaderAndIsr and StopReplica: what the controller makes of this broker.
+//! LeaderAndIsr and StopReplica: this broker becomes leader or follower of a partition, or stops its replica.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,10 @@ use kafka_protocol::messages::{
 };
 
 use super::isr::Isr;
-use super::partition::{FollowerState, Leader, Role, Stage};
-use super::{ReplicaManager, Slot};
+use super::isr_change::observe_isr;
+use super::manager::ReplicaManager;
+use super::partition::{FetchState, Leader, RemoteReplica, ReplicaRole};
+use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::releases::Change;
@@ -113,16 +115,17 @@ impl ReplicaManager {
             let error = self.admit(cx, &state.topic_name, state, &mut changes);
             response.partition_errors.push(error.with_topic_name(state.topic_name.clone()));
         }
-        // Leaders first: they need nothing from anybody.
-        let me = self.me().0;
+        // Leaders first: they need nothing from other brokers.
+        let me = self.config.id.0;
         for (slot, state) in changes.iter().filter(|(_, state)| state.leader.0 == me) {
             self.make_leader(cx, *slot, state);
         }
         for (slot, state) in changes.iter().filter(|(_, state)| state.leader.0 != me) {
             self.make_follower(cx, *slot, state, &hosts);
         }
-        self.drop_idle_fetchers(cx);
-        self.drive_all(cx);
+        let mut following = self.following();
+        following.drop_idle_fetchers(cx);
+        following.drive_all(cx);
         response
     }
 
@@ -135,17 +138,17 @@ impl ReplicaManager {
         changes: &mut Vec<(Slot, &'a LeaderAndIsrPartitionState)>,
     ) -> LeaderAndIsrPartitionError {
         let index = state.partition_index;
-        let known = self.find(topic, index).map(|slot| self.at(slot));
+        let known = self.replicas.find(topic, index).map(|slot| self.replicas.at(slot));
         let (epoch, partition_epoch) =
             known.map_or((-1, -1), |known| (known.leader_epoch, known.partition_epoch));
         let error = if state.leader_epoch <= epoch || state.partition_epoch < partition_epoch {
             tracing::info!(topic = %topic.0, index, epoch, "stale LeaderAndIsr state ignored");
             ResponseError::StaleControllerEpoch.code()
-        } else if !state.replicas.iter().any(|id| id.0 == self.me().0) {
+        } else if !state.replicas.iter().any(|id| id.0 == self.config.id.0) {
             ResponseError::UnknownTopicOrPartition.code()
         } else {
             let at = TopicPartition::new(topic.to_string(), index);
-            changes.push((self.find_or_create(cx, at), state));
+            changes.push((self.logs.find_or_create(cx, &mut self.replicas, at), state));
             0
         };
         LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error)
@@ -158,10 +161,10 @@ impl ReplicaManager {
         state: &LeaderAndIsrPartitionState,
     ) {
         self.stop_following(slot);
-        let (me, now, version) = (self.me(), cx.clock.now, self.config.version);
+        let (me, now, version) = (self.config.id, cx.clock.now, self.config.version);
         let forgets_epoch = self.config.is(Mutant::ForgetEpochOfElection);
         let keeps_epoch = self.config.is(Mutant::LeadInOldEpoch);
-        let (partition, mut disk) = self.with_disk(cx, slot);
+        let partition = self.replicas.at_mut(slot);
         let isr = brokers(&state.isr);
         let start = partition.log.end();
         let before = partition.leader();
@@ -169,13 +172,14 @@ impl ReplicaManager {
             let in_sync = isr.contains(&id);
             let state = match before.and_then(|leader| leader.follower(id)) {
                 Some(known) => known.in_next_epoch(in_sync, start, now),
-                None => FollowerState::unknown(in_sync, now),
+                None => RemoteReplica::unknown(in_sync, now),
             };
             (id, state)
         };
         let replicas = brokers(&state.replicas);
         let followers = replicas.iter().filter(|id| **id != me).map(|id| follower(*id)).collect();
-        partition.role = Role::Leader(Leader { epoch_start: start, isr: Isr::new(isr), followers });
+        partition.role =
+            ReplicaRole::Leader(Leader { epoch_start: start, isr: Isr::new(isr), followers });
         partition.replicas = replicas;
         if !keeps_epoch || partition.leader_epoch < 0 {
             partition.leader_epoch = state.leader_epoch;
@@ -185,7 +189,7 @@ impl ReplicaManager {
         let leader_epoch = partition.leader_epoch;
         if version.has(Change::EpochStoredAtElection) && !forgets_epoch {
             // Before KAFKA-7415 an epoch was noted with its first record only.
-            partition.log.assign_epoch(&mut disk, leader_epoch);
+            partition.log.assign_epoch(&mut self.logs.disk(cx), leader_epoch);
         }
         let observation = BrokerObservation::BecameLeader {
             at: partition.at.clone(),
@@ -194,8 +198,8 @@ impl ReplicaManager {
             high_watermark: partition.high_watermark,
         };
         cx.effects.observe(Observation::Broker(observation));
-        self.tell_isr(cx, slot);
-        self.progress(cx, slot);
+        observe_isr(cx, version, self.replicas.at(slot));
+        self.leading().progress(cx, slot);
     }
 
     fn make_follower(
@@ -208,11 +212,11 @@ impl ReplicaManager {
         let leader = BrokerId(state.leader.0);
         let Some(host) = hosts.get(&leader).copied() else {
             // Kafka aborts the transition, epoch and all, and only has the log ready.
-            tracing::info!(at = %self.at(slot).at, %leader, "no live leader; transition aborted");
+            tracing::info!(at = %self.replicas.at(slot).at, %leader, "no live leader; transition aborted");
             return;
         };
         let version = self.config.version;
-        let partition = self.at_mut(slot);
+        let partition = self.replicas.at_mut(slot);
         let same = partition.follower_mut().is_some_and(|f| f.leader == Some(leader));
         partition.replicas = brokers(&state.replicas);
         partition.leader_epoch = state.leader_epoch;
@@ -230,12 +234,16 @@ impl ReplicaManager {
             return;
         }
         self.stop_following(slot);
-        self.follow(cx, slot, leader, host);
-        self.fail_produces(cx, slot, ResponseError::NotLeaderOrFollower);
-        self.wake_fetches(cx, slot);
+        self.following().follow(cx, slot, leader, host);
+        self.leading().lose_leadership(cx, slot);
     }
 
-    /// Stops replicas, and deletes them when told so.
+    /// Takes a replica from the fetcher that has it, if one has.
+    fn stop_following(&mut self, slot: Slot) {
+        self.fetchers.stop_following(slot, self.replicas.at(slot));
+    }
+
+    /// Stops replicas, and deletes those that the controller wants deleted.
     pub fn stop_replica(
         &mut self,
         cx: &mut Context<'_>,
@@ -244,10 +252,10 @@ impl ReplicaManager {
     ) -> StopReplicaResponse {
         let mut response = StopReplicaResponse::default();
         for stop in stops(request, version) {
-            let code = self.find(&stop.topic, stop.partition).map_or(0, |slot| {
+            let code = self.replicas.find(&stop.topic, stop.partition).map_or(0, |slot| {
                 let unconditional =
                     stop.leader_epoch == -1 || stop.leader_epoch == EPOCH_DURING_DELETE;
-                if !unconditional && stop.leader_epoch <= self.at(slot).leader_epoch {
+                if !unconditional && stop.leader_epoch <= self.replicas.at(slot).leader_epoch {
                     return ResponseError::FencedLeaderEpoch.code();
                 }
                 self.stop(cx, slot, stop.delete);
@@ -260,34 +268,23 @@ impl ReplicaManager {
                     .with_error_code(code),
             );
         }
-        self.drop_idle_fetchers(cx);
+        self.following().drop_idle_fetchers(cx);
         response
     }
 
     fn stop(&mut self, cx: &mut Context<'_>, slot: Slot, delete: bool) {
         self.stop_following(slot);
-        let partition = self.at_mut(slot);
+        let partition = self.replicas.at_mut(slot);
         if let Some(follower) = partition.follower_mut() {
-            follower.stage = Stage::Parked;
+            follower.state = FetchState::Parked;
         }
         if !delete {
             return;
         }
-        partition.role = Role::Offline;
-        self.fail_produces(cx, slot, ResponseError::NotLeaderOrFollower);
-        self.wake_fetches(cx, slot);
-        let partition = self.partitions[slot].take().expect("it was just used");
-        let topic = self.topics.get_mut(&partition.at.topic).expect("its topic is known");
-        topic.partitions.remove(&partition.at.partition);
-        if topic.partitions.is_empty() {
-            self.topics.remove(&partition.at.topic);
-        }
-        let mut disk = crate::nodes::broker::log::Disk {
-            effects: &mut *cx.effects,
-            files: &mut self.files,
-            flushing: &mut self.flushing,
-        };
-        tracing::info!(at = %partition.at, "replica deleted");
-        partition.log.delete(&mut disk);
+        partition.role = ReplicaRole::Offline;
+        self.leading().lose_leadership(cx, slot);
+        let replica = self.replicas.remove(slot);
+        tracing::info!(at = %replica.at, "replica deleted");
+        replica.log.delete(&mut self.logs.disk(cx));
     }
 }

@@ -14,8 +14,9 @@ use kafka_protocol::messages::{
     OffsetForLeaderEpochResponse, ResponseKind,
 };
 
-use super::partition::Partition;
-use super::{ReplicaManager, Slot};
+use super::partition::PartitionReplica;
+use super::replicas::Replicas;
+use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::log::{EpochEnd, epochs};
 use crate::releases::{Change, KafkaVersion};
@@ -32,7 +33,7 @@ struct Listed {
 /// not even that while it is below the start of the leader's epoch, as it then may be older than the one
 /// they saw before.
 fn list(
-    partition: &Partition,
+    partition: &PartitionReplica,
     asked: &ListOffsetsPartition,
     from_follower: bool,
     version: KafkaVersion,
@@ -97,20 +98,26 @@ fn to_response(
     response
 }
 
-impl ReplicaManager {
-    fn find_for(&self, topic: &str, partition: i32) -> Result<Slot, ResponseError> {
-        self.find(topic, partition).ok_or(ResponseError::UnknownTopicOrPartition)
-    }
+/// The parts that questions about offsets are answered from.
+#[derive(Clone, Copy, Debug)]
+pub struct OffsetsHandler<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// All replicas.
+    pub replicas: &'a Replicas,
+}
 
+impl OffsetsHandler<'_> {
     /// Answers where logs begin and end, or which record a timestamp names.
-    pub fn list_offsets(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ListOffsetsRequest) {
+    pub fn list_offsets(self, cx: &mut Context<'_>, to: ReplyTo, request: ListOffsetsRequest) {
         let from_follower = request.replica_id.0 >= 0;
         let mut response = ListOffsetsResponse::default();
         for topic in request.topics {
             let answer = |asked: &ListOffsetsPartition| {
                 let listed = self
-                    .find_for(&topic.name, asked.partition_index)
-                    .and_then(|s| list(self.at(s), asked, from_follower, self.config.version));
+                    .replicas
+                    .wanted(&topic.name, asked.partition_index)
+                    .and_then(|one| list(one, asked, from_follower, self.config.version));
                 to_response(asked, listed, to.version)
             };
             let partitions = topic.partitions.iter().map(answer).collect();
@@ -128,7 +135,7 @@ impl ReplicaManager {
         topic: &str,
         asked: &OffsetForLeaderPartition,
     ) -> Result<EpochEnd, ResponseError> {
-        let partition = self.at(self.find_for(topic, asked.partition)?);
+        let partition = self.replicas.wanted(topic, asked.partition)?;
         partition.leader_at(asked.current_leader_epoch)?;
         let log = &partition.log;
         if self.config.version.has(Change::TruncationComparesEpochs) {
@@ -142,7 +149,7 @@ impl ReplicaManager {
 
     /// Answers where leader epochs end (KIP-101, KIP-279).
     pub fn offsets_for_leader_epoch(
-        &mut self,
+        self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: OffsetForLeaderEpochRequest,

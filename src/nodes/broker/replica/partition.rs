@@ -16,7 +16,7 @@ use crate::vocab::{
 
 /// What a leader knows of a follower.
 #[derive(Clone, Copy, Debug)]
-pub struct FollowerState {
+pub struct RemoteReplica {
     /// Its log end offset: where it fetched last. `None` until it fetched in this leadership.
     pub end: Option<Offset>,
     /// When it had last fetched everything there was; `None` is "never".
@@ -26,7 +26,7 @@ pub struct FollowerState {
     last_fetch: Option<(Offset, Time)>,
 }
 
-impl FollowerState {
+impl RemoteReplica {
     /// At the beginning of a leadership: nothing is known, but in-sync replicas are granted that they are
     /// caught up now.
     pub fn unknown(in_sync: bool, now: Time) -> Self {
@@ -77,19 +77,19 @@ pub struct Leader {
     /// In-sync replicas.
     pub isr: Isr,
     /// The other assigned replicas.
-    pub followers: Vec<(BrokerId, FollowerState)>,
+    pub followers: Vec<(BrokerId, RemoteReplica)>,
 }
 
 impl Leader {
     /// What is known of a follower.
-    pub fn follower(&self, broker: BrokerId) -> Option<&FollowerState> {
+    pub fn follower(&self, broker: BrokerId) -> Option<&RemoteReplica> {
         self.followers.iter().find(|(id, _)| *id == broker).map(|(_, state)| state)
     }
 }
 
 /// How far a follower is with its new leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum FetchState {
     /// It has to ask where its log parts from the leader's.
     Truncating,
     /// It fetches.
@@ -110,14 +110,14 @@ pub struct Follower {
     /// Whom it follows, if anybody leads.
     pub leader: Option<BrokerId>,
     /// How far it is.
-    pub stage: Stage,
+    pub state: FetchState,
     /// After an error, nothing is asked for it before.
     pub delayed_until: Time,
 }
 
 /// What a broker is to a partition.
 #[derive(Clone, Debug)]
-pub enum Role {
+pub enum ReplicaRole {
     /// Nothing: no LeaderAndIsr request came since the process began, or the replica was stopped.
     Offline,
     /// It takes writes.
@@ -128,7 +128,7 @@ pub enum Role {
 
 /// One partition on one broker.
 #[derive(Debug)]
-pub struct Partition {
+pub struct PartitionReplica {
     /// Which.
     pub at: TopicPartition,
     /// Its topic's name, as messages want it.
@@ -148,7 +148,7 @@ pub struct Partition {
     /// Settings of its topic.
     pub settings: TopicSettings,
     /// What the broker is to it.
-    pub role: Role,
+    pub role: ReplicaRole,
     /// Fetches that wait for more data.
     pub waiting_fetches: Vec<u64>,
     /// Produce requests that wait for the high watermark to reach an offset; offsets rise.
@@ -157,7 +157,7 @@ pub struct Partition {
     pub waiting_flushes: VecDeque<(Offset, u64)>,
 }
 
-impl Partition {
+impl PartitionReplica {
     /// A partition that is nothing yet, with a log.
     pub fn new(
         at: TopicPartition,
@@ -176,7 +176,7 @@ impl Partition {
             partition_epoch: -1,
             replicas: Vec::new(),
             settings,
-            role: Role::Offline,
+            role: ReplicaRole::Offline,
             waiting_fetches: Vec::new(),
             waiting_commits: VecDeque::new(),
             waiting_flushes: VecDeque::new(),
@@ -186,7 +186,7 @@ impl Partition {
     /// What it has as a leader.
     pub fn leader(&self) -> Option<&Leader> {
         match &self.role {
-            Role::Leader(leader) => Some(leader),
+            ReplicaRole::Leader(leader) => Some(leader),
             _ => None,
         }
     }
@@ -194,7 +194,7 @@ impl Partition {
     /// What it has as a leader.
     pub fn leader_mut(&mut self) -> Option<&mut Leader> {
         match &mut self.role {
-            Role::Leader(leader) => Some(leader),
+            ReplicaRole::Leader(leader) => Some(leader),
             _ => None,
         }
     }
@@ -202,7 +202,7 @@ impl Partition {
     /// What it has as a follower.
     pub fn follower_mut(&mut self) -> Option<&mut Follower> {
         match &mut self.role {
-            Role::Follower(follower) => Some(follower),
+            ReplicaRole::Follower(follower) => Some(follower),
             _ => None,
         }
     }
@@ -223,7 +223,7 @@ impl Partition {
     /// # Errors
     /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
     pub fn leader_at(&self, current_leader_epoch: LeaderEpoch) -> Result<&Leader, ResponseError> {
-        if current_leader_epoch >= 0 && !matches!(self.role, Role::Offline) {
+        if current_leader_epoch >= 0 && !matches!(self.role, ReplicaRole::Offline) {
             if current_leader_epoch < self.leader_epoch {
                 return Err(ResponseError::FencedLeaderEpoch);
             }
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_follower_is_caught_up_by_what_the_log_was_at_its_previous_fetch() {
-        let mut follower = FollowerState::unknown(false, at(0));
+        let mut follower = RemoteReplica::unknown(false, at(0));
         assert!(!follower.is_caught_up(LAG, at(0)), "never caught up, however early it is");
         follower.fetched(5, 10, at(100));
         assert_eq!(follower.last_caught_up, None);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_first_fetch_of_a_leadership_says_nothing_of_the_time_before() {
-        let mut follower = FollowerState::unknown(false, at(0));
+        let mut follower = RemoteReplica::unknown(false, at(0));
         follower.fetched(10, 20, at(100));
         assert_eq!(follower.last_caught_up, None, "there was no previous fetch");
         let mut follower = follower.in_next_epoch(false, 20, at(200));

@@ -5,21 +5,19 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
 
-use super::durability::Shutdown;
-use super::partition::Partition;
+use super::acks::{ACKS_ALL, observe_acknowledged};
+use super::alarm::Due;
+use super::leader::LeaderHandler;
+use super::log_manager::LogManager;
+use super::partition::PartitionReplica;
 use super::purgatory::{DelayedProduce, Unsettled};
-use super::{Due, ReplicaManager, Slot};
+use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Mutant, Offset, Time};
 use crate::wire::records::{Batch, BatchError};
-
-/// Acknowledge when all in-sync replicas have it.
-pub(super) const ACKS_ALL: i16 = -1;
-/// Acknowledge when the leader has it.
-pub(super) const ACKS_LEADER: i16 = 1;
 
 /// `CompressionType.ZSTD`, since 2.1 and Produce v7 (KIP-110).
 const ZSTD: u8 = 4;
@@ -75,7 +73,7 @@ fn validate(
 }
 
 fn check_leader(
-    partition: &Partition,
+    partition: &PartitionReplica,
     acks: i16,
     version: KafkaVersion,
 ) -> Result<(), ResponseError> {
@@ -86,19 +84,16 @@ fn check_leader(
     Ok(())
 }
 
-/// Tells the history that records up to `end` count as written.
-pub(super) fn tell_acknowledged(
-    cx: &mut Context<'_>,
-    partition: &Partition,
-    end: Offset,
-    acks: i16,
-) {
-    let at = partition.at.clone();
-    let told = BrokerObservation::Acknowledging { at, end, acks };
-    cx.effects.observe(Observation::Broker(told));
+/// The parts that a produce request works with.
+#[derive(Debug)]
+pub struct ProduceHandler<'a> {
+    /// Those of a leader.
+    pub leader: LeaderHandler<'a>,
+    /// Where appends go to disk.
+    pub logs: &'a mut LogManager,
 }
 
-impl ReplicaManager {
+impl ProduceHandler<'_> {
     /// Appends a batch as the leader. Returns its first offset and the one behind its last.
     fn append_as_leader(
         &mut self,
@@ -108,12 +103,12 @@ impl ReplicaManager {
         api_version: i16,
         records: Option<&Bytes>,
     ) -> Result<(Offset, Offset), ResponseError> {
-        let version = self.config.version;
-        if self.shutdown != Shutdown::No {
+        let version = self.leader.config.version;
+        if self.logs.is_shutting_down() {
             // Nothing may follow the last flush.
             return Err(ResponseError::NotLeaderOrFollower);
         }
-        let (partition, mut disk) = self.with_disk(cx, slot);
+        let partition = self.leader.replicas.at_mut(slot);
         check_leader(partition, acks, version)?;
         let limit = partition.settings.max_message_bytes;
         let batch = validate(records, limit, version, api_version)?;
@@ -126,9 +121,9 @@ impl ReplicaManager {
             leader_epoch: batch.leader_epoch,
             checksum: batch.checksum,
         };
-        partition.log.append(&mut disk, partition.settings.log, batch);
+        partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
         cx.effects.observe(Observation::Broker(appended));
-        self.progress(cx, slot);
+        self.leader.progress(cx, slot);
         Ok((base, last + 1))
     }
 
@@ -142,7 +137,7 @@ impl ReplicaManager {
         for (topic, data) in request.topic_data.into_iter().enumerate() {
             let mut parts = Vec::with_capacity(data.partition_data.len());
             for (n, part) in data.partition_data.into_iter().enumerate() {
-                let slot = self.find(&data.name, part.index);
+                let slot = self.leader.replicas.find(&data.name, part.index);
                 let result = match slot {
                     _ if !valid_acks => Err(ResponseError::InvalidRequiredAcks),
                     // Only group coordinators write there.
@@ -158,7 +153,7 @@ impl ReplicaManager {
                 match result {
                     Ok((slot, (base, required))) => {
                         response.base_offset = base;
-                        response.log_start_offset = self.at(slot).log.start();
+                        response.log_start_offset = self.leader.replicas.at(slot).log.start();
                         unsettled.push(Unsettled { place: (topic, n), slot, required });
                     }
                     Err(error) => {
@@ -195,18 +190,18 @@ impl ReplicaManager {
         response: ProduceResponse,
         mut unsettled: Vec<Unsettled>,
     ) {
-        if self.config.is(Mutant::AcknowledgeBeforeFlush) && acks != ACKS_ALL {
+        if self.leader.config.is(Mutant::AcknowledgeBeforeFlush) && acks != ACKS_ALL {
             unsettled.retain(|part| {
-                tell_acknowledged(cx, self.at(part.slot), part.required, acks);
+                observe_acknowledged(cx, self.leader.replicas.at(part.slot), part.required, acks);
                 false
             });
         }
-        if acks != ACKS_ALL || self.config.is(Mutant::AcknowledgeAlone) {
+        if acks != ACKS_ALL || self.leader.config.is(Mutant::AcknowledgeAlone) {
             unsettled.retain(|part| {
-                let partition = self.at(part.slot);
+                let partition = self.leader.replicas.at(part.slot);
                 let settled = partition.log.flushed_end() >= part.required;
                 if settled {
-                    tell_acknowledged(cx, partition, part.required, acks);
+                    observe_acknowledged(cx, partition, part.required, acks);
                 }
                 !settled
             });
@@ -215,25 +210,16 @@ impl ReplicaManager {
             cx.reply(to, ResponseKind::Produce(response));
             return;
         }
-        let number = self.next_request;
-        self.next_request += 1;
-        for part in &unsettled {
-            let partition = self.at_mut(part.slot);
-            let waiting = if acks == ACKS_ALL {
-                &mut partition.waiting_commits
-            } else {
-                &mut partition.waiting_flushes
-            };
-            waiting.push_back((part.required, number));
-        }
         let slots: Vec<Slot> = unsettled.iter().map(|part| part.slot).collect();
         let due = Time(cx.clock.now.0.saturating_add(timeout_ms.saturating_mul(1_000_000)));
-        let deadline = self.alarm.set(cx, due, Due::Produce(number));
-        self.waiting_clients.insert(to.conn, number);
-        self.produces.insert(number, DelayedProduce { to, deadline, response, unsettled });
-        // A leader whose high watermark has passed it already (alone in the ISR) is done.
+        let LeaderHandler { replicas, purgatory, alarm, .. } = &mut self.leader;
+        let number = purgatory.number();
+        let deadline = alarm.set(cx, due, Due::Produce(number));
+        let delayed = DelayedProduce { to, deadline, response, unsettled };
+        purgatory.park_produce(replicas, number, acks, delayed);
+        // The high watermark has passed it already when the leader is alone in the ISR.
         for slot in slots {
-            self.complete_produces(cx, slot);
+            self.leader.complete_produces(cx, slot);
         }
     }
 }

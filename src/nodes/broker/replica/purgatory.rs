@@ -3,20 +3,25 @@
 //! Partitions name the requests that wait for them, so that a partition's progress costs only as much as
 //! there are requests that it may complete.
 
+use std::collections::BTreeMap;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, ProduceResponse, ResponseKind};
 
-use super::alarm::Deadline;
-use super::produce::{ACKS_ALL, ACKS_LEADER, tell_acknowledged};
-use super::{ReplicaManager, Slot};
+use super::acks::{ACKS_ALL, ACKS_LEADER, observe_acknowledged};
+use super::alarm::{Alarm, Deadline, Due};
+use super::partition::PartitionReplica;
+use super::replicas::{Replicas, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::releases::KafkaVersion;
 use crate::vocab::{ConnId, Offset};
 
 /// A partition of a produce request that is not settled.
 #[derive(Debug)]
-pub(super) struct Unsettled {
+pub struct Unsettled {
     /// Where in the response: topic and partition.
     pub place: (usize, usize),
+    /// The leader's replica.
     pub slot: Slot,
     /// The offset behind its last record.
     pub required: Offset,
@@ -24,18 +29,25 @@ pub(super) struct Unsettled {
 
 /// A produce request that waits.
 #[derive(Debug)]
-pub(super) struct DelayedProduce {
+pub struct DelayedProduce {
+    /// Where its response goes.
     pub to: ReplyTo,
+    /// When its `timeout_ms` is over.
     pub deadline: Deadline,
+    /// The response as it will be if all goes well.
     pub response: ProduceResponse,
+    /// What it waits for; never empty.
     pub unsettled: Vec<Unsettled>,
 }
 
 /// A fetch that waits.
 #[derive(Debug)]
-pub(super) struct DelayedFetch {
+pub struct DelayedFetch {
+    /// Where its response goes.
     pub to: ReplyTo,
+    /// When its `max_wait_ms` is over.
     pub deadline: Deadline,
+    /// The request.
     pub request: FetchRequest,
     /// The partitions of the request, in order.
     pub slots: Vec<Option<Slot>>,
@@ -45,88 +57,152 @@ fn code(error: Option<ResponseError>) -> i16 {
     error.map_or(0, |error| error.code())
 }
 
-impl ReplicaManager {
-    /// One partition of a produce request is settled, well or not.
+/// A request that waits, by its number.
+#[derive(Clone, Copy, Debug)]
+enum Waiting {
+    Produce(u64),
+    Fetch(u64),
+}
+
+/// Owns the requests that wait.
+#[derive(Debug, Default)]
+pub struct Purgatory {
+    produces: BTreeMap<u64, DelayedProduce>,
+    fetches: BTreeMap<u64, DelayedFetch>,
+    /// By the client's connection: a connection has one request at a time.
+    clients: BTreeMap<ConnId, Waiting>,
+    next_request: u64,
+}
+
+impl Purgatory {
+    /// A number for a request that is about to wait.
+    pub fn number(&mut self) -> u64 {
+        let number = self.next_request;
+        self.next_request += 1;
+        number
+    }
+
+    /// How many produce requests wait, and how many requests in all.
+    #[cfg(test)]
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.produces.len(), self.clients.len())
+    }
+
+    /// Lets a produce request wait: for the high watermark with `acks=all`, else for fsyncs.
+    pub fn park_produce(
+        &mut self,
+        replicas: &mut Replicas,
+        number: u64,
+        acks: i16,
+        delayed: DelayedProduce,
+    ) {
+        for part in &delayed.unsettled {
+            let replica = replicas.at_mut(part.slot);
+            let waiting = if acks == ACKS_ALL {
+                &mut replica.waiting_commits
+            } else {
+                &mut replica.waiting_flushes
+            };
+            waiting.push_back((part.required, number));
+        }
+        self.clients.insert(delayed.to.conn, Waiting::Produce(number));
+        self.produces.insert(number, delayed);
+    }
+
+    /// One partition of a produce request is settled, with success or an error.
     fn settle(
         &mut self,
         cx: &mut Context<'_>,
+        alarm: &mut Alarm<Due>,
         request: u64,
         slot: Slot,
         error: Option<ResponseError>,
     ) {
-        let Some(delayed) = self.produces.get_mut(&request) else { return };
-        let Some(n) = delayed.unsettled.iter().position(|part| part.slot == slot) else { return };
+        let delayed = self.produces.get_mut(&request);
+        let delayed = delayed.expect("a replica lists only requests that wait for it");
+        let n = delayed.unsettled.iter().position(|part| part.slot == slot);
+        let n = n.expect("a replica lists a request once for each part that is not settled");
         let (topic, partition) = delayed.unsettled.swap_remove(n).place;
         let part = &mut delayed.response.responses[topic].partition_responses[partition];
         part.error_code = code(error);
         if delayed.unsettled.is_empty() {
             let delayed = self.produces.remove(&request).expect("it was just looked at");
-            self.alarm.clear(delayed.deadline);
-            self.waiting_clients.remove(&delayed.to.conn);
+            alarm.clear(delayed.deadline);
+            self.clients.remove(&delayed.to.conn);
             cx.reply(delayed.to, ResponseKind::Produce(delayed.response));
         }
     }
 
     /// Settles the produce requests that the high watermark, or an fsync, has reached.
-    pub(super) fn complete_produces(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        let version = self.config.version;
-        let partition = self.at_mut(slot);
-        if partition.waiting_commits.is_empty() && partition.waiting_flushes.is_empty() {
+    pub fn complete_produces(
+        &mut self,
+        cx: &mut Context<'_>,
+        alarm: &mut Alarm<Due>,
+        version: KafkaVersion,
+        slot: Slot,
+        replica: &mut PartitionReplica,
+    ) {
+        if replica.waiting_commits.is_empty() && replica.waiting_flushes.is_empty() {
             return;
         }
-        let Some(leader) = partition.leader() else { return };
-        let too_few = leader.isr.maximal().len() < partition.min_isr(version);
+        let leader = replica.leader().expect("produce requests wait for leaders only");
+        let too_few = leader.isr.maximal().len() < replica.min_isr(version);
         let error = too_few.then_some(ResponseError::NotEnoughReplicasAfterAppend);
-        let (committed, settled) = (partition.high_watermark, partition.log.flushed_end());
-        loop {
-            let partition = self.at_mut(slot);
-            let reached = |required: &mut (Offset, u64)| required.0 <= committed;
-            let Some((end, request)) = partition.waiting_commits.pop_front_if(reached) else {
-                break;
-            };
+        let (committed, flushed) = (replica.high_watermark, replica.log.flushed_end());
+        let reached = |required: &mut (Offset, u64)| required.0 <= committed;
+        while let Some((end, request)) = replica.waiting_commits.pop_front_if(reached) {
             if error.is_none() {
-                tell_acknowledged(cx, partition, end, ACKS_ALL);
+                observe_acknowledged(cx, replica, end, ACKS_ALL);
             }
-            self.settle(cx, request, slot, error);
+            self.settle(cx, alarm, request, slot, error);
         }
-        loop {
-            let partition = self.at_mut(slot);
-            let reached = |required: &mut (Offset, u64)| required.0 <= settled;
-            let Some((end, request)) = partition.waiting_flushes.pop_front_if(reached) else {
-                break;
-            };
-            tell_acknowledged(cx, partition, end, ACKS_LEADER);
-            self.settle(cx, request, slot, None);
+        let reached = |required: &mut (Offset, u64)| required.0 <= flushed;
+        while let Some((end, request)) = replica.waiting_flushes.pop_front_if(reached) {
+            observe_acknowledged(cx, replica, end, ACKS_LEADER);
+            self.settle(cx, alarm, request, slot, None);
         }
     }
 
-    /// Leadership is lost: nobody can say what becomes of what was appended.
-    pub(super) fn fail_produces(&mut self, cx: &mut Context<'_>, slot: Slot, error: ResponseError) {
-        let partition = self.at_mut(slot);
-        let mut waiting = std::mem::take(&mut partition.waiting_commits);
-        waiting.append(&mut partition.waiting_flushes);
+    /// Leadership is lost: what was appended may be committed or not.
+    pub fn fail_produces(
+        &mut self,
+        cx: &mut Context<'_>,
+        alarm: &mut Alarm<Due>,
+        slot: Slot,
+        replica: &mut PartitionReplica,
+        error: ResponseError,
+    ) {
+        let mut waiting = std::mem::take(&mut replica.waiting_commits);
+        waiting.append(&mut replica.waiting_flushes);
         for (_, request) in waiting {
-            self.settle(cx, request, slot, Some(error));
+            self.settle(cx, alarm, request, slot, Some(error));
         }
     }
 
-    fn forget_produce(&mut self, delayed: &DelayedProduce, request: u64) {
+    /// Takes a produce request out, and off the lists of its replicas.
+    fn take_produce(&mut self, replicas: &mut Replicas, number: u64) -> DelayedProduce {
+        let delayed = self.produces.remove(&number).expect("the produce request waits");
         for part in &delayed.unsettled {
-            let partition = self.at_mut(part.slot);
-            let entry = (part.required, request);
-            for waiting in [&mut partition.waiting_commits, &mut partition.waiting_flushes] {
+            let replica = replicas.at_mut(part.slot);
+            let entry = (part.required, number);
+            for waiting in [&mut replica.waiting_commits, &mut replica.waiting_flushes] {
                 if let Ok(n) = waiting.binary_search(&entry) {
                     waiting.remove(n);
                 }
             }
         }
+        self.clients.remove(&delayed.to.conn);
+        delayed
     }
 
     /// A produce request has waited for its `timeout_ms`. What was appended may still be committed.
-    pub(super) fn produce_timed_out(&mut self, cx: &mut Context<'_>, request: u64) {
-        let Some(mut delayed) = self.produces.remove(&request) else { return };
-        self.forget_produce(&delayed, request);
-        self.waiting_clients.remove(&delayed.to.conn);
+    pub fn produce_timed_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        replicas: &mut Replicas,
+        number: u64,
+    ) {
+        let mut delayed = self.take_produce(replicas, number);
         for part in &delayed.unsettled {
             let (topic, partition) = part.place;
             let part = &mut delayed.response.responses[topic].partition_responses[partition];
@@ -136,58 +212,50 @@ impl ReplicaManager {
     }
 
     /// Lets a fetch wait for data.
-    pub(super) fn park_fetch(&mut self, number: u64, delayed: DelayedFetch) {
+    pub fn park_fetch(&mut self, replicas: &mut Replicas, number: u64, delayed: DelayedFetch) {
         for slot in delayed.slots.iter().flatten() {
-            self.at_mut(*slot).waiting_fetches.push(number);
+            replicas.at_mut(*slot).waiting_fetches.push(number);
         }
-        self.waiting_clients.insert(delayed.to.conn, number);
+        self.clients.insert(delayed.to.conn, Waiting::Fetch(number));
         self.fetches.insert(number, delayed);
     }
 
-    fn take_fetch(&mut self, number: u64) -> Option<DelayedFetch> {
-        let delayed = self.fetches.remove(&number)?;
+    /// A fetch that waits.
+    pub fn fetch(&self, number: u64) -> &DelayedFetch {
+        &self.fetches[&number]
+    }
+
+    /// Takes a fetch out, and off the lists of its replicas.
+    pub fn take_fetch(
+        &mut self,
+        alarm: &mut Alarm<Due>,
+        replicas: &mut Replicas,
+        number: u64,
+    ) -> DelayedFetch {
+        let delayed = self.fetches.remove(&number).expect("the fetch waits");
         for slot in delayed.slots.iter().flatten() {
-            let waiting = &mut self.at_mut(*slot).waiting_fetches;
+            let waiting = &mut replicas.at_mut(*slot).waiting_fetches;
             if let Some(n) = waiting.iter().position(|other| *other == number) {
                 waiting.swap_remove(n);
             }
         }
-        self.waiting_clients.remove(&delayed.to.conn);
-        self.alarm.clear(delayed.deadline);
-        Some(delayed)
+        self.clients.remove(&delayed.to.conn);
+        alarm.clear(delayed.deadline);
+        delayed
     }
 
-    /// Answers a fetch that waits with what there is.
-    pub(super) fn answer_fetch(&mut self, cx: &mut Context<'_>, number: u64) {
-        let Some(delayed) = self.take_fetch(number) else { return };
-        let DelayedFetch { to, request, slots, .. } = delayed;
-        let read = self.read(&request, &slots, to.version);
-        self.reply_fetch(cx, to, &request, &slots, read);
-    }
-
-    /// Answers the fetches that wait for this partition and may now be answered.
-    pub(super) fn wake_fetches(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        let mut n = 0;
-        while let Some(&number) = self.at(slot).waiting_fetches.get(n) {
-            let delayed = &self.fetches[&number];
-            if self.is_fetch_ready(delayed, slot) {
-                // Takes it off the list.
-                self.answer_fetch(cx, number);
-            } else {
-                n += 1;
+    /// A client's connection is gone: its request needs no answer. What it appended stays.
+    pub fn client_gone(&mut self, alarm: &mut Alarm<Due>, replicas: &mut Replicas, conn: ConnId) {
+        match self.clients.get(&conn) {
+            // Most connections close while no request of theirs waits.
+            None => {}
+            Some(&Waiting::Produce(number)) => {
+                let delayed = self.take_produce(replicas, number);
+                alarm.clear(delayed.deadline);
             }
-        }
-    }
-
-    /// A client's connection is gone: what it waits for is nobody's business any more. What it appended
-    /// stays.
-    pub fn client_gone(&mut self, conn: ConnId) {
-        let Some(number) = self.waiting_clients.remove(&conn) else { return };
-        if let Some(delayed) = self.produces.remove(&number) {
-            self.forget_produce(&delayed, number);
-            self.alarm.clear(delayed.deadline);
-        } else {
-            self.take_fetch(number);
+            Some(&Waiting::Fetch(number)) => {
+                self.take_fetch(alarm, replicas, number);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that the server makes of the controller: AlterPartition, CreateTopics, ControlledShutdown.
+//! Requests to the controller: AlterPartition, CreateTopics, ControlledShutdown.
 //!
 //! Each purpose has a channel of its own and one request in flight (`BrokerToControllerChannelManager`). A
 //! broker that is the controller itself asks it without a network in between.
@@ -8,46 +8,39 @@ use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 use tracing::debug;
 
-use super::{Broker, OWN, TimerFor};
-use crate::nodes::broker::context::{Context, Part, ReplyTo};
+use super::metadata::MetadataCache;
+use super::timers::TimerFor;
+use super::zk_requests::ZkRequests;
+use crate::nodes::broker::Config;
+use crate::nodes::broker::context::{ConnOwner, Context, Part, Purpose, ReplyTo};
+use crate::nodes::broker::controller::Controller;
 use crate::nodes::channel::Channel;
-use crate::vocab::{ConnId, NodeId, TimerId};
+use crate::vocab::{ConnId, NodeId, Roster, TimerId};
 
-/// What a request to the controller is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Have in-sync replicas changed.
-    AlterPartition,
-    /// Create topics that clients asked Metadata for.
-    CreateTopics,
-    /// Shut down in an orderly way.
-    ControlledShutdown,
-}
+/// The place of a connection in requests to this broker's own controller.
+pub const OWN: ConnId = ConnId(u64::MAX);
 
-impl Purpose {
-    const ALL: [Self; 3] = [Self::AlterPartition, Self::CreateTopics, Self::ControlledShutdown];
-}
+/// A call ended, with an answer or without one.
+pub type CallEnd = Option<ResponseKind>;
 
 #[derive(Debug, Default)]
 struct Call {
     channel: Option<Channel>,
-    /// Counts the requests, to tell late answers apart.
+    /// Counts the requests: a late answer has an earlier number.
     number: u64,
     timeout: Option<TimerId>,
 }
 
-/// The requests to the controller that are in flight.
+/// Owns the channels to the controller, and the requests that are in flight.
 #[derive(Debug, Default)]
 pub struct ControllerChannel {
     by_purpose: [Call; Purpose::ALL.len()],
 }
 
 impl ControllerChannel {
-    fn of(&mut self, conn: ConnId) -> Option<(Purpose, &mut Channel)> {
-        let channels = Purpose::ALL.into_iter().zip(&mut self.by_purpose);
-        let mut channels =
-            channels.filter_map(|(purpose, call)| Some((purpose, call.channel.as_mut()?)));
-        channels.find(|(_, channel)| channel.conn() == Some(conn))
+    fn channel(&mut self, purpose: Purpose) -> &mut Channel {
+        let channel = self.by_purpose[purpose as usize].channel.as_mut();
+        channel.expect("it owns the connection")
     }
 
     /// Whether a request for `purpose` is in flight.
@@ -55,32 +48,115 @@ impl ControllerChannel {
         self.by_purpose[purpose as usize].timeout.is_some()
     }
 
-    /// A connection stands.
-    pub fn opened(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        if let Some((_, channel)) = self.of(conn) {
-            channel.opened(cx.effects, conn);
+    /// The connection for `purpose` is open.
+    pub fn opened(&mut self, cx: &mut Context<'_>, purpose: Purpose, conn: ConnId) {
+        self.channel(purpose).opened(cx.effects, conn);
+    }
+
+    /// Bytes of the channel for `purpose`. Returns how its request ended, if it did.
+    pub fn received(
+        &mut self,
+        cx: &mut Context<'_>,
+        purpose: Purpose,
+        bytes: Bytes,
+    ) -> Option<CallEnd> {
+        let channel = self.channel(purpose);
+        let mut responses = Vec::new();
+        if let Err(why) = channel.received(bytes, &mut responses) {
+            debug!(%why, "closes its connection to the controller");
+            cx.disconnect(channel);
+            return Some(self.end(cx, purpose, None));
         }
+        let current = self.by_purpose[purpose as usize].number;
+        let answer = responses.into_iter().find(|(number, _)| *number == current);
+        answer.map(|(_, body)| self.end(cx, purpose, Some(body)))
+    }
+
+    /// The connection for `purpose` is gone. Returns how its request ended, if one was in flight.
+    pub fn closed(&mut self, cx: &mut Context<'_>, purpose: Purpose) -> Option<CallEnd> {
+        let had_request = !self.channel(purpose).closed().is_empty();
+        had_request.then(|| self.end(cx, purpose, None))
+    }
+
+    /// No answer came for `controller.socket.timeout.ms`.
+    pub fn timed_out(&mut self, cx: &mut Context<'_>, purpose: Purpose) -> CallEnd {
+        let call = &mut self.by_purpose[purpose as usize];
+        assert!(call.timeout.is_some(), "the timer of a call ends with it");
+        if let Some(channel) = &mut call.channel {
+            cx.disconnect(channel);
+        }
+        self.end(cx, purpose, None)
+    }
+
+    /// The own controller answered. `None` when the request was given up meanwhile.
+    pub fn own_reply(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        body: ResponseKind,
+    ) -> Option<(Purpose, CallEnd)> {
+        let purpose = match to.api {
+            ApiKey::AlterPartition => Purpose::AlterPartition,
+            ApiKey::CreateTopics => Purpose::CreateTopics,
+            ApiKey::ControlledShutdown => Purpose::ControlledShutdown,
+            other => unreachable!("no purpose sends {other:?}"),
+        };
+        let call = &self.by_purpose[purpose as usize];
+        let is_current =
+            call.timeout.is_some() && u64::try_from(to.correlation_id) == Ok(call.number);
+        is_current.then(|| (purpose, self.end(cx, purpose, Some(body))))
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>, purpose: Purpose, answer: CallEnd) -> CallEnd {
+        if let Some(timer) = self.by_purpose[purpose as usize].timeout.take() {
+            cx.effects.cancel(timer);
+        }
+        answer
     }
 }
 
-impl Broker {
-    /// Where the controller is, as the controller itself told with its last UpdateMetadata.
-    pub(super) fn controller_node(&self) -> Option<NodeId> {
+/// There is no controller to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoController;
+
+/// The parts that a request to the controller works with.
+#[derive(Debug)]
+pub struct ControllerClient<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// Nodes by host name.
+    pub roster: &'a Roster,
+    /// What this broker knows of the cluster.
+    pub metadata: &'a MetadataCache,
+    /// The channels.
+    pub channel: &'a mut ControllerChannel,
+    /// The own controller.
+    pub controller: &'a mut Controller,
+    /// The own controller's way to ZooKeeper.
+    pub zk: &'a mut ZkRequests,
+}
+
+impl ControllerClient<'_> {
+    /// The controller's node, as the controller itself said with its last UpdateMetadata.
+    pub fn controller_node(&self) -> Option<NodeId> {
         let controller = self.metadata.controller()?;
         self.roster.find(&self.metadata.broker(controller)?.internal.host)
     }
 
-    /// Sends a request to the controller at `to`, or to this broker's own when it is active. The answer, or
-    /// that there is none, comes as [`Broker::call_ended`].
-    pub(super) fn call_controller(
+    /// Sends a request to the controller at `to`, or to this broker's own when it is active. Its end comes from
+    /// the [`ControllerChannel`].
+    ///
+    /// # Errors
+    /// When there is no controller to ask: the request has ended.
+    pub fn call(
         &mut self,
         cx: &mut Context<'_>,
         purpose: Purpose,
         to: Option<NodeId>,
         version: i16,
         body: RequestKind,
-    ) {
-        let call = &mut self.controller_channel.by_purpose[purpose as usize];
+    ) -> Result<(), NoController> {
+        let call = &mut self.channel.by_purpose[purpose as usize];
         call.number += 1;
         let api = match purpose {
             Purpose::AlterPartition => ApiKey::AlterPartition,
@@ -88,31 +164,33 @@ impl Broker {
             Purpose::ControlledShutdown => ApiKey::ControlledShutdown,
         };
         let at = cx.clock.now + self.config.controller_socket_timeout;
-        let timer = TimerFor::Call as u64 + purpose as u64;
-        call.timeout = Some(cx.timer(Part::Shell, at, timer));
+        call.timeout = Some(cx.timer(Part::Server, at, TimerFor::Call(purpose).number()));
         if self.controller.is_active() {
             let correlation_id = i32::try_from(call.number).expect("fewer than 2³¹ calls");
             let to = ReplyTo { conn: OWN, api, version, correlation_id };
-            self.ask_own_controller(cx, to, body);
-            return;
+            self.ask_own(cx, to, body);
+            return Ok(());
         }
         let Some(to) = to else {
-            self.end_call(cx, purpose, None);
-            return;
+            // No UpdateMetadata came yet, or the controller is not among the live brokers.
+            self.channel.end(cx, purpose, None);
+            return Err(NoController);
         };
         if call.channel.as_ref().is_none_or(|channel| channel.to() != to) {
             if let Some(mut old) = call.channel.take() {
-                old.disconnect(cx.effects);
+                cx.disconnect(&mut old);
             }
             let name = StrBytes::from_string(self.config.id.to_string());
             call.channel = Some(Channel::new(to, name));
         }
         let channel = call.channel.as_mut().expect("it was just made");
-        channel.send(cx.effects, api, version, &body, call.number);
+        let owner = ConnOwner::Controller(purpose);
+        cx.send(owner, channel, (api, version), &body, call.number);
+        Ok(())
     }
 
-    fn ask_own_controller(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
-        let (controller, session) = (&mut self.controller, &mut self.session);
+    fn ask_own(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+        let (controller, session) = (&mut *self.controller, &mut self.zk.session);
         match body {
             RequestKind::AlterPartition(request) => {
                 controller.alter_partition(cx, session, to, request);
@@ -124,69 +202,6 @@ impl Broker {
                 controller.controlled_shutdown(cx, session, to, request);
             }
             other => unreachable!("no purpose sends {other:?}"),
-        }
-    }
-
-    /// The own controller answered.
-    pub(super) fn own_reply(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: ResponseKind) {
-        let purpose = match to.api {
-            ApiKey::AlterPartition => Purpose::AlterPartition,
-            ApiKey::CreateTopics => Purpose::CreateTopics,
-            _ => Purpose::ControlledShutdown,
-        };
-        let call = &self.controller_channel.by_purpose[purpose as usize];
-        if call.timeout.is_some() && u64::try_from(to.correlation_id) == Ok(call.number) {
-            self.end_call(cx, purpose, Some(body));
-        }
-    }
-
-    /// Bytes of a channel to the controller, or of a connection that nobody wants any more.
-    pub(super) fn call_received(&mut self, cx: &mut Context<'_>, conn: ConnId, bytes: Bytes) {
-        let Some((purpose, channel)) = self.controller_channel.of(conn) else { return };
-        let mut responses = Vec::new();
-        if let Err(why) = channel.received(bytes, &mut responses) {
-            debug!(broker = %self.config.id, %why, "closes its connection to the controller");
-            channel.disconnect(cx.effects);
-            self.end_call(cx, purpose, None);
-            return;
-        }
-        for (number, body) in responses {
-            if self.controller_channel.by_purpose[purpose as usize].number == number {
-                self.end_call(cx, purpose, Some(body));
-            }
-        }
-    }
-
-    /// A connection is gone that is neither a client's nor another part's.
-    pub(super) fn call_closed(&mut self, cx: &mut Context<'_>, conn: ConnId) {
-        let Some((purpose, channel)) = self.controller_channel.of(conn) else { return };
-        if !channel.closed().is_empty() {
-            self.end_call(cx, purpose, None);
-        }
-    }
-
-    /// No answer came for `controller.socket.timeout.ms`.
-    pub(super) fn call_timed_out(&mut self, cx: &mut Context<'_>, purpose: u64) {
-        let Some(purpose) = Purpose::ALL.into_iter().find(|known| *known as u64 == purpose) else {
-            return;
-        };
-        let call = &mut self.controller_channel.by_purpose[purpose as usize];
-        if let Some(channel) = &mut call.channel {
-            channel.disconnect(cx.effects);
-        }
-        if call.timeout.is_some() {
-            self.end_call(cx, purpose, None);
-        }
-    }
-
-    fn end_call(&mut self, cx: &mut Context<'_>, purpose: Purpose, answer: Option<ResponseKind>) {
-        if let Some(timer) = self.controller_channel.by_purpose[purpose as usize].timeout.take() {
-            cx.effects.cancel(timer);
-        }
-        match purpose {
-            Purpose::AlterPartition => self.partitions_altered(cx, answer),
-            Purpose::CreateTopics => self.topics_created(answer.as_ref()),
-            Purpose::ControlledShutdown => self.controlled_shutdown_answered(cx, answer),
         }
     }
 }

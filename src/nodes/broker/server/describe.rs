@@ -1,6 +1,6 @@
 //! DescribeConfigs: the settings that the simulated broker has, and no others.
 //!
-//! Values that a topic does not set are told as defaults, whatever the scenario set for the broker, so that
+//! Values that a topic does not set count as defaults, whatever the scenario set for the broker, so that
 //! `kafka-topics.sh --describe` lists only what the topic itself sets.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,14 +12,12 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult,
 };
-use kafka_protocol::messages::{
-    DescribeConfigsRequest, DescribeConfigsResponse, RequestKind, ResponseKind,
-};
+use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::Broker;
+use super::metadata::MetadataCache;
+use super::topic_configs::TopicConfigs;
 use crate::nodes::broker::Config;
-use crate::nodes::broker::context::{Context, ReplyTo};
 
 /// `ConfigResource.Type.TOPIC`
 const TOPIC: i8 = 2;
@@ -105,42 +103,42 @@ fn broker_settings(config: &Config) -> Settings {
     all.map(|(name, value, kind)| (name.to_owned(), (value, kind, FROM_FILE))).into()
 }
 
-impl Broker {
-    /// Answers as soon as the settings of the topics that are asked for are read anew.
-    pub(super) fn describe_configs(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: ReplyTo,
-        request: DescribeConfigsRequest,
-    ) {
-        let topics: BTreeSet<Arc<str>> = request
+/// The parts that DescribeConfigs is answered from.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigDescriber<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// Which topics there are.
+    pub metadata: &'a MetadataCache,
+    /// Their own settings.
+    pub topic_configs: &'a TopicConfigs,
+}
+
+impl ConfigDescriber<'_> {
+    /// The topics whose settings a request asks for: they are read again before it is answered.
+    pub fn topics(self, request: &DescribeConfigsRequest) -> BTreeSet<Arc<str>> {
+        request
             .resources
             .iter()
             .filter(|resource| resource.resource_type == TOPIC)
             .filter(|resource| self.metadata.has_topic(&resource.resource_name))
             .map(|resource| Arc::from(resource.resource_name.as_str()))
-            .collect();
-        if topics.is_empty() {
-            self.configs_described(cx, to, &request);
-        } else {
-            self.wait_for_overrides(cx, to, RequestKind::DescribeConfigs(request), topics);
-        }
+            .collect()
     }
 
-    pub(super) fn configs_described(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: ReplyTo,
+    /// The answer, from the settings that were read last.
+    pub fn describe(
+        self,
         request: &DescribeConfigsRequest,
-    ) {
+        version: i16,
+    ) -> DescribeConfigsResponse {
         let results =
-            request.resources.iter().map(|resource| self.describe_resource(resource, to.version));
-        let response = DescribeConfigsResponse::default().with_results(results.collect());
-        cx.reply(to, ResponseKind::DescribeConfigs(response));
+            request.resources.iter().map(|resource| self.describe_resource(resource, version));
+        DescribeConfigsResponse::default().with_results(results.collect())
     }
 
     fn describe_resource(
-        &self,
+        self,
         resource: &DescribeConfigsResource,
         version: i16,
     ) -> DescribeConfigsResult {
@@ -149,9 +147,9 @@ impl Broker {
             .with_resource_name(resource.resource_name.clone());
         let settings = match resource.resource_type {
             TOPIC => self.topic_settings(&resource.resource_name),
-            // A broker tells of itself only.
+            // A broker describes itself only.
             BROKER if *resource.resource_name == *self.config.id.to_string() => {
-                Ok(broker_settings(&self.config))
+                Ok(broker_settings(self.config))
             }
             _ => Err(ResponseError::InvalidRequest),
         };
@@ -167,12 +165,12 @@ impl Broker {
         result.with_configs(told.map(|setting| describe(setting, version)).collect())
     }
 
-    fn topic_settings(&self, topic: &str) -> Result<Settings, ResponseError> {
+    fn topic_settings(self, topic: &str) -> Result<Settings, ResponseError> {
         if !self.metadata.has_topic(topic) {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
-        let mut settings = topic_defaults(&self.config);
-        for (name, value) in self.control.overrides(topic).into_iter().flatten() {
+        let mut settings = topic_defaults(self.config);
+        for (name, value) in self.topic_configs.overrides(topic).into_iter().flatten() {
             let kind = settings.get(name).map_or(Type::String, |(_, kind, _)| *kind);
             settings.insert(name.clone(), (value.clone(), kind, FROM_TOPIC));
         }

@@ -5,23 +5,20 @@
 //! coordinator. The first request has the topic created; until its partition has a leader that the asking
 //! client's listener can name, the answer is COORDINATOR_NOT_AVAILABLE. What group coordinators do is not
 //! simulated: brokers say where one would be, and advertise none of its requests. There are no transactions, so
-//! that no transaction coordinator is ever available.
+//! no transaction coordinator is available.
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{
     BrokerId as WireBrokerId, FindCoordinatorRequest, FindCoordinatorResponse, ResponseKind,
     TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use tracing::error;
 
-use super::Broker;
+use super::auto_creation::TopicCreator;
 use super::metadata::{Listener, Reached};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::releases::Change;
 use crate::vocab::BrokerId;
 
 /// `CoordinatorType.GROUP`
@@ -31,7 +28,7 @@ const TRANSACTION: i8 = 1;
 /// The first version that asks for many keys at once (KIP-699).
 const BATCHED: i16 = 4;
 
-/// Where a coordinator is, or why nobody can say.
+/// Where a coordinator is, or the error of the answer.
 type Found = Result<(BrokerId, Reached), ResponseError>;
 
 /// `Utils.abs(key.hashCode)`: Java hashes UTF-16 code units, and has no positive counterpart of its least number.
@@ -62,18 +59,26 @@ fn told(found: &Found) -> (i16, WireBrokerId, StrBytes, i32) {
     }
 }
 
-impl Broker {
+/// The parts that FindCoordinator works with.
+#[derive(Debug)]
+pub struct CoordinatorHandler<'a> {
+    /// Creates the topic behind a coordinator.
+    pub creator: TopicCreator<'a>,
+    /// By which the client came in.
+    pub listener: Listener,
+}
+
+impl CoordinatorHandler<'_> {
     /// Answers at once: with the coordinator's address, or that there is none yet.
-    pub(super) fn find_coordinator(
+    pub fn find_coordinator(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: FindCoordinatorRequest,
     ) {
-        let listener = self.clients.listener(to.conn);
         let mut response = FindCoordinatorResponse::default();
         if to.version < BATCHED {
-            let found = self.coordinator_of(cx, listener, request.key_type, &request.key);
+            let found = self.coordinator_of(cx, request.key_type, &request.key);
             let (code, node, host, port) = told(&found);
             let message = (to.version >= 1).then(|| sentence(&found));
             response = response
@@ -84,7 +89,7 @@ impl Broker {
                 .with_port(port);
         } else {
             for key in request.coordinator_keys {
-                let found = self.coordinator_of(cx, listener, request.key_type, &key);
+                let found = self.coordinator_of(cx, request.key_type, &key);
                 let (code, node, host, port) = told(&found);
                 let one = Coordinator::default()
                     .with_key(key)
@@ -99,74 +104,25 @@ impl Broker {
         cx.reply(to, ResponseKind::FindCoordinator(response));
     }
 
-    fn coordinator_of(
-        &mut self,
-        cx: &mut Context<'_>,
-        listener: Listener,
-        key_type: i8,
-        key: &str,
-    ) -> Found {
+    fn coordinator_of(&mut self, cx: &mut Context<'_>, key_type: i8, key: &str) -> Found {
         match key_type {
             GROUP => {}
             TRANSACTION => return Err(ResponseError::CoordinatorNotAvailable),
             _ => return Err(ResponseError::InvalidRequest),
         }
         let not_available = Err(ResponseError::CoordinatorNotAvailable);
-        if !self.metadata.has_topic(OFFSETS_TOPIC) {
-            self.auto_create(cx, vec![TopicName(StrBytes::from_static_str(OFFSETS_TOPIC))]);
+        if !self.creator.client.metadata.has_topic(OFFSETS_TOPIC) {
+            self.creator.auto_create(cx, vec![TopicName(StrBytes::from_static_str(OFFSETS_TOPIC))]);
             return not_available;
         }
         // Kafka reads how many partitions there are when it starts; here the setting has to be right.
-        let partition = positive_hash(key) % self.config.offsets_topic_num_partitions;
-        let leader = self.metadata.leader(OFFSETS_TOPIC, partition);
-        let at = leader.and_then(|id| Some((id, self.metadata.broker(id)?.at(listener)?.clone())));
+        let partition =
+            positive_hash(key) % self.creator.client.config.offsets_topic_num_partitions;
+        let leader = self.creator.client.metadata.leader(OFFSETS_TOPIC, partition);
+        let at = leader.and_then(|id| {
+            Some((id, self.creator.client.metadata.broker(id)?.at(self.listener)?.clone()))
+        });
         at.map_or(not_available, Ok)
-    }
-
-    /// A topic that is created because a client asked for it (`AutoTopicCreationManager.creatableTopic`,
-    /// `KafkaApis.createInternalTopic`); `None` when a release before 2.8 does not even try, as fewer brokers
-    /// live than the internal topic is to have replicas.
-    pub(super) fn creatable(&self, name: TopicName) -> Option<CreatableTopic> {
-        let (config, live) = (&self.config, self.metadata.live_brokers().len());
-        let topic = CreatableTopic::default();
-        if &*name != OFFSETS_TOPIC {
-            return Some(
-                topic
-                    .with_name(name)
-                    .with_num_partitions(config.num_partitions)
-                    .with_replication_factor(config.default_replication_factor),
-            );
-        }
-        let mut factor = config.offsets_topic_replication_factor;
-        if !config.version.has(Change::StrictOffsetsTopicReplication) {
-            // KIP-115 made the factor strict.
-            factor = factor.min(i16::try_from(live.max(1)).unwrap_or(i16::MAX));
-        } else if live < usize::try_from(factor).unwrap_or(0)
-            && !config.version.has(Change::TopicCreationByController)
-        {
-            error!(
-                broker = %config.id, live, factor,
-                "fewer brokers live than offsets.topic.replication.factor says"
-            );
-            return None;
-        }
-        let setting = |name: &'static str, value: String| {
-            CreatableTopicConfig::default()
-                .with_name(StrBytes::from_static_str(name))
-                .with_value(Some(StrBytes::from_string(value)))
-        };
-        let configs = vec![
-            setting("cleanup.policy", "compact".to_owned()),
-            setting("compression.type", "producer".to_owned()),
-            setting("segment.bytes", config.offsets_topic_segment_bytes.to_string()),
-        ];
-        Some(
-            topic
-                .with_name(name)
-                .with_num_partitions(config.offsets_topic_num_partitions)
-                .with_replication_factor(factor)
-                .with_configs(configs),
-        )
     }
 }
 

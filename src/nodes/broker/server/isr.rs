@@ -1,8 +1,8 @@
 //! Having in-sync replicas changed, for the partitions that this broker leads.
 //!
 //! Up to 2.6 the leader writes the partition's state itself, on the condition that the znode's version is the
-//! one it knows (`ReplicationUtils.updateLeaderAndIsr`), and tells the controller later, by a notification
-//! that gathers changes (`ReplicaManager.maybePropagateIsrChanges`). From 2.7 on it asks the controller
+//! one it knows (`ReplicationUtils.updateLeaderAndIsr`), and notifies the controller later, with one notification
+//! for several changes (`ReplicaManager.maybePropagateIsrChanges`). From 2.7 on it asks the controller
 //! (AlterPartition, KIP-497), with one request in flight and everything that waits in the next one
 //! (`AlterIsrManager`).
 
@@ -19,14 +19,16 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tracing::{debug, info};
 
-use super::controller_channel::Purpose;
-use super::zk_requests::{Op, data};
-use super::{Broker, TimerFor};
-use crate::nodes::broker::context::{Context, IsrChange, IsrOutcome, Part};
+use super::controller_channel::{CallEnd, ControllerClient};
+use super::timers::TimerFor;
+use super::zk_requests::{Op, data, proposed_state};
+use crate::nodes::broker::Config;
+use crate::nodes::broker::context::{Context, IsrChange, IsrOutcome, Part, Purpose};
+use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::znodes::payload::PartitionState;
 use crate::releases::IsrPath;
 use crate::releases::apis::highest;
-use crate::vocab::{BrokerId, Mutant, PartitionEpoch, Time, TopicPartition};
+use crate::vocab::{BrokerEpoch, BrokerId, Mutant, PartitionEpoch, Time, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How often it is seen whether a notification is due (`ReplicaManager`, scheduled task).
@@ -41,9 +43,9 @@ const ALTER_RETRY: Duration = Duration::from_millis(50);
 /// Changes under way.
 #[derive(Debug, Default)]
 pub struct IsrChanges {
-    /// When the process began: the beat of the checks counts from there.
+    /// When the process began: the interval of the checks counts from there.
     started: Time,
-    /// Changed in ZooKeeper, and the controller not told yet.
+    /// Changed in ZooKeeper, and the controller is not notified yet.
     unnotified: BTreeSet<TopicPartition>,
     last_change: Time,
     last_notification: Time,
@@ -62,17 +64,32 @@ impl IsrChanges {
         Self { started: now, last_notification: now, ..Self::default() }
     }
 
-    /// A notification could not be written; its partitions stay to be told.
+    /// A notification could not be written; its partitions go into the next one.
     pub fn notification_failed(&mut self, partitions: Vec<TopicPartition>) {
         self.unnotified.extend(partitions);
     }
 }
 
-impl Broker {
-    /// Carries out a wish of the replicas.
-    pub(super) fn change_isr(&mut self, cx: &mut Context<'_>, change: IsrChange) {
+/// The parts that changes of the ISR work with.
+#[derive(Debug)]
+pub struct IsrHandler<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// Changes under way.
+    pub isr: &'a mut IsrChanges,
+    /// Of the last registration; −1 before the first.
+    pub broker_epoch: BrokerEpoch,
+    /// The replicas, which wait for the outcome.
+    pub replicas: &'a mut ReplicaManager,
+    /// The way to the controller, and to ZooKeeper.
+    pub client: ControllerClient<'a>,
+}
+
+impl IsrHandler<'_> {
+    /// Carries out a change that a leader proposes.
+    pub fn change(&mut self, cx: &mut Context<'_>, change: IsrChange) {
         match self.config.version.isr_path() {
-            IsrPath::ZooKeeper => self.ask_zookeeper(cx, Op::WriteIsr(change)),
+            IsrPath::ZooKeeper => self.client.zk.ask(cx, Op::WriteIsr(change)),
             IsrPath::AlterPartition => {
                 self.isr.wanted.insert(change.at.clone(), change);
                 self.alter_partitions(cx);
@@ -80,61 +97,53 @@ impl Broker {
         }
     }
 
-    /// The partition's state as the change would have it.
-    pub(super) fn isr_state(&self, change: &IsrChange) -> PartitionState {
-        PartitionState {
-            controller_epoch: change.controller_epoch,
-            leader: self.config.id,
-            leader_epoch: change.leader_epoch,
-            isr: change.isr.clone(),
-        }
-    }
-
-    pub(super) fn isr_written(
+    /// ZooKeeper answered a write.
+    pub fn written(
         &mut self,
         cx: &mut Context<'_>,
         change: IsrChange,
         result: &Result<Reply, Code>,
     ) {
         match result {
-            Ok(Reply::Stat(stat)) => self.isr_committed(cx, change, stat.version),
-            Err(Code::BAD_VERSION) => self.ask_zookeeper(cx, Op::RereadIsr(change)),
+            Ok(Reply::Stat(stat)) => self.committed(cx, change, stat.version),
+            Err(Code::BAD_VERSION) => self.client.zk.ask(cx, Op::RereadIsr(change)),
             other => {
                 debug!(broker = %self.config.id, at = %change.at, ?other, "ISR is not written");
-                self.isr_refused(cx, &change.at);
+                self.refused(cx, &change.at);
             }
         }
     }
 
-    /// A refused write is seen again: if its very content stands there, an earlier try had landed.
-    pub(super) fn isr_reread(
+    /// The state after a refused write was read: if it is what was to be written, an earlier try took effect.
+    pub fn reread(
         &mut self,
         cx: &mut Context<'_>,
         change: IsrChange,
         result: &Result<Reply, Code>,
     ) {
-        let stands = match (result, data(result)) {
+        let written = match (result, data(result)) {
             (Ok(Reply::Data { stat, .. }), Some(data)) => PartitionState::decode(&data)
-                .is_ok_and(|state| state == self.isr_state(&change))
+                .is_ok_and(|state| state == proposed_state(self.config.id, &change))
                 .then_some(stat.version),
             _ => None,
         };
-        if let Some(version) = stands {
-            self.isr_committed(cx, change, version);
+        if let Some(version) = written {
+            self.committed(cx, change, version);
             return;
         }
         info!(
             broker = %self.config.id, at = %change.at, cached = change.partition_epoch,
             "Cached zkVersion not equal to that in zookeeper, skip updating ISR"
         );
-        self.isr_refused(cx, &change.at);
+        self.refused(cx, &change.at);
     }
 
-    pub(super) fn isr_refused(&mut self, cx: &mut Context<'_>, at: &TopicPartition) {
-        self.replicas_mut().isr_change_done(cx, at, IsrOutcome::Refused);
+    /// A change is refused.
+    pub fn refused(&mut self, cx: &mut Context<'_>, at: &TopicPartition) {
+        self.replicas.isr_change_done(cx, at, IsrOutcome::Refused);
     }
 
-    fn isr_committed(&mut self, cx: &mut Context<'_>, change: IsrChange, version: PartitionEpoch) {
+    fn committed(&mut self, cx: &mut Context<'_>, change: IsrChange, version: PartitionEpoch) {
         self.isr.unnotified.insert(change.at.clone());
         self.isr.last_change = cx.clock.now;
         self.check_notifications_later(cx);
@@ -143,22 +152,23 @@ impl Broker {
             leader_epoch: change.leader_epoch,
             partition_epoch: version,
         };
-        self.replicas_mut().isr_change_done(cx, &change.at, outcome);
+        self.replicas.isr_change_done(cx, &change.at, outcome);
     }
 
-    /// The check is periodic in Kafka; here it runs on the same beat, but only while there is something.
+    /// The check is periodic in Kafka; here it runs at the same times, but only while there are changes.
     fn check_notifications_later(&mut self, cx: &mut Context<'_>) {
         if self.isr.notification_due {
             return;
         }
         self.isr.notification_due = true;
-        let beat = u64::try_from(NOTIFICATION_CHECK.as_nanos()).expect("a short span");
+        let interval = u64::try_from(NOTIFICATION_CHECK.as_nanos()).expect("a short span");
         let started = self.isr.started.0;
-        let next = Time(started + ((cx.clock.now.0 - started) / beat + 1) * beat);
-        cx.timer(Part::Shell, next, TimerFor::IsrNotification as u64);
+        let next = Time(started + ((cx.clock.now.0 - started) / interval + 1) * interval);
+        cx.timer(Part::Server, next, TimerFor::IsrNotification.number());
     }
 
-    pub(super) fn notify_isr_changes(&mut self, cx: &mut Context<'_>) {
+    /// It is time to see whether a notification is due.
+    pub fn notify(&mut self, cx: &mut Context<'_>) {
         self.isr.notification_due = false;
         if self.isr.unnotified.is_empty() {
             return;
@@ -169,13 +179,13 @@ impl Broker {
         if quiet || overdue {
             self.isr.last_notification = now;
             let partitions = std::mem::take(&mut self.isr.unnotified).into_iter().collect();
-            self.ask_zookeeper(cx, Op::NotifyIsrChanges(partitions));
+            self.client.zk.ask(cx, Op::NotifyIsrChanges(partitions));
         }
         self.check_notifications_later(cx);
     }
 
     /// The pause after a refusal is over.
-    pub(super) fn alter_partitions_again(&mut self, cx: &mut Context<'_>) {
+    pub fn alter_partitions_again(&mut self, cx: &mut Context<'_>) {
         self.isr.retry_due = false;
         self.alter_partitions(cx);
     }
@@ -190,8 +200,10 @@ impl Broker {
         self.isr.asked = Some(changes);
         let version = highest(self.config.version, ApiKey::AlterPartition);
         let body = RequestKind::AlterPartition(request);
-        let to = self.controller_node();
-        self.call_controller(cx, Purpose::AlterPartition, to, version.unwrap_or(0), body);
+        let (to, version) = (self.client.controller_node(), version.unwrap_or(0));
+        if self.client.call(cx, Purpose::AlterPartition, to, version, body).is_err() {
+            self.partitions_altered(cx, None);
+        }
     }
 
     fn alter_partition_request(&self, changes: &[IsrChange]) -> AlterPartitionRequest {
@@ -203,7 +215,7 @@ impl Broker {
                 .with_leader_epoch(change.leader_epoch)
                 .with_new_isr(ids)
                 .with_partition_epoch(change.partition_epoch);
-            // Changes are in the order of their partitions, so a topic's stand together.
+            // Changes are in the order of their partitions, so those of a topic are together.
             match topics.last_mut() {
                 Some(topic) if topic.topic_name.as_str() == &*change.at.topic => {
                     topic.partitions.push(partition);
@@ -217,17 +229,13 @@ impl Broker {
         }
         AlterPartitionRequest::default()
             .with_broker_id(WireBrokerId(self.config.id.0))
-            .with_broker_epoch(self.registration.epoch().unwrap_or(-1))
+            .with_broker_epoch(self.broker_epoch)
             .with_topics(topics)
     }
 
     /// The controller answered AlterPartition, or cannot be reached.
-    pub(super) fn partitions_altered(
-        &mut self,
-        cx: &mut Context<'_>,
-        answer: Option<ResponseKind>,
-    ) {
-        let asked = self.isr.asked.take().unwrap_or_default();
+    pub fn partitions_altered(&mut self, cx: &mut Context<'_>, answer: CallEnd) {
+        let asked = self.isr.asked.take().expect("a request ends once");
         let answers = match answer {
             Some(ResponseKind::AlterPartition(response)) if response.error_code == 0 => {
                 let mut answers = BTreeMap::new();
@@ -250,7 +258,7 @@ impl Broker {
             match answers.get(&change.at).and_then(outcome) {
                 // Something newer is wanted already: the replicas no longer wait for this one.
                 _ if self.isr.wanted.contains_key(&change.at) => {}
-                Some(outcome) => self.replicas_mut().isr_change_done(cx, &change.at, outcome),
+                Some(outcome) => self.replicas.isr_change_done(cx, &change.at, outcome),
                 None if self.config.is(Mutant::ForgetUnansweredIsrChange) => {}
                 None => {
                     self.isr.wanted.insert(change.at.clone(), change);
@@ -261,7 +269,7 @@ impl Broker {
         if retry && !self.isr.retry_due {
             self.isr.retry_due = true;
             let at = cx.clock.now + ALTER_RETRY;
-            cx.timer(Part::Shell, at, TimerFor::AlterPartition as u64);
+            cx.timer(Part::Server, at, TimerFor::AlterPartition.number());
         }
         self.alter_partitions(cx);
     }
@@ -303,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_the_controller_mean_what_kafka_takes_them_for() {
+    fn answers_of_the_controller_mean_what_they_mean_in_kafka() {
         let answer = |code| Altered::default().with_error_code(code).with_partition_epoch(7);
         for (code, expected) in [
             (74, Some(IsrOutcome::Superseded)),

@@ -4,24 +4,24 @@
 //! controller starts, in 1.0 and before the other way round (`KafkaHealthcheck` was last). Requests are
 //! taken last; before, they wait in the sockets.
 //!
-//! A registration that stands in the way, of a process that crashed and whose session lives on, makes a
-//! real broker end with `NodeExistsException` (before 1.1 with a `RuntimeException` of the same meaning), and
-//! whoever supervises it starts it again. Here the broker itself tries again each second until the old
-//! session has expired: to the rest of the cluster that is the same, as a broker that is not registered leads
-//! nothing and follows nobody. That it has to wait is told once, as
-//! [`BrokerObservation::RegistrationBlocked`].
+//! When a process crashed and its session is still alive, its registration is still there. A real broker then
+//! ends with `NodeExistsException` (before 1.1 with a `RuntimeException` of the same meaning), and its supervisor
+//! starts it again. Here the broker itself tries again each second until the old session has expired: to the rest
+//! of the cluster that is the same, because a broker that is not registered neither leads nor follows. The first
+//! wait for a session is observed as [`BrokerObservation::RegistrationBlocked`].
 
 use std::time::Duration;
 
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::zk_requests::{Op, data};
-use super::{Broker, TimerFor};
+use super::timers::TimerFor;
+use super::zk_requests::{Op, ZkRequests, data};
 use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, Part};
+use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::znodes::{paths, payload};
-use crate::releases::Change;
 use crate::vocab::{BrokerEpoch, Zxid};
 use crate::wire::zookeeper::{Code, MultiResult, Reply};
 
@@ -32,7 +32,7 @@ const RETRY: Duration = Duration::from_secs(1);
 enum Phase {
     /// Waits for its first session.
     New,
-    /// So many znodes are not ensured yet.
+    /// Creates persistent znodes; so many are left.
     Ensuring(usize),
     /// Reads or makes the cluster id.
     ClusterId,
@@ -44,18 +44,18 @@ enum Phase {
     Expired,
 }
 
-/// Where the broker stands in becoming one.
+/// How far the broker is with its registration.
 #[derive(Debug)]
 pub struct Registration {
     phase: Phase,
     drawn_cluster_id: Uuid,
     cluster_id: Option<String>,
     epoch: Option<BrokerEpoch>,
-    /// The session that stands, or stood last.
+    /// The current session, or the last one.
     session: i64,
     /// Sessions of this process that expired.
     old_sessions: Vec<i64>,
-    /// The foreign session that stands in the way; told already.
+    /// The session of another process that holds the registration; observed already.
     blocked_by: Option<i64>,
 }
 
@@ -73,11 +73,6 @@ impl Registration {
         }
     }
 
-    /// The id that the cluster gets when it has none.
-    pub fn drawn_cluster_id(&self) -> String {
-        payload::encode_uuid(self.drawn_cluster_id)
-    }
-
     /// The cluster's id, once it is known.
     pub fn cluster_id(&self) -> Option<&str> {
         self.cluster_id.as_deref()
@@ -87,108 +82,129 @@ impl Registration {
     pub fn epoch(&self) -> Option<BrokerEpoch> {
         self.epoch
     }
+
+    /// Registering begins.
+    pub fn begin(&mut self) {
+        self.phase = Phase::Registering;
+    }
 }
 
-impl Broker {
-    fn registers_before_controller(&self) -> bool {
-        self.config.version.has(Change::RegistersBeforeController)
-    }
+/// What the broker does next on its way to being registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// It waits for ZooKeeper, or for a timer.
+    Wait,
+    /// The cluster is known: it registers.
+    Register,
+    /// It is registered: it goes to work.
+    Work,
+}
 
-    pub(super) fn session_connected(&mut self, cx: &mut Context<'_>) {
-        self.registration.session = self.session.id();
-        self.send_stalled(cx);
+/// The parts that registering works with.
+#[derive(Debug)]
+pub struct RegistrationHandler<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// How far it is.
+    pub registration: &'a mut Registration,
+    /// Requests to ZooKeeper.
+    pub zk: &'a mut ZkRequests,
+    /// For the cluster id.
+    pub replicas: &'a mut ReplicaManager,
+}
+
+impl RegistrationHandler<'_> {
+    /// The session is connected, for the first time or again.
+    pub fn session_connected(&mut self, cx: &mut Context<'_>) -> Next {
+        self.registration.session = self.zk.session.id();
+        self.zk.connected(cx);
         match self.registration.phase {
             Phase::New => {
                 let paths = paths::ensured_at_start(self.config.version);
                 self.registration.phase = Phase::Ensuring(paths.len());
                 for path in paths {
-                    self.ask_zookeeper(cx, Op::Ensure(path.into()));
+                    self.zk.ask(cx, Op::Ensure(path.into()));
                 }
+                Next::Wait
             }
+            Phase::Expired if self.registration.cluster_id.is_some() => Next::Register,
             Phase::Expired => {
-                if self.registration.cluster_id.is_some() {
-                    self.begin_to_register(cx);
-                } else {
-                    self.registration.phase = Phase::New;
-                    self.session_connected(cx);
-                }
+                self.registration.phase = Phase::New;
+                self.session_connected(cx)
             }
-            Phase::Ensuring(_) | Phase::ClusterId | Phase::Registering | Phase::Registered => {}
+            Phase::Ensuring(_) | Phase::ClusterId | Phase::Registering | Phase::Registered => {
+                Next::Wait
+            }
         }
     }
 
-    pub(super) fn session_expired(&mut self, cx: &mut Context<'_>) {
+    /// The session expired.
+    pub fn session_expired(&mut self, cx: &mut Context<'_>) {
         warn!(broker = %self.config.id, "session at ZooKeeper expired");
         let session = self.registration.session;
         cx.effects.observe(Observation::Broker(BrokerObservation::SessionExpired { session }));
         self.registration.old_sessions.push(session);
         self.registration.phase = Phase::Expired;
-        self.give_up_asking(cx);
-        self.controller.session_expired(cx);
-        self.session.renew(cx.clock, cx.effects);
     }
 
-    pub(super) fn path_ensured(&mut self, cx: &mut Context<'_>, result: Result<Reply, Code>) {
+    /// A persistent znode was created, or was there.
+    pub fn path_ensured(&mut self, cx: &mut Context<'_>, result: Result<Reply, Code>) {
         if let Err(code) = result
             && code != Code::NODE_EXISTS
         {
             warn!(broker = %self.config.id, %code, "cannot create a znode");
         }
-        // The parent of the cluster id is ensured later; nothing waits for it.
+        // The parent of the cluster id is created later; nothing waits for it.
         let Phase::Ensuring(left) = self.registration.phase else { return };
         if left > 1 {
             self.registration.phase = Phase::Ensuring(left - 1);
         } else {
             self.registration.phase = Phase::ClusterId;
-            self.ask_zookeeper(cx, Op::ReadClusterId);
+            self.zk.ask(cx, Op::ReadClusterId);
         }
     }
 
-    pub(super) fn cluster_id_read(&mut self, cx: &mut Context<'_>, result: &Result<Reply, Code>) {
+    /// `/cluster/id` was read.
+    pub fn cluster_id_read(&mut self, cx: &mut Context<'_>, result: &Result<Reply, Code>) -> Next {
         match data(result).map(|data| payload::decode_cluster_id(&data)) {
             Some(Ok(id)) => {
                 info!(broker = %self.config.id, id, "knows its cluster");
-                self.replicas_mut().set_cluster_id(cx, &id);
+                self.replicas.set_cluster_id(cx, &id);
                 self.registration.cluster_id = Some(id);
-                self.begin_to_register(cx);
+                Next::Register
             }
             Some(Err(why)) => {
                 // Kafka cannot start either when the znode is damaged.
                 warn!(broker = %self.config.id, %why, "no cluster id");
-                let at = cx.clock.now + RETRY;
-                cx.timer(Part::Shell, at, TimerFor::Registration as u64);
+                self.retry_later(cx);
+                Next::Wait
             }
             None => {
-                self.ask_zookeeper(cx, Op::Ensure("/cluster".into()));
-                self.ask_zookeeper(cx, Op::CreateClusterId);
+                let drawn = payload::encode_uuid(self.registration.drawn_cluster_id);
+                self.zk.ask(cx, Op::Ensure("/cluster".into()));
+                self.zk.ask(cx, Op::CreateClusterId(drawn));
+                Next::Wait
             }
         }
     }
 
-    fn begin_to_register(&mut self, cx: &mut Context<'_>) {
-        self.registration.phase = Phase::Registering;
-        if !self.registers_before_controller() {
-            self.controller.session_ready(cx, &mut self.session);
-            if !self.accepting {
-                self.accept_requests(cx);
-            }
-        }
-        self.ask_zookeeper(cx, Op::Register);
-    }
-
-    pub(super) fn register_again(&mut self, cx: &mut Context<'_>) {
+    /// The pause before another try is over.
+    pub fn try_again(&mut self, cx: &mut Context<'_>) {
         match self.registration.phase {
-            Phase::Registering => self.ask_zookeeper(cx, Op::Register),
-            Phase::ClusterId => self.ask_zookeeper(cx, Op::ReadClusterId),
-            _ => {}
+            Phase::Registering => self.zk.ask(cx, Op::Register),
+            Phase::ClusterId => self.zk.ask(cx, Op::ReadClusterId),
+            // The session expired meanwhile: the next one registers by itself.
+            Phase::New | Phase::Ensuring(_) | Phase::Expired | Phase::Registered => {}
         }
     }
 
-    pub(super) fn registration_answered(
+    /// ZooKeeper answered the registration.
+    pub fn registration_answered(
         &mut self,
         cx: &mut Context<'_>,
         result: Result<Reply, Code>,
-    ) {
+    ) -> Next {
         let answer = match result {
             Ok(Reply::Created { stat, .. }) => Ok(stat.czxid),
             Ok(Reply::Multi(results)) => match (MultiResult::failure(&results), results.last()) {
@@ -200,34 +216,45 @@ impl Broker {
         };
         match answer {
             Ok(czxid) => self.registered(cx, czxid),
-            Err(Code::NODE_EXISTS) => self.ask_zookeeper(cx, Op::SeeRegistration),
+            Err(Code::NODE_EXISTS) => {
+                self.zk.ask(cx, Op::SeeRegistration);
+                Next::Wait
+            }
             Err(code) => {
                 warn!(broker = %self.config.id, %code, "cannot register");
-                self.register_later(cx);
+                self.retry_later(cx);
+                Next::Wait
             }
         }
     }
 
-    fn register_later(&mut self, cx: &mut Context<'_>) {
+    fn retry_later(&mut self, cx: &mut Context<'_>) {
         let at = cx.clock.now + RETRY;
-        cx.timer(Part::Shell, at, TimerFor::Registration as u64);
+        cx.timer(Part::Server, at, TimerFor::Registration.number());
     }
 
-    pub(super) fn registration_seen(&mut self, cx: &mut Context<'_>, result: &Result<Reply, Code>) {
+    /// Another registration of this broker's id was looked at.
+    pub fn registration_seen(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: &Result<Reply, Code>,
+    ) -> Next {
         let Ok(Reply::Stat(stat)) = result else {
             // It is gone meanwhile.
-            self.ask_zookeeper(cx, Op::Register);
-            return;
+            self.zk.ask(cx, Op::Register);
+            return Next::Wait;
         };
         if stat.ephemeral_owner == self.registration.session {
             // Its own: the answer to the first try was lost.
-            self.registered(cx, stat.czxid);
-        } else if self.registration.old_sessions.contains(&stat.ephemeral_owner) {
-            self.ask_zookeeper(cx, Op::Unregister);
+            return self.registered(cx, stat.czxid);
+        }
+        if self.registration.old_sessions.contains(&stat.ephemeral_owner) {
+            self.zk.ask(cx, Op::Unregister);
         } else {
             self.registration_blocked(cx, stat.ephemeral_owner);
-            self.register_later(cx);
+            self.retry_later(cx);
         }
+        Next::Wait
     }
 
     fn registration_blocked(&mut self, cx: &mut Context<'_>, session: i64) {
@@ -236,24 +263,18 @@ impl Broker {
         }
         warn!(
             broker = %self.config.id, session = format!("{session:#x}"),
-            "is registered already, by a session that lives on; tries again each second"
+            "is registered already, by a session that is still alive; tries again each second"
         );
         let blocked = BrokerObservation::RegistrationBlocked { session };
         cx.effects.observe(Observation::Broker(blocked));
     }
 
-    fn registered(&mut self, cx: &mut Context<'_>, czxid: Zxid) {
+    fn registered(&mut self, cx: &mut Context<'_>, czxid: Zxid) -> Next {
         let epoch = czxid.0;
         info!(broker = %self.config.id, epoch, "registered");
         self.registration.phase = Phase::Registered;
         self.registration.epoch = Some(epoch);
         cx.effects.observe(Observation::Broker(BrokerObservation::Registered { epoch }));
-        if self.registers_before_controller() {
-            self.controller.session_ready(cx, &mut self.session);
-        }
-        self.ask_zookeeper(cx, Op::ListConfigChanges);
-        if !self.accepting && !self.shutdown.has_closed_sockets() {
-            self.accept_requests(cx);
-        }
+        Next::Work
     }
 }

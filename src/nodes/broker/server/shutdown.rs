@@ -1,4 +1,4 @@
-//! Ending in an orderly way (`KafkaServer.shutdown`).
+//! Controlled shutdown (`KafkaServer.shutdown`).
 //!
 //! First the controller is asked to move this broker's leaderships away, up to
 //! `controlled.shutdown.max.retries` times with a pause of `controlled.shutdown.retry.backoff.ms`; requests
@@ -10,23 +10,26 @@ use kafka_protocol::messages::{
 };
 use tracing::{info, warn};
 
-use super::controller_channel::Purpose;
+use super::connections::Connections;
+use super::controller_channel::{CallEnd, ControllerClient};
+use super::timers::TimerFor;
 use super::zk_requests::{Op, data};
-use super::{Broker, TimerFor};
-use crate::nodes::broker::context::{Context, Part};
+use crate::nodes::broker::Config;
+use crate::nodes::broker::context::{Context, Part, Purpose};
+use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::znodes::payload;
 use crate::releases::apis::highest;
-use crate::vocab::BrokerId;
+use crate::vocab::{BrokerEpoch, BrokerId};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How far the end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Nobody asked for it.
+    /// It did not begin.
     #[default]
     No,
-    /// Asks the controller, and may so many times more.
-    ZkRequests(u32),
+    /// Asks the controller, and has so many tries left.
+    Asking(u32),
     /// The sockets are closed; the logs are being flushed.
     Flushing,
     /// The session is being closed.
@@ -41,58 +44,76 @@ impl Shutdown {
         matches!(self, Self::Flushing | Self::Leaving | Self::Gone)
     }
 
-    /// Whether only the logs are in the way.
+    /// Whether it waits only for the logs.
     pub fn waits_for_flush(self) -> bool {
         self == Self::Flushing
     }
 }
 
-impl Broker {
-    pub(super) fn begin_shutdown(&mut self, cx: &mut Context<'_>) {
-        if self.shutdown != Shutdown::No {
+/// The parts that a shutdown works with.
+#[derive(Debug)]
+pub struct ShutdownHandler<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// How far it is.
+    pub shutdown: &'a mut Shutdown,
+    /// Of the last registration.
+    pub broker_epoch: Option<BrokerEpoch>,
+    /// The connections of clients.
+    pub connections: &'a mut Connections,
+    /// The replicas.
+    pub replicas: &'a mut ReplicaManager,
+    /// The way to the controller, and to ZooKeeper.
+    pub client: ControllerClient<'a>,
+}
+
+impl ShutdownHandler<'_> {
+    /// Begins.
+    pub fn begin(&mut self, cx: &mut Context<'_>) {
+        if *self.shutdown != Shutdown::No {
+            // The operator asked for it twice.
             return;
         }
         info!(broker = %self.config.id, "shuts down");
-        if self.config.controlled_shutdown && self.registration.epoch().is_some() {
-            self.shutdown = Shutdown::ZkRequests(self.config.controlled_shutdown_max_retries);
-            self.ask_for_shutdown(cx);
+        if self.config.controlled_shutdown && self.broker_epoch.is_some() {
+            *self.shutdown = Shutdown::Asking(self.config.controlled_shutdown_max_retries);
+            self.ask(cx);
         } else {
             self.close_sockets(cx);
         }
     }
 
-    fn ask_for_shutdown(&mut self, cx: &mut Context<'_>) {
-        let Shutdown::ZkRequests(left) = self.shutdown else { return };
+    /// Asks the controller, or gives up after the last try.
+    pub fn ask(&mut self, cx: &mut Context<'_>) {
+        let Shutdown::Asking(left) = *self.shutdown else {
+            unreachable!("a shutdown asks until the sockets are closed");
+        };
         if left == 0 {
             warn!(broker = %self.config.id, "all attempts at a controlled shutdown failed");
             self.close_sockets(cx);
             return;
         }
-        self.shutdown = Shutdown::ZkRequests(left - 1);
-        self.ask_zookeeper(cx, Op::FindController);
-    }
-
-    pub(super) fn retry_controlled_shutdown(&mut self, cx: &mut Context<'_>) {
-        self.ask_for_shutdown(cx);
+        *self.shutdown = Shutdown::Asking(left - 1);
+        self.client.zk.ask(cx, Op::FindController);
     }
 
     fn ask_later(&mut self, cx: &mut Context<'_>) {
-        if matches!(self.shutdown, Shutdown::ZkRequests(_)) {
-            let at = cx.clock.now + self.config.controlled_shutdown_retry_backoff;
-            cx.timer(Part::Shell, at, TimerFor::ShutdownRetry as u64);
-        }
+        let at = cx.clock.now + self.config.controlled_shutdown_retry_backoff;
+        cx.timer(Part::Server, at, TimerFor::ShutdownRetry.number());
     }
 
-    pub(super) fn controller_found(&mut self, cx: &mut Context<'_>, result: &Result<Reply, Code>) {
+    /// `/controller` was read.
+    pub fn controller_found(&mut self, cx: &mut Context<'_>, result: &Result<Reply, Code>) {
         match data(result).map(|data| payload::Controller::decode(&data)) {
             Some(Ok(controller)) => {
-                self.ask_zookeeper(cx, Op::FindControllerHost(controller.broker));
+                self.client.zk.ask(cx, Op::FindControllerHost(controller.broker));
             }
             _ => self.ask_later(cx),
         }
     }
 
-    pub(super) fn controller_host_found(
+    /// The controller's registration was read.
+    pub fn controller_host_found(
         &mut self,
         cx: &mut Context<'_>,
         controller: BrokerId,
@@ -106,21 +127,18 @@ impl Broker {
         };
         let request = ControlledShutdownRequest::default()
             .with_broker_id(WireBrokerId(self.config.id.0))
-            .with_broker_epoch(self.registration.epoch().unwrap_or(-1));
+            .with_broker_epoch(self.broker_epoch.unwrap_or(-1));
         let version = highest(self.config.version, ApiKey::ControlledShutdown).unwrap_or(0);
         let body = RequestKind::ControlledShutdown(request);
-        let to = self.roster.find(&host.host);
-        self.call_controller(cx, Purpose::ControlledShutdown, to, version, body);
+        let to = self.client.roster.find(&host.host);
+        if self.client.call(cx, Purpose::ControlledShutdown, to, version, body).is_err() {
+            self.answered(cx, None);
+        }
     }
 
-    pub(super) fn controlled_shutdown_answered(
-        &mut self,
-        cx: &mut Context<'_>,
-        answer: Option<ResponseKind>,
-    ) {
-        if !matches!(self.shutdown, Shutdown::ZkRequests(_)) {
-            return;
-        }
+    /// The controller answered, or cannot be reached.
+    pub fn answered(&mut self, cx: &mut Context<'_>, answer: CallEnd) {
+        assert!(matches!(self.shutdown, Shutdown::Asking(_)), "one request at a time");
         match answer {
             Some(ResponseKind::ControlledShutdown(response))
                 if response.error_code == 0 && response.remaining_partitions.is_empty() =>
@@ -136,25 +154,25 @@ impl Broker {
     }
 
     fn close_sockets(&mut self, cx: &mut Context<'_>) {
-        self.shutdown = Shutdown::Flushing;
-        self.accepting = false;
-        for conn in self.clients.conns() {
-            self.drop_client(cx, conn);
+        *self.shutdown = Shutdown::Flushing;
+        self.connections.set_accepting(false);
+        for conn in self.connections.clients() {
+            self.connections.close(cx, self.replicas, conn);
         }
-        self.controller.shutdown(cx);
-        self.replicas_mut().begin_shutdown(cx);
+        self.client.controller.shutdown(cx);
+        self.replicas.begin_shutdown(cx);
     }
 
     /// The logs are flushed: the registration goes, with the session.
-    pub(super) fn leave(&mut self, cx: &mut Context<'_>) {
-        self.shutdown = Shutdown::Leaving;
-        self.session.close(cx.clock, cx.effects);
+    pub fn leave(&mut self, cx: &mut Context<'_>) {
+        *self.shutdown = Shutdown::Leaving;
+        self.client.zk.session.close(cx.clock, cx.effects);
     }
 
     /// The session is closed, or could not be reached to be closed.
-    pub(super) fn session_closed(&mut self, cx: &mut Context<'_>) {
-        if self.shutdown == Shutdown::Leaving {
-            self.shutdown = Shutdown::Gone;
+    pub fn session_closed(&mut self, cx: &mut Context<'_>) {
+        if *self.shutdown == Shutdown::Leaving {
+            *self.shutdown = Shutdown::Gone;
             info!(broker = %self.config.id, "ends");
             cx.effects.exit();
         }

@@ -1,19 +1,20 @@
-//! What the server asks of ZooKeeper, and telling the answers to whom they concern.
+//! The server's requests to ZooKeeper, and the session that carries them.
 //!
-//! A connection loss leaves it open whether a request took effect. As Kafka does
+//! After a connection loss it is unknown whether a request took effect. As Kafka does
 //! (`KafkaZkClient.retryRequestsUntilConnected`), the request is sent again when the session is connected
-//! again, and whoever gets the answer allows for the first try having landed. When the session expires,
+//! again; so an answer may be that of a request whose first try took effect. When the session expires,
 //! writes are given up and reads are sent again in the next session.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tracing::warn;
 
-use super::Broker;
+use crate::nodes::broker::Config;
+use crate::nodes::broker::config::PORT;
 use crate::nodes::broker::context::{Context, IsrChange, Part};
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::nodes::session::Session;
 use crate::releases::Change;
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::{
@@ -23,15 +24,15 @@ use crate::wire::zookeeper::{
 /// A request of the server, as what it is for.
 #[derive(Clone, Debug)]
 pub enum Op {
-    /// Create a persistent znode with this data (null when `None`), if it does not exist.
+    /// Create a persistent znode without data, if it does not exist.
     Ensure(Arc<str>),
     /// Read `/cluster/id`.
     ReadClusterId,
-    /// Create `/cluster/id`.
-    CreateClusterId,
+    /// Create `/cluster/id` with this id.
+    CreateClusterId(String),
     /// Create this broker's registration.
     Register,
-    /// See whose registration stands in the way.
+    /// See which session holds this broker's registration.
     SeeRegistration,
     /// Remove the registration of this broker's expired session.
     Unregister,
@@ -43,9 +44,9 @@ pub enum Op {
     ReadTopicConfig(Arc<str>),
     /// Write a partition's state with other in-sync replicas.
     WriteIsr(IsrChange),
-    /// See whether a refused write is what stands there.
+    /// See whether a refused write took effect earlier.
     RereadIsr(IsrChange),
-    /// Tell the controller of changed in-sync replicas.
+    /// Notify the controller of changed in-sync replicas.
     NotifyIsrChanges(Vec<TopicPartition>),
     /// Read `/controller`, to shut down.
     FindController,
@@ -53,9 +54,22 @@ pub enum Op {
     FindControllerHost(BrokerId),
 }
 
-/// Requests that are not answered yet.
-#[derive(Debug, Default)]
+/// The partition state that a change of the ISR would write; `leader` is this broker.
+pub fn proposed_state(leader: BrokerId, change: &IsrChange) -> payload::PartitionState {
+    payload::PartitionState {
+        controller_epoch: change.controller_epoch,
+        leader,
+        leader_epoch: change.leader_epoch,
+        isr: change.isr.clone(),
+    }
+}
+
+/// Owns the session, and the requests of the server that are not answered yet.
+#[derive(Debug)]
 pub struct ZkRequests {
+    config: Arc<Config>,
+    /// The controller's requests go out on it, too.
+    pub session: Session,
     next: u64,
     pending: BTreeMap<u64, Op>,
     /// To be sent when the session is connected.
@@ -64,67 +78,91 @@ pub struct ZkRequests {
 }
 
 impl ZkRequests {
+    /// No requests, and a session that is not started.
+    pub fn new(config: Arc<Config>, session: Session) -> Self {
+        Self {
+            config,
+            session,
+            next: 0,
+            pending: BTreeMap::new(),
+            stalled: Vec::new(),
+            connected: false,
+        }
+    }
+
+    /// Sends a request, now or when the session is connected.
+    pub fn ask(&mut self, cx: &mut Context<'_>, op: Op) {
+        if !self.connected {
+            self.stalled.push(op);
+            return;
+        }
+        let request = self.request(cx, &op);
+        self.next += 1;
+        let number = self.next;
+        self.pending.insert(number, op);
+        self.session.request(cx.clock, cx.effects, request, Part::Server.mark(number));
+    }
+
+    /// The session is connected: what waited is sent.
+    pub fn connected(&mut self, cx: &mut Context<'_>) {
+        self.connected = true;
+        for op in std::mem::take(&mut self.stalled) {
+            self.ask(cx, op);
+        }
+    }
+
     /// The session has no connection.
     pub fn disconnected(&mut self) {
         self.connected = false;
     }
-}
 
-impl Broker {
-    /// Sends a request of the server to ZooKeeper, now or when it is connected.
-    pub(super) fn ask_zookeeper(&mut self, cx: &mut Context<'_>, op: Op) {
-        if !self.zk_requests.connected {
-            self.zk_requests.stalled.push(op);
-            return;
-        }
-        let request = self.zookeeper_request(cx, &op);
-        self.zk_requests.next += 1;
-        let number = self.zk_requests.next;
-        self.zk_requests.pending.insert(number, op);
-        self.session.request(cx.clock, cx.effects, request, Part::Shell.mark(number));
-    }
-
-    /// The session is connected: what waited is sent.
-    pub(super) fn send_stalled(&mut self, cx: &mut Context<'_>) {
-        self.zk_requests.connected = true;
-        for op in std::mem::take(&mut self.zk_requests.stalled) {
-            self.ask_zookeeper(cx, op);
-        }
-    }
-
-    /// The session expired: what is to be read is read in the next one, what was to be written is given up.
-    pub(super) fn give_up_asking(&mut self, cx: &mut Context<'_>) {
-        self.zk_requests.connected = false;
-        let pending = std::mem::take(&mut self.zk_requests.pending);
-        let stalled = std::mem::take(&mut self.zk_requests.stalled);
+    /// The session expired: reads are sent again in the next one. Returns the writes of in-sync replicas and
+    /// notifications, which are given up; registering starts again with the new session.
+    pub fn expired(&mut self) -> Vec<Op> {
+        self.connected = false;
+        let pending = std::mem::take(&mut self.pending);
+        let stalled = std::mem::take(&mut self.stalled);
+        let mut given_up = Vec::new();
         for op in pending.into_values().chain(stalled) {
             match op {
                 Op::ReadTopicConfig(_)
                 | Op::ReadConfigChange(_)
                 | Op::FindController
-                | Op::FindControllerHost(_) => self.zk_requests.stalled.push(op),
-                Op::WriteIsr(change) | Op::RereadIsr(change) => self.isr_refused(cx, &change.at),
-                Op::NotifyIsrChanges(partitions) => self.isr.notification_failed(partitions),
-                // Registering begins anew with the new session.
+                | Op::FindControllerHost(_) => self.stalled.push(op),
+                Op::WriteIsr(_) | Op::RereadIsr(_) | Op::NotifyIsrChanges(_) => given_up.push(op),
                 Op::Ensure(_)
                 | Op::ReadClusterId
-                | Op::CreateClusterId
+                | Op::CreateClusterId(_)
                 | Op::Register
                 | Op::SeeRegistration
                 | Op::Unregister
                 | Op::ListConfigChanges => {}
             }
         }
+        given_up
     }
 
-    fn zookeeper_request(&self, cx: &Context<'_>, op: &Op) -> Request {
+    /// The request that was answered; `None` when the answer decides nothing.
+    pub fn answered(&mut self, number: u64, result: &Result<Reply, Code>) -> Option<Op> {
+        // A request of an expired session was given up or is sent again.
+        let op = self.pending.remove(&number)?;
+        match result {
+            Err(Code::CONNECTION_LOSS) => self.stalled.push(op),
+            // The event that the session expired follows, and decides.
+            Err(Code::SESSION_EXPIRED) => drop(self.pending.insert(number, op)),
+            _ => return Some(op),
+        }
+        None
+    }
+
+    fn request(&self, cx: &Context<'_>, op: &Op) -> Request {
         let read = |path: String| Request::GetData { path: path.into(), watch: false };
         let own = || paths::broker(self.config.id);
         match op {
             Op::Ensure(path) => Request::Create(Create::persistent(path.clone(), None)),
             Op::ReadClusterId => read(paths::CLUSTER_ID.to_owned()),
-            Op::CreateClusterId => {
-                let data = payload::encode_cluster_id(&self.registration.drawn_cluster_id());
+            Op::CreateClusterId(id) => {
+                let data = payload::encode_cluster_id(id);
                 Request::Create(Create::persistent(paths::CLUSTER_ID, Some(data)))
             }
             Op::Register => self.registration_request(own(), cx.clock.wall_ms),
@@ -137,7 +175,7 @@ impl Broker {
             Op::ReadTopicConfig(topic) => read(paths::topic_config(topic)),
             Op::WriteIsr(change) => Request::SetData(SetData {
                 path: paths::partition_state(&change.at).into(),
-                data: Some(self.isr_state(change).encode()),
+                data: Some(proposed_state(self.config.id, change).encode()),
                 version: change.partition_epoch,
             }),
             Op::RereadIsr(change) => read(paths::partition_state(&change.at)),
@@ -154,7 +192,7 @@ impl Broker {
     fn registration_request(&self, path: String, wall_ms: i64) -> Request {
         let data = payload::BrokerRegistration {
             host: self.config.host.clone(),
-            port: super::PORT,
+            port: PORT,
             external: self.config.external.as_ref().map(|listener| listener.advertised.clone()),
             rack: None,
             timestamp_ms: wall_ms,
@@ -169,46 +207,6 @@ impl Broker {
             ])
         } else {
             Request::Create(Create::ephemeral(path, Some(data)))
-        }
-    }
-
-    /// ZooKeeper answered request `number` of the server.
-    pub(super) fn zookeeper_replied(
-        &mut self,
-        cx: &mut Context<'_>,
-        number: u64,
-        result: Result<Reply, Code>,
-    ) {
-        // What an expired session was asked for is settled already.
-        let Some(op) = self.zk_requests.pending.remove(&number) else { return };
-        if result == Err(Code::CONNECTION_LOSS) {
-            self.zk_requests.stalled.push(op);
-            return;
-        }
-        if result == Err(Code::SESSION_EXPIRED) {
-            self.zk_requests.pending.insert(number, op);
-            return;
-        }
-        match op {
-            Op::Ensure(_) => self.path_ensured(cx, result),
-            Op::ReadClusterId => self.cluster_id_read(cx, &result),
-            Op::CreateClusterId => self.ask_zookeeper(cx, Op::ReadClusterId),
-            Op::Register => self.registration_answered(cx, result),
-            Op::SeeRegistration => self.registration_seen(cx, &result),
-            Op::Unregister => self.ask_zookeeper(cx, Op::Register),
-            Op::ListConfigChanges => self.config_changes_listed(cx, result),
-            Op::ReadConfigChange(_) => self.config_change_read(cx, &result),
-            Op::ReadTopicConfig(topic) => self.topic_config_read(cx, &topic, &result),
-            Op::WriteIsr(change) => self.isr_written(cx, change, &result),
-            Op::RereadIsr(change) => self.isr_reread(cx, change, &result),
-            Op::NotifyIsrChanges(partitions) => {
-                if let Err(code) = result {
-                    warn!(broker = %self.config.id, %code, "cannot notify of ISR changes");
-                    self.isr.notification_failed(partitions);
-                }
-            }
-            Op::FindController => self.controller_found(cx, &result),
-            Op::FindControllerHost(broker) => self.controller_host_found(cx, broker, &result),
         }
     }
 }

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::broker::config::Config;
-use crate::nodes::broker::context::{Ask, Context, Outbox, Part, ReplyTo};
+use crate::nodes::broker::context::{Ask, ConnOwner, Context, Outbox, Part, ReplyTo};
 use crate::nodes::broker::controller::Controller;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{BrokerRegistration, PartitionState, TopicAssignment};
@@ -104,6 +104,8 @@ pub struct World {
     deliveries: VecDeque<(BrokerId, Delivery)>,
     timers: BTreeSet<(Time, u64, BrokerId, u64)>,
     conns: BTreeMap<ConnId, (BrokerId, BrokerId)>,
+    /// The broker that a connection of a controller is for, until the controller closes it.
+    owners: BTreeMap<ConnId, BrokerId>,
     /// Brokers whose process is gone.
     pub dead: BTreeSet<BrokerId>,
     /// Brokers that hear no watches.
@@ -153,6 +155,7 @@ impl World {
             deliveries: VecDeque::new(),
             timers: BTreeSet::new(),
             conns: BTreeMap::new(),
+            owners: BTreeMap::new(),
             dead: BTreeSet::new(),
             deaf: BTreeSet::new(),
             lost_answers: 0,
@@ -248,8 +251,14 @@ impl World {
             self.deliveries.push_back((id, Delivery::Request(number, request)));
         }
         for ask in outbox.asks {
-            let Ask::Reply { to, body } = ask else { panic!("{ask:?}") };
-            self.replies.push((to, *body));
+            match ask {
+                Ask::Reply { to, body } => self.replies.push((to, *body)),
+                Ask::Own(conn, ConnOwner::ControlledBroker(broker)) => {
+                    self.owners.insert(conn, broker);
+                }
+                Ask::Disown(conn) => drop(self.owners.remove(&conn)),
+                other => panic!("{other:?}"),
+            }
         }
         self.apply_effects(id);
     }
@@ -326,13 +335,19 @@ impl World {
                     self.act(id.0, |controller, cx| controller.watched(cx, &event));
                 }
                 Delivery::Opened(conn) => {
-                    self.act(id.0, |controller, cx| controller.peers.opened(cx.effects, conn));
+                    if let Some(&broker) = self.owners.get(&conn) {
+                        self.act(id.0, |controller, cx| controller.opened(cx, broker, conn));
+                    }
                 }
                 Delivery::Bytes(conn, bytes) => {
-                    self.act(id.0, |controller, cx| controller.bytes_received(cx, conn, bytes));
+                    if let Some(&broker) = self.owners.get(&conn) {
+                        self.act(id.0, |one, cx| one.bytes_received(cx, broker, bytes));
+                    }
                 }
                 Delivery::Closed(conn) => {
-                    self.act(id.0, |controller, cx| controller.connection_closed(cx, conn));
+                    if let Some(broker) = self.owners.remove(&conn) {
+                        self.act(id.0, |controller, cx| controller.closed(cx, broker));
+                    }
                 }
             }
         }

@@ -10,9 +10,13 @@ use kafka_protocol::messages::{
     OffsetForLeaderEpochRequest, RequestKind, TopicName,
 };
 
-use super::{Asked, Fetcher, Question, stage_now};
-use crate::nodes::broker::replica::partition::Stage;
-use crate::nodes::broker::replica::{ReplicaManager, Slot};
+use super::fetchers::{Asked, Fetcher, Question};
+use crate::nodes::broker::Config;
+use crate::nodes::broker::replica::log_manager::LogManager;
+use crate::nodes::broker::replica::partition::{
+    FetchState, Follower, PartitionReplica, ReplicaRole,
+};
+use crate::nodes::broker::replica::replicas::{Replicas, Slot};
 use crate::releases::apis::highest;
 use crate::releases::{KafkaVersion, Truncation};
 use crate::vocab::{LeaderEpoch, Mutant, Time};
@@ -20,7 +24,7 @@ use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 type Request = (ApiKey, i16, RequestKind, Asked);
 
-/// What followers speak: `inter.broker.protocol.version` is that of the release.
+/// The version that followers use: `inter.broker.protocol.version` is that of the release.
 fn version(release: KafkaVersion, api: ApiKey) -> i16 {
     highest(release, api).expect("a release speaks what its followers ask for")
 }
@@ -38,29 +42,47 @@ fn group<T>(
     }
 }
 
-impl ReplicaManager {
+/// Whether a partition's question may be asked now, and which.
+fn state_now(replica: &PartitionReplica, now: Time) -> Result<FetchState, Option<Time>> {
+    let ReplicaRole::Follower(Follower { state, delayed_until, .. }) = replica.role else {
+        unreachable!("a fetcher has followers only");
+    };
+    if matches!(state, FetchState::Parked | FetchState::Failed) {
+        return Err(None);
+    }
+    if delayed_until > now { Err(Some(delayed_until)) } else { Ok(state) }
+}
+
+/// The parts that the next request is made from; changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBuilder<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// All replicas.
+    pub replicas: &'a Replicas,
+    /// What is on its way to the disk.
+    pub logs: &'a LogManager,
+}
+
+impl RequestBuilder<'_> {
     /// The next request of a fetcher: truncation first, then offsets that went out of range, then records.
     /// With nothing to ask, says when there may be.
-    pub(super) fn next_question(
-        &self,
-        fetcher: &Fetcher,
-        now: Time,
-    ) -> (Option<Request>, Option<Time>) {
+    pub fn next(self, fetcher: &Fetcher, now: Time) -> (Option<Request>, Option<Time>) {
         let (mut truncating, mut lost, mut fetching) = (Vec::new(), Vec::new(), Vec::new());
         let mut delayed_until: Option<Time> = None;
         let rotated =
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
         for &slot in rotated {
-            let log = &self.at(slot).log;
-            if log.flushed_end() < log.end() || self.cutting.contains(&slot) {
+            let log = &self.replicas.at(slot).log;
+            if log.flushed_end() < log.end() || self.logs.is_cutting(slot) {
                 // An append or a cut waits for an fsync, and with it, as it is one thread, the whole fetcher.
                 return (None, None);
             }
-            match stage_now(self.at(slot), now) {
-                Ok(Stage::Truncating) => truncating.push(slot),
-                Ok(Stage::AskingEnd | Stage::AskingStart) => lost.push(slot),
-                Ok(Stage::Fetching) => fetching.push(slot),
-                Ok(Stage::Parked | Stage::Failed) | Err(None) => {}
+            match state_now(self.replicas.at(slot), now) {
+                Ok(FetchState::Truncating) => truncating.push(slot),
+                Ok(FetchState::AskingEnd | FetchState::AskingStart) => lost.push(slot),
+                Ok(FetchState::Fetching) => fetching.push(slot),
+                Ok(FetchState::Parked | FetchState::Failed) | Err(None) => {}
                 Err(Some(until)) => {
                     delayed_until = Some(delayed_until.map_or(until, |other| other.min(until)));
                 }
@@ -78,22 +100,22 @@ impl ReplicaManager {
         (request, delayed_until)
     }
 
-    fn wire_id(&self) -> WireBrokerId {
+    fn wire_id(self) -> WireBrokerId {
         WireBrokerId(self.config.id.0)
     }
 
-    fn latest_epoch(&self, slot: Slot) -> LeaderEpoch {
-        self.at(slot).log.epochs().latest().unwrap_or(-1)
+    fn latest_epoch(self, slot: Slot) -> LeaderEpoch {
+        self.replicas.at(slot).log.epochs().latest().unwrap_or(-1)
     }
 
-    fn fetch_request(&self, slots: &[Slot]) -> Request {
+    fn fetch_request(self, slots: &[Slot]) -> Request {
         let config = &self.config;
         let tells_epoch = config.version.truncation() == Truncation::OnFetch
             && !config.is(Mutant::CompareOffsetsOnly);
         let (mut topics, mut last): (Vec<FetchTopic>, _) = (Vec::new(), None);
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
-            let partition = self.at(slot);
+            let partition = self.replicas.at(slot);
             group(&mut topics, &mut last, &partition.topic, |name| {
                 FetchTopic::default().with_topic(name)
             });
@@ -119,11 +141,11 @@ impl ReplicaManager {
         (ApiKey::Fetch, version, RequestKind::Fetch(request), Asked::Fetch(asked))
     }
 
-    fn epochs_request(&self, slots: &[Slot]) -> Request {
+    fn epochs_request(self, slots: &[Slot]) -> Request {
         let (mut topics, mut last): (Vec<OffsetForLeaderTopic>, _) = (Vec::new(), None);
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
-            let partition = self.at(slot);
+            let partition = self.replicas.at(slot);
             group(&mut topics, &mut last, &partition.topic, |name| {
                 OffsetForLeaderTopic::default().with_topic(name)
             });
@@ -143,23 +165,25 @@ impl ReplicaManager {
         (ApiKey::OffsetForLeaderEpoch, version, body, Asked::Epochs(asked))
     }
 
-    fn offsets_request(&self, slots: &[Slot]) -> Request {
+    fn offsets_request(self, slots: &[Slot]) -> Request {
         let (mut topics, mut last): (Vec<ListOffsetsTopic>, _) = (Vec::new(), None);
         let mut asked = Vec::with_capacity(slots.len());
         for &slot in slots {
-            let partition = self.at(slot);
-            let super::Role::Follower(follower) = &partition.role else { continue };
+            let partition = self.replicas.at(slot);
+            let ReplicaRole::Follower(follower) = &partition.role else {
+                unreachable!("a fetcher has followers only");
+            };
             group(&mut topics, &mut last, &partition.topic, |name| {
                 ListOffsetsTopic::default().with_name(name)
             });
-            let asks_start = follower.stage == Stage::AskingStart;
+            let asks_start = follower.state == FetchState::AskingStart;
             let timestamp = if asks_start { EARLIEST_TIMESTAMP } else { LATEST_TIMESTAMP };
             let question = ListOffsetsPartition::default()
                 .with_partition_index(partition.at.partition)
                 .with_current_leader_epoch(partition.leader_epoch)
                 .with_timestamp(timestamp);
             topics.last_mut().expect("it was just begun").partitions.push(question);
-            asked.push(Question { slot, current: partition.leader_epoch, what: follower.stage });
+            asked.push(Question { slot, current: partition.leader_epoch, what: follower.state });
         }
         let request =
             ListOffsetsRequest::default().with_replica_id(self.wire_id()).with_topics(topics);

@@ -1,4 +1,4 @@
-//! What a fetcher makes of its leader's answers.
+//! What follows from a leader's answers.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -7,12 +7,18 @@ use kafka_protocol::messages::{
     FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse, TopicName,
 };
 
-use super::Question;
+use super::fetchers::{Fetcher, Question};
 use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
-use crate::nodes::broker::replica::partition::{Follower, Partition, Role, Stage};
-use crate::nodes::broker::replica::{ReplicaManager, Slot};
+use crate::nodes::broker::replica::high_watermark::set_high_watermark;
+use crate::nodes::broker::replica::log_manager::LogManager;
+use crate::nodes::broker::replica::partition::{
+    FetchState, Follower, PartitionReplica, ReplicaRole,
+};
+use crate::nodes::broker::replica::replicas::{Replicas, Slot};
+use crate::nodes::broker::replica::truncation::Truncator;
 use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset, TopicPartition};
 use crate::wire::records::{Batch, BatchError};
@@ -26,7 +32,38 @@ enum AppendError {
     DoesNotFollow(Offset, Offset),
 }
 
-impl ReplicaManager {
+/// A fetch was refused as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// Observes that a partition is fetched no more.
+pub fn observe_failed(
+    cx: &mut Context<'_>,
+    replica: &PartitionReplica,
+    leader: BrokerId,
+    refused: TopicPartition,
+) {
+    let (at, end) = (replica.at.clone(), replica.log.end());
+    let failed = BrokerObservation::FetchingFailed { at, leader, end, refused };
+    cx.effects.observe(Observation::Broker(failed));
+}
+
+/// The parts that answers of a leader work with.
+#[derive(Debug)]
+pub struct ResponseHandler<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// All replicas.
+    pub replicas: &'a mut Replicas,
+    /// The disk.
+    pub logs: &'a mut LogManager,
+    /// The fetcher that asked.
+    pub fetcher: &'a mut Fetcher,
+    /// The leader that answered.
+    pub leader: BrokerId,
+}
+
+impl ResponseHandler<'_> {
     /// Finds the question that an answer belongs to: nearly always the next one.
     fn question<T: Copy>(
         &self,
@@ -36,7 +73,7 @@ impl ReplicaManager {
         index: i32,
     ) -> Option<Question<T>> {
         let hit = |question: &Question<T>| {
-            let partition = self.partitions[question.slot].as_ref();
+            let partition = self.replicas.get(question.slot);
             partition.is_some_and(|p| p.at.partition == index && p.topic == *topic)
         };
         let n = match asked.get(*next) {
@@ -47,73 +84,83 @@ impl ReplicaManager {
         Some(asked[n])
     }
 
-    /// Whether a partition still waits for an answer of `leader` that was asked for under epoch `current`.
+    /// Whether a partition still waits for an answer that was asked for under epoch `current`: it can have been
+    /// deleted since, or lead, or follow another.
     ///
     /// Before 2.1 requests did not carry the epoch, and an answer to an older one was taken.
-    fn awaits(&self, slot: Slot, leader: BrokerId, current: LeaderEpoch, stage: Stage) -> bool {
-        let Some(partition) = self.partitions[slot].as_ref() else { return false };
-        let Role::Follower(follower) = &partition.role else { return false };
+    fn awaits(&self, slot: Slot, current: LeaderEpoch, state: FetchState) -> bool {
+        let Some(replica) = self.replicas.get(slot) else { return false };
+        let ReplicaRole::Follower(follower) = &replica.role else { return false };
         let same_epoch = !self.config.version.has(Change::EpochInReplicaRequests)
-            || partition.leader_epoch == current;
-        follower.leader == Some(leader) && follower.stage == stage && same_epoch
+            || replica.leader_epoch == current;
+        follower.leader == Some(self.leader) && follower.state == state && same_epoch
+    }
+
+    fn truncator(&mut self) -> Truncator<'_> {
+        Truncator { config: self.config, replicas: self.replicas, logs: self.logs }
     }
 
     fn follower(&mut self, slot: Slot) -> &mut Follower {
-        self.at_mut(slot).follower_mut().expect("the replica was just seen to follow")
+        self.replicas.at_mut(slot).follower_mut().expect("the replica was just seen to follow")
     }
 
     /// Leaves a partition alone for `replica.fetch.backoff.ms`.
     fn delay(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        let until = Self::later(cx, self.config.replica_fetch_backoff);
+        let until = cx.clock.now + self.config.replica_fetch_backoff;
         self.follower(slot).delayed_until = until;
     }
 
     fn refused(&mut self, cx: &mut Context<'_>, slot: Slot, code: i16, current: LeaderEpoch) {
-        let partition = self.at_mut(slot);
+        let partition = self.replicas.at_mut(slot);
         let error = ResponseError::try_from_code(code);
         tracing::info!(at = %partition.at, ?error, "fetcher: refused by the leader");
         if error == Some(ResponseError::FencedLeaderEpoch) && partition.leader_epoch == current {
-            // The controller has moved on: its word is on its way.
-            self.follower(slot).stage = Stage::Parked;
+            // The controller elected again: its LeaderAndIsr is on its way.
+            self.follower(slot).state = FetchState::Parked;
         } else {
             self.delay(cx, slot);
         }
     }
 
-    pub(super) fn fetched(
+    /// A fetch was answered.
+    ///
+    /// # Errors
+    /// When it was refused as a whole.
+    pub fn fetched(
         &mut self,
         cx: &mut Context<'_>,
-        leader: BrokerId,
         asked: &[Question<Offset>],
         response: FetchResponse,
-    ) {
+    ) -> Result<(), Refused> {
         if response.error_code != 0 {
-            tracing::warn!(%leader, code = response.error_code, "fetcher: fetch refused");
-            self.pause(cx, leader);
-            return;
+            let (leader, code) = (self.leader, response.error_code);
+            tracing::warn!(%leader, code, "fetcher: fetch refused");
+            return Err(Refused);
         }
         let (mut next, mut last_with_data) = (0, None);
         for topic in response.responses {
             for data in topic.partitions {
                 let question = self.question(asked, &mut next, &topic.topic, data.partition_index);
+                // Its replica was deleted since.
                 let Some(question) = question else { continue };
                 if data.records.as_ref().is_some_and(|records| !records.is_empty()) {
                     last_with_data = Some(question.slot);
                 }
                 let slot = question.slot;
-                let awaited = self.awaits(slot, leader, question.current, Stage::Fetching)
-                    && self.at(slot).log.end() == question.what;
+                let awaited = self.awaits(slot, question.current, FetchState::Fetching)
+                    && self.replicas.at(slot).log.end() == question.what;
                 if awaited && !self.partition_fetched(cx, slot, question.current, &data) {
-                    self.fail(cx, leader, slot);
-                    if self.fetchers.get(&leader).is_some_and(|f| f.ended_by.is_some()) {
-                        return;
+                    self.fail(cx, slot);
+                    if self.fetcher.ended_by.is_some() {
+                        return Ok(());
                     }
                 }
             }
         }
-        if let (Some(slot), Some(fetcher)) = (last_with_data, self.fetchers.get_mut(&leader)) {
-            fetcher.first = slot + 1;
+        if let Some(slot) = last_with_data {
+            self.fetcher.first = slot + 1;
         }
+        Ok(())
     }
 
     /// Takes one partition's answer; whether the records in it, if there are any, follow on the log.
@@ -125,8 +172,8 @@ impl ReplicaManager {
         data: &PartitionData,
     ) -> bool {
         if data.error_code == ResponseError::OffsetOutOfRange.code() {
-            tracing::info!(at = %self.at(slot).at, "fetcher: out of the leader's range");
-            self.follower(slot).stage = Stage::AskingEnd;
+            tracing::info!(at = %self.replicas.at(slot).at, "fetcher: out of the leader's range");
+            self.follower(slot).state = FetchState::AskingEnd;
             return true;
         }
         if data.error_code != 0 {
@@ -138,59 +185,44 @@ impl ReplicaManager {
             // Only cut: the high watermark of this response is of a log that this one does not follow yet
             // (KAFKA-14704).
             let (epoch, end_offset) = (diverging.epoch, diverging.end_offset);
-            self.truncate_by(cx, slot, EpochEnd { epoch, end_offset });
+            self.truncator().truncate_by(cx, slot, EpochEnd { epoch, end_offset });
             return true;
         }
         if let Some(records) = data.records.as_ref().filter(|records| !records.is_empty())
             && let Err(why) = self.append_as_follower(cx, slot, records)
         {
-            tracing::warn!(at = %self.at(slot).at, %why, "fetcher: records refused");
+            tracing::warn!(at = %self.replicas.at(slot).at, %why, "fetcher: records refused");
             if matches!(why, AppendError::DoesNotFollow(..)) {
                 return false;
             }
             self.delay(cx, slot);
             return true;
         }
-        let (partition, mut disk) = self.with_disk(cx, slot);
-        partition.log.raise_start(&mut disk, data.log_start_offset);
+        let partition = self.replicas.at_mut(slot);
+        partition.log.raise_start(&mut self.logs.disk(cx), data.log_start_offset);
         let (start, end) = (partition.log.start(), partition.log.end());
         let high_watermark = match self.config.is(Mutant::TakeHighWatermarkBeyondEnd) {
             true => data.high_watermark.max(start),
             false => data.high_watermark.clamp(start, end),
         };
-        Self::set_high_watermark(cx, self.at_mut(slot), high_watermark);
+        set_high_watermark(cx, partition, high_watermark);
         true
     }
 
-    /// The leader's records do not follow on the own log: both hold others under the same epoch, as happens
-    /// when a leader loses its log's end with the power and leads on. Since 2.3 (KIP-461) the partition is marked
-    /// as failed; before, the exception ends the thread and with it all that it fetches.
-    fn fail(&mut self, cx: &mut Context<'_>, leader: BrokerId, slot: Slot) {
-        let refused = self.at(slot).at.clone();
-        self.follower(slot).stage = Stage::Failed;
-        self.tell_failed(cx, slot, leader, refused.clone());
+    /// The leader's records do not follow on the own log: both logs hold other records under the same epoch, as
+    /// happens when a leader loses its log's end with the power and stays the leader. Since 2.3 (KIP-461) the
+    /// partition is marked as failed; before, the exception ends the thread and all that it fetches.
+    fn fail(&mut self, cx: &mut Context<'_>, slot: Slot) {
+        let refused = self.replicas.at(slot).at.clone();
+        self.follower(slot).state = FetchState::Failed;
+        observe_failed(cx, self.replicas.at(slot), self.leader, refused.clone());
         if self.config.version.has(Change::FailedPartitionAlone) {
             return;
         }
-        let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
-        fetcher.ended_by = Some(refused.clone());
-        let others: Vec<Slot> = fetcher.slots.iter().copied().filter(|o| *o != slot).collect();
-        for other in others {
-            self.tell_failed(cx, other, leader, refused.clone());
+        for other in self.fetcher.slots.iter().filter(|other| **other != slot) {
+            observe_failed(cx, self.replicas.at(*other), self.leader, refused.clone());
         }
-    }
-
-    pub(super) fn tell_failed(
-        &self,
-        cx: &mut Context<'_>,
-        slot: Slot,
-        leader: BrokerId,
-        refused: TopicPartition,
-    ) {
-        let Partition { at, log, .. } = self.at(slot);
-        let (at, end) = (at.clone(), log.end());
-        let failed = BrokerObservation::FetchingFailed { at, leader, end, refused };
-        cx.effects.observe(Observation::Broker(failed));
+        self.fetcher.ended_by = Some(refused);
     }
 
     fn append_as_follower(
@@ -202,7 +234,7 @@ impl ReplicaManager {
         for batch in Batch::all(records) {
             let batch = batch?;
             batch.verify()?;
-            let (partition, mut disk) = self.with_disk(cx, slot);
+            let partition = self.replicas.at_mut(slot);
             if batch.base_offset != partition.log.end() {
                 return Err(AppendError::DoesNotFollow(batch.base_offset, partition.log.end()));
             }
@@ -213,72 +245,74 @@ impl ReplicaManager {
                 leader_epoch: batch.leader_epoch,
                 checksum: batch.checksum,
             };
-            partition.log.append(&mut disk, partition.settings.log, batch);
+            partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
             cx.effects.observe(Observation::Broker(appended));
         }
         Ok(())
     }
 
-    pub(super) fn told_epochs(
+    /// OffsetForLeaderEpoch was answered.
+    pub fn epochs_answered(
         &mut self,
         cx: &mut Context<'_>,
-        leader: BrokerId,
         asked: &[Question<LeaderEpoch>],
         response: OffsetForLeaderEpochResponse,
     ) {
         let mut next = 0;
         for topic in response.topics {
-            for told in topic.partitions {
-                let question = self.question(asked, &mut next, &topic.topic, told.partition);
+            for answer in topic.partitions {
+                let question = self.question(asked, &mut next, &topic.topic, answer.partition);
+                // Its replica was deleted since.
                 let Some(question) = question else { continue };
                 let slot = question.slot;
-                if !self.awaits(slot, leader, question.current, Stage::Truncating) {
+                if !self.awaits(slot, question.current, FetchState::Truncating) {
                     continue;
                 }
-                if told.error_code != 0 {
-                    self.refused(cx, slot, told.error_code, question.current);
+                if answer.error_code != 0 {
+                    self.refused(cx, slot, answer.error_code, question.current);
                     continue;
                 }
-                let end = EpochEnd { epoch: told.leader_epoch, end_offset: told.end_offset };
-                if self.truncate_by(cx, slot, end) {
-                    self.follower(slot).stage = Stage::Fetching;
+                let end = EpochEnd { epoch: answer.leader_epoch, end_offset: answer.end_offset };
+                if self.truncator().truncate_by(cx, slot, end) {
+                    self.follower(slot).state = FetchState::Fetching;
                 }
             }
         }
     }
 
-    pub(super) fn told_offsets(
+    /// ListOffsets was answered.
+    pub fn offsets_answered(
         &mut self,
         cx: &mut Context<'_>,
-        leader: BrokerId,
-        asked: &[Question<Stage>],
+        asked: &[Question<FetchState>],
         response: ListOffsetsResponse,
     ) {
         let mut next = 0;
         for topic in response.topics {
-            for told in topic.partitions {
-                let question = self.question(asked, &mut next, &topic.name, told.partition_index);
+            for answer in topic.partitions {
+                let question = self.question(asked, &mut next, &topic.name, answer.partition_index);
+                // Its replica was deleted since.
                 let Some(question) = question else { continue };
                 let slot = question.slot;
-                if !self.awaits(slot, leader, question.current, question.what) {
+                if !self.awaits(slot, question.current, question.what) {
                     continue;
                 }
-                if told.error_code != 0 {
-                    self.refused(cx, slot, told.error_code, question.current);
-                } else if question.what == Stage::AskingEnd {
-                    self.told_end(cx, slot, told.offset);
+                if answer.error_code != 0 {
+                    self.refused(cx, slot, answer.error_code, question.current);
+                } else if question.what == FetchState::AskingEnd {
+                    self.end_answered(cx, slot, answer.offset);
                 } else {
-                    self.told_start(cx, slot, told.offset);
+                    self.start_answered(cx, slot, answer.offset);
                 }
             }
         }
     }
 
     /// The leader's log ends at `offset`. If that is below the own end, the rest goes. Before 2.1 (KAFKA-7414)
-    /// a broker without unclean elections rather ended itself than drop what it took for committed.
-    fn told_end(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
+    /// a broker without unclean elections ended itself instead: it would drop records that may be committed.
+    fn end_answered(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
         let may_exit = self.config.version.has(Change::HaltOnShorterLeader);
-        let partition = self.at(slot);
+        let partition = self.replicas.at(slot);
         let end = partition.log.end();
         if offset < end {
             if may_exit && !partition.settings.unclean_leader_election {
@@ -287,21 +321,21 @@ impl ReplicaManager {
                      leader's latest offset {offset} is less than replica's latest offset {end}",
                     partition.at
                 )));
-                self.follower(slot).stage = Stage::Parked;
+                self.follower(slot).state = FetchState::Parked;
                 return;
             }
-            self.truncate(cx, slot, offset);
-            self.follower(slot).stage = Stage::Fetching;
+            self.truncator().truncate(cx, slot, offset);
+            self.follower(slot).state = FetchState::Fetching;
         } else {
-            self.follower(slot).stage = Stage::AskingStart;
+            self.follower(slot).state = FetchState::AskingStart;
         }
     }
 
-    /// The leader's log starts at `offset`. If the own one ends before, it begins anew there.
-    fn told_start(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
-        self.follower(slot).stage = Stage::Fetching;
-        if offset > self.at(slot).log.end() {
-            self.start_anew(cx, slot, offset);
+    /// The leader's log starts at `offset`. If the own one ends before, it starts there, too, without records.
+    fn start_answered(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
+        self.follower(slot).state = FetchState::Fetching;
+        if offset > self.replicas.at(slot).log.end() {
+            self.truncator().truncate_fully(cx, slot, offset);
         } else {
             // In range after all: the leader has just changed, or knows none of this log's epochs.
             self.delay(cx, slot);

@@ -181,7 +181,7 @@ fn a_produce_request_times_out_and_may_still_be_committed() {
     assert_eq!(cluster.produced(conn), None);
     cluster.advance(1);
     assert_eq!(cluster.produced(conn), Some((7, 0)), "REQUEST_TIMED_OUT");
-    assert!(cluster.managers[&1].produces.is_empty());
+    assert_eq!(cluster.managers[&1].purgatory.waiting().0, 0);
     cluster.isr_changes.clear();
     cluster.release(3);
     cluster.advance(2_000);
@@ -214,8 +214,8 @@ fn a_client_that_is_gone_leaves_nothing_behind() {
     }
     cluster.release(3);
     assert!(!cluster.replies.contains_key(&produce) && !cluster.replies.contains_key(&fetch));
-    let manager = &cluster.managers[&1];
-    assert!(manager.produces.is_empty() && manager.waiting_clients.len() == 2, "two fetchers");
+    let waiting = cluster.managers[&1].purgatory.waiting();
+    assert_eq!(waiting, (0, 2), "no produce request, and the fetches of two followers");
     assert_eq!(cluster.status(1).high_watermark, 1);
 }
 

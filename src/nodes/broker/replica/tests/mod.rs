@@ -27,7 +27,9 @@ use super::{PartitionStatus, ReplicaManager};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
-use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo};
+use crate::nodes::broker::context::{
+    Ask, ConnOwner, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo,
+};
 use crate::releases::KafkaVersion;
 use crate::vocab::step::{DiskImage, DiskRequest, Effect};
 use crate::vocab::{
@@ -120,6 +122,8 @@ struct Cluster {
     /// Whether fsyncs end.
     fsyncs_end: bool,
     conns: BTreeMap<ConnId, Conn>,
+    /// The leader that a fetcher's connection is for, until the fetcher closes it.
+    leaders: BTreeMap<ConnId, BrokerId>,
     timers: BTreeMap<(Time, TimerId), (usize, u64)>,
     next_client: u64,
     replies: BTreeMap<ConnId, ResponseKind>,
@@ -154,6 +158,7 @@ impl Cluster {
             held: BTreeSet::new(),
             fsyncs_end: true,
             conns: BTreeMap::new(),
+            leaders: BTreeMap::new(),
             timers: BTreeMap::new(),
             next_client: 1 << 40,
             replies: BTreeMap::new(),
@@ -254,6 +259,11 @@ impl Cluster {
                 Ask::Close(conn) => self.closed_clients.push(conn),
                 Ask::ChangeIsr(change) => self.isr_changes.push((broker, change)),
                 Ask::Halt(_) => self.halted.push(broker),
+                Ask::Own(conn, ConnOwner::Fetcher(leader)) => {
+                    self.leaders.insert(conn, leader);
+                }
+                Ask::Own(_, owner) => panic!("unexpected {owner:?}"),
+                Ask::Disown(conn) => drop(self.leaders.remove(&conn)),
             }
         }
     }
@@ -307,11 +317,15 @@ impl Cluster {
 
     fn deliver(&mut self, to: usize, mail: Mail) {
         match mail {
-            Mail::Opened(conn) => self.step(to, |m, cx| m.opened(cx, conn)),
+            Mail::Opened(conn) => {
+                if let Some(&leader) = self.leaders.get(&conn) {
+                    self.step(to, |m, cx| m.opened(cx, leader, conn));
+                }
+            }
             Mail::ToFetcher(conn, bytes) => {
                 if self.conns.contains_key(&conn) {
-                    assert!(self.managers[&to].owns(conn));
-                    self.step(to, |m, cx| m.received(cx, conn, bytes));
+                    let leader = self.leaders[&conn];
+                    self.step(to, |m, cx| m.received(cx, leader, bytes));
                 }
             }
             Mail::ToServer(conn, bytes) => {
@@ -325,7 +339,9 @@ impl Cluster {
             }
             Mail::Closed(conn) => {
                 self.conns.remove(&conn);
-                self.step(to, |m, cx| m.closed(cx, conn));
+                if let Some(leader) = self.leaders.remove(&conn) {
+                    self.step(to, |m, cx| m.closed(cx, leader));
+                }
             }
             Mail::DiskDone(op) => self.step(to, |m, cx| m.on_disk_done(cx, op)),
         }

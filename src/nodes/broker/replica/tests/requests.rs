@@ -35,7 +35,8 @@ fn a_fetch_waits_for_data_or_its_longest_wait() {
     let woken = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
     cluster.produce(1, -1, "d");
     assert_eq!(cluster.fetched(woken), Some((0, vec!["d".to_owned()])));
-    assert_eq!(cluster.managers[&1].fetches.len(), 2, "those of the followers");
+    let waiting = cluster.managers[&1].purgatory.waiting();
+    assert_eq!(waiting, (0, 2), "the fetches of the followers");
 }
 
 #[test]

@@ -1,0 +1,424 @@
+//! One log: its segments, its pages, its leader epochs, and what is durable of it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::checkpoint::AtomicFiles;
+use super::epochs::{EpochCache, EpochEnd};
+use super::pages::LogPages;
+use crate::nodes::Effects;
+use crate::vocab::step::{DiskRequest, FileName};
+use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
+use crate::wire::records::Batch;
+
+/// The disk as logs use it.
+#[derive(Debug)]
+pub struct Disk<'a> {
+    /// Effects of the step.
+    pub effects: &'a mut Effects,
+    /// Files that are replaced as a whole.
+    pub files: &'a mut AtomicFiles,
+    /// Fsyncs of segments under way, and whose they are: the number given to [`Log::create`].
+    pub flushing: &'a mut BTreeMap<DiskOpId, usize>,
+}
+
+/// The settings that an append obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `segment.bytes`
+    pub segment_bytes: u64,
+    /// `flush.messages`: records that may stand unflushed behind an append that is over.
+    pub flush_messages: i64,
+}
+
+/// A segment file.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// The offset of its first record.
+    pub base: Offset,
+    pub file: FileName,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// An fsync under way.
+#[derive(Debug)]
+struct Flush {
+    op: DiskOpId,
+    /// What is durable when it is done.
+    up_to: Offset,
+    /// Where the append begins that is not over before it is done.
+    holds_from: Option<Offset>,
+    done: bool,
+}
+
+/// The log of one partition.
+#[derive(Debug)]
+pub struct Log {
+    /// What its owner calls it.
+    owner: usize,
+    directory: Arc<str>,
+    epoch_file: FileName,
+    /// Never empty; the last one is active.
+    pub(super) segments: Vec<Segment>,
+    pub(super) pages: LogPages,
+    pub(super) start: Offset,
+    pub(super) end: Offset,
+    pub(super) recovery_point: Offset,
+    unflushed_records: i64,
+    flushes: VecDeque<Flush>,
+    pub(super) epochs: EpochCache,
+}
+
+/// A record found by its timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The leader epoch of its batch.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The folder of a partition's log.
+pub fn directory_of(at: &TopicPartition) -> Arc<str> {
+    at.to_string().into()
+}
+
+/// The partition whose log is in a folder; `None` when the name is no such folder's.
+pub fn partition_of(directory: &str) -> Option<TopicPartition> {
+    let (topic, partition) = directory.rsplit_once('-')?;
+    let number: i32 = partition.parse().ok()?;
+    let canonical = number >= 0 && number.to_string() == partition;
+    (canonical && !topic.is_empty()).then(|| TopicPartition::new(topic, number))
+}
+
+pub(super) fn segment_file(directory: &str, base: Offset) -> FileName {
+    format!("{directory}/{base:020}.log").into()
+}
+
+impl Segment {
+    pub fn create(disk: &mut Disk<'_>, directory: &str, base: Offset) -> Self {
+        let file = segment_file(directory, base);
+        disk.effects.disk(DiskRequest::Write { file: file.clone(), bytes: Bytes::new() });
+        disk.effects.disk(DiskRequest::FsyncDirectory);
+        Self { base, file, bytes: 0 }
+    }
+}
+
+impl Log {
+    /// A new, empty log for `at`, starting at offset 0; its fsyncs are noted as `owner`'s.
+    pub fn create(disk: &mut Disk<'_>, owner: usize, at: &TopicPartition) -> Self {
+        let directory = directory_of(at);
+        let first = Segment::create(disk, &directory, 0);
+        let pages = LogPages::new(disk.effects.pages().clone());
+        Self::of(owner, directory, vec![first], pages)
+    }
+
+    pub(super) fn of(
+        owner: usize,
+        directory: Arc<str>,
+        segments: Vec<Segment>,
+        pages: LogPages,
+    ) -> Self {
+        let start = segments[0].base;
+        let end = pages.end().unwrap_or(start);
+        Self {
+            owner,
+            epoch_file: format!("{directory}/leader-epoch-checkpoint").into(),
+            directory,
+            segments,
+            pages,
+            start,
+            end,
+            recovery_point: start,
+            unflushed_records: 0,
+            flushes: VecDeque::new(),
+            epochs: EpochCache::default(),
+        }
+    }
+
+    /// The first offset that can be read.
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The log end offset: what the next record will get.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// The log end offset as replication may see it: behind the last append that is over. Below
+    /// [`Log::end`] only while an append waits for its fsync (`flush.messages`).
+    pub fn flushed_end(&self) -> Offset {
+        self.flushes.iter().find_map(|flush| flush.holds_from).unwrap_or(self.end)
+    }
+
+    /// Everything below is on the platter, as far as this log knows.
+    pub fn recovery_point(&self) -> Offset {
+        self.recovery_point
+    }
+
+    /// The file that the leader epochs are kept in.
+    pub fn epoch_file(&self) -> &FileName {
+        &self.epoch_file
+    }
+
+    /// The leader epoch cache.
+    pub fn epochs(&self) -> &EpochCache {
+        &self.epochs
+    }
+
+    /// All batches, in order.
+    pub fn batches(&self) -> impl Iterator<Item = Cow<'_, Batch>> {
+        self.pages.batches_from(Offset::MIN)
+    }
+
+    /// The batch that holds the first offset that can be read, if any record is left.
+    pub fn first_batch(&self) -> Option<Cow<'_, Batch>> {
+        self.pages.batches_from(self.start).next()
+    }
+
+    pub(super) fn save_epochs(&self, disk: &mut Disk<'_>) {
+        disk.files.write(disk.effects, &self.epoch_file, self.epochs.to_text().into());
+    }
+
+    /// Notes that `epoch` begins at the log's end (a leader's election).
+    pub fn assign_epoch(&mut self, disk: &mut Disk<'_>, epoch: LeaderEpoch) {
+        if self.epochs.assign(epoch, self.end) {
+            self.save_epochs(disk);
+        }
+    }
+
+    fn active(&mut self) -> &mut Segment {
+        self.segments.last_mut().expect("a log has a segment")
+    }
+
+    fn roll(&mut self, disk: &mut Disk<'_>) {
+        self.flush_from(disk, None);
+        let next = Segment::create(disk, &self.directory, self.end);
+        self.segments.push(next);
+        self.pages.close();
+    }
+
+    /// Adds a batch at the end. Keeps a copy of its bytes: they may be a slice of something larger.
+    ///
+    /// # Panics
+    /// When the batch does not begin at the log's end: whoever appends has to look.
+    pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, batch: Batch) {
+        assert_eq!(batch.base_offset, self.end, "{}: append with a gap or overlap", self.directory);
+        let size = batch.bytes.len() as u64;
+        let active = self.active();
+        if active.bytes > 0 && active.bytes + size > settings.segment_bytes {
+            self.roll(disk);
+        }
+        if self.epochs.assign(batch.leader_epoch, batch.base_offset) {
+            self.save_epochs(disk);
+        }
+        let before = self.end;
+        self.end = batch.last_offset + 1;
+        self.unflushed_records = self.unflushed_records.saturating_add(self.end - before);
+        let active = self.active();
+        let (file, position) = (active.file.clone(), active.bytes);
+        active.bytes += size;
+        let bytes = self.pages.append(position, batch);
+        disk.effects.disk(DiskRequest::Append { file, bytes });
+        if self.unflushed_records >= settings.flush_messages {
+            self.flush_from(disk, Some(before));
+        }
+    }
+
+    fn flush_from(&mut self, disk: &mut Disk<'_>, holds_from: Option<Offset>) {
+        let file = self.active().file.clone();
+        let op = disk.effects.disk(DiskRequest::Fsync { file });
+        disk.flushing.insert(op, self.owner);
+        self.flushes.push_back(Flush { op, up_to: self.end, holds_from, done: false });
+        self.unflushed_records = 0;
+    }
+
+    /// Flushes what is not flushed, if anything; nobody waits for it but the one who asks.
+    pub fn flush(&mut self, disk: &mut Disk<'_>) {
+        let under_way = self.flushes.back().map_or(self.recovery_point, |last| last.up_to);
+        if under_way < self.end {
+            self.flush_from(disk, None);
+        }
+    }
+
+    /// An fsync ended. Returns whether it was one of this log's; [`Log::flushed_end`] may have moved.
+    pub fn on_disk_done(&mut self, op: DiskOpId) -> bool {
+        let Some(flush) = self.flushes.iter_mut().find(|flush| flush.op == op) else {
+            return false;
+        };
+        flush.done = true;
+        while self.flushes.front().is_some_and(|flush| flush.done) {
+            let flush = self.flushes.pop_front().expect("it was just looked at");
+            self.recovery_point = self.recovery_point.max(flush.up_to);
+        }
+        true
+    }
+
+    /// Cuts everything from `target` on; a batch that holds `target` goes whole. Epochs that start at the
+    /// new end or behind it are forgotten even when no record is cut. Returns whether records were cut.
+    pub fn truncate_to(&mut self, disk: &mut Disk<'_>, target: Offset) -> bool {
+        if target < self.segments[0].base {
+            self.truncate_fully_and_start_at(disk, target);
+            return true;
+        }
+        let cut = target < self.end;
+        if cut {
+            self.cut(disk, target);
+        }
+        if self.epochs.truncate_from_end(if cut { self.end } else { target }) {
+            self.save_epochs(disk);
+        }
+        cut
+    }
+
+    fn cut(&mut self, disk: &mut Disk<'_>, target: Offset) {
+        let kept = self.segments.partition_point(|segment| segment.base < target).max(1);
+        let gone: Vec<Segment> = self.segments.drain(kept..).collect();
+        for segment in &gone {
+            disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
+        }
+        if !gone.is_empty() {
+            disk.effects.disk(DiskRequest::FsyncDirectory);
+        }
+        self.pages.truncate(target);
+        let base = self.active().base;
+        let (end, left) = (self.pages.end().unwrap_or(base), self.pages.byte_len_from(base));
+        let active = self.active();
+        if left < active.bytes {
+            active.bytes = left;
+            let file = active.file.clone();
+            disk.effects.disk(DiskRequest::Truncate { file, len: left });
+        }
+        self.end_at(end);
+    }
+
+    /// The log ends at `end` now, below where it ended.
+    fn end_at(&mut self, end: Offset) {
+        self.end = end;
+        self.start = self.start.min(end);
+        self.recovery_point = self.recovery_point.min(end);
+        for flush in &mut self.flushes {
+            flush.up_to = flush.up_to.min(end);
+            flush.holds_from = flush.holds_from.filter(|from| *from < end);
+        }
+    }
+
+    /// Drops everything and begins anew at `offset`.
+    pub fn truncate_fully_and_start_at(&mut self, disk: &mut Disk<'_>, offset: Offset) {
+        for segment in &self.segments {
+            disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
+        }
+        self.segments = vec![Segment::create(disk, &self.directory, offset)];
+        self.pages = LogPages::new(disk.effects.pages().clone());
+        self.end_at(offset);
+        (self.start, self.recovery_point) = (offset, offset);
+        self.flushes.clear();
+        if self.epochs.clear() {
+            self.save_epochs(disk);
+        }
+    }
+
+    /// Raises the log start to `start` (a follower learns its leader's). Whole segments below it go. Returns
+    /// whether anything changed.
+    pub fn raise_start(&mut self, disk: &mut Disk<'_>, start: Offset) -> bool {
+        if start <= self.start || start > self.end {
+            return false;
+        }
+        self.start = start;
+        while self.segments.get(1).is_some_and(|second| second.base <= start) {
+            let segment = self.segments.remove(0);
+            disk.effects.disk(DiskRequest::Delete { file: segment.file });
+        }
+        self.pages.drop_below(self.segments[0].base);
+        if self.epochs.truncate_from_start(start) {
+            self.save_epochs(disk);
+        }
+        true
+    }
+
+    /// Batches from the one that holds `from` on, that end below `up_to`.
+    fn batches_from(&self, from: Offset, up_to: Offset) -> impl Iterator<Item = Cow<'_, Batch>> {
+        let batches = self.pages.batches_from(from);
+        batches.take_while(move |batch| batch.last_offset < up_to)
+    }
+
+    /// Whole batches from the one that holds `from` on: those that end below `up_to` and fit into
+    /// `max_bytes`; with `at_least_one` the first, however large. One batch is not copied.
+    pub fn read(&self, from: Offset, up_to: Offset, max_bytes: usize, at_least_one: bool) -> Bytes {
+        if from >= up_to {
+            return Bytes::new();
+        }
+        let mut total = 0;
+        let fits = |batch: &Cow<'_, Batch>| {
+            let free = at_least_one && total == 0;
+            total += batch.bytes.len();
+            free || total <= max_bytes
+        };
+        let mut taken = self.batches_from(from, up_to).take_while(fits);
+        let Some(first) = taken.next() else { return Bytes::new() };
+        let Some(second) = taken.next() else { return first.bytes.clone() };
+        let mut all = BytesMut::with_capacity(first.bytes.len() + second.bytes.len());
+        all.extend_from_slice(&first.bytes);
+        all.extend_from_slice(&second.bytes);
+        for batch in taken {
+            all.extend_from_slice(&batch.bytes);
+        }
+        all.freeze()
+    }
+
+    /// How many bytes [`Log::read`] could give; stops counting at `enough`.
+    pub fn bytes_available(&self, from: Offset, up_to: Offset, enough: usize) -> usize {
+        if from >= up_to {
+            return 0;
+        }
+        let mut total = 0;
+        for batch in self.batches_from(from, up_to) {
+            total += batch.bytes.len();
+            if total >= enough {
+                break;
+            }
+        }
+        total
+    }
+
+    /// The first record below `up_to` whose timestamp is `timestamp_ms` or later.
+    pub fn find_by_timestamp(&self, timestamp_ms: i64, up_to: Offset) -> Option<Found> {
+        let mut batches = self
+            .pages
+            .batches_since(self.start, timestamp_ms)
+            .take_while(|batch| batch.last_offset < up_to);
+        let batch = batches.find(|batch| batch.max_timestamp_ms() >= timestamp_ms)?;
+        let records = batch.records().ok()?;
+        let record = records
+            .iter()
+            .find(|record| record.timestamp_ms >= timestamp_ms && record.offset >= self.start)?;
+        Some(Found {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            leader_epoch: batch.leader_epoch,
+        })
+    }
+
+    /// Where `epoch` ends in this log, by the rule since 2.0.
+    pub fn end_offset_for(&self, epoch: LeaderEpoch) -> EpochEnd {
+        self.epochs.end_offset_for(epoch, self.flushed_end())
+    }
+
+    /// Removes the log's files.
+    pub fn delete(self, disk: &mut Disk<'_>) {
+        for segment in &self.segments {
+            disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });
+        }
+        disk.files.forget(disk.effects, &self.epoch_file);
+        disk.flushing.retain(|_, owner| *owner != self.owner);
+        disk.effects.disk(DiskRequest::Delete { file: self.epoch_file });
+        disk.effects.disk(DiskRequest::FsyncDirectory);
+    }
+}

@@ -1,0 +1,126 @@
+//! What is kept for each leader that this broker follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::protocol::StrBytes;
+
+use crate::nodes::broker::replica::alarm::Deadline;
+use crate::nodes::broker::replica::partition::{
+    FetchState, Follower, PartitionReplica, ReplicaRole,
+};
+use crate::nodes::broker::replica::replicas::Slot;
+use crate::nodes::channel::Channel;
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, Time, TopicPartition};
+
+/// What was asked about one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<T> {
+    /// The own replica.
+    pub slot: Slot,
+    /// The leader epoch under which it was asked.
+    pub current: LeaderEpoch,
+    /// What was asked.
+    pub what: T,
+}
+
+/// The request in flight.
+#[derive(Debug)]
+pub enum Asked {
+    /// Records from these offsets on.
+    Fetch(Vec<Question<Offset>>),
+    /// Where these epochs end.
+    Epochs(Vec<Question<LeaderEpoch>>),
+    /// Where the leader's log ends, or starts.
+    Offsets(Vec<Question<FetchState>>),
+}
+
+/// Follows one broker.
+#[derive(Debug)]
+pub struct Fetcher {
+    /// The connection to the leader.
+    pub channel: Channel,
+    /// The replicas that follow it.
+    pub slots: BTreeSet<Slot>,
+    /// The request in flight.
+    pub asked: Option<Asked>,
+    /// When the request in flight has been without an answer for `replica.socket.timeout.ms`.
+    pub deadline: Option<Deadline>,
+    /// When to look again for something to ask.
+    pub resume: Option<Deadline>,
+    /// After a broken connection, nothing is asked before.
+    pub paused_until: Time,
+    /// The replica that is named first in the next fetch, so that all get their share of a response.
+    pub first: Slot,
+    /// The partition whose records ended it, for good and for all its partitions (before 2.3).
+    pub ended_by: Option<TopicPartition>,
+}
+
+/// Owns the fetchers, by leader.
+#[derive(Debug, Default)]
+pub struct Fetchers {
+    by_leader: BTreeMap<BrokerId, Fetcher>,
+}
+
+impl Fetchers {
+    /// The fetcher of a leader, if there is one.
+    pub fn get(&self, leader: BrokerId) -> Option<&Fetcher> {
+        self.by_leader.get(&leader)
+    }
+
+    /// The fetcher of a leader, if there is one.
+    pub fn get_mut(&mut self, leader: BrokerId) -> Option<&mut Fetcher> {
+        self.by_leader.get_mut(&leader)
+    }
+
+    /// The fetcher of `leader`; `me` makes one when there is none.
+    pub fn add(&mut self, me: BrokerId, leader: BrokerId, host: NodeId) -> &mut Fetcher {
+        self.by_leader.entry(leader).or_insert_with(|| {
+            let client_id = StrBytes::from_string(format!("broker-{me}-fetcher-0"));
+            Fetcher {
+                channel: Channel::new(host, client_id),
+                slots: BTreeSet::new(),
+                asked: None,
+                deadline: None,
+                resume: None,
+                paused_until: Time::ZERO,
+                first: 0,
+                ended_by: None,
+            }
+        })
+    }
+
+    /// Takes a fetcher out.
+    pub fn remove(&mut self, leader: BrokerId) -> Fetcher {
+        self.by_leader.remove(&leader).expect("the fetcher is there")
+    }
+
+    /// The leaders that are followed.
+    pub fn leaders(&self) -> Vec<BrokerId> {
+        self.by_leader.keys().copied().collect()
+    }
+
+    /// The leaders that no replica follows any more.
+    pub fn idle(&self) -> Vec<BrokerId> {
+        let idle = self.by_leader.iter().filter(|(_, fetcher)| fetcher.slots.is_empty());
+        idle.map(|(leader, _)| *leader).collect()
+    }
+
+    /// Takes a replica from the fetcher that has it, if one has. The answer that is under way is ignored.
+    pub fn stop_following(&mut self, slot: Slot, replica: &PartitionReplica) {
+        if let ReplicaRole::Follower(Follower { leader: Some(leader), .. }) = replica.role
+            && let Some(fetcher) = self.by_leader.get_mut(&leader)
+        {
+            fetcher.slots.remove(&slot);
+        }
+    }
+
+    /// Whether a replica is fetched no more: records that its leader sent of it, or before 2.3 of any partition,
+    /// do not follow on the own log.
+    pub fn has_failed(&self, replica: &PartitionReplica) -> bool {
+        let ReplicaRole::Follower(Follower { leader, state, .. }) = &replica.role else {
+            return false;
+        };
+        let fetcher = leader.and_then(|leader| self.by_leader.get(&leader));
+        *state == FetchState::Failed || fetcher.is_some_and(|fetcher| fetcher.ended_by.is_some())
+    }
+}

@@ -1,0 +1,366 @@
+//! The replica manager: it owns the parts, and gives each request, answer and deadline the parts that it needs.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::{
+    FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+};
+
+use super::alarm::{Alarm, Due};
+use super::fetch::FetchHandler;
+use super::fetcher::{Fetchers, FollowerHandler};
+use super::isr_change::{change_ended, maybe_shrink, observe_isr};
+use super::leader::LeaderHandler;
+use super::log_manager::{DiskDone, LogManager};
+use super::offsets::OffsetsHandler;
+use super::partition::{self, PartitionReplica, ReplicaRole};
+use super::produce::ProduceHandler;
+use super::purgatory::Purgatory;
+use super::replicas::Replicas;
+use crate::nodes::broker::context::{Context, IsrOutcome, ReplyTo};
+use crate::nodes::broker::{Config, TopicOverrides};
+use crate::releases::Change;
+use crate::vocab::step::DiskImage;
+use crate::vocab::{
+    BrokerId, ConnId, DiskOpId, LeaderEpoch, Mutant, Offset, Roster, Time, TopicPartition,
+};
+use crate::wire::records::Batch;
+
+/// The state of one replica, as the simulator looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// Log end offset.
+    pub log_end_offset: Offset,
+    /// High watermark.
+    pub high_watermark: Offset,
+    /// Leader epoch; −1 before the first LeaderAndIsr request.
+    pub leader_epoch: LeaderEpoch,
+    /// Whether this broker believes that it leads.
+    pub is_leader: bool,
+    /// The committed in-sync replicas as this leader knows them; empty when it does not lead.
+    pub isr: Vec<BrokerId>,
+    /// Where the log starts.
+    pub log_start_offset: Offset,
+    /// As a leader: whether a change of the in-sync replicas is on its way to be written.
+    pub is_isr_pending: bool,
+    /// As a leader: whether the high watermark may not rise, as too few replicas are in sync (3.7+).
+    pub is_held_below_min_isr: bool,
+    /// As a leader: where each follower's log ends and when it fetched last, as far as known.
+    pub followers: Vec<(BrokerId, Option<Offset>, Option<Time>)>,
+    /// As a follower: whether it fetches no more, because its leader's records do not follow on its log.
+    pub has_failed: bool,
+}
+
+/// The replicas of one broker, and the parts that work with them.
+#[derive(Debug)]
+pub struct ReplicaManager {
+    pub(super) config: Arc<Config>,
+    pub(super) roster: Arc<Roster>,
+    /// From UpdateMetadata; `None` until the first.
+    live: Option<BTreeSet<BrokerId>>,
+    pub(super) replicas: Replicas,
+    pub(super) logs: LogManager,
+    pub(super) purgatory: Purgatory,
+    pub(super) fetchers: Fetchers,
+    alarm: Alarm<Due>,
+    /// Whether the periodic tasks run.
+    is_periodic: bool,
+}
+
+impl ReplicaManager {
+    /// Loads the logs that the disk kept, checking them unless the last process ended cleanly.
+    pub fn load(
+        config: Arc<Config>,
+        roster: Arc<Roster>,
+        image: DiskImage,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let mut replicas = Replicas::new(config.clone());
+        let logs = LogManager::load(&config, cx, &image, &mut replicas);
+        Self {
+            config,
+            roster,
+            live: None,
+            replicas,
+            logs,
+            purgatory: Purgatory::default(),
+            fetchers: Fetchers::default(),
+            alarm: Alarm::default(),
+            is_periodic: false,
+        }
+    }
+
+    /// The parts for what this broker does as a leader.
+    pub(super) fn leading(&mut self) -> LeaderHandler<'_> {
+        LeaderHandler {
+            config: &self.config,
+            replicas: &mut self.replicas,
+            purgatory: &mut self.purgatory,
+            alarm: &mut self.alarm,
+        }
+    }
+
+    /// The parts for what this broker does as a follower.
+    pub(super) fn following(&mut self) -> FollowerHandler<'_> {
+        FollowerHandler {
+            config: &self.config,
+            replicas: &mut self.replicas,
+            logs: &mut self.logs,
+            fetchers: &mut self.fetchers,
+            alarm: &mut self.alarm,
+        }
+    }
+
+    /// Produce; answered when `acks` is fulfilled.
+    pub fn produce(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ProduceRequest) {
+        let leader = LeaderHandler {
+            config: &self.config,
+            replicas: &mut self.replicas,
+            purgatory: &mut self.purgatory,
+            alarm: &mut self.alarm,
+        };
+        ProduceHandler { leader, logs: &mut self.logs }.produce(cx, to, request);
+    }
+
+    /// Fetch of a follower or a consumer; answered at once or when there is enough.
+    pub fn fetch(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: FetchRequest) {
+        let leader = LeaderHandler {
+            config: &self.config,
+            replicas: &mut self.replicas,
+            purgatory: &mut self.purgatory,
+            alarm: &mut self.alarm,
+        };
+        FetchHandler { leader, live: self.live.as_ref() }.fetch(cx, to, request);
+    }
+
+    fn offsets(&self) -> OffsetsHandler<'_> {
+        OffsetsHandler { config: &self.config, replicas: &self.replicas }
+    }
+
+    /// ListOffsets: where logs begin and end, or which record a timestamp names.
+    pub fn list_offsets(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ListOffsetsRequest) {
+        self.offsets().list_offsets(cx, to, request);
+    }
+
+    /// OffsetForLeaderEpoch: where leader epochs end (KIP-101, KIP-279).
+    pub fn offsets_for_leader_epoch(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: OffsetForLeaderEpochRequest,
+    ) {
+        self.offsets().offsets_for_leader_epoch(cx, to, request);
+    }
+
+    /// A client's connection is gone.
+    pub fn client_gone(&mut self, conn: ConnId) {
+        self.purgatory.client_gone(&mut self.alarm, &mut self.replicas, conn);
+    }
+
+    /// The connection of the fetcher of `leader` is open.
+    pub fn opened(&mut self, cx: &mut Context<'_>, leader: BrokerId, conn: ConnId) {
+        self.following().opened(cx, leader, conn);
+    }
+
+    /// The connection of the fetcher of `leader` is gone, or was refused.
+    pub fn closed(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
+        self.following().closed(cx, leader);
+    }
+
+    /// Bytes of `leader` arrived at its fetcher.
+    pub fn received(&mut self, cx: &mut Context<'_>, leader: BrokerId, bytes: Bytes) {
+        self.following().received(cx, leader, bytes);
+    }
+
+    /// Takes a topic's own settings (`/config/topics/T`), now and for replicas to come.
+    pub fn set_topic_overrides(
+        &mut self,
+        cx: &mut Context<'_>,
+        topic: &str,
+        overrides: &TopicOverrides,
+    ) {
+        for slot in self.replicas.set_overrides(topic, overrides) {
+            observe_isr(cx, self.config.version, self.replicas.at(slot));
+            self.leading().progress(cx, slot);
+        }
+    }
+
+    /// Takes the brokers that are registered, from UpdateMetadata. Since 3.3 only these may join an ISR.
+    pub fn set_live_brokers(&mut self, live: BTreeSet<BrokerId>) {
+        self.live = Some(live);
+    }
+
+    /// A proposed change of the ISR ended.
+    pub fn isr_change_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &TopicPartition,
+        outcome: IsrOutcome,
+    ) {
+        // The replica was deleted since.
+        let Some(slot) = self.replicas.find_at(at) else { return };
+        let replica = self.replicas.at_mut(slot);
+        let has_ended = change_ended(cx, self.config.version, replica, outcome);
+        if has_ended && !self.config.is(Mutant::StallAfterShrink) {
+            self.leading().progress(cx, slot);
+        }
+    }
+
+    /// Starts the periodic tasks, once; called with every LeaderAndIsr request, as the first starts them.
+    pub(super) fn start_periodic(&mut self, cx: &mut Context<'_>) {
+        if std::mem::replace(&mut self.is_periodic, true) {
+            return;
+        }
+        let (config, alarm) = (&self.config, &mut self.alarm);
+        alarm.set_after(cx, config.replica_lag_time_max / 2, Due::ShrinkIsr);
+        let interval = config.high_watermark_checkpoint_interval;
+        alarm.set_after(cx, interval, Due::CheckpointHighWatermarks);
+        let interval = config.recovery_point_checkpoint_interval;
+        alarm.set_after(cx, interval, Due::CheckpointRecoveryPoints);
+        if let Some(interval) = config.log_flush_interval {
+            alarm.set_after(cx, interval, Due::FlushLogs);
+        }
+    }
+
+    /// Does a periodic task; returns when it is due again.
+    fn do_periodic(&mut self, cx: &mut Context<'_>, task: Due) -> Duration {
+        let config = &self.config;
+        match task {
+            Due::ShrinkIsr => {
+                for replica in self.replicas.iter_mut() {
+                    maybe_shrink(cx, config, replica);
+                }
+                config.replica_lag_time_max / 2
+            }
+            Due::CheckpointHighWatermarks => {
+                self.logs.checkpoint_high_watermarks(cx, &self.replicas);
+                config.high_watermark_checkpoint_interval
+            }
+            Due::CheckpointRecoveryPoints => {
+                self.logs.checkpoint_recovery_points(cx, &self.replicas);
+                config.recovery_point_checkpoint_interval
+            }
+            Due::FlushLogs => {
+                self.logs.flush_all(cx, &mut self.replicas);
+                config.log_flush_interval.expect("it was set when this was scheduled")
+            }
+            other => unreachable!("{other:?} is not periodic"),
+        }
+    }
+
+    /// The earliest timer is due; `number` is what the timer was set with.
+    pub fn on_timer(&mut self, cx: &mut Context<'_>, number: u64) {
+        assert_eq!(number, 0, "replicas set one kind of timer");
+        self.alarm.fired();
+        while let Some(due) = self.alarm.pop(cx) {
+            match due {
+                Due::Produce(request) => {
+                    self.purgatory.produce_timed_out(cx, &mut self.replicas, request);
+                }
+                Due::Fetch(request) => self.leading().answer_fetch(cx, request),
+                Due::Resume(leader) => self.following().resume(cx, leader),
+                Due::SocketTimeout(leader) => self.following().timed_out(cx, leader),
+                Due::ShrinkIsr
+                | Due::CheckpointHighWatermarks
+                | Due::CheckpointRecoveryPoints
+                | Due::FlushLogs => {
+                    let interval = self.do_periodic(cx, due);
+                    self.alarm.set_after(cx, interval, due);
+                }
+            }
+        }
+    }
+
+    /// A disk operation ended.
+    pub fn on_disk_done(&mut self, cx: &mut Context<'_>, op: DiskOpId) {
+        match self.logs.on_disk_done(cx, op) {
+            DiskDone::Flush(slot) => {
+                let replica = self.replicas.at_mut(slot);
+                let before = replica.log.flushed_end();
+                replica.log.on_disk_done(op);
+                if replica.log.flushed_end() != before {
+                    match replica.role {
+                        ReplicaRole::Leader(_) => self.leading().progress(cx, slot),
+                        ReplicaRole::Follower(_) => self.following().drive_replica(cx, slot),
+                        ReplicaRole::Offline => {}
+                    }
+                }
+            }
+            DiskDone::File => self.following().end_cuts(cx),
+            DiskDone::Other => {}
+        }
+        self.logs.advance_shutdown(cx, &self.replicas, Some(op));
+    }
+
+    /// Begins a clean shutdown: fetchers stop, logs are flushed, checkpoints and the marker written.
+    ///
+    /// # Panics
+    /// When it has begun before.
+    pub fn begin_shutdown(&mut self, cx: &mut Context<'_>) {
+        assert!(!self.logs.is_shutting_down(), "a broker shuts down once");
+        self.following().stop_fetchers(cx);
+        self.logs.begin_shutdown(cx, &mut self.replicas);
+    }
+
+    /// Whether the clean shutdown is through and the process may end.
+    pub fn is_shut_down(&self) -> bool {
+        self.logs.is_shut_down()
+    }
+
+    /// The cluster id of `meta.properties`, if it is known.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.logs.cluster_id()
+    }
+
+    /// Takes the cluster id (`/cluster/id`) and keeps it in `meta.properties`.
+    pub fn set_cluster_id(&mut self, cx: &mut Context<'_>, id: &str) {
+        self.logs.set_cluster_id(cx, id);
+    }
+
+    /// The batches of a replica's log, in order; none when the replica is not here.
+    pub fn records(&self, at: &TopicPartition) -> impl Iterator<Item = Cow<'_, Batch>> {
+        let replica = self.replicas.find_at(at).map(|slot| self.replicas.at(slot));
+        replica.into_iter().flat_map(|replica| replica.log.batches())
+    }
+
+    /// The state of a replica, if it is here.
+    pub fn status(&self, at: &TopicPartition) -> Option<PartitionStatus> {
+        let partition = self.replicas.at(self.replicas.find_at(at)?);
+        let version = self.config.version;
+        let held = |leader: &partition::Leader| {
+            version.has(Change::HighWatermarkHeldBelowMinIsr)
+                && leader.isr.committed().len() < partition.min_isr(version)
+        };
+        let follower = |(id, state): &(BrokerId, partition::RemoteReplica)| {
+            (*id, state.end, state.last_fetched_at())
+        };
+        let leader = partition.leader();
+        Some(PartitionStatus {
+            log_end_offset: partition.log.end(),
+            high_watermark: partition.high_watermark,
+            leader_epoch: partition.leader_epoch,
+            is_leader: leader.is_some(),
+            isr: leader.map_or_else(Vec::new, |leader| leader.isr.committed().to_vec()),
+            log_start_offset: partition.log.start(),
+            is_isr_pending: leader.is_some_and(|leader| leader.isr.is_pending()),
+            is_held_below_min_isr: leader.is_some_and(held),
+            followers: leader.into_iter().flat_map(|l| l.followers.iter().map(follower)).collect(),
+            has_failed: self.fetchers.has_failed(partition),
+        })
+    }
+
+    /// The replicas that are here.
+    pub fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.replicas.iter().map(|replica| &replica.at)
+    }
+
+    /// The partitions that this broker believes to lead.
+    pub fn led(&self) -> impl Iterator<Item = &TopicPartition> {
+        let leads = |replica: &&PartitionReplica| replica.leader().is_some();
+        self.replicas.iter().filter(leads).map(|replica| &replica.at)
+    }
+}

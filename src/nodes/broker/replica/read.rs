@@ -1,0 +1,262 @@
+//! What a fetch reads from the logs of leaders, and when a fetch that waits can be answered.
+//!
+//! Every answer has session id 0 (no incremental fetch sessions, KIP-227), and only leaders are read from
+//! (no KIP-392).
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_response::{
+    EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
+use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
+
+use super::partition::PartitionReplica;
+use super::purgatory::DelayedFetch;
+use super::replicas::{Replicas, Slot};
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::Config;
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::log::EpochEnd;
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
+use crate::wire::records::Batch;
+
+/// Where a follower is, as its fetch says.
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    /// The leader's replica.
+    pub slot: Slot,
+    /// The offset from which the follower fetches.
+    pub offset: Offset,
+    /// The leader's log end offset when it was read.
+    pub leader_end: Offset,
+}
+
+/// A fetch as read, before the fetcher's position is recorded.
+#[derive(Debug)]
+pub struct Read {
+    /// The response, as far as it is known before waiting.
+    pub response: FetchResponse,
+    /// Size of the records in it, in bytes.
+    pub bytes: usize,
+    /// An error or a diverging epoch: to be answered at once.
+    pub urgent: bool,
+    /// Of a follower's fetch.
+    pub positions: Vec<Position>,
+}
+
+/// What may still be read for a request.
+struct Budget {
+    bytes: usize,
+    /// The first batch is given however large it is, so that a consumer cannot be stuck.
+    at_least_one: bool,
+}
+
+/// A size in a request, in bytes; negative ones count as none.
+pub fn size(bytes: i32) -> usize {
+    usize::try_from(bytes).unwrap_or(0)
+}
+
+/// Where the fetcher's log parts from this one, if it does (KIP-595's check in Fetch v12).
+fn diverging(
+    partition: &PartitionReplica,
+    asked: &FetchPartition,
+) -> Result<Option<EpochEnd>, ResponseError> {
+    if asked.last_fetched_epoch < 0 {
+        return Ok(None);
+    }
+    let end = partition.log.end_offset_for(asked.last_fetched_epoch);
+    if end == EpochEnd::UNDEFINED || asked.fetch_offset < partition.log.start() {
+        return Err(ResponseError::OffsetOutOfRange);
+    }
+    let diverges = end.epoch < asked.last_fetched_epoch || end.end_offset < asked.fetch_offset;
+    Ok(diverges.then_some(end))
+}
+
+/// Reads what `asked` asks for, up to `readable_end`; an offset behind `last` is out of range.
+fn read_partition(
+    partition: &PartitionReplica,
+    asked: &FetchPartition,
+    readable_end: Offset,
+    last: Offset,
+    budget: &mut Budget,
+) -> Result<PartitionData, ResponseError> {
+    let mut data = PartitionData::default()
+        .with_partition_index(asked.partition)
+        .with_high_watermark(partition.high_watermark)
+        .with_log_start_offset(partition.log.start())
+        .with_aborted_transactions(None);
+    if let Some(end) = diverging(partition, asked)? {
+        data.diverging_epoch =
+            EpochEndOffset::default().with_epoch(end.epoch).with_end_offset(end.end_offset);
+        return Ok(data);
+    }
+    let log = &partition.log;
+    if asked.fetch_offset < log.start() || asked.fetch_offset > last {
+        return Err(ResponseError::OffsetOutOfRange);
+    }
+    let max_bytes = size(asked.partition_max_bytes).min(budget.bytes);
+    let records = log.read(asked.fetch_offset, readable_end, max_bytes, budget.at_least_one);
+    if !records.is_empty() {
+        budget.at_least_one = false;
+        budget.bytes = budget.bytes.saturating_sub(records.len());
+    }
+    data.records = Some(records);
+    Ok(data)
+}
+
+/// Reads for fetches; changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchReader<'a> {
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// All replicas.
+    pub replicas: &'a Replicas,
+}
+
+impl FetchReader<'_> {
+    /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
+    fn readable_end(&self, partition: &PartitionReplica, from_follower: bool) -> Offset {
+        if from_follower || self.config.is(Mutant::ReadAboveHighWatermark) {
+            partition.log.flushed_end()
+        } else {
+            partition.high_watermark
+        }
+    }
+
+    /// The leader epoch that a fetcher knows (KIP-320); −1 is "unknown".
+    fn fetchers_epoch(&self, asked: &FetchPartition) -> LeaderEpoch {
+        if self.config.is(Mutant::FetchUnfenced) { -1 } else { asked.current_leader_epoch }
+    }
+
+    /// Reads what a request asks for, without waiting and without noting anything.
+    pub fn read(&self, request: &FetchRequest, slots: &[Option<Slot>], version: i16) -> Read {
+        let from_follower = request.replica_id.0 >= 0;
+        let mut budget = Budget { bytes: size(request.max_bytes), at_least_one: version >= 3 };
+        let mut read = Read {
+            response: FetchResponse::default(),
+            bytes: 0,
+            urgent: false,
+            positions: Vec::new(),
+        };
+        let mut slots = slots.iter();
+        for topic in &request.topics {
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for asked in &topic.partitions {
+                let slot = *slots.next().expect("one slot for each partition");
+                let data = slot.ok_or(ResponseError::UnknownTopicOrPartition).and_then(|slot| {
+                    let partition = self.replicas.at(slot);
+                    let end = self.readable_end(partition, from_follower);
+                    partition.leader_at(self.fetchers_epoch(asked))?;
+                    let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {
+                        true => end,
+                        false => partition.log.end(),
+                    };
+                    read_partition(partition, asked, end, last, &mut budget)
+                });
+                let data = data.unwrap_or_else(|error| {
+                    PartitionData::default()
+                        .with_partition_index(asked.partition)
+                        .with_high_watermark(-1)
+                        .with_error_code(error.code())
+                        .with_aborted_transactions(None)
+                });
+                let urgent = data.error_code != 0 || data.diverging_epoch.end_offset >= 0;
+                read.urgent |= urgent;
+                read.bytes += data.records.as_ref().map_or(0, bytes::Bytes::len);
+                if let (true, false, Some(slot)) = (from_follower, urgent, slot) {
+                    let leader_end = self.replicas.at(slot).log.flushed_end();
+                    let offset = asked.fetch_offset;
+                    read.positions.push(Position { slot, offset, leader_end });
+                }
+                partitions.push(data);
+            }
+            read.response.responses.push(
+                FetchableTopicResponse::default()
+                    .with_topic(topic.topic.clone())
+                    .with_partitions(partitions),
+            );
+        }
+        read
+    }
+
+    /// Observes how far consumers may read.
+    fn observe_served(
+        &self,
+        cx: &mut Context<'_>,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: &Read,
+    ) {
+        if request.replica_id.0 >= 0 || read.bytes == 0 {
+            return;
+        }
+        let parts = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+        for (part, slot) in parts.zip(slots) {
+            let end = part.records.as_ref().and_then(Batch::end_of_all);
+            if let (Some(end), Some(slot)) = (end, *slot) {
+                let at = self.replicas.at(slot).at.clone();
+                let serving = BrokerObservation::Serving { at, end };
+                cx.effects.observe(Observation::Broker(serving));
+            }
+        }
+    }
+
+    /// Sends what was read, and observes which followers get records.
+    pub fn reply(
+        &self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        read: Read,
+    ) {
+        self.observe_served(cx, request, slots, &read);
+        if request.replica_id.0 >= 0 && read.bytes > 0 {
+            let follower = BrokerId(request.replica_id.0);
+            let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let given = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+            for ((asked, given), slot) in asked.zip(given).zip(slots) {
+                let Some(slot) =
+                    slot.filter(|_| given.records.as_ref().is_some_and(|r| !r.is_empty()))
+                else {
+                    continue;
+                };
+                let (at, from) = (self.replicas.at(slot).at.clone(), asked.fetch_offset);
+                let handed = BrokerObservation::HandedToFollower { at, follower, from };
+                cx.effects.observe(Observation::Broker(handed));
+            }
+        }
+        cx.reply(to, ResponseKind::Fetch(read.response));
+    }
+
+    /// Whether a fetch that waits can be answered, as far as this partition has something to say.
+    pub fn is_ready(&self, delayed: &DelayedFetch, slot: Slot) -> bool {
+        let request = &delayed.request;
+        let from_follower = request.replica_id.0 >= 0;
+        let enough = size(request.min_bytes);
+        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+        let mut total = 0;
+        for (asked, other) in asked.zip(&delayed.slots) {
+            // A partition that is not here was answered with an error at once.
+            let other = other.expect("a fetch with an error does not wait");
+            // With no more than a byte to wait for, the other partitions have nothing, or it would be over.
+            if other != slot && enough <= 1 {
+                continue;
+            }
+            let partition = self.replicas.at(other);
+            let wrong = partition.leader_at(self.fetchers_epoch(asked)).is_err()
+                || !matches!(diverging(partition, asked), Ok(None))
+                || asked.fetch_offset > partition.log.end();
+            if wrong {
+                return true;
+            }
+            let end = self.readable_end(partition, from_follower);
+            let max = size(asked.partition_max_bytes).max(1);
+            total += partition.log.bytes_available(asked.fetch_offset, end, enough).min(max);
+            if total >= enough.max(1) {
+                return true;
+            }
+        }
+        false
+    }
+}

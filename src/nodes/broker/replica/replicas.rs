@@ -1,0 +1,137 @@
+//! The replicas on this broker: each has a slot, and is found by topic and partition.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::protocol::StrBytes;
+
+use super::partition::PartitionReplica;
+use super::settings::TopicSettings;
+use crate::nodes::broker::{Config, TopicOverrides};
+use crate::vocab::TopicPartition;
+
+/// The place of a replica in the list of slots; never used again for another.
+pub type Slot = usize;
+
+#[derive(Debug)]
+struct Topic {
+    name: TopicName,
+    settings: TopicSettings,
+    partitions: BTreeMap<i32, Slot>,
+}
+
+/// Owns all replicas of a broker, their logs included, and the settings of their topics.
+#[derive(Debug)]
+pub struct Replicas {
+    config: Arc<Config>,
+    topics: BTreeMap<Arc<str>, Topic>,
+    /// `None` when deleted.
+    slots: Vec<Option<PartitionReplica>>,
+    overrides: BTreeMap<Arc<str>, TopicOverrides>,
+}
+
+impl Replicas {
+    /// No replicas; topics without settings of their own take those of `config`.
+    pub fn new(config: Arc<Config>) -> Self {
+        Self { config, topics: BTreeMap::new(), slots: Vec::new(), overrides: BTreeMap::new() }
+    }
+
+    /// The replica in a slot.
+    ///
+    /// # Panics
+    /// When it was deleted: every part that refers to a slot has to forget it before.
+    pub fn at(&self, slot: Slot) -> &PartitionReplica {
+        self.slots[slot].as_ref().expect("the replica was not deleted")
+    }
+
+    /// The replica in a slot.
+    ///
+    /// # Panics
+    /// When it was deleted.
+    pub fn at_mut(&mut self, slot: Slot) -> &mut PartitionReplica {
+        self.slots[slot].as_mut().expect("the replica was not deleted")
+    }
+
+    /// The replica in a slot; `None` when it was deleted.
+    pub fn get(&self, slot: Slot) -> Option<&PartitionReplica> {
+        self.slots[slot].as_ref()
+    }
+
+    /// All replicas, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &PartitionReplica> {
+        self.slots.iter().flatten()
+    }
+
+    /// All replicas, in the order in which they came.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PartitionReplica> {
+        self.slots.iter_mut().flatten()
+    }
+
+    /// The slot of a partition's replica, if it is here.
+    pub fn find(&self, topic: &str, partition: i32) -> Option<Slot> {
+        self.topics.get(topic)?.partitions.get(&partition).copied()
+    }
+
+    /// The slot of a partition's replica, if it is here.
+    pub fn find_at(&self, at: &TopicPartition) -> Option<Slot> {
+        self.find(&at.topic, at.partition)
+    }
+
+    /// The replica of the partition that a client asks for.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_OR_PARTITION.
+    pub fn wanted(&self, topic: &str, partition: i32) -> Result<&PartitionReplica, ResponseError> {
+        let slot = self.find(topic, partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        Ok(self.at(slot))
+    }
+
+    /// Gives a new replica its slot.
+    pub fn insert(
+        &mut self,
+        at: TopicPartition,
+        make: impl FnOnce(Slot, (TopicName, TopicSettings)) -> PartitionReplica,
+    ) -> Slot {
+        let slot = self.slots.len();
+        let none = TopicOverrides::new();
+        let topic = self.topics.entry(at.topic.clone()).or_insert_with(|| Topic {
+            name: TopicName(StrBytes::from_string(at.topic.to_string())),
+            settings: TopicSettings::new(
+                &self.config,
+                self.overrides.get(&at.topic).unwrap_or(&none),
+            ),
+            partitions: BTreeMap::new(),
+        });
+        topic.partitions.insert(at.partition, slot);
+        let of_topic = (topic.name.clone(), topic.settings);
+        self.slots.push(Some(make(slot, of_topic)));
+        slot
+    }
+
+    /// Takes a replica out; its slot stays empty.
+    pub fn remove(&mut self, slot: Slot) -> PartitionReplica {
+        let replica = self.slots[slot].take().expect("a replica is deleted once");
+        let topic = self.topics.get_mut(&replica.at.topic).expect("its topic is known");
+        topic.partitions.remove(&replica.at.partition);
+        if topic.partitions.is_empty() {
+            self.topics.remove(&replica.at.topic);
+        }
+        replica
+    }
+
+    /// Takes a topic's own settings, now and for replicas to come. Returns the topic's replicas.
+    pub fn set_overrides(&mut self, topic: &str, overrides: &TopicOverrides) -> Vec<Slot> {
+        self.overrides.insert(topic.into(), overrides.clone());
+        let settings = TopicSettings::new(&self.config, overrides);
+        // Settings can be read before the topic's first LeaderAndIsr, which waits for them.
+        let Some(known) = self.topics.get_mut(topic) else { return Vec::new() };
+        known.settings = settings;
+        let slots: Vec<Slot> = known.partitions.values().copied().collect();
+        for slot in &slots {
+            self.at_mut(*slot).settings = settings;
+        }
+        slots
+    }
+}

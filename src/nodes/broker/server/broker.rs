@@ -1,0 +1,540 @@
+//! The broker: it owns the parts, and gives each input, answer and request to the part that it is for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::{RequestKind, ResponseKind};
+use tracing::{debug, error, info, warn};
+
+use super::auto_creation::TopicCreator;
+use super::connections::{Connections, Recipient};
+use super::control::ControlHandler;
+use super::controller_channel::{CallEnd, ControllerChannel, ControllerClient, OWN};
+use super::describe::ConfigDescriber;
+use super::find_coordinator::CoordinatorHandler;
+use super::isr::{IsrChanges, IsrHandler};
+use super::metadata::{Listener, MetadataCache};
+use super::metadata_requests::MetadataHandler;
+use super::registration::{Next, Registration, RegistrationHandler};
+use super::shutdown::{Shutdown, ShutdownHandler};
+use super::timers::TimerFor;
+use super::topic_configs::TopicConfigs;
+use super::zk_requests::{Op, ZkRequests};
+use crate::history::{BrokerObservation, Observation};
+use crate::nodes::Effects;
+use crate::nodes::broker::Config;
+use crate::nodes::broker::context::{
+    Ask, ConnOwner, Context, IsrOutcome, Outbox, Part, Purpose, ReplyTo,
+};
+use crate::nodes::broker::controller::Controller;
+use crate::nodes::broker::replica::ReplicaManager;
+use crate::nodes::broker::versions::Versions;
+use crate::nodes::broker::znodes::{paths, payload};
+use crate::nodes::session::{Session, SessionConfig, SessionEvent};
+use crate::releases::Change;
+use crate::vocab::step::{Closed, Input};
+use crate::vocab::{BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId};
+use crate::wire::kafka::encode_response;
+use crate::wire::zookeeper::{Code, Reply};
+
+const STARTED: &str = "the first input starts the process";
+
+/// A broker.
+#[derive(Debug)]
+pub struct Broker {
+    pub(super) config: Arc<Config>,
+    roster: Arc<Roster>,
+    pub(super) zk: ZkRequests,
+    /// There from the first input on.
+    replicas: Option<ReplicaManager>,
+    pub(super) controller: Controller,
+    outbox: Outbox,
+    pub(super) versions: Versions,
+    pub(super) connections: Connections,
+    metadata: MetadataCache,
+    registration: Registration,
+    /// The highest of a control request so far.
+    controller_epoch: ControllerEpoch,
+    pub(super) topic_configs: TopicConfigs,
+    isr: IsrChanges,
+    controller_channel: ControllerChannel,
+    shutdown: Shutdown,
+}
+
+impl Broker {
+    /// A broker whose process is about to start. `stream` feeds the cluster's id, should this broker be the
+    /// first of its cluster, and the controller's assignments.
+    pub fn new(config: Config, roster: Arc<Roster>, mut stream: Stream) -> Self {
+        let config = Arc::new(config);
+        let cluster_id = payload::random_uuid(&mut stream);
+        let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
+        let servers = config.zookeepers.clone();
+        let session = Session::new(
+            SessionConfig::new(servers, timeout_ms, Part::Session.mark(0)),
+            stream.below_name("session"),
+        );
+        Self {
+            zk: ZkRequests::new(config.clone(), session),
+            replicas: None,
+            controller: Controller::new(config.clone(), roster.clone(), stream),
+            outbox: Outbox::default(),
+            versions: Versions::of(config.version),
+            connections: Connections::default(),
+            metadata: MetadataCache::default(),
+            registration: Registration::new(cluster_id),
+            controller_epoch: ControllerEpoch::default(),
+            topic_configs: TopicConfigs::default(),
+            isr: IsrChanges::default(),
+            controller_channel: ControllerChannel::default(),
+            shutdown: Shutdown::default(),
+            config,
+            roster,
+        }
+    }
+
+    /// Takes one input; what it leads to is added to `effects`.
+    ///
+    /// # Panics
+    /// When the first input is not [`Input::Start`].
+    pub fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let mut cx = Context { clock, effects, outbox: &mut outbox };
+        self.take(&mut cx, input);
+        self.settle(&mut cx);
+        self.outbox = outbox;
+    }
+
+    /// The replicas, to look at.
+    ///
+    /// # Panics
+    /// When the process has not started.
+    pub fn replicas(&self) -> &ReplicaManager {
+        self.replicas.as_ref().expect(STARTED)
+    }
+
+    /// How many bytes of a client's connection it has not read yet, as a real broker would leave them in the socket.
+    pub fn left_in_socket(&self, conn: ConnId) -> usize {
+        self.connections.left_in_socket(conn)
+    }
+
+    /// Whether it is the active controller.
+    pub fn is_controller(&self) -> bool {
+        self.controller.is_active()
+    }
+
+    pub(super) fn replicas_mut(&mut self) -> &mut ReplicaManager {
+        self.replicas.as_mut().expect(STARTED)
+    }
+
+    fn broker_epoch(&self) -> BrokerEpoch {
+        self.registration.epoch().unwrap_or(-1)
+    }
+
+    fn registration(&mut self) -> RegistrationHandler<'_> {
+        RegistrationHandler {
+            config: &self.config,
+            registration: &mut self.registration,
+            zk: &mut self.zk,
+            replicas: self.replicas.as_mut().expect(STARTED),
+        }
+    }
+
+    pub(super) fn control(&mut self) -> ControlHandler<'_> {
+        ControlHandler {
+            broker_epoch: self.broker_epoch(),
+            config: &self.config,
+            controller_epoch: &mut self.controller_epoch,
+            metadata: &mut self.metadata,
+            topic_configs: &mut self.topic_configs,
+            replicas: self.replicas.as_mut().expect(STARTED),
+            zk: &mut self.zk,
+        }
+    }
+
+    pub(super) fn describer(&self) -> ConfigDescriber<'_> {
+        ConfigDescriber {
+            config: &self.config,
+            metadata: &self.metadata,
+            topic_configs: &self.topic_configs,
+        }
+    }
+
+    fn isr(&mut self) -> IsrHandler<'_> {
+        IsrHandler {
+            broker_epoch: self.broker_epoch(),
+            config: &self.config,
+            isr: &mut self.isr,
+            replicas: self.replicas.as_mut().expect(STARTED),
+            client: ControllerClient {
+                config: &self.config,
+                roster: &self.roster,
+                metadata: &self.metadata,
+                channel: &mut self.controller_channel,
+                controller: &mut self.controller,
+                zk: &mut self.zk,
+            },
+        }
+    }
+
+    fn shutdown(&mut self) -> ShutdownHandler<'_> {
+        ShutdownHandler {
+            config: &self.config,
+            shutdown: &mut self.shutdown,
+            broker_epoch: self.registration.epoch(),
+            connections: &mut self.connections,
+            replicas: self.replicas.as_mut().expect(STARTED),
+            client: ControllerClient {
+                config: &self.config,
+                roster: &self.roster,
+                metadata: &self.metadata,
+                channel: &mut self.controller_channel,
+                controller: &mut self.controller,
+                zk: &mut self.zk,
+            },
+        }
+    }
+
+    pub(super) fn metadata_handler(&mut self, client: ConnId) -> MetadataHandler<'_> {
+        MetadataHandler {
+            listener: self.connections.listener(client),
+            cluster_id: self.registration.cluster_id(),
+            creator: TopicCreator {
+                client: ControllerClient {
+                    config: &self.config,
+                    roster: &self.roster,
+                    metadata: &self.metadata,
+                    channel: &mut self.controller_channel,
+                    controller: &mut self.controller,
+                    zk: &mut self.zk,
+                },
+            },
+        }
+    }
+
+    pub(super) fn coordinators(&mut self, client: ConnId) -> CoordinatorHandler<'_> {
+        let MetadataHandler { creator, listener, .. } = self.metadata_handler(client);
+        CoordinatorHandler { creator, listener }
+    }
+
+    fn take(&mut self, cx: &mut Context<'_>, input: Input) {
+        match input {
+            Input::Start(image) => {
+                let replicas =
+                    ReplicaManager::load(self.config.clone(), self.roster.clone(), image, cx);
+                self.replicas = Some(replicas);
+                self.isr = IsrChanges::starting(cx.clock.now);
+                self.zk.session.start(cx.clock, cx.effects);
+            }
+            Input::Accepted { conn, peer } => {
+                if self.shutdown.has_closed_sockets() {
+                    cx.effects.close(conn);
+                } else {
+                    let external = self.config.external.as_ref();
+                    let is_external = external.is_some_and(|listener| listener.peer == peer);
+                    let listener =
+                        if is_external { Listener::External } else { Listener::Internal };
+                    self.connections.accepted(conn, listener);
+                }
+            }
+            Input::Opened(conn) => self.opened(cx, conn),
+            Input::Received { conn, bytes } => self.received(cx, conn, bytes),
+            Input::Closed { conn, why } => self.closed(cx, conn, why),
+            Input::Timer { id, token } => self.timer(cx, id, token),
+            Input::DiskDone(op) => self.replicas_mut().on_disk_done(cx, op),
+            Input::Shutdown => self.shutdown().begin(cx),
+        }
+    }
+
+    fn received(&mut self, cx: &mut Context<'_>, conn: ConnId, bytes: Bytes) {
+        let (recipient, bytes) = match self.connections.received(conn, bytes) {
+            Ok(()) => return self.serve(cx, conn),
+            Err(other) => other,
+        };
+        match recipient {
+            Recipient::Client => unreachable!("the bytes of clients are taken"),
+            Recipient::Owner(ConnOwner::Fetcher(leader)) => {
+                self.replicas_mut().received(cx, leader, bytes);
+            }
+            Recipient::Owner(ConnOwner::ControlledBroker(broker)) => {
+                self.controller.received(cx, &mut self.zk.session, broker, bytes);
+            }
+            Recipient::Owner(ConnOwner::Controller(purpose)) => {
+                if let Some(end) = self.controller_channel.received(cx, purpose, bytes) {
+                    self.call_ended(cx, purpose, end);
+                }
+            }
+            Recipient::Session => self.zk.session.on_received(cx.clock, cx.effects, conn, bytes),
+        }
+    }
+
+    fn opened(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        match self.connections.recipient(conn) {
+            Recipient::Client => unreachable!("clients open their connections themselves"),
+            Recipient::Owner(ConnOwner::Fetcher(leader)) => {
+                self.replicas_mut().opened(cx, leader, conn);
+            }
+            Recipient::Owner(ConnOwner::ControlledBroker(broker)) => {
+                self.controller.opened(cx, broker, conn);
+            }
+            Recipient::Owner(ConnOwner::Controller(purpose)) => {
+                self.controller_channel.opened(cx, purpose, conn);
+            }
+            Recipient::Session => self.zk.session.on_opened(cx.clock, cx.effects, conn),
+        }
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>, conn: ConnId, why: Closed) {
+        match self.connections.remove(conn) {
+            Recipient::Client => self.replicas_mut().client_gone(conn),
+            Recipient::Owner(ConnOwner::Fetcher(leader)) => self.replicas_mut().closed(cx, leader),
+            Recipient::Owner(ConnOwner::ControlledBroker(broker)) => {
+                self.controller.closed(cx, broker);
+            }
+            Recipient::Owner(ConnOwner::Controller(purpose)) => {
+                if let Some(end) = self.controller_channel.closed(cx, purpose) {
+                    self.call_ended(cx, purpose, end);
+                }
+            }
+            Recipient::Session => self.zk.session.on_closed(cx.clock, cx.effects, conn, why),
+        }
+    }
+
+    fn timer(&mut self, cx: &mut Context<'_>, id: TimerId, token: u64) {
+        let (part, number) = Part::of(token);
+        match part {
+            Part::Replicas => self.replicas_mut().on_timer(cx, number),
+            Part::Controller => self.controller.on_timer(cx, &mut self.zk.session, number),
+            Part::Session => self.zk.session.on_timer(cx.clock, cx.effects, id),
+            Part::Server => match TimerFor::of(number) {
+                TimerFor::Registration => self.registration().try_again(cx),
+                TimerFor::IsrNotification => self.isr().notify(cx),
+                TimerFor::AlterPartition => self.isr().alter_partitions_again(cx),
+                TimerFor::ShutdownRetry => self.shutdown().ask(cx),
+                TimerFor::Call(purpose) => {
+                    let end = self.controller_channel.timed_out(cx, purpose);
+                    self.call_ended(cx, purpose, end);
+                }
+            },
+        }
+    }
+
+    /// Carries out what the parts asked for, and the session's events, until neither is left.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        loop {
+            if let Some(ask) = cx.outbox.asks.pop_front() {
+                self.carry_out(cx, ask);
+            } else if let Some(event) = self.zk.session.poll() {
+                self.session_event(cx, event);
+            } else if self.shutdown.waits_for_flush() && self.replicas().is_shut_down() {
+                self.shutdown().leave(cx);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, cx: &mut Context<'_>, ask: Ask) {
+        match ask {
+            Ask::Reply { to, body } if to.conn == OWN => {
+                if let Some((purpose, end)) = self.controller_channel.own_reply(cx, to, *body) {
+                    self.call_ended(cx, purpose, end);
+                }
+            }
+            Ask::Reply { to, body } => self.reply(cx, to, &body),
+            Ask::NoReply(to) => {
+                if self.connections.done(to.conn) {
+                    self.serve(cx, to.conn);
+                }
+            }
+            Ask::Close(conn) => self.close_client(cx, conn),
+            Ask::ChangeIsr(change) => self.isr().change(cx, change),
+            Ask::Own(conn, owner) => self.connections.own(conn, owner),
+            Ask::Disown(conn) => {
+                self.connections.remove(conn);
+            }
+            Ask::Halt(why) => {
+                error!(broker = %self.config.id, why, "halts");
+                let why = why.into();
+                cx.effects.observe(Observation::Broker(BrokerObservation::Halted { why }));
+                cx.effects.exit();
+            }
+        }
+    }
+
+    fn call_ended(&mut self, cx: &mut Context<'_>, purpose: Purpose, end: CallEnd) {
+        match purpose {
+            Purpose::AlterPartition => self.isr().partitions_altered(cx, end),
+            // Clients ask Metadata again.
+            Purpose::CreateTopics => {
+                debug!(broker = %self.config.id, answer = ?end, "topics created on demand");
+            }
+            Purpose::ControlledShutdown => self.shutdown().answered(cx, end),
+        }
+    }
+
+    fn reply(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: &ResponseKind) {
+        // The client closed its connection while its request waited.
+        if !self.connections.done(to.conn) {
+            return;
+        }
+        let frame = encode_response(to.api, to.version, to.correlation_id, body);
+        cx.effects.send(to.conn, frame);
+        self.serve(cx, to.conn);
+    }
+
+    /// Takes the connection's next request, if it may be taken now.
+    pub(super) fn serve(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        match self.connections.next(conn) {
+            Ok(Some(payload)) => self.request(cx, conn, payload),
+            Ok(None) => {}
+            Err(why) => {
+                info!(broker = %self.config.id, %why, "closes a connection");
+                self.close_client(cx, conn);
+            }
+        }
+    }
+
+    /// Takes requests from now on, those that waited first.
+    fn accept_requests(&mut self, cx: &mut Context<'_>) {
+        self.connections.set_accepting(true);
+        for conn in self.connections.clients() {
+            self.serve(cx, conn);
+        }
+    }
+
+    pub(super) fn close_client(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        let replicas = self.replicas.as_mut().expect(STARTED);
+        self.connections.close(cx, replicas, conn);
+    }
+
+    fn session_event(&mut self, cx: &mut Context<'_>, event: SessionEvent) {
+        match event {
+            SessionEvent::Connected => {
+                info!(broker = %self.config.id, "session at ZooKeeper is connected");
+                let next = self.registration().session_connected(cx);
+                self.go_on(cx, next);
+            }
+            SessionEvent::Disconnected => self.zk.disconnected(),
+            SessionEvent::Expired => self.session_expired(cx),
+            SessionEvent::Closed => self.shutdown().session_closed(cx),
+            SessionEvent::Watch(event) => {
+                if &*event.path == paths::CONFIG_CHANGES {
+                    self.zk.ask(cx, Op::ListConfigChanges);
+                } else {
+                    self.controller.on_watch(cx, &mut self.zk.session, &event);
+                }
+            }
+            SessionEvent::Reply { tag, result, zxid: _ } => match Part::of(tag) {
+                (Part::Server, number) => {
+                    if let Some(op) = self.zk.answered(number, &result) {
+                        self.zk_answered(cx, op, result);
+                    }
+                }
+                (Part::Controller, number) => {
+                    self.controller.on_reply(cx, &mut self.zk.session, number, result);
+                }
+                (part, _) => unreachable!("{part:?} asks nothing of ZooKeeper"),
+            },
+        }
+    }
+
+    /// Since 1.1 a broker registers before its controller starts; up to 1.0 it was the other way round.
+    fn registers_before_controller(&self) -> bool {
+        self.config.version.has(Change::RegistersBeforeController)
+    }
+
+    fn go_on(&mut self, cx: &mut Context<'_>, next: Next) {
+        match next {
+            Next::Wait => {}
+            Next::Register => {
+                self.registration.begin();
+                if !self.registers_before_controller() {
+                    self.controller.session_ready(cx, &mut self.zk.session);
+                    if !self.connections.is_accepting() {
+                        self.accept_requests(cx);
+                    }
+                }
+                self.zk.ask(cx, Op::Register);
+            }
+            Next::Work => {
+                if self.registers_before_controller() {
+                    self.controller.session_ready(cx, &mut self.zk.session);
+                }
+                self.zk.ask(cx, Op::ListConfigChanges);
+                if !self.connections.is_accepting() && !self.shutdown.has_closed_sockets() {
+                    self.accept_requests(cx);
+                }
+            }
+        }
+    }
+
+    fn session_expired(&mut self, cx: &mut Context<'_>) {
+        self.registration().session_expired(cx);
+        for op in self.zk.expired() {
+            match op {
+                Op::WriteIsr(change) | Op::RereadIsr(change) => {
+                    self.replicas_mut().isr_change_done(cx, &change.at, IsrOutcome::Refused);
+                }
+                Op::NotifyIsrChanges(partitions) => self.isr.notification_failed(partitions),
+                other => unreachable!("{other:?} is not given up"),
+            }
+        }
+        self.controller.session_expired(cx);
+        self.zk.session.renew(cx.clock, cx.effects);
+    }
+
+    /// ZooKeeper answered a request of the server.
+    fn zk_answered(&mut self, cx: &mut Context<'_>, op: Op, result: Result<Reply, Code>) {
+        match op {
+            Op::Ensure(_) => self.registration().path_ensured(cx, result),
+            Op::ReadClusterId => {
+                let next = self.registration().cluster_id_read(cx, &result);
+                self.go_on(cx, next);
+            }
+            Op::CreateClusterId(_) => self.zk.ask(cx, Op::ReadClusterId),
+            Op::Register => {
+                let next = self.registration().registration_answered(cx, result);
+                self.go_on(cx, next);
+            }
+            Op::SeeRegistration => {
+                let next = self.registration().registration_seen(cx, &result);
+                self.go_on(cx, next);
+            }
+            Op::Unregister => self.zk.ask(cx, Op::Register),
+            Op::ListConfigChanges => self.topic_configs.changes_listed(cx, &mut self.zk, result),
+            Op::ReadConfigChange(_) => self.topic_configs.change_read(cx, &mut self.zk, &result),
+            Op::ReadTopicConfig(topic) => {
+                if let Some(overrides) = self.topic_configs.read(&topic, &result) {
+                    let replicas = self.replicas.as_mut().expect(STARTED);
+                    replicas.set_topic_overrides(cx, &topic, overrides);
+                }
+                self.resume_requests(cx);
+            }
+            Op::WriteIsr(change) => self.isr().written(cx, change, &result),
+            Op::RereadIsr(change) => self.isr().reread(cx, change, &result),
+            Op::NotifyIsrChanges(partitions) => {
+                if let Err(code) = result {
+                    warn!(broker = %self.config.id, %code, "cannot notify of ISR changes");
+                    self.isr.notification_failed(partitions);
+                }
+            }
+            Op::FindController => self.shutdown().controller_found(cx, &result),
+            Op::FindControllerHost(broker) => {
+                self.shutdown().controller_host_found(cx, broker, &result);
+            }
+        }
+    }
+
+    /// Goes on with the requests that have all settings that they waited for.
+    fn resume_requests(&mut self, cx: &mut Context<'_>) {
+        while let Some((to, body)) = self.topic_configs.take_ready() {
+            match body {
+                RequestKind::LeaderAndIsr(request) => {
+                    self.control().leader_and_isr(cx, to, request);
+                }
+                RequestKind::DescribeConfigs(request) => self.configs_read(cx, to, &request),
+                other => unreachable!("{other:?} does not wait for settings"),
+            }
+        }
+    }
+}

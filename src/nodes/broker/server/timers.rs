@@ -1,0 +1,51 @@
+//! What the server's timers are for.
+
+use crate::nodes::broker::context::Purpose;
+
+/// What a timer of the server is for; as a number it is the timer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerFor {
+    /// Try again to register.
+    Registration,
+    /// See whether the controller has to be notified of ISR changes.
+    IsrNotification,
+    /// Ask the controller again for ISR changes.
+    AlterPartition,
+    /// Ask again for a controlled shutdown.
+    ShutdownRetry,
+    /// A request to the controller is without an answer for `controller.socket.timeout.ms`.
+    Call(Purpose),
+}
+
+impl TimerFor {
+    const CALLS: u64 = 16;
+
+    /// The number that a timer is set with.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Registration => 1,
+            Self::IsrNotification => 2,
+            Self::AlterPartition => 3,
+            Self::ShutdownRetry => 4,
+            Self::Call(purpose) => Self::CALLS + purpose as u64,
+        }
+    }
+
+    /// What the timer with this number is for.
+    ///
+    /// # Panics
+    /// When the server sets no timer with this number.
+    pub fn of(number: u64) -> Self {
+        match number {
+            1 => Self::Registration,
+            2 => Self::IsrNotification,
+            3 => Self::AlterPartition,
+            4 => Self::ShutdownRetry,
+            number => {
+                let mut purposes = Purpose::ALL.into_iter();
+                let purpose = purposes.find(|one| Self::CALLS + *one as u64 == number);
+                Self::Call(purpose.expect("the server sets no other timers"))
+            }
+        }
+    }
+}
