@@ -17,7 +17,7 @@ use kafka_sim::checkers::Judge;
 use kafka_sim::history::{
     BrokerObservation, Call, ClientObservation, Observation, Outcome, Recorder,
 };
-use kafka_sim::model::{ConsumerTerms, ProducerTerms, Terms};
+use kafka_sim::model::{ConsumerTerms, Modelled, ProducerTerms, Terms};
 use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::broker::log::{self, AtomicFiles, Log, LogSettings};
 use kafka_sim::substrate::Disk;
@@ -189,7 +189,7 @@ const BROKER: NodeId = NodeId(0);
 const PRODUCER: NodeId = NodeId(1);
 const CONSUMER: NodeId = NodeId(2);
 
-fn judge() -> Judge {
+fn judge() -> Modelled<Judge> {
     let mut roster = Roster::default();
     for name in ["b1", "p0", "c0"] {
         roster.add(name);
@@ -207,13 +207,14 @@ fn judge() -> Judge {
         topics: vec!["orders".into()],
         from_beginning: true,
     };
-    Judge::new(Terms {
+    let terms = Terms {
         roster,
         brokers: vec![(BrokerId(1), BROKER)],
         producers: vec![producer],
         consumers: vec![consumer],
         ..Terms::default()
-    })
+    };
+    Modelled::new(terms, Judge::default())
 }
 
 fn history(counts: &Counts) {

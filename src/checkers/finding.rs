@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 
-use crate::checkers::{Evidence, Judgement, RunOutcome, Status, Verdict};
+use crate::checkers::{Evidence, Expectation, Judgement, RunOutcome, Status, Verdict};
 use crate::model::Permission;
-use crate::model::happened::Expectation;
 
 /// Something that kept a run from holding.
 #[derive(Clone, Debug, PartialEq, Eq)]

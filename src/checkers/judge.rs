@@ -1,227 +1,135 @@
-//! The judge: listens to a run, feeds every checker, and comes to a judgement.
+//! The judge: reads a run beside its model, feeds every checker, and makes a judgement.
+
+use std::collections::BTreeMap;
 
 use crate::checkers::checker::Checker;
 use crate::checkers::clients::acknowledged_is_in_the_final_log;
-use crate::checkers::judgement::{CommandSummary, ConsumerSummary, ProducerSummary};
-use crate::checkers::{CHECKERS, Judgement};
-use crate::history::{ClientObservation, Fact, Life, Observation, Subscriber};
-use crate::model::Model;
-use crate::model::happened::{Expectation, Expected, Happened};
-use crate::model::ledger::FinalRecord;
-use crate::model::{Fired, Terms, Timeline, Turn};
-use crate::releases::unnoted;
+use crate::checkers::judgement::{ConsumerSummary, ProducerSummary};
+use crate::checkers::{CHECKERS, Expectation, Expected, Judgement};
+use crate::history::{Fact, Life, Observation};
+use crate::model::happened::Seen;
+use crate::model::{Fired, Model, Reader};
 use crate::vocab::{Happening, NodeId, Time};
 
-/// Faults that are kept; more than a person plans, and a bound for what a machine draws.
-const FAULTS_MAX: usize = 10_000;
-
-/// All checkers of one run, and the model that they go by.
+/// All checkers of one run.
 #[derive(Debug)]
 pub struct Judge {
-    model: Model,
     checkers: Vec<Box<dyn Checker>>,
-    happened: Happened,
-    timeline: Timeline,
-    commands: Vec<CommandSummary>,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self { checkers: CHECKERS.iter().map(|(_, checker)| checker()).collect() }
+    }
 }
 
 impl Judge {
-    /// A judge that goes by `terms`.
-    pub fn new(terms: Terms) -> Self {
-        Self {
-            checkers: CHECKERS.iter().map(|(_, checker)| checker()).collect(),
-            happened: Happened::default(),
-            timeline: Timeline::default(),
-            commands: Vec::new(),
-            model: Model::new(terms),
-        }
-    }
-
-    /// The names and promises that it goes by.
-    pub fn terms(&self) -> &Terms {
-        &self.model.terms
-    }
-
-    /// Whether every operation that began has ended, so far.
-    pub fn workload_is_complete(&self) -> bool {
-        let accounts = self.model.ledger.accounts().iter();
-        accounts.map(|account| account.invoked.len() - account.ended.len()).sum::<u64>() == 0
-    }
-
-    /// Comes to a judgement of a run that ended at `end`.
-    pub fn finish(mut self, end: Time) -> Judgement {
-        let producers = self.producers(end);
-        self.count_what_the_final_log_shows(&producers, end);
-        let terms = &self.model.terms;
+    /// The judgement of a run that ended at `end` with this model.
+    pub fn finish(self, model: Model, end: Time) -> Judgement {
+        let producers = producers(&model, end);
+        let happened = happened(&model, &producers, end);
         let expectation = |expected| {
-            let happened = &self.happened;
+            let seen = |happening: &Happening| happened.get(happening).copied();
             move |&happening: &Happening| Expectation {
                 happening,
                 expected,
-                seen: happened.seen(happening),
+                seen: seen(&happening),
             }
         };
-        let happens = terms.expected.iter().map(expectation(Expected::Happens));
-        let never = terms.never.iter().map(expectation(Expected::NeverHappens));
+        let happens = model.terms.expected.iter().map(expectation(Expected::Happens));
+        let never = model.terms.never.iter().map(expectation(Expected::NeverHappens));
         let expectations = happens.chain(never).collect();
-        let verdicts = self.checkers.iter().map(|checker| checker.judge(&self.model, end));
+        let verdicts = self.checkers.iter().map(|checker| checker.judge(&model, end)).collect();
         Judgement {
-            verdicts: verdicts.collect(),
-            consumers: self.consumers(),
+            verdicts,
+            consumers: consumers(&model),
             producers,
-            commands: self.commands,
+            commands: model.commands.all().to_vec(),
             expectations,
-            happened: self.happened.all().clone(),
-            faults: self.model.faults,
-            timeline: self.timeline,
-        }
-    }
-
-    fn count_what_the_final_log_shows(&mut self, producers: &[ProducerSummary], end: Time) {
-        for producer in producers {
-            let happened = &mut self.happened;
-            happened.add(Happening::RecordLost, end, producer.lost.unwrap_or(0));
-            happened.add(Happening::RecordDuplicated, end, producer.duplicated);
-            happened.add(Happening::RecordReordered, end, producer.reordered);
-        }
-    }
-
-    fn producers(&self, end: Time) -> Vec<ProducerSummary> {
-        let has_log = self.model.ledger.without_final_log().is_none();
-        let accounts = self.model.ledger.accounts().iter().enumerate();
-        let summary = accounts.map(|(producer, account)| ProducerSummary {
-            name: account.name.clone(),
-            acks: account.terms.acks,
-            sent: account.invoked.len(),
-            acknowledged: account.acknowledged(),
-            unconfirmed: account.unconfirmed(),
-            failed: account.failed,
-            unknown: account.unknown,
-            unended: account.unended().len(),
-            lost: has_log.then(|| acknowledged_is_in_the_final_log::lost(account)),
-            lost_unconfirmed: has_log
-                .then(|| acknowledged_is_in_the_final_log::lost_unconfirmed(account)),
-            duplicated: account.duplicated,
-            reordered: self.model.order.reordered(producer),
-            longest_gap: self.model.availability.longest(&self.model.ledger, producer, end),
-        });
-        summary.collect()
-    }
-
-    fn consumers(&self) -> Vec<ConsumerSummary> {
-        let readers = self.model.reading.readers().iter();
-        let summary = readers.map(|reader| ConsumerSummary {
-            name: reader.name.clone(),
-            read: reader.read,
-            duplicates: reader.duplicates,
-            skipped: reader.skipped.len(),
-            behind: reader.behind.len(),
-        });
-        summary.collect()
-    }
-}
-
-impl Judge {
-    fn fired(&mut self, fired: Fired) {
-        self.timeline.push(fired.time, Turn::Fault { text: fired.text.clone() });
-        for checker in &mut self.checkers {
-            checker.fault(&self.model, &fired);
-        }
-        if self.model.faults.len() < FAULTS_MAX {
-            self.model.faults.push(fired);
-        }
-    }
-
-    /// Keeps what an operator saw.
-    fn command(&mut self, time: Time, node: NodeId, told: &ClientObservation) {
-        let node = self.model.terms.name(node);
-        match told {
-            ClientObservation::CommandGiven { command } => {
-                let command = command.clone();
-                let output = Vec::new();
-                self.commands.push(CommandSummary { node, time, ended: None, command, output });
-            }
-            ClientObservation::CommandPrinted { lines } => {
-                let mut given = self.commands.iter_mut().rev();
-                if let Some(given) = given.find(|given| given.node == node) {
-                    (given.ended, given.output) = (Some(time), lines.clone());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn final_record(&mut self, record: &FinalRecord<'_>) {
-        let first = self.model.final_record(record);
-        for checker in &mut self.checkers {
-            checker.final_record(&self.model, record, first);
+            happened,
+            faults: model.faults,
+            timeline: model.timeline,
         }
     }
 }
 
-impl Judge {
-    fn observe(&mut self, time: Time, node: NodeId, observation: &Observation) {
-        let Self { model, checkers, .. } = self;
+/// What happened during the run, and what only its final log shows.
+fn happened(model: &Model, producers: &[ProducerSummary], end: Time) -> BTreeMap<Happening, Seen> {
+    let mut happened = model.happened.clone();
+    for producer in producers {
+        happened.add(Happening::RecordLost, end, producer.lost.unwrap_or(0));
+        happened.add(Happening::RecordDuplicated, end, producer.duplicated);
+        happened.add(Happening::RecordReordered, end, producer.reordered);
+    }
+    happened.all().clone()
+}
+
+fn producers(model: &Model, end: Time) -> Vec<ProducerSummary> {
+    let has_log = model.ledger.without_final_log().is_none();
+    let accounts = model.ledger.accounts().iter().enumerate();
+    let summary = accounts.map(|(producer, account)| ProducerSummary {
+        name: account.name.clone(),
+        acks: account.terms.acks,
+        sent: account.invoked.len(),
+        acknowledged: account.acknowledged(),
+        unconfirmed: account.unconfirmed(),
+        failed: account.failed,
+        unknown: account.unknown,
+        unended: account.unended().len(),
+        lost: has_log.then(|| acknowledged_is_in_the_final_log::lost(account)),
+        lost_unconfirmed: has_log
+            .then(|| acknowledged_is_in_the_final_log::lost_unconfirmed(account)),
+        duplicated: account.duplicated,
+        reordered: model.order.reordered(producer),
+        longest_gap: model.availability.longest(&model.ledger, producer, end),
+    });
+    summary.collect()
+}
+
+fn consumers(model: &Model) -> Vec<ConsumerSummary> {
+    let readers = model.reading.readers().iter();
+    let summary = readers.map(|reader| ConsumerSummary {
+        name: reader.name.clone(),
+        read: reader.read,
+        duplicates: reader.duplicates,
+        skipped: reader.skipped.len(),
+        behind: reader.behind.len(),
+    });
+    summary.collect()
+}
+
+impl Reader for Judge {
+    fn observed(&mut self, model: &Model, time: Time, node: NodeId, observation: &Observation) {
+        let checkers = self.checkers.iter_mut();
         match observation {
-            Observation::Client(
-                told @ (ClientObservation::CommandGiven { .. }
-                | ClientObservation::CommandPrinted { .. }),
-            ) => return self.command(time, node, told),
             Observation::Client(client) => {
-                model.client(time, node, client);
-                checkers.iter_mut().for_each(|checker| checker.client(model, time, node, client));
+                checkers.for_each(|checker| checker.client(model, time, node, client));
             }
             Observation::Broker(broker) => {
-                model.broker(time, node, broker);
-                checkers.iter_mut().for_each(|checker| checker.broker(model, time, node, broker));
+                checkers.for_each(|checker| checker.broker(model, time, node, broker));
             }
             Observation::ZooKeeper(server) => {
-                model.zookeeper(time, node, server);
-                let checkers = checkers.iter_mut();
                 checkers.for_each(|checker| checker.zookeeper(model, time, node, server));
             }
-            Observation::Session(told) => {
-                model.sessions.observe(time, node, told, model.znodes.last());
-                checkers.iter_mut().for_each(|checker| checker.session(model, time, node, told));
+            Observation::Session(session) => {
+                checkers.for_each(|checker| checker.session(model, time, node, session));
             }
         }
-        self.happened.observe(time, node, observation);
-        self.timeline.observe(&self.model.terms, time, node, observation);
-    }
-}
-
-/// What a judge asks of a release is not what the run depended on, so it is not noted.
-impl Subscriber for Judge {
-    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
-        unnoted(|| self.observe(time, node, observation));
     }
 
-    fn fault(&mut self, time: Time, text: &str, _: &[NodeId]) {
-        self.fired(Fired { time, text: text.into(), undoes: false });
+    fn fault(&mut self, model: &Model, fired: &Fired, _: &[NodeId]) {
+        self.checkers.iter_mut().for_each(|checker| checker.fault(model, fired));
     }
 
-    fn undone(&mut self, time: Time, text: &str, _: &[NodeId]) {
-        self.fired(Fired { time, text: text.into(), undoes: true });
+    fn life(&mut self, model: &Model, time: Time, node: NodeId, life: Life) {
+        self.checkers.iter_mut().for_each(|checker| checker.life(model, time, node, life));
     }
 
-    fn life(&mut self, time: Time, node: NodeId, life: Life) {
-        self.model.replicas.life(node, life);
-        self.model.ending.life(&self.model.terms, time, node, life);
-        self.model.known_limits.life(node, life);
-        for checker in &mut self.checkers {
-            checker.life(&self.model, time, node, life);
-        }
-        self.timeline.life(&self.model.terms, time, node, life);
-    }
-
-    fn fact(&mut self, _: Time, fact: &Fact) {
-        unnoted(|| self.model.fact(fact));
-        // Records of nobody that is judged are nobody's loss.
-        if let Fact::FinalRecord { at, offset, producer, record } = fact
-            && let Some(producer) = self.model.ledger.named(producer)
-        {
-            let (offset, record) = (*offset, *record);
-            unnoted(|| self.final_record(&FinalRecord { at, offset, producer, record }));
+    fn fact(&mut self, model: &Model, _: Time, fact: &Fact) {
+        if let Some(record) = model.final_record_of(fact) {
+            let first = model.ledger.was_first_copy();
+            let checkers = self.checkers.iter_mut();
+            checkers.for_each(|checker| checker.final_record(model, &record, first));
         }
     }
 }
@@ -231,7 +139,8 @@ mod tests {
     use super::*;
     use crate::checkers::PROPERTIES;
     use crate::checkers::testing::Story;
-    use crate::history::Outcome;
+    use crate::history::{ClientObservation, Outcome, Subscriber};
+    use crate::model::Modelled;
 
     #[test]
     fn every_property_is_judged_once_in_the_order_of_the_table() {
@@ -244,7 +153,7 @@ mod tests {
     #[test]
     fn a_history_ten_times_as_long_takes_no_more_memory() {
         // What grows is the sets; in a history without gaps each is one run, however long.
-        let mut judge = Judge::new(Story::default().terms);
+        let mut judge = Modelled::new(Story::default().terms, Judge::default());
         let at = crate::vocab::TopicPartition::new("orders", 0);
         for record in 0..100_000 {
             let call = crate::history::Call::Produce { topic: "orders".into() };
@@ -261,7 +170,7 @@ mod tests {
         for set in [&account.invoked, &account.ended, &topic.acknowledged] {
             assert_eq!(set.runs().count(), 1);
         }
-        assert!(judge.workload_is_complete());
+        assert!(account.unended().is_empty());
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::checkers::{Class, Property, Verdict};
+use crate::checkers::{Class, Expectation, Property, Verdict};
 use crate::history::Fingerprint;
 use crate::model::availability::Gap;
-use crate::model::happened::{Expectation, Seen};
-use crate::model::{Fired, Permission, Timeline};
+use crate::model::happened::Seen;
+use crate::model::{CommandSummary, Fired, Permission, Timeline};
 use crate::releases::{Asked, KafkaVersion};
 use crate::vocab::{Acks, Happening, Mutant, Seed, Time};
 
@@ -100,23 +100,6 @@ pub struct ConsumerSummary {
     pub skipped: u64,
     /// Acknowledged records that it has not come to.
     pub behind: u64,
-}
-
-/// A command that an operator ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CommandSummary {
-    /// The node that it ran on.
-    pub node: Arc<str>,
-    /// When it was given.
-    #[serde(rename = "time_ns")]
-    pub time: Time,
-    /// When it ended; `None` when it had not when the run was over.
-    #[serde(rename = "ended_ns")]
-    pub ended: Option<Time>,
-    /// The command line.
-    pub command: Arc<str>,
-    /// What it printed, line by line.
-    pub output: Vec<Arc<str>>,
 }
 
 /// Everything decided about one run.

@@ -20,6 +20,7 @@ mod checker;
 pub mod clients;
 pub mod controller;
 mod evidence;
+mod expectation;
 mod finding;
 mod judge;
 mod judgement;
@@ -33,11 +34,10 @@ pub mod zookeeper;
 pub use case::{Case, Cases, FirstCase};
 use checker::Checker;
 pub use evidence::{Acknowledged, Evidence, Gone};
+pub use expectation::{Expectation, Expected};
 pub use finding::Finding;
 pub use judge::Judge;
-pub use judgement::{
-    CommandSummary, ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status,
-};
+pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Property, Verdict};
 
 /// A checker that has seen nothing yet.

@@ -9,7 +9,7 @@ use crate::history::{
     AppendedBatch, BrokerObservation, Call, ClientObservation, Election, Fact, Follower, Leading,
     Life, Observation, Outcome, Recorder, Replica, SessionObservation, ZooKeeperObservation,
 };
-use crate::model::{ConsumerTerms, ProducerTerms, Terms, TopicTerms};
+use crate::model::{ConsumerTerms, Modelled, ProducerTerms, Terms, TopicTerms};
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Roster, Time, TopicPartition, Zxid};
 
 #[derive(Clone)]
@@ -63,6 +63,7 @@ impl Default for Story {
                 name: "orders".into(),
                 min_insync_replicas: 2,
                 unclean_leader_election: false,
+                assignment: Vec::new(),
             }],
             ..Terms::default()
         };
@@ -461,7 +462,8 @@ impl Story {
 
     /// Has all of it judged.
     pub fn judgement(&self) -> Judgement {
-        let mut recorder = Recorder::new(Judge::new(self.terms.clone()));
+        let judged = Modelled::new(self.terms.clone(), Judge::default());
+        let mut recorder = Recorder::new(judged);
         for (time, told) in &self.told {
             match told {
                 Told::Observed(node, observation) => recorder.observed(*time, *node, observation),
@@ -477,7 +479,9 @@ impl Story {
         for (offset, producer, record) in &self.final_records {
             recorder.final_record(self.now, &orders(), *offset, producer, *record);
         }
-        recorder.finish().expect("there is no event log").subscriber.finish(self.now)
+        let Modelled { model, reader } =
+            recorder.finish().expect("there is no event log").subscriber;
+        reader.finish(model, self.now)
     }
 }
 

@@ -6,10 +6,9 @@ use super::config::{self, Names};
 use super::external_clients::ExternalClients;
 use super::role::Role;
 use super::timeline::Timeline;
-use super::view::View;
-use super::watch::Watch;
 use super::{Cluster, ExternalListener};
-use crate::history::{Recorder, Subscriber};
+use crate::history::Recorder;
+use crate::model::{Modelled, Reader};
 use crate::nodes::broker::Broker;
 use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes};
 use crate::nodes::zookeeper::ZooKeeperServer;
@@ -17,12 +16,15 @@ use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::Stream;
 
-impl<'p, S: Subscriber> Cluster<'p, S> {
+impl<'p, R: Reader> Cluster<'p, R> {
     /// The cluster of `plan`, with nothing started, and with a way in from outside when there are `doors`.
-    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[ExternalListener]>) -> Self {
+    pub fn new(
+        plan: &'p Plan,
+        recorder: Recorder<Modelled<R>>,
+        doors: Option<&[ExternalListener]>,
+    ) -> Self {
         let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
-        let watch = Watch { recorder, view: View::default() };
-        let mut world = World::new(plan.seed, config::world(plan), watch);
+        let mut world = World::new(plan.seed, config::world(plan), recorder);
         for (index, server) in plan.zookeepers.iter().enumerate() {
             let config = config::zookeeper(plan, index, &names);
             // The stream keeps its first name: another would move every stored seed.
@@ -106,11 +108,11 @@ impl Lives {
     }
 }
 
-fn add<R, S: Subscriber>(
-    world: &mut World<Role, Watch<S>>,
+fn add<T, R: Reader>(
+    world: &mut World<Role, Recorder<Modelled<R>>>,
     name: &str,
-    mut boot: impl FnMut() -> R + 'static,
-    wrap: impl Fn(R) -> Role + 'static,
+    mut boot: impl FnMut() -> T + 'static,
+    wrap: impl Fn(T) -> Role + 'static,
 ) {
     world.add_node(name, Box::new(move || wrap(boot())));
 }

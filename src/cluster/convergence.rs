@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::role::Role;
 use super::{Cluster, LOOK_EVERY};
-use crate::history::Subscriber;
+use crate::model::Reader;
 use crate::nodes::broker::replica::{PartitionStatus, ReplicaManager};
 use crate::releases::{Change, unnoted};
 use crate::scenario::ProducerPlan;
@@ -69,7 +69,7 @@ impl fmt::Display for Unconverged {
     }
 }
 
-impl<S: Subscriber> Cluster<'_, S> {
+impl<R: Reader> Cluster<'_, R> {
     /// Lets time pass until the cluster has converged or the budget is used up; in that case says what is
     /// missing. Nobody is waited for who was stopped for good, nor who can do nothing without him.
     pub fn converge(&mut self) -> Option<Unconverged> {
@@ -111,14 +111,15 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     /// What is missing of one partition.
     fn missing_of(&self, at: &TopicPartition, assignment: &[BrokerId]) -> Option<Unconverged> {
-        let runs = |id: &BrokerId| self.runs(*id);
         // In the leader's eyes and as it was last written: each may be ahead of the other.
-        let written = self.world.observer().view.partition(at);
+        let written = self.model().reported.of(at);
         if written.is_some_and(|written| written.leader.is_some_and(|id| self.is_unnoticed(id))) {
             return None;
         }
         let Some((leader, status)) = self.leader(at) else {
-            let nobody_may = written.is_some_and(|written| written.may_not_be_led(runs));
+            let nobody_may = written.is_some_and(|written| {
+                written.leader.is_none() && written.is_isr_down(|id| self.runs(id))
+            });
             return (!nobody_may).then(|| Unconverged::NoLeader(at.clone()));
         };
         if written.is_none_or(|written| written.leader != Some(leader)) {
@@ -128,7 +129,8 @@ impl<S: Subscriber> Cluster<'_, S> {
             status.isr.contains(id) && written.is_some_and(|written| written.isr.contains(id))
         };
         // Who was denied a change of the in-sync replicas changes nothing any more, in Kafka as here.
-        let is_stuck = status.is_isr_pending && written.is_some_and(|written| written.is_denied);
+        let is_stuck =
+            status.is_isr_pending && written.is_some_and(|written| written.denied().is_some());
         let missing = |id: &BrokerId| !is_in_sync(id) && !self.stays_out(at, *id);
         if let Some(id) = assignment.iter().find(|id| missing(id)).filter(|_| !is_stuck) {
             return Some(Unconverged::NotInSync(at.clone(), *id));
@@ -197,12 +199,8 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     /// A broker that runs and is not registered, if ZooKeeper can register anybody.
     fn unregistered(&self) -> Option<BrokerId> {
-        let view = &self.world.observer().view;
-        let brokers = self.plan.brokers.iter().zip(&self.names.brokers);
-        let mut open = brokers
-            .filter(|&(_, &node)| self.world.is_running(node) && !view.is_registered(node))
-            .map(|(plan, _)| plan.id);
-        open.next().filter(|_| self.can_be_coordinated())
+        let mut open = self.model().unregistered();
+        open.find_map(|(node, _)| self.model().terms.broker_at(node))
     }
 
     /// A consumer of the partition's topic that has not read up to `end`, and where it is.
@@ -221,9 +219,8 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     /// Whether the controller does not know that a broker began anew, and before 2.2 (KIP-380) never will.
     fn is_unnoticed(&self, id: BrokerId) -> bool {
-        let view = &self.world.observer().view;
         let node = self.broker_node(id).filter(|_| !self.plan.kafka.has(Change::BrokerEpochs));
-        node.is_some_and(|node| view.goes_unnoticed(node, id))
+        node.is_some_and(|node| self.model().brokers.missed_registration(node, id).is_some())
     }
 
     /// Whether a replica does not come to be in sync any more, unless the partition's leader epoch changes: its
@@ -241,9 +238,9 @@ impl<S: Subscriber> Cluster<'_, S> {
     /// Whether a partition takes no record of a producer any more: nobody may lead it, or too few replicas are
     /// in sync and nobody can join them.
     fn takes_nothing(&self, at: &TopicPartition, assignment: &[BrokerId], least: usize) -> bool {
-        let Some(written) = self.world.observer().view.partition(at) else { return false };
+        let Some(written) = self.model().reported.of(at) else { return false };
         let mut missing = assignment.iter().filter(|id| !written.isr.contains(id));
-        written.may_not_be_led(|id| self.runs(*id))
+        written.is_isr_down(|id| self.runs(id)) && written.leader.is_none()
             || written.leader.is_some_and(|id| self.is_unnoticed(id))
             || written.isr.len() < least && missing.all(|id| self.stays_out(at, *id))
     }

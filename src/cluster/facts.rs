@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::role::Role;
 use super::{Cluster, Unconverged};
-use crate::history::{Fact, Follower, Leading, Replica, Subscriber};
+use crate::history::{Fact, Follower, Leading, Replica};
+use crate::model::Reader;
 use crate::nodes::broker::replica::PartitionStatus;
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::wire::records::Batch;
@@ -20,7 +21,7 @@ fn id(batch: &Batch) -> BatchId {
     (batch.base_offset, batch.last_offset, batch.leader_epoch, batch.checksum)
 }
 
-impl<S: Subscriber> Cluster<'_, S> {
+impl<R: Reader> Cluster<'_, R> {
     /// Tells the recorder everything.
     pub fn tell_facts(&mut self, unconverged: Option<&Unconverged>) {
         if let Some(unconverged) = unconverged {
@@ -33,7 +34,7 @@ impl<S: Subscriber> Cluster<'_, S> {
             let end = leader.as_ref().map_or(0, |(_, status)| status.log_end_offset);
             let leader = leader.map(|(id, _)| id);
             let now = self.world.now();
-            self.world.observer_mut().recorder.final_log(now, &at, leader, end);
+            self.world.observer_mut().final_log(now, &at, leader, end);
             if let Some(node) = leader.and_then(|id| self.broker_node(id)) {
                 self.tell_records(node, &at);
             }
@@ -47,7 +48,7 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     fn tell(&mut self, fact: &Fact) {
         let now = self.world.now();
-        self.world.observer_mut().recorder.fact(now, fact);
+        self.world.observer_mut().fact(now, fact);
     }
 
     fn tell_positions(&mut self) {
@@ -78,7 +79,7 @@ impl<S: Subscriber> Cluster<'_, S> {
                 if *last != *producer {
                     last = producer.into();
                 }
-                observer.recorder.final_record(now, at, record.offset, &last, number);
+                observer.final_record(now, at, record.offset, &last, number);
             }
         }
     }

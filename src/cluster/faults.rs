@@ -4,8 +4,8 @@ use super::Cluster;
 use super::changed::{Changed, Done};
 use super::role::Role;
 use super::timeline::Due;
-use super::watch::Watch;
-use crate::history::Subscriber;
+use crate::history::Recorder;
+use crate::model::{Modelled, Reader};
 use crate::scenario::faults::{
     ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk,
 };
@@ -14,9 +14,9 @@ use crate::substrate::World;
 use crate::vocab::{BrokerId, NodeId};
 
 /// The world of a cluster.
-type ClusterWorld<S> = World<Role, Watch<S>>;
+type ClusterWorld<R> = World<Role, Recorder<Modelled<R>>>;
 
-impl<S: Subscriber> Cluster<'_, S> {
+impl<R: Reader> Cluster<'_, R> {
     /// Fires the plan's fault of that index.
     pub fn fire(&mut self, index: usize) {
         let fault = &self.plan.faults[index];
@@ -26,7 +26,7 @@ impl<S: Subscriber> Cluster<'_, S> {
         let nodes = self.resolve_all(&fault.targets);
         let text = describe(fault, &resolved);
         let now = self.world.now();
-        self.world.observer_mut().recorder.fault(now, &text, &nodes);
+        self.world.observer_mut().fault(now, &text, &nodes);
         let changed = self.inject(&fault.action, &nodes);
         self.outstanding.extend(&changed);
         if let (Some(after), Some(undo)) = (fault.undo_after, fault.action.kind().undone.by()) {
@@ -87,7 +87,7 @@ impl<S: Subscriber> Cluster<'_, S> {
         }
     }
 
-    fn stop(&mut self, node: NodeId, stop: fn(&mut ClusterWorld<S>, NodeId) -> bool) -> Changed {
+    fn stop(&mut self, node: NodeId, stop: fn(&mut ClusterWorld<R>, NodeId) -> bool) -> Changed {
         stop(&mut self.world, node);
         Changed::Stopped(node)
     }
@@ -145,39 +145,31 @@ impl<S: Subscriber> Cluster<'_, S> {
 
     /// The nodes that `target` names at this moment.
     fn resolve(&self, target: &Target) -> Vec<NodeId> {
-        let view = &self.world.observer().view;
+        let model = self.model();
         match target {
             Target::Node(name) => self.names.roster.find(name).into_iter().collect(),
             Target::Brokers => self.names.brokers.clone(),
             Target::ZooKeepers => self.names.zookeepers.clone(),
-            Target::ZooKeeperLeader => self.zookeeper_leader().into_iter().collect(),
+            Target::ZooKeeperLeader => model.ensemble.leader().into_iter().collect(),
             Target::ZooKeeperFollower(k) => {
-                let leader = self.zookeeper_leader();
+                let leader = model.ensemble.leader();
                 let servers = self.names.zookeepers.iter();
                 let mut followers = servers.filter(|&&node| Some(node) != leader);
                 followers.nth(k.saturating_sub(1)).copied().into_iter().collect()
             }
-            Target::Controller => view.controller().into_iter().collect(),
+            Target::Controller => model.brokers.controller().into_iter().collect(),
             Target::Leader(at) => {
-                let leader = view.partition(at).and_then(|partition| partition.leader);
+                let leader = model.reported.of(at).and_then(|partition| partition.leader);
                 leader.and_then(|id| self.broker_node(id)).into_iter().collect()
             }
             Target::Follower(at, k) => {
-                let follower = view.partition(at).and_then(|partition| {
+                let follower = model.reported.of(at).and_then(|partition| {
                     let followers =
                         partition.assignment.iter().filter(|&&id| Some(id) != partition.leader);
                     followers.copied().nth(k.saturating_sub(1))
                 });
                 follower.and_then(|id| self.broker_node(id)).into_iter().collect()
             }
-        }
-    }
-
-    /// The server that leads the ensemble, as far as the history tells.
-    fn zookeeper_leader(&self) -> Option<NodeId> {
-        match &self.names.zookeepers[..] {
-            [only] => Some(*only),
-            _ => self.world.observer().view.zookeeper(),
         }
     }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::Cluster;
 use super::changed::{Changed, Done};
 use super::timeline::Due;
-use crate::history::Subscriber;
+use crate::model::Reader;
 use crate::vocab::Time;
 
-impl<S: Subscriber> Cluster<'_, S> {
+impl<R: Reader> Cluster<'_, R> {
     /// Undoes a fault for the nodes and links that it was done to.
     pub fn undo(&mut self, done: Done) {
         let text = format!("{} {}", done.undo.verb(), self.list(&done.nodes));
         let now = self.world.now();
-        self.world.observer_mut().recorder.undone(now, &text, &done.nodes);
+        self.world.observer_mut().undone(now, &text, &done.nodes);
         for changed in done.changed {
             self.outstanding.remove(&changed);
             self.revert(changed);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::external_clients::{Inbound, News, Visitor};
 use super::role::Role;
 use super::{Cluster, LOOK_EVERY, Played};
-use crate::history::{Recorder, Subscriber};
+use crate::history::Recorder;
+use crate::model::{Modelled, Reader};
 use crate::scenario::Plan;
 use crate::vocab::{NodeId, Roster, Time};
 
@@ -25,15 +26,19 @@ pub struct ExternalListener {
 ///
 /// What happens depends on the plan and on when what is let in, and not on how the time in between is cut into
 /// pieces.
-pub struct Live<'p, S: Subscriber> {
-    cluster: Cluster<'p, S>,
+pub struct Live<'p, R: Reader> {
+    cluster: Cluster<'p, R>,
     next_look: Time,
 }
 
-impl<'p, S: Subscriber> Live<'p, S> {
+impl<'p, R: Reader> Live<'p, R> {
     /// The cluster of `plan` at time zero, its servers just started. With `doors`, clients can be let in, and
     /// servers tell them of these addresses.
-    pub fn new(plan: &'p Plan, recorder: Recorder<S>, doors: Option<&[ExternalListener]>) -> Self {
+    pub fn new(
+        plan: &'p Plan,
+        recorder: Recorder<Modelled<R>>,
+        doors: Option<&[ExternalListener]>,
+    ) -> Self {
         let mut cluster = Cluster::new(plan, recorder, doors);
         cluster.start_servers();
         Self { cluster, next_look: Time::ZERO + LOOK_EVERY }
@@ -122,7 +127,7 @@ impl<'p, S: Subscriber> Live<'p, S> {
     }
 
     /// Plays the rest of the plan, if there is any, and the second phase.
-    pub fn finish(mut self) -> Played<S> {
+    pub fn finish(mut self) -> Played<R> {
         let end = Time::ZERO + self.cluster.plan.duration;
         if self.now() < end {
             self.run_until(end);

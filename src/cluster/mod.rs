@@ -16,13 +16,13 @@ mod heal;
 mod live;
 mod role;
 mod timeline;
-mod view;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::history::{Recorder, Subscriber};
+use crate::history::Recorder;
+use crate::model::{Model, Modelled, Reader};
 use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::{NodeId, Time};
@@ -33,15 +33,14 @@ pub use external_clients::{Inbound, News, Visitor};
 pub use live::{ExternalListener, Live};
 use role::Role;
 use timeline::{Due, Timeline};
-use watch::Watch;
 
 /// How often the outside looks whether the topics stand, and whether the cluster has converged.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What is left of a run.
-pub struct Played<S> {
-    /// The recorder, with everything that happened.
-    pub recorder: Recorder<S>,
+pub struct Played<R> {
+    /// The recorder, with the model of everything that happened.
+    pub recorder: Recorder<Modelled<R>>,
     /// What kept the cluster from converging, if it did not.
     pub unconverged: Option<Unconverged>,
     /// When the cluster had converged, or was given up.
@@ -51,10 +50,10 @@ pub struct Played<S> {
 }
 
 /// A cluster that is being played.
-struct Cluster<'p, S: Subscriber> {
+struct Cluster<'p, R: Reader> {
     plan: &'p Plan,
     names: Names,
-    world: World<Role, Watch<S>>,
+    world: World<Role, Recorder<Modelled<R>>>,
     timeline: Timeline,
     /// What faults changed and nothing has undone.
     outstanding: BTreeSet<Changed>,
@@ -64,9 +63,14 @@ struct Cluster<'p, S: Subscriber> {
     is_ready: bool,
 }
 
-impl<S: Subscriber> Cluster<'_, S> {
+impl<R: Reader> Cluster<'_, R> {
+    /// The state of the cluster, as the history shows it.
+    fn model(&self) -> &Model {
+        &self.world.observer().subscriber().model
+    }
+
     /// The second phase, and the look at what is left.
-    fn finish(mut self) -> Played<S> {
+    fn finish(mut self) -> Played<R> {
         self.heal();
         let unconverged = self.converge();
         self.tell_facts(unconverged.as_ref());
@@ -74,7 +78,7 @@ impl<S: Subscriber> Cluster<'_, S> {
             unconverged,
             ended: self.world.now(),
             world_events: self.world.events(),
-            recorder: self.world.into_observer().recorder,
+            recorder: self.world.into_observer(),
         }
     }
 

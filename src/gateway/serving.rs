@@ -9,7 +9,7 @@ use super::exchange::{Arrived, Exchange, Order};
 use super::recording::{Recording, RecordingError, Writer};
 use super::wall::Pace;
 use crate::cluster::{Inbound, Live, News, Played, Visitor};
-use crate::history::Subscriber;
+use crate::model::Reader;
 use crate::vocab::step::Closed;
 use crate::vocab::{NodeId, Time};
 
@@ -45,8 +45,8 @@ impl Drop for Ending {
 }
 
 /// A cluster that is being served.
-struct Served<'a, 'p, S: Subscriber> {
-    live: &'a mut Live<'p, S>,
+struct Served<'a, 'p, R: Reader> {
+    live: &'a mut Live<'p, R>,
     serving: Serving,
     servers: Vec<NodeId>,
     /// Whether each server listens.
@@ -64,7 +64,7 @@ struct Served<'a, 'p, S: Subscriber> {
 
 impl Serving {
     /// Serves the cluster to its end. The second result is how writing the recording ended.
-    pub fn play<S: Subscriber>(self, mut live: Live<'_, S>) -> (Played<S>, io::Result<()>) {
+    pub fn play<R: Reader>(self, mut live: Live<'_, R>) -> (Played<R>, io::Result<()>) {
         let _ending = Ending(self.exchange.clone());
         let roster = live.roster().clone();
         let node =
@@ -89,7 +89,7 @@ impl Serving {
     }
 }
 
-impl<S: Subscriber> Served<'_, '_, S> {
+impl<R: Reader> Served<'_, '_, R> {
     fn serve(&mut self) -> io::Result<()> {
         let duration = Time::ZERO + self.live.duration();
         loop {
@@ -229,16 +229,16 @@ impl<S: Subscriber> Served<'_, '_, S> {
 }
 
 /// Plays the cluster to its end, with the inputs of `recording`.
-pub fn play_back<S: Subscriber>(
-    mut live: Live<'_, S>,
+pub fn play_back<R: Reader>(
+    mut live: Live<'_, R>,
     recording: &Recording,
-) -> (Played<S>, Result<(), RecordingError>) {
+) -> (Played<R>, Result<(), RecordingError>) {
     let played = let_in_recorded(&mut live, recording);
     (live.finish(), played)
 }
 
-fn let_in_recorded<S: Subscriber>(
-    live: &mut Live<'_, S>,
+fn let_in_recorded<R: Reader>(
+    live: &mut Live<'_, R>,
     recording: &Recording,
 ) -> Result<(), RecordingError> {
     let roster = live.roster().clone();

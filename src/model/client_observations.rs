@@ -38,6 +38,32 @@ struct Partition {
     highest: Option<(Offset, NodeId)>,
 }
 
+/// How far a consumer is in one partition.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    /// The last offset that it polled since its position was reset.
+    polled: Option<Offset>,
+    /// The offset of the next record that it reads, once it knows one.
+    position: Option<Offset>,
+}
+
+/// How far a consumer is.
+#[derive(Clone, Debug, Default)]
+struct Cursors {
+    from_beginning: bool,
+    /// By the partition's place.
+    partitions: Vec<Cursor>,
+}
+
+impl Cursors {
+    fn at(&mut self, place: Place) -> &mut Cursor {
+        if self.partitions.len() <= place {
+            self.partitions.resize(place + 1, Cursor::default());
+        }
+        &mut self.partitions[place]
+    }
+}
+
 /// Who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -101,8 +127,8 @@ pub struct ClientObservations {
     /// By topic and producer.
     records: Vec<Vec<Records>>,
     producers: usize,
-    /// Of each consumer that is judged: whether it reads from the beginning, and how far it is.
-    cursors: BTreeMap<NodeId, (bool, Vec<Option<Offset>>)>,
+    /// Of each consumer that is judged: how far it is.
+    cursors: BTreeMap<NodeId, Cursors>,
     /// By producer: operations that certainly did nothing.
     failed: Vec<IntervalSet>,
     contradictions: Vec<(Place, Offset, Value)>,
@@ -114,13 +140,27 @@ impl ClientObservations {
     pub fn new(terms: &Terms) -> Self {
         let consumers = terms.consumers.iter();
         let cursor = |consumer: &super::ConsumerTerms| {
-            (consumer.node, (consumer.from_beginning, Vec::new()))
+            let from_beginning = consumer.from_beginning;
+            (consumer.node, Cursors { from_beginning, ..Cursors::default() })
         };
         Self {
             producers: terms.producers.len(),
             failed: vec![IntervalSet::default(); terms.producers.len()],
             cursors: consumers.map(cursor).collect(),
             ..Self::default()
+        }
+    }
+
+    /// The offset of the next record that a consumer reads; `None` when it knows no position.
+    pub fn position(&self, consumer: NodeId, at: &TopicPartition) -> Option<Offset> {
+        let cursors = self.cursors.get(&consumer)?;
+        cursors.partitions.get(*self.places.get(at)?)?.position
+    }
+
+    /// A consumer's process began: it knows no position.
+    pub fn started(&mut self, consumer: NodeId) {
+        if let Some(cursors) = self.cursors.get_mut(&consumer) {
+            cursors.partitions.clear();
         }
     }
 
@@ -183,12 +223,10 @@ impl ClientObservations {
                 let value = producer.map(|producer| Value { producer, record: *record });
                 self.latest = Some(self.polled(node, at, *offset, value));
             }
-            ClientObservation::PositionReset { at, .. } => {
+            ClientObservation::PositionReset { at, to, .. } => {
                 let place = self.place(at);
-                if let Some((_, cursor)) = self.cursors.get_mut(&node)
-                    && let Some(offset) = cursor.get_mut(place)
-                {
-                    *offset = None;
+                if let Some(cursors) = self.cursors.get_mut(&node) {
+                    *cursors.at(place) = Cursor { polled: None, position: Some(*to) };
                 }
             }
             _ => {}
@@ -203,14 +241,13 @@ impl ClientObservations {
         value: Option<Value>,
     ) -> Sighting {
         let place = self.place(at);
-        let (from_beginning, cursor) =
-            self.cursors.get_mut(&node).expect("only consumers that are judged poll");
-        if cursor.len() <= place {
-            cursor.resize(place + 1, None);
-        }
-        let before = cursor[place].replace(offset);
+        let cursors = self.cursors.get_mut(&node).expect("only consumers that are judged poll");
+        let cursor = cursors.at(place);
+        let before = cursor.polled.replace(offset);
+        cursor.position = Some(offset.saturating_add(1));
+        let from_beginning = cursors.from_beginning;
         let partition = &mut self.partitions[place];
-        if *from_beginning && partition.highest.is_none_or(|(highest, _)| offset > highest) {
+        if from_beginning && partition.highest.is_none_or(|(highest, _)| offset > highest) {
             partition.highest = Some((offset, node));
         }
         if let Some(value) = value {

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::vocab::Time;
 
+/// Faults that are kept: more than a person plans, and a bound for what is drawn.
+pub const FAULTS_MAX: usize = 10_000;
+
 /// A fault as it fired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fired {

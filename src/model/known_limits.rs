@@ -15,13 +15,12 @@
 use std::collections::BTreeMap;
 
 use crate::history::{BrokerObservation, Life};
-use crate::model::ending::Written;
+use crate::model::ledger::Producer;
 use crate::model::replicas::{Partition, Replicas};
+use crate::model::reported::ReportedState;
 use crate::model::{Model, Terms};
 use crate::releases::{Change, Truncation};
-use crate::vocab::{
-    Acks, BrokerEpoch, BrokerId, ControllerEpoch, NodeId, Offset, Time, TopicPartition,
-};
+use crate::vocab::{Acks, BrokerId, NodeId, Offset, Time, TopicPartition};
 
 /// A follower that fetches a partition no more.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +40,6 @@ pub struct KnownLimits {
     ended: BTreeMap<(NodeId, BrokerId), bool>,
     /// Logs that were shown to differ, and where they ended then: what lies far back cannot be compared later.
     parted: BTreeMap<(NodeId, TopicPartition), Offset>,
-    /// The brokers as the newest controller knows them.
-    known: (ControllerEpoch, BTreeMap<BrokerId, BrokerEpoch>),
-    /// czxid of each broker's last registration.
-    registered: BTreeMap<NodeId, BrokerEpoch>,
     /// Whom clients ask.
     asked: BTreeMap<NodeId, Vec<NodeId>>,
 }
@@ -73,10 +68,6 @@ impl KnownLimits {
         told: &BrokerObservation,
     ) {
         match told {
-            BrokerObservation::Registered { epoch } => _ = self.registered.insert(node, *epoch),
-            BrokerObservation::BrokersKnown { epoch, brokers } if *epoch >= self.known.0 => {
-                self.known = (*epoch, brokers.iter().copied().collect());
-            }
             BrokerObservation::FetchingFailed { at, leader, end, refused } => {
                 let place = (node, at.clone());
                 let explained = if at == refused {
@@ -121,84 +112,83 @@ impl KnownLimits {
     pub fn learned(&mut self, client: NodeId, nodes: &[NodeId]) {
         self.asked.insert(client, nodes.to_vec());
     }
+}
 
-    /// Why the controller does not know that a broker began anew.
-    pub fn unnoticed(&self, terms: &Terms, broker: BrokerId) -> Option<String> {
-        let (_, node) = terms.brokers.iter().find(|(id, _)| *id == broker)?;
-        let (known, own) = (self.known.1.get(&broker)?, self.registered.get(node)?);
-        let missed = own > known && !terms.kafka.has(Change::BrokerEpochs);
-        missed.then(|| {
+impl Model {
+    /// Why the controller does not know that a broker restarted: before 2.2 it never will.
+    pub fn unnoticed(&self, broker: BrokerId) -> Option<String> {
+        let node = self.terms.node_of(broker)?;
+        let (known, own) = self.brokers.missed_registration(node, broker)?;
+        (!self.terms.kafka.has(Change::BrokerEpochs)).then(|| {
             format!(
                 "the controller takes {}, registered at {own}, for the one of {known} (KIP-380)",
-                terms.broker(broker)
+                self.terms.name(node)
             )
         })
     }
 
-    /// Why a replica whose broker runs does not come to be in sync.
-    pub fn replica(&self, terms: &Terms, at: &TopicPartition, broker: BrokerId) -> Option<String> {
-        let (_, node) = terms.brokers.iter().find(|(id, _)| *id == broker)?;
-        let failed = self.failed.get(&(*node, at.clone())).filter(|failed| failed.explained);
-        let failed = failed.map(|Failed { time, leader, end, .. }| {
-            let (name, leader) = (terms.broker(broker), terms.broker(*leader));
+    /// Why a replica whose broker runs cannot join the in-sync replicas before the next leader epoch.
+    pub fn stays_out(&self, at: &TopicPartition, broker: BrokerId) -> Option<String> {
+        let node = self.terms.node_of(broker)?;
+        let failed = self.known_limits.failed.get(&(node, at.clone()));
+        let failed = failed.filter(|failed| failed.explained).map(|failed| {
+            let (name, leader) = (self.terms.name(node), self.terms.broker(failed.leader));
+            let Failed { time, end, .. } = failed;
             format!(
                 "{name} fetches no more since {time:.3}: what {leader} sends does not follow on \
                  its log, which ends at {end} (KIP-461)"
             )
         });
-        failed.or_else(|| self.unnoticed(terms, broker))
+        failed.or_else(|| self.unnoticed(broker))
     }
-}
 
-impl Model {
-    /// Why all of a partition's replicas that are missing from its in-sync replicas stay so; `None` when one may
-    /// yet join.
-    fn nobody_joins(&self, at: &TopicPartition, written: &Written) -> Option<String> {
-        let terms = &self.terms;
-        let mut missing = written.replicas.iter().filter(|id| !written.isr.contains(id));
-        let stays = |id: &BrokerId| {
-            !self.ending.runs(terms, *id) || self.known_limits.replica(terms, at, *id).is_some()
-        };
+    /// Why a leader changes the in-sync replicas no more: its controller denied a change that was written.
+    pub fn denied(&self, at: &TopicPartition) -> Option<String> {
+        let since = self.reported.of(at)?.denied()?;
+        Some(format!("its controller wrote that change twice, and denied it at {since:.3}"))
+    }
+
+    /// Why all replicas that are missing from the in-sync replicas stay out; `None` when one may yet join.
+    fn nobody_joins(&self, at: &TopicPartition, state: &ReportedState) -> Option<String> {
+        let mut missing = self.assignment(at).iter().filter(|id| !state.isr.contains(id));
+        let stays = |id: &BrokerId| !self.runs(*id) || self.stays_out(at, *id).is_some();
         missing.all(stays).then(|| {
-            let isr = terms.broker_names(&written.isr).join(" ");
-            format!("nobody can join {isr} in the in-sync replicas of {at}")
+            let isr = self.terms.broker_names(&state.isr).join(" ");
+            format!("no replica can join {isr} in the in-sync replicas of {at}")
         })
     }
 
     /// Why a partition takes no record of a producer, and never will.
     fn takes_nothing(&self, at: &TopicPartition, acks: Acks) -> Option<String> {
-        let written = self.ending.written_of(at)?;
-        let terms = &self.terms;
-        let Some(leader) = written.leader else {
-            let nobody = !written.isr.is_empty()
-                && !written.isr.iter().any(|id| self.ending.runs(terms, *id));
-            return nobody.then(|| format!("no in-sync replica of {at} runs"));
-        };
-        if let Some(why) = self.known_limits.unnoticed(terms, leader) {
+        let state = self.reported.of(at)?;
+        if state.leader.is_none() && state.is_isr_down(|id| self.runs(id)) {
+            return Some(format!("no in-sync replica of {at} runs"));
+        }
+        if let Some(why) = state.leader.and_then(|leader| self.unnoticed(leader)) {
             return Some(why);
         }
-        let least = terms.topic(&at.topic)?.min_insync_replicas as usize;
-        if acks != Acks::All || written.isr.len() >= least {
+        let least = self.terms.topic(&at.topic)?.min_insync_replicas as usize;
+        if acks != Acks::All || state.isr.len() >= least {
             return None;
         }
-        self.nobody_joins(at, written)
+        self.nobody_joins(at, state)
     }
 
     /// Why a producer's operations need not end, though nothing holds them up but the cluster.
-    pub fn never_ends(&self, producer: usize) -> Option<String> {
+    pub fn never_ends(&self, producer: Producer) -> Option<String> {
         let account = &self.ledger.accounts()[producer].terms;
         if self.terms.kafka.has(Change::DeliveryTimeout) {
             return None;
         }
-        let partitions = self.ending.partitions().filter(|(at, _)| at.topic == account.topic);
-        let mut stuck = partitions.filter_map(|(at, _)| self.takes_nothing(at, account.acks));
+        let partitions = self.partitions().filter(|at| at.topic == account.topic);
+        let mut stuck = partitions.filter_map(|at| self.takes_nothing(&at, account.acks));
         stuck.next().or_else(|| self.asks_nobody(account.node))
     }
 
-    /// Why a client does not hear of brokers any more.
+    /// Why a client does not learn of other brokers any more.
     pub fn asks_nobody(&self, client: NodeId) -> Option<String> {
         let asked = self.known_limits.asked.get(&client)?;
-        let nobody = !asked.is_empty() && !asked.iter().any(|node| self.ending.node_runs(*node));
+        let nobody = !asked.is_empty() && !asked.iter().any(|node| self.lives.runs(*node));
         nobody.then(|| {
             let names: Vec<_> = asked.iter().map(|node| self.terms.name(*node)).collect();
             let name = self.terms.name(client);

@@ -80,6 +80,8 @@ pub struct Ledger {
     written: BTreeSet<TopicPartition>,
     /// The leader of each final log.
     final_logs: BTreeMap<TopicPartition, Option<BrokerId>>,
+    /// Whether the last record of a final log was the first copy of its record.
+    was_first_copy: bool,
 }
 
 impl Ledger {
@@ -183,7 +185,13 @@ impl Ledger {
         let topic = account.topics.get_mut(&at.topic).expect("just inserted");
         let first = topic.in_log.insert(record);
         account.duplicated += u64::from(!first);
+        self.was_first_copy = first;
         first
+    }
+
+    /// Whether the last record of a final log that was folded in was the first copy of its record.
+    pub fn was_first_copy(&self) -> bool {
+        self.was_first_copy
     }
 
     /// Why nothing can be said of what the final logs lack, if so.

@@ -3,29 +3,38 @@
 //! | about | files |
 //! |---|---|
 //! | clients | [`ledger`], [`ack_window`], [`reading`], [`client_observations`], [`order`], [`availability`] |
-//! | replication | [`log_tree`], [`replicas`], [`partition_state`] |
-//! | ZooKeeper | [`znodes`], [`sessions`], [`zookeeper_epochs`] |
-//! | the end of a run | [`ending`], [`known_limits`] |
-//! | the run | [`terms`], [`faults`], [`happened`], [`timeline`] |
+//! | replication | [`log_tree`], [`replicas`], [`partition_state`], [`reported`] |
+//! | brokers | [`brokers`] |
+//! | ZooKeeper | [`znodes`], [`sessions`], [`ensemble`], [`zookeeper_epochs`] |
+//! | the run | [`terms`], [`lives`], [`faults`], [`happened`], [`timeline`], [`commands`] |
+//! | the end of a run | [`liveness`], [`known_limits`], [`end`] |
+//! | reading it | [`reader`] |
 //!
 //! The model decides nothing. It knows no node: what it says comes from the history, so that a checker cannot share
 //! a bug with what it judges, and a stored history can be judged without a cluster.
 
 pub mod ack_window;
 pub mod availability;
+pub mod brokers;
 pub mod client_observations;
-pub mod ending;
+pub mod commands;
+pub mod end;
+pub mod ensemble;
 pub mod faults;
 pub mod happened;
 pub mod interval;
 pub mod known_limits;
 pub mod ledger;
+pub mod liveness;
+pub mod lives;
 pub mod log_tree;
 pub mod offset_map;
 pub mod order;
 pub mod partition_state;
+pub mod reader;
 pub mod reading;
 pub mod replicas;
+pub mod reported;
 pub mod sessions;
 pub mod terms;
 pub mod timeline;
@@ -34,77 +43,175 @@ pub mod zookeeper_epochs;
 
 pub use ack_window::{AckWindow, Reign};
 use availability::Availability;
+use brokers::Brokers;
 use client_observations::ClientObservations;
-use ending::Ending;
+pub use commands::CommandSummary;
+use commands::Commands;
+use end::End;
+use ensemble::Ensemble;
+use faults::FAULTS_MAX;
 pub use faults::Fired;
+use happened::Happened;
 use known_limits::KnownLimits;
 use ledger::{FinalRecord, Ledger};
+pub use liveness::{Lack, Missing};
+use lives::Lives;
 use offset_map::Value;
 use order::Order;
+pub use reader::{Modelled, Reader};
 use reading::Reading;
 use replicas::Replicas;
+use reported::ReportedStates;
 use sessions::Sessions;
 pub use terms::{ConsumerTerms, Permission, ProducerTerms, Terms, TopicTerms};
 pub use timeline::{Entry, Timeline, Turn};
 use znodes::Znodes;
 
-use crate::history::{BrokerObservation, ClientObservation, Fact, Outcome, ZooKeeperObservation};
-use crate::vocab::{NodeId, Time};
+use crate::history::{
+    BrokerObservation, ClientObservation, Fact, Life, Observation, Outcome, SessionObservation,
+    ZooKeeperObservation,
+};
+use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 
-/// What several checkers and the report go by. It decides nothing.
+/// The state of the cluster after the last event of its history. It decides nothing.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// Who takes part, and what was promised.
     pub terms: Terms,
-    /// What producers sent and were told.
+    /// Which processes run.
+    pub lives: Lives,
+    /// What each producer sent, and how each operation ended.
     pub ledger: Ledger,
-    /// When and where they were told it.
+    /// The latest acknowledgements with their times and offsets.
     pub window: AckWindow,
-    /// What readers were handed.
+    /// What each reader was handed.
     pub reading: Reading,
-    /// What clients saw stand where.
+    /// Which record clients saw at which offset.
     pub client_observations: ClientObservations,
-    /// How the run ended.
-    pub ending: Ending,
-    /// What cannot come about in the end, and why.
-    pub known_limits: KnownLimits,
-    /// In which order records stand in the final logs.
+    /// In which order records are in the final logs.
     pub order: Order,
     /// When producers were without an acknowledgement.
     pub availability: Availability,
-    /// The partitions, as nobody in the cluster sees them.
+    /// All replicas' logs side by side, and the partition states in ZooKeeper.
     pub replicas: Replicas,
+    /// The partition states as brokers reported them.
+    pub reported: ReportedStates,
+    /// Registrations and the controller.
+    pub brokers: Brokers,
+    /// The servers of ZooKeeper.
+    pub ensemble: Ensemble,
     /// The znodes, as transactions make them.
     pub znodes: Znodes,
     /// What clients of ZooKeeper wait for.
     pub sessions: Sessions,
-    /// The faults so far, as many as are kept.
+    /// What cannot happen in the end, and why.
+    pub known_limits: KnownLimits,
+    /// What was read off the cluster when the run ended.
+    pub end: End,
+    /// The faults so far, the first [`FAULTS_MAX`].
     pub faults: Vec<Fired>,
+    /// What happened, and how often.
+    pub happened: Happened,
+    /// The turning points so far.
+    pub timeline: Timeline,
+    /// What operators ran.
+    pub commands: Commands,
 }
 
 impl Model {
-    /// Empty model.
+    /// The model of a run that has not begun.
     pub fn new(terms: Terms) -> Self {
         let ledger = Ledger::new(&terms);
         Self {
+            lives: Lives::default(),
             window: AckWindow::default(),
             reading: Reading::new(&terms),
             client_observations: ClientObservations::new(&terms),
-            ending: Ending::default(),
-            known_limits: KnownLimits::default(),
             order: Order::default(),
             availability: Availability::new(&ledger),
             replicas: Replicas::default(),
+            reported: ReportedStates::default(),
+            brokers: Brokers::default(),
+            ensemble: Ensemble::default(),
             znodes: Znodes::default(),
             sessions: Sessions::default(),
+            known_limits: KnownLimits::default(),
+            end: End::default(),
             faults: Vec::new(),
+            happened: Happened::default(),
+            timeline: Timeline::default(),
+            commands: Commands::default(),
             ledger,
             terms,
         }
     }
 
-    /// Folds in what a client told.
-    pub fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
+    /// Folds in what a node reported.
+    pub fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+        match observation {
+            Observation::Client(client) => self.client(time, node, client),
+            Observation::Broker(broker) => self.broker(time, node, broker),
+            Observation::ZooKeeper(server) => self.zookeeper(time, node, server),
+            Observation::Session(session) => self.session(time, node, session),
+        }
+        self.happened.observe(time, node, observation);
+        self.timeline.observe(&self.terms, time, node, observation);
+    }
+
+    /// Folds in a turn in the life of a process.
+    pub fn life(&mut self, time: Time, node: NodeId, life: Life) {
+        self.lives.life(node, life);
+        self.replicas.life(node, life);
+        self.ensemble.life(node, life);
+        self.known_limits.life(node, life);
+        if life == Life::Started {
+            self.client_observations.started(node);
+        }
+        if self.terms.broker_at(node).is_some() {
+            self.brokers.life(time, node, life);
+        }
+        self.timeline.life(&self.terms, time, node, life);
+    }
+
+    /// Folds in that a fault was injected or undone.
+    pub fn fault(&mut self, fired: &Fired) {
+        self.timeline.push(fired.time, Turn::Fault { text: fired.text.clone() });
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fired.clone());
+        }
+    }
+
+    /// The partitions of the scenario's topics, whether they were created or not, and of others that were.
+    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        let planned = self.terms.topics.iter().flat_map(|topic| {
+            let partitions = 0..topic.assignment.len() as i32;
+            partitions.map(|index| TopicPartition::new(topic.name.clone(), index))
+        });
+        let others = self.reported.created().map(|(at, _)| at.clone());
+        planned.chain(others.filter(|at| self.terms.assignment(at).is_empty()))
+    }
+
+    /// The replicas of a partition: as its controller reported them, or else as they are planned.
+    pub fn assignment(&self, at: &TopicPartition) -> &[BrokerId] {
+        let reported = self.reported.of(at).map(|state| &state.assignment[..]);
+        reported.filter(|replicas| !replicas.is_empty()).unwrap_or(self.terms.assignment(at))
+    }
+
+    /// Whether a broker runs; one that is not of the cluster does.
+    pub fn runs(&self, broker: BrokerId) -> bool {
+        self.terms.node_of(broker).is_none_or(|node| self.lives.runs(node))
+    }
+
+    /// The brokers that run and are not registered; none while ZooKeeper has no quorum to register them.
+    pub fn unregistered(&self) -> impl Iterator<Item = (NodeId, brokers::Unregistered)> {
+        let can_register = self.ensemble.has_quorum(&self.lives);
+        self.brokers.unregistered().filter(move |_| can_register)
+    }
+
+    fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
+        if self.commands.observe(&self.terms, time, node, observation) {
+            return;
+        }
         if let Some(producer) = self.ledger.at_node(node) {
             match observation {
                 ClientObservation::Invoked { .. } => self.availability.invoked(time, producer),
@@ -135,8 +242,7 @@ impl Model {
         self.ledger.accounts()[value.producer].terms.node
     }
 
-    /// Folds in what a broker told.
-    pub fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
+    fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
         if let Some(broker) = self.terms.broker_at(node) {
             self.replicas.broker(time, (broker, node), observation);
         }
@@ -145,33 +251,46 @@ impl Model {
             let reign = Reign { time, leader: node, leader_epoch, start };
             self.window.became_leader(at, reign);
         }
-        self.ending.broker(time, node, observation);
+        self.reported.broker(time, observation);
+        self.brokers.broker(time, node, observation);
         self.known_limits.broker(&self.terms, &self.replicas, (time, node), observation);
     }
 
-    /// Folds in what a ZooKeeper server told.
-    pub fn zookeeper(&mut self, time: Time, node: NodeId, observation: &ZooKeeperObservation) {
+    fn zookeeper(&mut self, time: Time, node: NodeId, observation: &ZooKeeperObservation) {
         self.replicas.zookeeper(time, observation);
         self.znodes.zookeeper(observation);
-        self.sessions.zookeeper(node, observation);
-        self.ending.server(node);
+        self.ensemble.zookeeper(node, observation);
     }
 
-    /// Folds in what was read off the cluster; records of final logs are booked as such.
+    fn session(&mut self, time: Time, node: NodeId, observation: &SessionObservation) {
+        let last = self.znodes.last();
+        self.sessions.observe((time, node), observation, last, &self.ensemble);
+    }
+
+    /// Folds in what was read off the cluster after the run ended. Records of no producer in the terms do not count.
     pub fn fact(&mut self, fact: &Fact) {
-        if let Fact::FinalLog { at, leader, .. } = fact {
-            self.ledger.final_log(at, *leader);
+        match fact {
+            Fact::FinalLog { at, leader, .. } => self.ledger.final_log(at, *leader),
+            Fact::FinalRecord { .. } => {
+                if let Some(record) = self.final_record_of(fact) {
+                    self.final_record(&record);
+                }
+            }
+            _ => self.end.fact(fact),
         }
-        self.ending.fact(fact);
     }
 
-    /// Folds in a judged producer's record in a final log; whether it is the first copy.
-    pub fn final_record(&mut self, record: &FinalRecord<'_>) -> bool {
+    /// The record of a producer in the terms that `fact` found in a final log, if it did.
+    pub fn final_record_of<'f>(&self, fact: &'f Fact) -> Option<FinalRecord<'f>> {
+        let Fact::FinalRecord { at, offset, producer, record } = fact else { return None };
+        let producer = self.ledger.named(producer)?;
+        Some(FinalRecord { at, offset: *offset, producer, record: *record })
+    }
+
+    fn final_record(&mut self, record: &FinalRecord<'_>) {
         self.reading.final_record(&self.ledger, record);
-        let first = self.ledger.final_record(record.at, record.producer, record.record);
-        if first {
+        if self.ledger.final_record(record.at, record.producer, record.record) {
             self.order.first_copy(&self.ledger, record);
         }
-        first
     }
 }

@@ -48,8 +48,12 @@ pub struct Replica {
     pub broker: BrokerId,
     /// Its node.
     pub node: NodeId,
+    /// Whether the broker's process reported anything of it: its log is loaded, or it was given a role.
+    pub is_hosted: bool,
     /// Its log; `None` when its content is not known.
     pub log: Option<Point>,
+    /// Offset behind the last record of its log.
+    pub log_end: Offset,
     /// The high watermark it knows.
     pub high_watermark: Offset,
     /// As a leader: its log below its high watermark.
@@ -130,8 +134,8 @@ pub struct Partition {
     pub forgiven: LeaderEpoch,
     /// Whether a replica's host lost power.
     pub power_lost: bool,
-    /// Its topic was deleted: nothing is judged any more.
-    deleted: bool,
+    /// Its topic was deleted and created again: nothing is judged any more.
+    pub deleted: bool,
 }
 
 impl Partition {
@@ -190,7 +194,9 @@ impl Partition {
             self.replicas.push(Replica {
                 broker,
                 node,
+                is_hosted: false,
                 log: Some(self.logs.empty()),
+                log_end: 0,
                 high_watermark: 0,
                 below_high_watermark: self.logs.empty(),
                 role: Role::None,
@@ -440,7 +446,7 @@ impl Replicas {
         for replica in self.partitions.iter_mut().flat_map(|partition| &mut partition.replicas) {
             if replica.node == node {
                 (replica.role, replica.leader_epoch) = (Role::None, -1);
-                replica.loaded = false;
+                (replica.loaded, replica.is_hosted) = (false, false);
             }
         }
     }
@@ -491,7 +497,8 @@ impl Replicas {
             return;
         }
         let index = partition.index(broker, node);
-        let replica = &partition.replicas[index];
+        let replica = &mut partition.replicas[index];
+        replica.is_hosted = true;
         let before = Before {
             log: replica.log,
             high_watermark: replica.high_watermark,
@@ -519,7 +526,7 @@ impl Replicas {
             for index in 0..partition.replicas.len() {
                 let replica = &mut partition.replicas[index];
                 if replica.node == node && !replica.loaded {
-                    replica.high_watermark = 0;
+                    (replica.high_watermark, replica.log_end) = (0, 0);
                     partition.has_loaded(index, Some(empty));
                     let lost_at = &mut partition.replicas[index].lost_at;
                     *lost_at = lost_at.map(|_| time);
@@ -566,12 +573,17 @@ fn replica_told(
     use BrokerObservation as Told;
     match told {
         &Told::Appended { base, last, leader_epoch, checksum, .. } => {
+            partition.replicas[index].log_end = last + 1;
             partition.appended(index, Batch { base, last, leader_epoch, checksum });
         }
         Told::HighWatermark { offset, .. } => partition.high_watermark(index, *offset),
-        Told::Truncated { to, .. } => partition.truncated(index, *to),
+        Told::Truncated { to, .. } => {
+            partition.replicas[index].log_end = *to;
+            partition.truncated(index, *to);
+        }
         Told::BecameLeader { leader_epoch, start, high_watermark, .. } => {
-            partition.replicas[index].high_watermark = *high_watermark;
+            let replica = &mut partition.replicas[index];
+            (replica.high_watermark, replica.log_end) = (*high_watermark, *start);
             return partition.became_leader(index, *leader_epoch, *start);
         }
         Told::BecameFollower { leader_epoch, .. } => {
@@ -583,7 +595,8 @@ fn replica_told(
         }
         Told::LogLoaded { end, high_watermark, from, batches, .. } => {
             let batches: Vec<Batch> = batches.iter().map(Batch::from).collect();
-            partition.replicas[index].high_watermark = *high_watermark;
+            let replica = &mut partition.replicas[index];
+            (replica.high_watermark, replica.log_end) = (*high_watermark, *end);
             partition.loaded(index, *from, *end, &batches);
             let lost_at = &mut partition.replicas[index].lost_at;
             *lost_at = lost_at.map(|_| time);

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::history::{SessionAnswer, SessionCall, SessionObservation, ZooKeeperObservation};
+use super::ensemble::Ensemble;
+use crate::history::{SessionAnswer, SessionCall, SessionObservation};
 use crate::vocab::{NodeId, Time, Zxid};
 
 /// A request that is not answered.
@@ -49,9 +50,6 @@ pub struct Answered {
 pub struct Sessions {
     clients: BTreeMap<NodeId, Client>,
     acknowledged: Zxid,
-    /// The epoch that each server leads or follows in, and the newest that ever began.
-    epochs: BTreeMap<NodeId, u32>,
-    newest: Option<u32>,
     answered: Option<Answered>,
 }
 
@@ -67,25 +65,14 @@ impl Sessions {
         self.answered.as_ref()
     }
 
-    /// Folds in what a server told.
-    pub fn zookeeper(&mut self, node: NodeId, told: &ZooKeeperObservation) {
-        match told {
-            ZooKeeperObservation::Leading { epoch, .. } => {
-                self.epochs.insert(node, *epoch);
-                self.newest = self.newest.max(Some(*epoch));
-            }
-            ZooKeeperObservation::Following { epoch, .. } => {
-                self.epochs.insert(node, *epoch);
-            }
-            ZooKeeperObservation::Looking { .. } | ZooKeeperObservation::Recovered { .. } => {
-                self.epochs.remove(&node);
-            }
-            _ => {}
-        }
-    }
-
-    /// Folds in what a client told; `last` is the last transaction that any server told of.
-    pub fn observe(&mut self, time: Time, node: NodeId, told: &SessionObservation, last: Zxid) {
+    /// Folds in what a client reported; `last` is the last transaction that any server reported.
+    pub fn observe(
+        &mut self,
+        (time, node): (Time, NodeId),
+        told: &SessionObservation,
+        last: Zxid,
+        ensemble: &Ensemble,
+    ) {
         self.answered = None;
         match told {
             SessionObservation::Attached { session, server } => {
@@ -98,8 +85,7 @@ impl Sessions {
             SessionObservation::Asked { xid, call } => {
                 let (xid, call, acknowledged) = (*xid, call.clone(), self.acknowledged);
                 let Some(client) = self.clients.get_mut(&node) else { return };
-                let is_newest = self.epochs.get(&client.server).copied() == self.newest;
-                let decided = is_newest.then_some(last);
+                let decided = ensemble.is_of_newest_epoch(client.server).then_some(last);
                 client.open.push_back(Open { xid, call, since: time, acknowledged, decided });
             }
             SessionObservation::Answered { xid, zxid, answer } => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::releases::{KafkaVersion, Truncation};
-use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster};
+use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster, TopicPartition};
 
 /// Whether the configuration of a run allows a property to be violated. What is permitted is counted and
 /// shown, but fails no run.
@@ -59,6 +59,8 @@ pub struct TopicTerms {
     pub min_insync_replicas: u32,
     /// `unclean.leader.election.enable`
     pub unclean_leader_election: bool,
+    /// The replicas of each partition; empty for a topic that only [`crate::history`] knows.
+    pub assignment: Vec<Vec<BrokerId>>,
 }
 
 /// What the judges go by.
@@ -76,6 +78,8 @@ pub struct Terms {
     pub producers: Vec<ProducerTerms>,
     /// The consumers.
     pub consumers: Vec<ConsumerTerms>,
+    /// The node that creates the scenario's topics, and exits when they exist.
+    pub admin: Option<NodeId>,
     /// The nodes on which an operator runs commands.
     pub commands: Vec<NodeId>,
     /// Whether acknowledged records may be lost (with it: be skipped by readers, be gone after reading).
@@ -94,9 +98,21 @@ impl Terms {
         self.topics.iter().find(|topic| &*topic.name == name)
     }
 
+    /// The replicas that are planned for a partition; none for one that is not of the scenario.
+    pub fn assignment(&self, at: &TopicPartition) -> &[BrokerId] {
+        let topic = self.topic(&at.topic).map_or(&[][..], |topic| &topic.assignment);
+        let index = usize::try_from(at.partition).ok();
+        index.and_then(|index| topic.get(index)).map_or(&[], |replicas| replicas)
+    }
+
     /// The broker that runs on a node.
     pub fn broker_at(&self, node: NodeId) -> Option<BrokerId> {
         self.brokers.iter().find(|(_, at)| *at == node).map(|&(id, _)| id)
+    }
+
+    /// The node that a broker runs on; `None` for one that is not of the cluster.
+    pub fn node_of(&self, broker: BrokerId) -> Option<NodeId> {
+        self.brokers.iter().find(|(id, _)| *id == broker).map(|&(_, node)| node)
     }
 
     /// Whether logs in sync may disagree, and be cut where they agree. Before 2.1 (KIP-320) the release's own
@@ -117,8 +133,8 @@ impl Terms {
 
     /// The name of a broker's node; `broker 7` for one that is not of the cluster.
     pub fn broker(&self, broker: BrokerId) -> Arc<str> {
-        let node = self.brokers.iter().find(|(id, _)| *id == broker);
-        node.map_or_else(|| format!("broker {broker}").into(), |&(_, node)| self.name(node))
+        let node = self.node_of(broker);
+        node.map_or_else(|| format!("broker {broker}").into(), |node| self.name(node))
     }
 
     /// The names of brokers.

@@ -2,10 +2,11 @@
 
 use super::{Files, Provenance, Style, replay_json, replay_text, sweep_json, sweep_text};
 use crate::checkers::testing::Story;
+use crate::checkers::{Expectation, Expected};
 use crate::checkers::{Judgement, RunOutcome};
 use crate::history::{Election, Fingerprint};
 use crate::model::Permission;
-use crate::model::happened::{Expectation, Expected, Seen};
+use crate::model::happened::Seen;
 use crate::releases::{Asked, KafkaVersion};
 use crate::run::{Build, Comparison, Group, Panicked, PermittedLoss, Ran, Replayed, Sweep, Worst};
 use crate::scenario::{self, Found, FoundViolation};

@@ -10,8 +10,8 @@ use super::provenance::Provenance;
 use super::style::{Paint, Style};
 use super::table::Table;
 use super::turns::subject_and_text;
+use crate::checkers::{Expectation, Expected};
 use crate::checkers::{Judged, Judgement, RunOutcome, Status, Verdict};
-use crate::model::happened::{Expectation, Expected};
 use crate::model::{Fired, Turn};
 use crate::vocab::Time;
 

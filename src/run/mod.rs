@@ -15,8 +15,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::checkers::Judge;
-use crate::history::Subscriber;
-use crate::model::Terms;
+use crate::model::{Reader, Terms};
 
 pub use build::{BUILD, Build};
 pub use failure::{REPORTS, Unwritable, failure, failure_name, read_failure, write_failure};
@@ -27,11 +26,11 @@ pub use replay::{Comparison, Replayed, replay};
 pub use single::{DEFAULT_SEED, load, now, play, run_live, run_plan};
 pub use sweep::{Group, PermittedLoss, Sweep, Tally, Worst};
 
-/// Makes a subscriber that sees what the judge sees; it is made in the run's own thread.
-pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Subscriber> + Send>;
+/// Makes a reader of the run beside the judge; it is made in the run's own thread.
+pub type Watcher = Box<dyn FnOnce(&Terms) -> Box<dyn Reader> + Send>;
 
-/// The subscribers of a run: the judge, and a watcher if there is one.
-pub type Listeners = (Judge, Option<Box<dyn Subscriber>>);
+/// The readers of a run: the judge, and one beside it if the options ask for it.
+pub type Listeners = (Judge, Option<Box<dyn Reader>>);
 
 /// Options of a run, besides its scenario and seed.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use super::{Listeners, Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{Judge, RunOutcome};
 use crate::cluster::{ExternalListener, Live, Names, Played};
 use crate::history::Recorder;
-use crate::model::{ConsumerTerms, Permission, ProducerTerms, Terms, TopicTerms};
+use crate::model::{ConsumerTerms, Modelled, Permission, ProducerTerms, Terms, TopicTerms};
 use crate::releases;
 use crate::scenario::{self, Plan, ReadFrom, Scenario};
 use crate::substrate;
@@ -131,7 +131,7 @@ fn simulated<T>(
     NAMES.set(names.roster.clone());
     let terms = terms(plan, &names);
     let watcher = options.watcher.map(|watcher| watcher(&terms));
-    let mut recorder = Recorder::new((Judge::new(terms), watcher));
+    let mut recorder = Recorder::new(Modelled::new(terms, (Judge::default(), watcher)));
     if let Some(events) = options.events {
         recorder = recorder.with_event_log(events, (*names.roster).clone());
     }
@@ -140,6 +140,7 @@ fn simulated<T>(
     let (played, brought) = play(Live::new(plan, recorder, listeners));
     let asked = releases::take_asked();
     let recorded = played.recorder.finish().map_err(RunError::Events)?;
+    let Modelled { model, reader: (judge, _) } = recorded.subscriber;
     let path = Path::new(&plan.scenario);
     let outcome = RunOutcome {
         scenario: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -152,7 +153,7 @@ fn simulated<T>(
         asked,
         events: recorded.events,
         fingerprint: recorded.fingerprint,
-        judgement: recorded.subscriber.0.finish(played.ended),
+        judgement: judge.finish(model, played.ended),
     };
     Ok((outcome, brought))
 }
@@ -177,6 +178,7 @@ fn terms(plan: &Plan, names: &Names) -> Terms {
         name: plan.name.as_str().into(),
         min_insync_replicas: u32::try_from(plan.properties.int("min.insync.replicas")).unwrap_or(0),
         unclean_leader_election: plan.properties.bool("unclean.leader.election.enable"),
+        assignment: plan.assignment.clone(),
     };
     Terms {
         roster: (*names.roster).clone(),
@@ -185,6 +187,7 @@ fn terms(plan: &Plan, names: &Names) -> Terms {
         topics: plan.topics.iter().map(topic).collect(),
         producers: plan.producers.iter().zip(&names.producers).map(producer).collect(),
         consumers: plan.consumers.iter().zip(&names.consumers).map(consumer).collect(),
+        admin: Some(names.admin),
         commands: names.commands.clone(),
         acknowledged_loss: if plan.expect.acknowledged_loss_permitted {
             Permission::Permitted

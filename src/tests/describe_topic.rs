@@ -1,6 +1,6 @@
 //! What an operator sees of a cluster: `kafka-topics`, through whole runs.
 
-use kafka_sim::checkers::CommandSummary;
+use kafka_sim::model::CommandSummary;
 use kafka_sim::run::{self, RunOptions};
 use kafka_sim::scenario;
 use kafka_sim::vocab::Seed;

@@ -23,7 +23,7 @@ pub struct BrokersRegisterAgain;
 impl Checker for BrokersRegisterAgain {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = FirstCase::default();
-        for (node, unregistered) in model.ending.unregistered() {
+        for (node, unregistered) in model.unregistered() {
             cases.found(|| {
                 let (name, since) = (model.terms.name(node), unregistered.since);
                 let what = format!("{name} is not registered at the end, since {since:.3}");

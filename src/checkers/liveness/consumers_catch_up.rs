@@ -42,9 +42,9 @@ struct Waiting {
 impl Waiting {
     /// All of them.
     fn all(model: &Model) -> Vec<Self> {
-        let positions = model.ending.positions();
+        let positions = model.end.positions();
         let waiting = positions.filter_map(|(consumer, at, position)| {
-            let (leader, replica, _) = model.ending.leader(at)?;
+            let (leader, replica, _) = model.end.leader(at)?;
             let (name, leader) = (model.terms.name(consumer), model.terms.broker(leader));
             let high_watermark = replica.high_watermark;
             let what = match position {

@@ -21,7 +21,7 @@ pub struct Converges;
 
 impl Checker for Converges {
     fn judge(&self, model: &Model, end: Time) -> Judged {
-        let evidence = model.ending.unconverged().map(|why| {
+        let evidence = model.end.unconverged().map(|why| {
             let what = format!("the healed cluster had not converged at {end:.3}: {why}");
             Evidence::Case(Case::of(end, what).after_faults(&model.faults))
         });

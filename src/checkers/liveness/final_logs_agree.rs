@@ -68,10 +68,10 @@ fn permission(model: &Model, at: &TopicPartition, brokers: [BrokerId; 2]) -> Per
 impl Checker for FinalLogsAgree {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = Cases::default();
-        for at in model.ending.read() {
-            let Some((leader, of_leader, leading)) = model.ending.leader(at) else { continue };
+        for at in model.end.read() {
+            let Some((leader, of_leader, leading)) = model.end.leader(at) else { continue };
             for &broker in leading.isr.iter().filter(|id| **id != leader) {
-                let Some(replica) = model.ending.replica(at, broker) else { continue };
+                let Some(replica) = model.end.replica(at, broker) else { continue };
                 let led = (leader, of_leader.high_watermark);
                 if let Some((offset, what)) = wrong(model, at, led, (broker, replica)) {
                     let case = || Case::new(at, end, what).from_offset(offset);

@@ -22,8 +22,8 @@ pub struct HighWatermarkReachesTheEnd;
 impl Checker for HighWatermarkReachesTheEnd {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let (terms, mut cases) = (&model.terms, FirstCase::default());
-        for at in model.ending.read() {
-            let Some((leader, replica, leading)) = model.ending.leader(at) else { continue };
+        for at in model.end.read() {
+            let Some((leader, replica, leading)) = model.end.leader(at) else { continue };
             let (high_watermark, log_end) = (replica.high_watermark, replica.log_end);
             if high_watermark >= log_end || leading.is_held_below_min_isr {
                 continue;
@@ -40,7 +40,7 @@ impl Checker for HighWatermarkReachesTheEnd {
                     "{at}, led by {name}, is committed up to {high_watermark} of {log_end} at the \
                      end"
                 );
-                let waits = behind.map(|id| model.ending.progress(terms, at, id));
+                let waits = behind.map(|id| model.progress(at, id));
                 Case::new(at, end, what).from_offset(high_watermark).because(waits)
             });
         }

@@ -1,7 +1,7 @@
 //! In the end, every partition that can be led is.
 
 use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
-use crate::model::ending::Written;
+use crate::model::reported::ReportedState;
 use crate::model::{Model, Permission};
 use crate::vocab::{Time, TopicPartition};
 
@@ -23,12 +23,15 @@ pub const PROPERTY: Property = Property {
 pub struct PartitionsAreLed;
 
 /// Why a partition is not led, and who is waited for.
-fn why_not(model: &Model, at: &TopicPartition, written: &Written) -> Option<(String, Vec<String>)> {
-    let (terms, ending) = (&model.terms, &model.ending);
+fn why_not(
+    model: &Model,
+    at: &TopicPartition,
+    written: &ReportedState,
+) -> Option<(String, Vec<String>)> {
+    let terms = &model.terms;
     let epoch = written.leader_epoch;
     let Some(leader) = written.leader else {
-        let running: Vec<_> =
-            written.isr.iter().copied().filter(|id| ending.runs(terms, *id)).collect();
+        let running: Vec<_> = written.isr.iter().copied().filter(|id| model.runs(*id)).collect();
         if !written.isr.is_empty() && running.is_empty() {
             return None;
         }
@@ -38,18 +41,18 @@ fn why_not(model: &Model, at: &TopicPartition, written: &Written) -> Option<(Str
             _ => format!("of its in-sync replicas {}, {} runs", isr.join(" "), running.join(" ")),
         };
         let mut because = vec![waits];
-        for (node, unregistered) in ending.unregistered() {
+        for (node, unregistered) in model.unregistered() {
             let (name, since) = (terms.name(node), unregistered.since);
             because.push(format!("{name} is not registered, since {since:.3}"));
         }
         return Some((format!("{at} has no leader at the end"), because));
     };
     let name = terms.broker(leader);
-    if !ending.runs(terms, leader) {
+    if !model.runs(leader) {
         let because = vec![format!("{name} was made leader in epoch {epoch} and is down")];
         return Some((format!("{at} has no leader at the end"), because));
     }
-    let replica = ending.replica(at, leader)?;
+    let replica = model.end.replica(at, leader)?;
     replica.leading.is_none().then(|| {
         let known = replica.leader_epoch;
         let because = vec![format!("{name} goes by epoch {known} and does not know of {epoch}")];
@@ -60,10 +63,10 @@ fn why_not(model: &Model, at: &TopicPartition, written: &Written) -> Option<(Str
 impl Checker for PartitionsAreLed {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = Cases::default();
-        for (at, written) in model.ending.partitions() {
+        for (at, written) in model.reported.created() {
             if let Some((what, because)) = why_not(model, at, written) {
                 let leader = written.leader;
-                let excuse = leader.and_then(|id| model.known_limits.unnoticed(&model.terms, id));
+                let excuse = leader.and_then(|id| model.unnoticed(id));
                 let permission = match excuse {
                     Some(_) => Permission::Permitted,
                     None => Permission::Forbidden,

@@ -28,14 +28,14 @@ pub struct ReplicasConverge;
 /// What the replicas that are not in sync wait for, half a sentence each.
 fn waits(model: &Model, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String> {
     let mut waits = Vec::new();
-    for id in missing.iter().filter(|_| model.ending.leader(at).is_some()) {
-        waits.push(model.ending.progress(&model.terms, at, *id));
-        if let Some(offset) = model.ending.replica(at, *id).and_then(|replica| replica.differs_at) {
+    for id in missing.iter().filter(|_| model.end.leader(at).is_some()) {
+        waits.push(model.progress(at, *id));
+        if let Some(offset) = model.end.replica(at, *id).and_then(|replica| replica.differs_at) {
             let follower = model.terms.broker(*id);
             waits.push(format!("{follower}'s log is not its leader's from {at}@{offset} on"));
         }
     }
-    if let Some((leader, _, leading)) = model.ending.leader(at)
+    if let Some((leader, _, leading)) = model.end.leader(at)
         && leading.is_isr_pending
     {
         let leader = model.terms.broker(leader);
@@ -47,16 +47,16 @@ fn waits(model: &Model, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String
 impl Checker for ReplicasConverge {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let (terms, mut cases) = (&model.terms, Cases::default());
-        for (at, written) in model.ending.partitions() {
+        for (at, written) in model.reported.created() {
             let Some(leader) = written.leader else { continue };
-            let open = |id: &BrokerId| model.ending.runs(terms, *id) && !written.isr.contains(id);
-            let missing: Vec<_> = written.replicas.iter().copied().filter(open).collect();
-            let pending = model.ending.leader(at).is_some_and(|(.., known)| known.is_isr_pending);
+            let open = |id: &BrokerId| model.runs(*id) && !written.isr.contains(id);
+            let missing: Vec<_> = written.assignment.iter().copied().filter(open).collect();
+            let pending = model.end.leader(at).is_some_and(|(.., known)| known.is_isr_pending);
             let denied = written.denied().filter(|_| pending);
             if missing.is_empty() && denied.is_none() {
                 continue;
             }
-            let why = |id: &BrokerId| model.known_limits.replica(terms, at, *id);
+            let why = |id: &BrokerId| model.stays_out(at, *id);
             let known_limits: Vec<_> = missing.iter().filter_map(why).collect();
             let permission = match denied.is_some() || known_limits.len() == missing.len() {
                 true => Permission::Permitted,
@@ -69,7 +69,7 @@ impl Checker for ReplicasConverge {
                     _ => format!(
                         "{at}, led by {leader}, has {} in sync at the end, not {}",
                         isr.join(" "),
-                        terms.broker_names(&written.replicas).join(" ")
+                        terms.broker_names(&written.assignment).join(" ")
                     ),
                 };
                 let denied = denied.map(|since| {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::history::Recorder;
+use crate::model::{Modelled, Terms};
 use crate::scenario::faults::{Allowed, FaultKind, KINDS, Undo, Undone};
 use crate::scenario::{Plan, parse};
 use crate::substrate::simulate;
@@ -54,7 +55,8 @@ fn condition(cluster: &mut Cluster<'_, ()>) -> Condition {
 fn before_with_and_healed(kind: &FaultKind, lines: &str) -> [Condition; 3] {
     let plan = plan(kind, lines);
     simulate(plan.seed, || {
-        let mut cluster = Cluster::new(&plan, Recorder::new(()), None);
+        let mut cluster =
+            Cluster::new(&plan, Recorder::new(Modelled::new(Terms::default(), ())), None);
         cluster.start_servers();
         while cluster.world.now() < Time::from_millis(4_900) {
             let next = cluster.world.now() + Duration::from_millis(100);

@@ -15,8 +15,8 @@ pub use kind::{Kind, UnknownKind};
 pub use trace::RecordId;
 
 use super::style::{Paint, Style};
-use crate::history::{Fact, Life, Observation, Subscriber};
-use crate::model::Terms;
+use crate::history::{Fact, Life, Observation};
+use crate::model::{Fired, Model, Reader, Terms};
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 
 /// One line of a story, and its source.
@@ -120,29 +120,26 @@ impl Story {
     }
 }
 
-impl Subscriber for Story {
-    fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
+impl Reader for Story {
+    fn observed(&mut self, _: &Model, time: Time, node: NodeId, observation: &Observation) {
         if let Some((kind, at, text)) = tell::observation(self, observation) {
             let (node, source) = (self.name(node), Source::Observed(observation.clone()));
             self.moment(Moment { time, node, at, kind, text, source });
         }
     }
 
-    fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
-        self.injected(time, format!("fault: {text}"), targets);
+    fn fault(&mut self, _: &Model, fired: &Fired, targets: &[NodeId]) {
+        let verb = if fired.undoes { "fault undone" } else { "fault" };
+        self.injected(fired.time, format!("{verb}: {}", fired.text), targets);
     }
 
-    fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
-        self.injected(time, format!("fault undone: {text}"), targets);
-    }
-
-    fn life(&mut self, time: Time, node: NodeId, life: Life) {
+    fn life(&mut self, _: &Model, time: Time, node: NodeId, life: Life) {
         let (node, text) = (self.name(node), life.to_string());
         let (kind, source) = (Kind::Process, Source::Life);
         self.moment(Moment { time, node, at: None, kind, text, source });
     }
 
-    fn fact(&mut self, time: Time, fact: &Fact) {
+    fn fact(&mut self, _: &Model, time: Time, fact: &Fact) {
         let (at, node, text) = tell::fact(self, fact);
         let (kind, source) = (Kind::Final, Source::Fact(fact.clone()));
         self.moment(Moment { time, node, at, kind, text, source });

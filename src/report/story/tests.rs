@@ -4,7 +4,8 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::checkers::testing;
-use crate::history::{BrokerObservation, ClientObservation, Outcome};
+use crate::history::{BrokerObservation, ClientObservation, Outcome, Subscriber};
+use crate::model::Modelled;
 use crate::vocab::{Acks, BrokerId};
 
 const B1: NodeId = NodeId(0);
@@ -18,7 +19,8 @@ fn orders() -> TopicPartition {
 /// A made-up run of two records, of which the second is lost.
 fn moments() -> Vec<Moment> {
     let (to, moments) = mpsc::channel();
-    let mut story = Story::new(testing::Story::default().terms, to);
+    let terms = testing::Story::default().terms;
+    let mut story = Modelled::new(terms.clone(), Story::new(terms, to));
     let mut now = Time::ZERO;
     let mut tell = |node: NodeId, observation: Observation| {
         now += std::time::Duration::from_millis(1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_sim::checkers::Judge;
 use kafka_sim::history::{Observation, Subscriber, ZooKeeperObservation};
-use kafka_sim::model::Terms;
+use kafka_sim::model::{Modelled, Terms};
 use kafka_sim::substrate::{Observer, What, WorldEvent};
 use kafka_sim::vocab::{Roster, Zxid};
 
@@ -21,7 +21,7 @@ struct Server {
 #[derive(Debug)]
 pub struct Rules {
     /// The checkers of whole runs, which know the clients' side too.
-    pub judge: Judge,
+    pub judge: Modelled<Judge>,
     servers: BTreeMap<u16, Server>,
     count: usize,
     contents: BTreeMap<Zxid, u64>,
@@ -45,7 +45,7 @@ impl Rules {
     /// For an ensemble of `count` servers; `roster` names all nodes.
     pub fn new(count: usize, roster: Roster) -> Self {
         Self {
-            judge: Judge::new(Terms { roster, ..Terms::default() }),
+            judge: Modelled::new(Terms { roster, ..Terms::default() }, Judge::default()),
             servers: BTreeMap::new(),
             count,
             contents: BTreeMap::new(),

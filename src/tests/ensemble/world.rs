@@ -13,6 +13,7 @@ use kafka_sim::checkers::zookeeper::znodes_are_consistent;
 use kafka_sim::checkers::zookeeper::zookeeper_histories_agree;
 use kafka_sim::checkers::{Property, Verdict};
 use kafka_sim::history::Observation;
+use kafka_sim::model::Modelled;
 use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::zookeeper::{Config, State, ZooKeeperServer};
 use kafka_sim::substrate::{Process, World, WorldConfig};
@@ -230,7 +231,8 @@ impl Ensemble {
     /// The checkers of whole runs have nothing against what servers and clients told.
     pub fn judge_history(self) {
         let end = self.world.now();
-        let judgement = self.world.into_observer().judge.finish(end);
+        let Modelled { model, reader } = self.world.into_observer().judge;
+        let judgement = reader.finish(model, end);
         for property in ZOOKEEPER_PROPERTIES {
             let judged = judgement.find(property).expect("every property is judged");
             assert_eq!(judged.verdict, Verdict::Holds, "{}", property.name);

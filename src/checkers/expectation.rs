@@ -1,0 +1,115 @@
+//! What a scenario expects to happen (`[expect] happened` and `never`), and whether it did.
+//!
+//! A run in which the expected did not happen says nothing about what it was made for; it is inconclusive,
+//! however well everything else held.
+
+use serde::Serialize;
+
+use crate::checkers::Status;
+use crate::model::happened::Seen;
+use crate::vocab::Happening;
+
+/// What a scenario expects of something that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
+    /// It happens; a run without it is inconclusive.
+    Happens,
+    /// It does not; a run with it fails.
+    NeverHappens,
+}
+
+/// Something that a scenario expected, and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Expectation {
+    /// What it is about.
+    pub happening: Happening,
+    /// What was expected of it.
+    pub expected: Expected,
+    /// Whether and when it happened.
+    pub seen: Option<Seen>,
+}
+
+impl Expectation {
+    /// What this expectation alone makes of the run.
+    pub fn status(&self) -> Status {
+        match (self.expected, self.seen) {
+            (Expected::Happens, Some(_)) | (Expected::NeverHappens, None) => Status::Held,
+            (Expected::Happens, None) => Status::Inconclusive,
+            (Expected::NeverHappens, Some(_)) => Status::Violated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::Story;
+    use crate::history::Election;
+    use crate::vocab::Time;
+
+    fn names(story: &Story) -> Vec<&'static str> {
+        story.judgement().happened.keys().map(|happening| happening.name()).collect()
+    }
+
+    #[test]
+    fn the_start_of_a_cluster_is_not_an_election() {
+        let mut story = Story::default();
+        story.controller(1, 1).registered(1, 10).elected(1, 0, &[1, 2], Election::New);
+        assert!(names(&story).is_empty(), "{:?}", names(&story));
+        story.controller(2, 2).registered(1, 20).elected(2, 1, &[2], Election::Unclean);
+        assert_eq!(
+            names(&story),
+            [
+                "leader-elected",
+                "unclean-leader-elected",
+                "isr-shrunk",
+                "controller-elected",
+                "broker-registered-again"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_swap_in_the_isr_is_both_a_shrink_and_an_expansion() {
+        let mut story = Story::default();
+        story.isr_changed(&[1, 2], &[1, 2, 3]);
+        assert_eq!(names(&story), ["isr-expanded"]);
+        story.isr_changed(&[1, 2], &[1, 3]);
+        assert_eq!(names(&story), ["isr-shrunk", "isr-expanded"]);
+    }
+
+    #[test]
+    fn the_final_log_tells_of_loss_copies_and_order() {
+        let mut story = Story::default();
+        story.acknowledged(9, 9).final_log(1..3).final_record(3, 0).final_record(4, 1);
+        assert_eq!(names(&story), ["record-lost", "record-duplicated", "record-reordered"]);
+    }
+
+    #[test]
+    fn an_expectation_that_did_not_happen_makes_a_run_inconclusive() {
+        let mut story = Story::default();
+        story.terms.expected = vec![Happening::IsrShrunk, Happening::OperationUnknown];
+        story.at(4_000).sent(0).unknown(0);
+        let judgement = story.judgement();
+        let [shrunk, unknown] = &judgement.expectations[..] else { panic!("two expectations") };
+        assert_eq!(shrunk.seen, None);
+        let seen = Seen { count: 1, first: Time::from_millis(4_000) };
+        assert_eq!(unknown.seen, Some(seen));
+        assert_eq!(judgement.status(), Status::Inconclusive);
+        story.isr_changed(&[1, 2], &[1]);
+        assert_eq!(story.judgement().status(), Status::Held);
+    }
+
+    #[test]
+    fn what_must_never_happen_fails_the_run_when_it_does() {
+        let mut story = Story::default();
+        story.terms.never = vec![Happening::Truncated, Happening::UncleanLeaderElected];
+        assert_eq!(story.judgement().status(), Status::Held);
+        story.elected(2, 1, &[2], Election::Unclean);
+        let judgement = story.judgement();
+        let states: Vec<_> = judgement.expectations.iter().map(Expectation::status).collect();
+        assert_eq!(states, [Status::Held, Status::Violated]);
+        assert_eq!(judgement.status(), Status::Violated);
+    }
+}

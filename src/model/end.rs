@@ -1,0 +1,85 @@
+//! What was read off the cluster when a run ended: how far replicas and consumers are, as the nodes themselves know
+//! it. Checkers compare it with what the history shows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Model;
+use crate::history::{Fact, Leading, Replica};
+use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
+
+/// The end of a run.
+#[derive(Clone, Debug, Default)]
+pub struct End {
+    replicas: BTreeMap<TopicPartition, BTreeMap<BrokerId, Option<Replica>>>,
+    positions: Vec<(NodeId, TopicPartition, Option<Offset>)>,
+    unconverged: Option<Arc<str>>,
+}
+
+impl End {
+    /// Folds in what was read off the cluster.
+    pub fn fact(&mut self, fact: &Fact) {
+        match fact {
+            Fact::FinalReplica { at, broker, replica } => {
+                let replicas = self.replicas.entry(at.clone()).or_default();
+                replicas.insert(*broker, replica.clone());
+            }
+            Fact::FinalPosition { consumer, at, position } => {
+                self.positions.push((*consumer, at.clone(), *position));
+            }
+            Fact::Unconverged { why } => self.unconverged = Some(why.clone()),
+            Fact::FinalLog { .. } | Fact::FinalRecord { .. } => {}
+        }
+    }
+
+    /// What was missing when the budget for converging was used up, if it was.
+    pub fn unconverged(&self) -> Option<&str> {
+        self.unconverged.as_deref()
+    }
+
+    /// The replica of a broker that runs and has one.
+    pub fn replica(&self, at: &TopicPartition, broker: BrokerId) -> Option<&Replica> {
+        self.replicas.get(at)?.get(&broker)?.as_ref()
+    }
+
+    /// The broker that believes it leads a partition, of several the one with the newest epoch.
+    pub fn leader(&self, at: &TopicPartition) -> Option<(BrokerId, &Replica, &Leading)> {
+        let replicas = self.replicas.get(at)?.iter();
+        let leaders = replicas.filter_map(|(broker, replica)| {
+            let replica = replica.as_ref()?;
+            Some((*broker, replica, replica.leading.as_ref()?))
+        });
+        leaders.max_by_key(|(_, replica, _)| replica.leader_epoch)
+    }
+
+    /// The partitions that anything was read off.
+    pub fn read(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.replicas.keys()
+    }
+
+    /// The consumers' positions.
+    pub fn positions(&self) -> impl Iterator<Item = (NodeId, &TopicPartition, Option<Offset>)> {
+        self.positions.iter().map(|(consumer, at, position)| (*consumer, at, *position))
+    }
+}
+
+impl Model {
+    /// How far a follower is, as its leader knows it: a clause.
+    pub fn progress(&self, at: &TopicPartition, follower: BrokerId) -> String {
+        let name = self.terms.broker(follower);
+        if !self.runs(follower) {
+            return format!("{name} is down");
+        }
+        let Some((leader, replica, leading)) = self.end.leader(at) else {
+            return format!("{name} follows nobody");
+        };
+        let (leader, end) = (self.terms.broker(leader), replica.log_end);
+        let known = leading.followers.iter().find(|known| known.broker == follower);
+        match known.and_then(|known| Some((known.log_end?, known.fetched?))) {
+            Some((at, time)) => {
+                format!("{name}'s log is at {at} of {end}, fetched last at {time:.3}")
+            }
+            None => format!("{name} has not fetched from {leader} yet, whose log is at {end}"),
+        }
+    }
+}
