@@ -1,12 +1,11 @@
 //! The general form of evidence: the first case in a sentence, and what led to it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use crate::checkers::Verdict;
-use crate::model::{Fired, Model, Permission, Terms};
+use crate::model::{Fired, Permission, Terms};
 use crate::vocab::{NodeId, Offset, Time, TopicPartition};
 
 fn as_text_if_any<S: Serializer>(
@@ -19,7 +18,7 @@ fn as_text_if_any<S: Serializer>(
     }
 }
 
-/// The first case of a violation, told in one sentence.
+/// The first case of a violation, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
     /// The partition, if it is about one.
@@ -43,7 +42,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case at `time`, about nothing in particular yet.
+    /// A case at `time` in a partition.
     pub fn new(at: &TopicPartition, time: Time, what: String) -> Self {
         Self { at: Some(at.clone()), ..Self::of(time, what) }
     }
@@ -52,6 +51,13 @@ impl Case {
     pub fn of(time: Time, what: String) -> Self {
         let (nodes, because, faults) = (Vec::new(), Vec::new(), Vec::new());
         Self { at: None, time, offset: None, nodes, what, because, faults, count: 1 }
+    }
+
+    /// Says which partition it is about.
+    #[must_use]
+    pub fn in_partition(mut self, at: &TopicPartition) -> Self {
+        self.at = Some(at.clone());
+        self
     }
 
     /// Says from which offset on.
@@ -75,11 +81,19 @@ impl Case {
         self
     }
 
-    /// Tells the last faults before it.
+    /// Adds the last faults before it.
     #[must_use]
     pub fn after_faults(mut self, faults: &[Fired]) -> Self {
         self.faults = Fired::last_until(faults, self.time);
         self
+    }
+}
+
+/// Offsets from `from` to before `end`, with the verb and the pronoun that go with them.
+pub(super) fn offsets(from: Offset, end: Offset) -> (String, &'static str, &'static str) {
+    match end - 1 {
+        last if last > from => (format!("offsets {from} to {last}"), "were", "them"),
+        _ => (format!("offset {from}"), "was", "it"),
     }
 }
 
@@ -99,7 +113,12 @@ impl Cases {
         }
     }
 
-    /// What they come to: what is forbidden, if there is any.
+    /// Counts a case that no configuration and no release permits.
+    pub fn forbidden(&mut self, describe: impl FnOnce() -> Case) {
+        self.forbidden.found(describe);
+    }
+
+    /// The verdict: on the forbidden cases, if there are any, else on the permitted ones.
     pub fn verdict(&self) -> (Permission, Verdict) {
         let permitted = self.permitted.evidence();
         match self.forbidden.evidence() {
@@ -123,22 +142,6 @@ impl FirstCase {
     pub fn found(&mut self, describe: impl FnOnce() -> Case) {
         self.count += 1;
         self.first.get_or_insert_with(describe);
-    }
-
-    /// Counts what went wrong at a moment with the first of `nodes`; `what` is the rest of the sentence.
-    pub fn of_node(
-        &mut self,
-        model: &Model,
-        time: Time,
-        nodes: &[NodeId],
-        what: impl fmt::Display,
-    ) {
-        self.found(|| {
-            let subject = nodes.first().map(|node| model.terms.name(*node)).unwrap_or_default();
-            let what = format!("{subject} {what}, at {time:.3}");
-            let nodes = nodes.iter().copied();
-            Case::of(time, what).about(&model.terms, nodes).after_faults(&model.faults)
-        });
     }
 
     /// The first case, with the count of all.

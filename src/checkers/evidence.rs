@@ -9,7 +9,7 @@ use crate::checkers::Case;
 use crate::model::Fired;
 use crate::vocab::{Acks, LeaderEpoch, Offset, Time, TopicPartition, as_text};
 
-/// An acknowledgement that a client was given.
+/// An acknowledgement that a client got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Acknowledged {
     /// The partition.
@@ -22,10 +22,10 @@ pub struct Acknowledged {
     pub time: Time,
 }
 
-/// The moment from which a record is gone: somebody leads whose log ends before it.
+/// The moment from which a record is gone: the first leader whose log ends before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gone {
-    /// When that leader began.
+    /// When that leader was elected.
     #[serde(rename = "time_ns")]
     pub time: Time,
     /// Its name.
@@ -50,15 +50,15 @@ pub enum Evidence {
         acks: Acks,
         topic: Arc<str>,
         record: u64,
-        /// `None` when the acknowledgement is so old that its details were let go.
+        /// `None` when the acknowledgement is so old that its details are no longer kept.
         acknowledged: Option<Acknowledged>,
-        /// `None` when no leader's log was seen to begin before it.
+        /// `None` when no leader's log ended before it.
         gone: Option<Gone>,
         /// The last faults before it was gone; ends of faults are left out.
         faults: Vec<Fired>,
         count: u64,
     },
-    /// A reader went past an acknowledged record without being handed it.
+    /// A reader skipped an acknowledged record.
     Skipped {
         reader: Arc<str>,
         producer: Arc<str>,
@@ -69,18 +69,8 @@ pub enum Evidence {
         position: Offset,
         count: u64,
     },
-    /// A reader was handed a record that is not in the final log.
+    /// A reader read a record that is not in the final log.
     ReadAndGone { reader: Arc<str>, producer: Arc<str>, topic: Arc<str>, record: u64, count: u64 },
-    /// A consumer was sent what no leader may send.
-    UnsoundAnswer {
-        consumer: Arc<str>,
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        why: Arc<str>,
-        #[serde(rename = "time_ns")]
-        time: Time,
-        count: u64,
-    },
     /// The final log holds a record more than once; `offset` is of the second copy.
     Duplicated {
         producer: Arc<str>,
@@ -90,7 +80,7 @@ pub enum Evidence {
         offset: Offset,
         count: u64,
     },
-    /// The final log holds a record behind one that was sent later.
+    /// The final log holds a record after one that was sent later.
     Reordered {
         producer: Arc<str>,
         record: u64,
@@ -99,16 +89,6 @@ pub enum Evidence {
         at: TopicPartition,
         offset: Offset,
         count: u64,
-    },
-    /// Two brokers led a partition in one epoch.
-    TwoLeaders {
-        #[serde(serialize_with = "as_text")]
-        at: TopicPartition,
-        leader_epoch: LeaderEpoch,
-        first: Arc<str>,
-        second: Arc<str>,
-        #[serde(rename = "time_ns")]
-        time: Time,
     },
     /// An operation ended that had ended before, or that had not begun.
     EndedWrongly {
@@ -130,7 +110,7 @@ pub enum Evidence {
         #[serde(rename = "limit_ns")]
         limit: Time,
     },
-    /// Something else, told in a sentence.
+    /// Something else, in a sentence.
     Case(Case),
 }
 
@@ -141,13 +121,12 @@ impl Evidence {
             Self::Lost { count, .. }
             | Self::Skipped { count, .. }
             | Self::ReadAndGone { count, .. }
-            | Self::UnsoundAnswer { count, .. }
             | Self::Duplicated { count, .. }
             | Self::Reordered { count, .. }
             | Self::EndedWrongly { count, .. }
             | Self::Unended { count, .. }
             | Self::Case(Case { count, .. }) => *count,
-            Self::TwoLeaders { .. } | Self::Unavailable { .. } => 1,
+            Self::Unavailable { .. } => 1,
         }
     }
 }
@@ -157,7 +136,9 @@ impl Evidence {
     pub fn because(&self) -> Vec<String> {
         match self {
             Self::Lost { gone: Some(Gone { leader, leader_epoch, start, .. }), .. } => {
-                vec![format!("{leader} led epoch {leader_epoch} from offset {start}")]
+                vec![format!(
+                    "{leader} became leader of epoch {leader_epoch} with log end offset {start}"
+                )]
             }
             Self::Case(case) => case.because.clone(),
             _ => Vec::new(),
@@ -200,31 +181,25 @@ impl Display for Evidence {
             Self::Lost { .. } => self.lost(f),
             Self::Skipped { reader, producer, record, at, offset, position, .. } => write!(
                 f,
-                "{reader} went on to {at}@{position} \
-                 without record {record} of {producer} at {offset}"
+                "{reader} read up to {at}@{position} \
+                 and skipped record {record} of {producer} at offset {offset}"
             ),
             Self::ReadAndGone { reader, producer, topic, record, .. } => write!(
                 f,
-                "{reader} was handed record {record} of {producer} \
-                 that the final log of {topic} lacks"
+                "{reader} read record {record} of {producer}, \
+                 which is not in the final log of {topic}"
             ),
-            Self::UnsoundAnswer { consumer, at, why, time, .. } => {
-                write!(f, "{consumer} was sent what no leader may send of {at} at {time:.3}: {why}")
-            }
             Self::Duplicated { producer, record, at, offset, .. } => {
-                write!(f, "{at}@{offset} holds record {record} of {producer} once more")
+                write!(f, "{at}@{offset} holds record {record} of {producer} a second time")
             }
             Self::Reordered { producer, record, after, at, offset, .. } => {
-                write!(f, "{at}@{offset} holds record {record} of {producer} behind record {after}")
-            }
-            Self::TwoLeaders { at, leader_epoch, first, second, time } => {
-                write!(f, "{second} led {at} in epoch {leader_epoch} at {time:.3}, as {first} had")
+                write!(f, "{at}@{offset} holds record {record} of {producer} after record {after}")
             }
             Self::EndedWrongly { client, op, time, .. } => {
-                write!(f, "operation {op} of {client} ended at {time:.3} without being under way")
+                write!(f, "operation {op} of {client} ended at {time:.3} but was not in progress")
             }
             Self::Unended { client, op, .. } => {
-                write!(f, "operation {op} of {client} was still under way at the end")
+                write!(f, "operation {op} of {client} was still in progress at the end")
             }
             Self::Unavailable { producer, from, to, limit } => {
                 write!(

@@ -187,7 +187,7 @@ impl RunOutcome {
 mod tests {
     use super::*;
     use crate::checkers::Evidence;
-    use crate::checkers::clients::ends_once;
+    use crate::checkers::clients::operations_end_once;
     use crate::checkers::liveness::consumers_catch_up;
 
     fn judged(property: &'static Property, violated: bool) -> Judged {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_worst_part_decides() {
-        let (safety, liveness) = (&ends_once::PROPERTY, &consumers_catch_up::PROPERTY);
+        let (safety, liveness) = (&operations_end_once::PROPERTY, &consumers_catch_up::PROPERTY);
         let cases = [
             (vec![judged(safety, false)], Status::Held),
             (vec![judged(liveness, true), judged(safety, false)], Status::NotConverged),

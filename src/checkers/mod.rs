@@ -1,17 +1,18 @@
-//! History → verdict. One property, one file; each says where it comes from, what it states in one
-//! sentence, and what it leaves out, and has a history that it accepts and one that it rejects.
+//! Model → verdict. One property, one file: its statement in one sentence, its source, what it leaves out, its
+//! rule, a history that it accepts and one that it rejects.
 //!
 //! Checkers see the history and nothing else, so that they cannot share a bug with what they judge. The
 //! [`Judge`] listens to a run as it happens and keeps no history: its memory depends on what went wrong,
-//! not on how long the run was.
+//! not on how long the run was. A property is a [`Rule`] and keeps nothing but its [`Cases`]; what it needs to
+//! know of earlier events is in the [model](crate::model).
 //!
 //! | folder | properties about |
 //! |---|---|
-//! | [`clients`] | what producers and consumers were promised and saw |
+//! | [`clients`] | what producers and consumers see |
 //! | [`replication`] | replicas, in-sync replicas, high watermarks, leader epochs |
 //! | [`controller`] | elections and the controller itself |
 //! | [`zookeeper`] | the ensemble, its sessions, znodes and watches |
-//! | [`liveness`] | what must come about once all faults are over |
+//! | [`liveness`] | what must happen once all faults are over |
 //!
 //! A new property is a file in one of these folders and a row in `CHECKERS` below.
 
@@ -27,10 +28,12 @@ mod judgement;
 pub mod liveness;
 mod property;
 pub mod replication;
+mod rule;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod zookeeper;
 
+use case::offsets;
 pub use case::{Case, Cases, FirstCase};
 use checker::Checker;
 pub use evidence::{Acknowledged, Evidence, Gone};
@@ -39,113 +42,51 @@ pub use finding::Finding;
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Property, Verdict};
+use rule::by;
+pub use rule::{Event, Rule};
 
 /// A checker that has seen nothing yet.
 type NewChecker = fn() -> Box<dyn Checker>;
 
-/// Every property, in the order in which they are judged and shown, with who judges it.
+/// Every property, in the order in which they are judged and shown, with its checker.
 const CHECKERS: &[(&Property, NewChecker)] = &[
-    (&clients::acknowledged_is_in_the_final_log::PROPERTY, || {
-        Box::new(clients::acknowledged_is_in_the_final_log::AcknowledgedIsInTheFinalLog)
-    }),
-    (&clients::acknowledged_is_read::PROPERTY, || {
-        Box::new(clients::acknowledged_is_read::AcknowledgedIsRead)
-    }),
-    (&clients::read_is_in_the_final_log::PROPERTY, || {
-        Box::new(clients::read_is_in_the_final_log::ReadIsInTheFinalLog)
-    }),
-    (&clients::answers_are_sound::PROPERTY, || {
-        Box::<clients::answers_are_sound::AnswersAreSound>::default()
-    }),
-    (&clients::no_duplicates::PROPERTY, || Box::<clients::no_duplicates::NoDuplicates>::default()),
-    (&clients::order::PROPERTY, || Box::new(clients::order::OrderIsKept)),
-    (&clients::no_lost_writes::PROPERTY, || Box::new(clients::no_lost_writes::NoLostWrites)),
-    (&clients::each_offset_holds_one_record::PROPERTY, || {
-        Box::<clients::each_offset_holds_one_record::EachOffsetHoldsOneRecord>::default()
-    }),
-    (&clients::each_record_has_one_offset::PROPERTY, || {
-        Box::<clients::each_record_has_one_offset::EachRecordHasOneOffset>::default()
-    }),
-    (&clients::failed_is_not_read::PROPERTY, || {
-        Box::new(clients::failed_is_not_read::FailedIsNotRead)
-    }),
-    (&clients::sends_go_forward::PROPERTY, || {
-        Box::<clients::sends_go_forward::SendsGoForward>::default()
-    }),
-    (&clients::polls_go_forward::PROPERTY, || {
-        Box::<clients::polls_go_forward::PollsGoForward>::default()
-    }),
-    (&clients::polls_leave_nothing_out::PROPERTY, || {
-        Box::<clients::polls_leave_nothing_out::PollsLeaveNothingOut>::default()
-    }),
-    (&replication::one_leader_per_epoch::PROPERTY, || {
-        Box::<replication::one_leader_per_epoch::OneLeaderPerEpoch>::default()
-    }),
-    (&replication::leader_in_isr::PROPERTY, || {
-        Box::<replication::leader_in_isr::LeaderInIsr>::default()
-    }),
-    (&replication::isr_of_leader_agrees::PROPERTY, || {
-        Box::<replication::isr_of_leader_agrees::IsrOfLeaderAgrees>::default()
-    }),
-    (&replication::isr_in_zookeeper_agrees::PROPERTY, || {
-        Box::<replication::isr_in_zookeeper_agrees::IsrInZooKeeperAgrees>::default()
-    }),
-    (&replication::logs_are_whole::PROPERTY, || {
-        Box::<replication::logs_are_whole::LogsAreWhole>::default()
-    }),
-    (&replication::logs_match::PROPERTY, || Box::<replication::logs_match::LogsMatch>::default()),
-    (&replication::committed_is_durable::PROPERTY, || {
-        Box::<replication::committed_is_durable::CommittedIsDurable>::default()
-    }),
-    (&replication::committed_is_not_truncated::PROPERTY, || {
-        Box::<replication::committed_is_not_truncated::CommittedIsNotTruncated>::default()
-    }),
-    (&replication::epochs_only_grow::PROPERTY, || {
-        Box::<replication::epochs_only_grow::EpochsOnlyGrow>::default()
-    }),
-    (&replication::high_watermark_only_grows::PROPERTY, || {
-        Box::<replication::high_watermark_only_grows::HighWatermarkOnlyGrows>::default()
-    }),
-    (&replication::reads_are_committed::PROPERTY, || {
-        Box::<replication::reads_are_committed::ReadsAreCommitted>::default()
-    }),
-    (&replication::acknowledged_is_replicated::PROPERTY, || {
-        Box::<replication::acknowledged_is_replicated::AcknowledgedIsReplicated>::default()
-    }),
-    (&replication::joins_isr_caught_up::PROPERTY, || {
-        Box::<replication::joins_isr_caught_up::JoinsIsrCaughtUp>::default()
-    }),
-    (&controller::elections_are_clean::PROPERTY, || {
-        Box::<controller::elections_are_clean::ElectionsAreClean>::default()
-    }),
-    (&controller::one_controller_per_epoch::PROPERTY, || {
-        Box::<controller::one_controller_per_epoch::OneControllerPerEpoch>::default()
-    }),
-    (&zookeeper::ephemerals_have_owners::PROPERTY, || {
-        Box::<zookeeper::ephemerals_have_owners::EphemeralsHaveOwners>::default()
-    }),
-    (&zookeeper::sessions_end_rightly::PROPERTY, || {
-        Box::<zookeeper::sessions_end_rightly::SessionsEndRightly>::default()
-    }),
-    (&zookeeper::sessions_are_served_in_order::PROPERTY, || {
-        Box::<zookeeper::sessions_are_served_in_order::SessionsAreServedInOrder>::default()
-    }),
-    (&zookeeper::znodes_are_consistent::PROPERTY, || {
-        Box::<zookeeper::znodes_are_consistent::ZnodesAreConsistent>::default()
-    }),
-    (&zookeeper::watches_are_told::PROPERTY, || {
-        Box::<zookeeper::watches_are_told::WatchesAreTold>::default()
-    }),
-    (&zookeeper::one_zookeeper_leader_per_epoch::PROPERTY, || {
-        Box::<zookeeper::one_zookeeper_leader_per_epoch::OneZooKeeperLeaderPerEpoch>::default()
-    }),
-    (&zookeeper::zookeeper_histories_agree::PROPERTY, || {
-        Box::<zookeeper::zookeeper_histories_agree::ZooKeeperHistoriesAgree>::default()
-    }),
-    (&zookeeper::decided_transactions_stay::PROPERTY, || {
-        Box::<zookeeper::decided_transactions_stay::DecidedTransactionsStay>::default()
-    }),
-    (&clients::ends_once::PROPERTY, || Box::new(clients::ends_once::EndsOnce)),
+    by::<clients::acknowledged_is_in_the_final_log::AcknowledgedIsInTheFinalLog>(),
+    by::<clients::acknowledged_is_read::AcknowledgedIsRead>(),
+    by::<clients::read_is_in_the_final_log::ReadIsInTheFinalLog>(),
+    by::<clients::fetch_responses_are_valid::FetchResponsesAreValid>(),
+    by::<clients::no_duplicates::NoDuplicates>(),
+    by::<clients::order::OrderIsKept>(),
+    by::<clients::no_lost_writes::NoLostWrites>(),
+    by::<clients::each_offset_holds_one_record::EachOffsetHoldsOneRecord>(),
+    by::<clients::each_record_has_one_offset::EachRecordHasOneOffset>(),
+    by::<clients::failed_is_not_read::FailedIsNotRead>(),
+    by::<clients::acknowledged_offsets_increase::AcknowledgedOffsetsIncrease>(),
+    by::<clients::polled_offsets_increase::PolledOffsetsIncrease>(),
+    by::<clients::polls_skip_nothing::PollsSkipNothing>(),
+    by::<replication::one_leader_per_epoch::OneLeaderPerEpoch>(),
+    by::<replication::leader_in_isr::LeaderInIsr>(),
+    by::<replication::leader_isr_has_committed::LeaderIsrHasCommitted>(),
+    by::<replication::zookeeper_isr_has_committed::ZooKeeperIsrHasCommitted>(),
+    by::<replication::log_offsets_are_sequential::LogOffsetsAreSequential>(),
+    by::<replication::logs_match::LogsMatch>(),
+    by::<replication::committed_is_durable::CommittedIsDurable>(),
+    by::<replication::committed_is_not_truncated::CommittedIsNotTruncated>(),
+    by::<replication::leader_epochs_never_decrease::LeaderEpochsNeverDecrease>(),
+    by::<replication::high_watermark_never_decreases::HighWatermarkNeverDecreases>(),
+    by::<replication::reads_are_committed::ReadsAreCommitted>(),
+    by::<replication::acknowledged_is_replicated::AcknowledgedIsReplicated>(),
+    by::<replication::replicas_join_isr_caught_up::ReplicasJoinIsrCaughtUp>(),
+    by::<controller::elections_are_clean::ElectionsAreClean>(),
+    by::<controller::one_controller_per_epoch::OneControllerPerEpoch>(),
+    by::<zookeeper::ephemerals_have_live_sessions::EphemeralsHaveLiveSessions>(),
+    by::<zookeeper::sessions_expire_only_when_silent::SessionsExpireOnlyWhenSilent>(),
+    by::<zookeeper::session_requests_are_in_order::SessionRequestsAreInOrder>(),
+    by::<zookeeper::znodes_are_consistent::ZnodesAreConsistent>(),
+    by::<zookeeper::watches_fire::WatchesFire>(),
+    by::<zookeeper::one_zookeeper_leader_per_epoch::OneZooKeeperLeaderPerEpoch>(),
+    by::<zookeeper::zookeeper_histories_agree::ZooKeeperHistoriesAgree>(),
+    by::<zookeeper::committed_transactions_are_durable::CommittedTransactionsAreDurable>(),
+    by::<clients::operations_end_once::OperationsEndOnce>(),
     (&liveness::workload_completes::PROPERTY, || {
         Box::new(liveness::workload_completes::WorkloadCompletes)
     }),
@@ -171,7 +112,7 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     (&liveness::acknowledged_is_seen::PROPERTY, || {
         Box::new(liveness::acknowledged_is_seen::AcknowledgedIsSeen)
     }),
-    (&clients::availability::PROPERTY, || Box::new(clients::availability::IsAvailable)),
+    by::<clients::availability::Availability>(),
 ];
 
 /// Every property, in the order in which they are judged and shown.

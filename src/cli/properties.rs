@@ -27,5 +27,6 @@ pub(super) fn properties(streams: &mut Streams<'_>) -> Result<Exit, Failure> {
             writeln!(streams.out, "  {label:<10}  {text}")?;
         }
     }
+    writeln!(streams.out, "{} properties", PROPERTIES.len())?;
     Ok(Exit::Held)
 }

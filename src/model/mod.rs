@@ -2,10 +2,10 @@
 //!
 //! | about | files |
 //! |---|---|
-//! | clients | [`ledger`], [`ack_window`], [`reading`], [`client_observations`], [`order`], [`availability`] |
-//! | replication | [`log_tree`], [`replicas`], [`partition_state`], [`reported`] |
+//! | clients | [`ledger`], [`ack_window`], [`reading`], [`client_observations`], [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`], [`availability`] |
+//! | replication | [`log_tree`], [`replicas`], [`partition_state`], [`reported`], [`epoch_holders`] |
 //! | brokers | [`brokers`] |
-//! | ZooKeeper | [`znodes`], [`sessions`], [`ensemble`], [`zookeeper_epochs`] |
+//! | ZooKeeper | [`znodes`], [`znode_reads`], [`sessions`], [`session_writes`], [`server_trees`], [`watches`], [`transactions`], [`ensemble`], [`zookeeper_epochs`] |
 //! | the run | [`terms`], [`lives`], [`faults`], [`happened`], [`timeline`], [`commands`] |
 //! | the end of a run | [`liveness`], [`known_limits`], [`end`] |
 //! | reading it | [`reader`] |
@@ -14,12 +14,15 @@
 //! a bug with what it judges, and a stored history can be judged without a cluster.
 
 pub mod ack_window;
+pub mod acknowledged_order;
 pub mod availability;
 pub mod brokers;
 pub mod client_observations;
 pub mod commands;
+pub mod copies;
 pub mod end;
 pub mod ensemble;
+pub mod epoch_holders;
 pub mod faults;
 pub mod happened;
 pub mod interval;
@@ -31,24 +34,33 @@ pub mod log_tree;
 pub mod offset_map;
 pub mod order;
 pub mod partition_state;
+pub mod poll_gaps;
 pub mod reader;
 pub mod reading;
 pub mod replicas;
 pub mod reported;
+pub mod server_trees;
+pub mod session_writes;
 pub mod sessions;
 pub mod terms;
 pub mod timeline;
+pub mod transactions;
+pub mod watches;
+pub mod znode_reads;
 pub mod znodes;
 pub mod zookeeper_epochs;
 
 pub use ack_window::{AckWindow, Reign};
+use acknowledged_order::AcknowledgedOrder;
 use availability::Availability;
 use brokers::Brokers;
 use client_observations::ClientObservations;
 pub use commands::CommandSummary;
 use commands::Commands;
+use copies::Copies;
 use end::End;
 use ensemble::Ensemble;
+use epoch_holders::EpochHolders;
 use faults::FAULTS_MAX;
 pub use faults::Fired;
 use happened::Happened;
@@ -58,13 +70,18 @@ pub use liveness::{Lack, Missing};
 use lives::Lives;
 use offset_map::Value;
 use order::Order;
+use poll_gaps::PollGaps;
 pub use reader::{Modelled, Reader};
 use reading::Reading;
 use replicas::Replicas;
 use reported::ReportedStates;
+use server_trees::ServerTrees;
+use session_writes::SessionWrites;
 use sessions::Sessions;
 pub use terms::{ConsumerTerms, Permission, ProducerTerms, Terms, TopicTerms};
 pub use timeline::{Entry, Timeline, Turn};
+use transactions::Transactions;
+use watches::Watches;
 use znodes::Znodes;
 
 use crate::history::{
@@ -104,6 +121,22 @@ pub struct Model {
     pub znodes: Znodes,
     /// What clients of ZooKeeper wait for.
     pub sessions: Sessions,
+    /// The highest records that producers got acknowledged.
+    pub acknowledged_order: AcknowledgedOrder,
+    /// Offsets between consecutive polls.
+    pub poll_gaps: PollGaps,
+    /// Second copies in the final logs.
+    pub copies: Copies,
+    /// Leaders and controllers of each epoch.
+    pub epoch_holders: EpochHolders,
+    /// Sessions and ephemeral znodes of each ZooKeeper server.
+    pub server_trees: ServerTrees,
+    /// The last write of each ZooKeeper session.
+    pub session_writes: SessionWrites,
+    /// The transactions of the ZooKeeper ensemble.
+    pub transactions: Transactions,
+    /// The watches of ZooKeeper's clients.
+    pub watches: Watches,
     /// What cannot happen in the end, and why.
     pub known_limits: KnownLimits,
     /// What was read off the cluster when the run ended.
@@ -135,6 +168,14 @@ impl Model {
             ensemble: Ensemble::default(),
             znodes: Znodes::default(),
             sessions: Sessions::default(),
+            acknowledged_order: AcknowledgedOrder::default(),
+            poll_gaps: PollGaps::default(),
+            copies: Copies::default(),
+            epoch_holders: EpochHolders::default(),
+            server_trees: ServerTrees::default(),
+            session_writes: SessionWrites::default(),
+            transactions: Transactions::default(),
+            watches: Watches::default(),
             known_limits: KnownLimits::default(),
             end: End::default(),
             faults: Vec::new(),
@@ -230,6 +271,9 @@ impl Model {
         }
         self.reading.observe(&self.ledger, node, observation);
         self.client_observations.observe(&self.ledger, node, observation);
+        let seen = self.client_observations.latest();
+        self.acknowledged_order.observe(seen);
+        self.poll_gaps.observe(time, node, seen);
     }
 
     /// A record in words.
@@ -253,6 +297,7 @@ impl Model {
         }
         self.reported.broker(time, observation);
         self.brokers.broker(time, node, observation);
+        self.epoch_holders.broker(time, node, observation);
         self.known_limits.broker(&self.terms, &self.replicas, (time, node), observation);
     }
 
@@ -260,11 +305,18 @@ impl Model {
         self.replicas.zookeeper(time, observation);
         self.znodes.zookeeper(observation);
         self.ensemble.zookeeper(node, observation);
+        self.epoch_holders.zookeeper(time, node, observation);
+        self.server_trees.zookeeper(node, observation);
+        self.session_writes.zookeeper(observation);
+        self.transactions.zookeeper(node, observation);
+        self.watches.zookeeper(&self.znodes, observation);
     }
 
     fn session(&mut self, time: Time, node: NodeId, observation: &SessionObservation) {
         let last = self.znodes.last();
         self.sessions.observe((time, node), observation, last, &self.ensemble);
+        self.session_writes.session(observation);
+        self.watches.session((&self.znodes, &self.sessions), node, observation);
     }
 
     /// Folds in what was read off the cluster after the run ended. Records of no producer in the terms do not count.
@@ -291,6 +343,8 @@ impl Model {
         self.reading.final_record(&self.ledger, record);
         if self.ledger.final_record(record.at, record.producer, record.record) {
             self.order.first_copy(&self.ledger, record);
+        } else {
+            self.copies.copied(&self.ledger, record);
         }
     }
 }

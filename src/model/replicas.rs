@@ -2,9 +2,9 @@
 //! that stands in ZooKeeper, and all that was ever committed.
 //!
 //! Bookkeeping that the replication properties are judged by; it decides nothing but what counts as
-//! committed: what lies below the high watermark of the leader that ZooKeeper names, at the moment when
-//! that leader says so. From a leader on whose log lacks some of it (an unclean election, a disk that lost records), what
-//! that leader has is all there is: one loss is told once.
+//! committed: what is below the high watermark of the leader that ZooKeeper names, at the moment when that
+//! leader reports it. When a leader's log lacks some of it (an unclean election, a disk that lost records), what
+//! that leader has is all there is: a loss counts once.
 
 use std::collections::BTreeMap;
 

@@ -228,14 +228,17 @@ impl Text<'_> {
         writeln!(self.out, "{happening:<width$}  {count}{times} {}{unwanted}", millis(seen.first))
     }
 
-    /// Properties that hold are counted, those that are permitted to fail or inconclusive are listed. What failed
+    /// Properties that hold are one line, those that are permitted to fail or inconclusive are listed. What failed
     /// the run comes at the end, next to the command that runs it again.
     fn verdicts(&mut self, judgement: &Judgement) -> fmt::Result {
         writeln!(self.out)?;
         let (held, mut judged): (Vec<_>, Vec<_>) =
             judgement.verdicts.iter().partition(|judged| matches!(judged.verdict, Verdict::Holds));
-        let (word, all) = (self.style.paint(Paint::Good, "holds"), judgement.verdicts.len());
-        writeln!(self.out, "{word:<WORD_WIDTH$}  {} of {all} properties", held.len())?;
+        let word = self.style.paint(Paint::Good, "holds");
+        let which = if judged.is_empty() { "all properties" } else { "all other properties" };
+        if !held.is_empty() {
+            writeln!(self.out, "{word:<WORD_WIDTH$}  {which}")?;
+        }
         judged.retain(|judged| judged.status() < Status::NotConverged);
         judged.sort_by_key(|judged| judged.status());
         let names = judged.iter().map(|judged| judged.property.name.len());

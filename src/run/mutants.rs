@@ -33,6 +33,7 @@ const fn case(mutant: Mutant, scenario: &'static str, seed: u64) -> MutantCase {
 
 /// Runs that find each mutant, in the order of [`Mutant::ALL`].
 pub const MUTANT_CASES: &[MutantCase] = &[
+    case(Mutant::CanaryAcknowledgeWithoutAppend, "leader_crash", 1),
     case(Mutant::TruncateToOwnHighWatermark, "fast_elections", 1),
     case(Mutant::AcknowledgeAlone, "fast_elections", 1),
     case(Mutant::IgnoreMinInsyncReplicas, "lone_leader", 1),

@@ -4,7 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use kafka_sim::checkers::clients::acknowledged_is_in_the_final_log;
+use kafka_sim::vocab::Mutant;
+
 use crate::scratch::scratch;
+use crate::source::root;
 
 /// One broker and a producer: everything holds.
 const HELD: &str = "kafka = \"2.8\"\nduration = \"5s\"\n[cluster]\nbrokers = 1\n\
@@ -40,6 +44,18 @@ fn the_outcome_of_a_run_is_its_exit_code() {
         assert_exits(code, &run(&folder, text));
     }
     assert_exits(2, &sim(&folder, &["run"]).output().expect("the binary starts"));
+}
+
+/// Without this, everything else could pass because a run cannot fail.
+#[test]
+fn the_canary_mutant_fails_the_plain_scenario() {
+    let mutant = Mutant::CanaryAcknowledgeWithoutAppend.name();
+    let run = ["run", "scenarios/leader_crash.toml", "--no-report", "--mutant", mutant];
+    let said = sim(&root(), &run).output().expect("the binary starts");
+    assert_exits(1, &said);
+    let text = String::from_utf8(said.stdout).expect("text");
+    let property = acknowledged_is_in_the_final_log::PROPERTY.name;
+    assert!(text.lines().any(|line| line.starts_with("violated") && line.contains(property)));
 }
 
 #[test]

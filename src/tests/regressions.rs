@@ -14,7 +14,7 @@ const ONCE_FAILED: &[(&str, u64, &str, bool)] = &[
     // A leader's session ends while its write of a join is under way. The join stands, the leader never hears so,
     // and moves its high watermark without the replica that joined: what KIP-497 (2.7) ended. A consumer reads a
     // record that the next leader lacks.
-    ("fast_elections_2_4", 394, "isr-in-zookeeper-agrees", true),
+    ("fast_elections_2_4", 394, "zookeeper-isr-has-committed", true),
     ("fast_elections_2_4", 394, "each-offset-holds-one-record", true),
     // a ZooKeeper server's leader that stood still reads its majority's answers after a newer epoch began. It decides
     // nothing: the checker was wrong.

@@ -51,6 +51,10 @@ macro_rules! mutants {
 }
 
 mutants! {
+    /// A broker acknowledges what producers send and appends none of it: so gross that a chain of scenario, run,
+    /// history, model and checkers which does not find it finds nothing.
+    CanaryAcknowledgeWithoutAppend = "canary-acknowledge-without-append"
+        from "none: it shows that a run can fail";
     /// A follower begins by cutting its log to its own high watermark, which trails its leader's.
     TruncateToOwnHighWatermark = "truncate-to-own-high-watermark"
         from "KIP-101, KAFKA-1211 (row 2)";

@@ -1,8 +1,10 @@
-//! Every record that a producer was told is written is in the final leader's log.
+//! Every acknowledged record is in the final leader's log.
 
-use crate::checkers::{Acknowledged, Checker, Class, Evidence, Gone, Judged, Property, Verdict};
-use crate::model::ledger::{Account, Ledger, TopicAccount};
-use crate::model::{Fired, Model};
+use std::sync::Arc;
+
+use crate::checkers::{Acknowledged, Cases, Class, Evidence, Gone, Property, Rule, Verdict};
+use crate::model::ledger::{Account, Ledger, Producer, TopicAccount};
+use crate::model::{Fired, Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -12,70 +14,72 @@ pub const PROPERTY: Property = Property {
                 at the end",
     source: "Kafka documentation, 4.7 Replication: a committed message will not be lost, as long \
              as at least one in sync replica is alive; Jepsen's Kafka checker: lost write",
-    leaves_out: "records deleted by retention; records sent with acks=0, which nobody \
-                 acknowledged, are counted apart; the partition a record was acknowledged in, as \
-                 long as its topic holds it",
+    leaves_out: "records deleted by retention; records sent with acks=0, which are counted apart; \
+                 the partition that a record was acknowledged in, as long as its topic has it",
     class: Class::Safety,
 };
 
-/// Judges by the model alone.
+/// Compares acknowledgements with the final logs.
 #[derive(Debug)]
 pub struct AcknowledgedIsInTheFinalLog;
 
-impl Checker for AcknowledgedIsInTheFinalLog {
-    fn judge(&self, model: &Model, _: Time) -> Judged {
-        PROPERTY.loss(&model.terms, judge(model))
+impl Rule for AcknowledgedIsInTheFinalLog {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    /// The evidence is the lost record that was acknowledged first.
+    fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
+        let permission = model.terms.acknowledged_loss;
+        if let Some(why) = model.ledger.without_final_log() {
+            return (permission, Verdict::Inconclusive(why));
+        }
+        let accounts = model.ledger.accounts().iter().enumerate();
+        let topics = accounts.flat_map(|(producer, account)| {
+            account.topics.iter().map(move |(topic, book)| (producer, topic, Ledger::lost(book)))
+        });
+        let (mut first, mut count): (Option<(Time, Producer, &Arc<str>, u64)>, u64) = (None, 0);
+        for (producer, topic, lost) in topics {
+            let Some(record) = lost.first() else { continue };
+            count += lost.len();
+            let found = model.window.find(producer, topic, record);
+            let time = found.map_or(Time::MAX, |found| found.time);
+            if first.is_none_or(|(before, ..)| time < before) {
+                first = Some((time, producer, topic, record));
+            }
+        }
+        let evidence = first
+            .map(|(_, producer, topic, record)| evidence(model, (producer, topic, record), count));
+        (permission, Verdict::from_evidence(evidence))
     }
 }
 
-/// Judges all producers; the evidence is of the one that lost the record acknowledged first.
-fn judge(model: &Model) -> Verdict {
-    let Model { terms, ledger, window, faults, .. } = model;
-    if let Some(why) = ledger.without_final_log() {
-        return Verdict::Inconclusive(why);
+fn evidence(
+    model: &Model,
+    (producer, topic, record): (Producer, &Arc<str>, u64),
+    count: u64,
+) -> Evidence {
+    let account = &model.ledger.accounts()[producer];
+    let found = model.window.find(producer, topic, record);
+    let gone = found.as_ref().and_then(|found| found.gone).map(|reign| Gone {
+        time: reign.time,
+        leader: model.terms.name(reign.leader),
+        leader_epoch: reign.leader_epoch,
+        start: reign.start,
+    });
+    let until = gone.as_ref().map_or(Time::MAX, |gone| gone.time);
+    Evidence::Lost {
+        producer: account.name.clone(),
+        acks: account.terms.acks,
+        topic: topic.clone(),
+        record,
+        acknowledged: found.map(|found| Acknowledged {
+            at: found.at,
+            offset: found.offset,
+            time: found.time,
+        }),
+        gone,
+        faults: Fired::last_until(&model.faults, until),
+        count,
     }
-    let mut first: Option<(Time, Evidence)> = None;
-    let mut total = 0;
-    for (producer, account) in ledger.accounts().iter().enumerate() {
-        for (topic, book) in &account.topics {
-            let lost = Ledger::lost(book);
-            let Some(record) = lost.first() else { continue };
-            total += lost.len();
-            let found = window.find(producer, topic, record);
-            let time = found.as_ref().map_or(Time::MAX, |found| found.time);
-            if first.as_ref().is_some_and(|(before, _)| *before <= time) {
-                continue;
-            }
-            let gone = found.as_ref().and_then(|found| found.gone).map(|reign| Gone {
-                time: reign.time,
-                leader: terms.name(reign.leader),
-                leader_epoch: reign.leader_epoch,
-                start: reign.start,
-            });
-            let until = gone.as_ref().map_or(Time::MAX, |gone| gone.time);
-            let evidence = Evidence::Lost {
-                producer: account.name.clone(),
-                acks: account.terms.acks,
-                topic: topic.clone(),
-                record,
-                acknowledged: found.map(|found| Acknowledged {
-                    at: found.at,
-                    offset: found.offset,
-                    time: found.time,
-                }),
-                gone,
-                faults: Fired::last_until(faults, until),
-                count: 0,
-            };
-            first = Some((time, evidence));
-        }
-    }
-    Verdict::from_evidence(first.map(|(_, mut evidence)| {
-        if let Evidence::Lost { count, .. } = &mut evidence {
-            *count = total;
-        }
-        evidence
-    }))
 }
 
 /// Acknowledged records of one producer that the final logs lack.
@@ -83,7 +87,7 @@ pub fn lost(account: &Account) -> u64 {
     account.topics.values().map(|topic| Ledger::lost(topic).len()).sum()
 }
 
-/// Records of one producer that ended well with `acks=0` and that the final logs lack.
+/// Records of one producer that ended `ok` with `acks=0` and that the final logs lack.
 pub fn lost_unconfirmed(account: &Account) -> u64 {
     let lost = |topic: &TopicAccount| topic.unconfirmed.difference(&topic.in_log).len();
     account.topics.values().map(lost).sum()
@@ -138,7 +142,7 @@ mod tests {
         let Verdict::Inconclusive(why) = verdict(&story) else { panic!("no log was read") };
         assert_eq!(why, "the final log of orders-0 was not read");
         story.leaderless();
-        let Verdict::Inconclusive(why) = verdict(&story) else { panic!("nobody leads") };
+        let Verdict::Inconclusive(why) = verdict(&story) else { panic!("there is no leader") };
         assert_eq!(why, "orders-0 has no leader at the end");
     }
 

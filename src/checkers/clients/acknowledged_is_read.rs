@@ -1,54 +1,49 @@
-//! No reader goes past an acknowledged record without being handed it.
+//! No reader skips an acknowledged record.
 
-use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::Model;
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "acknowledged-is-read",
-    statement: "a reader that goes past an acknowledged record of the final log was handed it",
+    statement: "a reader that reads past an acknowledged record of the final log has read it",
     source: "Kafka documentation, 4.6 Message Delivery Semantics; Jepsen's Kafka checker: skipped \
              and unseen records",
-    leaves_out: "records that are not in the final log, which are lost rather than unread; \
-                 readers that do not read from the beginning; records that a reader has not come \
-                 to, see consumers-catch-up",
+    leaves_out: "records that are not in the final log, which are lost and not unread; readers \
+                 that do not read from the beginning; records that a reader has not reached, see \
+                 consumers-catch-up",
     class: Class::Safety,
 };
 
-/// Judges by the model alone.
+/// Compares positions of readers with the final logs.
 #[derive(Debug)]
 pub struct AcknowledgedIsRead;
 
-impl Checker for AcknowledgedIsRead {
-    fn judge(&self, model: &Model, _: Time) -> Judged {
-        PROPERTY.loss(&model.terms, judge(model))
-    }
-}
+impl Rule for AcknowledgedIsRead {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-/// Judges all readers; the evidence is of the first that skipped a record.
-fn judge(model: &Model) -> Verdict {
-    let Model { ledger, reading, .. } = model;
-    if let Some(why) = ledger.without_final_log() {
-        return Verdict::Inconclusive(why);
+    /// The evidence is of the first reader that skipped a record.
+    fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
+        let permission = model.terms.acknowledged_loss;
+        if let Some(why) = model.ledger.without_final_log() {
+            return (permission, Verdict::Inconclusive(why));
+        }
+        let readers = model.reading.readers();
+        let evidence = readers.iter().find_map(|reader| {
+            let (at, offset, producer, record) = reader.skipped.first.clone()?;
+            Some(Evidence::Skipped {
+                reader: reader.name.clone(),
+                producer: model.ledger.accounts()[producer].name.clone(),
+                record,
+                position: reader.position(&at),
+                at,
+                offset,
+                count: readers.iter().map(|reader| reader.skipped.len()).sum(),
+            })
+        });
+        (permission, Verdict::from_evidence(evidence))
     }
-    let count = reading.readers().iter().map(|reader| reader.skipped.len()).sum();
-    let evidence = reading.readers().iter().find_map(|reader| {
-        let (at, offset, producer, record) = reader.skipped.first.clone()?;
-        let reader_name = reader.name.clone();
-        let producer = ledger.accounts()[producer].name.clone();
-        let position = reader.position(&at);
-        Some(Evidence::Skipped {
-            reader: reader_name,
-            producer,
-            record,
-            at,
-            offset,
-            position,
-            count,
-        })
-    });
-    Verdict::from_evidence(evidence)
 }
 
 #[cfg(test)]
@@ -83,7 +78,7 @@ mod tests {
             panic!("record 1 was skipped");
         };
         let text = evidence.to_string();
-        assert_eq!(text, "c0 went on to orders-0@3 without record 1 of p0 at 1");
+        assert_eq!(text, "c0 read up to orders-0@3 and skipped record 1 of p0 at offset 1");
         assert_eq!((judgement.consumers[0].skipped, judgement.consumers[0].behind), (1, 1));
     }
 

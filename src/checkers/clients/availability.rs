@@ -1,10 +1,8 @@
 //! How long producers were without an acknowledgement.
 
-use crate::checkers::checker::Checker;
-use crate::checkers::{Class, Evidence, Judged, Property, Verdict};
-use crate::model::availability::{Availability, longer};
-use crate::model::ledger::Ledger;
-use crate::model::{Model, Terms};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::model::availability::longer;
+use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -13,34 +11,34 @@ pub const PROPERTY: Property = Property {
     statement: "no producer is without an acknowledgement for longer than the scenario allows, \
                 from its first record until its last one has ended",
     source: "the scenario: there is no limit unless it sets one",
-    leaves_out: "a producer that had nothing to send in the meantime looks the same as one that \
-                 could not",
+    leaves_out: "whether a producer had nothing to send in the meantime or could not send",
     class: Class::Liveness,
 };
 
-/// Judges by the model alone.
+/// Compares the longest gap with the scenario's limit.
 #[derive(Debug)]
-pub struct IsAvailable;
+pub struct Availability;
 
-impl Checker for IsAvailable {
-    fn judge(&self, model: &Model, end: Time) -> Judged {
-        PROPERTY.forbidden(judge(&model.availability, &model.terms, &model.ledger, end))
+impl Rule for Availability {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn verdict(_: &Cases, model: &Model, end: Time) -> (Permission, Verdict) {
+        let Model { availability, terms, ledger, .. } = model;
+        let Some(limit) = terms.unavailability_max else {
+            return (Permission::Forbidden, Verdict::Holds);
+        };
+        let gaps = (0..ledger.accounts().len())
+            .filter_map(|producer| Some((producer, availability.longest(ledger, producer, end)?)));
+        let longest = gaps.reduce(|a, b| if longer(a.1, b.1) == a.1 { a } else { b });
+        let beyond = longest.filter(|(_, gap)| gap.to.since(gap.from) > limit);
+        let evidence = beyond.map(|(producer, gap)| Evidence::Unavailable {
+            producer: ledger.accounts()[producer].name.clone(),
+            from: gap.from,
+            to: gap.to,
+            limit: Time::ZERO + limit,
+        });
+        (Permission::Forbidden, Verdict::from_evidence(evidence))
     }
-}
-
-/// Judges all producers; the evidence is the longest gap.
-fn judge(availability: &Availability, terms: &Terms, ledger: &Ledger, end: Time) -> Verdict {
-    let Some(limit) = terms.unavailability_max else { return Verdict::Holds };
-    let gaps = (0..ledger.accounts().len())
-        .filter_map(|producer| Some((producer, availability.longest(ledger, producer, end)?)));
-    let longest = gaps.reduce(|a, b| if longer(a.1, b.1) == a.1 { a } else { b });
-    let beyond = longest.filter(|(_, gap)| gap.to.since(gap.from) > limit);
-    Verdict::from_evidence(beyond.map(|(producer, gap)| Evidence::Unavailable {
-        producer: ledger.accounts()[producer].name.clone(),
-        from: gap.from,
-        to: gap.to,
-        limit: Time::ZERO + limit,
-    }))
 }
 
 #[cfg(test)]

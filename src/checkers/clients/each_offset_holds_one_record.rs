@@ -1,10 +1,9 @@
-//! Nobody sees another record at an offset than anybody saw there before.
+//! All clients see the same record at an offset.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::ClientObservation;
+use crate::model::Permission;
 use crate::model::offset_map::Told;
-use crate::model::{Model, Permission};
-use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -12,19 +11,22 @@ pub const PROPERTY: Property = Property {
     statement: "whatever clients saw at an offset of a partition, in acknowledgements or in what \
                 they read, was the same record",
     source: "Jepsen's Kafka checker: inconsistent-offsets",
-    leaves_out: "before 2.7, partitions in which a leader was never told that a replica joined, \
-                 which is counted but permitted, see isr-in-zookeeper-agrees; records that no \
-                 workload wrote; offsets longer ago than the last 65,536 lines of \
-                 numbers of a partition",
+    leaves_out: "before 2.7, partitions in which a leader got no response to its ISR expansion, \
+                 which is counted but permitted, see zookeeper-isr-has-committed; records that no \
+                 workload wrote; offsets before the last 65,536 runs of record numbers of a \
+                 partition",
     class: Class::Safety,
 };
 
-/// The first offset that broke it, and how many client_observations did.
-#[derive(Clone, Debug, Default)]
-pub struct EachOffsetHoldsOneRecord(Cases);
+/// Looks at acknowledgements and polls.
+#[derive(Debug)]
+pub struct EachOffsetHoldsOneRecord;
 
-impl Checker for EachOffsetHoldsOneRecord {
-    fn client(&mut self, model: &Model, time: Time, node: NodeId, _: &ClientObservation) {
+impl Rule for EachOffsetHoldsOneRecord {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
+        let model = event.model;
         let Some(sighting) = model.client_observations.latest() else { return };
         let (Told::Otherwise(before), Some(value)) = (sighting.told, sighting.value) else {
             return;
@@ -34,20 +36,15 @@ impl Checker for EachOffsetHoldsOneRecord {
             let mut epochs = partition.unheard_joins.iter();
             epochs.any(|epoch| partition.missed_a_join(model.terms.kafka, *epoch))
         });
-        let permission = if missed { Permission::Permitted } else { model.terms.acknowledged_loss };
-        self.0.found(permission, || {
-            let (client, value, before) =
-                (model.terms.name(node), model.record(value), model.record(before));
-            let what = format!(
-                "{client} saw {value} at {at}@{offset} at {time:.3}, where {before} had been seen"
-            );
-            let case = Case::new(at, time, what).from_offset(offset);
-            case.about(&model.terms, [node]).after_faults(&model.faults)
+        let loss = model.terms.acknowledged_loss;
+        found.found(if missed { Permission::Permitted } else { loss }, || {
+            let (client, time) = (event.name(), event.time);
+            let (value, before) = (model.record(value), model.record(before));
+            let case = event.case(format!(
+                "{client} saw {value} at {at}@{offset} at {time:.3}, where {before} was seen before"
+            ));
+            case.in_partition(at).from_offset(offset)
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.0.verdict())
     }
 }
 
@@ -56,7 +53,6 @@ mod tests {
     use super::*;
     use crate::checkers::testing::{Story, rejects};
     use crate::checkers::{Status, Verdict};
-    use crate::model::Permission;
 
     #[test]
     fn all_may_see_an_offset_often_as_long_as_they_see_the_same() {
@@ -70,8 +66,8 @@ mod tests {
         let mut story = Story::default();
         story.sent(1).at(1_000).acknowledged(0, 7).at(2_000).consumed(7, 1).consumed(7, 1);
         let evidence = rejects(&story, &PROPERTY);
-        let text = "c0 saw record 1 of p0 at orders-0@7 at 2.000s, where record 0 of p0 had been \
-                    seen";
+        let text = "c0 saw record 1 of p0 at orders-0@7 at 2.000s, where record 0 of p0 was \
+                    seen before";
         assert_eq!((evidence.to_string().as_str(), evidence.count()), (text, 2));
         story.terms.acknowledged_loss = Permission::Permitted;
         assert_eq!(story.judgement().judged(&PROPERTY).status(), Status::Held, "acks=1 may");

@@ -1,9 +1,8 @@
-//! Nobody sees a record at another offset than anybody saw it at before.
+//! All clients see a record at the same offset.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::ClientObservation;
-use crate::model::{Model, Permission};
-use crate::vocab::{NodeId, Time};
+use crate::model::Permission;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -11,46 +10,37 @@ pub const PROPERTY: Property = Property {
     statement: "clients saw each record at one offset of one partition",
     source: "Jepsen's Kafka checker: duplicate; KIP-98: idempotent producer; without one, retries \
              may write a record again",
-    leaves_out: "copies that no client saw, see no-duplicates; offsets longer ago than the last \
-                 65,536 lines of numbers of a partition",
+    leaves_out: "copies that no client saw, see no-duplicates; offsets before the last 65,536 runs \
+                 of record numbers of a partition",
     class: Class::Safety,
 };
 
-/// The first record that broke it, and how many did.
-#[derive(Clone, Debug, Default)]
-pub struct EachRecordHasOneOffset(Cases);
+/// Looks at acknowledgements and polls.
+#[derive(Debug)]
+pub struct EachRecordHasOneOffset;
 
-impl Checker for EachRecordHasOneOffset {
-    fn client(&mut self, model: &Model, time: Time, node: NodeId, _: &ClientObservation) {
-        let Some(sighting) =
-            model.client_observations.latest().filter(|sighting| sighting.elsewhere)
-        else {
-            return;
-        };
+impl Rule for EachRecordHasOneOffset {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
+        let (model, seen) = (event.model, &event.model.client_observations);
+        let Some(sighting) = seen.latest().filter(|sighting| sighting.elsewhere) else { return };
         let Some(value) = sighting.value else { return };
-        // What was read and then cut off may be written again by the retry that was on its way.
+        // A retry may write again what was read and then truncated.
         let idempotent = model.ledger.accounts()[value.producer].terms.idempotent;
-        let permission =
-            if idempotent { model.terms.acknowledged_loss } else { Permission::Permitted };
-        self.0.found(permission, || {
-            let (at, offset) = (model.client_observations.at(sighting.place), sighting.offset);
-            let (client, record) = (model.terms.name(node), model.record(value));
-            let before = match model.client_observations.find_elsewhere(sighting) {
-                Some((place, offset)) => {
-                    format!("at {}@{offset}", model.client_observations.at(place))
-                }
+        let loss = model.terms.acknowledged_loss;
+        found.found(if idempotent { loss } else { Permission::Permitted }, || {
+            let (at, offset) = (seen.at(sighting.place), sighting.offset);
+            let (client, record, time) = (event.name(), model.record(value), event.time);
+            let before = match seen.find_elsewhere(sighting) {
+                Some((place, offset)) => format!("at {}@{offset}", seen.at(place)),
                 None => "elsewhere".into(),
             };
             let what = format!(
-                "{client} saw {record} at {at}@{offset} at {time:.3}; it had been seen {before}"
+                "{client} saw {record} at {at}@{offset} at {time:.3}; it was seen {before} before"
             );
-            let case = Case::new(at, time, what).from_offset(offset);
-            case.about(&model.terms, [node]).after_faults(&model.faults)
+            event.case(what).in_partition(at).from_offset(offset)
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.0.verdict())
     }
 }
 
@@ -72,7 +62,8 @@ mod tests {
         // leader_crash, seed 42: the first copy's answer was lost with the leader, the retry's was not.
         let mut story = Story::default();
         story.acknowledged(7, 8).at(3_000).consumed(7, 7);
-        let text = "c0 saw record 7 of p0 at orders-0@7 at 3.000s; it had been seen at orders-0@8";
+        let text =
+            "c0 saw record 7 of p0 at orders-0@7 at 3.000s; it was seen at orders-0@8 before";
         assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
     }
 
@@ -84,7 +75,8 @@ mod tests {
         };
         let story = tell(Story::idempotent());
         let evidence = rejects(&story, &PROPERTY);
-        let text = "c0 saw record 0 of p0 at orders-0@1 at 3.000s; it had been seen at orders-0@0";
+        let text =
+            "c0 saw record 0 of p0 at orders-0@1 at 3.000s; it was seen at orders-0@0 before";
         assert_eq!((evidence.to_string().as_str(), evidence.count()), (text, 1));
         assert_eq!(story.judgement().judged(&PROPERTY).permission, Permission::Forbidden);
         let judgement = tell(Story::default()).judgement();

@@ -1,40 +1,42 @@
-//! Nobody is handed a record that its producer was told is not written.
+//! No consumer reads a record whose write failed.
 
-use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::Model;
+use crate::checkers::{Case, Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "failed-is-not-read",
-    statement: "no consumer is handed a record whose operation had failed for certain",
+    statement: "no consumer reads a record whose operation certainly failed",
     source: "Jepsen's Kafka checker: G1a, aborted read; KAFKA-13574: a timeout, a disconnection \
              and NOT_LEADER_OR_FOLLOWER are no certain failures",
-    leaves_out: "operations that ended as unknown, which may have done something",
+    leaves_out: "operations that ended as unknown, which may have written the record",
     class: Class::Safety,
 };
 
-/// Judges by what the model hold in the end: the failure may be told after the poll.
-#[derive(Clone, Copy, Debug)]
+/// Judges at the end: an operation may fail after its record was polled.
+#[derive(Debug)]
 pub struct FailedIsNotRead;
 
-impl Checker for FailedIsNotRead {
-    fn judge(&self, model: &Model, end: Time) -> Judged {
-        let client_observations = &model.client_observations;
-        let count = client_observations.failed_but_polled().map(|(_, _, count)| count).sum();
-        let evidence = client_observations.failed_but_polled().next().map(|(topic, value, _)| {
-            let (record, producer) = (model.record(value), model.producer(value));
-            let case = match client_observations.find(topic, value).next() {
-                None => Case::of(end, format!("{record} had failed and was polled")),
+impl Rule for FailedIsNotRead {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn verdict(_: &Cases, model: &Model, end: Time) -> (Permission, Verdict) {
+        let seen = &model.client_observations;
+        let evidence = seen.failed_but_polled().next().map(|(topic, value, _)| {
+            let what = format!("{} failed but was polled", model.record(value));
+            let case = match seen.find(topic, value).next() {
+                None => Case::of(end, what),
                 Some((place, offset)) => {
-                    let at = client_observations.at(place);
-                    let what = format!("{record} had failed and was polled at {at}@{offset}");
-                    Case::new(at, end, what).from_offset(offset)
+                    let at = seen.at(place);
+                    Case::new(at, end, format!("{what} at {at}@{offset}")).from_offset(offset)
                 }
             };
-            Evidence::Case(Case { count, ..case.about(&model.terms, [producer]) })
+            let count = seen.failed_but_polled().map(|(_, _, count)| count).sum();
+            let nodes = [model.producer(value)];
+            Evidence::Case(Case { count, ..case.about(&model.terms, nodes) })
         });
-        PROPERTY.forbidden(Verdict::from_evidence(evidence))
+        (Permission::Forbidden, Verdict::from_evidence(evidence))
     }
 }
 
@@ -50,7 +52,7 @@ mod tests {
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
         story.sent(2).consumed(4, 2).failed(2).consumed(5, 1);
         let evidence = rejects(&story, &PROPERTY);
-        let text = "record 1 of p0 had failed and was polled at orders-0@5";
+        let text = "record 1 of p0 failed but was polled at orders-0@5";
         assert_eq!((evidence.to_string().as_str(), evidence.count()), (text, 2));
     }
 }

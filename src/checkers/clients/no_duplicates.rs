@@ -1,63 +1,44 @@
-//! No record of a producer is in the final log twice.
+//! The final logs hold no record twice.
 
-use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::ledger::{FinalRecord, Ledger};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
 use crate::model::{Model, Permission};
-use crate::vocab::{Offset, Time, TopicPartition};
+use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "no-duplicates",
     statement: "the final logs of a topic hold each record of a producer at most once",
     source: "KIP-98: idempotent producer; without one, retries may write a record again",
-    leaves_out: "copies that were truncated again; what readers were handed more than once, which \
-                 is counted for each reader",
+    leaves_out: "copies that were truncated; what readers read more than once, which is counted \
+                 for each reader",
     class: Class::Safety,
 };
 
-/// The first copies beyond the first, of producers that may and of such that may not write any.
-#[derive(Clone, Debug, Default)]
-pub struct NoDuplicates {
-    permitted: Option<(TopicPartition, Offset, usize, u64)>,
-    forbidden: Option<(TopicPartition, Offset, usize, u64)>,
-}
+/// Looks at the copies in the final logs.
+#[derive(Debug)]
+pub struct NoDuplicates;
 
-impl Checker for NoDuplicates {
-    fn final_record(&mut self, model: &Model, record: &FinalRecord<'_>, first: bool) {
-        if first {
-            return;
-        }
-        let idempotent = model.ledger.accounts()[record.producer].terms.idempotent;
-        let first = if idempotent { &mut self.forbidden } else { &mut self.permitted };
-        let FinalRecord { at, offset, producer, record } = *record;
-        first.get_or_insert_with(|| (at.clone(), offset, producer, record));
-    }
+impl Rule for NoDuplicates {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-    fn judge(&self, model: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.verdict(&model.ledger))
-    }
-}
-
-impl NoDuplicates {
-    /// Judges all producers. Copies are forbidden to idempotent ones.
-    fn verdict(&self, ledger: &Ledger) -> (Permission, Verdict) {
-        let permission = match self.forbidden {
-            None if self.permitted.is_some() => Permission::Permitted,
-            _ => Permission::Forbidden,
+    /// Copies are forbidden to idempotent producers only.
+    fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
+        let accounts = model.ledger.accounts();
+        let judge = |idempotent: bool| {
+            let copy = model.copies.first(idempotent)?;
+            let of_kind = accounts.iter().filter(|one| one.terms.idempotent == idempotent);
+            Some(Evidence::Duplicated {
+                producer: accounts[copy.producer].name.clone(),
+                record: copy.record,
+                at: copy.at.clone(),
+                offset: copy.offset,
+                count: of_kind.map(|account| account.duplicated).sum(),
+            })
         };
-        let concerned = |idempotent: bool| idempotent == (permission == Permission::Forbidden);
-        let accounts = ledger.accounts().iter();
-        let counted = accounts.filter(|account| concerned(account.terms.idempotent));
-        let count = counted.map(|account| account.duplicated).sum();
-        let first = self.forbidden.as_ref().or(self.permitted.as_ref());
-        let evidence = first.map(|(at, offset, producer, record)| Evidence::Duplicated {
-            producer: ledger.accounts()[*producer].name.clone(),
-            record: *record,
-            at: at.clone(),
-            offset: *offset,
-            count,
-        });
-        (permission, Verdict::from_evidence(evidence))
+        match (judge(true), judge(false)) {
+            (None, Some(permitted)) => (Permission::Permitted, Verdict::Violated(permitted)),
+            (forbidden, _) => (Permission::Forbidden, Verdict::from_evidence(forbidden)),
+        }
     }
 }
 
@@ -84,7 +65,7 @@ mod tests {
         let judgement = twice(Story::default()).judgement();
         let judged = judgement.judged(&PROPERTY);
         let Verdict::Violated(evidence) = &judged.verdict else { panic!("there is a copy") };
-        assert_eq!(evidence.to_string(), "orders-0@1 holds record 0 of p0 once more");
+        assert_eq!(evidence.to_string(), "orders-0@1 holds record 0 of p0 a second time");
         assert_eq!(judged.permission, Permission::Permitted);
         assert_eq!(judgement.producers[0].duplicated, 1);
         assert_eq!(judgement.status(), Status::Held);

@@ -1,47 +1,52 @@
-//! Nobody reads on beyond an acknowledged record that nobody was handed.
+//! Consumers do not read past acknowledged records that none of them read.
 
-use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::Model;
+use crate::checkers::{Case, Cases, Class, Evidence, Property, Rule, Verdict};
 use crate::model::client_observations::Missing;
+use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "no-lost-writes",
-    statement: "every record that was acknowledged at an offset below the highest one that was \
-                polled of its partition was polled by somebody",
+    statement: "every record acknowledged at an offset below the highest polled offset of its \
+                partition was polled by some consumer",
     source: "Jepsen's Kafka checker: lost-write",
     leaves_out: "records above the highest polled offset, see acknowledged-is-seen; topics that \
-                 nobody reads from the beginning: what nobody was to read holds trivially; \
-                 retention and compaction",
+                 no consumer reads from the beginning; retention and compaction",
     class: Class::Safety,
 };
 
-/// Judges by what the model hold in the end.
-#[derive(Clone, Copy, Debug)]
+/// Compares acknowledgements with all polls.
+#[derive(Debug)]
 pub struct NoLostWrites;
 
-impl Checker for NoLostWrites {
-    fn judge(&self, model: &Model, end: Time) -> Judged {
-        let (below, _) = model.client_observations.missing(&model.terms, &model.ledger);
+impl Rule for NoLostWrites {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn verdict(_: &Cases, model: &Model, end: Time) -> (Permission, Verdict) {
+        let seen = &model.client_observations;
+        let (below, _) = seen.missing(&model.terms, &model.ledger);
         let evidence = below.first.map(|Missing { value, at }| {
-            let (record, producer) = (model.record(value), model.producer(value));
+            let record = model.record(value);
             let case = match at {
-                None => Case::of(end, format!("{record}, acknowledged long ago, was never polled")),
+                None => Case::of(end, format!("{record} was acknowledged but never polled")),
                 Some((place, offset)) => {
-                    let at = model.client_observations.at(place);
-                    let mut what =
-                        format!("{record}, acknowledged at {at}@{offset}, was never polled");
-                    if let Some((highest, consumer)) = model.client_observations.highest(place) {
+                    let at = seen.at(place);
+                    let highest = seen.highest(place).map(|(highest, consumer)| {
                         let consumer = model.terms.name(consumer);
-                        what += &format!(", though {consumer} came to {highest}");
-                    }
+                        format!("; {consumer} polled up to offset {highest}")
+                    });
+                    let what = format!(
+                        "{record} was acknowledged at {at}@{offset} but never polled{}",
+                        highest.unwrap_or_default()
+                    );
                     Case::new(at, end, what).from_offset(offset)
                 }
             };
-            Evidence::Case(Case { count: below.count, ..case.about(&model.terms, [producer]) })
+            let case = case.about(&model.terms, [model.producer(value)]);
+            Evidence::Case(Case { count: below.count, ..case })
         });
-        PROPERTY.loss(&model.terms, Verdict::from_evidence(evidence))
+        (model.terms.acknowledged_loss, Verdict::from_evidence(evidence))
     }
 }
 
@@ -50,10 +55,9 @@ mod tests {
     use super::*;
     use crate::checkers::Status;
     use crate::checkers::testing::{Story, rejects};
-    use crate::model::Permission;
 
     #[test]
-    fn what_somebody_polled_is_not_lost_nor_what_lies_beyond_all_polls() {
+    fn what_was_polled_is_not_lost_nor_what_is_beyond_all_polls() {
         let mut story = Story::default();
         story.acknowledged(0, 0).acknowledged(1, 1).consumed(0, 0).sent(2).unknown(2);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
@@ -67,8 +71,8 @@ mod tests {
         }
         story.consumed(0, 0).consumed(3, 3);
         let evidence = rejects(&story, &PROPERTY);
-        let text = "record 1 of p0, acknowledged at orders-0@1, was never polled, though c0 came \
-                    to 3";
+        let text = "record 1 of p0 was acknowledged at orders-0@1 but never polled; c0 polled up to \
+                    offset 3";
         assert_eq!((evidence.to_string().as_str(), evidence.count()), (text, 2));
         story.terms.acknowledged_loss = Permission::Permitted;
         assert_eq!(story.judgement().judged(&PROPERTY).status(), Status::Held, "acks=1 may");

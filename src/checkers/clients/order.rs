@@ -1,9 +1,6 @@
-//! The final log holds a producer's records in the order in which they were sent.
+//! The final logs hold a producer's records in the order in which they were sent.
 
-use crate::checkers::checker::Checker;
-use crate::checkers::{Class, Evidence, Judged, Property, Verdict};
-use crate::model::ledger::Ledger;
-use crate::model::order::{Order, Reordered};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::{Time, TopicPartition};
 
@@ -15,56 +12,46 @@ pub const PROPERTY: Property = Property {
     source: "Kafka documentation, 4.6: messages sent by a producer to a particular topic \
              partition will be appended in the order they are sent; \
              max.in.flight.requests.per.connection",
-    leaves_out: "copies beyond the first; the order between partitions, which Kafka does not \
-                 promise; without idempotence, records that were not acknowledged: the bytes of a \
-                 request that the producer gave up may still arrive; where acknowledged records \
-                 may be lost, partitions in which a leader led on in its epoch after it had lost \
-                 records with the power, which are counted but permitted: logs are spliced of two \
-                 histories then, see logs-match",
+    leaves_out: "copies after the first; the order between partitions, which Kafka does not \
+                 promise; without idempotence, records that were not acknowledged: a request that \
+                 timed out at the producer may still arrive; where acknowledged records may be \
+                 lost, partitions whose leader lost records in a power loss and continued to lead \
+                 its epoch, which are counted but permitted, see logs-match",
     class: Class::Safety,
 };
 
-/// Judges by the model alone.
+/// Looks at the order in the final logs.
 #[derive(Debug)]
 pub struct OrderIsKept;
 
-impl Checker for OrderIsKept {
-    fn judge(&self, model: &Model, _: Time) -> Judged {
-        let is_reused = |at: &TopicPartition| {
-            model.replicas.find(at).is_some_and(|partition| !partition.reused_epochs.is_empty())
-        };
-        let may_lose = model.terms.acknowledged_loss == Permission::Permitted;
-        PROPERTY.given(judge(&model.order, &model.ledger, |at| may_lose && is_reused(at)))
-    }
-}
+impl Rule for OrderIsKept {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-/// Judges all producers. Another order is forbidden where one was promised, but in partitions whose log may
-/// be spliced.
-fn judge(
-    order: &Order,
-    ledger: &Ledger,
-    spliced: impl Fn(&TopicPartition) -> bool,
-) -> (Permission, Verdict) {
-    let of_spliced = |(at, _): &(&TopicPartition, &(Reordered, u64))| spliced(at);
-    let (permitted, forbidden): (Vec<_>, Vec<_>) =
-        order.promised.iter().partition(|case| of_spliced(case));
-    let (permission, first) = match forbidden.first() {
-        Some((_, first)) => (Permission::Forbidden, Some(*first)),
-        None => {
-            let first = permitted.first().map(|(_, first)| *first);
-            let first = first.or(order.unpromised.as_ref());
-            (first.map_or(Permission::Forbidden, |_| Permission::Permitted), first)
-        }
-    };
-    let evidence = first.map(|(case, count)| Evidence::Reordered {
-        producer: ledger.accounts()[case.producer].name.clone(),
-        record: case.record,
-        after: case.after,
-        at: case.at.clone(),
-        offset: case.offset,
-        count: *count,
-    });
-    (permission, Verdict::from_evidence(evidence))
+    /// Another order is forbidden where it was promised, except in partitions whose log may have diverged.
+    fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
+        let may_lose = model.terms.acknowledged_loss == Permission::Permitted;
+        let may_diverge = |at: &TopicPartition| {
+            let partition = model.replicas.find(at);
+            may_lose && partition.is_some_and(|partition| !partition.reused_epochs.is_empty())
+        };
+        let (permitted, forbidden): (Vec<_>, Vec<_>) =
+            model.order.promised.iter().partition(|(at, _)| may_diverge(at));
+        let (permission, first) = match (forbidden.first(), permitted.first()) {
+            (Some((_, first)), _) => (Permission::Forbidden, Some(*first)),
+            (None, Some((_, first))) => (Permission::Permitted, Some(*first)),
+            (None, None) => (Permission::Permitted, model.order.unpromised.as_ref()),
+        };
+        let evidence = first.map(|(case, count)| Evidence::Reordered {
+            producer: model.ledger.accounts()[case.producer].name.clone(),
+            record: case.record,
+            after: case.after,
+            at: case.at.clone(),
+            offset: case.offset,
+            count: *count,
+        });
+        let permission = if evidence.is_some() { permission } else { Permission::Forbidden };
+        (permission, Verdict::from_evidence(evidence))
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +79,7 @@ mod tests {
         let judgement = with_log(&[0, 2, 1, 3]).judgement();
         let judged = judgement.judged(&PROPERTY);
         let Verdict::Violated(evidence) = &judged.verdict else { panic!("1 is behind 2") };
-        assert_eq!(evidence.to_string(), "orders-0@2 holds record 1 of p0 behind record 2");
+        assert_eq!(evidence.to_string(), "orders-0@2 holds record 1 of p0 after record 2");
         assert_eq!(evidence.count(), 1);
         assert_eq!(judged.permission, Permission::Permitted);
     }

@@ -1,60 +1,56 @@
-//! What a reader was handed stays written.
+//! Every record that a reader read is in the final log.
 
-use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::Model;
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "read-is-in-the-final-log",
-    statement: "every record that a reader was handed is in the final log of its topic",
+    statement: "every record that a reader read is in the final log of its topic",
     source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
              the consumer; KIP-101: log divergence after reading",
     leaves_out: "records that no workload wrote; records deleted by retention",
     class: Class::Safety,
 };
 
-/// Judges by the model alone.
+/// Compares what readers read with the final logs.
 #[derive(Debug)]
 pub struct ReadIsInTheFinalLog;
 
-impl Checker for ReadIsInTheFinalLog {
-    fn judge(&self, model: &Model, _: Time) -> Judged {
-        PROPERTY.loss(&model.terms, judge(model))
-    }
-}
+impl Rule for ReadIsInTheFinalLog {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-/// Judges all readers; the evidence is of the first that was handed such a record.
-fn judge(model: &Model) -> Verdict {
-    let Model { ledger, reading, .. } = model;
-    if let Some(why) = ledger.without_final_log() {
-        return Verdict::Inconclusive(why);
-    }
-    let mut first = None;
-    let mut total = 0;
-    for reader in reading.readers() {
-        for (&producer, topics) in &reader.seen {
-            let account = &ledger.accounts()[producer];
-            for (topic, seen) in topics {
-                let gone = match account.topics.get(topic) {
-                    Some(book) => seen.difference(&book.in_log),
-                    None => seen.clone(),
-                };
-                let Some(record) = gone.first() else { continue };
-                total += gone.len();
-                first.get_or_insert_with(|| {
-                    (reader.name.clone(), account.name.clone(), topic.clone(), record)
-                });
+    /// The evidence is of the first reader that read a lost record.
+    fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
+        let permission = model.terms.acknowledged_loss;
+        if let Some(why) = model.ledger.without_final_log() {
+            return (permission, Verdict::Inconclusive(why));
+        }
+        let (mut first, mut count) = (None, 0);
+        for reader in model.reading.readers() {
+            for (&producer, topics) in &reader.seen {
+                let account = &model.ledger.accounts()[producer];
+                for (topic, seen) in topics {
+                    let gone = match account.topics.get(topic) {
+                        Some(book) => seen.difference(&book.in_log),
+                        None => seen.clone(),
+                    };
+                    let Some(record) = gone.first() else { continue };
+                    count += gone.len();
+                    first.get_or_insert((&reader.name, &account.name, topic, record));
+                }
             }
         }
+        let evidence = first.map(|(reader, producer, topic, record)| Evidence::ReadAndGone {
+            reader: reader.clone(),
+            producer: producer.clone(),
+            topic: topic.clone(),
+            record,
+            count,
+        });
+        (permission, Verdict::from_evidence(evidence))
     }
-    Verdict::from_evidence(first.map(|(reader, producer, topic, record)| Evidence::ReadAndGone {
-        reader,
-        producer,
-        topic,
-        record,
-        count: total,
-    }))
 }
 
 #[cfg(test)]
@@ -73,6 +69,6 @@ mod tests {
             panic!("record 7 is gone");
         };
         let text = evidence.to_string();
-        assert_eq!(text, "c0 was handed record 7 of p0 that the final log of orders lacks");
+        assert_eq!(text, "c0 read record 7 of p0, which is not in the final log of orders");
     }
 }

@@ -1,89 +1,66 @@
-//! A controller epoch has one controller, and who was replaced writes nothing more.
+//! A controller epoch has one controller, and a controller that was replaced writes nothing more.
 
-use std::collections::BTreeMap;
-
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
-use crate::model::partition_state::CONTROLLER_EPOCH;
-use crate::model::{Model, Permission};
+use crate::model::Permission;
 use crate::releases::Change;
-use crate::vocab::{ControllerEpoch, NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "one-controller-per-epoch",
-    statement: "no two brokers are the controller of one controller epoch, and none elects leaders \
-                when a later epoch stands in ZooKeeper",
+    statement: "no two brokers are controller in one controller epoch, and no controller elects \
+                leaders when a later epoch is in ZooKeeper",
     source: "KafkaController.elect; KAFKA-6082: every write of a controller is conditioned on the \
              version of /controller_epoch",
-    leaves_out: "what a controller writes beside partition states; what leaders write themselves \
+    leaves_out: "what a controller writes besides partition states; what leaders write themselves \
                  (before 2.7); before 2.1 (KAFKA-6082) a late write is counted but permitted",
     class: Class::Safety,
 };
 
-/// Controllers, and the cases against them.
-#[derive(Clone, Debug, Default)]
-pub struct OneControllerPerEpoch {
-    controllers: BTreeMap<ControllerEpoch, NodeId>,
-    /// The epoch that stands in ZooKeeper, and since when.
-    stands: Option<(ControllerEpoch, Time)>,
-    cases: Cases,
-}
+/// Looks at new controllers, and at partition states in ZooKeeper.
+#[derive(Debug)]
+pub struct OneControllerPerEpoch;
 
-/// Controller epochs that are remembered.
-const EPOCHS_MAX: usize = 512;
+impl Rule for OneControllerPerEpoch {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-impl Checker for OneControllerPerEpoch {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let BrokerObservation::ControllerElected { epoch } = told else { return };
-        if self.controllers.len() == EPOCHS_MAX {
-            self.controllers.pop_first();
-        }
-        let first = *self.controllers.entry(*epoch).or_insert(node);
-        if first == node {
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::ControllerElected { epoch } = did else { return };
+        let Some(first) = event.model.epoch_holders.earlier() else { return };
+        if first.node == event.node {
             return;
         }
-        self.cases.found(Permission::Forbidden, || {
-            let (second, had) = (model.terms.name(node), model.terms.name(first));
-            let what =
-                format!("{second} became controller of epoch {epoch} at {time:.3}, as {had} had");
-            let case = Case::of(time, what);
-            case.about(&model.terms, [first, node]).after_faults(&model.faults)
-        });
-    }
-
-    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, told: &ZooKeeperObservation) {
-        if let ZooKeeperObservation::Stored { path, data, .. } = told
-            && &**path == CONTROLLER_EPOCH
-            && let Ok(epoch) = data.parse()
-            && self.stands.is_none_or(|(stands, _)| stands < epoch)
-        {
-            self.stands = Some((epoch, time));
-        }
-        let Some(partition) = model.replicas.current() else { return };
-        let (Some(old), Some(new)) = (&partition.before_state, &partition.state) else { return };
-        let Some((stands, since)) = self.stands else { return };
-        if new.leader_epoch == old.leader_epoch || new.controller_epoch >= stands {
-            return;
-        }
-        let permission = match model.terms.kafka.has(Change::ControllerFencedByEpoch) {
-            true => Permission::Forbidden,
-            false => Permission::Permitted,
-        };
-        self.cases.found(permission, || {
-            let (at, epoch) = (&partition.at, new.controller_epoch);
+        found.forbidden(|| {
+            let (second, time) = (event.name(), event.time);
+            let had = event.model.terms.name(first.node);
             let what = format!(
-                "the controller of epoch {epoch} wrote leader epoch {} of {at} at {time:.3}, when \
-                 epoch {stands} stood since {since:.3}",
-                new.leader_epoch
+                "{second} became controller of epoch {epoch} at {time:.3}; {had} already was \
+                 controller of that epoch"
             );
-            let writer = self.controllers.get(&epoch).copied();
-            Case::new(at, time, what).about(&model.terms, writer).after_faults(&model.faults)
+            event.case_about([first.node, event.node], what)
         });
     }
 
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.cases.verdict())
+    fn zookeeper(event: &Event<'_>, _: &ZooKeeperObservation, found: &mut Cases) {
+        let (Some(partition), model) = (event.model.replicas.current(), event.model) else {
+            return;
+        };
+        let (Some(old), Some(new)) = (&partition.before_state, &partition.state) else { return };
+        let Some((newest, since)) = model.epoch_holders.controller_epoch() else { return };
+        if new.leader_epoch == old.leader_epoch || new.controller_epoch >= newest {
+            return;
+        }
+        let fenced = model.terms.kafka.has(Change::ControllerFencedByEpoch);
+        found.found(if fenced { Permission::Forbidden } else { Permission::Permitted }, || {
+            let (at, epoch, leader_epoch) = (&partition.at, new.controller_epoch, new.leader_epoch);
+            let what = format!(
+                "the controller of epoch {epoch} wrote leader epoch {leader_epoch} of {at} at \
+                 {:.3}, but controller epoch {newest} was in ZooKeeper since {since:.3}",
+                event.time
+            );
+            let writer = model.epoch_holders.controller(epoch).map(|writer| writer.node);
+            event.case_about(writer, what).in_partition(at)
+        });
     }
 }
 
@@ -107,7 +84,9 @@ mod tests {
         story.controller(1, 3).at(100).controller(2, 3);
         assert_eq!(
             story.violation(&PROPERTY).as_deref(),
-            Some("b2 became controller of epoch 3 at 0.100s, as b1 had")
+            Some(
+                "b2 became controller of epoch 3 at 0.100s; b1 already was controller of that epoch"
+            )
         );
     }
 
@@ -118,14 +97,18 @@ mod tests {
         assert_eq!(
             story.violation(&PROPERTY).as_deref(),
             Some(
-                "the controller of epoch 1 wrote leader epoch 1 of orders-0 at 2.000s, when epoch \
-                 2 stood since 1.000s"
+                "the controller of epoch 1 wrote leader epoch 1 of orders-0 at 2.000s, but \
+                 controller epoch 2 was in ZooKeeper since 1.000s"
             )
         );
         story.terms.kafka = KafkaVersion::new(2, 0);
         assert_eq!(story.judgement().judged(&PROPERTY).permission, Permission::Permitted);
         let mut leader = Story::replicated();
         leader.controller_epoch(2).stored(Some(1), 0, &[1], 1);
-        assert_eq!(leader.violation(&PROPERTY), None, "a leader writes with the epoch it was told");
+        assert_eq!(
+            leader.violation(&PROPERTY),
+            None,
+            "a leader writes with the controller epoch that it knows"
+        );
     }
 }

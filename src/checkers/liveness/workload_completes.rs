@@ -59,7 +59,7 @@ mod tests {
         let Verdict::Violated(evidence) = judgement.verdict(&PROPERTY) else {
             panic!("operations 1 and 2 have not ended");
         };
-        assert_eq!(evidence.to_string(), "operation 1 of p0 was still under way at the end");
+        assert_eq!(evidence.to_string(), "operation 1 of p0 was still in progress at the end");
         assert_eq!(evidence.count(), 2);
     }
 }

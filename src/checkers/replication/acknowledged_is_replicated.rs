@@ -1,37 +1,37 @@
 //! A leader acknowledges only what as many replicas have as the producer asked for.
 
-use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::BrokerObservation;
 use crate::model::Model;
-use crate::model::replicas::{Before, Lead, Partition, Replica};
+use crate::model::replicas::{Lead, Partition, Replica};
 use crate::releases::Change;
-use crate::vocab::{NodeId, Offset, Time};
+use crate::vocab::Offset;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "acknowledged-is-replicated",
-    statement: "a leader acknowledges with acks=1 what is in its log, and with acks=all what is \
-                below its high watermark while min.insync.replicas are in sync; since 3.7 its high \
-                watermark moves only while they are",
+    statement: "a leader acknowledges acks=1 records that are in its log, and acks=all records \
+                that are below its high watermark while at least min.insync.replicas are in sync; \
+                since 3.7 its high watermark moves only while they are",
     source: "Kafka documentation, acks and min.insync.replicas; KAFKA-15583",
-    leaves_out: "acks=0; a min.insync.replicas above the number of replicas, which counts as that \
-                 number; whether the replicas have it, see isr-of-leader-agrees",
+    leaves_out: "acks=0; a min.insync.replicas above the replication factor, which counts as the \
+                 replication factor; whether the replicas have the records, see \
+                 leader-isr-has-committed",
     class: Class::Safety,
 };
 
-/// The first acknowledgement that came too early.
-#[derive(Clone, Debug, Default)]
-pub struct AcknowledgedIsReplicated {
-    first: FirstCase,
-}
+/// Looks at acknowledgements and high watermarks.
+#[derive(Debug)]
+pub struct AcknowledgedIsReplicated;
 
-/// The least number of in-sync replicas, by the scenario if it names the topic, else by the leader itself.
-fn least(model: &Model, partition: &Partition, lead: &Lead) -> usize {
+/// Why `isr` replicas in sync are too few. The scenario's min.insync.replicas counts, else the leader's.
+fn too_few(model: &Model, partition: &Partition, lead: &Lead, isr: usize) -> Option<String> {
     let replicas = partition.assignment.len();
-    let configured = model.terms.topic(&partition.at.topic).filter(|_| replicas > 0);
-    let least = configured.map_or(lead.min, |topic| topic.min_insync_replicas);
-    let least = usize::try_from(least).unwrap_or(usize::MAX);
-    if replicas > 0 { least.min(replicas) } else { least }
+    let topic = model.terms.topic(&partition.at.topic).filter(|_| replicas > 0);
+    let min = topic.map_or(lead.min, |topic| topic.min_insync_replicas);
+    let min = usize::try_from(min).unwrap_or(usize::MAX);
+    let min = if replicas > 0 { min.min(replicas) } else { min };
+    (isr < min).then(|| format!("{isr} in-sync replicas are fewer than {min}"))
 }
 
 fn too_early(
@@ -39,60 +39,45 @@ fn too_early(
     (partition, replica): (&Partition, &Replica),
     (end, acks): (Offset, i16),
 ) -> Option<String> {
-    let Some(lead) = replica.lead() else { return Some("it does not lead".into()) };
+    let Some(lead) = replica.lead() else { return Some("it was not the leader".into()) };
     let log_end = replica.log.map_or(end, |log| log.end);
     if log_end < end {
-        return Some(format!("its log ends at {log_end}"));
+        return Some(format!("its log end offset was {log_end}"));
     }
     if acks >= 0 {
         return None;
     }
     if replica.high_watermark < end {
-        return Some(format!("its high watermark is {}", replica.high_watermark));
+        return Some(format!("its high watermark was {}", replica.high_watermark));
     }
-    let (least, in_sync) = (least(model, partition, lead), lead.maximal.len());
-    (in_sync < least).then(|| format!("{in_sync} in sync are fewer than {least}"))
+    too_few(model, partition, lead, lead.maximal.len())
 }
 
-fn moved_too_early(
-    model: &Model,
-    (partition, replica, before): (&Partition, &Replica, Before),
-) -> Option<String> {
-    if !model.terms.kafka.has(Change::HighWatermarkHeldBelowMinIsr)
-        || replica.high_watermark <= before.high_watermark
-    {
-        return None;
-    }
-    let lead = replica.lead()?;
-    let (least, in_sync) = (least(model, partition, lead), lead.isr.len());
-    (in_sync < least).then(|| format!("{in_sync} in sync are fewer than {least}"))
-}
+impl Rule for AcknowledgedIsReplicated {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-impl Checker for AcknowledgedIsReplicated {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let (at, up_to, did) = match told {
-            BrokerObservation::Acknowledging { at, end, .. } => (at, *end, "acknowledged"),
-            BrokerObservation::HighWatermark { at, offset } => (at, *offset, "committed"),
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let Some((partition, replica, before)) = event.model.replicas.replica() else { return };
+        let (end, did, wrong) = match did {
+            BrokerObservation::Acknowledging { end, acks, .. } => {
+                let wrong = too_early(event.model, (partition, replica), (*end, *acks));
+                (*end, "acknowledged", wrong)
+            }
+            BrokerObservation::HighWatermark { offset, .. }
+                if event.model.terms.kafka.has(Change::HighWatermarkHeldBelowMinIsr)
+                    && *offset > before.high_watermark =>
+            {
+                let few = |lead: &Lead| too_few(event.model, partition, lead, lead.isr.len());
+                (*offset, "committed", replica.lead().and_then(few))
+            }
             _ => return,
         };
-        let Some((partition, replica, before)) = model.replicas.replica() else { return };
-        let wrong = match told {
-            BrokerObservation::Acknowledging { end, acks, .. } => {
-                too_early(model, (partition, replica), (*end, *acks))
-            }
-            _ => moved_too_early(model, (partition, replica, before)),
-        };
         let Some(wrong) = wrong else { return };
-        self.first.found(|| {
-            let (name, last) = (model.terms.name(node), up_to - 1);
-            let what = format!("{name} {did} {at}@{last} at {time:.3}, but {wrong}");
-            let case = Case::new(at, time, what).from_offset(last).about(&model.terms, [node]);
-            case.after_faults(&model.faults)
+        found.forbidden(|| {
+            let (name, at, time, last) = (event.name(), &partition.at, event.time, end - 1);
+            let case = event.case(format!("{name} {did} {at}@{last} at {time:.3}, but {wrong}"));
+            case.in_partition(at).from_offset(last)
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
 
@@ -121,15 +106,15 @@ mod tests {
         let mut early = story();
         early.at(400).acknowledging(1, 2, -1);
         let evidence = early.violation(&PROPERTY);
-        let told = "b1 acknowledged orders-0@1 at 0.400s, but its high watermark is 1";
+        let told = "b1 acknowledged orders-0@1 at 0.400s, but its high watermark was 1";
         assert_eq!(evidence.as_deref(), Some(told));
         let mut unwritten = story();
         unwritten.acknowledging(1, 3, 1);
-        assert!(unwritten.violation(&PROPERTY).expect("").ends_with("its log ends at 2"));
+        assert!(unwritten.violation(&PROPERTY).expect("").ends_with("its log end offset was 2"));
         let mut few = story();
         few.isr_known(1, &[1], 2).acknowledging(1, 1, -1);
         let told = few.violation(&PROPERTY).expect("two are asked for");
-        assert!(told.ends_with("1 in sync are fewer than 2"), "{told}");
+        assert!(told.ends_with("1 in-sync replicas are fewer than 2"), "{told}");
         let mut stranger = story();
         stranger.acknowledging(3, 1, 1);
         assert!(stranger.violation(&PROPERTY).is_some(), "b3 does not lead");

@@ -1,54 +1,47 @@
-//! Nothing that was ever committed is missing from the log of a leader that was elected cleanly.
+//! A leader that was elected from the in-sync replicas has every committed record.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule, offsets};
 use crate::history::BrokerObservation;
-use crate::model::{Model, Permission};
-use crate::vocab::{NodeId, Time};
+use crate::model::Permission;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "committed-is-durable",
-    statement: "whoever is elected from the in-sync replicas has every record that was ever below \
-                the high watermark of the leader that ZooKeeper named",
+    statement: "a leader elected from the in-sync replicas has every record that was ever below \
+                the high watermark of the leader named in ZooKeeper",
     source: "Kafka documentation, 4.7 Replication: a new leader has all committed messages; \
              KIP-101, KIP-966",
-    leaves_out: "what an unclean election loses, which is counted but permitted; records longer \
-                 ago than the last thousands of committed batches; what is gone by retention",
+    leaves_out: "what an unclean election loses, which is counted but permitted; records older \
+                 than the last thousands of committed batches; records deleted by retention",
     class: Class::Safety,
 };
 
-/// The leaders that lack something.
-#[derive(Clone, Debug, Default)]
-pub struct CommittedIsDurable {
-    cases: Cases,
-}
+/// Looks at new leaders.
+#[derive(Debug)]
+pub struct CommittedIsDurable;
 
-impl Checker for CommittedIsDurable {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = told else { return };
-        let Some(lost) = model.replicas.lost() else { return };
-        let terms = &model.terms;
-        let permission = if lost.unclean { Permission::Permitted } else { terms.acknowledged_loss };
-        self.cases.found(permission, || {
-            let leader = terms.name(node);
-            let (from, last) = (lost.from, lost.to - 1);
-            let what = format!(
-                "{at}@{from} to {last} was committed, and {leader}, which leads epoch \
-                 {leader_epoch} from {time:.3}, has it not"
-            );
-            let elected = if lost.unclean { "uncleanly " } else { "" };
-            let mut because =
-                vec![format!("{leader} was {elected}elected with a log that ends at {start}")];
-            if let Some(lost_at) = lost.lost_at {
-                because.insert(0, format!("the disk of {leader} had lost records at {lost_at:.3}"));
-            }
-            let case = Case::new(at, time, what).from_offset(from).about(terms, [node]);
-            case.because(because).after_faults(&model.faults)
+impl Rule for CommittedIsDurable {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = did else { return };
+        let Some(lost) = event.model.replicas.lost() else { return };
+        let loss = event.model.terms.acknowledged_loss;
+        found.found(if lost.unclean { Permission::Permitted } else { loss }, || {
+            let (leader, time) = (event.name(), event.time);
+            let (lost_offsets, were, them) = offsets(lost.from, lost.to);
+            let case = event.case(format!(
+                "{at} {lost_offsets} {were} committed; {leader} became leader of epoch \
+                 {leader_epoch} at {time:.3} without {them}"
+            ));
+            let restarted = lost.lost_at.map(|lost_at| {
+                format!("{leader} restarted at {lost_at:.3} without records that it had before")
+            });
+            let uncleanly = if lost.unclean { "uncleanly " } else { "" };
+            let elected = format!("{leader} was {uncleanly}elected with log end offset {start}");
+            let because = restarted.into_iter().chain([elected]);
+            case.in_partition(at).from_offset(lost.from).because(because)
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.cases.verdict())
     }
 }
 
@@ -84,12 +77,12 @@ mod tests {
         let evidence = story.violation(&PROPERTY).expect("it had one record");
         assert_eq!(
             evidence,
-            "orders-0@0 to 0 was committed, and b3, which leads epoch 1 from 5.000s, has it not"
+            "orders-0 offset 0 was committed; b3 became leader of epoch 1 at 5.000s without it"
         );
     }
 
     #[test]
-    fn what_a_disk_lost_is_told_with_the_time() {
+    fn what_a_disk_lost_is_shown_with_the_time() {
         let mut story = committed();
         story.stored(Some(1), 0, &[1], 1).at(2_000).loaded(1, 0);
         story.stored(Some(1), 1, &[1], 1).became_leader(1, 1, 0);
@@ -97,7 +90,10 @@ mod tests {
         let crate::checkers::Verdict::Violated(evidence) = judgement.verdict(&PROPERTY) else {
             panic!("the only copy in sync is gone");
         };
-        assert_eq!(evidence.because()[0], "the disk of b1 had lost records at 2.000s");
+        assert_eq!(
+            evidence.because()[0],
+            "b1 restarted at 2.000s without records that it had before"
+        );
         assert_eq!(judgement.judged(&PROPERTY).permission, Permission::Forbidden);
     }
 }

@@ -1,56 +1,46 @@
-//! No replica cuts off its log what was ever committed.
+//! No replica truncates committed records.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule, offsets};
 use crate::history::BrokerObservation;
-use crate::model::Model;
-use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "committed-is-not-truncated",
-    statement: "a replica that has every record that was ever committed does not cut one of them \
-                off its log",
-    source: "KIP-101, KIP-279, KIP-320: truncation goes no further than where the logs part",
-    leaves_out: "replicas that lacked some of it already; what is gone with the log of an unclean \
-                 or torn leader, see committed-is-durable; before 2.1 (KIP-320) it is counted but \
-                 permitted; records longer ago than the last thousands of committed batches",
+    statement: "a replica that has every committed record truncates none of them",
+    source: "KIP-101, KIP-279, KIP-320: a log is truncated only to where it diverges",
+    leaves_out: "replicas that already lacked committed records; records lost with an unclean \
+                 leader or a leader that lost records in a power loss, see committed-is-durable; \
+                 before 2.1 (KIP-320) it is counted but permitted; records older than the last \
+                 thousands of committed batches",
     class: Class::Safety,
 };
 
-/// The cuts that went too far.
-#[derive(Clone, Debug, Default)]
-pub struct CommittedIsNotTruncated {
-    cases: Cases,
-}
+/// Looks at truncations.
+#[derive(Debug)]
+pub struct CommittedIsNotTruncated;
 
-impl Checker for CommittedIsNotTruncated {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let BrokerObservation::Truncated { at, from, to } = told else { return };
-        let Some((partition, replica, before)) = model.replicas.replica() else { return };
-        let committed = partition.committed;
-        let had = before.log.is_some_and(|log| {
-            !partition.logs.is_folded(log) && partition.logs.holds(log, committed)
-        });
-        if !had || *to >= committed.end {
+impl Rule for CommittedIsNotTruncated {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::Truncated { at, from, to } = did else { return };
+        let Some((partition, replica, before)) = event.model.replicas.replica() else { return };
+        let (committed, logs) = (partition.committed, &partition.logs);
+        let had = before.log.filter(|log| !logs.is_folded(*log) && logs.holds(*log, committed));
+        if had.is_none() || *to >= committed.end {
             return;
         }
-        self.cases.found(model.terms.disagreement(), || {
-            let (terms, end) = (&model.terms, committed.end);
-            let (name, last) = (terms.name(node), end - 1);
-            let what = format!(
-                "{name} cut {at}@{to} to {last} off its log at {time:.3}, which was committed"
-            );
+        found.found(event.model.terms.disagreement(), || {
+            let (name, time) = (event.name(), event.time);
+            let (cut, were, _) = offsets(*to, committed.end);
+            let case = event
+                .case(format!("{name} truncated {at} {cut} at {time:.3}, which {were} committed"));
             let because = format!(
-                "{name} goes by epoch {}, its log ended at {from} and its high watermark was {}",
+                "{name} was in epoch {} with log end offset {from} and high watermark {}",
                 replica.leader_epoch, before.high_watermark
             );
-            let case = Case::new(at, time, what).from_offset(*to).about(terms, [node]);
-            case.because([because]).after_faults(&model.faults)
+            case.in_partition(at).from_offset(*to).because([because])
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.cases.verdict())
     }
 }
 
@@ -71,19 +61,19 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_of_what_was_not_committed_is_accepted() {
+    fn a_truncation_of_what_was_not_committed_is_accepted() {
         let mut story = story();
         story.truncated(2, 3, 2);
         assert_eq!(story.violation(&PROPERTY), None);
     }
 
     #[test]
-    fn a_cut_of_what_was_committed_is_rejected_and_permitted_to_old_releases() {
+    fn a_truncation_of_what_was_committed_is_rejected_and_permitted_to_old_releases() {
         let mut story = story();
         story.at(12_011).truncated(2, 3, 1);
         assert_eq!(
             story.violation(&PROPERTY).as_deref(),
-            Some("b2 cut orders-0@1 to 1 off its log at 12.011s, which was committed")
+            Some("b2 truncated orders-0 offset 1 at 12.011s, which was committed")
         );
         story.terms.kafka = KafkaVersion::new(0, 10);
         assert_eq!(story.judgement().judged(&PROPERTY).permission, Permission::Permitted);

@@ -1,87 +1,73 @@
-//! The leader that stands in ZooKeeper is among the in-sync replicas that stand with it.
+//! The leader in ZooKeeper is one of the in-sync replicas written with it.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
-use crate::model::partition_state::State;
-use crate::model::{Model, Permission};
+use crate::model::Permission;
 use crate::releases::Change;
-use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "leader-in-isr",
-    statement: "whoever leads a partition is one of the in-sync replicas written with it, of which \
-                there are always some, and all of them assigned",
-    source: "kafka-specification: LeaderInIsr, where nobody leading is right as well; \
-             ReplicaStateMachine: the last member of the in-sync replicas stays (KAFKA-708)",
-    leaves_out: "reassignments, which are not simulated; before 1.1 none in sync, where unclean \
+    statement: "a partition's leader is one of the in-sync replicas written with it; the ISR is \
+                never empty and has only assigned replicas",
+    source: "kafka-specification: LeaderInIsr, where having no leader is also allowed; \
+             ReplicaStateMachine: the last member of the ISR stays (KAFKA-708)",
+    leaves_out: "reassignments, which are not simulated; before 1.1 an empty ISR, where unclean \
                  elections are allowed, is counted but permitted",
     class: Class::Safety,
 };
 
-/// The states that broke it.
-#[derive(Clone, Debug, Default)]
-pub struct LeaderInIsr {
-    cases: Cases,
-}
+/// Looks at the states that controllers choose and find, and at those in ZooKeeper.
+#[derive(Debug)]
+pub struct LeaderInIsr;
 
-/// What is wrong with a state, if anything.
-fn wrong(
-    model: &Model,
+fn state(
+    event: &Event<'_>,
+    (at, leader_epoch): (&TopicPartition, LeaderEpoch),
     (leader, isr): (Option<BrokerId>, &[BrokerId]),
-    assignment: &[BrokerId],
-) -> Option<String> {
-    let in_sync = || model.terms.broker_names(isr).join(" ");
-    if let Some(leader) = leader.filter(|leader| !isr.contains(leader)) {
-        return Some(format!("is led by {}, in sync: {}", model.terms.broker(leader), in_sync()));
-    }
-    if isr.is_empty() {
-        return Some("has no in-sync replica".into());
-    }
-    let outside = |broker: &&BrokerId| !assignment.is_empty() && !assignment.contains(broker);
-    let stranger = isr.iter().find(outside)?;
-    Some(format!("has {} in sync, which is no replica of it", model.terms.broker(*stranger)))
+    found: &mut Cases,
+) {
+    let terms = &event.model.terms;
+    let assigned = event.model.replicas.find(at).map_or(&[][..], |known| &known.assignment);
+    let is_stranger = |id: &&BrokerId| !assigned.is_empty() && !assigned.contains(id);
+    let wrong = if let Some(leader) = leader.filter(|leader| !isr.contains(leader)) {
+        let isr = terms.broker_names(isr).join(" ");
+        format!("has leader {} outside its ISR {isr}", terms.broker(leader))
+    } else if isr.is_empty() {
+        "has an empty ISR".to_owned()
+    } else if let Some(stranger) = isr.iter().find(is_stranger) {
+        format!("has {} in its ISR, which is not assigned", terms.broker(*stranger))
+    } else {
+        return;
+    };
+    let may_be_empty = isr.is_empty() && !terms.kafka.has(Change::LastIsrMemberStays);
+    let permission = if may_be_empty { Permission::Permitted } else { Permission::Forbidden };
+    found.found(permission, || {
+        let what = format!("{at} {wrong}, in epoch {leader_epoch} at {:.3}", event.time);
+        event.case_about([], what).in_partition(at)
+    });
 }
 
-impl LeaderInIsr {
-    fn state(&mut self, model: &Model, time: Time, at: &TopicPartition, state: &State) {
-        let assignment = model.replicas.find(at).map_or(&[][..], |known| &known.assignment);
-        let Some(wrong) = wrong(model, (state.leader, &state.isr), assignment) else { return };
-        let may_be_empty =
-            state.isr.is_empty() && !model.terms.kafka.has(Change::LastIsrMemberStays);
-        let permission = if may_be_empty { Permission::Permitted } else { Permission::Forbidden };
-        self.cases.found(permission, || {
-            let what = format!("{at} {wrong}, in epoch {} at {time:.3}", state.leader_epoch);
-            Case::new(at, time, what).after_faults(&model.faults)
-        });
-    }
-}
+impl Rule for LeaderInIsr {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-impl Checker for LeaderInIsr {
-    fn broker(&mut self, model: &Model, time: Time, _: NodeId, told: &BrokerObservation) {
-        let (at, leader, leader_epoch, isr) = match told {
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        match did {
             BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, .. } => {
-                (at, Some(*leader), leader_epoch, isr)
+                state(event, (at, *leader_epoch), (Some(*leader), isr), found);
             }
             BrokerObservation::StateFound { at, leader, leader_epoch, isr, .. } => {
-                (at, *leader, leader_epoch, isr)
+                state(event, (at, *leader_epoch), (*leader, isr), found);
             }
-            _ => return,
-        };
-        let (leader_epoch, isr) = (*leader_epoch, isr.clone());
-        let state = State { leader, leader_epoch, isr, time, version: -1, controller_epoch: -1 };
-        self.state(model, time, at, &state);
-    }
-
-    fn zookeeper(&mut self, model: &Model, time: Time, _: NodeId, _: &ZooKeeperObservation) {
-        let Some(partition) = model.replicas.current() else { return };
-        if let Some(state) = &partition.state {
-            self.state(model, time, &partition.at, state);
+            _ => {}
         }
     }
 
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.cases.verdict())
+    fn zookeeper(event: &Event<'_>, _: &ZooKeeperObservation, found: &mut Cases) {
+        let Some(partition) = event.model.replicas.current() else { return };
+        let Some(new) = &partition.state else { return };
+        state(event, (&partition.at, new.leader_epoch), (new.leader, &new.isr), found);
     }
 }
 
@@ -100,17 +86,17 @@ mod tests {
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
         story.at(500).elected(2, 1, &[1, 3], Election::Offline);
         let evidence = story.violation(&PROPERTY).expect("b2 is not in sync");
-        assert_eq!(evidence, "orders-0 is led by b2, in sync: b1 b3, in epoch 1 at 0.500s");
+        assert_eq!(evidence, "orders-0 has leader b2 outside its ISR b1 b3, in epoch 1 at 0.500s");
     }
 
     #[test]
-    fn a_state_without_a_leader_is_accepted_and_one_without_anybody_in_sync_is_rejected() {
+    fn a_state_without_a_leader_is_accepted_and_one_with_an_empty_isr_is_rejected() {
         let mut story = Story::default();
         story.created(&[1, 2]).stored(Some(1), 0, &[1, 2], 1).stored(None, 1, &[1], 1);
         assert_eq!(story.violation(&PROPERTY), None);
         story.stored(None, 2, &[], 1);
-        let evidence = story.violation(&PROPERTY).expect("nobody is in sync");
-        assert_eq!(evidence, "orders-0 has no in-sync replica, in epoch 2 at 0.000s");
+        let evidence = story.violation(&PROPERTY).expect("its ISR is empty");
+        assert_eq!(evidence, "orders-0 has an empty ISR, in epoch 2 at 0.000s");
         story.terms.kafka = KafkaVersion::new(1, 0);
         assert_eq!(story.judgement().judged(&PROPERTY).permission, Permission::Permitted);
     }
@@ -120,6 +106,6 @@ mod tests {
         let mut story = Story::default();
         story.created(&[1, 2]).stored(Some(1), 0, &[1, 3], 1);
         let evidence = story.violation(&PROPERTY).expect("b3 is no replica");
-        assert!(evidence.contains("b3 in sync, which is no replica"), "{evidence}");
+        assert!(evidence.contains("b3 in its ISR, which is not assigned"), "{evidence}");
     }
 }

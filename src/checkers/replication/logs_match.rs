@@ -1,12 +1,10 @@
 //! Two logs with the same record at one offset are the same below it.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::BrokerObservation;
-use crate::model::log_tree::{Batch, Point};
-use crate::model::replicas::Partition;
-use crate::model::{Model, Permission};
+use crate::model::Permission;
+use crate::model::replicas::Replica;
 use crate::releases::Truncation;
-use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -14,79 +12,53 @@ pub const PROPERTY: Property = Property {
     statement: "two replicas that have a record of the same leader epoch at the same offset have \
                 the same records up to it",
     source: "KIP-101, KIP-279: what the leader epoch in a batch is for; Raft: log matching",
-    leaves_out: "records longer ago than the last thousands of committed batches; counted but \
-                 permitted: logs that part in an epoch in which a leader led on after it had lost \
-                 records with the power, as no election came between (a restart that the \
-                 controller did not see; KIP-966 ends it); before 2.1 (KIP-320) any, as the \
-                 release's own truncation lets it happen",
+    leaves_out: "records older than the last thousands of committed batches; counted but \
+                 permitted: logs that diverge in an epoch whose leader lost records in a power \
+                 loss and continued to lead it without an election (a restart that the controller \
+                 did not see; fixed by KIP-966); before 2.1 (KIP-320) any, as truncation in those \
+                 releases allows it",
     class: Class::Safety,
 };
 
-/// The logs that differ.
-#[derive(Clone, Debug, Default)]
-pub struct LogsMatch {
-    cases: Cases,
-}
+/// Compares what was appended with the other logs.
+#[derive(Debug)]
+pub struct LogsMatch;
 
-/// A replica with another history of what was just appended, and its log.
-fn other_history(
-    partition: &Partition,
-    node: NodeId,
-    (log, appended): (Point, Batch),
-) -> Option<(NodeId, Point)> {
-    let mut others = partition.replicas.iter().filter(|other| other.node != node);
-    others.find_map(|other| {
-        let theirs = other.log.filter(|theirs| !partition.logs.is_folded(*theirs))?;
-        let (batch, _) = partition.logs.holding(theirs, appended.base)?;
-        let differs =
-            batch.leader_epoch == appended.leader_epoch && !partition.logs.holds(theirs, log);
-        differs.then_some((other.node, theirs))
-    })
-}
+impl Rule for LogsMatch {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-/// Whether two logs may part where they do.
-fn permission(model: &Model, partition: &Partition, (one, other): (Point, Point)) -> Permission {
-    let kafka = model.terms.kafka;
-    let by_release = kafka.truncation() < Truncation::Kip320;
-    match by_release || partition.part_in_reused_epoch(kafka, one, other) {
-        true => Permission::Permitted,
-        false => Permission::Forbidden,
-    }
-}
-
-impl Checker for LogsMatch {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let &BrokerObservation::Appended { base, last, leader_epoch, checksum, .. } = told else {
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::Appended { base, leader_epoch, .. } = did else { return };
+        let Some((partition, replica, _)) = event.model.replicas.replica() else { return };
+        let (logs, at) = (&partition.logs, &partition.at);
+        let Some(log) = replica.log.filter(|log| !logs.is_one() && !logs.is_folded(*log)) else {
             return;
         };
-        let Some((partition, replica, _)) = model.replicas.replica() else { return };
-        if partition.logs.is_one() {
-            return;
-        }
-        let Some(log) = replica.log.filter(|log| !partition.logs.is_folded(*log)) else { return };
-        let appended = Batch { base, last, leader_epoch, checksum };
-        let Some((other, theirs)) = other_history(partition, node, (log, appended)) else { return };
-        let permission = permission(model, partition, (log, theirs));
-        let same = partition.logs.common(theirs, log).end;
-        self.cases.found(permission, || {
-            let (at, terms) = (&partition.at, &model.terms);
-            let (this, other_name) = (terms.name(node), terms.name(other));
+        let differing = |other: &Replica| {
+            let theirs = other.log.filter(|theirs| !logs.is_folded(*theirs))?;
+            let (batch, _) = logs.holding(theirs, *base)?;
+            (batch.leader_epoch == *leader_epoch && !logs.holds(theirs, log)).then_some(theirs)
+        };
+        let mut others = partition.replicas.iter().filter(|other| other.node != event.node);
+        let differs = others.find_map(|other| Some((other, differing(other)?)));
+        let Some((other, theirs)) = differs else { return };
+        let kafka = event.model.terms.kafka;
+        let permitted = kafka.truncation() < Truncation::Kip320
+            || partition.part_in_reused_epoch(kafka, log, theirs);
+        found.found(if permitted { Permission::Permitted } else { Permission::Forbidden }, || {
+            let name = |one: &Replica| event.model.terms.name(one.node);
+            let epoch = |one: &Replica| format!("{} is in epoch {}", name(one), one.leader_epoch);
+            let same = logs.common(theirs, log).end;
             let what = format!(
-                "{this} and {other_name} both have {at}@{base} of epoch {leader_epoch} at \
-                 {time:.3}, but differ from {same} on"
+                "{} and {} both have {at}@{base} of epoch {leader_epoch} at {:.3}, but differ from \
+                 offset {same}",
+                name(replica),
+                name(other),
+                event.time
             );
-            let goes = |node: NodeId| {
-                let replica = partition.replicas.iter().find(|replica| replica.node == node);
-                let epoch = replica.map_or(-1, |replica| replica.leader_epoch);
-                format!("{} goes by epoch {epoch}", terms.name(node))
-            };
-            let case = Case::new(at, time, what).from_offset(same).about(terms, [node, other]);
-            case.because([goes(node), goes(other)]).after_faults(&model.faults)
+            let case = event.case_about([event.node, other.node], what);
+            case.in_partition(at).from_offset(same).because([epoch(replica), epoch(other)])
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.given(self.cases.verdict())
     }
 }
 
@@ -112,7 +84,7 @@ mod tests {
         let evidence = story.violation(&PROPERTY).expect("they differ at 1");
         assert_eq!(
             evidence,
-            "b1 and b2 both have orders-0@2 of epoch 2 at 3.000s, but differ from 1 on"
+            "b1 and b2 both have orders-0@2 of epoch 2 at 3.000s, but differ from offset 1"
         );
     }
     #[test]

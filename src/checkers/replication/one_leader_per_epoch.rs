@@ -1,66 +1,48 @@
 //! A partition has at most one leader in each leader epoch.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::BrokerObservation;
-use crate::model::Model;
-use crate::vocab::{LeaderEpoch, NodeId, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "one-leader-per-epoch",
-    statement: "no two brokers take the lead of a partition in the same leader epoch",
+    statement: "no two brokers become leader of a partition in the same leader epoch",
     source: "KIP-101: the leader epoch is increased at every election; kafka-specification: \
              leader and epoch are written together",
-    leaves_out: "leaders of different epochs at one time, which fencing has to handle; epochs \
-                 longer ago than the last few hundred of a partition",
+    leaves_out: "leaders of different epochs at one time, which are fenced; epochs before the \
+                 last few hundred of a partition",
     class: Class::Safety,
 };
 
-/// Epochs that are remembered for each partition.
-const EPOCHS_MAX: usize = 512;
+/// Looks at new leaders.
+#[derive(Debug)]
+pub struct OneLeaderPerEpoch;
 
-/// Who led in which epoch.
-#[derive(Clone, Debug, Default)]
-pub struct OneLeaderPerEpoch {
-    leaders: BTreeMap<TopicPartition, VecDeque<(LeaderEpoch, NodeId)>>,
-    first: Option<Evidence>,
-}
+impl Rule for OneLeaderPerEpoch {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-impl Checker for OneLeaderPerEpoch {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let BrokerObservation::BecameLeader { at, leader_epoch, .. } = told else { return };
-        let (terms, leader_epoch) = (&model.terms, *leader_epoch);
-        let leaders = self.leaders.entry(at.clone()).or_default();
-        match leaders.iter().find(|(epoch, _)| *epoch == leader_epoch) {
-            Some(&(_, leader)) if leader == node => {}
-            Some(&(_, leader)) => {
-                self.first.get_or_insert_with(|| Evidence::TwoLeaders {
-                    at: at.clone(),
-                    leader_epoch,
-                    first: terms.name(leader),
-                    second: terms.name(node),
-                    time,
-                });
-            }
-            None => {
-                if leaders.len() == EPOCHS_MAX {
-                    leaders.pop_front();
-                }
-                leaders.push_back((leader_epoch, node));
-            }
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::BecameLeader { at, leader_epoch, .. } = did else { return };
+        let Some(first) = event.model.epoch_holders.earlier() else { return };
+        if first.node == event.node {
+            return;
         }
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.forbidden(Verdict::from_evidence(self.first.clone()))
+        found.forbidden(|| {
+            let (second, time) = (event.name(), event.time);
+            let had = event.model.terms.name(first.node);
+            let what = format!(
+                "{second} became leader of {at} in epoch {leader_epoch} at {time:.3}; {had} \
+                 already was leader of that epoch"
+            );
+            event.case_about([first.node, event.node], what).in_partition(at)
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::Verdict;
     use crate::checkers::testing::Story;
 
     #[test]
@@ -73,6 +55,9 @@ mod tests {
         let Verdict::Violated(evidence) = judgement.verdict(&PROPERTY) else {
             panic!("b1 and b2 led in epoch 1");
         };
-        assert_eq!(evidence.to_string(), "b1 led orders-0 in epoch 1 at 2.000s, as b2 had");
+        assert_eq!(
+            evidence.to_string(),
+            "b1 became leader of orders-0 in epoch 1 at 2.000s; b2 already was leader of that epoch"
+        );
     }
 }

@@ -1,50 +1,43 @@
-//! Consumers are handed nothing that is not committed.
+//! Consumers get only committed records.
 
-use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::BrokerObservation;
-use crate::model::Model;
-use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "reads-are-committed",
-    statement: "a broker hands consumers only records of a partition that it leads, below the high \
-                watermark that it knows",
+    statement: "a broker serves consumers only records of a partition that it leads, below its \
+                high watermark",
     source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
              the consumer",
     leaves_out: "transactions (read_committed) and reading from followers (KIP-392), which are not \
-                 simulated; whether what was read stays, see read-is-in-the-final-log",
+                 simulated; whether what was read stays in the log, see read-is-in-the-final-log",
     class: Class::Safety,
 };
 
-/// The first answer beyond the bound.
-#[derive(Clone, Debug, Default)]
-pub struct ReadsAreCommitted {
-    first: FirstCase,
-}
+/// Looks at what consumers are served.
+#[derive(Debug)]
+pub struct ReadsAreCommitted;
 
-impl Checker for ReadsAreCommitted {
-    fn broker(&mut self, model: &Model, time: Time, node: NodeId, told: &BrokerObservation) {
-        let BrokerObservation::Serving { at, end } = told else { return };
-        let Some((_, replica, _)) = model.replicas.replica() else { return };
-        let bound = replica.high_watermark;
-        if *end <= bound && replica.lead().is_some() {
+impl Rule for ReadsAreCommitted {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::Serving { at, end } = did else { return };
+        let Some((_, replica, _)) = event.model.replicas.replica() else { return };
+        let (bound, leads) = (replica.high_watermark, replica.lead().is_some());
+        if *end <= bound && leads {
             return;
         }
-        self.first.found(|| {
-            let (name, epoch, last) = (model.terms.name(node), replica.leader_epoch, end - 1);
-            let leads = if replica.lead().is_some() { "leads" } else { "does not lead" };
+        found.forbidden(|| {
+            let (name, time, last) = (event.name(), event.time, end - 1);
+            let (led, epoch) = (if leads { "led" } else { "did not lead" }, replica.leader_epoch);
             let what = format!(
-                "{name} handed a consumer {at}@{last} at {time:.3}, where its high watermark is \
-                 {bound} and it {leads} in epoch {epoch}"
+                "{name} served {at}@{last} to a consumer at {time:.3}; its high watermark was \
+                 {bound} and it {led} epoch {epoch}"
             );
-            let case = Case::new(at, time, what).from_offset(last).about(&model.terms, [node]);
-            case.after_faults(&model.faults)
+            event.case(what).in_partition(at).from_offset(last)
         });
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
     }
 }
 
@@ -63,8 +56,8 @@ mod tests {
         assert_eq!(
             story.violation(&PROPERTY).as_deref(),
             Some(
-                "b1 handed a consumer orders-0@1 at 0.300s, where its high watermark is 1 and it \
-                 leads in epoch 0"
+                "b1 served orders-0@1 to a consumer at 0.300s; its high watermark was 1 and it led \
+                 epoch 0"
             )
         );
     }

@@ -1,79 +1,59 @@
 //! One server of the ZooKeeper ensemble leads in each epoch.
 
-use std::collections::BTreeMap;
-
-use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::ZooKeeperObservation;
-use crate::model::Model;
-use crate::vocab::{NodeId, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "one-zookeeper-leader-per-epoch",
-    statement: "in each epoch of the ZooKeeper ensemble one server at most begins to lead, and \
-                what a server's disk holds of epochs never goes back, the accepted one never \
-                below the current one",
+    statement: "in each epoch of the ZooKeeper ensemble at most one server becomes leader, and \
+                the epochs on a server's disk never decrease, acceptedEpoch never below \
+                currentEpoch",
     source: "ZAB: Leadership1 and Leadership2 of the TLA+ specification (Z1, Z2)",
-    leaves_out: "servers that take themselves for the leader without a majority, as a paused one \
+    leaves_out: "servers that consider themselves leader without a majority, as a paused one \
                  does, even one that reads its majority's answers when a newer epoch has begun; \
-                 they decide nothing",
+                 they commit nothing",
     class: Class::Safety,
 };
 
-/// Who led which epoch, what each disk holds, and the first that broke it.
-#[derive(Clone, Debug, Default)]
-pub struct OneZooKeeperLeaderPerEpoch {
-    leaders: BTreeMap<u32, (NodeId, Time)>,
-    /// `acceptedEpoch` and `currentEpoch` of each server.
-    disks: BTreeMap<NodeId, (u32, u32)>,
-    first: FirstCase,
-}
+/// Looks at new leaders, and at the epochs that servers write.
+#[derive(Debug)]
+pub struct OneZooKeeperLeaderPerEpoch;
 
-impl OneZooKeeperLeaderPerEpoch {
-    fn wrong(&mut self, model: &Model, time: Time, node: NodeId, what: String) {
-        self.first
-            .found(|| Case::of(time, what).about(&model.terms, [node]).after_faults(&model.faults));
-    }
-}
+impl Rule for OneZooKeeperLeaderPerEpoch {
+    const PROPERTY: &'static Property = &PROPERTY;
 
-impl Checker for OneZooKeeperLeaderPerEpoch {
-    fn zookeeper(&mut self, model: &Model, time: Time, node: NodeId, told: &ZooKeeperObservation) {
-        let name = model.terms.name(node);
-        match told {
+    fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
+        let (holders, name, time) = (&event.model.epoch_holders, event.name(), event.time);
+        let wrong = match did {
             ZooKeeperObservation::Leading { epoch, .. } => {
-                if let Some((other, since)) = self.leaders.get(epoch) {
-                    let other = model.terms.name(*other);
-                    let what = format!(
-                        "{name} began to lead epoch {epoch} at {time:.3}, \
-                         which {other} had begun at {since:.3}"
-                    );
-                    return self.wrong(model, time, node, what);
-                }
-                self.leaders.insert(*epoch, (node, time));
+                let Some(first) = holders.earlier() else { return };
+                let (first, since) = (event.model.terms.name(first.node), first.since);
+                format!(
+                    "{name} became leader of epoch {epoch} at {time:.3}; {first} became its leader \
+                     at {since:.3}"
+                )
             }
             ZooKeeperObservation::EpochsWritten { accepted, current } => {
-                let before = self.disks.insert(node, (*accepted, *current)).unwrap_or_default();
-                if *accepted < before.0 || *current < before.1 || accepted < current {
-                    let what = format!(
-                        "{name} wrote accepted epoch {accepted} and current epoch {current} at \
-                         {time:.3}, after {} and {}",
-                        before.0, before.1
-                    );
-                    self.wrong(model, time, node, what);
+                let (old_accepted, old_current) = holders.written_before();
+                if *accepted >= old_accepted && *current >= old_current && accepted >= current {
+                    return;
                 }
+                format!(
+                    "{name} wrote acceptedEpoch {accepted} and currentEpoch {current} at \
+                     {time:.3}, after {old_accepted} and {old_current}"
+                )
             }
-            _ => {}
-        }
-    }
-
-    fn judge(&self, _: &Model, _: Time) -> Judged {
-        PROPERTY.forbidden(Verdict::from_evidence(self.first.evidence()))
+            _ => return,
+        };
+        found.forbidden(|| event.case(wrong));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::Verdict;
     use crate::checkers::testing::{Story, rejects};
     use crate::vocab::Zxid;
 
@@ -82,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_may_begin_when_nobody_is_left_in_it() {
+    fn an_epoch_may_begin_when_no_server_is_left_in_it() {
         // ensemble_faults, seed 1808: the leader stood still while its majority's answers waited to be read.
         let mut story = Story::default();
         story.server(leading(2)).server(leading(1));

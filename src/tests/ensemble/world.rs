@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka_sim::checkers::zookeeper::decided_transactions_stay;
-use kafka_sim::checkers::zookeeper::ephemerals_have_owners;
+use kafka_sim::checkers::zookeeper::committed_transactions_are_durable;
+use kafka_sim::checkers::zookeeper::ephemerals_have_live_sessions;
 use kafka_sim::checkers::zookeeper::one_zookeeper_leader_per_epoch;
-use kafka_sim::checkers::zookeeper::sessions_are_served_in_order;
-use kafka_sim::checkers::zookeeper::sessions_end_rightly;
-use kafka_sim::checkers::zookeeper::watches_are_told;
+use kafka_sim::checkers::zookeeper::session_requests_are_in_order;
+use kafka_sim::checkers::zookeeper::sessions_expire_only_when_silent;
+use kafka_sim::checkers::zookeeper::watches_fire;
 use kafka_sim::checkers::zookeeper::znodes_are_consistent;
 use kafka_sim::checkers::zookeeper::zookeeper_histories_agree;
 use kafka_sim::checkers::{Property, Verdict};
@@ -25,14 +25,14 @@ use super::rules::Rules;
 
 /// What is to hold of a ZooKeeper server whatever its clients are.
 const ZOOKEEPER_PROPERTIES: [&Property; 8] = [
-    &ephemerals_have_owners::PROPERTY,
-    &sessions_end_rightly::PROPERTY,
-    &sessions_are_served_in_order::PROPERTY,
+    &ephemerals_have_live_sessions::PROPERTY,
+    &sessions_expire_only_when_silent::PROPERTY,
+    &session_requests_are_in_order::PROPERTY,
     &znodes_are_consistent::PROPERTY,
-    &watches_are_told::PROPERTY,
+    &watches_fire::PROPERTY,
     &one_zookeeper_leader_per_epoch::PROPERTY,
     &zookeeper_histories_agree::PROPERTY,
-    &decided_transactions_stay::PROPERTY,
+    &committed_transactions_are_durable::PROPERTY,
 ];
 
 pub enum Node {

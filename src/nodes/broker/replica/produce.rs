@@ -145,6 +145,9 @@ impl ProduceHandler<'_> {
                         Err(ResponseError::InvalidTopicException)
                     }
                     None => Err(ResponseError::UnknownTopicOrPartition),
+                    Some(slot) if self.leader.config.is(Mutant::CanaryAcknowledgeWithoutAppend) => {
+                        Ok((slot, (0, 0)))
+                    }
                     Some(slot) => self
                         .append_as_leader(cx, slot, acks, to.version, part.records.as_ref())
                         .map(|offsets| (slot, offsets)),

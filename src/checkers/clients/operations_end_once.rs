@@ -1,13 +1,12 @@
 //! Every client operation ends at most once.
 
-use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::Model;
-use crate::model::ledger::Ledger;
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
-    name: "ends-once",
+    name: "operations-end-once",
     statement: "a client operation ends once: ok, failed or unknown, after it began",
     source: "Kafka's Producer: the callback of a record is executed once; Jepsen: an operation \
              completes once",
@@ -15,23 +14,20 @@ pub const PROPERTY: Property = Property {
     class: Class::Safety,
 };
 
-/// Judges by the model alone.
+/// Looks at the operations of all producers.
 #[derive(Debug)]
-pub struct EndsOnce;
+pub struct OperationsEndOnce;
 
-impl Checker for EndsOnce {
-    fn judge(&self, model: &Model, _: Time) -> Judged {
-        PROPERTY.forbidden(judge(&model.ledger))
+impl Rule for OperationsEndOnce {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
+        let evidence = model.ledger.accounts().iter().find_map(|account| {
+            let (op, time, count) = account.ended_wrongly?;
+            Some(Evidence::EndedWrongly { client: account.name.clone(), op, time, count })
+        });
+        (Permission::Forbidden, Verdict::from_evidence(evidence))
     }
-}
-
-/// Judges all producers.
-fn judge(ledger: &Ledger) -> Verdict {
-    let evidence = ledger.accounts().iter().find_map(|account| {
-        let (op, time, count) = account.ended_wrongly?;
-        Some(Evidence::EndedWrongly { client: account.name.clone(), op, time, count })
-    });
-    Verdict::from_evidence(evidence)
 }
 
 #[cfg(test)]
@@ -51,7 +47,7 @@ mod tests {
         };
         assert_eq!(
             evidence.to_string(),
-            "operation 0 of p0 ended at 0.000s without being under way"
+            "operation 0 of p0 ended at 0.000s but was not in progress"
         );
         assert_eq!(judgement.producers[0].acknowledged, 1);
         assert_eq!(judgement.producers[0].unknown, 0);

@@ -1,0 +1,144 @@
+//! A replica's log has no gap, its epochs do not decrease, and its high watermark is within it.
+
+use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::history::{AppendedBatch, BrokerObservation};
+use crate::model::Model;
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "log-offsets-are-sequential",
+    statement: "a replica appends at its log end offset, in epochs that do not decrease, and its \
+                high watermark is within its log",
+    source: "Kafka documentation, 5.3: offsets are sequential; KIP-101: the epochs of a log do not \
+             decrease, also after a power loss, as LeaderEpochFileCache is flushed before what is \
+             fetched after a truncation; UnifiedLog: log start ≤ high watermark ≤ log end",
+    leaves_out: "compaction, which is not simulated; checksums, which brokers and consumers check \
+                 themselves, see logs-match and fetch-responses-are-valid; the first record after \
+                 a log restarted at another offset",
+    class: Class::Safety,
+};
+
+/// Looks at everything that changes a log.
+#[derive(Debug)]
+pub struct LogOffsetsAreSequential;
+
+fn appended(model: &Model, batch: &AppendedBatch) -> Option<String> {
+    let (partition, _, before) = model.replicas.replica()?;
+    let (AppendedBatch { base, last, leader_epoch, .. }, log) = (*batch, before.log?);
+    if base != log.end || last < base {
+        let end = log.end;
+        return Some(format!("appended offsets {base} to {last} at log end offset {end}"));
+    }
+    let before = partition.logs.last(log).filter(|before| before.leader_epoch > leader_epoch)?;
+    let (end, epoch) = (before.last, before.leader_epoch);
+    Some(format!("appended offset {base} of epoch {leader_epoch} after {end} of epoch {epoch}"))
+}
+
+/// What is wrong with batches that were loaded from offset `from` of a log from `start` to `end`.
+fn loaded((start, from, end): (i64, i64, i64), batches: &[AppendedBatch]) -> Option<String> {
+    let first = batches.first().map_or(end, |batch| batch.base);
+    let (mut next, mut epoch) = (first, None);
+    for batch in batches {
+        if batch.base != next {
+            return Some(format!("loaded a log with a gap at offset {next}"));
+        }
+        if epoch > Some(batch.leader_epoch) {
+            return Some(format!("loaded a log whose epochs decrease at offset {next}"));
+        }
+        (next, epoch) = (batch.last + 1, Some(batch.leader_epoch));
+    }
+    let is_whole = start <= from && from <= end && first <= from && next == end;
+    (!is_whole).then(|| format!("loaded only part of a log from {start} to {end}"))
+}
+
+impl Rule for LogOffsetsAreSequential {
+    const PROPERTY: &'static Property = &PROPERTY;
+
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        use BrokerObservation::{Appended, HighWatermark, LogLoaded, Truncated};
+        let Some((partition, replica, before)) = event.model.replicas.replica() else { return };
+        let wrong = match (did, before.log, replica.log) {
+            (&Appended { base, last, leader_epoch, checksum, .. }, ..) => {
+                appended(event.model, &AppendedBatch { base, last, leader_epoch, checksum })
+            }
+            (HighWatermark { offset, .. }, _, Some(log)) if !(0..=log.end).contains(offset) => {
+                let end = log.end;
+                Some(format!("set its high watermark to {offset} with log end offset {end}"))
+            }
+            (Truncated { from, .. }, Some(log), _) if *from != log.end => {
+                Some(format!("truncated a log from {from} with log end offset {}", log.end))
+            }
+            (LogLoaded { start, end, from, batches, .. }, ..) => {
+                loaded((*start, *from, *end), batches)
+            }
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            let (name, at, time) = (event.name(), &partition.at, event.time);
+            let what = format!("{name} {wrong}, on {at} at {time:.3}");
+            found.forbidden(|| event.case(what).in_partition(at));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::{Story, orders};
+
+    #[test]
+    fn sequential_batches_in_increasing_epochs_are_accepted() {
+        let mut story = Story::replicated();
+        story.appended(2, 0, 0).appended(2, 1, 0).appended(2, 2, 3).high_watermark(2, 3);
+        story.truncated(2, 3, 2).high_watermark(2, 2).appended(2, 2, 4).loaded(2, 3);
+        assert_eq!(story.violation(&PROPERTY), None);
+    }
+
+    #[test]
+    fn epochs_that_decrease_on_a_disk_are_rejected() {
+        let batch =
+            |base, leader_epoch| AppendedBatch { base, last: base, leader_epoch, checksum: 7 };
+        for (second, told) in [
+            (3, None),
+            (2, Some("b2 loaded a log whose epochs decrease at offset 1, on orders-0 at 0.000s")),
+        ] {
+            let (at, batches) = (orders(), vec![batch(0, 3), batch(1, second)]);
+            let (start, end, high_watermark, from) = (0, 2, 0, 0);
+            let loaded =
+                BrokerObservation::LogLoaded { at, start, end, high_watermark, from, batches };
+            let mut story = Story::replicated();
+            story.broker(2, loaded);
+            assert_eq!(story.violation(&PROPERTY).as_deref(), told);
+        }
+    }
+
+    #[test]
+    fn a_gap_an_epoch_that_decreases_and_a_high_watermark_beyond_the_end_are_rejected() {
+        let mut story = Story::replicated();
+        story.appended(2, 0, 1);
+        type Wrong = fn(&mut Story) -> &mut Story;
+        let wrong: [(Wrong, &str); 4] = [
+            (
+                |story| story.appended(2, 2, 1),
+                "b2 appended offsets 2 to 2 at log end offset 1, on orders-0 at 0.000s",
+            ),
+            (
+                |story| story.appended(2, 1, 0),
+                "b2 appended offset 1 of epoch 0 after 0 of epoch 1, on orders-0 at 0.000s",
+            ),
+            (
+                |story| story.high_watermark(2, 2),
+                "b2 set its high watermark to 2 with log end offset 1, on orders-0 at 0.000s",
+            ),
+            (
+                |story| story.truncated(2, 7, 0),
+                "b2 truncated a log from 7 with log end offset 1, on orders-0 at 0.000s",
+            ),
+        ];
+        for (happens, told) in wrong {
+            let mut story = story.clone();
+            happens(&mut story);
+            assert_eq!(story.violation(&PROPERTY).as_deref(), Some(told));
+        }
+    }
+}

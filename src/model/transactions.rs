@@ -1,0 +1,169 @@
+//! The transactions of the ZooKeeper ensemble: what each zxid is, where each server is, what is durable where, and
+//! what is committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::ZooKeeperObservation;
+use crate::model::zookeeper_epochs::Epochs;
+use crate::vocab::{NodeId, Zxid};
+
+/// Transactions whose content is kept: many more than a server lags behind another one that serves.
+const TRANSACTIONS_MAX: usize = 16_384;
+/// Trees with which servers began to serve that are kept.
+const TREES_MAX: usize = 256;
+/// Transactions on disk that are kept of each server: enough for those in progress.
+const DURABLE_MAX: usize = 4_096;
+
+/// The contents of the last `MAX` zxids. Older ones are forgotten, and may have any content.
+#[derive(Clone, Debug, Default)]
+struct Contents<const MAX: usize> {
+    known: BTreeMap<Zxid, u64>,
+    forgotten: Option<Zxid>,
+}
+
+impl<const MAX: usize> Contents<MAX> {
+    /// Whether a zxid has another content than before.
+    fn differs(&mut self, zxid: Zxid, hash: u64) -> bool {
+        if self.forgotten.is_some_and(|forgotten| zxid <= forgotten) {
+            return false;
+        }
+        let differs = *self.known.entry(zxid).or_insert(hash) != hash;
+        if self.known.len() > MAX {
+            self.forgotten = self.known.pop_first().map(|(oldest, _)| oldest);
+        }
+        differs
+    }
+}
+
+/// What the event at hand shows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    differs: bool,
+    gap: Option<(Zxid, Zxid)>,
+    copies: Option<usize>,
+    left_out: Option<Zxid>,
+}
+
+/// All transactions.
+#[derive(Clone, Debug, Default)]
+pub struct Transactions {
+    epochs: Epochs,
+    contents: Contents<TRANSACTIONS_MAX>,
+    trees: Contents<TREES_MAX>,
+    /// The last transaction that each server applied.
+    applied: BTreeMap<NodeId, Zxid>,
+    servers: BTreeSet<NodeId>,
+    durable: BTreeMap<NodeId, BTreeSet<Zxid>>,
+    last_committed: Zxid,
+    shown: Shown,
+}
+
+impl Transactions {
+    /// Whether the transaction, or the tree, of the event at hand is another one than on an earlier server.
+    pub fn differs(&self) -> bool {
+        self.shown.differs
+    }
+
+    /// When the transaction that is applied does not follow the last one that its server applied: that one, and
+    /// the one before it in the history.
+    pub fn gap(&self) -> Option<(Zxid, Zxid)> {
+        self.shown.gap
+    }
+
+    /// How many servers had the transaction on disk that is committed for the first time.
+    pub fn copies(&self) -> Option<usize> {
+        self.shown.copies
+    }
+
+    /// The committed transaction that the event at hand leaves out: a commit, a new leader or a truncation.
+    pub fn left_out(&self) -> Option<Zxid> {
+        self.shown.left_out
+    }
+
+    /// How many servers the ensemble has, as far as they are known.
+    pub fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Folds in an event of a server.
+    pub fn zookeeper(&mut self, node: NodeId, did: &ZooKeeperObservation) {
+        self.shown = Shown::default();
+        match did {
+            ZooKeeperObservation::Looking { .. } => {
+                self.servers.insert(node);
+            }
+            ZooKeeperObservation::Leading { epoch, zxid, digest } => {
+                let last = self.last_committed;
+                let kept = last == Zxid(0) || self.epochs.contains(*zxid, last);
+                self.epochs.begins(*epoch, *zxid);
+                self.serves(node, *zxid, *digest);
+                self.shown.left_out = (!kept).then_some(last);
+            }
+            ZooKeeperObservation::Following { zxid, digest, .. } => {
+                self.serves(node, *zxid, *digest);
+            }
+            ZooKeeperObservation::Logged { zxid, hash } => {
+                self.shown.differs = self.contents.differs(*zxid, *hash);
+                let durable = self.durable.entry(node).or_default();
+                durable.insert(*zxid);
+                if durable.len() > DURABLE_MAX {
+                    durable.pop_first();
+                }
+            }
+            ZooKeeperObservation::Committed { zxid, hash } => {
+                self.shown.differs = self.contents.differs(*zxid, *hash);
+                self.applies(node, *zxid);
+                self.commits(*zxid);
+            }
+            ZooKeeperObservation::Truncated { to } => {
+                let cut = self.durable.entry(node).or_default().split_off(&Zxid(to.0 + 1));
+                let mut cut = cut.into_iter();
+                let last = self.last_committed;
+                self.shown.left_out = cut.find(|zxid| self.epochs.contains(last, *zxid));
+            }
+            ZooKeeperObservation::Installed { .. } => {
+                self.durable.entry(node).or_default().clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// A server begins to serve with the tree as of `zxid`.
+    fn serves(&mut self, node: NodeId, zxid: Zxid, digest: u64) {
+        self.applied.insert(node, zxid);
+        self.shown.differs = self.trees.differs(zxid, digest);
+    }
+
+    fn applies(&mut self, node: NodeId, zxid: Zxid) {
+        let Some(applied) = self.applied.insert(node, zxid) else { return };
+        let (last, before) = (self.epochs.transaction(applied), self.epochs.before(zxid));
+        self.shown.gap = (last != before).then_some((last, before));
+    }
+
+    fn commits(&mut self, zxid: Zxid) {
+        let (Some(newest), last) = (self.epochs.newest(), self.last_committed) else { return };
+        if zxid <= last || zxid <= newest {
+            let kept = self.epochs.contains(last, zxid) || self.epochs.contains(newest, zxid);
+            self.shown.left_out = (!kept).then_some(last);
+            return;
+        }
+        self.last_committed = zxid;
+        let copies = self.durable.values().filter(|durable| durable.contains(&zxid)).count();
+        self.shown.copies = Some(copies);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_contents_are_forgotten() {
+        let mut contents = Contents::<3>::default();
+        assert!((1..=5).all(|number| !contents.differs(Zxid(number), 7)));
+        assert_eq!(contents.known.len(), 3);
+        assert!(contents.differs(Zxid(3), 8), "it is kept");
+        assert!(!contents.differs(Zxid(2), 8), "it may be anything");
+        assert_eq!(contents.known.len(), 3);
+    }
+}
