@@ -1,19 +1,20 @@
-//! Events: everything that happened to a node, in a form that borrows what it tells of.
+//! Events: everything that happened to a node, in a form that borrows its content.
 
 use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Fact, Observation};
+use super::fact::Fact;
+use super::observation::Observation;
 use crate::vocab::step::{Closed, DiskRequest};
 use crate::vocab::{ConnId, DiskOpId, NodeId, Time};
 
-/// What happened, when, and to whom.
+/// What happened, when, and to which node.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// When.
     pub time: Time,
-    /// To whom; nobody in particular for a fault of the network and for facts.
+    /// To which node; `None` for a fault of the network and for facts.
     pub node: Option<NodeId>,
     /// What.
     pub kind: EventKind<'a>,
@@ -113,28 +114,28 @@ pub enum EventKind<'a> {
     Connecting {
         /// Which.
         conn: ConnId,
-        /// To whom.
+        /// To which node.
         to: NodeId,
     },
-    /// A connection that the node asked for stands.
+    /// A connection that the node asked for is open.
     Opened {
         /// Which.
         conn: ConnId,
-        /// With whom.
+        /// The node at the other end.
         peer: NodeId,
     },
     /// A peer connected.
     Accepted {
         /// Which.
         conn: ConnId,
-        /// Who connected.
+        /// The node that connected.
         peer: NodeId,
     },
     /// Bytes arrived.
     Delivered {
         /// Where.
         conn: ConnId,
-        /// Who sent them.
+        /// The node that sent them.
         from: NodeId,
         /// How many.
         len: u64,
@@ -150,7 +151,7 @@ pub enum EventKind<'a> {
     Closed {
         /// Which.
         conn: ConnId,
-        /// With whom.
+        /// The node at the other end.
         peer: NodeId,
         /// Why.
         why: Closed,
@@ -172,7 +173,7 @@ pub enum EventKind<'a> {
         /// The operation.
         op: DiskOpId,
     },
-    /// The node told something about itself.
+    /// The node observed something about itself.
     Observed(&'a Observation),
     /// Something was read off the cluster after the run ended.
     Fact(&'a Fact),

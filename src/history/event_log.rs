@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::{Event, EventKind};
+use super::event::{Event, EventKind};
 use crate::vocab::step::Closed;
 use crate::vocab::{NodeId, Roster};
 

@@ -1,4 +1,4 @@
-//! What was read off the cluster after a run ended, for the judges to compare with what clients were told.
+//! Facts: what the cluster holds after a run, for checkers to compare with the answers that clients got.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub struct Replica {
     pub log_end: Offset,
     /// The high watermark that it knows.
     pub high_watermark: Offset,
-    /// The leader epoch that it goes by; −1 when it was told of none since its process began.
+    /// Its leader epoch; −1 when it got none since its process started.
     pub leader_epoch: LeaderEpoch,
     /// What it knows as a leader, if it believes to be one.
     pub leading: Option<Leading>,
@@ -69,7 +69,7 @@ pub enum Fact {
         at: TopicPartition,
         /// The broker.
         broker: BrokerId,
-        /// The replica; `None` when the broker does not run, or was not told of it.
+        /// The replica; `None` when the broker does not run, or got no request about it.
         replica: Option<Replica>,
     },
     /// Where a consumer goes on reading.

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Serialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{DiskOp, Event, EventKind, Life};
+use super::event::{DiskOp, Event, EventKind, Life};
 use crate::vocab::NodeId;
 use crate::vocab::step::Closed;
 

@@ -1,6 +1,6 @@
 //! What happened: observations of nodes, events of the world, their stable encoding and the fingerprint.
 //!
-//! Everything that a judge may know of a run stands in its history. Client operations end `ok`, `failed`
+//! A checker knows of a run only what is in its history. Client operations end `ok`, `failed`
 //! (it certainly did not happen) or `unknown` (a timeout, a lost connection, "not leader"), never two of them.
 //!
 //! A history is a stream: the [`Recorder`] hands every event on and keeps none, so that a run ten times as

@@ -1,10 +1,10 @@
-//! What nodes tell the history about themselves.
+//! What nodes observe about themselves.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::SessionObservation;
+use super::session::SessionObservation;
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
     Time, TopicPartition, Zxid,
@@ -26,8 +26,8 @@ pub enum Observation {
 /// What a client asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call {
-    /// A record was handed to the producer. The operation's number is the record's own, counted from 0 for
-    /// each producer, and stands in the record's value.
+    /// A record was given to the producer. The operation's number is the record's own, counted from 0 for
+    /// each producer, and is part of the record's value.
     Produce {
         /// The topic.
         topic: Arc<str>,
@@ -103,18 +103,18 @@ pub enum ClientObservation {
         /// What is wrong, in a few words.
         why: Arc<str>,
     },
-    /// It asked who leads: a broker by a Metadata request, or a server of ZooKeeper.
+    /// It asked for leaders: a broker by a Metadata request, or a ZooKeeper server.
     LeadersAsked {
-        /// Whom.
+        /// The node that it asked.
         of: NodeId,
     },
     /// What it knows of a partition's leader changed.
     LeaderLearned {
         /// The partition.
         at: TopicPartition,
-        /// Who leads, if anybody does.
+        /// The leader, if there is one.
         leader: Option<BrokerId>,
-        /// The leader epoch; −1 when it was not told.
+        /// The leader epoch; −1 when the answer did not have it.
         leader_epoch: LeaderEpoch,
     },
     /// A producer sent a batch, for the first time or again.
@@ -138,7 +138,7 @@ pub enum ClientObservation {
         /// What it printed, line by line.
         lines: Vec<Arc<str>>,
     },
-    /// Whom it asks for metadata from now on: the live brokers of the last answer.
+    /// The nodes that it asks for metadata from now on: the live brokers of the last answer.
     BrokersLearned {
         /// Their nodes.
         nodes: Vec<NodeId>,
@@ -188,7 +188,7 @@ pub enum BrokerObservation {
         /// Its broker epoch.
         epoch: BrokerEpoch,
     },
-    /// It was told that its session at ZooKeeper expired.
+    /// ZooKeeper answered that its session has expired.
     SessionExpired {
         /// The session.
         session: i64,
@@ -236,8 +236,8 @@ pub enum BrokerObservation {
         /// dataVersion of the state znode now.
         partition_epoch: PartitionEpoch,
     },
-    /// As controller: a leader is told that its change of the in-sync replicas was refused, though it is
-    /// written. The write was sent again when its answer was lost with a connection, and ran into itself.
+    /// As controller: it refuses a leader's change of the in-sync replicas although it is written. The write
+    /// was sent again when its answer was lost with a connection, and failed because of the first attempt.
     IsrChangeDenied {
         /// The partition.
         at: TopicPartition,
@@ -268,7 +268,7 @@ pub enum BrokerObservation {
         at: TopicPartition,
         /// The epoch.
         leader_epoch: LeaderEpoch,
-        /// Whom it follows, if anybody leads.
+        /// The leader that it follows, if there is one.
         leader: Option<BrokerId>,
     },
     /// A batch was appended to its log.
@@ -304,7 +304,7 @@ pub enum BrokerObservation {
     HandedToFollower {
         /// The partition.
         at: TopicPartition,
-        /// Who gets them.
+        /// The receiver.
         follower: BrokerId,
         /// The first offset that was asked for.
         from: Offset,
@@ -313,7 +313,7 @@ pub enum BrokerObservation {
     FollowerFetched {
         /// The partition.
         at: TopicPartition,
-        /// Who fetched.
+        /// The fetcher.
         follower: BrokerId,
         /// From where.
         offset: Offset,
@@ -323,12 +323,12 @@ pub enum BrokerObservation {
         /// One sentence.
         why: Arc<str>,
     },
-    /// As new controller: a partition's state as it was found at ZooKeeper. Whoever wrote it last may
-    /// have died before it heard, and told, that it did.
+    /// As new controller: a partition's state as it read it from ZooKeeper. The node that wrote it
+    /// last may have died before it got, and observed, the answer.
     StateFound {
         /// The partition.
         at: TopicPartition,
-        /// Who leads, if anybody.
+        /// The leader, if there is one.
         leader: Option<BrokerId>,
         /// The leader epoch.
         leader_epoch: LeaderEpoch,
@@ -337,7 +337,7 @@ pub enum BrokerObservation {
         /// dataVersion of the state znode.
         partition_epoch: PartitionEpoch,
     },
-    /// A log was loaded when the process began. What is not told of it is as the former process left it.
+    /// A log was loaded when the process started. Everything else about it is as the former process left it.
     LogLoaded {
         /// The partition.
         at: TopicPartition,
@@ -352,18 +352,18 @@ pub enum BrokerObservation {
         /// Its batches from there on, when the former process did not end cleanly.
         batches: Vec<AppendedBatch>,
     },
-    /// As leader: the in-sync replicas that it goes by. Told when it begins to lead and with every change.
+    /// As leader: its in-sync replicas, when it begins to lead and with every change.
     IsrKnown {
         /// The partition.
         at: TopicPartition,
-        /// Those that stand in ZooKeeper, as far as it knows.
+        /// Those that are written in ZooKeeper, as far as it knows.
         committed: Vec<BrokerId>,
-        /// Those that may stand there, should the change that is on its way succeed or not.
+        /// Those that may be written there, whether the change that is under way succeeds or not.
         maximal: Vec<BrokerId>,
         /// The least number for `acks=all`, as this release reckons it.
         min: u32,
     },
-    /// As leader: it is about to tell a producer that its records are written.
+    /// As leader: it is about to acknowledge the records of a producer.
     Acknowledging {
         /// The partition.
         at: TopicPartition,
@@ -379,24 +379,24 @@ pub enum BrokerObservation {
         /// The offset behind the last record.
         end: Offset,
     },
-    /// It cannot register: the registration of its former process stands until that one's session expires.
+    /// It cannot register: the registration of its former process exists until that one's session expires.
     RegistrationBlocked {
         /// The session that owns the registration.
         session: i64,
     },
-    /// As follower: it fetches a partition no more until it is made to follow anew, as what its leader sent
-    /// does not follow on its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
+    /// As follower: it does not fetch a partition any more until it becomes a follower again, because what its leader sent
+    /// does not fit its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
     FetchingFailed {
         /// The partition.
         at: TopicPartition,
-        /// Whom it follows.
+        /// The leader that it follows.
         leader: BrokerId,
         /// Its log end offset.
         end: Offset,
         /// The partition whose records were refused: another one when the fetcher ended for all of them.
         refused: TopicPartition,
     },
-    /// As controller: the brokers that it goes by. Told when it begins, and with every change.
+    /// As controller: the live brokers that it knows, when it begins, and with every change.
     BrokersKnown {
         /// Its epoch.
         epoch: ControllerEpoch,
@@ -420,11 +420,11 @@ pub enum ZooKeeperObservation {
         /// The negotiated timeout, in milliseconds.
         timeout_ms: i32,
     },
-    /// A session was not heard of for its timeout; it is to be closed.
+    /// A session expired: its client was not heard for the timeout.
     SessionExpired {
         /// The session.
         session: i64,
-        /// When this server heard of it last, or began to watch over it.
+        /// When this server last heard its client, or began to track the session.
         heard: Time,
     },
     /// A session was closed by its client.
@@ -495,7 +495,7 @@ pub enum ZooKeeperObservation {
         epoch: u32,
         /// The last transaction of that history.
         zxid: Zxid,
-        /// A hash over the state that it spells.
+        /// A hash over its state.
         digest: u64,
     },
     /// It follows, and serves clients.

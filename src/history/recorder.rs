@@ -1,16 +1,20 @@
 //! The recorder: takes every event once, and passes it on to the fingerprint, to the event log when there
-//! is one, and, if a judge may know of it, to the subscriber. It keeps no event itself.
+//! is one, and, if checkers may know of it, to the subscriber. It keeps no event itself.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::{Event, EventKind, EventLog, Fact, Fingerprint, Life, Observation, fingerprint};
+use super::event::{Event, EventKind, Life};
+use super::event_log::EventLog;
+use super::fact::Fact;
+use super::fingerprint::{self, Fingerprint};
+use super::observation::Observation;
 use crate::vocab::step::{Closed, DiskRequest};
 use crate::vocab::{BrokerId, ConnId, DiskOpId, NodeId, Offset, Roster, Time, TopicPartition};
 
-/// Who is told what judges may know: what nodes observed, what was done to them, and the final facts.
+/// Gets everything that checkers may know: observations of nodes, faults, and the final facts.
 pub trait Subscriber {
-    /// A node told something about itself.
+    /// A node observed something about itself.
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation);
     /// A fault was injected.
     fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]);
@@ -22,7 +26,7 @@ pub trait Subscriber {
     fn fact(&mut self, time: Time, fact: &Fact);
 }
 
-/// Nobody listens.
+/// For runs without a subscriber.
 impl Subscriber for () {
     fn observed(&mut self, _: Time, _: NodeId, _: &Observation) {}
     fn fault(&mut self, _: Time, _: &str, _: &[NodeId]) {}
@@ -31,7 +35,7 @@ impl Subscriber for () {
     fn fact(&mut self, _: Time, _: &Fact) {}
 }
 
-/// Both are told, the first one first.
+/// Both get everything, the first one first.
 impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
         self.0.observed(time, node, observation);
@@ -55,7 +59,7 @@ impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
     }
 }
 
-/// It is told, if there is one.
+/// It gets everything, if there is one.
 impl Subscriber for Option<Box<dyn Subscriber>> {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
         if let Some(subscriber) = self {
@@ -87,7 +91,7 @@ impl Subscriber for Option<Box<dyn Subscriber>> {
 /// What is left of a recorder when the run is over.
 #[derive(Debug)]
 pub struct Recorded<S> {
-    /// Who listened.
+    /// The subscriber.
     pub subscriber: S,
     /// The hash over all events.
     pub fingerprint: Fingerprint,
@@ -141,7 +145,7 @@ impl<S: Subscriber> Recorder<S> {
         self.record(time, Some(node), EventKind::Connecting { conn, to });
     }
 
-    /// A connection that `node` asked for stands.
+    /// A connection that `node` asked for is open.
     pub fn opened(&mut self, time: Time, node: NodeId, conn: ConnId, peer: NodeId) {
         self.record(time, Some(node), EventKind::Opened { conn, peer });
     }
@@ -188,14 +192,14 @@ impl<S: Subscriber> Recorder<S> {
         self.record(time, Some(node), EventKind::DiskDone { op });
     }
 
-    /// `node` told something about itself.
+    /// `node` observed something about itself.
     pub fn observed(&mut self, time: Time, node: NodeId, observation: &Observation) {
         self.record(time, Some(node), EventKind::Observed(observation));
         self.subscriber.observed(time, node, observation);
     }
 
-    /// The run is over, and `leader`'s log of `at` counts; without a leader, nobody's does. Every partition
-    /// is to be told of, each before its records.
+    /// The run is over, and `leader`'s log of `at` counts; without a leader, no log does. This
+    /// comes for every partition, before its records.
     pub fn final_log(
         &mut self,
         time: Time,
@@ -246,7 +250,7 @@ impl<S: Subscriber> Recorder<S> {
         self.events
     }
 
-    /// Who listens.
+    /// The subscriber.
     pub fn subscriber(&self) -> &S {
         &self.subscriber
     }

@@ -1,4 +1,4 @@
-//! What clients of ZooKeeper tell of their sessions: the client's side of what servers do.
+//! Observations of ZooKeeper's clients about their sessions.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub enum SessionAnswer {
     Created {
         /// Its path.
         path: Arc<str>,
-        /// The transaction, when it was told (create2).
+        /// The transaction, if the answer had it (create2).
         czxid: Option<Zxid>,
     },
     /// The `Stat` of a znode.
@@ -86,7 +86,7 @@ pub enum SessionAnswer {
         /// Its dataVersion.
         version: i32,
     },
-    /// It is done, and there is nothing to tell that could be judged.
+    /// It is done, and no checker needs more.
     Done,
     /// It failed.
     Failed {
@@ -95,7 +95,7 @@ pub enum SessionAnswer {
     },
 }
 
-/// What a watch can tell.
+/// The kind of a watch's event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WatchKind {
     /// The znode was created.
@@ -134,7 +134,7 @@ pub enum SessionObservation {
         /// How it ended.
         answer: SessionAnswer,
     },
-    /// The server that the session is attached to now has its watches; what they missed was told before.
+    /// The server that the session is attached to now has its watches; missed events were sent before.
     Rearmed {
         /// The last transaction that the server had applied.
         zxid: Zxid,

@@ -165,7 +165,7 @@ impl Channel {
         true
     }
 
-    /// Takes bytes of its connection; responses are added to `responses` with the tags of their requests.
+    /// Processes bytes of its connection; responses are added to `responses` with the tags of their requests.
     ///
     /// # Errors
     /// When the peer breaks the protocol; the owner should [`Channel::disconnect`].
@@ -188,7 +188,7 @@ impl Channel {
         Ok(())
     }
 
-    /// The connection is gone. Returns the tags of requests that will get no response, oldest first.
+    /// The connection has ended. Returns the tags of requests that will get no response, oldest first.
     pub fn closed(&mut self) -> Vec<u64> {
         self.state = ChannelState::Idle;
         self.frames = Frames::new(MAX_FRAME_BYTES);

@@ -1,7 +1,7 @@
 //! The table: every behaviour that differs between releases is one row.
 //!
-//! Where a row came within a line of releases, or its source says so only in general, the release was read from the tags
-//! of Kafka's repository. To add a row: write it here, ask for it with `kafka.has(Change::…)`, and name what shows it.
+//! Where a source does not name the patch, the release was read from the tags of Kafka's repository. To add a row: write
+//! it here, ask for it with `kafka.has(Change::…)`, and name what shows it.
 
 use super::KafkaVersion;
 use super::asked;
@@ -64,7 +64,11 @@ const fn until(major: u8, minor: u8, patch: u8) -> Period {
 }
 
 macro_rules! table {
-    ($($change:ident: $name:literal, $period:expr, $source:literal, $shown:expr, $sentence:literal;)*) => {
+    ($(
+        $change:ident: $name:literal, $period:expr,
+        $source:literal, $shown:expr,
+        $sentence:literal;
+    )*) => {
         /// A behaviour that differs between releases: a row of [`TABLE`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
@@ -89,191 +93,196 @@ macro_rules! table {
 
 table! {
     // Replication.
-    TruncationByEpoch: "truncation-by-epoch", since(0, 11, 0), "KIP-101 (KAFKA-1211)",
-        Test("kip_101_a_restarted_follower_keeps_what_is_committed"),
+    TruncationByEpoch: "truncation-by-epoch", since(0, 11, 0),
+        "KIP-101 (KAFKA-1211)", Test("kip_101_a_restarted_follower_keeps_what_is_committed"),
         "A follower asks its leader where its last epoch ends and truncates there; before, it \
          truncated to its own high watermark.";
-    TruncationComparesEpochs: "truncation-compares-epochs", since(2, 0, 0), "KIP-279 (KAFKA-6361)",
-        Scenario("fast_elections"),
+    TruncationComparesEpochs: "truncation-compares-epochs", since(2, 0, 0),
+        "KIP-279 (KAFKA-6361)", Scenario("fast_elections"),
         "The answer to OffsetForLeaderEpoch names the epoch too, and a follower asks again \
          until both logs have it.";
-    EpochInReplicaRequests: "epoch-in-replica-requests", since(2, 1, 0), "KIP-320 (KAFKA-7395)",
+    EpochInReplicaRequests: "epoch-in-replica-requests", since(2, 1, 0),
+        "KIP-320 (KAFKA-7395)",
         Test("a_follower_of_an_older_epoch_is_fenced_until_the_controller_tells_it"),
         "Requests of followers carry the leader epoch; a leader of another epoch refuses them, \
          and answers to an older epoch are dropped.";
-    DivergenceInFetch: "divergence-in-fetch", since(2, 7, 0), "KIP-595 (KAFKA-10435)",
-        Test("divergence_is_told_in_the_fetch_response"),
+    DivergenceInFetch: "divergence-in-fetch", since(2, 7, 0),
+        "KIP-595 (KAFKA-10435)", Test("divergence_is_told_in_the_fetch_response"),
         "The leader reports in the Fetch response where the logs diverge, and followers no \
          longer ask with OffsetForLeaderEpoch.";
-    EpochStoredAtElection: "epoch-stored-at-election", since(2, 0, 1), "KAFKA-7415",
-        Test("kafka_7415_an_epoch_without_records_has_to_be_known_too"),
+    EpochStoredAtElection: "epoch-stored-at-election", since(2, 0, 1),
+        "KAFKA-7415", Test("kafka_7415_an_epoch_without_records_has_to_be_known_too"),
         "A new leader stores its epoch at once; before, with the first record of the epoch.";
-    FollowerRestartsInNewEpoch: "follower-restarts-in-new-epoch", since(2, 1, 0), "KIP-320 (KAFKA-6880)",
+    FollowerRestartsInNewEpoch: "follower-restarts-in-new-epoch", since(2, 1, 0),
+        "KIP-320 (KAFKA-6880)",
         Test("kafka_6880_a_follower_that_missed_elections_truncates_since_2_1"),
         "A follower truncates again in every new leader epoch; before, it went on fetching when \
          the leader was the same broker.";
-    HaltOnShorterLeader: "halt-on-shorter-leader", until(2, 0, 0), "KAFKA-7414",
-        Test("kafka_7414_before_2_1_a_broker_ends_itself_rather_than_drop_what_no_unclean_election_explains"),
+    HaltOnShorterLeader: "halt-on-shorter-leader", until(2, 0, 0),
+        "KAFKA-7414", Test("kafka_7414_before_2_0_1_a_broker_halts_rather_than_truncate"),
         "A broker without unclean elections halts when its leader's log ends before its own; \
          since, it truncates.";
-    FailedPartitionAlone: "failed-partition-alone", since(2, 3, 0), "KIP-461 (KAFKA-8346)",
-        Scenario("rewritten_epoch"),
+    FailedPartitionAlone: "failed-partition-alone", since(2, 3, 0),
+        "KIP-461 (KAFKA-8346)", Scenario("rewritten_epoch"),
         "A follower partition that cannot append is marked as failed; before, it ended the \
          fetcher thread with all its partitions.";
-    IsrByAlterPartition: "isr-by-alter-partition", since(2, 7, 0), "KIP-497 (KAFKA-8836)",
-        Scenario("isr_change_without_controller"),
+    IsrByAlterPartition: "isr-by-alter-partition", since(2, 7, 0),
+        "KIP-497 (KAFKA-8836)", Scenario("isr_change_without_controller"),
         "A leader asks the controller for ISR changes with AlterPartition; before, it wrote \
          them to ZooKeeper itself.";
-    IsrJoinNeedsEpochStart: "isr-join-needs-epoch-start", since(2, 0, 1), "KAFKA-7128",
-        Scenario("behind_the_epoch_start"),
+    IsrJoinNeedsEpochStart: "isr-join-needs-epoch-start", since(2, 0, 1),
+        "KAFKA-7128", Scenario("behind_the_epoch_start"),
         "A replica joins the ISR only when its log reaches the start of the leader's epoch; \
          before, the high watermark was enough.";
-    SilentFollowerAtEndStays: "silent-follower-at-end-stays", since(2, 1, 0), "KAFKA-7152",
-        Test("a_silent_follower_at_the_log_end_is_not_dropped_since_2_1"),
+    SilentFollowerAtEndStays: "silent-follower-at-end-stays", since(2, 1, 0),
+        "KAFKA-7152", Test("a_silent_follower_at_the_log_end_is_not_dropped_since_2_1"),
         "A follower whose log ends where the leader's does stays in the ISR even if it does not \
          fetch.";
-    IsrJoinNeedsLiveBroker: "isr-join-needs-live-broker", since(3, 3, 0), "KIP-841 (KAFKA-13916)",
-        Test("since_3_3_only_live_brokers_are_admitted"),
+    IsrJoinNeedsLiveBroker: "isr-join-needs-live-broker", since(3, 3, 0),
+        "KIP-841 (KAFKA-13916)", Test("since_3_3_only_live_brokers_are_admitted"),
         "A leader proposes only replicas on live brokers for the ISR.";
-    HighWatermarkAtEveryFetch: "high-watermark-at-every-fetch", until(2, 3, 1), "KAFKA-8841",
-        Scenario("idle_leader"),
+    HighWatermarkAtEveryFetch: "high-watermark-at-every-fetch", until(2, 3, 1),
+        "KAFKA-8841", Scenario("idle_leader"),
         "A leader looks at its high watermark at every fetch of a follower; since, only when \
          the follower has moved.";
-    HighWatermarkHeldBelowMinIsr: "high-watermark-held-below-min-isr", since(3, 7, 0), "KIP-966 (KAFKA-15583)",
-        Scenario("lone_leader_3_7"),
+    HighWatermarkHeldBelowMinIsr: "high-watermark-held-below-min-isr", since(3, 7, 0),
+        "KIP-966 (KAFKA-15583)", Scenario("lone_leader_3_7"),
         "The high watermark does not advance while the ISR is smaller than min.insync.replicas.";
     // What a broker answers.
-    OffsetNotAvailable: "offset-not-available", since(2, 2, 0), "KIP-207 (KAFKA-2334)",
-        Test("a_new_leader_does_not_list_an_end_that_goes_back"),
+    OffsetNotAvailable: "offset-not-available", since(2, 2, 0),
+        "KIP-207 (KAFKA-2334)", Test("a_new_leader_does_not_list_an_end_that_goes_back"),
         "ListOffsets answers OFFSET_NOT_AVAILABLE until the high watermark reaches the leader's \
          epoch; before, the end could go back.";
-    InvalidRecordError: "invalid-record-error", since(2, 4, 0), "KIP-467 (KAFKA-8729)",
-        Test("errors_before_the_append_write_nothing"),
+    InvalidRecordError: "invalid-record-error", since(2, 4, 0),
+        "KIP-467 (KAFKA-8729)", Test("errors_before_the_append_write_nothing"),
         "Produce answers INVALID_RECORD for a batch that is not valid; before, CORRUPT_MESSAGE.";
-    Zstd: "zstd", since(2, 1, 0), "KIP-110 (KAFKA-4514)",
-        Test("compressed_batches_are_opened_and_kept_as_they_came"),
+    Zstd: "zstd", since(2, 1, 0),
+        "KIP-110 (KAFKA-4514)", Test("compressed_batches_are_opened_and_kept_as_they_came"),
         "Batches can be compressed with zstd.";
-    ApiVersionsRangeInError: "api-versions-range-in-error", since(2, 4, 0), "KIP-511 (KAFKA-8855)",
-        Test("the_answer_to_an_unknown_version_names_the_range_since_2_4"),
+    ApiVersionsRangeInError: "api-versions-range-in-error", since(2, 4, 0),
+        "KIP-511 (KAFKA-8855)", Test("the_answer_to_an_unknown_version_names_the_range_since_2_4"),
         "The error for an unsupported version of ApiVersions names the supported range of \
          ApiVersions.";
-    TopicCreationByController: "topic-creation-by-controller", since(2, 8, 0), "KAFKA-9751",
-        Test("a_topic_that_a_client_asks_for_is_created"),
+    TopicCreationByController: "topic-creation-by-controller", since(2, 8, 0),
+        "KAFKA-9751", Test("a_topic_that_a_client_asks_for_is_created"),
         "A broker asks the controller to create a topic automatically; Metadata answers \
          UNKNOWN_TOPIC_OR_PARTITION instead of LEADER_NOT_AVAILABLE.";
-    StrictOffsetsTopicReplication: "strict-offsets-topic-replication", since(0, 11, 0), "KIP-115 (KAFKA-3959)",
-        Test("fewer_brokers_than_replicas_have_no_coordinator_since_0_11"),
+    StrictOffsetsTopicReplication: "strict-offsets-topic-replication", since(0, 11, 0),
+        "KIP-115 (KAFKA-3959)", Test("fewer_brokers_than_replicas_have_no_coordinator_since_0_11"),
         "The offsets topic is created only with offsets.topic.replication.factor replicas; \
          before, fewer were taken.";
     // The controller.
-    ControllerFencedByEpoch: "controller-fenced-by-epoch", since(2, 1, 0), "KAFKA-6082",
-        Scenario("zombie_controller"),
+    ControllerFencedByEpoch: "controller-fenced-by-epoch", since(2, 1, 0),
+        "KAFKA-6082", Scenario("zombie_controller"),
         "The controller checks /controller_epoch in every write, so a replaced controller \
          cannot write.";
-    ControllerEndsWithSession: "controller-ends-with-session", since(1, 1, 0), "KAFKA-5642",
+    ControllerEndsWithSession: "controller-ends-with-session", since(1, 1, 0),
+        "KAFKA-5642",
         Test("an_expired_session_ends_the_term_at_once_since_1_1_and_with_the_next_session_before"),
         "A controller whose ZooKeeper session expires resigns at once; before, after all queued \
          events.";
-    LastIsrMemberStays: "last-isr-member-stays", since(1, 1, 0), "KAFKA-5642",
-        Test("only_up_to_1_0_an_unclean_topic_may_lose_its_last_in_sync_replica"),
+    LastIsrMemberStays: "last-isr-member-stays", since(1, 1, 0),
+        "KAFKA-5642", Test("only_up_to_1_0_an_unclean_topic_may_lose_its_last_in_sync_replica"),
         "The controller never empties an ISR; before, it did for topics with unclean elections.";
-    BrokerEpochs: "broker-epochs", since(2, 2, 0), "KIP-380 (KAFKA-7235)",
-        Scenario("unseen_restart"),
+    BrokerEpochs: "broker-epochs", since(2, 2, 0),
+        "KIP-380 (KAFKA-7235)", Scenario("unseen_restart"),
         "A broker has an epoch for each registration, so the controller notices a fast restart.";
-    BrokerChangeWithoutPartitions: "broker-change-without-partitions", since(2, 2, 0), "KAFKA-7537",
-        Test("a_broker_that_comes_is_told_everything_and_its_replicas_go_to_work"),
+    BrokerChangeWithoutPartitions: "broker-change-without-partitions", since(2, 2, 0),
+        "KAFKA-7537", Test("a_broker_that_comes_repeats_all_partitions_to_the_others_before_2_2"),
         "UpdateMetadata about changed brokers carries no partitions to brokers that were there \
          before.";
-    AlterPartitionChecksState: "alter-partition-checks-state", since(3, 3, 0), "KIP-841 (KAFKA-13916, KAFKA-14154)",
+    AlterPartitionChecksState: "alter-partition-checks-state", since(3, 3, 0),
+        "KIP-841 (KAFKA-13916, KAFKA-14154)",
         Test("alter_partition_is_refused_with_the_errors_of_the_release"),
         "AlterPartition is refused when its partition epoch is not the controller's or a \
          replica's broker is not live.";
-    FinalizedFeatures: "finalized-features", since(2, 7, 0), "KIP-584 (KAFKA-10027, KAFKA-10028)",
+    FinalizedFeatures: "finalized-features", since(2, 7, 0),
+        "KIP-584 (KAFKA-10027, KAFKA-10028)",
         Test("a_started_cluster_has_the_znodes_of_its_release"),
         "The controller keeps finalized features in /feature, and a broker registers its \
          features.";
-    TopicIds: "topic-ids", since(2, 8, 0), "KIP-516 (KAFKA-10545)",
-        Test("topics_have_an_id_since_2_8_and_those_without_one_get_it"),
+    TopicIds: "topic-ids", since(2, 8, 0),
+        "KIP-516 (KAFKA-10545)", Test("topics_have_an_id_since_2_8_and_those_without_one_get_it"),
         "Topics have an ID, in their znode, in requests of the controller and in kafka-topics.";
     // Znodes.
-    RegistersBeforeController: "registers-before-controller", since(1, 1, 0), "KAFKA-5473",
-        Test("brokers_register_when_they_start"),
+    RegistersBeforeController: "registers-before-controller", since(1, 1, 0),
+        "KAFKA-5473", Test("brokers_register_when_they_start"),
         "A broker registers before its controller starts; before, the controller started first.";
-    ConfigZnodesOfUsersAndBrokers: "config-znodes-of-users-and-brokers", since(1, 1, 0), "KAFKA-6320",
-        Test("a_started_cluster_has_the_znodes_of_its_release"),
+    ConfigZnodesOfUsersAndBrokers: "config-znodes-of-users-and-brokers", since(1, 1, 0),
+        "KAFKA-6320", Test("a_started_cluster_has_the_znodes_of_its_release"),
         "A broker creates /config/users and /config/brokers when it starts.";
-    ConfigZnodeOfIps: "config-znode-of-ips", since(2, 7, 0), "KIP-612 (KAFKA-10024)",
-        Test("a_started_cluster_has_the_znodes_of_its_release"),
+    ConfigZnodeOfIps: "config-znode-of-ips", since(2, 7, 0),
+        "KIP-612 (KAFKA-10024)", Test("a_started_cluster_has_the_znodes_of_its_release"),
         "A broker creates /config/ips when it starts.";
-    ProducerIdZnode: "producer-id-znode", since(0, 11, 0), "KIP-98",
-        Test("a_started_cluster_has_the_znodes_of_its_release"),
+    ProducerIdZnode: "producer-id-znode", since(0, 11, 0),
+        "KIP-98", Test("a_started_cluster_has_the_znodes_of_its_release"),
         "A broker creates /latest_producer_id_block when it starts.";
-    LogDirEventZnode: "log-dir-event-znode", since(1, 0, 0), "KIP-112 (KAFKA-4763)",
-        Test("the_root_lists_what_the_owner_of_a_1_0_cluster_sees"),
+    LogDirEventZnode: "log-dir-event-znode", since(1, 0, 0),
+        "KIP-112 (KAFKA-4763)", Test("the_root_lists_what_the_owner_of_a_1_0_cluster_sees"),
         "A broker creates /log_dir_event_notification when it starts.";
-    ReassignmentInTopicZnode: "reassignment-in-topic-znode", since(2, 4, 0), "KIP-455 (KAFKA-8345)",
-        Test("assignments_are_written_as_the_release_writes_them"),
+    ReassignmentInTopicZnode: "reassignment-in-topic-znode", since(2, 4, 0),
+        "KIP-455 (KAFKA-8345)", Test("assignments_are_written_as_the_release_writes_them"),
         "The znode of a topic has version 2 and lists adding and removing replicas.";
-    FeatureZnodeWithoutMinimum: "feature-znode-without-minimum", since(3, 3, 0), "KAFKA-13833",
-        Test("small_payloads_are_written_as_kafka_writes_them"),
+    FeatureZnodeWithoutMinimum: "feature-znode-without-minimum", since(3, 3, 0),
+        "KAFKA-13833", Test("small_payloads_are_written_as_kafka_writes_them"),
         "The znode /feature has version 2.";
-    MigrationInControllerZnode: "migration-in-controller-znode", since(3, 4, 0), "KIP-866 (KAFKA-14304)",
-        Test("states_and_controllers_are_written_as_kafka_writes_them"),
+    MigrationInControllerZnode: "migration-in-controller-znode", since(3, 4, 0),
+        "KIP-866 (KAFKA-14304)", Test("states_and_controllers_are_written_as_kafka_writes_them"),
         "The znode /controller has version 2 and the epoch of a KRaft controller.";
     // Clients.
-    NotLeaderOrFollower: "not-leader-or-follower", since(2, 6, 0), "KAFKA-10223",
-        Test("the_name_of_error_6_changed_in_2_6"),
+    NotLeaderOrFollower: "not-leader-or-follower", since(2, 6, 0),
+        "KAFKA-10223", Test("the_name_of_error_6_changed_in_2_6"),
         "Error 6 is called NOT_LEADER_OR_FOLLOWER; before, NOT_LEADER_FOR_PARTITION.";
-    ConsumerChecksEpochEnd: "consumer-checks-epoch-end", since(2, 3, 0), "KIP-320 (KAFKA-7747)",
-        Test("before_2_3_a_new_leader_is_not_asked_and_not_told_its_epoch"),
+    ConsumerChecksEpochEnd: "consumer-checks-epoch-end", since(2, 3, 0),
+        "KIP-320 (KAFKA-7747)", Test("before_2_3_a_new_leader_is_not_asked_and_not_told_its_epoch"),
         "A consumer asks a new leader where its epoch ends, and so detects a truncated log.";
-    DeliveryTimeout: "delivery-timeout", since(2, 1, 0), "KIP-91 (KAFKA-5886)",
-        Scenario("delivery_timeouts"),
+    DeliveryTimeout: "delivery-timeout", since(2, 1, 0),
+        "KIP-91 (KAFKA-5886)", Scenario("delivery_timeouts"),
         "delivery.timeout.ms ends every record of a producer; before, retries could go on \
          without end.";
-    StickyPartitioner: "sticky-partitioner", since(2, 4, 0), "KIP-480 (KAFKA-8601)",
-        Test("records_without_a_key_spread_as_their_release_spreads_them"),
+    StickyPartitioner: "sticky-partitioner", since(2, 4, 0),
+        "KIP-480 (KAFKA-8601)", Test("records_without_a_key_spread_as_their_release_spreads_them"),
         "Records without a key fill a batch of one partition before the next; before, each went \
          to the next partition.";
-    PartitionerByBytes: "partitioner-by-bytes", since(3, 3, 0), "KIP-794 (KAFKA-10888)",
-        Test("records_without_a_key_spread_as_their_release_spreads_them"),
+    PartitionerByBytes: "partitioner-by-bytes", since(3, 3, 0),
+        "KIP-794 (KAFKA-10888)", Test("records_without_a_key_spread_as_their_release_spreads_them"),
         "Records without a key move to another partition after batch.size bytes, not after a \
          batch.";
     // Tools.
-    TopicsToolAsksBrokers: "topics-tool-asks-brokers", since(2, 2, 0), "KIP-377 (KAFKA-7433)",
-        Scenario("describe_topic"),
+    TopicsToolAsksBrokers: "topics-tool-asks-brokers", since(2, 2, 0),
+        "KIP-377 (KAFKA-7433)", Scenario("describe_topic"),
         "kafka-topics has --bootstrap-server.";
-    TopicsToolReadsZooKeeper: "topics-tool-reads-zookeeper", until(2, 8, 2), "KAFKA-12596",
-        Test("a_topic_is_described_as_in_each_release"),
+    TopicsToolReadsZooKeeper: "topics-tool-reads-zookeeper", until(2, 8, 2),
+        "KAFKA-12596", Test("a_topic_is_described_as_in_each_release"),
         "kafka-topics has --zookeeper; gone in 3.0.";
-    TopicsToolMissesInZooKeeper: "topics-tool-misses-in-zookeeper", since(2, 2, 0), "KAFKA-7054",
-        Test("what_is_not_there_is_told_as_in_each_release"),
+    TopicsToolMissesInZooKeeper: "topics-tool-misses-in-zookeeper", since(2, 2, 0),
+        "KAFKA-7054", Test("what_is_not_there_is_told_as_in_each_release"),
         "kafka-topics --zookeeper --describe fails when the topic does not exist; before, it \
          printed nothing.";
-    TopicsToolMissesAtBrokers: "topics-tool-misses-at-brokers", since(2, 4, 0), "KAFKA-8670",
-        Test("what_is_not_there_is_told_as_in_each_release"),
+    TopicsToolMissesAtBrokers: "topics-tool-misses-at-brokers", since(2, 4, 0),
+        "KAFKA-8670", Test("what_is_not_there_is_told_as_in_each_release"),
         "kafka-topics --bootstrap-server --describe fails when the topic does not exist; \
          before, it printed nothing.";
-    TopicsToolNamesMissing: "topics-tool-names-missing", since(2, 3, 1), "KAFKA-8670",
-        Test("what_is_not_there_is_told_as_in_each_release"),
+    TopicsToolNamesMissing: "topics-tool-names-missing", since(2, 3, 1),
+        "KAFKA-8670", Test("what_is_not_there_is_told_as_in_each_release"),
         "kafka-topics names the topic that does not exist; before, it printed empty brackets.";
-    TopicsToolLayout: "topics-tool-layout", since(2, 4, 0), "apache/kafka#7136",
-        Test("a_topic_is_described_as_in_each_release"),
+    TopicsToolLayout: "topics-tool-layout", since(2, 4, 0),
+        "apache/kafka#7136", Test("a_topic_is_described_as_in_each_release"),
         "kafka-topics --describe puts a space behind colons, prints none instead of leader -1, \
          and marks each partition of a topic that is being deleted.";
-    TopicsToolConfigOrder: "topics-tool-config-order", since(2, 4, 0), "apache/kafka#7136",
-        Scenario("describe_topic"),
+    TopicsToolConfigOrder: "topics-tool-config-order", since(2, 4, 0),
+        "apache/kafka#7136", Scenario("describe_topic"),
         "kafka-topics --zookeeper prints the configs in the order of a HashMap; before, of a \
          Hashtable.";
-    TopicsToolElr: "topics-tool-elr", since(3, 8, 0), "KIP-966 (KAFKA-15585)",
-        Test("a_topic_is_described_as_in_each_release"),
+    TopicsToolElr: "topics-tool-elr", since(3, 8, 0),
+        "KIP-966 (KAFKA-15585)", Test("a_topic_is_described_as_in_each_release"),
         "kafka-topics --describe prints Elr and LastKnownElr.";
-    TopicsToolOwnZooKeeperClient: "topics-tool-own-zookeeper-client", since(1, 1, 0), "KAFKA-5647",
-        Scenario("describe_topic"),
+    TopicsToolOwnZooKeeperClient: "topics-tool-own-zookeeper-client", since(1, 1, 0),
+        "KAFKA-5647", Scenario("describe_topic"),
         "kafka-topics uses Kafka's own ZooKeeper client, which gives up with \
          ZooKeeperClientTimeoutException.";
-    AdminTimeoutNamesCall: "admin-timeout-names-call", since(2, 7, 0), "apache/kafka#8050",
-        Scenario("describe_topic"),
+    AdminTimeoutNamesCall: "admin-timeout-names-call", since(2, 7, 0),
+        "apache/kafka#8050", Scenario("describe_topic"),
         "The admin client names the call that timed out.";
 }
 

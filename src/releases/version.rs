@@ -21,7 +21,7 @@ pub struct KafkaVersion {
 struct Line {
     major: u8,
     minor: u8,
-    /// Its last patch at Maven Central (`org.apache.kafka:kafka_2.11`, `kafka_2.12`, `kafka_2.13`); each has all from 0.
+    /// Its last patch at Maven Central (`org.apache.kafka:kafka_2.11` to `kafka_2.13`); each line has all from 0.
     last: u8,
 }
 

@@ -171,7 +171,7 @@ pub struct Disk {
     /// How many journal entries were committed so far: the number of the first that is left.
     committed: u64,
     syncs: VecDeque<(DiskOpId, Sync)>,
-    /// For what a power loss leaves, which is nobody else's.
+    /// Draws what a power loss leaves, and nothing else.
     pages: Pages,
 }
 

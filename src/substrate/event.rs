@@ -1,4 +1,4 @@
-//! What the world tells the outside.
+//! Events that the world gives to its observer.
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ impl<O> Observer<O> for () {
 pub struct WorldEvent<'a, O> {
     /// When.
     pub time: Time,
-    /// To whom.
+    /// The node.
     pub node: NodeId,
     /// What.
     pub what: What<'a, O>,
@@ -38,7 +38,7 @@ pub enum What<'a, O> {
     Crashed,
     /// Its host lost power, and with it the process if there was one.
     PowerLost,
-    /// Its process stands still from now on.
+    /// Its process is paused from now on.
     Paused,
     /// Its process runs again.
     Resumed,
@@ -50,21 +50,21 @@ pub enum What<'a, O> {
     Connecting {
         /// Which.
         conn: ConnId,
-        /// To whom.
+        /// The node.
         to: NodeId,
     },
-    /// The connection that it asked for stands.
+    /// The connection that it asked for is open.
     Opened {
         /// Which.
         conn: ConnId,
-        /// With whom.
+        /// The node at the other end.
         peer: NodeId,
     },
     /// It was connected to.
     Accepted {
         /// Which.
         conn: ConnId,
-        /// By whom.
+        /// The node that connected.
         peer: NodeId,
     },
     /// It closed a connection.
@@ -76,7 +76,7 @@ pub enum What<'a, O> {
     Closed {
         /// Which.
         conn: ConnId,
-        /// With whom.
+        /// The node at the other end.
         peer: NodeId,
         /// Why.
         why: Closed,
@@ -85,7 +85,7 @@ pub enum What<'a, O> {
     Delivered {
         /// Where.
         conn: ConnId,
-        /// From whom.
+        /// The node that sent them.
         from: NodeId,
         /// What.
         bytes: &'a Bytes,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Process, World, WorldConfig, simulate};
+use super::world::{Process, World, WorldConfig, simulate};
 use crate::vocab::step::{Effects, Input};
 use crate::vocab::{Clock, NodeId, Seed};
 

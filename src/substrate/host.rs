@@ -35,7 +35,7 @@ pub enum Outgoing {
     Connect {
         /// The connection that this becomes.
         conn: ConnId,
-        /// Whom to reach.
+        /// The node to reach.
         to: NodeId,
     },
     /// Bytes.
@@ -60,7 +60,7 @@ pub enum Held {
     Accepted {
         /// The connection.
         conn: ConnId,
-        /// Who connected.
+        /// The node that connected.
         peer: NodeId,
     },
     /// A timer was due.
@@ -130,7 +130,7 @@ pub struct Host {
     pub is_running: bool,
     /// Whether the process has decided to end, and only waits for its disk.
     pub is_exiting: bool,
-    /// Whether the process stands still.
+    /// Whether the process is paused.
     pub is_paused: bool,
     /// Counts the starts of its process: nothing of an older one reaches the present one.
     pub incarnation: u32,

@@ -58,7 +58,7 @@ pub enum Turn {
 pub enum Life {
     /// It goes on.
     On,
-    /// It wants to end and only waits for its disk: it is told nothing more, and what it asked for
+    /// It wants to end and only waits for its disk: it gets no more input, and what it asked for
     /// behind its end does not happen.
     Ending,
     /// It ended.
@@ -72,7 +72,7 @@ pub struct Kernel<O, W> {
     pub now: Time,
     /// How many events happened.
     pub events: u64,
-    /// Who watches.
+    /// The observer.
     pub observer: W,
     /// By node.
     pub hosts: Vec<Host>,
@@ -132,7 +132,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         &mut self.hosts[usize::from(node.0)]
     }
 
-    /// Tells the observer.
+    /// Gives an event to the observer.
     pub fn tell(&mut self, node: NodeId, what: What<'_, O>) {
         self.observer.event(&WorldEvent { time: self.now, node, what });
     }
@@ -220,7 +220,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         Life::On
     }
 
-    /// Lets go what waited for disk writes that are done.
+    /// Performs the effects that waited for disk writes that are done.
     pub fn flush(&mut self, node: NodeId) -> Turn {
         let now = self.now;
         while let Some((ready, _)) = self.host(node).outbox.front() {
@@ -339,7 +339,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Input::Opened(conn) => (*conn, What::Opened { conn: *conn, peer }),
             Input::Accepted { conn, .. } => (*conn, What::Accepted { conn: *conn, peer }),
             Input::Closed { conn, why } => (*conn, What::Closed { conn: *conn, peer, why: *why }),
-            other => unreachable!("the network told a process {other:?}"),
+            other => unreachable!("the network gave a process {other:?}"),
         };
         let host = self.host(node);
         if host.is_exiting || !host.closing.is_empty() && host.closing.contains(&conn) {

@@ -3,7 +3,7 @@
 //! The only folder that names madsim, and it needs little of it: a runtime that makes libc's clocks
 //! and randomness deterministic for dependencies, and a clock to move. Of that runtime the world is
 //! the one task. It takes the next event from one queue, moves the clock to it, steps the process
-//! that it is for, and applies the effects. A process never sees who drives it
+//! that it is for, and applies the effects. A process does not know what drives it
 //! ([`crate::vocab::step`]), and the world never sees what a process is: it is generic over
 //! [`Process`] and over the [`Observer`] that watches.
 //!
@@ -15,7 +15,7 @@
 //! | `network.rs`, `link.rs` | connections over directed links; what of TCP is modelled |
 //! | `host.rs` | power, pause, wall clock, disk speed |
 //! | `disk.rs` | page cache and platter |
-//! | `event.rs` | what an observer is told |
+//! | `event.rs` | what an observer gets |
 //! | `floor.rs` | a world that does nothing, for measuring |
 //!
 //! Randomness comes from the streams `sched` (ties of the queue), `net/link/<from>-<to>` and

@@ -6,16 +6,16 @@
 //!
 //! - **Closed** in order: the peer sees [`Closed::Eof`] behind all that was sent before.
 //! - **Reset**: the process died, its kernel says so ([`Closed::Reset`], one latency later); or
-//!   somebody sent to a host that has forgotten the connection, and is told so a round trip later.
+//!   a host got bytes for a connection that it has forgotten, and its answer arrives a round trip later.
 //! - **Silence**: the way is cut, or the host has no power. Nothing is said. What is sent into a
 //!   cut is held, as TCP would send it again and again, and arrives, in order, a retransmission
 //!   timeout after the heal. What was sent to a host without power is tried again when the host is
 //!   back, and is answered by a reset.
 //!
-//! Left out: windows and acknowledgements (who wants to hold back what the other end does not take can ask how much
+//! Left out: windows and acknowledgements (a sender that limits itself can ask how much
 //! is [in flight](Network::in_flight)). A cut of one direction therefore never stops the other
 //! direction, which real TCP would stop once its send window is full of bytes whose
-//! acknowledgements do not come; a connection never gives up by itself (`tcp_retries2`), and
+//! acknowledgements do not come; a connection never ends by itself (`tcp_retries2`), and
 //! senders never block.
 
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ use crate::vocab::{ConnId, NodeId, Seed, Time};
 /// Marks the accepting end of a connection of a host to itself, whose two ends need two ids.
 const LOOPBACK_BIT: u64 = 1 << 63;
 
-/// Who asked for the connection, and who accepted it.
+/// The end that asked for the connection, and the end that accepted it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The end that connected.
@@ -77,7 +77,7 @@ pub type Due = (Time, Arrival);
 /// What an arrival does.
 #[derive(Debug, Default)]
 pub struct Reaction {
-    /// What the process is told, and who is at the other end.
+    /// The input of the process, and the node at the other end.
     pub input: Option<(Input, NodeId)>,
     /// What the kernel of the host answers.
     pub reply: Option<Due>,
@@ -95,10 +95,10 @@ pub enum Reach {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum EndState {
     /// A client that waits for the handshake.
     Connecting,
-    /// A server that has not heard of the connection.
+    /// A server that has not got the connection request.
     Unborn,
     /// Bytes can be sent.
     Open,
@@ -110,14 +110,14 @@ enum State {
 #[derive(Debug)]
 struct End {
     node: NodeId,
-    state: State,
+    state: EndState,
     /// When the last segment that was sent arrives.
     last_arrival: Time,
     /// Whether the end of the stream was sent.
     ended: bool,
     /// Since when segments to this end are lost because its host has no power.
     unanswered_since: Option<Time>,
-    /// Bytes that were sent from here and have not come to the host at the other end.
+    /// Bytes that were sent from here and have not arrived at the host of the other end.
     in_flight: usize,
     /// Segments that wait for a cut to heal, and since when.
     held: VecDeque<Segment>,
@@ -125,7 +125,7 @@ struct End {
 }
 
 impl End {
-    fn new(node: NodeId, state: State) -> Self {
+    fn new(node: NodeId, state: EndState) -> Self {
         Self {
             node,
             state,
@@ -229,8 +229,8 @@ impl Network {
     pub fn connect(&mut self, now: Time, id: ConnId, from: NodeId, to: NodeId) -> Option<Due> {
         let conn = Conn {
             id: id.0,
-            client: End::new(from, State::Connecting),
-            server: End::new(to, State::Unborn),
+            client: End::new(from, EndState::Connecting),
+            server: End::new(to, EndState::Unborn),
             syn_travels: false,
         };
         let slot = match self.free.pop() {
@@ -251,17 +251,17 @@ impl Network {
     /// is gone.
     ///
     /// # Panics
-    /// When the connection is another node's, or does not stand yet.
+    /// When the connection is another node's, or is not open yet.
     pub fn send(&mut self, now: Time, id: ConnId, node: NodeId, bytes: Bytes) -> Option<Due> {
         let (slot, side) = self.locate(id, node)?;
         match self.conns[slot as usize].end(side).state {
-            State::Open if bytes.is_empty() => None,
-            State::Open => {
+            EndState::Open if bytes.is_empty() => None,
+            EndState::Open => {
                 self.conns[slot as usize].end_mut(side).in_flight += bytes.len();
                 self.transmit(now, slot, side, Segment::Data(bytes), 0)
             }
-            State::Gone => None,
-            State::Connecting | State::Unborn => {
+            EndState::Gone => None,
+            EndState::Connecting | EndState::Unborn => {
                 panic!("{} sends on {id:?} before it is opened", self.names[usize::from(node.0)])
             }
         }
@@ -276,8 +276,8 @@ impl Network {
         self.finish(now, slot, side, Closed::Eof)
     }
 
-    /// Bytes that `node` has sent on a connection and that have not come to the other end's host: what TCP would
-    /// hold as not acknowledged. 0 when nobody knows the connection any more.
+    /// Bytes that `node` has sent on a connection and that have not arrived at the other end's host: what TCP would
+    /// hold as not acknowledged. 0 when both ends have forgotten the connection.
     ///
     /// # Panics
     /// When the connection is another node's.
@@ -286,14 +286,14 @@ impl Network {
         place.map_or(0, |(slot, side)| self.conns[slot as usize].end(side).in_flight)
     }
 
-    /// Whether what arrives still finds somebody.
+    /// Whether the receiving end still exists.
     pub fn is_awaited(&self, arrival: &Arrival) -> bool {
         let conn = &self.conns[arrival.slot as usize];
         conn.id == arrival.id
-            && matches!(conn.end(arrival.to).state, State::Open | State::Connecting)
+            && matches!(conn.end(arrival.to).state, EndState::Open | EndState::Connecting)
     }
 
-    /// The host at which `arrival` arrives; `None` when nobody remembers the connection.
+    /// The host at which `arrival` arrives; `None` when both ends have forgotten the connection.
     pub fn target(&self, arrival: &Arrival) -> Option<NodeId> {
         let conn = &self.conns[arrival.slot as usize];
         (conn.id == arrival.id).then(|| conn.end(arrival.to).node)
@@ -322,14 +322,14 @@ impl Network {
         let peer = sender.node;
         let end = conn.end_mut(to);
         let input = match (end.state, segment) {
-            (State::Unborn, Segment::Syn) => return self.accept(now, slot, reach),
-            (State::Connecting, Segment::SynAck) => {
-                end.state = State::Open;
+            (EndState::Unborn, Segment::Syn) => return self.accept(now, slot, reach),
+            (EndState::Connecting, Segment::SynAck) => {
+                end.state = EndState::Open;
                 Input::Opened(local)
             }
-            (State::Open, Segment::Data(bytes)) => Input::Received { conn: local, bytes },
-            (State::Open | State::Connecting, Segment::End(why)) => {
-                end.state = State::Gone;
+            (EndState::Open, Segment::Data(bytes)) => Input::Received { conn: local, bytes },
+            (EndState::Open | EndState::Connecting, Segment::End(why)) => {
+                end.state = EndState::Gone;
                 end.held.clear();
                 self.release(slot);
                 Input::Closed { conn: local, why }
@@ -343,14 +343,14 @@ impl Network {
     fn accept(&mut self, now: Time, slot: u32, reach: Reach) -> Reaction {
         let conn = &mut self.conns[slot as usize];
         if reach == Reach::Refusing {
-            conn.server.state = State::Gone;
+            conn.server.state = EndState::Gone;
             conn.server.ended = true;
             let refusal = Segment::End(Closed::Refused);
             let reply = self.transmit(now, slot, Side::Server, refusal, 0);
             self.release(slot);
             return Reaction { input: None, reply };
         }
-        conn.server.state = State::Open;
+        conn.server.state = EndState::Open;
         let peer = conn.client.node;
         let input = Input::Accepted { conn: conn.local_id(Side::Server), peer };
         let reply = self.transmit(now, slot, Side::Server, Segment::SynAck, 0);
@@ -360,7 +360,7 @@ impl Network {
     /// Something came for an end that its host does not know, or not any more.
     fn answer_stray(&mut self, now: Time, slot: u32, to: Side) -> Option<Due> {
         let conn = &mut self.conns[slot as usize];
-        let sender_waits = conn.end(to.other()).state == State::Open;
+        let sender_waits = conn.end(to.other()).state == EndState::Open;
         let end = conn.end_mut(to);
         if end.ended || !sender_waits {
             return None;
@@ -384,7 +384,7 @@ impl Network {
                 if conn.id == 0 || conn.end(side).node != node {
                     continue;
                 }
-                let peer_asks = conn.end(side.other()).state == State::Connecting;
+                let peer_asks = conn.end(side.other()).state == EndState::Connecting;
                 let end = conn.end_mut(side);
                 let first = end.held.front();
                 let answer_lost = peer_asks
@@ -393,10 +393,10 @@ impl Network {
                 end.ended = false;
                 if answer_lost {
                     // The client has no answer yet, and will ask again.
-                    end.state = State::Unborn;
+                    end.state = EndState::Unborn;
                     end.unanswered_since = Some(now);
-                } else if end.state != State::Unborn {
-                    end.state = State::Gone;
+                } else if end.state != EndState::Unborn {
+                    end.state = EndState::Gone;
                 }
                 self.release(slot);
             }
@@ -415,9 +415,9 @@ impl Network {
                 let Some(since) = conn.end_mut(side).unanswered_since.take() else { continue };
                 let peer = conn.end(side.other());
                 let again = match peer.state {
-                    State::Connecting => Segment::Syn,
-                    State::Open => Segment::Data(Bytes::new()),
-                    State::Unborn | State::Gone => continue,
+                    EndState::Connecting => Segment::Syn,
+                    EndState::Open => Segment::Data(Bytes::new()),
+                    EndState::Unborn | EndState::Gone => continue,
                 };
                 let from = peer.node;
                 let after = self.link(from, node).retry_after(since, now);
@@ -427,7 +427,7 @@ impl Network {
         due
     }
 
-    /// Opens the way from one host to another again, and lets go what was held there.
+    /// Opens the way from one host to another again, and sends on what was held there.
     pub fn heal(&mut self, now: Time, from: NodeId, to: NodeId) -> Vec<Due> {
         let mut due = Vec::new();
         self.link(from, to).cut = false;
@@ -465,12 +465,12 @@ impl Network {
                 end.held.clear();
                 end.ended = true;
                 match end.state {
-                    State::Connecting | State::Open => {
+                    EndState::Connecting | EndState::Open => {
                         let segment = Segment::End(Closed::Reset);
                         due.push((now, Arrival { slot, to, id, segment }));
                     }
-                    State::Unborn => end.state = State::Gone,
-                    State::Gone => {}
+                    EndState::Unborn => end.state = EndState::Gone,
+                    EndState::Gone => {}
                 }
             }
         }
@@ -495,7 +495,7 @@ impl Network {
         for (slot, conn) in (0u32..).zip(&self.conns) {
             for side in [Side::Client, Side::Server] {
                 let end = conn.end(side);
-                let is_live = matches!(end.state, State::Open | State::Connecting);
+                let is_live = matches!(end.state, EndState::Open | EndState::Connecting);
                 if conn.id != 0 && end.node == node && is_live {
                     ends.push((slot, side));
                 }
@@ -505,18 +505,18 @@ impl Network {
         ends
     }
 
-    /// Ends one end, and tells the other if there is something to tell.
+    /// Ends one end, and sends the other a segment if it needs one.
     fn finish(&mut self, now: Time, slot: u32, side: Side, why: Closed) -> Option<Due> {
         let end = self.conns[slot as usize].end_mut(side);
-        let was = std::mem::replace(&mut end.state, State::Gone);
+        let was = std::mem::replace(&mut end.state, EndState::Gone);
         let due = match was {
-            State::Open => {
+            EndState::Open => {
                 end.ended = true;
                 self.transmit(now, slot, side, Segment::End(why), 0)
             }
-            // Whoever answers the handshake will be told that nobody waits for it.
-            State::Connecting => None,
-            State::Unborn | State::Gone => {
+            // The answer to the handshake will be reset.
+            EndState::Connecting => None,
+            EndState::Unborn | EndState::Gone => {
                 end.state = was;
                 None
             }
@@ -558,16 +558,16 @@ impl Network {
         Some((arrival, Arrival { slot, to: side.other(), id, segment }))
     }
 
-    /// Forgets a connection of which nobody knows any more.
+    /// Removes a connection that both ends have forgotten.
     fn release(&mut self, slot: u32) {
         let conn = &mut self.conns[slot as usize];
-        // A client that went away before its wish to connect got through: the server never hears of
+        // The client left before its request to connect arrived: the server never gets
         // it.
-        let client_gone = conn.client.state == State::Gone;
-        if client_gone && conn.server.state == State::Unborn && !conn.syn_travels {
-            conn.server.state = State::Gone;
+        let client_gone = conn.client.state == EndState::Gone;
+        if client_gone && conn.server.state == EndState::Unborn && !conn.syn_travels {
+            conn.server.state = EndState::Gone;
         }
-        if conn.id != 0 && client_gone && conn.server.state == State::Gone {
+        if conn.id != 0 && client_gone && conn.server.state == EndState::Gone {
             self.by_id.remove(conn.id);
             conn.id = 0;
             conn.client.held.clear();

@@ -1,6 +1,6 @@
-//! The one queue of the world: what happens next.
+//! The one queue of the world.
 //!
-//! A binary heap of small entries; what they stand for lies in a slab, so that a sift moves 24
+//! A binary heap of small entries; their content is in a slab, so that a sift moves 24
 //! bytes. The order is (time, tie, sequence): ties of one moment are broken by the stream `sched`,
 //! so that a run does not depend on the order in which code happened to schedule things, and other
 //! seeds try other orders.

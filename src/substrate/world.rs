@@ -20,7 +20,7 @@ pub trait Process {
     /// What it can observe about itself.
     type Observation;
 
-    /// Is told one thing, and answers by filling `effects`.
+    /// Processes one input, and answers by filling `effects`.
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects<Self::Observation>);
 }
 
@@ -232,7 +232,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     }
 
     /// Takes the power from the host: the process dies, the disk keeps its platter and what the
-    /// seed says of the rest, nobody is told anything. False when it has none.
+    /// seed says of the rest, and peers get no sign of it. False when it has none.
     pub fn power_loss(&mut self, node: NodeId) -> bool {
         if !self.has_power(node) {
             return false;
@@ -249,9 +249,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.start(node);
     }
 
-    /// Lets the process stand still, as a long garbage collection does. Its connections stay up and
-    /// its kernel accepts new ones; what comes for it waits. False when it does not run, or stands
-    /// still already.
+    /// Pauses the process, as a long garbage collection does. Its connections stay up and its kernel
+    /// accepts new ones; its inputs wait. False when it does not run, or is paused already.
     pub fn pause(&mut self, node: NodeId) -> bool {
         let host = self.kernel.host(node);
         if !host.is_running || host.is_paused {
@@ -262,7 +261,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         true
     }
 
-    /// Lets a paused process run again: it is told at once, in order, what came meanwhile, its due
+    /// Lets a paused process run again: it gets at once, in order, the inputs that waited, its due
     /// timers included. False when it is not paused.
     pub fn resume(&mut self, node: NodeId) -> bool {
         let host = self.kernel.host(node);
@@ -273,14 +272,14 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.kernel.tell(node, What::Resumed);
         let turn = self.kernel.flush(node);
         self.take(turn);
-        // A process that ends meanwhile is told no more.
+        // A process that ends meanwhile gets no more of them.
         while let Some(turn) = self.kernel.next_held(node) {
             self.take(turn);
         }
         true
     }
 
-    /// Asks the process to end in an orderly way; a paused one hears of it when it resumes. False
+    /// Asks the process to end in an orderly way; a paused one gets this when it resumes. False
     /// when it does not run.
     pub fn shutdown(&mut self, node: NodeId) -> bool {
         let host = self.kernel.host(node);
@@ -301,7 +300,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.kernel.hosts[usize::from(node.0)].is_running
     }
 
-    /// Whether the process stands still.
+    /// Whether the process is paused.
     pub fn is_paused(&self, node: NodeId) -> bool {
         self.kernel.hosts[usize::from(node.0)].is_paused
     }
@@ -317,7 +316,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     }
 
     /// Lets the outside act as the process of `node` would in a step: what a gateway or a driver of
-    /// a client needs. `None` when the process does not run, stands still or is ending.
+    /// a client needs. `None` when the process does not run, is paused or is ending.
     pub fn drive<R>(
         &mut self,
         node: NodeId,
@@ -354,7 +353,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         Duration::from_nanos(self.link(from, to).extra_ns)
     }
 
-    /// Resets all connections between two hosts, at both ends, whoever made them.
+    /// Resets all connections between two hosts, at both ends.
     pub fn reset(&mut self, one: NodeId, other: NodeId) {
         let due = self.kernel.network.reset(self.kernel.now, one, other);
         self.kernel.schedule(due);
@@ -432,23 +431,23 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     // ---- what is inside ----
 
-    /// Who watches.
+    /// The observer.
     pub fn observer(&self) -> &W {
         &self.kernel.observer
     }
 
-    /// Who watches, to be changed.
+    /// The observer, to change it.
     pub fn observer_mut(&mut self) -> &mut W {
         &mut self.kernel.observer
     }
 
-    /// The process, if it runs, and who watches: for telling the one what the other holds.
+    /// The process, if it runs, and the observer: to give the one what the other holds.
     pub fn process_and_observer(&mut self, node: NodeId) -> (Option<&P>, &mut W) {
         let process = self.programs[usize::from(node.0)].process.as_ref();
         (process, &mut self.kernel.observer)
     }
 
-    /// Ends the world and gives back who watched.
+    /// Ends the world and returns the observer.
     pub fn into_observer(self) -> W {
         self.kernel.observer
     }
@@ -458,15 +457,15 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         &self.kernel.hosts[usize::from(node.0)].name
     }
 
-    /// Whether the host of `node` answers at once that nobody listens: it has power, and no process that takes
+    /// Whether the host of `node` refuses connections at once: it has power, and no process that takes
     /// connections. A host without power answers nothing.
     pub fn refuses(&self, node: NodeId) -> bool {
         let host = &self.kernel.hosts[usize::from(node.0)];
         host.has_power && (!host.is_running || host.is_exiting)
     }
 
-    /// Bytes that `node` has sent on a connection and that have not come to its other end; what waits for a paused
-    /// process has not.
+    /// Bytes that `node` has sent on a connection and that have not arrived at its other end; what waits for a paused
+    /// process has not arrived.
     ///
     /// # Panics
     /// When the connection is another node's.

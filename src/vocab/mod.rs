@@ -6,33 +6,34 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | acknowledged | told to the client as written: for `acks=all`, committed; for `acks=1`, appended by the leader |
+//! | acknowledged | the client got the answer that it is written: for `acks=all`, committed; for `acks=1`, appended by the leader |
 //! | append | to put record batches at the end of a replica's log |
 //! | broker | one server of the Kafka cluster |
-//! | broker epoch | czxid of the broker's registration znode; tells two lives of one broker apart (KIP-380) |
+//! | broker epoch | czxid of the broker's registration znode; distinguishes two processes of one broker (KIP-380) |
 //! | committed | below the high watermark of a leader: on every in-sync replica |
 //! | controller | the broker that elects leaders; itself elected through `/controller` |
-//! | ZooKeeper | the ZooKeeper-like service, an *ensemble* of *servers*; Kafka's own are written in full |
 //! | czxid, mzxid | zxid that created, last modified, a znode |
-//! | fault | what is injected |
-//! | fetch | how followers and consumers pull |
+//! | fault | what is injected into a run: a crash, a cut link, a slow disk |
+//! | fetch | the request by which followers and consumers read from a leader |
 //! | fingerprint | hash over every delivery, disk operation and observation of a run |
 //! | follower | a replica that is not the leader |
 //! | high watermark | first offset that is not yet committed, as far as one replica knows |
 //! | in-sync replicas (ISR) | replicas that keep up with the leader; the only ones eligible for a clean election |
-//! | leader | the replica of a partition that takes writes |
+//! | leader | the replica of a partition that takes writes; in an ensemble, the server that commits transactions |
+//! | learner, follower | in an ensemble: a server that joins a leader, one that serves with it |
 //! | leader epoch | counts the elections of a partition |
 //! | log end offset | offset the next record of a log will get |
 //! | mutant | a known bug that is planted, to show that a checker finds it |
 //! | node | any process of the simulated cluster: ZooKeeper server, broker, producer, consumer |
-//! | observation | what a node tells the history about itself |
+//! | observation | what a node adds to the history about itself |
 //! | partition epoch | dataVersion of a partition's state znode (`zkVersion`) |
 //! | plan | a scenario with nothing left to chance |
 //! | platter, page cache | what a disk keeps across a power loss, across a process crash |
 //! | seed, stream | the one number of a run; a named, independent sequence drawn from it |
-//! | session | a client's life at ZooKeeper; its ephemeral znodes end with it |
-//! | violation | what is found |
+//! | session | what ZooKeeper knows of one client, across connections; its ephemeral znodes end with it |
+//! | violation | a property that does not hold in a run |
 //! | znode | a node of ZooKeeper's data tree |
+//! | ZooKeeper | an *ensemble* of *servers* that keep the data tree; a server alone is *standalone* |
 //! | zxid | position in ZooKeeper's sequence of transactions: epoch ‖ counter |
 
 mod acks;

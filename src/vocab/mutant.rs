@@ -84,16 +84,16 @@ mutants! {
     /// A leader does not look at its high watermark again when the in-sync replicas have shrunk.
     StallAfterShrink = "stall-after-shrink"
         from "KAFKA-13091 (row 32)";
-    /// A leader whose AlterPartition request got no answer waits for one for ever.
+    /// A leader whose AlterPartition request got no answer waits for one without end.
     ForgetUnansweredIsrChange = "forget-unanswered-isr-change"
         from "KAFKA-12686, KAFKA-13254 (row 31)";
     /// Consumers read up to the end of the leader's log, beyond what is committed.
     ReadAboveHighWatermark = "read-above-high-watermark"
         from "KAFKA-9196, KAFKA-3159 (row 38, R10)";
-    /// A consumer that is ahead of a new leader's high watermark is told that its offset is out of range.
+    /// A consumer that is ahead of a new leader's high watermark gets OFFSET_OUT_OF_RANGE.
     OutOfRangeAboveHighWatermark = "out-of-range-above-high-watermark"
         from "KIP-392, OFFSET_NOT_AVAILABLE (row 40)";
-    /// A follower does not tell the epoch of its last record when it fetches: logs are compared by offsets
+    /// A follower does not send the epoch of its last record when it fetches: logs are compared by offsets
     /// alone.
     CompareOffsetsOnly = "compare-offsets-only"
         from "KIP-101 scenario 2, KAFKA-3919 (row 3, R6)";
@@ -104,7 +104,7 @@ mutants! {
     /// A leader notes its epoch only with the first record that it appends.
     ForgetEpochOfElection = "forget-epoch-of-election"
         from "KAFKA-7415 (row 4)";
-    /// A leader serves fetches whatever leader epoch the fetcher goes by.
+    /// A leader serves fetches without checking the fetcher's leader epoch.
     FetchUnfenced = "fetch-unfenced"
         from "KIP-320, KAFKA-6880 (row 5)";
     /// A broker that becomes leader goes on in the epoch that it followed in.
@@ -132,7 +132,7 @@ mutants! {
     ReuseControllerEpoch = "reuse-controller-epoch"
         from "KAFKA-6082 (row 26, R15)";
     /// A controller whose session expired finishes what it had begun in its next session, and writes it
-    /// without checking that nobody was elected meanwhile.
+    /// without checking that no other controller was elected meanwhile.
     WriteAsZombie = "write-as-zombie"
         from "KAFKA-6082 (row 26, R15)";
     /// ZooKeeper applies and answers a write before it is on the platter.
@@ -153,7 +153,7 @@ mutants! {
     /// A learner notes the new epoch as its own before the history that it took over is on the platter.
     EpochBeforeLog = "epoch-before-log"
         from "ZOOKEEPER-4643 (row 66, Z4)";
-    /// A leader of an ensemble lets a learner keep the end of its log that nobody else has.
+    /// A leader of an ensemble lets a learner keep the end of its log that no other server has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";
     /// A server of ZooKeeper takes a client that has seen more than it has itself.
@@ -162,7 +162,7 @@ mutants! {
     /// A server of ZooKeeper to which a client moves counts what its watches missed from now on.
     ArmWatchesFromNow = "arm-watches-from-now"
         from "ZOOKEEPER-1667, ZOOKEEPER-1412 (row 79, Z8)";
-    /// ZooKeeper answers a write before it tells the watches of it.
+    /// ZooKeeper answers a write before it sends the events of watches.
     TellWatchesLate = "tell-watches-late"
         from "ZooKeeper's guarantees of watches (Z8)";
     /// ZooKeeper's leader takes a session's writes also from the server that its client has left.
@@ -177,7 +177,7 @@ mutants! {
     /// A producer that gave an operation up ends it again when the answer comes.
     EndTwice = "end-twice"
         from "Jepsen's Kafka checker (part 2b)";
-    /// A producer that is told that its leader leads no more does not look for another before
+    /// A producer whose leader answers that it does not lead any more does not look for another before
     /// metadata.max.age.ms.
     WaitForMetadataAge = "wait-for-metadata-age"
         from "Kafka's NOT_LEADER_OR_FOLLOWER (L6)";
@@ -189,7 +189,7 @@ mutants! {
     /// read.
     GoOnFromEpochEnd = "go-on-from-epoch-end"
         from "KIP-320; Jepsen's Kafka checker, poll-skip (part 2b)";
-    /// A consumer that is told that its leader leads no more does not look for another.
+    /// A consumer whose leader answers that it does not lead any more does not look for another.
     KeepFormerLeader = "keep-former-leader"
         from "KIP-320, KAFKA-7747 (L6)";
 }

@@ -1,9 +1,9 @@
-//! Pages: where bytes stay that are kept for the length of a run.
+//! Pages: memory for bytes that are kept for the length of a run.
 //!
 //! A simulated disk and the process that writes to it keep the same bytes, as a kernel and a process do that
-//! share a page cache. A [`Page`] is filled piece by piece; whoever fills it says when it is full and no longer
-//! read every moment ([`Page::rest`]). From then on it is held packed (LZ4), once for all who hold a piece of
-//! it, and once for all pages of the same content: replicas of a partition hold the same. It is unpacked
+//! share a page cache. A [`Page`] is filled piece by piece; its owner calls [`Page::rest`] when it is full and
+//! no longer read often. From then on it is held packed (LZ4), once for all holders of its pieces, and once
+//! for all pages of the same content: replicas of a partition hold the same. It is unpacked
 //! again for each read, but for the page that was read last.
 //!
 //! None of this can be seen but in the memory that a run takes: a [`Piece`] always reads as what was pushed.
@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_128;
 /// A page that is full holds about so many bytes; a single piece may be larger.
 pub const PAGE_BYTES: usize = 16 * 1024;
 
-/// So many packed pages are there before it is first looked which of them nobody holds any more.
+/// The number of packed pages at which unused ones are first removed.
 const FIRST_SWEEP: usize = 256;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,11 +49,11 @@ impl Packed {
 
 #[derive(Debug, Default)]
 struct Shelf {
-    /// By a hash of the content that is wide enough to stand for it.
+    /// By a hash of the content; 128 bits identify it.
     packed: BTreeMap<u128, Weak<Packed>>,
-    /// How many there are when those that nobody holds are next taken out.
+    /// The number of packed pages at which unused ones are removed next.
     sweep_at: usize,
-    /// Who reads a page in small steps reads it many times.
+    /// The page that was unpacked last: small reads read one page many times.
     last_read: Option<(Arc<Packed>, Bytes)>,
 }
 
@@ -99,7 +99,7 @@ impl Pages {
         Page::new(Content::Open { parts: Vec::new(), len: 0 }, Some(self.clone()))
     }
 
-    /// How many different contents at rest somebody holds.
+    /// How many different packed contents are in use.
     pub fn packed_count(&self) -> usize {
         lock(&self.0).packed.values().filter(|packed| packed.strong_count() > 0).count()
     }

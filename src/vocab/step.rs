@@ -1,10 +1,10 @@
-//! How a node is driven: what it can be told, and what it can ask for.
+//! The interface of a node: its inputs and its effects.
 //!
-//! A node is a pure state machine. It is told one [`Input`] at a time, together with what its clocks show,
-//! and answers by filling [`Effects`]. It cannot see who drives it. The types stand here because both sides
-//! of the joint speak them: the roles in `nodes`, and the world in `substrate`.
+//! A node is a pure state machine. It gets one [`Input`] at a time, together with the time of its clocks,
+//! and answers by filling [`Effects`]. It does not know what drives it. The types are in this folder because
+//! both sides use them: the roles in `nodes`, and the world in `substrate`.
 //!
-//! **Effects are ordered.** What stands behind a disk write leaves the node only when that write is done, so
+//! **Effects are ordered.** An effect behind a disk write leaves the node only when that write is done, so
 //! "append, then answer" is written as just that. Only an end that takes long (an fsync) is an [`Input`] of
 //! its own: [`Input::DiskDone`].
 
@@ -36,18 +36,18 @@ pub enum Closed {
     Reset,
 }
 
-/// What a node is told.
+/// What happens to a node.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// The process begins, with what the disk kept. Always the first input.
     Start(DiskImage),
-    /// A connection that this node asked for stands.
+    /// A connection that this node asked for is open.
     Opened(ConnId),
     /// A peer connected.
     Accepted {
         /// The new connection.
         conn: ConnId,
-        /// Who connected.
+        /// The node that connected.
         peer: NodeId,
     },
     /// Bytes arrived. A connection is a stream: pieces are in order, but are not messages.
@@ -129,7 +129,7 @@ pub enum Effect<O> {
     Connect {
         /// The connection that this becomes.
         conn: ConnId,
-        /// Whom to reach.
+        /// The node to reach.
         to: NodeId,
     },
     /// Send bytes. Lost without a word when the connection is gone.
@@ -159,9 +159,9 @@ pub enum Effect<O> {
         /// What to do.
         request: DiskRequest,
     },
-    /// Tell the history.
+    /// Add an observation to the history.
     Observe(O),
-    /// The process ends, of its own will (a clean shutdown, or a fatal error that it observed before).
+    /// The process exits (a clean shutdown, or a fatal error that it observed before).
     Exit,
 }
 
@@ -229,7 +229,7 @@ impl<O> Effects<O> {
         &self.pages
     }
 
-    /// Tells the history.
+    /// Adds an observation to the history.
     pub fn observe(&mut self, observation: O) {
         self.list.push(Effect::Observe(observation));
     }

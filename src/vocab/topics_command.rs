@@ -9,9 +9,9 @@ pub struct TopicsCommand {
     pub action: TopicsAction,
     /// `--topic`: the topics that it is about; all of them without.
     pub topics: Option<String>,
-    /// Whom it asks.
+    /// What it reads.
     pub via: Via,
-    /// The nodes that it is told to connect to; empty stands for every one of the cluster.
+    /// The nodes that it connects to; empty for all nodes of the cluster.
     pub hosts: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub enum Shown {
     Overridden,
 }
 
-/// Whom `kafka-topics` asks.
+/// What `kafka-topics` reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Via {
     /// `--bootstrap-server` (KIP-377, 2.2+): brokers.

@@ -1,18 +1,16 @@
-//! Compressed record batches, looked through without being kept.
+//! Compressed record batches, checked without keeping the decompressed records.
 //!
-//! A leader opens what a producer sends, to see that there are as many records in it as it says
-//! (`LogValidator.validateMessagesAndAssignOffsetsCompressed`), and stores it as it came. So the records are read
-//! from a stream that is decompressed piece by piece, and skipped. What comes from outside may be made to grow a
-//! thousandfold: no codec takes memory by what is announced, but for a zstd window, which has a bound, and the
-//! whole has one too.
+//! A leader decompresses what a producer sends, to see that there are as many records in it as its header says
+//! (`LogValidator.validateMessagesAndAssignOffsetsCompressed`), and stores the batch as it came. So the records are
+//! read from a stream that is decompressed piece by piece, and skipped. A client from outside can send a batch that
+//! grows a thousandfold: no codec allocates an announced size, except the window of zstd, which is bounded, and the
+//! decompressed size is bounded too.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use ruzstd::decoding::StreamingDecoder;
-
-use super::records::{BATCH_HEADER_BYTES, Batch, BatchError};
 
 /// Most bytes that a batch may decompress to. Kafka has no such bound; its producers fill batches of
 /// `batch.size` = 16 KiB, and limit requests to a mebibyte.
@@ -26,14 +24,17 @@ const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
-/// What is wrong with the stream.
-enum Fault {
-    /// It ends too early, has something behind its records, or one of them is wrong.
+/// What is wrong with compressed records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// They end too early, something follows them, or one of them does not decode.
     Records,
-    /// It does not decompress.
+    /// They do not decompress.
     Codec,
-    /// It is too large.
+    /// They decompress to more than 64 MiB.
     Size,
+    /// The compression type does not exist.
+    UnknownCodec(u8),
 }
 
 impl From<std::io::Error> for Fault {
@@ -45,42 +46,46 @@ impl From<std::io::Error> for Fault {
     }
 }
 
-/// Checks that the records of a compressed batch can be read, are as many as it says, and have offsets within it.
-///
-/// # Errors
-/// [`BatchError::Codec`] when its compression type is unknown, [`BatchError::Decompress`], [`BatchError::Records`],
-/// or [`BatchError::Bomb`] when it decompresses to more than 64 MiB.
-pub fn check(batch: &Batch) -> Result<(), BatchError> {
-    check_within(batch, DECOMPRESSED_MAX)
+/// The compressed records of a batch, and what its header says about them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compressed<'a> {
+    /// 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub(super) codec: u8,
+    pub(super) body: &'a [u8],
+    /// How many records there are.
+    pub(super) count: i32,
+    /// The largest offset of a record, relative to the batch.
+    pub(super) last_delta: i64,
 }
 
-fn check_within(batch: &Batch, limit: u64) -> Result<(), BatchError> {
-    let body = &batch.bytes[BATCH_HEADER_BYTES..];
-    let checked = match batch.compression_type() {
-        1 => pass_all(batch, GzDecoder::new(body), limit),
-        2 => Snappy::new(body).and_then(|snappy| pass_all(batch, snappy, limit)),
-        3 if !body.starts_with(&LZ4_MAGIC) => Err(Fault::Codec),
-        3 => pass_all(batch, FrameDecoder::new(body), limit),
-        4 => StreamingDecoder::new_with_max_window_size(body, WINDOW_MAX)
-            .map_err(|_| Fault::Codec)
-            .and_then(|zstd| pass_all(batch, zstd, limit)),
-        unknown => return Err(BatchError::Codec(unknown)),
-    };
-    checked.map_err(|fault| match fault {
-        Fault::Records => BatchError::Records(batch.base_offset),
-        Fault::Codec => BatchError::Decompress(batch.base_offset),
-        Fault::Size => BatchError::Bomb(batch.base_offset),
-    })
-}
-
-/// Goes over the records of `stream`, which has to end behind the last one.
-fn pass_all(batch: &Batch, stream: impl Read, limit: u64) -> Result<(), Fault> {
-    let last_delta = batch.last_offset - batch.base_offset;
-    let mut records = Records { stream: BufReader::new(stream), read: 0, limit };
-    for _ in 0..batch.count() {
-        records.pass(last_delta)?;
+impl Compressed<'_> {
+    /// Checks that the records can be read, are as many as the header says, and have offsets within the batch.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.check_within(DECOMPRESSED_MAX)
     }
-    if records.stream.fill_buf()?.is_empty() { Ok(()) } else { Err(Fault::Records) }
+
+    fn check_within(&self, limit: u64) -> Result<(), Fault> {
+        let body = self.body;
+        match self.codec {
+            1 => self.pass_all(GzDecoder::new(body), limit),
+            2 => Snappy::new(body).and_then(|snappy| self.pass_all(snappy, limit)),
+            3 if !body.starts_with(&LZ4_MAGIC) => Err(Fault::Codec),
+            3 => self.pass_all(FrameDecoder::new(body), limit),
+            4 => StreamingDecoder::new_with_max_window_size(body, WINDOW_MAX)
+                .map_err(|_| Fault::Codec)
+                .and_then(|zstd| self.pass_all(zstd, limit)),
+            unknown => Err(Fault::UnknownCodec(unknown)),
+        }
+    }
+
+    /// Reads over the records of `stream`, which has to end behind the last one.
+    fn pass_all(&self, stream: impl Read, limit: u64) -> Result<(), Fault> {
+        let mut records = Records { stream: BufReader::new(stream), read: 0, limit };
+        for _ in 0..self.count {
+            records.pass(self.last_delta)?;
+        }
+        if records.stream.fill_buf()?.is_empty() { Ok(()) } else { Err(Fault::Records) }
+    }
 }
 
 /// Records of a stream, one after the other.
@@ -203,11 +208,9 @@ impl Read for Snappy<'_> {
 mod tests {
     use std::io::Write;
 
-    use bytes::Bytes;
-
     use super::*;
     use crate::vocab::Seed;
-    use crate::wire::records::BatchBuilder;
+    use crate::wire::records::{BATCH_HEADER_BYTES, Batch, BatchBuilder};
 
     const CODECS: [u8; 5] = [1, 2, 3, 4, 12];
 
@@ -250,12 +253,10 @@ mod tests {
         }
     }
 
-    /// `batch` with that compression type and what stands for its records.
-    fn with_body(batch: &Batch, codec: u8, body: &[u8]) -> Batch {
-        let mut bytes = batch.bytes[..BATCH_HEADER_BYTES].to_vec();
-        bytes[22] = codec & 7;
-        bytes.extend(body);
-        Batch { bytes: Bytes::from(bytes), ..batch.clone() }
+    /// The records of `batch` replaced by `body`, under that compression type.
+    fn with_body<'a>(batch: &Batch, codec: u8, body: &'a [u8]) -> Compressed<'a> {
+        let last_delta = batch.last_offset - batch.base_offset;
+        Compressed { codec: codec & 7, body, count: batch.count(), last_delta }
     }
 
     #[test]
@@ -263,16 +264,15 @@ mod tests {
         let batch = plain(40, &[7; 90]);
         let records = &batch.bytes[BATCH_HEADER_BYTES..];
         for codec in CODECS {
-            let whole = with_body(&batch, codec % 10, &compressed(codec, records));
-            assert_eq!(check(&whole), Ok(()), "{codec}");
-            let wrong = Err(BatchError::Records(0));
-            let half = &records[..records.len() / 2];
-            assert_eq!(check(&with_body(&batch, codec % 10, &compressed(codec, half))), wrong);
-            let more = [records, &[0]].concat();
-            assert_eq!(check(&with_body(&batch, codec % 10, &compressed(codec, &more))), wrong);
-            let size = records.len() as u64;
-            assert_eq!(check_within(&whole, size), Ok(()), "{codec}");
-            assert_eq!(check_within(&whole, size - 1), Err(BatchError::Bomb(0)), "{codec}");
+            let check =
+                |records: &[u8]| with_body(&batch, codec % 10, &compressed(codec, records)).check();
+            assert_eq!(check(records), Ok(()), "{codec}");
+            assert_eq!(check(&records[..records.len() / 2]), Err(Fault::Records), "{codec}");
+            assert_eq!(check(&[records, &[0]].concat()), Err(Fault::Records), "{codec}");
+            let (body, size) = (compressed(codec, records), records.len() as u64);
+            let whole = with_body(&batch, codec % 10, &body);
+            assert_eq!(whole.check_within(size), Ok(()), "{codec}");
+            assert_eq!(whole.check_within(size - 1), Err(Fault::Size), "{codec}");
         }
     }
 
@@ -281,11 +281,11 @@ mod tests {
         let batch = plain(3, b"value");
         for codec in 1..=4 {
             let garbage = with_body(&batch, codec, &[0x5a; 200]);
-            assert_eq!(check(&garbage), Err(BatchError::Decompress(0)), "{codec}");
+            assert_eq!(garbage.check(), Err(Fault::Codec), "{codec}");
         }
         for codec in 5..=7 {
             let unknown = with_body(&batch, codec, &[0x5a; 200]);
-            assert_eq!(check(&unknown), Err(BatchError::Codec(codec)));
+            assert_eq!(unknown.check(), Err(Fault::UnknownCodec(codec)));
         }
     }
 
@@ -297,7 +297,7 @@ mod tests {
             let body = compressed(codec, records);
             assert!(body.len() < records.len() / 15, "{codec}: {} bytes", body.len());
             let bomb = with_body(&batch, codec, &body);
-            assert_eq!(check_within(&bomb, 1 << 20), Err(BatchError::Bomb(0)), "{codec}");
+            assert_eq!(bomb.check_within(1 << 20), Err(Fault::Size), "{codec}");
         }
     }
 
@@ -305,8 +305,9 @@ mod tests {
     fn a_length_that_snappy_cannot_reach_is_not_made_room_for() {
         // Announces 2 GiB.
         let body = [&[0xff, 0xff, 0xff, 0xff, 0x07][..], &[0; 100]].concat();
-        let lie = with_body(&plain(1, b"value"), 2, &body);
-        assert_eq!(check(&lie), Err(BatchError::Decompress(0)));
+        let batch = plain(1, b"value");
+        let lie = with_body(&batch, 2, &body);
+        assert_eq!(lie.check(), Err(Fault::Codec));
     }
 
     #[test]
@@ -326,7 +327,7 @@ mod tests {
                         _ => damaged.truncate(at.max(1)),
                     }
                 }
-                let _may_be_either = check(&with_body(&batch, codec % 10, &damaged));
+                let _may_be_either = with_body(&batch, codec % 10, &damaged).check();
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Requests of programs that nobody here wrote.
+//! Requests of programs from outside.
 //!
-//! The decoder of `kafka-protocol` makes room for as many elements as an array announces, before it has seen one:
-//! a dozen bytes can make it ask for hundreds of gigabytes. So requests from outside are looked through first:
-//! Produce, which may be large, without making anything of it; the others, which are small, by a decoding in which
-//! every announced number is held against the bytes that are left, as no element takes less than one.
+//! The decoder of `kafka-protocol` allocates as many elements as an array announces, before it has seen one: a
+//! dozen bytes can make it allocate hundreds of gigabytes. So requests from outside are checked first: Produce,
+//! which may be large, by skipping over it; the others, which are small, by a decoding in which every announced
+//! number is compared with the bytes that are left, as no element takes less than one.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::{
@@ -177,10 +177,10 @@ fn plain(api: ApiKey) -> Option<Check> {
     })
 }
 
-/// Bytes that tell a decoder smaller numbers than they hold, where the true ones cannot be lengths.
+/// Bytes that give a decoder smaller numbers than they hold, where the true ones cannot be lengths.
 ///
-/// A plain number may be told wrong, which is why what is decoded is thrown away. A length that is told too small
-/// makes the decoder run out of bytes all the same: so many elements are more than is left.
+/// A plain number may come out wrong, which is why the decoded value is dropped. A length that comes out too small
+/// still makes the decoder run out of bytes: so many elements are more than is left.
 struct BoundedReader {
     bytes: Bytes,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use thiserror::Error;
 
-/// Bytes that do not spell the value that was expected.
+/// Bytes that are not the expected value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JuteError {
     /// The bytes end inside a value.
@@ -16,8 +16,8 @@ pub enum JuteError {
     /// A length below −1, or beyond what a frame may have.
     #[error("a length of {0}")]
     Length(i32),
-    /// A null where a value must stand.
-    #[error("null where a value must stand")]
+    /// A null where a value is needed.
+    #[error("null where a value is needed")]
     Null,
     /// A string that is not UTF-8.
     #[error("a string that is not UTF-8")]
@@ -39,7 +39,7 @@ impl Writer {
         Self::default()
     }
 
-    /// Begins a frame: room for the length stands in front, filled by [`Writer::frame`].
+    /// Begins a frame: its first four bytes are room for the length, which [`Writer::frame`] fills in.
     pub fn framed() -> Self {
         let mut bytes = Vec::with_capacity(128);
         bytes.extend([0; 4]);
@@ -143,7 +143,7 @@ impl Reader {
     /// Reads an int32.
     ///
     /// # Errors
-    /// As all the readers here: when the bytes spell no such value.
+    /// As in all readers of this type: when the bytes are no such value.
     pub fn int(&mut self) -> Result<i32, JuteError> {
         self.bytes.try_get_i32().map_err(|_| JuteError::Short)
     }

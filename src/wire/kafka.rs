@@ -1,7 +1,7 @@
 //! Kafka requests and responses with their headers, as the published protocol has them.
 //!
-//! The messages themselves are those of the crate `kafka-protocol`; here stand the headers, the length
-//! prefix and the rule for versions that are not spoken.
+//! The messages themselves are those of the crate `kafka-protocol`; this file has the headers, the length
+//! prefix and the rule for unsupported versions.
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind, ResponseHeader, ResponseKind};

@@ -10,7 +10,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::compressed;
+use super::compressed::{Compressed, Fault};
 use crate::vocab::{LeaderEpoch, Offset};
 
 /// Bytes of a batch before its records.
@@ -40,10 +40,10 @@ pub enum BatchError {
     /// A compression type that does not exist.
     #[error("batch has compression type {0}")]
     Codec(u8),
-    /// What is compressed is damaged.
+    /// Its compressed records do not decompress.
     #[error("batch at offset {0} does not decompress")]
     Decompress(Offset),
-    /// What is compressed is larger than is looked through.
+    /// It decompresses to more than 64 MiB.
     #[error("batch at offset {0} decompresses to too much")]
     Bomb(Offset),
     /// Compressed: stored as it came, and no simulated client opens it.
@@ -178,10 +178,11 @@ impl Batch {
     /// Checks that its records decode, also when they are compressed.
     ///
     /// # Errors
-    /// [`BatchError::Records`]; of a compressed batch those of [`compressed::check`].
+    /// [`BatchError::Records`]; of a compressed batch also [`BatchError::Codec`], [`BatchError::Decompress`] and
+    /// [`BatchError::Bomb`].
     pub fn check_records(&self) -> Result<(), BatchError> {
         if self.is_compressed() {
-            return compressed::check(self);
+            return self.check_compressed();
         }
         let error = BatchError::Records(self.base_offset);
         let mut reader = Reader { bytes: &self.bytes, at: BATCH_HEADER_BYTES };
@@ -192,6 +193,21 @@ impl Batch {
             }
         }
         if reader.at == self.bytes.len() { Ok(()) } else { Err(error) }
+    }
+
+    fn check_compressed(&self) -> Result<(), BatchError> {
+        let records = Compressed {
+            codec: self.compression_type(),
+            body: &self.bytes[BATCH_HEADER_BYTES..],
+            count: self.count(),
+            last_delta: self.last_offset - self.base_offset,
+        };
+        records.check().map_err(|fault| match fault {
+            Fault::Records => BatchError::Records(self.base_offset),
+            Fault::Codec => BatchError::Decompress(self.base_offset),
+            Fault::Size => BatchError::Bomb(self.base_offset),
+            Fault::UnknownCodec(codec) => BatchError::Codec(codec),
+        })
     }
 
     /// How its records are compressed: 0 not at all, 1 gzip, 2 snappy, 3 lz4, 4 zstd (2.1+, KIP-110); others do not

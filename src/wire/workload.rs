@@ -1,4 +1,4 @@
-//! What a workload's record value holds: who wrote it, and which of its records it is.
+//! The value of a workload's record: its producer, and its number.
 //!
 //! `p0:417:` followed by filling up to the record size; readable in any Kafka tool.
 

@@ -9,7 +9,7 @@ use crate::vocab::{BrokerId, Mutant, NodeId};
 /// The port of every broker's listener for the cluster's own nodes.
 pub const PORT: i32 = 9092;
 
-/// A second listener, for whoever comes from outside of the simulated network (`listeners=…,EXTERNAL://…`).
+/// A second listener, for clients from outside of the simulated network (`listeners=…,EXTERNAL://…`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalListener {
     /// The node whose connections come in here.

@@ -14,7 +14,7 @@ use crate::vocab::{
     BrokerId, Clock, ConnId, LeaderEpoch, PartitionEpoch, Time, TimerId, TopicPartition,
 };
 
-/// A part of a broker; tells whose a timer or a ZooKeeper server request is, by the highest byte of its number.
+/// A part of a broker. The highest byte of a timer's or a ZooKeeper request's number names its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Part {
@@ -40,7 +40,7 @@ impl Part {
         (u64::from(self as u8) << Self::SHIFT) | number
     }
 
-    /// Whose `marked` is, and the number without the mark.
+    /// The part of `marked`, and the number without the mark.
     ///
     /// # Panics
     /// When no part marked it.
@@ -88,7 +88,7 @@ pub struct IsrChange {
 /// How a wanted change of in-sync replicas ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IsrOutcome {
-    /// It stands in ZooKeeper; these are the in-sync replicas and the partition epoch now.
+    /// It is written to ZooKeeper; these are the in-sync replicas and the partition epoch now.
     Committed {
         /// The in-sync replicas.
         isr: Vec<BrokerId>,
@@ -100,7 +100,7 @@ pub enum IsrOutcome {
     /// It is refused for good; the committed in-sync replicas stay (ZooKeeper path: bad version;
     /// AlterPartition: INELIGIBLE_REPLICA, OPERATION_NOT_ATTEMPTED).
     Refused,
-    /// Somebody knows of a newer state: the change stays pending until a LeaderAndIsr request comes
+    /// There is a newer state: the change stays pending until a LeaderAndIsr request comes
     /// (FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION, UNKNOWN_TOPIC_OR_PARTITION).
     Superseded,
 }

@@ -1,7 +1,7 @@
 //! Creates a cluster's topics and waits until they are ready, as an operator does with `kafka-topics --create`.
 //!
-//! It waits for all brokers to be there, asks the controller to create the topics, and ends when every broker
-//! knows all brokers and a leader for every partition of every topic. Then clients can begin.
+//! It waits until all brokers are registered, asks the controller to create the topics, and ends when every broker
+//! knows all brokers and a leader for every partition of every topic. Then clients can start.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,8 +85,8 @@ pub struct AdminConfig {
     pub retry_backoff: Duration,
     /// The longest wait before a refused creation is tried again; the wait doubles each time.
     pub retry_backoff_max: Duration,
-    /// After this time it says so, and no longer waits for all brokers before it creates the topics; it never
-    /// gives up.
+    /// After this time it logs a warning, and no longer waits for all brokers before it creates the topics; it
+    /// never gives up.
     pub time_limit: Duration,
     /// `request.timeout.ms`, `reconnect.backoff.ms` …
     pub connection: ConnectionConfig,
@@ -113,7 +113,7 @@ impl AdminConfig {
     }
 }
 
-/// What the admin knows of one broker.
+/// One broker, as the admin knows it.
 #[derive(Debug)]
 struct Peer {
     node: NodeId,
@@ -121,14 +121,14 @@ struct Peer {
     asked: bool,
     /// It is not asked before this moment.
     next_ask: Time,
-    /// Whether its picture of the cluster is whole.
+    /// Whether it knows all brokers, and a leader for every partition.
     complete: bool,
 }
 
-/// The tag of CreateTopics requests; Metadata requests have the place of their broker.
+/// The tag of CreateTopics requests; the tag of a Metadata request is the place of its broker.
 const CREATE_TAG: u64 = u64::MAX;
 
-/// An operator who creates topics.
+/// The operator that creates the topics.
 #[derive(Debug)]
 pub struct Admin {
     config: AdminConfig,
@@ -147,7 +147,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// An admin that begins at [`Input::Start`] and ends its process when the topics are ready. `roster` is
+    /// An admin that starts with [`Input::Start`] and ends its process when the topics are ready. `roster` is
     /// its DNS.
     pub fn new(config: AdminConfig, roster: Arc<Roster>, stream: Stream) -> Self {
         let versions = ApiVersions::of(config.version);
@@ -197,16 +197,16 @@ impl Admin {
         }
         self.net.expire(now, effects, &mut happened);
         self.digest(now, &mut happened);
-        self.metadata.tell(effects);
+        self.metadata.observe_changes(effects);
         self.happened = happened;
         if self.is_done() {
-            info!("all brokers are there and all topics have leaders");
+            info!("all brokers are registered and all topics have leaders");
             effects.exit();
             return;
         }
         let overdue_at = *self.overdue_at.get_or_insert(now + self.config.time_limit);
         if now >= overdue_at && !self.overdue {
-            warn!(limit = ?self.config.time_limit, "topics are not ready in time, trying on");
+            warn!(limit = ?self.config.time_limit, "topics are not ready in time, tries again");
             self.overdue = true;
         }
         let round = self.ask_around(now, effects);
@@ -231,12 +231,12 @@ impl Admin {
                     peer.asked = false;
                     peer.complete = complete;
                 }
-                _ => {}
+                other => panic!("an admin does not ask for {other:?}"),
             }
         }
         for tag in happened.lost.drain(..) {
             if tag == CREATE_TAG {
-                // It may have been done all the same: then the next answer is TOPIC_ALREADY_EXISTS.
+                // The topics may exist now: then the next answer is TOPIC_ALREADY_EXISTS.
                 self.creating = false;
                 self.refused(now);
             } else {
@@ -245,7 +245,7 @@ impl Admin {
         }
     }
 
-    /// Whether a broker's answer knows all brokers, and leaders for all partitions.
+    /// Whether an answer has all brokers, and leaders for all partitions.
     fn is_complete(&self, body: &MetadataResponse) -> bool {
         let topic_is_ready = |wanted: &NewTopic| {
             let is_it = |name: &str| name == &*wanted.name;
@@ -262,7 +262,7 @@ impl Admin {
         body.brokers.len() >= self.peers.len() && self.config.topics.iter().all(topic_is_ready)
     }
 
-    /// Asks every broker whose picture is not whole yet. Returns when to come back.
+    /// Asks every broker that does not know everything yet. Returns when to come back.
     fn ask_around(&mut self, now: Time, effects: &mut Effects) -> Option<Time> {
         let request = self.metadata.request();
         let request = (ApiKey::Metadata, self.versions.metadata, &request);
@@ -325,6 +325,7 @@ impl Admin {
         self.creating = false;
         for result in &body.topics {
             let name = result.name.as_str();
+            // An answer about a topic that was not asked for.
             let Some(at) = self.config.topics.iter().position(|topic| &*topic.name == name) else {
                 continue;
             };

@@ -18,7 +18,7 @@ use crate::vocab::{ConnId, NodeId, Stream, Time};
 /// How a client connects and how long it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionConfig {
-    /// `request.timeout.ms`: a request without an answer for so long ends its connection.
+    /// `request.timeout.ms`: a request that is not answered in this time ends its connection.
     pub request_timeout: Duration,
     /// `reconnect.backoff.ms`
     pub reconnect_backoff: Duration,
@@ -54,7 +54,7 @@ pub enum Readiness {
     Backoff(Time),
 }
 
-/// What came in with one input.
+/// What one input brought.
 #[derive(Debug, Default)]
 pub struct Happenings {
     /// Answers, with the tags of their requests.
@@ -68,11 +68,11 @@ pub struct Happenings {
 #[derive(Debug)]
 struct Link {
     channel: Channel,
-    /// Times at which the requests in flight are given up, oldest first.
+    /// The timeout of each request in flight, oldest first.
     deadlines: VecDeque<Time>,
-    /// When the connection in the making is given up.
+    /// The timeout of the connection attempt.
     setup_deadline: Option<Time>,
-    /// Connections that ended or were refused since one stood.
+    /// Connections that ended or were refused since the last one that was open.
     failures: u32,
     /// No new connection before this moment.
     blackout_until: Time,
@@ -95,7 +95,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet. `stream` gives the jitter of back-offs.
+    /// No connection yet. `stream` draws the jitter of back-offs.
     pub fn new(client_id: &str, config: ConnectionConfig, stream: Stream) -> Self {
         let client_id = StrBytes::from_string(client_id.to_owned());
         Self { client_id, config, stream, links: Vec::new() }
@@ -145,7 +145,7 @@ impl Connections {
         Readiness::Wait
     }
 
-    /// Sends a request on a connection that stands. Its tag comes back in [`Happenings`].
+    /// Sends a request on an open connection. Its tag comes back in [`Happenings`].
     ///
     /// # Panics
     /// When [`Connections::prepare`] did not say [`Readiness::Ready`].
@@ -159,13 +159,13 @@ impl Connections {
     ) {
         let deadline = now + self.config.request_timeout;
         let link = self.link(node);
-        assert!(link.channel.is_open(), "a request for a connection that does not stand");
+        assert!(link.channel.is_open(), "a request needs an open connection");
         let (api, version, body) = request;
         link.channel.send(effects, api, version, body, tag);
         link.deadlines.push_back(deadline);
     }
 
-    /// Sends a request that has no answer, on a connection that stands.
+    /// Sends a request that has no answer, on an open connection.
     ///
     /// # Panics
     /// As [`Connections::send`].
@@ -176,14 +176,14 @@ impl Connections {
         request: (ApiKey, i16, &RequestKind),
     ) {
         let link = self.link(node);
-        assert!(link.channel.is_open(), "a request for a connection that does not stand");
+        assert!(link.channel.is_open(), "a request needs an open connection");
         let (api, version, body) = request;
         link.channel.send_one_way(effects, api, version, body);
     }
 
-    /// Which of `nodes` to ask something that all can answer: of those connected the one with the fewest
-    /// requests in flight, else one that is being connected, else the one that was tried the longest ago.
-    /// `nodes` is gone through from a drawn place on.
+    /// Chooses one of `nodes` for a request that all can answer: of the connected ones the one with the fewest
+    /// requests in flight, else one that is being connected, else the one that was tried the longest ago. The
+    /// search starts at a random place (`NetworkClient.leastLoadedNode`).
     pub fn least_loaded(&mut self, now: Time, nodes: &[NodeId]) -> Option<NodeId> {
         if nodes.is_empty() {
             return None;
@@ -194,6 +194,7 @@ impl Connections {
         let mut closed: Option<(Time, NodeId)> = None;
         for at in 0..nodes.len() {
             let node = nodes[(start + at) % nodes.len()];
+            // Never connected.
             let Some(link) = self.find(node) else {
                 if closed.is_none_or(|(attempt, _)| attempt > Time::ZERO) {
                     closed = Some((Time::ZERO, node));
@@ -222,7 +223,7 @@ impl Connections {
         ends.filter(|&end| end > now).min()
     }
 
-    /// Takes an input that concerns a connection; others are left alone.
+    /// Processes an input that concerns one of its connections.
     pub fn handle(
         &mut self,
         now: Time,
@@ -232,6 +233,7 @@ impl Connections {
     ) {
         match input {
             Input::Opened(conn) => {
+                // Another one belongs to a session of the client.
                 if let Some(at) = self.of(conn) {
                     let link = &mut self.links[at];
                     link.channel.opened(effects, conn);
@@ -251,6 +253,7 @@ impl Connections {
                     self.ended(now, at, lost, happened);
                 }
             }
+            // Timers and the rest concern no connection.
             _ => {}
         }
     }
@@ -286,14 +289,14 @@ impl Connections {
         link.setup_deadline = None;
         let doubled = reconnect_backoff.saturating_mul(1 << link.failures.min(20));
         link.failures += 1;
-        // ±20 %, so that clients that lost the same broker do not come back in step.
+        // ±20 %, so that clients that lost the same broker do not come back at the same moment.
         let percent = self.stream.within(80..=120) as u32;
         self.links[at].blackout_until = now + doubled.min(reconnect_backoff_max) * percent / 100;
         happened.lost.extend(lost);
         happened.disconnected = true;
     }
 
-    /// Gives up connections that are not made in time or do not answer in time.
+    /// Closes connections that did not open in time or did not answer in time.
     pub fn expire(&mut self, now: Time, effects: &mut Effects, happened: &mut Happenings) {
         for at in 0..self.links.len() {
             let link = &mut self.links[at];
@@ -354,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn back_off_doubles_up_to_a_second_and_starts_anew_after_success() {
+    fn back_off_doubles_up_to_a_second_and_starts_again_after_success() {
         let mut rig = rig(1);
         let mut now = Time::ZERO;
         let mut waits = Vec::new();
@@ -395,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_not_made_in_time_is_given_up() {
+    fn a_connection_that_does_not_open_in_time_is_closed() {
         let mut rig = rig(1);
         rig.connect(Time::ZERO, 0);
         rig.net.expire(Time::from_millis(10_000), &mut rig.effects, &mut rig.happened);
@@ -426,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_nobody_asked_for_ends_the_connection() {
+    fn an_answer_without_a_request_ends_the_connection() {
         let mut rig = rig(1);
         rig.connect(Time::ZERO, 0);
         let conn = rig.conn(0);

@@ -1,8 +1,8 @@
-//! Who leads, read from ZooKeeper: `/brokers/ids/N` and `/brokers/topics/T/partitions/P/state`.
+//! Leaders, read from ZooKeeper: `/brokers/ids/N` and `/brokers/topics/T/partitions/P/state`.
 //!
-//! This is how textbooks let a producer find the leader ("the producer asks ZooKeeper who leads"). Kafka's own
-//! producers have asked brokers since 0.8. Nothing is watched: the znodes are read again when a Metadata request
-//! would be sent.
+//! In many textbooks a producer finds the leader this way ("the producer asks ZooKeeper"). Kafka's own producers
+//! have asked brokers since 0.8. Nothing is watched: the znodes are read again when a Metadata request would be
+//! sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ enum Read {
     State(usize, usize),
 }
 
-/// One reading of all that matters.
+/// One reading of all these znodes.
 #[derive(Debug, Default)]
 struct Round {
     pending: BTreeMap<u64, Read>,
@@ -50,7 +50,7 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// A session with these servers, not begun yet; `stream` draws its pauses.
+    /// A session with these servers that is not started yet; `stream` draws its pauses.
     pub fn new(servers: Vec<NodeId>, session_timeout: Duration, stream: Stream) -> Self {
         let timeout_ms = i32::try_from(session_timeout.as_millis()).unwrap_or(i32::MAX);
         let config = SessionConfig::new(servers, timeout_ms, SESSION_TOKEN);
@@ -58,7 +58,7 @@ impl Discovery {
         Self { session, round: None, next_tag: 0 }
     }
 
-    /// Takes an input if it is the session's. Gives it back otherwise.
+    /// Processes an input that is the session's; returns any other.
     pub fn handle(
         &mut self,
         clock: Clock,
@@ -98,7 +98,7 @@ impl Discovery {
             return Some(due);
         }
         let Some(server) = self.session.server() else {
-            // The next input is the session's.
+            // No server is connected; the next input is the session's.
             return None;
         };
         metadata.begin(clock.now, server, effects);
@@ -112,7 +112,7 @@ impl Discovery {
     }
 
     fn ask(&mut self, clock: Clock, read: Read, metadata: &Metadata, effects: &mut Effects) {
-        let Some(round) = &mut self.round else { return };
+        let round = self.round.as_mut().expect("only a round reads");
         let request = match read {
             Read::Ids => Request::GetChildren { path: "/brokers/ids".into(), watch: false },
             Read::Broker(id) => {
@@ -156,6 +156,7 @@ impl Discovery {
         metadata: &mut Metadata,
         effects: &mut Effects,
     ) {
+        // Answers to a round that has failed.
         let Some(round) = &mut self.round else { return };
         let Some(read) = round.pending.remove(&tag) else { return };
         match (read, result) {
@@ -183,7 +184,7 @@ impl Discovery {
                     round.topics[topic][partition] = state;
                 }
             }
-            // Gone, or not there yet.
+            // Deleted, or not written yet.
             (_, Err(Code::NO_NODE)) => {}
             (read, other) => {
                 debug!(?read, ?other, "ZooKeeper could not be read");
@@ -204,8 +205,8 @@ fn json(data: Option<&[u8]>) -> Option<Value> {
     serde_json::from_slice(data?).ok()
 }
 
-/// The host in a broker's registration: of the listener that is called PLAINTEXT, or else of the only one. `host`
-/// itself may be what clients from outside are told.
+/// The host in a broker's registration: of the listener PLAINTEXT, or else of the only one. The field `host` itself
+/// may be the address for clients from outside.
 fn host_of(data: Option<&[u8]>) -> Option<String> {
     let registration = json(data)?;
     let endpoints = registration.get("endpoints").and_then(Value::as_array);

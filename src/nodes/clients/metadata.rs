@@ -1,7 +1,7 @@
-//! What a client knows of the cluster: brokers, controller, and who leads each partition of its topics.
+//! What a client knows of the cluster: brokers, controller, and the leader of each partition of its topics.
 //!
-//! Every broker answers Metadata from its own cache, which may be old; so a leader is never exchanged for one
-//! of an older leader epoch (KIP-320), as far as the API version tells epochs.
+//! Every broker answers Metadata from its own cache, which may be old; so a leader is never replaced by one of an
+//! older leader epoch (KIP-320), if the API version has leader epochs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,19 +33,19 @@ pub struct MetadataConfig {
     pub allow_auto_create: bool,
 }
 
-/// Who leads a partition.
+/// The leader of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leader {
     /// The broker.
     pub broker: BrokerId,
-    /// Where it is reached.
+    /// Its node.
     pub node: NodeId,
-    /// The leader epoch; −1 when the API version does not tell it.
+    /// The leader epoch; −1 when the API version does not have it.
     pub epoch: LeaderEpoch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Partition {
+struct PartitionMetadata {
     leader: Option<(BrokerId, NodeId)>,
     epoch: LeaderEpoch,
 }
@@ -56,16 +56,16 @@ struct Topic {
     wire_name: TopicName,
     /// Whether the last answer knew the topic.
     present: bool,
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionMetadata>,
 }
 
-/// A client's picture of the cluster. Topics go by their place in the list that it was made with.
+/// What a client knows. A topic is identified by its place in the list of the client's topics.
 #[derive(Debug)]
 pub struct Metadata {
     roster: Arc<Roster>,
     config: MetadataConfig,
     version: i16,
-    /// Whom to ask: the bootstrap list, then the brokers of the last answer.
+    /// The nodes that it asks: the bootstrap list, then the brokers of the last answer.
     nodes: Vec<NodeId>,
     brokers: Vec<(BrokerId, NodeId)>,
     controller: Option<BrokerId>,
@@ -74,9 +74,9 @@ pub struct Metadata {
     asked: bool,
     last_attempt: Option<Time>,
     last_success: Option<Time>,
-    /// Partitions whose leader changed, that the history was not told of yet.
+    /// Partitions whose leader changed, which is not observed yet.
     learned: Vec<(usize, usize)>,
-    /// Whether whom to ask changed, and the history was not told of it yet.
+    /// Whether `nodes` changed, which is not observed yet.
     nodes_changed: bool,
 }
 
@@ -138,7 +138,7 @@ impl Metadata {
         if topic.present { topic.partitions.len() } else { 0 }
     }
 
-    /// Who leads the partition, if anybody is known to.
+    /// The leader of a partition, if one is known.
     pub fn leader(&self, topic: usize, partition: usize) -> Option<Leader> {
         let topic = &self.topics[topic];
         let partition = topic.partitions.get(partition).filter(|_| topic.present)?;
@@ -146,18 +146,18 @@ impl Metadata {
         Some(Leader { broker, node, epoch: partition.epoch })
     }
 
-    /// The live brokers of the last answer, and where they are reached.
+    /// The live brokers of the last answer, and their nodes.
     pub fn brokers(&self) -> &[(BrokerId, NodeId)] {
         &self.brokers
     }
 
-    /// Whom to ask: the bootstrap list, then the brokers of the last answer. When none of them comes back, a client
-    /// knows nobody else (KIP-899; before 4.0 it did not go back to the bootstrap list by default).
+    /// The nodes that it asks: the bootstrap list, then the brokers of the last answer. When none of those comes
+    /// back, the client has lost the cluster (KIP-899; before 4.0 it did not go back to the bootstrap list by default).
     pub fn nodes(&self) -> &[NodeId] {
         &self.nodes
     }
 
-    /// Where the controller is reached, if one is known and lives.
+    /// The controller's node, if a controller is known and alive.
     pub fn controller(&self) -> Option<NodeId> {
         let id = self.controller?;
         self.brokers.iter().find(|(broker, _)| *broker == id).map(|(_, node)| *node)
@@ -207,6 +207,7 @@ impl Metadata {
         if due > now {
             return Some(due);
         }
+        // All nodes are in back-off.
         let Some(node) = net.least_loaded(now, &self.nodes) else {
             return net.backoff_ends(now, &self.nodes);
         };
@@ -223,7 +224,7 @@ impl Metadata {
         }
     }
 
-    /// A request for what is to be known goes out to `node` now.
+    /// A request for metadata is sent to `node` now.
     pub fn begin(&mut self, now: Time, node: NodeId, effects: &mut Effects) {
         self.asked = true;
         self.last_attempt = Some(now);
@@ -237,7 +238,7 @@ impl Metadata {
         self.wanted = true;
     }
 
-    /// Takes the answer to the request in flight.
+    /// Applies the answer to the request in flight.
     pub fn answered(&mut self, now: Time, response: &MetadataResponse) {
         self.asked = false;
         if self.update(response) {
@@ -251,7 +252,7 @@ impl Metadata {
         self.last_success = Some(now);
     }
 
-    /// Takes an answer, whoever asked. Returns whether it was of use: one without brokers is not.
+    /// Applies an answer to any request. Returns whether it was of use: an answer without brokers is not.
     pub fn update(&mut self, response: &MetadataResponse) -> bool {
         if response.brokers.is_empty() {
             return false;
@@ -286,7 +287,7 @@ impl Metadata {
             return;
         }
         if known.partitions.len() < answer.partitions.len() {
-            let unknown = Partition { leader: None, epoch: -1 };
+            let unknown = PartitionMetadata { leader: None, epoch: -1 };
             known.partitions.resize(answer.partitions.len(), unknown);
         }
         for partition in &answer.partitions {
@@ -295,6 +296,7 @@ impl Metadata {
     }
 
     fn update_partition(&mut self, topic: usize, answer: &MetadataResponsePartition) {
+        // A broker that numbers partitions with gaps, or below 0, is not believed.
         let Ok(index) = usize::try_from(answer.partition_index) else { return };
         let node_of = |id| self.brokers.iter().find(|(broker, _)| *broker == id);
         let leader = node_of(BrokerId(answer.leader_id.0)).copied();
@@ -303,22 +305,22 @@ impl Metadata {
             debug!(index, old = answer.leader_epoch, known = known.epoch, "answer is out of date");
             return;
         }
-        let new = Partition { leader, epoch: answer.leader_epoch };
+        let new = PartitionMetadata { leader, epoch: answer.leader_epoch };
         if *known != new {
             *known = new;
             self.learned.push((topic, index));
         }
     }
 
-    /// Tells the history what changed since it was told last.
-    pub fn tell(&mut self, effects: &mut Effects) {
+    /// Observes what changed since the last call.
+    pub fn observe_changes(&mut self, effects: &mut Effects) {
         if std::mem::take(&mut self.nodes_changed) {
             let nodes = self.nodes.clone();
             effects.observe(Observation::Client(ClientObservation::BrokersLearned { nodes }));
         }
         for (topic, index) in self.learned.drain(..) {
             let topic = &self.topics[topic];
-            let Partition { leader, epoch } = topic.partitions[index];
+            let PartitionMetadata { leader, epoch } = topic.partitions[index];
             let partition = i32::try_from(index).unwrap_or(i32::MAX);
             effects.observe(Observation::Client(ClientObservation::LeaderLearned {
                 at: TopicPartition::new(topic.name.clone(), partition),
@@ -328,8 +330,8 @@ impl Metadata {
         }
     }
 
-    /// Takes what ZooKeeper says in place of a Metadata answer: hosts of the live brokers, and for each
-    /// topic its partitions' leaders with their epochs.
+    /// Applies what was read from ZooKeeper instead of a Metadata answer: hosts of the live brokers, and for each
+    /// topic the leaders of its partitions with their epochs.
     pub fn read_from_zookeeper(
         &mut self,
         now: Time,
@@ -340,11 +342,12 @@ impl Metadata {
         self.brokers = hosts.iter().filter_map(node).collect();
         for (place, (topic, leaders)) in self.topics.iter_mut().zip(topics).enumerate() {
             topic.present = !leaders.is_empty();
-            let unknown = Partition { leader: None, epoch: -1 };
+            let unknown = PartitionMetadata { leader: None, epoch: -1 };
             topic.partitions.resize(topic.partitions.len().max(leaders.len()), unknown);
             for (index, &(leader, epoch)) in leaders.iter().enumerate() {
                 let live = |(id, _): &&(BrokerId, NodeId)| Some(*id) == leader;
-                let new = Partition { leader: self.brokers.iter().find(live).copied(), epoch };
+                let new =
+                    PartitionMetadata { leader: self.brokers.iter().find(live).copied(), epoch };
                 let known = &mut topic.partitions[index];
                 if epoch >= known.epoch && *known != new {
                     *known = new;
@@ -418,7 +421,7 @@ mod tests {
         metadata.update(&answer(&[1, 2], &[(-1, 7)]));
         assert_eq!(leader(&metadata), None);
         metadata.update(&answer(&[1, 2], &[(2, -1)]));
-        assert_eq!(leader(&metadata), Some(2), "without epochs the last word counts");
+        assert_eq!(leader(&metadata), Some(2), "without epochs the last answer counts");
     }
 
     #[test]

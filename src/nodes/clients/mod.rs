@@ -1,9 +1,9 @@
 //! Clients of Kafka, as the Java client behaves: producer, consumer, the admin that creates topics, and an
 //! operator's commands; and one of ZooKeeper alone, [`znodes`].
 //!
-//! Each speaks the real protocol to any number of brokers and knows of them only what Metadata says (the
-//! producer can be told to ask ZooKeeper instead). What they share: [`connections`], one connection per
-//! broker with back-off and timeouts; [`metadata`], who leads what; [`protocol`], versions and error codes.
+//! Each speaks the real protocol to any number of brokers and knows of them only what Metadata answers (the
+//! producer can be configured to read ZooKeeper instead). They share [`connections`] (one per broker, with
+//! back-off and timeouts), [`metadata`] (the leaders) and [`protocol`] (versions and error codes).
 
 pub mod admin;
 pub mod connections;

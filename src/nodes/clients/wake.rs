@@ -13,7 +13,7 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// A timer fired; whether it was this one.
+    /// A timer fired. Returns whether it was this one; any other was cancelled.
     pub fn fired(&mut self, id: TimerId) -> bool {
         let mine = self.armed.is_some_and(|(armed, _)| armed == id);
         if mine {
@@ -24,6 +24,7 @@ impl Wake {
 
     /// Makes sure that the timer fires at `at` at the latest.
     pub fn arm(&mut self, effects: &mut Effects, at: Option<Time>) {
+        // There is nothing to wait for.
         let Some(at) = at else { return };
         if let Some((id, armed)) = self.armed {
             if armed <= at {
@@ -35,7 +36,7 @@ impl Wake {
     }
 }
 
-/// The earlier of two moments that may not be.
+/// The earlier of two moments, of which each may be missing.
 pub fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

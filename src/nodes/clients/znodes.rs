@@ -1,8 +1,8 @@
-//! A client that works on znodes of ZooKeeper, to have its guarantees judged.
+//! A client that works on znodes, so that the guarantees of ZooKeeper are tested.
 //!
 //! At a steady rate it creates, sets, deletes, reads, watches and syncs znodes below `/load` that it shares with
-//! the other clients of its kind, without waiting for answers, and from time to time goes on at another server.
-//! It decides nothing about what it is told: that is in the history, as its session tells it.
+//! the other clients of its kind, without waiting for answers, and from time to time moves to another server.
+//! It does not judge the answers: its session observes them, and checkers judge the history.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::wire::zookeeper::{Create, Delete, Reply, Request, SetData};
 const SESSION_TIMER: u64 = 1;
 const ASK_TIMER: u64 = 2;
 const MOVE_TIMER: u64 = 3;
-/// Requests that are under way at a time, at most.
+/// The most requests that are under way at a time.
 const IN_FLIGHT: usize = 16;
 /// The znode above all that it works on.
 const ROOT: &str = "/load";
@@ -27,19 +27,19 @@ const ROOT: &str = "/load";
 /// How a client works on znodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZnodesConfig {
-    /// The node's name; it stands in the data that is written.
+    /// The node's name, which is part of the data that it writes.
     pub name: Arc<str>,
     /// The ZooKeeper servers.
     pub servers: Vec<NodeId>,
-    /// The session timeout that is asked for, in milliseconds.
+    /// The session timeout that it requests, in milliseconds.
     pub session_timeout_ms: i32,
-    /// From one request to the next.
+    /// Time between two requests.
     pub interval: Duration,
     /// How many znodes there are to work on.
     pub znodes: u64,
-    /// From one move to another server to the next, on average; it never moves without.
+    /// Time between two moves to another server, on average; `None` for a client that never moves.
     pub move_every: Option<Duration>,
-    /// When it asks for the last time.
+    /// When it sends its last request.
     pub stop: Time,
 }
 
@@ -52,7 +52,7 @@ pub struct Znodes {
     /// The path of each request that is under way, by its tag.
     asked: BTreeMap<u64, Arc<str>>,
     next_tag: u64,
-    /// The last version that it was told of each znode.
+    /// The last version of each znode that an answer contained.
     versions: BTreeMap<Arc<str>, i32>,
 }
 
@@ -65,7 +65,7 @@ impl Znodes {
         assert!(config.znodes > 0, "a client without a znode to work on");
         let servers = config.servers.clone();
         let mut session = SessionConfig::new(servers, config.session_timeout_ms, SESSION_TIMER);
-        // It has nothing else to do than to find a server.
+        // Shorter than the Java client's pause, so that most of the run is work on znodes.
         session.backoff_ms = 0..=99;
         Self {
             session: Session::new(session, stream.below_name("session")),
@@ -112,7 +112,7 @@ impl Znodes {
         }
     }
 
-    /// Goes on at another server, often with requests under way.
+    /// Moves to another server, often with requests under way.
     fn move_on(&mut self, clock: Clock, effects: &mut Effects) {
         if clock.now >= self.config.stop {
             return;
@@ -124,6 +124,7 @@ impl Znodes {
     }
 
     fn move_later(&mut self, clock: Clock, effects: &mut Effects) {
+        // Without this setting it never moves.
         let Some(every) = self.config.move_every else { return };
         let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX / 4);
         let pause = Duration::from_nanos(self.stream.within(every / 2..=every / 2 * 3));
@@ -162,7 +163,7 @@ impl Znodes {
         while let Some(event) = self.session.poll() {
             match event {
                 SessionEvent::Reply { tag, result, .. } => {
-                    let Some(path) = self.asked.remove(&tag) else { continue };
+                    let path = self.asked.remove(&tag).expect("each request is answered once");
                     match result {
                         Ok(
                             Reply::Stat(stat)
@@ -171,7 +172,7 @@ impl Znodes {
                         ) => {
                             self.versions.insert(path, stat.version);
                         }
-                        // Whatever went wrong, the next try is not to fail for the version.
+                        // The version may be wrong: the next attempt goes without one.
                         Err(_) => {
                             self.versions.remove(&path);
                         }

@@ -1,12 +1,12 @@
 //! A client's session at ZooKeeper, as a part of a broker or another client.
 //!
-//! The owner drives it: it routes connections ([`Session::owns`]) and timers (by the token that it chose) to
-//! it, and takes out what happened with [`Session::poll`]. Behaves as ZooKeeper's Java client: requests are
-//! pipelined; a silent server is left; the next one is tried, with the same session; watches are armed again
-//! and tell what was missed; what was under way when a connection broke ends with
-//! [`Code::CONNECTION_LOSS`], and nobody knows whether it happened.
+//! Its owner sends it the inputs of its connections ([`Session::owns`]) and timers (by the token that the owner
+//! chose), and takes out events with [`Session::poll`]. It behaves like ZooKeeper's Java client: requests are
+//! pipelined; when a server is silent, the next one is tried with the same session; watches are set again there, and
+//! missed events arrive; requests that were under way when a connection broke end with [`Code::CONNECTION_LOSS`],
+//! and their outcome is unknown.
 
-mod telling;
+mod observations;
 #[cfg(test)]
 mod tests;
 mod watches;
@@ -27,7 +27,7 @@ use crate::wire::zookeeper::{
     op, xid,
 };
 
-use telling::tell;
+use observations::observe;
 use watches::{ArmedWatches, Wanted};
 
 type Effects = step::Effects<Observation>;
@@ -38,7 +38,7 @@ const MAX_PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a client waits when it has tried all of several servers (`StaticHostProvider.next`), in milliseconds.
 const ROUND_PAUSE_MS: u64 = 1_000;
 
-/// Clients try the servers in an order of their own (`StaticHostProvider`), so that they are spread over them.
+/// Each client tries the servers in a random order (`StaticHostProvider`), which spreads the clients.
 fn shuffle(servers: &mut [NodeId], stream: &mut Stream) {
     for last in (1..servers.len()).rev() {
         let other = usize::try_from(stream.below(last as u64 + 1)).expect("below a usize");
@@ -51,9 +51,9 @@ fn shuffle(servers: &mut [NodeId], stream: &mut Stream) {
 pub struct SessionConfig {
     /// The servers (`zookeeper.connect`).
     pub servers: Vec<NodeId>,
-    /// The timeout that is asked for, in milliseconds (`zookeeper.session.timeout.ms`).
+    /// The timeout that is requested, in milliseconds (`zookeeper.session.timeout.ms`).
     pub timeout_ms: i32,
-    /// How long to wait before the next server is tried, in milliseconds; drawn anew each time.
+    /// How long to wait before the next server is tried, in milliseconds; drawn each time.
     pub backoff_ms: RangeInclusive<u64>,
     /// The token of this session's timers, by which the owner knows them. One is set at a time.
     pub timer_token: u64,
@@ -71,20 +71,20 @@ impl SessionConfig {
 pub enum SessionEvent {
     /// A request ended.
     Reply {
-        /// What the owner called it.
+        /// The owner's name for it.
         tag: u64,
         /// How. [`Code::CONNECTION_LOSS`] and [`Code::SESSION_EXPIRED`] may be the client's own.
         result: Result<Reply, Code>,
         /// The last transaction that the server had applied; 0 when the result is the client's own.
         zxid: Zxid,
     },
-    /// A watch has news.
+    /// A watch was triggered.
     Watch(WatchedEvent),
     /// It is attached to a server, for the first time or again.
     Connected,
     /// The connection broke; the session may live.
     Disconnected,
-    /// ZooKeeper gave the session up, and its ephemeral znodes. [`Session::renew`] begins another.
+    /// The session has expired, and its ephemeral znodes are deleted. [`Session::renew`] begins another.
     Expired,
     /// [`Session::close`] is done.
     Closed,
@@ -95,9 +95,9 @@ enum Link {
     Down,
     /// Until the next attempt.
     Backoff(Time),
-    /// The connection is asked for; given up at that time.
+    /// The connection is being opened, until this time at most.
     Connecting(ConnId, Time),
-    /// The session is asked for; given up at that time.
+    /// The session is requested, until this time at most.
     Greeting(ConnId, Time),
     Up(ConnId),
 }
@@ -119,7 +119,7 @@ struct InFlight {
     wanted: Option<Wanted>,
 }
 
-/// A session, alive or between two lives.
+/// A session, or the pause between two.
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
@@ -131,7 +131,7 @@ pub struct Session {
     round_began: usize,
     id: i64,
     password: Option<Bytes>,
-    /// Negotiated; what was asked for, before.
+    /// The negotiated one; until then the requested one.
     timeout: Duration,
     last_zxid: Zxid,
     next_xid: i32,
@@ -148,7 +148,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has not begun; `stream` draws its pauses, and the order in which servers are tried.
+    /// A session that is not started; `stream` draws its pauses, and the order in which servers are tried.
     ///
     /// # Panics
     /// Without a server.
@@ -197,7 +197,7 @@ impl Session {
     /// # Panics
     /// When the old one has not expired.
     pub fn renew(&mut self, clock: Clock, fx: &mut Effects) {
-        assert!(self.life == Life::Expired, "only what has expired is renewed");
+        assert!(self.life == Life::Expired, "only an expired session is renewed");
         (self.id, self.password, self.last_zxid) = (0, None, Zxid(0));
         self.armed = ArmedWatches::default();
         self.life = Life::New;
@@ -218,7 +218,7 @@ impl Session {
         self.arm(fx);
     }
 
-    /// Leaves the server and goes to another one, the `server`-th of those that were given, in an order of the
+    /// Moves to another server, the `server`-th of those that were given, in an order of the
     /// session's own; at once, with the same session. Nothing happens unless it is attached.
     pub fn move_to(&mut self, clock: Clock, fx: &mut Effects, server: usize) {
         if !self.is_connected() {
@@ -231,7 +231,7 @@ impl Session {
         self.arm(fx);
     }
 
-    /// Whether this connection is the session's.
+    /// Whether the connection belongs to the session.
     pub fn owns(&self, conn: ConnId) -> bool {
         self.conn() == Some(conn)
     }
@@ -256,12 +256,12 @@ impl Session {
         self.timeout
     }
 
-    /// What happened, oldest first; to be asked until it says `None` after every call of the others.
+    /// The next event, oldest first. After every call of another method the owner polls until `None`.
     pub fn poll(&mut self) -> Option<SessionEvent> {
         self.events.pop_front()
     }
 
-    /// Sends a request, or keeps it for the connection that is being made. Its end comes out of
+    /// Sends a request, or keeps it for the connection that is being opened. Its end comes out of
     /// [`Session::poll`] under `tag`, in the order of requests.
     ///
     /// # Panics
@@ -281,8 +281,9 @@ impl Session {
         }
     }
 
-    /// A connection stands.
+    /// A connection is open.
     pub fn on_opened(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId) {
+        // Another one was given up while it opened.
         let Link::Connecting(current, deadline) = self.link else { return };
         if current != conn {
             return;
@@ -303,6 +304,7 @@ impl Session {
 
     /// Bytes arrived.
     pub fn on_received(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId, bytes: Bytes) {
+        // Of a connection that the session has left.
         if !self.owns(conn) {
             return;
         }
@@ -347,6 +349,7 @@ impl Session {
 
     /// A timer with this session's token is due.
     pub fn on_timer(&mut self, clock: Clock, fx: &mut Effects, id: TimerId) {
+        // Another one was set in the step in which this one fired.
         if self.timer.is_none_or(|(_, current)| current != id) {
             return;
         }
@@ -359,13 +362,14 @@ impl Session {
             }
             Link::Up(conn) => {
                 if now >= self.last_received + self.read_timeout() {
-                    tracing::info!("ZooKeeper is silent, another server is tried");
+                    tracing::info!("the ZooKeeper server is silent, tries another one");
                     self.disconnected(clock, fx);
                 } else if now >= self.last_sent + self.ping_interval() {
                     self.last_sent = now;
                     fx.send(conn, Request::Ping.encode(xid::PING));
                 }
             }
+            // The timer was early.
             _ => {}
         }
         self.arm(fx);
@@ -393,13 +397,13 @@ impl Session {
         self.link = Link::Connecting(conn, clock.now + self.timeout / servers);
     }
 
-    /// Closes what there is of a connection; what was asked through it has an unknown end.
+    /// Closes the connection, if there is one; the outcome of requests that are under way is unknown.
     fn drop_link(&mut self, fx: &mut Effects) {
         if let Some(conn) = self.conn() {
             fx.close(conn);
         }
         if matches!(self.link, Link::Up(_)) {
-            tell(fx, SessionObservation::Detached);
+            observe(fx, SessionObservation::Detached);
         }
         self.arming = 0;
         self.fail_all(Code::CONNECTION_LOSS);
@@ -446,7 +450,7 @@ impl Session {
         let number = self.next_xid;
         self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
         self.last_sent = clock.now;
-        tell(fx, SessionObservation::Asked { xid: number, call: telling::call(&request) });
+        observe(fx, SessionObservation::Asked { xid: number, call: observations::call(&request) });
         fx.send(conn, request.encode(number));
         let wanted = Wanted::of(&request);
         self.in_flight.push_back(InFlight { xid: number, op: request.op(), tag, wanted });
@@ -465,7 +469,7 @@ impl Session {
             fx.close(conn);
             (self.link, self.life, self.id) = (Link::Down, Life::Expired, 0);
             self.fail_all(Code::SESSION_EXPIRED);
-            tell(fx, SessionObservation::Expired);
+            observe(fx, SessionObservation::Expired);
             self.events.push_back(SessionEvent::Expired);
             return Ok(());
         }
@@ -475,7 +479,7 @@ impl Session {
         self.round_began = self.server;
         self.events.push_back(SessionEvent::Connected);
         let (session, server) = (self.id, self.config.servers[self.server]);
-        tell(fx, SessionObservation::Attached { session, server });
+        observe(fx, SessionObservation::Attached { session, server });
         for set in self.armed.set_watches(self.last_zxid) {
             self.last_sent = clock.now;
             self.arming += 1;
@@ -494,15 +498,15 @@ impl Session {
             xid::EVENT => {
                 let event = WatchedEvent::decode(&mut from)?;
                 self.armed.fired(&event);
-                let (kind, path) = (telling::news(event.kind), event.path.clone());
-                tell(fx, SessionObservation::Notified { kind, path });
+                let (kind, path) = (observations::news(event.kind), event.path.clone());
+                observe(fx, SessionObservation::Notified { kind, path });
                 self.events.push_back(SessionEvent::Watch(event));
                 return Ok(());
             }
             xid::SET_WATCHES => {
                 self.arming = self.arming.saturating_sub(1);
                 if self.arming == 0 {
-                    tell(fx, SessionObservation::Rearmed { zxid: header.zxid });
+                    observe(fx, SessionObservation::Rearmed { zxid: header.zxid });
                 }
                 return Ok(());
             }
@@ -526,8 +530,8 @@ impl Session {
             },
             code => Err(code),
         };
-        let answer = telling::answer(&result);
-        tell(fx, SessionObservation::Answered { xid: asked.xid, zxid: header.zxid, answer });
+        let answer = observations::answer(&result);
+        observe(fx, SessionObservation::Answered { xid: asked.xid, zxid: header.zxid, answer });
         if let Some(wanted) = asked.wanted {
             self.armed.answered(wanted, result.as_ref().err().copied());
         }
@@ -535,7 +539,7 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps the one timer where it is needed. A timer that is early stays: it looks again when it fires.
+    /// Sets the one timer. An early timer is kept, and looks again when it fires.
     fn arm(&mut self, fx: &mut Effects) {
         let due = match self.link {
             Link::Down => None,

@@ -1,4 +1,4 @@
-//! Which watches a session has armed, to arm them again at another server.
+//! The watches that a session has set, to set them again at another server.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl ArmedWatches {
         }
     }
 
-    /// An event came: one-shot watches are used up.
+    /// An event arrived: one-shot watches are used up.
     pub(super) fn fired(&mut self, event: &WatchedEvent) {
         let tables: &[Table] = match event.kind {
             EventKind::Created | EventKind::DataChanged => &[Table::Data, Table::Exist],
@@ -106,7 +106,7 @@ impl ArmedWatches {
         }
     }
 
-    /// What to tell the next server, in pieces that fit into a frame.
+    /// The setWatches requests for the next server, each small enough for a frame.
     pub(super) fn set_watches(&self, last_zxid: Zxid) -> Vec<SetWatches> {
         let mut pieces = Vec::new();
         let mut piece = SetWatches { relative_zxid: last_zxid, ..SetWatches::default() };

@@ -1,4 +1,4 @@
-//! Who may do what: access control lists, and the schemes `world`, `auth`, `digest` and `ip`.
+//! Access control lists, and the schemes `world`, `auth`, `digest` and `ip`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl AuthId {
         Self { scheme: "digest".into(), id: format!("{user}:{hash}").into() }
     }
 
-    /// What whoAmI tells: the user without the hash.
+    /// As whoAmI answers: the user without the hash.
     pub fn identity(&self) -> Identity {
         let user = if &*self.scheme == "digest" { user_of(&self.id) } else { &*self.id };
         Identity { scheme: self.scheme.clone(), user: user.into() }
@@ -87,8 +87,8 @@ fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
     (bits <= most || !text.contains('/')).then_some((address, bits))
 }
 
-/// The list as it is stored: `auth` stands for the connection's own ids, double entries go. `None` when
-/// the list is not well-formed.
+/// The list as it is stored: `auth` is replaced by the connection's own ids, double entries are dropped. `None`
+/// when the list is not well-formed.
 pub fn fix_up(acl: &[Acl], ids: &[AuthId]) -> Option<Vec<Acl>> {
     let mut fixed: Vec<Acl> = Vec::with_capacity(acl.len());
     let mut add = |entry: Acl| {
@@ -121,7 +121,7 @@ pub fn fix_up(acl: &[Acl], ids: &[AuthId]) -> Option<Vec<Acl>> {
     if fixed.is_empty() { None } else { Some(fixed) }
 }
 
-/// The list as those see it who may not set it: without the hashes.
+/// The list for clients that may not set it: without the hashes.
 pub fn masked(acl: &[Acl]) -> Vec<Acl> {
     let mask = |entry: &Acl| match &*entry.scheme {
         "digest" => Acl { id: format!("{}:x", user_of(&entry.id)).into(), ..entry.clone() },

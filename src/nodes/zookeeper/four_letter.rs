@@ -1,38 +1,46 @@
-//! Commands of four letters, sent as text where a frame's length would stand.
+//! Four-letter words: commands that are sent as text, where another client sends the length of a frame.
 
+use super::config::Config;
 use super::connection::Connection;
-use super::{Config, Running, Step};
+use super::ensemble::peer::Quorum;
+use super::service::{Service, Serving};
+use super::step::Step;
 use crate::vocab::{ConnId, Time};
 
-/// What every answer of a server that does not serve is, but for some.
+/// The answer of a server that does not serve, to most words.
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
-/// What a server calls itself that serves reads without a leader.
+/// The mode of a server that serves reads without a leader.
 const READ_ONLY: &str = "read-only";
 
-/// What is asked, and of whom.
-struct Asked<'a> {
-    running: &'a Running,
+/// What the answer to a word is made of.
+struct Answer<'a> {
+    service: &'a Service,
+    quorum: &'a Quorum,
     config: &'a Config,
     now: Time,
     /// The connection that asks.
     by: ConnId,
 }
 
-impl Running {
-    /// Answers `word` if it is a command. The connection is to be closed in any case.
-    pub(super) fn answer_word(&mut self, at: &mut Step<'_>, conn: ConnId, word: [u8; 4]) -> bool {
-        let Some(word) = Word::of(word) else { return false };
-        self.stats.received += 1;
-        if let Some(connection) = self.connections.get_mut(&conn) {
-            connection.received += 1;
-        }
-        let asked = Asked { running: self, config: at.config, now: at.clock.now, by: conn };
-        let text = asked.answer(word);
-        self.stats.sent += 1;
-        at.fx.send(conn, text.into());
-        true
+/// Answers `word` if it is a command, and says whether it is. The connection is to be closed in any case.
+pub(super) fn answer(
+    service: &mut Service,
+    quorum: &Quorum,
+    step: &mut Step<'_>,
+    conn: ConnId,
+    word: [u8; 4],
+) -> bool {
+    let Some(word) = Word::of(word) else { return false };
+    service.clients.stats.received += 1;
+    if let Some(connection) = service.clients.get_mut(conn) {
+        connection.received += 1;
     }
+    let answer = Answer { service, quorum, config: step.config, now: step.clock.now, by: conn };
+    let text = answer.text(word);
+    service.clients.stats.sent += 1;
+    step.fx.send(conn, text.into());
+    true
 }
 
 /// A command.
@@ -65,14 +73,14 @@ impl Word {
     }
 }
 
-impl Asked<'_> {
-    fn answer(&self, word: Word) -> String {
+impl Answer<'_> {
+    fn text(&self, word: Word) -> String {
         if word != Word::Srvr && !self.config.four_letter_words {
             let name = word.name();
             return format!("{name} is not executed because it is not in the whitelist.\n");
         }
-        let is_read_only = self.running.is_read_only(self.now, self.config);
-        let serves = self.running.serves() || is_read_only;
+        let is_read_only = self.quorum.is_read_only(self.now, self.config);
+        let serves = self.quorum.serving() != Serving::Nobody || is_read_only;
         match word {
             Word::Ruok => "imok".into(),
             Word::Envi => self.environment(),
@@ -94,20 +102,20 @@ impl Asked<'_> {
     }
 
     fn mode(&self) -> &'static str {
-        let is_read_only = self.running.is_read_only(self.now, self.config);
-        if is_read_only { READ_ONLY } else { self.running.mode() }
+        let is_read_only = self.quorum.is_read_only(self.now, self.config);
+        if is_read_only { READ_ONLY } else { self.quorum.mode() }
     }
 
     fn clients(&self) -> String {
         let mut text = "Clients:\n".to_owned();
-        for (conn, connection) in &self.running.connections {
-            // The selector's interest: in reading, and in nothing any more once a word was read.
-            let interest = if *conn == self.by { 0 } else { 1 };
+        for (conn, connection) in self.service.clients.iter() {
+            // The interest of Java's selector: 1 for reading, 0 once a word was read.
+            let interest = if conn == self.by { 0 } else { 1 };
             let Connection { received, sent, .. } = connection;
             let queued = connection.waiting.len();
             text.push_str(&format!(
                 " /{}[{interest}](queued={queued},recved={received},sent={sent})\n",
-                address(*conn, connection)
+                address(conn, connection)
             ));
         }
         text.push('\n');
@@ -115,20 +123,21 @@ impl Asked<'_> {
     }
 
     fn server(&self) -> String {
-        let Running { stats, connections, proposals, state, .. } = self.running;
+        let Service { storage, pipeline, clients, .. } = self.service;
+        let (stats, db) = (&clients.stats, &storage.db);
         let mut text = format!(
             "Latency min/avg/max: {}\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
              Zxid: {}\nMode: {}\nNode count: {}\n",
             stats.latency,
             stats.received,
             stats.sent,
-            connections.len(),
-            proposals.len(),
-            state.last_zxid,
+            clients.len(),
+            pipeline.len(),
+            db.last_zxid,
             self.mode(),
             self.znodes(),
         );
-        if self.running.learners().is_some() {
+        if self.quorum.learners().is_some() {
             let sizes = stats.proposals.texts().join("/");
             text.push_str(&format!("Proposal sizes last/min/max: {sizes}\n"));
         }
@@ -137,15 +146,16 @@ impl Asked<'_> {
 
     /// ZooKeeper stores the root under two keys, and counts both.
     fn znodes(&self) -> usize {
-        self.running.state.tree.len() + 1
+        self.service.storage.db.tree.len() + 1
     }
 
-    /// What ZooKeeper registers as gauges and the simulation has (not: files of the host, TLS, response sizes).
+    /// The gauges of ZooKeeper that the simulation has; not files of the host, TLS and response sizes.
     fn monitor(&self) -> String {
-        let Running { stats, connections, proposals, state, .. } = self.running;
-        let uptime_ms = self.now.since(self.running.role_since).as_millis();
+        let Service { storage, pipeline, sessions, clients, .. } = self.service;
+        let (stats, db) = (&clients.stats, &storage.db);
+        let uptime_ms = self.now.since(stats.since).as_millis();
         let mut lines = vec![("version", version()), ("server_state", self.mode().into())];
-        if let Some(state) = self.running.peer_state() {
+        if let Some(state) = self.quorum.peer_state() {
             lines.push(("peer_state", state.to_owned()));
         }
         lines.extend([
@@ -154,26 +164,26 @@ impl Asked<'_> {
             ("min_latency", stats.latency.min_ms().to_string()),
             ("packets_received", stats.received.to_string()),
             ("packets_sent", stats.sent.to_string()),
-            ("num_alive_connections", connections.len().to_string()),
-            ("outstanding_requests", proposals.len().to_string()),
+            ("num_alive_connections", clients.len().to_string()),
+            ("outstanding_requests", pipeline.len().to_string()),
             ("uptime", uptime_ms.to_string()),
             ("znode_count", self.znodes().to_string()),
-            ("watch_count", self.running.watches.len().to_string()),
-            ("ephemerals_count", state.tree.ephemeral_count().to_string()),
-            ("approximate_data_size", state.tree.size_bytes().to_string()),
-            ("global_sessions", state.sessions.len().to_string()),
-            ("local_sessions", self.running.local.len().to_string()),
+            ("watch_count", clients.watches.len().to_string()),
+            ("ephemerals_count", db.tree.ephemeral_count().to_string()),
+            ("approximate_data_size", db.tree.size_bytes().to_string()),
+            ("global_sessions", db.sessions.len().to_string()),
+            ("local_sessions", sessions.local.len().to_string()),
             ("auth_failed_count", stats.auth_failed.to_string()),
         ]);
-        if let Some(servers) = self.running.quorum_size() {
+        if let Some(servers) = self.quorum.size() {
             lines.push(("quorum_size", servers.to_string()));
         }
-        if let Some((learners, synced)) = self.running.learners() {
+        if let Some((learners, synced)) = self.quorum.learners() {
             let [last, min, max] = stats.proposals.texts();
             lines.extend([
                 ("learners", learners.to_string()),
                 ("synced_followers", synced.to_string()),
-                ("pending_syncs", self.running.pending_syncs().to_string()),
+                ("pending_syncs", pipeline.pending_syncs().to_string()),
                 ("leader_uptime", uptime_ms.to_string()),
                 ("last_proposal_size", last),
                 ("max_proposal_size", max),
@@ -183,8 +193,8 @@ impl Asked<'_> {
         lines.iter().map(|(key, value)| format!("zk_{key}\t{value}\n")).collect()
     }
 
-    /// The keys of ZooKeeper's `Environment`, but for memory. There is no virtual machine and no operating
-    /// system, which is said as ZooKeeper says it of what it cannot find out.
+    /// The keys of ZooKeeper's `Environment` without memory. There is no virtual machine and no operating system:
+    /// their values are those that ZooKeeper prints when it cannot find them out.
     fn environment(&self) -> String {
         const NOT_THERE: [&str; 13] = [
             "java.version",
@@ -208,13 +218,13 @@ impl Asked<'_> {
     }
 }
 
-/// The release that the server behaves as, and what it is.
+/// The release that the server behaves like, and that it is simulated.
 fn version() -> String {
     format!("3.8.0-kafka-sim-{}, built on 2022-02-25 08:49 UTC", env!("CARGO_PKG_VERSION"))
 }
 
-/// Where a connection comes from. The simulated network has no ports; clients of this answer expect one, so the
-/// connection's number stands for it, among those that Linux takes (`ip_local_port_range`).
+/// The address of a client. The simulated network has no ports, but readers of the answer expect one: it is made
+/// from the connection's number, in Linux's `ip_local_port_range`.
 fn address(conn: ConnId, connection: &Connection) -> String {
     let host = connection.ids.iter().find(|id| &*id.scheme == "ip").map_or("", |id| &*id.id);
     format!("{host}:{}", 32_768 + conn.0 % 28_232)

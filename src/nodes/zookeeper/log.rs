@@ -24,9 +24,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::ensemble::history::{Entry, History};
+use super::database::Database;
+use super::history::{Entry, History};
 use super::snapshot::{Snapshot, Taking};
-use super::state::State;
 use super::tree::Changes;
 use super::txn::Txn;
 use crate::history::{Observation, ZooKeeperObservation};
@@ -74,7 +74,7 @@ pub enum LogError {
     },
 }
 
-/// What came of the end of an fsync.
+/// What is durable with the end of an fsync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Synced {
     /// What recovery had to tidy is durable: the server may serve.
@@ -83,7 +83,7 @@ pub enum Synced {
     Durable(Zxid),
     /// What [`Log::truncate`] or [`Log::install`] began is durable.
     Tidied,
-    /// Nothing that anybody waits for.
+    /// Nothing that the server waits for.
     Other,
 }
 
@@ -131,8 +131,8 @@ impl Rhythm {
 pub struct Recovered {
     /// The log and the snapshots.
     pub log: Log,
-    /// What they spell.
-    pub state: State,
+    /// The state of both.
+    pub state: Database,
     /// The snapshot that was read.
     pub base: Option<Snapshot>,
     /// The log entries that were read.
@@ -194,7 +194,7 @@ impl Log {
             let read = ZooKeeperObservation::SnapshotRead { zxid, contains };
             fx.observe(Observation::ZooKeeper(read));
         }
-        // Its checksum is right, so it spells a state.
+        // Its checksum is right, so it decodes.
         let read = base.as_ref().map(|base| base.state().map_err(|_| LogError::NoSnapshot));
         let mut state = read.transpose()?.unwrap_or_default();
         let mut log = Self {
@@ -233,7 +233,7 @@ impl Log {
     fn replay(
         &mut self,
         image: &DiskImage,
-        state: &mut State,
+        state: &mut Database,
         fx: &mut Effects<Observation>,
     ) -> Result<Vec<Entry>, LogError> {
         let mut entries = Vec::new();
@@ -295,6 +295,7 @@ impl Log {
         if self.flight.is_some() || !self.is_ready() {
             return;
         }
+        // Everything is written or being written.
         let Some((first, to)) = self.buffered.take() else { return };
         let begin = self.logs.is_empty() || self.entries > self.roll_after;
         let mut bytes = std::mem::take(&mut self.buffer);
@@ -380,11 +381,11 @@ impl Log {
     }
 
     /// Begins a snapshot when one is due, writes the next piece of one that is being taken, and seals one that has
-    /// all its pieces once the log has all that is in it. What is applied now must be decided, and stay so. When one
-    /// is sealed: what it is, and where the log file begins that goes on behind it.
+    /// all its pieces once the log has all that is in it. What is applied now must be committed. When one is
+    /// sealed, it is returned with the first entry of the log file that continues behind it.
     pub fn snapshot(
         &mut self,
-        state: &State,
+        state: &Database,
         fx: &mut Effects<Observation>,
     ) -> Option<(Snapshot, Zxid)> {
         let taking = match &mut self.snapshotting {
@@ -408,7 +409,7 @@ impl Log {
         if taking.contains() > self.durable && !is_at_rest {
             return None;
         }
-        self.seal_snapshot(fx)
+        Some(self.seal_snapshot(fx))
     }
 
     fn begin_snapshot(&mut self, zxid: Zxid, fx: &mut Effects<Observation>) {
@@ -424,9 +425,9 @@ impl Log {
         self.snapshotting = Some(Snapshotting::Taking { taking, piece });
     }
 
-    fn seal_snapshot(&mut self, fx: &mut Effects<Observation>) -> Option<(Snapshot, Zxid)> {
+    fn seal_snapshot(&mut self, fx: &mut Effects<Observation>) -> (Snapshot, Zxid) {
         let Some(Snapshotting::Taking { taking, .. }) = self.snapshotting.take() else {
-            return None;
+            panic!("only a snapshot that is being taken is sealed")
         };
         let (bytes, snapshot) = taking.seal();
         let Snapshot { zxid, contains, .. } = snapshot;
@@ -437,11 +438,11 @@ impl Log {
         let waiting = waiting.into_iter().map(|request| fx.disk(request)).collect();
         self.snapshotting = Some(Snapshotting::Sealed { zxid, contains, waiting });
         let goes_on = self.logs.range(..=Zxid(zxid.0 + 1)).next_back();
-        Some((snapshot, goes_on.copied().unwrap_or_default()))
+        (snapshot, goes_on.copied().unwrap_or_default())
     }
 
-    /// The state may from now on change in ways that are not for a snapshot: one that has not all its pieces is
-    /// given up, and is due again.
+    /// From now on the state may change in ways that a snapshot must not contain: an incomplete one is abandoned,
+    /// and is due again.
     pub fn abandon_snapshot(&mut self, fx: &mut Effects<Observation>) {
         if let Some(Snapshotting::Taking { taking, .. }) = &self.snapshotting {
             fx.disk(DiskRequest::Delete { file: snapshot_name(taking.zxid()) });
@@ -514,6 +515,7 @@ impl Log {
         {
             fx.disk(DiskRequest::Delete { file: snapshot_name(oldest) });
         }
+        // Until there are so many, every log file is needed.
         let (RETAINED, Some(kept)) = (self.snapshots.len(), self.snapshots.first()) else { return };
         // A log file ends where the next begins.
         while self.logs.iter().nth(1).is_some_and(|next| *next <= Zxid(kept.0 + 1))
@@ -585,7 +587,7 @@ fn read_entry(bytes: &Bytes, at: &mut usize) -> Option<(Txn, Bytes)> {
 }
 
 /// Applies what the state does not contain. Zxids follow on each other, or begin a later epoch.
-fn replay_txn(state: &mut State, txn: &Txn) -> Result<(), LogError> {
+fn replay_txn(state: &mut Database, txn: &Txn) -> Result<(), LogError> {
     let (after, found) = (state.last_zxid, txn.zxid);
     if found <= after {
         return Ok(());

@@ -61,7 +61,7 @@ impl Disk {
         synced
     }
 
-    fn recover(&mut self, every: u64) -> Result<(Log, State), LogError> {
+    fn recover(&mut self, every: u64) -> Result<(Log, Database), LogError> {
         let image = self.image();
         let Recovered { mut log, state, .. } = Log::recover(&image, rhythm(every), &mut self.fx)?;
         self.play();
@@ -93,7 +93,7 @@ fn txn(zxid: i64) -> Txn {
 }
 
 /// Lets one fsync through, and what follows from it.
-fn go_on(disk: &mut Disk, log: &mut Log, state: &mut State) {
+fn go_on(disk: &mut Disk, log: &mut Log, state: &mut Database) {
     assert!(!disk.waiting.is_empty(), "nothing becomes durable without an fsync");
     if let Synced::Durable(zxid) = disk.done(log) {
         for zxid in state.last_zxid.0 + 1..=zxid.0 {
@@ -105,14 +105,19 @@ fn go_on(disk: &mut Disk, log: &mut Log, state: &mut State) {
 }
 
 /// Lets all fsyncs through.
-fn rest(disk: &mut Disk, log: &mut Log, state: &mut State) {
+fn rest(disk: &mut Disk, log: &mut Log, state: &mut Database) {
     while !disk.waiting.is_empty() {
         go_on(disk, log, state);
     }
 }
 
 /// Writes `zxids` as a server does: append, fsync, apply, one after the other.
-fn write(disk: &mut Disk, log: &mut Log, state: &mut State, zxids: std::ops::RangeInclusive<i64>) {
+fn write(
+    disk: &mut Disk,
+    log: &mut Log,
+    state: &mut Database,
+    zxids: std::ops::RangeInclusive<i64>,
+) {
     for zxid in zxids {
         log.append(Zxid(zxid), &txn(zxid).encode());
         log.flush(&mut disk.fx);
@@ -343,7 +348,7 @@ fn a_snapshot_whose_log_is_lost_stops_the_server() {
 
 #[test]
 fn a_snapshot_alone_says_how_far_the_server_is() {
-    let mut state = State::default();
+    let mut state = Database::default();
     (1..=5).for_each(|zxid| {
         state.apply(&txn(zxid), &mut Changes::new());
     });
@@ -410,7 +415,7 @@ fn a_leaders_snapshot_is_there_alone_before_it_counts_if_what_it_replaces_is_new
         let (mut log, mut state) = disk.recover(4).unwrap();
         write(&mut disk, &mut log, &mut state, 1..=12);
         rest(&mut disk, &mut log, &mut state);
-        let leaders = State { last_zxid: Zxid(to), ..State::default() };
+        let leaders = Database { last_zxid: Zxid(to), ..Database::default() };
         log.install(&Snapshot::of(&leaders), &mut disk.fx);
         disk.play();
         assert_eq!(disk.done(&mut log), Synced::Other, "written, but without its name");

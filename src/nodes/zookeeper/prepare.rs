@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::Config;
 use super::acl::{AuthId, allows, fix_up};
+use super::config::Config;
+use super::database::Database;
 use super::path::{self, SPECIAL};
 use super::sessions::giver;
-use super::state::State;
 use super::tree::Znode;
 use super::txn::{Lifetime, PASSWORD, Record, Txn};
 use crate::vocab::{Mutant, Zxid};
@@ -21,14 +21,14 @@ use crate::wire::zookeeper::{
 /// The longest time to live, in milliseconds (`EphemeralType.TTL.maxValue`).
 const MAX_TTL_MS: i64 = (1 << 40) - 1;
 
-/// Who asks for a write.
+/// The origin of a write.
 #[derive(Clone, Copy, Debug)]
 pub struct Requester<'a> {
     /// The session.
     pub session: i64,
     /// Its number of the request.
     pub cxid: i32,
-    /// As what its connection is known.
+    /// The identities of its connection.
     pub ids: &'a [AuthId],
     /// The wall clock, in milliseconds since 1970.
     pub time_ms: i64,
@@ -36,7 +36,7 @@ pub struct Requester<'a> {
     pub is_local: bool,
 }
 
-/// What can be asked for that needs a transaction.
+/// A request that needs a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// create, create2, createContainer, createTTL.
@@ -63,9 +63,9 @@ pub enum Write {
         /// Its password.
         password: [u8; PASSWORD],
     },
-    /// closeSession, asked for by the client or by its silence.
+    /// closeSession, from the client or because the session expired.
     CloseSession,
-    /// What is refused before it is looked at; it takes a zxid all the same.
+    /// A write that is refused without a look at the tree; it takes a zxid too.
     Refused(Code),
     /// Removal of a container or of a znode whose time to live is over, if it is still childless.
     DeletePerished {
@@ -111,7 +111,7 @@ pub struct Preparer {
     last: Zxid,
     /// Times to live are allowed (`zookeeper.extendedTypesEnabled`).
     extended_types: bool,
-    /// Whose sessions are known here, if servers keep sessions to themselves.
+    /// This server's id, if there are local sessions.
     local_sessions_of: Option<u8>,
     mutant: Option<Mutant>,
     outstanding: BTreeMap<Arc<str>, Change>,
@@ -131,19 +131,19 @@ impl Preparer {
         Self { last, extended_types, local_sessions_of, mutant, ..Self::default() }
     }
 
-    /// The last zxid that was given away.
+    /// The last zxid that was assigned.
     pub fn last_zxid(&self) -> Zxid {
         self.last
     }
 
     /// Whether the session is there, or about to be, and not about to go.
-    pub fn is_live(&self, state: &State, session: i64) -> bool {
+    pub fn is_live(&self, state: &Database, session: i64) -> bool {
         let known = state.sessions.get(session).is_some() || self.opening.contains(&session);
         known && !self.closing.contains(&session)
     }
 
     /// Makes the transaction of a write; of a write that fails, an error.
-    pub fn write(&mut self, state: &State, by: Requester<'_>, write: Write) -> Txn {
+    pub fn write(&mut self, state: &Database, by: Requester<'_>, write: Write) -> Txn {
         self.last = self.last.next();
         self.undo.clear();
         let record = Attempt { state, by, zxid: self.last, to: self }
@@ -176,7 +176,7 @@ impl Preparer {
 
 /// One write being validated.
 struct Attempt<'a> {
-    state: &'a State,
+    state: &'a Database,
     by: Requester<'a>,
     zxid: Zxid,
     to: &'a mut Preparer,
@@ -209,9 +209,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether nobody but one server has to know the session: this one does, or it is another's
+    /// Whether the session may be a local one: of this server, or of another one
     /// (`LeaderSessionTracker.checkSession`).
     fn may_be_local(&self) -> bool {
+        // There are no local sessions.
         let Some(me) = self.to.local_sessions_of else { return false };
         let session = self.by.session;
         let is_known = self.state.sessions.get(session).is_some()

@@ -9,7 +9,7 @@ use crate::vocab::NodeId;
 const SESSION: i64 = 7;
 
 struct Fixture {
-    state: State,
+    state: Database,
     preparer: Preparer,
     ids: Vec<AuthId>,
 }
@@ -19,7 +19,7 @@ impl Fixture {
         let preparer =
             Preparer::new(Zxid(0), &Config { extended_types: true, ..Config::default() });
         let ids = vec![AuthId::of_peer(NodeId(1))];
-        let mut fixture = Self { state: State::default(), preparer, ids };
+        let mut fixture = Self { state: Database::default(), preparer, ids };
         fixture.applied(Write::CreateSession { timeout_ms: 4_000, password: [0; PASSWORD] });
         fixture
     }

@@ -3,78 +3,83 @@
 use std::sync::Arc;
 
 use super::acl::{AuthId, allows, masked};
+use super::clients::Clients;
+use super::database::Database;
+use super::step::Step;
 use super::tree::Znode;
 use super::watches::Table;
-use super::{Running, Step};
 use crate::vocab::{ConnId, Mutant};
 use crate::wire::zookeeper::{
     Acl, Code, EventKind, MultiRead, MultiResult, Reply, Request, SetWatches, encode_event,
 };
 
-impl Running {
-    pub(super) fn read(&mut self, at: &mut Step<'_>, conn: ConnId, xid: i32, request: Request) {
-        let result = self.read_result(at, conn, request);
-        self.reply(at, conn, xid, result);
+/// Answers the reads of one connection.
+pub(super) struct Reads<'a> {
+    pub(super) db: &'a Database,
+    pub(super) clients: &'a mut Clients,
+    pub(super) conn: ConnId,
+}
+
+impl Reads<'_> {
+    /// Answers a read.
+    pub(super) fn read(&mut self, step: &mut Step<'_>, xid: i32, request: Request) {
+        let result = self.read_result(step, request);
+        self.clients.reply(step, self.conn, xid, self.db.last_zxid, result);
     }
 
-    fn read_result(
-        &mut self,
-        at: &mut Step<'_>,
-        conn: ConnId,
-        request: Request,
-    ) -> Result<Reply, Code> {
+    fn read_result(&mut self, step: &mut Step<'_>, request: Request) -> Result<Reply, Code> {
         match request {
-            Request::Exists { path, watch } => self.exists(conn, &path, watch),
+            Request::Exists { path, watch } => self.exists(&path, watch),
             Request::GetData { path, watch } => {
-                let znode = self.readable(conn, &path)?;
+                let znode = self.readable(&path)?;
                 let reply = Reply::Data { data: znode.data.clone(), stat: znode.stat() };
-                self.watch_if(watch, Table::Data, &path, conn);
+                self.watch_if(watch, Table::Data, &path);
                 Ok(reply)
             }
             Request::GetChildren { path, watch } => {
-                let children = self.readable(conn, &path)?.children.iter().cloned().collect();
-                self.watch_if(watch, Table::Child, &path, conn);
+                let children = self.readable(&path)?.children.iter().cloned().collect();
+                self.watch_if(watch, Table::Child, &path);
                 Ok(Reply::Children(children))
             }
             Request::GetChildren2 { path, watch } => {
-                let znode = self.readable(conn, &path)?;
+                let znode = self.readable(&path)?;
                 let (children, stat) = (znode.children.iter().cloned().collect(), znode.stat());
-                self.watch_if(watch, Table::Child, &path, conn);
+                self.watch_if(watch, Table::Child, &path);
                 Ok(Reply::Children2 { children, stat })
             }
-            Request::GetAcl { path } => self.get_acl(conn, &path),
+            Request::GetAcl { path } => self.get_acl(&path),
             Request::MultiRead(reads) => {
-                let result = |read| self.multi_read(conn, read).unwrap_or_else(MultiResult::Error);
+                let result = |read| self.multi_read(read).unwrap_or_else(MultiResult::Error);
                 Ok(Reply::Multi(reads.into_iter().map(result).collect()))
             }
             Request::GetEphemerals { prefix } => {
-                let session = self.session(conn);
+                let session = self.clients.session(self.conn);
                 let all = matches!(prefix.trim(), "" | "/");
                 let below = |path: &&Arc<str>| all || path.starts_with(&*prefix);
                 Ok(Reply::Children(
-                    self.state.tree.ephemerals(session).filter(below).cloned().collect(),
+                    self.db.tree.ephemerals(session).filter(below).cloned().collect(),
                 ))
             }
             Request::GetAllChildrenNumber { path } => {
-                self.readable(conn, &path)?;
-                let below = self.state.tree.descendants(&path);
+                self.readable(&path)?;
+                let below = self.db.tree.descendants(&path);
                 Ok(Reply::Count(i32::try_from(below).unwrap_or(i32::MAX)))
             }
             Request::WhoAmI => {
-                Ok(Reply::Identities(self.ids(conn).iter().map(AuthId::identity).collect()))
+                Ok(Reply::Identities(self.ids().iter().map(AuthId::identity).collect()))
             }
             Request::AddWatch { path, mode } => {
-                self.watches.add(mode.into(), &path, conn);
+                self.watch(mode.into(), &path);
                 Ok(Reply::WatchAdded(Code::OK))
             }
             Request::CheckWatches { path, watcher } => {
-                self.found_watch(|running| running.watches.has(&path, conn, watcher))
+                found_watch(self.clients.watches.has(&path, self.conn, watcher))
             }
             Request::RemoveWatches { path, watcher } => {
-                self.found_watch(|running| running.watches.remove(&path, conn, watcher))
+                found_watch(self.clients.watches.remove(&path, self.conn, watcher))
             }
             Request::SetWatches(set) => {
-                self.set_watches(at, conn, &set);
+                self.set_watches(step, &set);
                 Ok(Reply::Empty)
             }
             Request::Ping => Ok(Reply::Empty),
@@ -82,42 +87,38 @@ impl Running {
         }
     }
 
-    /// Everybody may ask, also for what may not be read (until 3.8.3), and watch what is not there.
-    fn exists(&mut self, conn: ConnId, path: &Arc<str>, watch: bool) -> Result<Reply, Code> {
+    /// Needs no permission to read (until 3.8.3), and can watch for a znode that does not exist.
+    fn exists(&mut self, path: &Arc<str>, watch: bool) -> Result<Reply, Code> {
         if path.contains('\0') {
             return Err(Code::BAD_ARGUMENTS);
         }
-        self.watch_if(watch, Table::Data, path, conn);
-        let found = self.state.tree.get(path).map(Znode::stat);
+        self.watch_if(watch, Table::Data, path);
+        let found = self.db.tree.get(path).map(Znode::stat);
         found.map(Reply::Stat).ok_or(Code::NO_NODE)
     }
 
-    fn found_watch(&mut self, find: impl FnOnce(&mut Self) -> bool) -> Result<Reply, Code> {
-        if find(self) { Ok(Reply::Empty) } else { Err(Code::NO_WATCHER) }
+    fn ids(&self) -> &[AuthId] {
+        self.clients.ids(self.conn)
     }
 
-    fn session(&self, conn: ConnId) -> i64 {
-        self.connections.get(&conn).and_then(|connection| connection.session).unwrap_or(0)
+    fn readable(&self, path: &str) -> Result<&Znode, Code> {
+        let znode = self.db.tree.get(path).ok_or(Code::NO_NODE)?;
+        if allows(&znode.acl, Acl::READ, self.ids()) { Ok(znode) } else { Err(Code::NO_AUTH) }
     }
 
-    fn ids(&self, conn: ConnId) -> &[AuthId] {
-        self.connections.get(&conn).map_or(&[], |connection| &connection.ids)
-    }
-
-    fn readable(&self, conn: ConnId, path: &str) -> Result<&Znode, Code> {
-        let znode = self.state.tree.get(path).ok_or(Code::NO_NODE)?;
-        if allows(&znode.acl, Acl::READ, self.ids(conn)) { Ok(znode) } else { Err(Code::NO_AUTH) }
-    }
-
-    fn watch_if(&mut self, watch: bool, table: Table, path: &Arc<str>, conn: ConnId) {
+    fn watch_if(&mut self, watch: bool, table: Table, path: &Arc<str>) {
         if watch {
-            self.watches.add(table, path, conn);
+            self.watch(table, path);
         }
     }
 
-    fn get_acl(&self, conn: ConnId, path: &str) -> Result<Reply, Code> {
-        let znode = self.state.tree.get(path).ok_or(Code::NO_NODE)?;
-        let ids = self.ids(conn);
+    fn watch(&mut self, table: Table, path: &Arc<str>) {
+        self.clients.watches.add(table, path, self.conn);
+    }
+
+    fn get_acl(&self, path: &str) -> Result<Reply, Code> {
+        let znode = self.db.tree.get(path).ok_or(Code::NO_NODE)?;
+        let ids = self.ids();
         if !allows(&znode.acl, Acl::READ | Acl::ADMIN, ids) {
             return Err(Code::NO_AUTH);
         }
@@ -128,64 +129,68 @@ impl Running {
         Ok(Reply::Acl { acl, stat: znode.stat() })
     }
 
-    fn multi_read(&self, conn: ConnId, read: MultiRead) -> Result<MultiResult, Code> {
+    fn multi_read(&self, read: MultiRead) -> Result<MultiResult, Code> {
         match read {
             MultiRead::GetData { path, .. } => {
-                let znode = self.readable(conn, &path)?;
+                let znode = self.readable(&path)?;
                 Ok(MultiResult::GetData { data: znode.data.clone(), stat: znode.stat() })
             }
             MultiRead::GetChildren { path, .. } => {
-                let children = self.readable(conn, &path)?.children.iter().cloned().collect();
+                let children = self.readable(&path)?.children.iter().cloned().collect();
                 Ok(MultiResult::GetChildren(children))
             }
         }
     }
 
-    /// Arms watches again, and tells at once of what happened since the client's last zxid.
-    fn set_watches(&mut self, at: &mut Step<'_>, conn: ConnId, set: &SetWatches) {
+    /// Sets the watches of a client that reconnected, and sends at once the events that it missed since its last
+    /// zxid.
+    fn set_watches(&mut self, step: &mut Step<'_>, set: &SetWatches) {
         let mut since = set.relative_zxid;
-        if at.config.is(Mutant::ArmWatchesFromNow) {
-            since = self.last_zxid();
+        if step.config.is(Mutant::ArmWatchesFromNow) {
+            since = self.db.last_zxid;
         }
         for path in &set.data {
-            let missed = match self.state.tree.get(path) {
+            let missed = match self.db.tree.get(path) {
                 None => Some(EventKind::Deleted),
                 Some(znode) => (znode.mzxid > since).then_some(EventKind::DataChanged),
             };
-            self.tell_or_arm(at, conn, missed, Table::Data, path);
+            self.send_or_watch(step, missed, Table::Data, path);
         }
         for path in &set.exist {
-            let missed = self.state.tree.get(path).map(|_| EventKind::Created);
-            self.tell_or_arm(at, conn, missed, Table::Data, path);
+            let missed = self.db.tree.get(path).map(|_| EventKind::Created);
+            self.send_or_watch(step, missed, Table::Data, path);
         }
         for path in &set.child {
-            let missed = match self.state.tree.get(path) {
+            let missed = match self.db.tree.get(path) {
                 None => Some(EventKind::Deleted),
                 Some(znode) => (znode.pzxid > since).then_some(EventKind::ChildrenChanged),
             };
-            self.tell_or_arm(at, conn, missed, Table::Child, path);
+            self.send_or_watch(step, missed, Table::Child, path);
         }
         if let Some(persistent) = &set.persistent {
             for path in &persistent.single {
-                self.watches.add(Table::Persistent, path, conn);
+                self.watch(Table::Persistent, path);
             }
             for path in &persistent.recursive {
-                self.watches.add(Table::Recursive, path, conn);
+                self.watch(Table::Recursive, path);
             }
         }
     }
 
-    fn tell_or_arm(
+    fn send_or_watch(
         &mut self,
-        at: &mut Step<'_>,
-        conn: ConnId,
+        step: &mut Step<'_>,
         missed: Option<EventKind>,
         table: Table,
         path: &Arc<str>,
     ) {
         match missed {
-            Some(kind) => self.send(at, conn, encode_event(kind, path)),
-            None => self.watches.add(table, path, conn),
+            Some(kind) => self.clients.send(step, self.conn, encode_event(kind, path)),
+            None => self.watch(table, path),
         }
     }
+}
+
+fn found_watch(found: bool) -> Result<Reply, Code> {
+    if found { Ok(Reply::Empty) } else { Err(Code::NO_WATCHER) }
 }

@@ -1,11 +1,12 @@
-//! Sessions: which there are (replicated, durable), and when each one expires (this server's memory).
+//! Sessions: the table of all (replicated, durable), and when each one expires (in this server's memory).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Config;
+use super::config::Config;
+use super::step::Effects;
 use super::txn::{PASSWORD, decode_password};
-use crate::vocab::{Mutant, Time};
+use crate::vocab::{Mutant, Time, TimerId};
 use crate::wire::jute::{JuteError, Reader, Writer};
 
 /// A session as every server knows it.
@@ -21,12 +22,12 @@ pub struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionTable {
     sessions: BTreeMap<i64, Session>,
-    /// The highest id that each server, by the ids' high bytes, ever gave away: no id is given twice, whatever
-    /// the wall clocks do.
+    /// The highest id that each server ever assigned, by the high byte of ids: no id is assigned twice, even if
+    /// wall clocks go back.
     last_ids: BTreeMap<u8, i64>,
 }
 
-/// The server that gave the id away.
+/// The server that assigned the id.
 pub(super) fn giver(id: i64) -> u8 {
     id.to_be_bytes()[0]
 }
@@ -52,7 +53,7 @@ impl SessionTable {
         self.sessions.is_empty()
     }
 
-    /// The highest id that server `server_id` ever gave away.
+    /// The highest id that server `server_id` ever assigned.
     pub fn last_id(&self, server_id: u8) -> Option<i64> {
         self.last_ids.get(&server_id).copied()
     }
@@ -84,7 +85,7 @@ impl SessionTable {
     /// Reads the table of a snapshot.
     ///
     /// # Errors
-    /// When the bytes spell none.
+    /// When the bytes are no table.
     pub fn decode(from: &mut Reader) -> Result<Self, JuteError> {
         let mut table = Self::default();
         for _ in 0..from.count()? {
@@ -107,7 +108,7 @@ pub fn first_id(server_id: u8, wall_ms: i64) -> i64 {
     (u64::from(server_id) << 56 | time) as i64
 }
 
-/// The timeout that is granted, in milliseconds: what is wanted, within the configured limits.
+/// The negotiated timeout, in milliseconds: the requested one, within the configured limits.
 pub fn negotiate(wanted_ms: i32, config: &Config) -> i32 {
     let limit = |set: Option<u32>, ticks: u32| {
         let limit = set.unwrap_or(config.tick_ms.saturating_mul(ticks));
@@ -118,7 +119,7 @@ pub fn negotiate(wanted_ms: i32, config: &Config) -> i32 {
 }
 
 /// When sessions expire, in buckets of one tick: a session is never expired before its timeout is over
-/// since it was last heard of, and at most one tick later.
+/// since its client was last heard, and at most one tick later.
 #[derive(Debug)]
 pub struct Expiry {
     tick_ms: u64,
@@ -132,7 +133,7 @@ pub struct Expiry {
 struct Touched {
     timeout_ms: u64,
     bucket_ms: u64,
-    /// When it was heard of last, or began to be watched over.
+    /// When its client was last heard, or the server began to track it.
     heard: Time,
 }
 
@@ -148,7 +149,7 @@ impl Expiry {
         Self { tick_ms: tick_ms.into(), ticks_on, buckets, sessions }
     }
 
-    /// Begins to watch over a session, or changes its timeout.
+    /// Begins to track a session, or changes its timeout.
     pub fn track(&mut self, now: Time, session: i64, timeout_ms: i32) {
         let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
         let new = Touched { timeout_ms, bucket_ms: 0, heard: now };
@@ -156,7 +157,7 @@ impl Expiry {
         self.touch(now, session);
     }
 
-    /// The session was heard of.
+    /// The session's client was heard. No effect on a session that has expired, or is tracked elsewhere.
     pub fn touch(&mut self, now: Time, session: i64) {
         let Some(touched) = self.sessions.get_mut(&session) else { return };
         touched.heard = now;
@@ -191,8 +192,20 @@ impl Expiry {
         Some(Time::ZERO + Duration::from_millis(*bucket))
     }
 
-    /// The sessions whose time is over, in order of their ids within a bucket, and when each was heard of
-    /// last; they are forgotten here.
+    /// Sets `timer` for when something may expire next. Touches only move deadlines back, so an early timer is
+    /// kept, and looks again when it fires.
+    pub(super) fn arm(&self, timer: &mut Option<(Time, TimerId)>, token: u64, fx: &mut Effects) {
+        let Some(next) = self.next() else { return };
+        if timer.is_none_or(|(due, _)| next < due) {
+            if let Some((_, id)) = *timer {
+                fx.cancel(id);
+            }
+            *timer = Some((next, fx.timer(next, token)));
+        }
+    }
+
+    /// The sessions whose timeout is over, in order of their ids within a bucket, and when each client was last
+    /// heard; they are forgotten here.
     pub fn expired(&mut self, now: Time) -> Vec<(i64, Time)> {
         let mut expired = Vec::new();
         while let Some(bucket) = self.buckets.first_entry()

@@ -1,10 +1,10 @@
 //! Snapshots: tree and sessions in one file, written a piece at a time while transactions go on being applied.
 //!
 //! Such a snapshot is *fuzzy*, as ZooKeeper's are (`DataTree.serializeNode`): its name says with which transaction
-//! it began, and it holds effects of later ones, as far as they came before the piece that they are in. What makes
-//! it good is the log: whatever is behind the name is applied again, and that comes to the state that there was
-//! (`Tree` says how). So a snapshot is worth nothing without the log up to the last transaction that was applied
-//! before its last piece; the file says which that is, and is sealed only when the log has it on the platter.
+//! it began, and it holds effects of later ones, as far as they came before the piece that they are in. The log
+//! completes it: everything behind the name is applied again, and that gives the state that there was ([`Tree`]
+//! documents why). So a snapshot needs the log up to the last transaction that was applied before its last piece;
+//! the file says which that is, and is sealed only when the log has it on the platter.
 //!
 //! A znode is written at one moment, with its `Stat` and the names of its children as of then; the children follow
 //! in later pieces, those of the names that are still there. So no znode is written without its parent.
@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::database::Database;
 use super::path::{ROOT, child};
 use super::sessions::SessionTable;
-use super::state::State;
 use super::tree::Tree;
 use crate::vocab::Zxid;
 use crate::wire::jute::{JuteError, Reader, Writer};
@@ -39,7 +39,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A state that does not change meanwhile: nothing is fuzzy.
-    pub fn of(state: &State) -> Self {
+    pub fn of(state: &Database) -> Self {
         let mut taking = Taking::begin(state.last_zxid);
         while taking.next_piece(state, usize::MAX).is_some() {}
         taking.seal().1
@@ -50,15 +50,15 @@ impl Snapshot {
         self.body.len()
     }
 
-    /// The state that it spells together with the log behind [`Snapshot::zxid`].
+    /// Its state, which is exact only together with the log behind [`Snapshot::zxid`].
     ///
     /// # Errors
-    /// When the bytes spell none.
-    pub fn state(&self) -> Result<State, JuteError> {
+    /// When the bytes are no snapshot.
+    pub fn state(&self) -> Result<Database, JuteError> {
         let mut from = Reader::new(self.body.clone());
         let sessions = SessionTable::decode(&mut from)?;
         let tree = Tree::decode_znodes(&mut from, self.znodes)?;
-        Ok(State { tree, sessions, last_zxid: self.zxid })
+        Ok(Database { tree, sessions, last_zxid: self.zxid })
     }
 
     /// The file that holds it.
@@ -81,7 +81,7 @@ impl Snapshot {
         whole.then_some(Self { zxid, contains, znodes, body })
     }
 
-    /// One whose content, of `len` bytes, spells nothing.
+    /// A snapshot of `len` bytes that cannot be read.
     #[cfg(test)]
     pub fn of_len(zxid: Zxid, len: usize) -> Self {
         Self { zxid, contains: zxid, znodes: 0, body: vec![0; len].into() }
@@ -143,7 +143,7 @@ impl Taking {
 
     /// The next bytes of the file, with what the state holds now: the sessions first, then znodes, `limit` bytes or
     /// a little more. `None` when nothing is left.
-    pub fn next_piece(&mut self, state: &State, limit: usize) -> Option<Bytes> {
+    pub fn next_piece(&mut self, state: &Database, limit: usize) -> Option<Bytes> {
         if self.has_sessions && self.pending.is_empty() {
             return None;
         }
@@ -154,6 +154,7 @@ impl Taking {
         while to.len() < limit
             && let Some(path) = self.pending.pop()
         {
+            // Deleted since its parent was written.
             let Some(znode) = state.tree.get(&path) else { continue };
             Tree::encode_znode(&path, znode, &mut to);
             self.znodes += 1;

@@ -1,4 +1,4 @@
-//! Tests of snapshots that are taken while transactions are applied: replay comes to what there was.
+//! Tests of snapshots that are taken while transactions are applied: replay gives the state that there was.
 
 use super::super::acl::AuthId;
 use super::super::prepare::{Preparer, Requester, Write};
@@ -12,7 +12,7 @@ use crate::wire::zookeeper::{Acl, Create, Delete, MultiOp, SetData};
 /// A server's state under random writes, and all its transactions.
 struct Story {
     stream: Stream,
-    state: State,
+    state: Database,
     preparer: Preparer,
     ids: Vec<AuthId>,
     txns: Vec<Txn>,
@@ -23,7 +23,7 @@ impl Story {
         let config = Config { extended_types: true, ..Config::default() };
         Self {
             stream: Seed(seed).stream("story"),
-            state: State::default(),
+            state: Database::default(),
             preparer: Preparer::new(Zxid(0), &config),
             ids: vec![AuthId::of_peer(NodeId(1))],
             txns: Vec::new(),
@@ -86,7 +86,7 @@ impl Story {
         self.txns.push(txn);
     }
 
-    fn replay(&self, snapshot: &Snapshot) -> State {
+    fn replay(&self, snapshot: &Snapshot) -> Database {
         let mut state = snapshot.state().unwrap();
         let behind = self.txns.iter().filter(|txn| txn.zxid > snapshot.zxid);
         behind.for_each(|txn| {
@@ -174,12 +174,12 @@ fn deleted(path: &str) -> Record {
     Record::Delete { path: path.into() }
 }
 
-/// Applies `before`, takes a snapshot as far as `/q`, applies `meanwhile`, and takes the rest. What the snapshot
-/// spells, that with the log behind it, and what there is.
-fn around_q(before: Vec<Record>, meanwhile: Vec<Record>) -> [State; 3] {
-    let mut state = State::default();
+/// Applies `before`, takes a snapshot as far as `/q`, applies `meanwhile`, and takes the rest. Returns the
+/// state of the snapshot, that with the log behind it, and the state of the server.
+fn around_q(before: Vec<Record>, meanwhile: Vec<Record>) -> [Database; 3] {
+    let mut state = Database::default();
     let mut zxid = 0;
-    let mut apply = |state: &mut State, record| {
+    let mut apply = |state: &mut Database, record| {
         zxid += 1;
         let txn = txn(zxid, record);
         state.apply(&txn, &mut Changes::new());
@@ -215,7 +215,7 @@ fn a_parents_pzxid_moves_though_its_child_is_gone_from_the_snapshot() {
 
 #[test]
 fn a_parents_counters_do_not_go_back_to_those_of_a_child_that_came_and_went() {
-    let mut state = State::default();
+    let mut state = Database::default();
     let story = [
         created("/q", 1),
         created("/q/p", 1),
@@ -239,7 +239,7 @@ fn a_parents_counters_do_not_go_back_to_those_of_a_child_that_came_and_went() {
 
 #[test]
 fn a_znode_that_came_again_with_children_is_there_with_all_of_them() {
-    let mut state = State::default();
+    let mut state = Database::default();
     let story = [created("/q", 1), deleted("/q"), created("/q", 2), created("/q/p", 1)];
     let txns: Vec<Txn> = (1..).zip(story).map(|(zxid, record)| txn(zxid, record)).collect();
     txns.iter().for_each(|txn| {
@@ -265,7 +265,7 @@ fn a_multi_that_falls_between_two_pieces_is_there_whole() {
 
 #[test]
 fn a_child_that_is_there_already_still_moves_its_parents_counters() {
-    let mut state = State::default();
+    let mut state = Database::default();
     state.apply(&txn(1, created("/q", 1)), &mut Changes::new());
     state.apply(&txn(2, created("/q/p", 1)), &mut Changes::new());
     let new = NewZnode {

@@ -8,9 +8,11 @@ use crate::vocab::Time;
 /// The counts of one server since it began to serve.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    /// Frames and words that came.
+    /// When it began to serve in its present role.
+    pub(super) since: Time,
+    /// Frames and four-letter words received.
     pub(super) received: u64,
-    /// Frames and texts that went.
+    /// Frames, and answers to four-letter words, sent.
     pub(super) sent: u64,
     /// Credentials that were refused.
     pub(super) auth_failed: u64,
@@ -18,6 +20,13 @@ pub(super) struct Stats {
     pub(super) latency: Latency,
     /// Of transactions that were proposed to learners.
     pub(super) proposals: Sizes,
+}
+
+impl Stats {
+    /// Nothing counted yet.
+    pub(super) fn since(since: Time) -> Self {
+        Self { since, ..Self::default() }
+    }
 }
 
 /// From when a request was read until it was answered, in milliseconds (`AvgMinMaxCounter`).

@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::vocab::step::{Closed, DiskRequest, Effect, FileName};
-use crate::vocab::{DiskOpId, NodeId, Seed};
+use crate::history::{Observation, ZooKeeperObservation};
+use crate::vocab::step::{Closed, DiskRequest, Effect, FileName, Input};
+use crate::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Stream, Time, TimerId, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
@@ -243,7 +244,7 @@ impl Harness {
         self.now = end;
     }
 
-    fn state(&self) -> &State {
+    fn state(&self) -> &Database {
         self.server.state().unwrap()
     }
 }

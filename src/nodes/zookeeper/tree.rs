@@ -3,15 +3,15 @@
 //! # Replay
 //!
 //! A fuzzy snapshot ([`super::snapshot`]) holds each znode as of its own moment. Applying all transactions since the
-//! snapshot began comes to the same tree as if each had been applied once, in order:
+//! snapshot began gives the same tree as if each had been applied once, in order:
 //!
 //! - A znode that is there is not created again, and one that is not there is neither deleted nor set; both are no
-//!   error but `Failed`, which nobody is told.
+//!   error but `Failed`, which goes to no client.
 //! - A znode's data and access control list are those of the last transaction that set them, so passing through
 //!   earlier ones does no harm.
 //! - pzxid, and the number of creates that cversion is made of, only move forward, and together: a znode is written
-//!   whole, so its pzxid tells which creates are counted. They also move when the child turns out to be there
-//!   already, or gone: it may be so only in the snapshot, which read it later than its parent (ZOOKEEPER-3125).
+//!   whole, so its pzxid says which creates are counted. They also move when the child exists
+//!   already, or is gone: it may be so only in the snapshot, which read it later than its parent (ZOOKEEPER-3125).
 //! - A znode that is deleted takes with it what is below: in the order of the log there is nothing; in replay there
 //!   may be what a later znode of the same name has, and all that is created again further on.
 
@@ -27,7 +27,7 @@ use crate::vocab::Zxid;
 use crate::wire::jute::{JuteError, Reader, Writer};
 use crate::wire::zookeeper::{Acl, Code, EventKind, Stat};
 
-/// What a watch may be told, in the order in which it happened.
+/// The events that watches may get, in the order in which they happened.
 pub type Changes = Vec<(EventKind, Arc<str>)>;
 
 /// One znode.
@@ -35,7 +35,7 @@ pub type Changes = Vec<(EventKind, Arc<str>)>;
 pub struct Znode {
     /// Its data.
     pub data: Option<Bytes>,
-    /// Who may do what.
+    /// The access control list.
     pub acl: Arc<[Acl]>,
     /// How long it stays.
     pub lifetime: Lifetime,
@@ -139,7 +139,7 @@ fn count(len: usize) -> i32 {
 pub struct NewZnode {
     /// Its data.
     pub data: Option<Bytes>,
-    /// Who may do what.
+    /// The access control list.
     pub acl: Vec<Acl>,
     /// How long it stays.
     pub lifetime: Lifetime,
@@ -163,8 +163,8 @@ impl Default for Tree {
 }
 
 impl Tree {
-    /// The tree of a new ensemble: the root and what ZooKeeper keeps for itself. Those count as created by
-    /// nobody, so that a fresh root shows cversion −1.
+    /// The tree of a new ensemble: the root and what ZooKeeper keeps for itself. Those do not count as
+    /// created, so that a new root has cversion −1.
     pub fn new() -> Self {
         let mut tree = Self::empty();
         let open: Arc<[Acl]> = Acl::open().into();
@@ -355,7 +355,7 @@ impl Tree {
         Ok(znode.stat())
     }
 
-    /// Sets a znode's access control list. No watch is told.
+    /// Sets a znode's access control list, which triggers no watch.
     ///
     /// # Errors
     /// When there is none.
@@ -380,7 +380,7 @@ impl Tree {
     /// Reads what [`Tree::encode`] wrote.
     ///
     /// # Errors
-    /// When the bytes spell none.
+    /// When the bytes are no tree.
     pub fn decode(from: &mut Reader) -> Result<Self, JuteError> {
         let count = from.count()?;
         Self::decode_znodes(from, count)
@@ -389,7 +389,7 @@ impl Tree {
     /// Reads so many znodes; parents come before their children.
     ///
     /// # Errors
-    /// When the bytes spell none.
+    /// When the bytes are no tree.
     pub fn decode_znodes(from: &mut Reader, count: usize) -> Result<Self, JuteError> {
         let mut tree = Self::empty();
         for _ in 0..count {

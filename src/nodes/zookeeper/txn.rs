@@ -1,7 +1,7 @@
-//! Transactions: what the log holds, and an ensemble agrees on.
+//! Transactions: the content of the log, on which an ensemble agrees.
 //!
-//! A transaction says results, not wishes: the final path, the version that the data has now. So applying it
-//! needs no decision, every server comes to the same tree, and applying it again changes nothing.
+//! A transaction contains results, not requests: the final path, the new version of the data. So applying it needs
+//! no decision, every server gets the same tree, and applying it again changes nothing.
 
 use std::sync::Arc;
 
@@ -83,25 +83,25 @@ impl Lifetime {
 /// What a transaction does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// A znode is there.
+    /// A znode is created.
     Create {
         /// Its final path.
         path: Arc<str>,
         /// Its data.
         data: Option<Bytes>,
-        /// Who may do what.
+        /// Its access control list.
         acl: Vec<Acl>,
         /// How long it stays.
         lifetime: Lifetime,
         /// How many children the parent has had, this one included.
         parent_creates: i32,
     },
-    /// A znode is gone.
+    /// A znode is deleted.
     Delete {
         /// Its path.
         path: Arc<str>,
     },
-    /// A znode's data is this.
+    /// A znode's data is set.
     SetData {
         /// Its path.
         path: Arc<str>,
@@ -110,7 +110,7 @@ pub enum Record {
         /// The version that it has now.
         version: i32,
     },
-    /// A znode's access control list is this.
+    /// A znode's access control list is set.
     SetAcl {
         /// Its path.
         path: Arc<str>,
@@ -126,21 +126,21 @@ pub enum Record {
         /// Its version.
         version: i32,
     },
-    /// The session is there.
+    /// A session is opened.
     CreateSession {
         /// Its timeout, in milliseconds.
         timeout_ms: i32,
         /// What proves that a connection may attach to it.
         password: [u8; PASSWORD],
     },
-    /// The session is gone.
+    /// A session is closed.
     CloseSession {
-        /// Its ephemeral znodes, which go with it.
+        /// Its ephemeral znodes, which are deleted with it.
         ephemerals: Vec<Arc<str>>,
     },
-    /// The request failed; nothing changes, but the order of requests knows it.
+    /// The request failed: nothing changes, but it has a place in the order of requests.
     Error(Code),
-    /// All of these; when one could not be, all are errors.
+    /// All of these; when one of them fails, all are errors.
     Multi(Vec<Record>),
 }
 
@@ -239,7 +239,7 @@ pub(super) fn decode_password(from: &mut Reader) -> Result<[u8; PASSWORD], JuteE
 }
 
 impl Txn {
-    /// The transaction's bytes: the same on every server, for ever.
+    /// The transaction's bytes: the same on every server and in every build.
     pub fn encode(&self) -> Bytes {
         let mut to = Writer::new();
         to.long(self.session);
@@ -253,7 +253,7 @@ impl Txn {
     /// Reads the bytes of a transaction.
     ///
     /// # Errors
-    /// When they spell none.
+    /// When they are no transaction.
     pub fn decode(bytes: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(bytes);
         Ok(Self {

@@ -1,4 +1,4 @@
-//! Watches: who wants to hear of which znode. They live and die with their connection.
+//! Watches: which connection wants events of which znode. They end with their connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::path;
 use crate::vocab::ConnId;
 use crate::wire::zookeeper::{AddWatchMode, EventKind, WatcherType};
 
-/// What a watch hears of.
+/// The events that a watch gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// Once, of data and existence (getData, exists).
@@ -109,18 +109,18 @@ impl Watches {
         }
     }
 
-    /// Who hears of this, each once; one-shot watches are used up.
+    /// The connections that get this event, each once; one-shot watches are used up.
     pub fn trigger(&mut self, kind: EventKind, path: &Arc<str>) -> BTreeSet<ConnId> {
-        let mut told = BTreeSet::new();
+        let mut watchers = BTreeSet::new();
         if kind != EventKind::ChildrenChanged {
-            told.extend(self.take(Table::Data, path));
-            self.add_recursive(path, &mut told);
+            watchers.extend(self.take(Table::Data, path));
+            self.add_recursive(path, &mut watchers);
         }
         if matches!(kind, EventKind::ChildrenChanged | EventKind::Deleted) {
-            told.extend(self.take(Table::Child, path));
+            watchers.extend(self.take(Table::Child, path));
         }
-        told.extend(self.persistent.get(path).into_iter().flatten());
-        told
+        watchers.extend(self.persistent.get(path).into_iter().flatten());
+        watchers
     }
 
     fn take(&mut self, table: Table, path: &Arc<str>) -> BTreeSet<ConnId> {
@@ -136,13 +136,13 @@ impl Watches {
         conns
     }
 
-    fn add_recursive(&self, path: &str, told: &mut BTreeSet<ConnId>) {
+    fn add_recursive(&self, path: &str, watchers: &mut BTreeSet<ConnId>) {
         if self.recursive.is_empty() {
             return;
         }
         let mut at = path;
         loop {
-            told.extend(self.recursive.get(at).into_iter().flatten());
+            watchers.extend(self.recursive.get(at).into_iter().flatten());
             if at == path::ROOT {
                 return;
             }
@@ -167,7 +167,7 @@ mod tests {
 
     const ME: ConnId = ConnId(1);
 
-    fn told(watches: &mut Watches, kind: EventKind, path: &str) -> usize {
+    fn fired(watches: &mut Watches, kind: EventKind, path: &str) -> usize {
         watches.trigger(kind, &path.into()).len()
     }
 
@@ -177,33 +177,33 @@ mod tests {
         watches.add(Table::Data, &"/a".into(), ME);
         watches.add(Table::Data, &"/a".into(), ME);
         watches.add(Table::Data, &"/a".into(), ConnId(2));
-        assert_eq!(told(&mut watches, EventKind::ChildrenChanged, "/a"), 0);
-        assert_eq!(told(&mut watches, EventKind::DataChanged, "/a"), 2);
-        assert_eq!(told(&mut watches, EventKind::DataChanged, "/a"), 0);
+        assert_eq!(fired(&mut watches, EventKind::ChildrenChanged, "/a"), 0);
+        assert_eq!(fired(&mut watches, EventKind::DataChanged, "/a"), 2);
+        assert_eq!(fired(&mut watches, EventKind::DataChanged, "/a"), 0);
         assert!(watches.is_empty());
     }
 
     #[test]
-    fn a_deletion_is_told_once_to_who_watches_both_data_and_children() {
+    fn a_deletion_is_one_event_for_a_client_that_watches_data_and_children() {
         let mut watches = Watches::default();
         watches.add(Table::Data, &"/a".into(), ME);
         watches.add(Table::Child, &"/a".into(), ME);
-        assert_eq!(told(&mut watches, EventKind::Deleted, "/a"), 1);
+        assert_eq!(fired(&mut watches, EventKind::Deleted, "/a"), 1);
         assert!(watches.is_empty());
     }
 
     #[test]
-    fn persistent_watches_stay_and_recursive_ones_hear_the_subtree_but_no_child_lists() {
+    fn persistent_watches_stay_and_recursive_ones_cover_the_subtree_but_no_child_lists() {
         let mut watches = Watches::default();
         watches.add(Table::Persistent, &"/a".into(), ME);
         watches.add(Table::Recursive, &"/b".into(), ME);
         for _ in 0..2 {
-            assert_eq!(told(&mut watches, EventKind::ChildrenChanged, "/a"), 1);
-            assert_eq!(told(&mut watches, EventKind::DataChanged, "/a"), 1);
-            assert_eq!(told(&mut watches, EventKind::DataChanged, "/a/c"), 0);
-            assert_eq!(told(&mut watches, EventKind::Created, "/b/c/d"), 1);
-            assert_eq!(told(&mut watches, EventKind::ChildrenChanged, "/b"), 0);
-            assert_eq!(told(&mut watches, EventKind::DataChanged, "/bc"), 0);
+            assert_eq!(fired(&mut watches, EventKind::ChildrenChanged, "/a"), 1);
+            assert_eq!(fired(&mut watches, EventKind::DataChanged, "/a"), 1);
+            assert_eq!(fired(&mut watches, EventKind::DataChanged, "/a/c"), 0);
+            assert_eq!(fired(&mut watches, EventKind::Created, "/b/c/d"), 1);
+            assert_eq!(fired(&mut watches, EventKind::ChildrenChanged, "/b"), 0);
+            assert_eq!(fired(&mut watches, EventKind::DataChanged, "/bc"), 0);
         }
     }
 
@@ -220,6 +220,6 @@ mod tests {
         watches.add(Table::Child, &path, ME);
         watches.forget(ME);
         assert!(watches.is_empty());
-        assert_eq!(told(&mut watches, EventKind::ChildrenChanged, "/a"), 0);
+        assert_eq!(fired(&mut watches, EventKind::ChildrenChanged, "/a"), 0);
     }
 }

@@ -15,7 +15,7 @@ use kafka_sim::checkers::{Property, Verdict};
 use kafka_sim::history::Observation;
 use kafka_sim::model::Modelled;
 use kafka_sim::nodes::Effects;
-use kafka_sim::nodes::zookeeper::{Config, State, ZooKeeperServer};
+use kafka_sim::nodes::zookeeper::{Config, Database, ZooKeeperServer};
 use kafka_sim::substrate::{Process, World, WorldConfig};
 use kafka_sim::vocab::step::Input;
 use kafka_sim::vocab::{Clock, NodeId, Roster, Seed, Time, Zxid};
@@ -222,7 +222,7 @@ impl Ensemble {
         self.run(1_000);
     }
 
-    fn tree(state: &State) -> (Vec<u8>, usize) {
+    fn tree(state: &Database) -> (Vec<u8>, usize) {
         let mut comparable = state.clone();
         comparable.last_zxid = Zxid(0);
         (comparable.encode().to_vec(), state.tree.len())
@@ -241,7 +241,7 @@ impl Ensemble {
 
     /// All servers have the same state, and in it is what clients were told. How many writes were acknowledged.
     pub fn judge_end(&self) -> usize {
-        let states: Vec<&State> =
+        let states: Vec<&Database> =
             (0..self.servers as u16).map(|s| self.server(s).state().expect("started")).collect();
         for state in &states {
             let (first, other) = (Self::tree(states[0]), Self::tree(state));

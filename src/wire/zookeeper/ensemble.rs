@@ -1,11 +1,11 @@
-//! What the servers of an ensemble say to one another.
+//! Messages between the servers of an ensemble.
 //!
-//! Two kinds of connection. On an **election** connection stand a [`Hello`] of who connected, then
-//! [`Notification`]s. On a **learner** connection, from a server to the one that it takes for the leader, stand
+//! Two kinds of connection. An **election** connection carries a [`Hello`] of the server that connected, then
+//! [`Notification`]s. A **learner** connection, from a server to the leader that it wants to follow, carries
 //! [`Packet`]s, each encoded as ZooKeeper's `QuorumPacket`: a type, a zxid, a buffer, a list of identities.
-//! Different from ZooKeeper: every message stands behind its length, so that a stream can be cut without knowing
+//! Different from ZooKeeper: every message follows its length, so that a stream can be cut without knowing
 //! what is in it; a snapshot is the buffer of its packet; a revalidation carries the session's password, which
-//! here is drawn and not computed from the session's id.
+//! is drawn here and not computed from the session's id.
 
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ pub const MAX_ENSEMBLE_FRAME: usize = 1 << 30;
 const ELECTION_PROTOCOL: i64 = -65_536;
 /// `Notification.CURRENTVERSION`.
 const NOTIFICATION_VERSION: i32 = 2;
-/// The version of ZAB that a learner tells (`LearnerInfo.protocolVersion`).
+/// The version of ZAB that a learner sends (`LearnerInfo.protocolVersion`).
 const ZAB_VERSION: i32 = 0x1_0000;
 
 /// Number of a server in its ensemble (`myid`).
@@ -45,10 +45,10 @@ pub enum ServerState {
     Leading = 2,
 }
 
-/// First message on an election connection: who connected.
+/// The first message on an election connection: the server that connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Who.
+    /// The server.
     pub from: ServerId,
 }
 
@@ -71,7 +71,7 @@ impl Hello {
     /// Reads a frame's payload.
     ///
     /// # Errors
-    /// When it spells no such message.
+    /// When it is no such message.
     pub fn decode(payload: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(payload);
         if from.long()? != ELECTION_PROTOCOL {
@@ -81,12 +81,12 @@ impl Hello {
     }
 }
 
-/// A vote, as a server tells it to another.
+/// A vote, as a server sends it to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// What the sender is doing.
     pub state: ServerState,
-    /// Whom it wants to lead, or knows as the leader.
+    /// The leader that it votes for, or that it knows.
     pub leader: ServerId,
     /// The last transaction of that one.
     pub zxid: Zxid,
@@ -114,7 +114,7 @@ impl Notification {
     /// Reads a frame's payload.
     ///
     /// # Errors
-    /// When it spells no such message.
+    /// When it is no such message.
     pub fn decode(payload: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(payload);
         let state = match from.int()? {
@@ -149,9 +149,9 @@ pub struct Forwarded {
 /// A message between a learner and its leader. Numbers of types are those of ZooKeeper's `Leader`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
-    /// To the leader: who follows.
+    /// To the leader: a server wants to follow.
     FollowerInfo {
-        /// Who.
+        /// The server.
         from: ServerId,
         /// Its `acceptedEpoch`.
         accepted_epoch: u32,
@@ -211,7 +211,7 @@ pub enum Packet {
         /// Which.
         zxid: Zxid,
     },
-    /// Both ways: alive. Back to the leader with the sessions that were heard of, and their timeouts in
+    /// Both ways: alive. Back to the leader with the sessions whose clients were heard, and their timeouts in
     /// milliseconds.
     Ping {
         /// The last proposal.
@@ -343,7 +343,7 @@ impl Packet {
     /// Reads a frame's payload.
     ///
     /// # Errors
-    /// When it spells no such message.
+    /// When it is no such message.
     pub fn decode(payload: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(payload);
         let (kind, zxid) = (from.int()?, from.long()?);
@@ -388,7 +388,7 @@ fn sessions(data: Bytes) -> Result<Vec<(i64, i32)>, JuteError> {
     Ok(touched)
 }
 
-/// Told apart by their lengths: an answer is a session and a boolean.
+/// Distinguished by their lengths: an answer is a session and a boolean.
 fn revalidation(data: Bytes) -> Result<Packet, JuteError> {
     let is_answer = data.len() == 9;
     let mut from = Reader::new(data);
@@ -467,7 +467,7 @@ mod tests {
         for packet in every_packet() {
             let payload = packet.encode().slice(4..);
             for len in 0..payload.len() {
-                // A type, a zxid and a buffer are needed; identities only where they stand.
+                // A type, a zxid and a buffer are needed; identities only if there are some.
                 let _ = Packet::decode(payload.slice(..len));
             }
             assert!(Packet::decode(payload.slice(..12)).is_err(), "{packet:?}");

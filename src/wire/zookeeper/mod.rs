@@ -6,7 +6,7 @@
 //! [`WatchedEvent`], when the header's xid is [`xid::EVENT`]) from the server. Null and empty data are
 //! different; a null path cannot be decoded, which a server answers with [`Code::MARSHALLING_ERROR`].
 //!
-//! What the servers of an ensemble say to one another stands in [`ensemble`].
+//! Messages between the servers of an ensemble are in [`ensemble`].
 
 mod code;
 pub mod ensemble;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Acl, Code, Identity, ReplyHeader, Stat, op};
+use super::code::Code;
+use super::types::{Acl, Identity, ReplyHeader, Stat, op};
 use crate::vocab::Zxid;
 use crate::wire::jute::{JuteError, Reader, Writer};
 
@@ -183,7 +184,7 @@ impl Reply {
     /// Reads the body of the reply to a request of operation `number`, behind a header that says success.
     ///
     /// # Errors
-    /// When the bytes spell no such reply.
+    /// When the bytes are no such reply.
     pub fn decode(number: i32, from: &mut Reader) -> Result<Self, JuteError> {
         Ok(match number {
             op::DELETE

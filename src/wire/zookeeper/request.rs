@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::{Acl, RequestHeader, create_flags, op};
+use super::types::{Acl, RequestHeader, create_flags, op};
 use crate::vocab::Zxid;
 use crate::wire::jute::{JuteError, Reader, Writer};
 
@@ -29,7 +29,7 @@ pub struct Create {
     pub path: Arc<str>,
     /// The data, which may be null.
     pub data: Option<Bytes>,
-    /// Who may do what.
+    /// The access control list.
     pub acl: Vec<Acl>,
     /// One of [`create_flags`].
     pub flags: i32,
@@ -38,7 +38,7 @@ pub struct Create {
 }
 
 impl Create {
-    /// A create2 open to everybody, whose reply holds the znode's `Stat`.
+    /// A create2 without access control, whose reply holds the znode's `Stat`.
     pub fn new(path: impl Into<Arc<str>>, data: Option<Bytes>, flags: i32) -> Self {
         let acl = Acl::open();
         Self { op: op::CREATE2, path: path.into(), data, acl, flags, ttl_ms: -1 }
@@ -295,7 +295,7 @@ pub enum AddWatchMode {
 /// The watches that a client arms again after a reconnect (setWatches, setWatches2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetWatches {
-    /// The last zxid that the client saw; what happened since is told at once.
+    /// The last zxid that the client saw; events since then are sent at once.
     pub relative_zxid: Zxid,
     /// Watches set by getData, or by exists on what existed.
     pub data: Vec<Arc<str>>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Code;
+use super::code::Code;
 use crate::vocab::Zxid;
 use crate::wire::jute::{JuteError, Reader, Writer};
 
@@ -108,7 +108,7 @@ impl ConnectRequest {
     /// Reads a frame's payload.
     ///
     /// # Errors
-    /// When it spells no such message.
+    /// When it is no such message.
     pub fn decode(payload: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(payload);
         Ok(Self {
@@ -152,7 +152,7 @@ impl ConnectResponse {
     /// Reads a frame's payload.
     ///
     /// # Errors
-    /// When it spells no such message.
+    /// When it is no such message.
     pub fn decode(payload: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(payload);
         Ok(Self {
@@ -277,7 +277,7 @@ pub struct Acl {
     pub perms: i32,
     /// `world`, `auth`, `digest` or `ip`.
     pub scheme: Arc<str>,
-    /// Who, in the scheme's own form.
+    /// The identity, in the scheme's own form.
     pub id: Arc<str>,
 }
 
@@ -295,7 +295,7 @@ impl Acl {
     /// Everything.
     pub const ALL: i32 = 31;
 
-    /// The list that lets everybody do everything (`OPEN_ACL_UNSAFE`).
+    /// The list that permits everything to every client (`OPEN_ACL_UNSAFE`).
     pub fn open() -> Vec<Self> {
         vec![Self { perms: Self::ALL, scheme: "world".into(), id: "anyone".into() }]
     }
@@ -313,7 +313,7 @@ impl Acl {
     /// Reads a list.
     ///
     /// # Errors
-    /// When the bytes spell none.
+    /// When the bytes are no list.
     pub fn decode_list(from: &mut Reader) -> Result<Vec<Self>, JuteError> {
         let decode = |from: &mut Reader| {
             let perms = from.int()?;
@@ -323,7 +323,7 @@ impl Acl {
     }
 }
 
-/// As whom a connection is known (whoAmI).
+/// An identity of a connection (whoAmI).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The scheme.
@@ -369,7 +369,7 @@ impl WatchedEvent {
     /// Reads the body behind a header with [`xid::EVENT`].
     ///
     /// # Errors
-    /// When the bytes spell no event.
+    /// When the bytes are no event.
     pub fn decode(from: &mut Reader) -> Result<Self, JuteError> {
         let kind = match from.int()? {
             1 => EventKind::Created,
@@ -382,7 +382,7 @@ impl WatchedEvent {
     }
 }
 
-/// The whole frame that tells a client of `kind` at `path`. The header's zxid is −1, as up to 3.8.
+/// The whole frame of the event `kind` at `path`. The header's zxid is −1, as up to 3.8.
 pub fn encode_event(kind: EventKind, path: &str) -> Bytes {
     let mut to = Writer::framed();
     ReplyHeader { xid: xid::EVENT, zxid: Zxid(-1), code: Code::OK }.encode(&mut to);

@@ -23,7 +23,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::channels::Control;
-use super::context::{ControllerContext, Leadership, Partition};
+use super::context::{ControllerContext, ControllerPartition, Leadership};
 use crate::nodes::broker::znodes::payload::{EXTERNAL, PLAINTEXT, PartitionState};
 use crate::releases::KafkaVersion;
 use crate::releases::apis::highest;
@@ -92,7 +92,7 @@ impl Sender {
 
 fn leader_and_isr_state(
     at: &TopicPartition,
-    partition: &Partition,
+    partition: &ControllerPartition,
     leadership: &Leadership,
     is_new: bool,
     version: i16,
@@ -116,7 +116,7 @@ fn leader_and_isr_state(
 }
 
 impl Batch {
-    /// Tells `to` about a partition's leader; everybody hears of it with UpdateMetadata.
+    /// Sends `to` a partition's leader with LeaderAndIsr, and all brokers with UpdateMetadata.
     pub fn leader_and_isr(
         &mut self,
         known: &ControllerContext,
@@ -130,7 +130,7 @@ impl Batch {
         self.update_metadata(known.brokers.keys().copied(), [at.clone()]);
     }
 
-    /// Tells `to` about the brokers and some partitions.
+    /// Sends `to` the brokers and some partitions.
     pub fn update_metadata(
         &mut self,
         to: impl IntoIterator<Item = BrokerId>,
@@ -140,7 +140,7 @@ impl Batch {
         self.metadata_of.extend(partitions);
     }
 
-    /// Tells a broker to stop its replica, and to delete it if `delete`.
+    /// Sends a broker StopReplica, with its log's deletion if `delete`.
     pub fn stop_replica(&mut self, to: BrokerId, at: &TopicPartition, delete: bool) {
         self.stop_replica.entry(to).or_default().insert(at.clone(), delete);
     }
@@ -181,8 +181,10 @@ fn leader_and_isr(
     let mut leaders = BTreeSet::new();
     let mut states = Vec::new();
     for (at, &is_new) in partitions {
+        // A topic that was deleted after its partition was queued.
         let Some(partition) = known.partitions.get(at) else { continue };
-        let Some(leadership) = &partition.leadership else { continue };
+        let leadership = partition.leadership.as_ref();
+        let leadership = leadership.expect("LeaderAndIsr is queued with a leader");
         leaders.insert(leadership.state.leader);
         let state = leader_and_isr_state(at, partition, leadership, is_new, version);
         states.push((at.clone(), state));
@@ -221,8 +223,11 @@ fn metadata_states(
         let partition = known.partitions.get(at)?;
         let Leadership { state, partition_epoch } = partition.leadership.as_ref()?;
         let offline = partition.replicas.iter().copied().filter(|&id| !known.is_live(id));
-        let leader =
-            if known.is_doomed(at) { WireBrokerId(DURING_DELETE) } else { wire(state.leader) };
+        let leader = if known.is_to_be_deleted(at) {
+            WireBrokerId(DURING_DELETE)
+        } else {
+            wire(state.leader)
+        };
         let wired = UpdateMetadataPartitionState::default()
             .with_partition_index(at.partition)
             .with_controller_epoch(state.controller_epoch)
@@ -256,7 +261,7 @@ fn update_metadata(
             }
         };
         let own = endpoint(PLAINTEXT, broker.port, &broker.host);
-        // Before version 3 listeners have no names, and only one of each protocol can be told.
+        // Before version 3 listeners have no names, and there is one of each protocol.
         let external = broker.external.as_ref().filter(|_| version >= 3);
         let external = external.map(|at| endpoint(EXTERNAL, at.port, &at.host));
         let rack = broker.rack.clone().map(StrBytes::from_string);
@@ -364,21 +369,21 @@ fn stop_replica(
 }
 
 fn stop_epoch(known: &ControllerContext, at: &TopicPartition) -> i32 {
-    if known.is_doomed(at) {
+    if known.is_to_be_deleted(at) {
         return DURING_DELETE;
     }
     let leadership = known.partitions.get(at).and_then(|one| one.leadership.as_ref());
     leadership.map_or(UNKNOWN_EPOCH, |leadership| leadership.state.leader_epoch)
 }
 
-/// Whether a state says that nobody leads.
+/// Whether a state has no leader.
 pub fn is_leaderless(state: &PartitionState) -> bool {
     state.leader == PartitionState::NO_LEADER
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::context::Broker;
+    use super::super::context::RegisteredBroker;
     use super::*;
     use crate::wire::kafka::{decode_request, encode_request};
 
@@ -387,12 +392,13 @@ mod tests {
         for id in 1..=2 {
             let host = format!("b{id}");
             let epoch = 100 + i64::from(id);
-            let broker = Broker { epoch, czxid: 0, host, port: 9092, external: None, rack: None };
+            let broker =
+                RegisteredBroker { epoch, czxid: 0, host, port: 9092, external: None, rack: None };
             known.brokers.insert(BrokerId(id), broker);
         }
         let at = TopicPartition::new("t", 0);
         let replicas = vec![BrokerId(1), BrokerId(2), BrokerId(3)];
-        known.partitions.insert(at.clone(), Partition::new(replicas));
+        known.partitions.insert(at.clone(), ControllerPartition::new(replicas));
         let state = PartitionState {
             controller_epoch: 4,
             leader: BrokerId(1),
@@ -452,9 +458,9 @@ mod tests {
     fn metadata_lists_offline_replicas_and_marks_topics_that_are_deleted() {
         let mut known = known();
         let sender = Sender { id: BrokerId(1), epoch: 5, version: KafkaVersion::new(2, 8) };
-        for (doomed, leader) in [(false, 1), (true, DURING_DELETE)] {
-            if doomed {
-                known.doomed.insert("t".into());
+        for (to_be_deleted, leader) in [(false, 1), (true, DURING_DELETE)] {
+            if to_be_deleted {
+                known.to_be_deleted.insert("t".into());
             }
             let mut batch = Batch::default();
             batch.update_metadata([BrokerId(1)], known.with_leadership());

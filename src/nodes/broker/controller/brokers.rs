@@ -1,19 +1,19 @@
 //! Brokers that come and go: changes of `/brokers/ids` (`KafkaController.processBrokerChange`).
 //!
 //! Since 2.2 a registration with another czxid is a broker that was away in between (KIP-380). Before, a
-//! restart that is faster than the look at the children went by unseen: its replicas stay in sync although
+//! restart that is faster than the look at the children was not seen: its replicas stay in sync although
 //! they may have lost the ends of their logs.
 //! What that broker led stays without a leader, with all brokers up and for as long as nothing else changes:
-//! the controller tells it nothing, and it does not know that it leads. A session that expires is enough, when
-//! its broker waits to register again: the watch is told, and the znode is back before the controller has
-//! asked for the children.
+//! the controller sends it nothing, and it does not know that it leads. A session that expires is enough, when
+//! its broker waits to register again: the watch fires, and the znode is back before the controller has
+//! read the children.
 
 use std::collections::BTreeMap;
 
-use super::Controller;
 use super::calls::{Answer, Call};
-use super::context::{Broker, PartitionStage, ReplicaStage};
+use super::context::{PartitionStage, RegisteredBroker, ReplicaStage};
 use super::event_manager::Step;
+use super::kafka_controller::Controller;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -26,7 +26,9 @@ impl Controller {
     pub(super) fn read_brokers(
         &mut self,
         cx: &mut Context<'_>,
-        then: impl FnOnce(&mut Self, &mut Context<'_>, BTreeMap<BrokerId, Broker>) + Send + 'static,
+        then: impl FnOnce(&mut Self, &mut Context<'_>, BTreeMap<BrokerId, RegisteredBroker>)
+        + Send
+        + 'static,
     ) {
         self.ask(cx, vec![Call::children(paths::BROKER_IDS, true)], |this, cx, answers| {
             let ids: Vec<BrokerId> = match &answers[0] {
@@ -48,15 +50,15 @@ impl Controller {
         });
     }
 
-    /// Tells the history by which registrations brokers are known.
-    pub(super) fn tell_brokers(&self, cx: &mut Context<'_>) {
+    /// Observes the registrations of the brokers that are known.
+    pub(super) fn observe_brokers(&self, cx: &mut Context<'_>) {
         let brokers = self.known.brokers.iter().map(|(&id, broker)| (id, broker.czxid)).collect();
         let known = BrokerObservation::BrokersKnown { epoch: self.epoch(), brokers };
         cx.effects.observe(Observation::Broker(known));
     }
 
     /// Opens a channel to a broker.
-    pub(super) fn add_peer(&mut self, id: BrokerId, broker: &Broker) {
+    pub(super) fn add_peer(&mut self, id: BrokerId, broker: &RegisteredBroker) {
         match self.roster.find(&broker.host) {
             Some(node) => self.peers.add(id, node),
             None => tracing::warn!(broker = %id, host = broker.host, "no such host"),
@@ -68,7 +70,7 @@ impl Controller {
         self.read_brokers(cx, |this, cx, now| {
             let known = &this.known.brokers;
             let compares_ids_only = this.config.is(Mutant::MissBouncedBrokers);
-            let is_bounced = |id: &BrokerId, broker: &Broker| {
+            let is_bounced = |id: &BrokerId, broker: &RegisteredBroker| {
                 !compares_ids_only
                     && known.get(id).is_some_and(|before| broker.epoch > before.epoch)
             };
@@ -121,7 +123,7 @@ impl Controller {
         self.known.with_leadership()
     }
 
-    /// New brokers: all are told who is there, the new ones everything; their replicas go to work, and
+    /// New brokers: all brokers get the list of brokers, the new ones everything; their replicas start, and
     /// partitions that waited for them are elected.
     pub(super) fn broker_startup(&mut self, new: Vec<BrokerId>) {
         let mut others = self.known.registered();
@@ -141,7 +143,7 @@ impl Controller {
         ]);
     }
 
-    /// Dead brokers: partitions that they led are elected anew, then their replicas leave the in-sync
+    /// Dead brokers: partitions that they led get other leaders, then their replicas leave the in-sync
     /// replicas.
     pub(super) fn broker_failure(&mut self, dead: &[BrokerId]) {
         for id in dead {
@@ -154,9 +156,9 @@ impl Controller {
             }
         }
         let all = self.known.replicas_on(dead);
-        let (doomed, replicas): (Vec<_>, _) =
-            all.into_iter().partition(|(at, _)| self.known.is_doomed(at));
-        for replica in &doomed {
+        let (to_be_deleted, replicas): (Vec<_>, _) =
+            all.into_iter().partition(|(at, _)| self.known.is_to_be_deleted(at));
+        for replica in &to_be_deleted {
             self.known.put_replica(replica, ReplicaStage::Offline);
         }
         let mut steps = vec![Step::TriggerOnline, Step::ReplicasOffline(replicas), Step::Flush];
@@ -168,13 +170,14 @@ impl Controller {
     }
 }
 
-fn read_registration(answer: &Answer, has_epochs: bool) -> Option<Broker> {
+fn read_registration(answer: &Answer, has_epochs: bool) -> Option<RegisteredBroker> {
+    // The registration ended between the two reads.
     let Answer::Data { data, stat } = answer else { return None };
     match BrokerRegistration::decode(data) {
         Ok(BrokerRegistration { host, port, external, rack, .. }) => {
             let czxid = stat.czxid.0;
             let epoch = if has_epochs { czxid } else { -1 };
-            Some(Broker { epoch, czxid, host, port, external, rack })
+            Some(RegisteredBroker { epoch, czxid, host, port, external, rack })
         }
         Err(why) => {
             tracing::warn!(%why, "a registration is skipped");

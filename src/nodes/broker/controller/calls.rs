@@ -1,6 +1,6 @@
-//! What the controller asks of ZooKeeper, and how the answers read.
+//! The controller's requests to ZooKeeper, and their answers.
 //!
-//! Fencing stands here, in one place: since 2.1 every create, set and delete of a controller is a multi
+//! Fencing is here, in one place: since 2.1 every create, set and delete of a controller is a multi
 //! whose first operation checks the version of `/controller_epoch` (KAFKA-6082), so that a controller which
 //! was replaced without noticing changes nothing. Before, its writes went through.
 
@@ -24,7 +24,7 @@ pub struct Call {
 enum Op {
     Read(Request),
     Write(MultiOp),
-    /// All or none; never fenced, as it is what the fence stands on.
+    /// All or none; never fenced, as it writes what the fence checks.
     Multi(Vec<MultiOp>),
 }
 
@@ -61,7 +61,7 @@ impl Call {
         Self { op: Op::Read(Request::GetData { path: path.into(), watch }), fenced: false }
     }
 
-    /// Whether there is a znode; the watch also hears of its creation.
+    /// Whether there is a znode; the watch reports its creation, too.
     pub fn exists(path: impl Into<Arc<str>>, watch: bool) -> Self {
         Self { op: Op::Read(Request::Exists { path: path.into(), watch }), fenced: false }
     }

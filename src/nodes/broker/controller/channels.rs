@@ -66,7 +66,7 @@ struct Peer {
 pub struct Alarm {
     /// The broker.
     pub broker: BrokerId,
-    /// Tells this wait from later ones.
+    /// Distinguishes this wait from later ones.
     pub attempt: u64,
     /// How long to wait: [`RESEND_PAUSE`], or `controller.socket.timeout.ms`.
     pub after: Duration,
@@ -94,7 +94,7 @@ impl Peers {
         self.peers.entry(id).or_insert(peer);
     }
 
-    /// A broker is not registered any more: what it was not told yet, it will not be told.
+    /// A broker is not registered any more: what was not sent yet is not sent.
     pub fn remove(&mut self, cx: &mut Context<'_>, id: BrokerId) {
         if let Some(mut peer) = self.peers.remove(&id) {
             cx.disconnect(&mut peer.channel);

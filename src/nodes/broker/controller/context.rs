@@ -13,7 +13,7 @@ use crate::vocab::{BrokerEpoch, BrokerId, PartitionEpoch, TopicPartition};
 
 /// A registered broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broker {
+pub struct RegisteredBroker {
     /// czxid of its registration (2.2+); −1 before.
     pub epoch: BrokerEpoch,
     /// czxid of its registration, whatever the release; decides nothing.
@@ -37,7 +37,7 @@ pub struct Leadership {
     pub partition_epoch: PartitionEpoch,
 }
 
-/// Where a partition stands; one that does not exist is not known.
+/// The state of a partition that is known (`PartitionState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionStage {
     /// Never had a leader.
@@ -48,16 +48,16 @@ pub enum PartitionStage {
     Offline,
 }
 
-/// Where a replica stands; one that does not exist is not known.
+/// The state of a replica that is known (`ReplicaState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaStage {
-    /// Assigned, and not told so yet.
+    /// Assigned, and its broker got no LeaderAndIsr yet.
     New,
-    /// Told to lead or to follow.
+    /// Its broker got LeaderAndIsr.
     Online,
-    /// Its broker is gone, or it was told to stop.
+    /// Its broker is gone, or got StopReplica.
     Offline,
-    /// Told to delete its log.
+    /// Its broker got StopReplica with deletion.
     DeletionStarted,
     /// Its log is deleted.
     DeletionSuccessful,
@@ -65,14 +65,14 @@ pub enum ReplicaStage {
 
 /// One partition.
 #[derive(Clone, Debug)]
-pub struct Partition {
+pub struct ControllerPartition {
     /// The assignment; the first is the preferred leader.
     pub replicas: Vec<BrokerId>,
-    /// Where it stands.
+    /// Its state.
     pub stage: PartitionStage,
     /// Its state znode; `None` while it never had a leader.
     pub leadership: Option<Leadership>,
-    /// Where its replicas stand.
+    /// The states of its replicas.
     pub replica_stages: BTreeMap<BrokerId, ReplicaStage>,
 }
 
@@ -83,7 +83,7 @@ pub type Replica = (TopicPartition, BrokerId);
 #[derive(Debug, Default)]
 pub struct ControllerContext {
     /// Registered brokers, those that are shutting down among them.
-    pub brokers: BTreeMap<BrokerId, Broker>,
+    pub brokers: BTreeMap<BrokerId, RegisteredBroker>,
     /// Brokers that asked for a controlled shutdown and are registered still.
     pub shutting_down: BTreeSet<BrokerId>,
     /// Topics, also those whose partitions are not known yet.
@@ -91,13 +91,13 @@ pub struct ControllerContext {
     /// Ids of topics (2.8+).
     pub topic_ids: BTreeMap<Arc<str>, Uuid>,
     /// Topics that are to be deleted.
-    pub doomed: BTreeSet<Arc<str>>,
+    pub to_be_deleted: BTreeSet<Arc<str>>,
     /// The partitions.
-    pub partitions: BTreeMap<TopicPartition, Partition>,
+    pub partitions: BTreeMap<TopicPartition, ControllerPartition>,
 }
 
-impl Partition {
-    /// A partition that nobody was told of.
+impl ControllerPartition {
+    /// A partition that no broker knows yet.
     pub fn new(replicas: Vec<BrokerId>) -> Self {
         Self {
             replicas,
@@ -107,7 +107,7 @@ impl Partition {
         }
     }
 
-    /// The leader; `None` when nobody leads.
+    /// The leader, if there is one.
     pub fn leader(&self) -> Option<BrokerId> {
         let leader = self.leadership.as_ref()?.state.leader;
         (leader != PartitionState::NO_LEADER).then_some(leader)
@@ -131,15 +131,15 @@ impl ControllerContext {
     }
 
     /// Whether the topic of a partition is to be deleted.
-    pub fn is_doomed(&self, at: &TopicPartition) -> bool {
-        self.doomed.contains(&at.topic)
+    pub fn is_to_be_deleted(&self, at: &TopicPartition) -> bool {
+        self.to_be_deleted.contains(&at.topic)
     }
 
     /// The partitions of a topic, in order.
     pub fn of_topic<'a>(
         &'a self,
         topic: &Arc<str>,
-    ) -> impl Iterator<Item = (&'a TopicPartition, &'a Partition)> {
+    ) -> impl Iterator<Item = (&'a TopicPartition, &'a ControllerPartition)> {
         let topic = topic.clone();
         let from = TopicPartition { topic: topic.clone(), partition: i32::MIN };
         self.partitions.range(from..).take_while(move |(at, _)| at.topic == topic)
@@ -155,7 +155,7 @@ impl ControllerContext {
         replicas
     }
 
-    /// The partitions that somebody was elected for at some time.
+    /// The partitions that have had a leader.
     pub fn with_leadership(&self) -> Vec<TopicPartition> {
         let had = self.partitions.iter().filter(|(_, one)| one.leadership.is_some());
         had.map(|(at, _)| at.clone()).collect()
@@ -166,7 +166,7 @@ impl ControllerContext {
         let dead = self.partitions.iter().filter(|(at, one)| {
             one.leadership.is_some()
                 && !one.leader().is_some_and(|leader| self.is_live(leader))
-                && !self.is_doomed(at)
+                && !self.is_to_be_deleted(at)
         });
         dead.map(|(at, _)| at.clone()).collect()
     }
@@ -178,7 +178,7 @@ impl ControllerContext {
         }
     }
 
-    /// Remembers where a replica stands.
+    /// Remembers the state of a replica.
     pub fn put_replica(&mut self, (at, id): &Replica, stage: ReplicaStage) {
         if let Some(partition) = self.partitions.get_mut(at) {
             partition.replica_stages.insert(*id, stage);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_shuts_down_is_registered_but_not_live() {
-        let broker = Broker {
+        let broker = RegisteredBroker {
             epoch: 1,
             czxid: 1,
             host: "b1".into(),
@@ -213,7 +213,7 @@ mod tests {
         let mut known = ControllerContext::default();
         for (topic, partition) in [("a", 0), ("b", 0), ("b", 1), ("bb", 0)] {
             let at = TopicPartition::new(topic, partition);
-            known.partitions.insert(at, Partition::new(vec![BrokerId(1)]));
+            known.partitions.insert(at, ControllerPartition::new(vec![BrokerId(1)]));
         }
         let of_b: Vec<_> = known.of_topic(&"b".into()).map(|(at, _)| at.to_string()).collect();
         assert_eq!(of_b, ["b-0", "b-1"]);

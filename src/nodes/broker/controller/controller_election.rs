@@ -1,11 +1,12 @@
-//! Who is the controller: the election through `/controller`, and resignation.
+//! Which broker is the controller: the election through `/controller`, and resignation.
 //!
-//! Since 2.1 one multi creates `/controller` and counts `/controller_epoch` up, so an epoch belongs to one
-//! election. Before, the winner of `/controller` counted the epoch up afterwards, by a conditional write.
+//! Since 2.1 one multi creates `/controller` and raises `/controller_epoch`, so an epoch belongs to one
+//! election. Before, the winner of `/controller` raised the epoch afterwards, by a conditional write.
 
-use super::Controller;
 use super::calls::{Answer, Call};
 use super::event_manager::Step;
+use super::kafka_controller::Controller;
+use super::term::Term;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::{paths, payload};
@@ -13,22 +14,14 @@ use crate::releases::Change;
 use crate::vocab::{BrokerId, ControllerEpoch, Mutant};
 use crate::wire::zookeeper::Code;
 
-/// The time between election and resignation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Term {
-    /// The controller epoch.
-    pub epoch: ControllerEpoch,
-    /// dataVersion of `/controller_epoch`, on which writes are fenced.
-    pub epoch_version: i32,
-}
-
 /// The broker that `/controller` names.
 fn named_controller(answer: &Answer) -> Option<BrokerId> {
+    // There is no controller.
     let Answer::Data { data, .. } = answer else { return None };
     match payload::Controller::decode(data) {
         Ok(controller) => Some(controller.broker),
         Err(why) => {
-            tracing::warn!(%why, "/controller does not read");
+            tracing::warn!(%why, "/controller cannot be read");
             None
         }
     }
@@ -36,6 +29,7 @@ fn named_controller(answer: &Answer) -> Option<BrokerId> {
 
 /// What `/controller_epoch` says, and its version.
 fn stored_epoch(answer: &Answer) -> Option<(ControllerEpoch, i32)> {
+    // No controller was elected yet.
     let Answer::Data { data, stat } = answer else { return None };
     let epoch = payload::decode_controller_epoch(data).ok()?;
     Some((epoch, stat.version))
@@ -52,10 +46,10 @@ impl Controller {
                 this.resign(cx);
             }
             if elect && this.controller_id.is_none() {
-                this.stand_for_election(cx);
+                this.try_election(cx);
             } else {
                 tracing::debug!(broker = %this.config.id, controller = ?this.controller_id,
-                    "read who is the controller");
+                    "read which broker is the controller");
             }
         });
     }
@@ -65,7 +59,7 @@ impl Controller {
         own.encode(self.config.version)
     }
 
-    fn stand_for_election(&mut self, cx: &mut Context<'_>) {
+    fn try_election(&mut self, cx: &mut Context<'_>) {
         if self.config.version.has(Change::ControllerFencedByEpoch) {
             self.elect_by_multi(cx);
         } else {
@@ -97,7 +91,7 @@ impl Controller {
 
     fn create_epoch(&mut self, cx: &mut Context<'_>, answer: &Answer) {
         if *answer != Answer::Failed(Code::NO_NODE) {
-            tracing::warn!(?answer, "/controller_epoch does not read");
+            tracing::warn!(?answer, "/controller_epoch cannot be read");
             return;
         }
         let call = Call::create(paths::CONTROLLER_EPOCH, Some(payload::encode_controller_epoch(0)));
@@ -124,14 +118,14 @@ impl Controller {
         let call = Call::ephemeral(paths::CONTROLLER, own.clone());
         self.ask(cx, vec![call], move |this, cx, answers| {
             if answers[0] == Answer::Done {
-                this.event_manager.first([Step::TakeOffice]);
+                this.event_manager.first([Step::CountEpoch]);
                 return;
             }
             this.ask(cx, vec![Call::get(paths::CONTROLLER, false)], move |this, _, answers| {
                 match &answers[0] {
                     // Its own earlier create, whose answer was lost.
                     Answer::Data { data, .. } if *data == own => {
-                        this.event_manager.first([Step::TakeOffice]);
+                        this.event_manager.first([Step::CountEpoch]);
                     }
                     other => this.controller_id = named_controller(other),
                 }
@@ -139,8 +133,8 @@ impl Controller {
         });
     }
 
-    /// Up to 2.0: counts the epoch up after `/controller` was won.
-    pub(super) fn take_office(&mut self, cx: &mut Context<'_>) {
+    /// Up to 2.0: raises the epoch after `/controller` was created.
+    pub(super) fn count_epoch(&mut self, cx: &mut Context<'_>) {
         self.ask(cx, vec![Call::get(paths::CONTROLLER_EPOCH, false)], |this, cx, answers| {
             let (epoch, call) = match stored_epoch(&answers[0]) {
                 Some((epoch, version)) => {
@@ -156,15 +150,15 @@ impl Controller {
                 Answer::Stat(stat) => this.elected(cx, epoch, stat.version),
                 Answer::Done => this.elected(cx, epoch, 0),
                 other => {
-                    tracing::warn!(?other, "somebody else counted the controller epoch up");
-                    this.give_up_office(cx);
+                    tracing::warn!(?other, "another broker raised the controller epoch");
+                    this.give_up_election(cx);
                 }
             });
         });
     }
 
-    /// Up to 2.0: an election that could not be finished is handed on by deleting `/controller`.
-    fn give_up_office(&mut self, cx: &mut Context<'_>) {
+    /// Up to 2.0: an election that could not be finished is given up by deleting `/controller`.
+    fn give_up_election(&mut self, cx: &mut Context<'_>) {
         self.controller_id = None;
         self.ask(cx, vec![Call::delete(paths::CONTROLLER).unfenced()], |this, _, _| {
             this.event_manager.first([Step::ReadController { elect: true }]);
@@ -188,12 +182,13 @@ impl Controller {
 
     /// Stops being the controller: forgets everything, and what was not sent is never sent.
     pub(super) fn resign(&mut self, cx: &mut Context<'_>) {
+        // It was not the controller when its session expired or it shut down.
         let Some(term) = self.term.take() else { return };
         tracing::info!(broker = %self.config.id, epoch = term.epoch, "resigned as the controller");
         self.known = Default::default();
         self.batch = Default::default();
         self.peers.clear(cx);
-        self.forget_timers_of_the_term();
+        self.timers.end_term();
         let resigned = BrokerObservation::ControllerResigned { epoch: term.epoch };
         cx.effects.observe(Observation::Broker(resigned));
     }

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::Controller;
 use super::calls::{Answer, Call};
 use super::context::{PartitionStage, Replica, ReplicaStage};
+use super::kafka_controller::Controller;
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::vocab::{BrokerId, TopicPartition};
@@ -14,10 +14,11 @@ impl Controller {
     /// `TopicDeletion`: reads which topics are to be deleted.
     pub(super) fn topic_deletion(&mut self, cx: &mut Context<'_>) {
         self.ask(cx, vec![Call::children(paths::DELETE_TOPICS, true)], |this, cx, answers| {
+            // An operator deleted the parent znode.
             let Answer::Children(wanted) = &answers[0] else { return };
             let (known, unknown): (Vec<_>, Vec<_>) =
                 wanted.iter().cloned().partition(|topic| this.known.topics.contains(topic));
-            this.known.doomed.extend(known);
+            this.known.to_be_deleted.extend(known);
             let calls =
                 unknown.iter().map(|topic| Call::delete(paths::delete_topic(topic))).collect();
             this.ask(cx, calls, |this, cx, _| this.resume_deletions(cx));
@@ -37,9 +38,9 @@ impl Controller {
 
     /// Goes on with the deletions that can go on, and ends those that are done.
     pub(super) fn resume_deletions(&mut self, cx: &mut Context<'_>) {
-        let doomed: Vec<_> = self.known.doomed.iter().cloned().collect();
+        let to_be_deleted: Vec<_> = self.known.to_be_deleted.iter().cloned().collect();
         let mut done = Vec::new();
-        for topic in doomed {
+        for topic in to_be_deleted {
             let stages = self.replica_stages(&topic);
             let is_deleted =
                 |(_, stage): &(Replica, _)| *stage == Some(ReplicaStage::DeletionSuccessful);
@@ -117,7 +118,7 @@ impl Controller {
                 this.known.partitions.retain(|at, _| at.topic != topic);
                 this.known.topics.remove(&topic);
                 this.known.topic_ids.remove(&topic);
-                this.known.doomed.remove(&topic);
+                this.known.to_be_deleted.remove(&topic);
             }
         });
     }

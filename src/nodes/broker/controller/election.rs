@@ -23,7 +23,7 @@ pub enum Strategy {
 pub struct Candidates<'a> {
     /// The assignment; its first is the preferred leader.
     pub assignment: &'a [BrokerId],
-    /// The in-sync replicas as they stand in ZooKeeper.
+    /// The in-sync replicas in ZooKeeper.
     pub isr: &'a [BrokerId],
     /// Live brokers among the assignment and the in-sync replicas.
     pub live: &'a [BrokerId],
@@ -38,7 +38,7 @@ pub struct Choice {
     pub leader: BrokerId,
     /// The in-sync replicas from now on.
     pub isr: Vec<BrokerId>,
-    /// Who has to hear of it with LeaderAndIsr.
+    /// The brokers that get it with LeaderAndIsr.
     pub recipients: Vec<BrokerId>,
     /// Whether the leader was not in sync, so that committed records may be lost.
     pub unclean: bool,
@@ -59,7 +59,7 @@ impl Candidates<'_> {
     }
 
     /// The leader is gone. `unclean` is the topic's `unclean.leader.election.enable`, and counts only when no
-    /// in-sync replica lives. Nobody can lead: `None`.
+    /// in-sync replica is live. `None` when no replica can lead.
     pub fn offline(&self, unclean: bool) -> Option<Choice> {
         let recipients = self.live_assigned();
         let clean = recipients.iter().copied().find(|id| self.isr.contains(id));
@@ -171,7 +171,7 @@ mod tests {
                 Candidates { assignment: &assignment, isr: &isr, live: &live, shutting_down: &[] };
             check(&format!("row {row}"), candidates.preferred(), wanted);
             if let Some(choice) = candidates.preferred() {
-                assert_eq!(choice.recipients, assignment, "all assigned replicas are told");
+                assert_eq!(choice.recipients, assignment, "all assigned replicas get it");
             }
         }
     }

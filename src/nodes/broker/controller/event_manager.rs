@@ -1,8 +1,8 @@
-//! The event_manager: what Kafka's controller does in one thread that waits for ZooKeeper at every read and
+//! The event manager: what Kafka's controller does in one thread that waits for ZooKeeper at every read and
 //! write (`kafka/controller/ControllerEventManager.scala`), done by a state machine that cannot wait.
 //!
-//! One [`Event`] is handled at a time, as a list of [`Step`]s. A step works in memory and ends, or asks the
-//! ZooKeeper for a batch of calls and is resumed with all answers; it may put further steps at the front.
+//! One [`ControllerEvent`] is handled at a time, as a list of [`Step`]s. A step works in memory and ends, or sends
+//! ZooKeeper a batch of calls and goes on with all answers; it may put further steps at the front.
 //! Requests that were lost with a connection are sent again until they are answered, as Kafka's client does.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,15 +13,14 @@ use kafka_protocol::messages::{
     AlterPartitionRequest, ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
 };
 
-use super::Controller;
 use super::calls::{Answer, Call};
-use super::context::{Broker, Replica};
+use super::context::{RegisteredBroker, Replica};
 use super::election::Strategy;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply, Request};
 
-/// Codes that do not tell how a request ended, or that mean that it was not looked at.
+/// Codes that leave open how a request ended, or mean that it was not processed.
 const UNDECIDED: [Code; 5] = [
     Code::CONNECTION_LOSS,
     Code::SESSION_EXPIRED,
@@ -32,10 +31,10 @@ const UNDECIDED: [Code; 5] = [
 
 /// What the controller reacts to.
 #[derive(Clone, Debug)]
-pub enum Event {
-    /// The session stands anew, or `/controller` was deleted: see who is the controller, or become it.
+pub enum ControllerEvent {
+    /// There is a new session, or `/controller` was deleted: see which broker is the controller, or become it.
     Reelect,
-    /// `/controller` changed: see who is the controller.
+    /// `/controller` changed: see which broker is the controller.
     ControllerChange,
     /// A broker registered, or its registration ended.
     BrokerChange,
@@ -63,8 +62,8 @@ pub enum Event {
     ElectLeaders(ReplyTo, ElectLeadersRequest),
 }
 
-impl Event {
-    /// Whether somebody waits for an answer.
+impl ControllerEvent {
+    /// Whether a client waits for an answer.
     pub fn is_request(&self) -> bool {
         matches!(
             self,
@@ -79,28 +78,28 @@ impl Event {
 /// A part of the work on an event.
 #[derive(Debug)]
 pub enum Step {
-    /// Reads `/controller`; resigns when it is another's, and stands for election if asked to and it is
-    /// nobody's.
+    /// Reads `/controller`; resigns when it names another broker, and tries to be elected if asked to and it is
+    /// not there.
     ReadController {
-        /// Whether to stand for election.
+        /// Whether to try to be elected.
         elect: bool,
     },
-    /// Reads and counts up the epoch, and becomes the controller.
-    TakeOffice,
+    /// Raises the controller epoch, and becomes the controller (up to 2.0).
+    CountEpoch,
     /// Makes sure of `/feature`.
     FailoverFeatures,
     /// Watches what a controller watches, and removes old notifications.
     FailoverWatch,
-    /// Reads who is registered.
+    /// Reads the registered brokers.
     FailoverBrokers,
     /// Reads topics, assignments and states.
     FailoverTopics,
-    /// Tells everybody who is there, and sets all state machines going.
+    /// Sends the live brokers to all brokers, and starts all state machines.
     FailoverStart,
     /// These brokers are not live any more.
     Forget(Vec<BrokerId>),
     /// These brokers are live.
-    Admit(BTreeMap<BrokerId, Broker>),
+    Admit(BTreeMap<BrokerId, RegisteredBroker>),
     /// What follows from new brokers.
     BrokerStartup(Vec<BrokerId>),
     /// What follows from dead brokers.
@@ -113,9 +112,9 @@ pub enum Step {
     Initialize(Vec<TopicPartition>),
     /// Other leaders.
     Elect(Vec<TopicPartition>, Strategy),
-    /// Replicas are told to lead or to follow.
+    /// Sends replicas LeaderAndIsr.
     ReplicasOnline(Vec<Replica>),
-    /// Replicas are told to stop, and leave the in-sync replicas.
+    /// Sends replicas StopReplica, and takes them out of the ISR.
     ReplicasOffline(Vec<Replica>),
     /// A broker's replicas leave the in-sync replicas.
     RemoveFromIsr(BrokerId, Vec<TopicPartition>),
@@ -133,26 +132,27 @@ pub enum Step {
     AnswerElectLeaders(ReplyTo, Vec<TopicPartition>),
 }
 
-type Then = Box<dyn FnOnce(&mut Controller, &mut Context<'_>, Vec<Answer>) + Send>;
+/// What goes on with the answers; `C` is the controller.
+pub type Then<C> = Box<dyn FnOnce(&mut C, &mut Context<'_>, Vec<Answer>) + Send>;
 
-struct Waiting {
+struct Waiting<C> {
     calls: Vec<Call>,
     answers: Vec<Option<Answer>>,
-    then: Then,
+    then: Then<C>,
 }
 
-impl fmt::Debug for Waiting {
+impl<C> fmt::Debug for Waiting<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").field("calls", &self.calls).finish_non_exhaustive()
     }
 }
 
 /// What is to be done, what is being done, and what that waits for.
-#[derive(Debug, Default)]
-pub struct EventManager {
-    events: VecDeque<Event>,
+#[derive(Debug)]
+pub struct EventManager<C> {
+    events: VecDeque<ControllerEvent>,
     steps: VecDeque<Step>,
-    waiting: Option<Waiting>,
+    waiting: Option<Waiting<C>>,
     in_flight: BTreeMap<u64, usize>,
     lost: Vec<usize>,
     /// The calls of the batch that were sent more than once.
@@ -161,10 +161,10 @@ pub struct EventManager {
     outgoing: Vec<(u64, Request)>,
 }
 
-/// What a reply meant for the event_manager.
+/// What a reply of ZooKeeper led to.
 #[derive(Debug)]
 pub enum Progress {
-    /// Nothing: it was not waited for any more.
+    /// Nothing: its event was abandoned.
     Stale,
     /// More answers are due.
     Waiting,
@@ -176,14 +176,31 @@ pub enum Progress {
     Complete,
 }
 
-impl EventManager {
-    /// Puts an event at the end, unless the same news waits already.
-    pub fn add(&mut self, event: Event) {
-        let is_same = |other: &Event| match (&event, other) {
-            (Event::BrokerChange, Event::BrokerChange)
-            | (Event::TopicChange, Event::TopicChange)
-            | (Event::IsrChange, Event::IsrChange) => true,
-            (Event::PartitionChange(one), Event::PartitionChange(other)) => one == other,
+impl<C> Default for EventManager<C> {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            steps: VecDeque::new(),
+            waiting: None,
+            in_flight: BTreeMap::new(),
+            lost: Vec::new(),
+            repeated: BTreeSet::new(),
+            next_number: 0,
+            outgoing: Vec::new(),
+        }
+    }
+}
+
+impl<C> EventManager<C> {
+    /// Puts an event at the end, unless an equal one waits already.
+    pub fn add(&mut self, event: ControllerEvent) {
+        let is_same = |other: &ControllerEvent| match (&event, other) {
+            (ControllerEvent::BrokerChange, ControllerEvent::BrokerChange)
+            | (ControllerEvent::TopicChange, ControllerEvent::TopicChange)
+            | (ControllerEvent::IsrChange, ControllerEvent::IsrChange) => true,
+            (ControllerEvent::PartitionChange(one), ControllerEvent::PartitionChange(other)) => {
+                one == other
+            }
             _ => false,
         };
         if !self.events.iter().any(is_same) {
@@ -199,7 +216,7 @@ impl EventManager {
     }
 
     /// The next step of the event, or else the next event; nothing while answers are waited for.
-    pub fn next(&mut self) -> Option<Result<Step, Event>> {
+    pub fn next(&mut self) -> Option<Result<Step, ControllerEvent>> {
         if self.waiting.is_some() {
             return None;
         }
@@ -224,7 +241,7 @@ impl EventManager {
     }
 
     /// Gives up everything; returns the events that were not begun.
-    pub fn clear(&mut self) -> VecDeque<Event> {
+    pub fn clear(&mut self) -> VecDeque<ControllerEvent> {
         self.abandon();
         std::mem::take(&mut self.events)
     }
@@ -240,7 +257,7 @@ impl EventManager {
     ///
     /// # Panics
     /// When answers are waited for already: a step may ask once.
-    pub fn ask(&mut self, calls: Vec<Call>, fence: Option<i32>, then: Then) {
+    pub fn ask(&mut self, calls: Vec<Call>, fence: Option<i32>, then: Then<C>) {
         assert!(self.waiting.is_none(), "a step asked ZooKeeper twice");
         self.repeated.clear();
         for (index, call) in calls.iter().enumerate() {
@@ -252,6 +269,7 @@ impl EventManager {
 
     /// Sends again what was lost.
     pub fn resend(&mut self, fence: Option<i32>) {
+        // The event was abandoned during the pause.
         let Some(waiting) = &self.waiting else { return };
         let lost = std::mem::take(&mut self.lost);
         let again: Vec<_> =
@@ -264,6 +282,7 @@ impl EventManager {
 
     /// Takes a reply.
     pub fn replied(&mut self, number: u64, result: Result<Reply, Code>) -> Progress {
+        // Its event was abandoned.
         let Some(index) = self.in_flight.remove(&number) else { return Progress::Stale };
         let waiting = self.waiting.as_mut().expect("calls are in flight only while it waits");
         if result.as_ref().is_err_and(|code| UNDECIDED.contains(code)) {
@@ -284,7 +303,7 @@ impl EventManager {
     ///
     /// # Panics
     /// When an answer is missing.
-    pub fn complete(&mut self) -> (Then, Vec<Answer>) {
+    pub fn complete(&mut self) -> (Then<C>, Vec<Answer>) {
         let Waiting { answers, then, .. } = self.waiting.take().expect("answers were waited for");
         (then, answers.into_iter().map(|answer| answer.expect("all answers are there")).collect())
     }

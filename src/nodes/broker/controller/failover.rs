@@ -1,12 +1,13 @@
 //! What a new controller does, in this order (`KafkaController.onControllerFailover`): watch, read
-//! everything, tell every broker who is there, and set the state machines of replicas and partitions going.
+//! everything, send every broker the list of brokers, and start the state machines of replicas and partitions.
 
 use std::time::Duration;
 
 use super::calls::{Answer, Call};
-use super::context::{Partition, PartitionStage, ReplicaStage};
-use super::event_manager::{Event, Step};
-use super::{Controller, Tick};
+use super::context::{ControllerPartition, PartitionStage, ReplicaStage};
+use super::event_manager::{ControllerEvent, Step};
+use super::kafka_controller::Controller;
+use super::timers::Tick;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -19,7 +20,7 @@ use crate::wire::zookeeper::Code;
 const FIRST_REBALANCE: Duration = Duration::from_secs(5);
 
 impl Controller {
-    /// Creates `/feature` when it is missing (2.7+). What stands there stays: no feature can be changed here.
+    /// Creates `/feature` when it is missing (2.7+). What is there stays: no feature can be changed here.
     pub(super) fn failover_features(&mut self, cx: &mut Context<'_>) {
         if !self.config.version.has(Change::FinalizedFeatures) {
             return;
@@ -32,7 +33,7 @@ impl Controller {
         });
     }
 
-    /// Watches for wishes of operators, and removes notifications that are older than the reading to come.
+    /// Watches for requests of operators, and removes notifications that are older than the states read next.
     pub(super) fn failover_watch(&mut self, cx: &mut Context<'_>) {
         let calls = vec![
             Call::exists(paths::PREFERRED_REPLICA_ELECTION, true),
@@ -43,6 +44,7 @@ impl Controller {
             let parents = [paths::ISR_CHANGE_NOTIFICATION, paths::LOG_DIR_EVENT_NOTIFICATION];
             let mut deletes = Vec::new();
             for (parent, answer) in parents.into_iter().zip(&answers[1..]) {
+                // An operator deleted the parent znode.
                 let Answer::Children(names) = answer else { continue };
                 deletes.extend(names.iter().map(|name| Call::delete(format!("{parent}/{name}"))));
             }
@@ -50,14 +52,14 @@ impl Controller {
         });
     }
 
-    /// Reads who is registered, and opens a channel to each.
+    /// Reads the registered brokers, and opens a channel to each.
     pub(super) fn failover_brokers(&mut self, cx: &mut Context<'_>) {
         self.read_brokers(cx, |this, cx, brokers| {
             for (&id, broker) in &brokers {
                 this.add_peer(id, broker);
             }
             this.known.brokers = brokers;
-            this.tell_brokers(cx);
+            this.observe_brokers(cx);
         });
     }
 
@@ -69,9 +71,10 @@ impl Controller {
             if let Answer::Children(topics) = &answers[0] {
                 this.known.topics = topics.iter().cloned().collect();
             }
-            if let Answer::Children(doomed) = &answers[1] {
-                let doomed = doomed.iter().filter(|topic| this.known.topics.contains(*topic));
-                this.known.doomed = doomed.cloned().collect();
+            if let Answer::Children(to_be_deleted) = &answers[1] {
+                let to_be_deleted =
+                    to_be_deleted.iter().filter(|topic| this.known.topics.contains(*topic));
+                this.known.to_be_deleted = to_be_deleted.cloned().collect();
             }
             let topics: Vec<_> = this.known.topics.iter().cloned().collect();
             let calls = topics.iter().map(|topic| Call::get(paths::topic(topic), true)).collect();
@@ -84,7 +87,7 @@ impl Controller {
                 for (topic, assignment) in assignments {
                     for (index, replicas) in assignment.partitions {
                         let at = TopicPartition::new(topic.clone(), index);
-                        this.known.partitions.insert(at, Partition::new(replicas));
+                        this.known.partitions.insert(at, ControllerPartition::new(replicas));
                     }
                 }
                 this.ask(cx, calls, |this, cx, _| this.read_all_states(cx));
@@ -98,6 +101,7 @@ impl Controller {
             let partitions = this.known.partitions.iter();
             for (at, partition) in partitions {
                 let leader = partition.leader();
+                // It never had a leader.
                 let Some(known) = &partition.leadership else { continue };
                 cx.effects.observe(Observation::Broker(BrokerObservation::StateFound {
                     at: at.clone(),
@@ -150,7 +154,7 @@ impl Controller {
                 list.push((at.clone(), id));
             }
         }
-        offline.retain(|(at, _)| !self.known.is_doomed(at));
+        offline.retain(|(at, _)| !self.known.is_to_be_deleted(at));
         let told = self.partitions_of_plain_metadata();
         self.event_manager.first([
             Step::UpdateMetadata(everybody, told),
@@ -162,22 +166,24 @@ impl Controller {
             Step::TriggerOnline,
             Step::ResumeDeletions,
         ]);
-        // The operator's wish may be older than the watch.
-        self.event_manager.add(Event::PreferredElection);
+        // The operator's request may be older than the watch.
+        self.event_manager.add(ControllerEvent::PreferredElection);
         if self.config.auto_leader_rebalance {
-            self.set_timer(cx, FIRST_REBALANCE, Tick::Rebalance);
+            self.timers.set(cx, FIRST_REBALANCE, Tick::Rebalance);
         }
     }
 }
 
 /// The assignment in a topic's znode.
 pub fn read_assignment(answer: &Answer) -> Option<TopicAssignment> {
+    // The topic was deleted between the two reads.
     let Answer::Data { data, .. } = answer else { return None };
     TopicAssignment::decode(data).inspect_err(|why| tracing::warn!(%why, "a topic is skipped")).ok()
 }
 
 /// The state in a partition's state znode, and its version.
 pub fn read_state(answer: &Answer) -> Option<(PartitionState, i32)> {
+    // The partition never had a leader, or its topic was deleted.
     let Answer::Data { data, stat } = answer else { return None };
     let state = PartitionState::decode(data);
     let state = state.inspect_err(|why| tracing::warn!(%why, "a partition state is skipped"));

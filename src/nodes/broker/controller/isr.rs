@@ -9,11 +9,12 @@ use kafka_protocol::messages::{
     AlterPartitionRequest, AlterPartitionResponse, BrokerId as WireBrokerId, ResponseKind,
 };
 
-use super::Controller;
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
 use super::context::Leadership;
 use super::event_manager::Step;
+use super::kafka_controller::Controller;
+use super::refusals::refuse_alter_partition;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::paths;
@@ -27,7 +28,7 @@ const INELIGIBLE_REPLICA: ResponseError = ResponseError::Unknown(107);
 
 /// What a leader wants for one partition.
 #[derive(Clone, Debug)]
-struct Wish {
+struct Proposal {
     leader: BrokerId,
     leader_epoch: LeaderEpoch,
     isr: Vec<BrokerId>,
@@ -36,8 +37,8 @@ struct Wish {
 
 type Verdicts = BTreeMap<TopicPartition, Result<Leadership, ResponseError>>;
 
-fn wishes(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPartition, Wish> {
-    let mut wishes = BTreeMap::new();
+fn proposals(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPartition, Proposal> {
+    let mut proposals = BTreeMap::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
             let isr = if version >= 3 {
@@ -47,22 +48,16 @@ fn wishes(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPartit
                 partition.new_isr.iter().map(|id| BrokerId(id.0)).collect()
             };
             let at = TopicPartition::new(&*topic.topic_name.0, partition.partition_index);
-            let wish = Wish {
+            let proposal = Proposal {
                 leader: BrokerId(request.broker_id.0),
                 leader_epoch: partition.leader_epoch,
                 isr,
                 partition_epoch: partition.partition_epoch,
             };
-            wishes.insert(at, wish);
+            proposals.insert(at, proposal);
         }
     }
-    wishes
-}
-
-/// Answers with an error for the whole request.
-pub fn refuse(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
-    let response = AlterPartitionResponse::default().with_error_code(error.code());
-    cx.reply(to, ResponseKind::AlterPartition(response));
+    proposals
 }
 
 fn answer(cx: &mut Context<'_>, to: ReplyTo, verdicts: Verdicts) {
@@ -101,27 +96,27 @@ impl Controller {
         let epoch = self.known.brokers.get(&broker).map(|broker| broker.epoch);
         if epoch != Some(request.broker_epoch) {
             tracing::info!(%broker, ?epoch, "AlterPartition with a stale broker epoch");
-            return refuse(cx, to, ResponseError::StaleBrokerEpoch);
+            return refuse_alter_partition(cx, to, ResponseError::StaleBrokerEpoch);
         }
-        let wishes = wishes(request, to.version);
-        let asked: Vec<_> = wishes.keys().cloned().collect();
+        let proposals = proposals(request, to.version);
+        let asked: Vec<_> = proposals.keys().cloned().collect();
         let mut verdicts = Verdicts::new();
         let (mut calls, mut granted) = (Vec::new(), Vec::new());
-        for (at, wish) in wishes {
-            match self.judge(&at, &wish, to.version) {
+        for (at, proposal) in proposals {
+            match self.judge(&at, &proposal, to.version) {
                 Some(verdict) => {
                     verdicts.insert(at, verdict);
                 }
                 None => {
                     let state = PartitionState {
                         controller_epoch: self.epoch(),
-                        leader: wish.leader,
-                        leader_epoch: wish.leader_epoch,
-                        isr: wish.isr,
+                        leader: proposal.leader,
+                        leader_epoch: proposal.leader_epoch,
+                        isr: proposal.isr,
                     };
                     let path = paths::partition_state(&at);
-                    calls.push(Call::set(path, state.encode(), wish.partition_epoch));
-                    granted.push((at, state, wish.partition_epoch));
+                    calls.push(Call::set(path, state.encode(), proposal.partition_epoch));
+                    granted.push((at, state, proposal.partition_epoch));
                 }
             }
         }
@@ -143,11 +138,11 @@ impl Controller {
         });
     }
 
-    /// What can be said of a wish without writing it; `None`: it may be written.
+    /// The verdict on a proposal that is not written; `None`: it may be written.
     fn judge(
         &self,
         at: &TopicPartition,
-        wish: &Wish,
+        proposal: &Proposal,
         request_version: i16,
     ) -> Option<Result<Leadership, ResponseError>> {
         let leadership = self.known.partitions.get(at).and_then(|one| one.leadership.as_ref());
@@ -155,27 +150,27 @@ impl Controller {
             return Some(Err(ResponseError::UnknownTopicOrPartition));
         };
         let is_strict = self.config.version.has(Change::AlterPartitionChecksState);
-        let is_ahead =
-            wish.partition_epoch > *partition_epoch || wish.leader_epoch > state.leader_epoch;
+        let is_ahead = proposal.partition_epoch > *partition_epoch
+            || proposal.leader_epoch > state.leader_epoch;
         if is_strict && is_ahead {
             return Some(Err(ResponseError::NotController));
         }
-        if wish.leader_epoch < state.leader_epoch {
+        if proposal.leader_epoch < state.leader_epoch {
             return Some(Err(ResponseError::FencedLeaderEpoch));
         }
-        let is_there = wish.leader == state.leader
-            && wish.leader_epoch == state.leader_epoch
-            && wish.isr == state.isr;
+        let is_there = proposal.leader == state.leader
+            && proposal.leader_epoch == state.leader_epoch
+            && proposal.isr == state.isr;
         // Before the fence on the partition epoch: a request that is sent again has to succeed again.
-        if is_there && (!is_strict || wish.partition_epoch <= *partition_epoch) {
+        if is_there && (!is_strict || proposal.partition_epoch <= *partition_epoch) {
             let state = state.clone();
             return Some(Ok(Leadership { state, partition_epoch: *partition_epoch }));
         }
-        if is_strict && wish.partition_epoch < *partition_epoch {
+        if is_strict && proposal.partition_epoch < *partition_epoch {
             return Some(Err(ResponseError::InvalidUpdateVersion));
         }
-        if is_strict && !wish.isr.iter().all(|&id| self.known.is_live(id)) {
-            tracing::info!(%at, isr = ?wish.isr, "a replica that is not live cannot join");
+        if is_strict && !proposal.isr.iter().all(|&id| self.known.is_live(id)) {
+            tracing::info!(%at, isr = ?proposal.isr, "a replica that is not live cannot join");
             let error = if request_version > 1 {
                 INELIGIBLE_REPLICA
             } else {
@@ -216,8 +211,8 @@ impl Controller {
 
     /// The write was sent again, as its answer was lost with a connection, and the state is not of the version
     /// that it was to replace. When that is the version that this controller knows, its own write took effect
-    /// the first time: nobody else writes states in its epoch. Kafka does not look (`updateLeaderAndIsr` of
-    /// `KafkaZkClient`, up to 3.9): it tells the leader INVALID_UPDATE_VERSION.
+    /// the first time: no other controller writes states in its epoch. Kafka does not look (`updateLeaderAndIsr` of
+    /// `KafkaZkClient`, up to 3.9): it answers INVALID_UPDATE_VERSION.
     fn isr_written_before(
         &self,
         cx: &mut Context<'_>,
@@ -226,6 +221,7 @@ impl Controller {
         expected: PartitionEpoch,
     ) {
         let known = self.known.partitions.get(at).and_then(|one| one.leadership.as_ref());
+        // Another write came between the two tries.
         let Some(known) = known.filter(|known| known.partition_epoch == expected) else { return };
         let (from, to) = (known.state.isr.clone(), state.isr.clone());
         let (at, partition_epoch) = (at.clone(), expected + 1);
@@ -235,16 +231,18 @@ impl Controller {
         cx.effects.observe(Observation::Broker(denied));
     }
 
-    /// `IsrChange`: reads what leaders changed, tells everybody, and removes the notifications.
+    /// `IsrChange`: reads what leaders changed, sends it to all brokers, and removes the notifications.
     pub(super) fn isr_change(&mut self, cx: &mut Context<'_>) {
         const PARENT: &str = paths::ISR_CHANGE_NOTIFICATION;
         self.ask(cx, vec![Call::children(PARENT, true)], |this, cx, answers| {
+            // An operator deleted the parent znode.
             let Answer::Children(names) = &answers[0] else { return };
             let names: Vec<_> = names.iter().map(|name| format!("{PARENT}/{name}")).collect();
             let calls = names.iter().map(|path| Call::get(&**path, false)).collect();
             this.ask(cx, calls, move |this, cx, answers| {
                 let mut changed = BTreeSet::new();
                 for answer in &answers {
+                    // An earlier controller removed it meanwhile.
                     let Answer::Data { data, .. } = answer else { continue };
                     changed.extend(payload::decode_partitions(data).unwrap_or_default());
                 }

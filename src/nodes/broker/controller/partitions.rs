@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Controller;
 use super::calls::{Answer, Call};
 use super::context::PartitionStage;
 use super::election::{Candidates, Choice, Strategy};
 use super::event_manager::Step;
 use super::failover::read_state;
+use super::kafka_controller::Controller;
 use crate::history::{BrokerObservation, Election, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -34,7 +34,7 @@ impl Controller {
     pub(super) fn trigger_online(&mut self) {
         let (mut new, mut offline) = (Vec::new(), Vec::new());
         for (at, partition) in &self.known.partitions {
-            if self.known.is_doomed(at) {
+            if self.known.is_to_be_deleted(at) {
                 continue;
             }
             match partition.stage {
@@ -66,7 +66,8 @@ impl Controller {
         let mut chosen = Vec::new();
         let (mut topics, mut parents, mut states) = (BTreeSet::new(), Vec::new(), Vec::new());
         for at in partitions {
-            let Some(partition) = self.known.partitions.get(&at) else { continue };
+            let partition = self.known.partitions.get(&at);
+            let partition = partition.expect("only deletion forgets partitions, in another event");
             let live = self.live_among(&at, &[]);
             let candidates = Candidates {
                 assignment: &partition.replicas,
@@ -75,7 +76,7 @@ impl Controller {
                 shutting_down: &[],
             };
             let Some(Choice { leader, isr, .. }) = candidates.new_partition() else {
-                tracing::warn!(partition = %at, "no replica lives, so nobody leads it");
+                tracing::warn!(partition = %at, "no replica is live, so it has no leader");
                 continue;
             };
             let state = PartitionState { controller_epoch: epoch, leader, leader_epoch: 0, isr };
@@ -102,7 +103,7 @@ impl Controller {
         });
     }
 
-    /// States that stand there already: this controller's own, if a create was sent again after its answer
+    /// States that were there already: this controller's own, if a create was sent again after its answer
     /// was lost.
     fn confirm_new(
         &mut self,
@@ -123,7 +124,7 @@ impl Controller {
         });
     }
 
-    /// A leader was written: remembers it, and queues what has to be told.
+    /// A leader was written: remembers it, and queues the control requests.
     fn online(
         &mut self,
         cx: &mut Context<'_>,
@@ -208,6 +209,7 @@ impl Controller {
         self.ask(cx, calls, move |this, cx, answers| {
             let default = this.config.unclean_leader_election;
             let setting = |answer: &Answer| {
+                // The topic has no settings of its own.
                 let Answer::Data { data, .. } = answer else { return default };
                 let config = payload::decode_config(data).unwrap_or_default();
                 config.get(UNCLEAN).map_or(default, |value| value.eq_ignore_ascii_case("true"))
@@ -255,7 +257,8 @@ impl Controller {
             let unclean = unclean.get(&at.topic).copied().unwrap_or(false)
                 || self.config.is(Mutant::ElectOutsideIsr);
             let Some(mut choice) = self.choose(at, old, strategy, unclean) else {
-                tracing::info!(partition = %at, ?strategy, isr = ?old.isr, "nobody can lead it");
+                let isr = &old.isr;
+                tracing::info!(partition = %at, ?strategy, ?isr, "no replica can lead it");
                 continue;
             };
             if self.config.is(Mutant::ElectWithoutJoining) {

@@ -10,10 +10,12 @@ use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, Respon
 
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
-use super::context::Partition;
+use super::context::ControllerPartition;
 use super::election::Strategy;
-use super::event_manager::Step;
-use super::{Controller, Tick};
+use super::event_manager::{ControllerEvent, Step};
+use super::kafka_controller::Controller;
+use super::refusals::refuse_elect_leaders;
+use super::timers::Tick;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::{paths, payload};
 use crate::vocab::TopicPartition;
@@ -27,7 +29,8 @@ impl Controller {
         partition.is_some_and(|one| one.leader() == one.replicas.first().copied())
     }
 
-    fn can_be_led_by_preferred(&self, partition: &Partition) -> bool {
+    fn can_be_led_by_preferred(&self, partition: &ControllerPartition) -> bool {
+        // It never had a leader.
         let Some(leadership) = &partition.leadership else { return false };
         let preferred = partition.replicas.first();
         preferred.is_some_and(|id| self.known.is_live(*id) && leadership.state.isr.contains(id))
@@ -35,11 +38,12 @@ impl Controller {
 
     /// `AutoRebalance`: where more than the permitted share of a broker's partitions is led by others.
     pub(super) fn auto_rebalance(&mut self, cx: &mut Context<'_>) {
-        self.set_timer(cx, self.config.leader_imbalance_check_interval, Tick::Rebalance);
+        self.timers.set(cx, self.config.leader_imbalance_check_interval, Tick::Rebalance);
         let mut by_preferred: BTreeMap<_, (usize, Vec<TopicPartition>)> = BTreeMap::new();
         for (at, partition) in &self.known.partitions {
+            // An operator wrote an assignment without replicas.
             let Some(preferred) = partition.replicas.first() else { continue };
-            if self.known.is_doomed(at) {
+            if self.known.is_to_be_deleted(at) {
                 continue;
             }
             let (total, elsewhere) = by_preferred.entry(*preferred).or_default();
@@ -72,17 +76,18 @@ impl Controller {
     pub(super) fn elect_preferred(&mut self, mut partitions: Vec<TopicPartition>) {
         partitions.retain(|at| {
             let is_known = self.known.partitions.contains_key(at);
-            is_known && !self.known.is_doomed(at) && !self.is_led_by_preferred(at)
+            is_known && !self.known.is_to_be_deleted(at) && !self.is_led_by_preferred(at)
         });
         if !partitions.is_empty() {
             self.event_manager.first([Step::Elect(partitions, Strategy::Preferred), Step::Flush]);
         }
     }
 
-    /// `PreferredElection`: an operator's wish, as a znode.
+    /// `PreferredElection`: an operator's request, as a znode.
     pub(super) fn preferred_election(&mut self, cx: &mut Context<'_>) {
         let call = Call::get(paths::PREFERRED_REPLICA_ELECTION, false);
         self.ask(cx, vec![call], |this, _, answers| {
+            // It is looked for at every failover, and rarely there.
             let Answer::Data { data, .. } = &answers[0] else { return };
             let wanted = payload::decode_partitions(data).unwrap_or_else(|why| {
                 tracing::warn!(%why, "a preferred election is skipped");
@@ -92,13 +97,13 @@ impl Controller {
         });
     }
 
-    /// Removes the wish and watches for the next one.
+    /// Removes the request and watches for the next one.
     pub(super) fn clear_preferred_election(&mut self, cx: &mut Context<'_>) {
         const PATH: &str = paths::PREFERRED_REPLICA_ELECTION;
         let calls = vec![Call::delete(PATH), Call::exists(PATH, true)];
         self.ask(cx, calls, |this, _, answers| {
             if let Answer::Stat(_) = answers[1] {
-                this.event_manager.add(super::event_manager::Event::PreferredElection);
+                this.event_manager.add(ControllerEvent::PreferredElection);
             }
         });
     }
@@ -111,7 +116,7 @@ impl Controller {
         request: &ElectLeadersRequest,
     ) {
         if request.election_type != TYPE_PREFERRED {
-            return refuse(cx, to, ResponseError::InvalidRequest);
+            return refuse_elect_leaders(cx, to, ResponseError::InvalidRequest);
         }
         let wanted = match &request.topic_partitions {
             None => self.known.partitions.keys().cloned().collect(),
@@ -159,13 +164,4 @@ impl Controller {
         let response = ElectLeadersResponse::default().with_replica_election_results(results);
         cx.reply(to, ResponseKind::ElectLeaders(response));
     }
-}
-
-/// Answers with an error for the whole request.
-pub fn refuse(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
-    let mut response = ElectLeadersResponse::default();
-    if to.version >= 1 {
-        response.error_code = error.code();
-    }
-    cx.reply(to, ResponseKind::ElectLeaders(response));
 }

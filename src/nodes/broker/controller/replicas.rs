@@ -1,16 +1,16 @@
-//! The states of replicas: told to work, or gone (`kafka/controller/ReplicaStateMachine.scala`).
+//! The states of replicas: online, or gone (`kafka/controller/ReplicaStateMachine.scala`).
 //!
 //! A replica that goes offline leaves the in-sync replicas, but the last of them stays: so it can be elected
-//! again when it comes back, and nobody else can. Only up to 1.0, and when the topic allows unclean elections,
+//! again when it comes back, and no other replica can. Only up to 1.0, and when the topic allows unclean elections,
 //! the in-sync replicas become empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Controller;
 use super::batch::is_leaderless;
 use super::calls::{Answer, Call};
 use super::context::{Replica, ReplicaStage};
 use super::event_manager::Step;
+use super::kafka_controller::Controller;
 use super::partitions::{States, UncleanTopics};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
@@ -21,11 +21,12 @@ use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::Code;
 
 impl Controller {
-    /// Tells replicas to lead or to follow. One that is new was told when its partition got its leader.
+    /// Sends replicas LeaderAndIsr. A new one got it when its partition got its leader.
     pub(super) fn replicas_online(&mut self, replicas: &[Replica]) {
         for replica in replicas {
             let (at, id) = replica;
-            let Some(partition) = self.known.partitions.get(at) else { continue };
+            let partition = self.known.partitions.get(at);
+            let partition = partition.expect("only deletion forgets partitions, in another event");
             let is_new = partition.replica_stages.get(id) == Some(&ReplicaStage::New);
             if !is_new && partition.leadership.is_some() {
                 self.batch.leader_and_isr(&self.known, &[*id], at, false);
@@ -34,11 +35,12 @@ impl Controller {
         }
     }
 
-    /// Tells replicas to stop, and takes them out of the in-sync replicas.
+    /// Sends replicas StopReplica, and takes them out of the in-sync replicas.
     pub(super) fn replicas_offline(&mut self, replicas: Vec<Replica>) {
         let mut by_broker: BTreeMap<BrokerId, Vec<TopicPartition>> = BTreeMap::new();
         for replica in replicas {
-            let Some(partition) = self.known.partitions.get(&replica.0) else { continue };
+            let partition = self.known.partitions.get(&replica.0);
+            let partition = partition.expect("only deletion forgets partitions, in another event");
             let has_state = partition.leadership.is_some();
             self.batch.stop_replica(replica.1, &replica.0, false);
             self.known.put_replica(&replica, ReplicaStage::Offline);
@@ -85,7 +87,7 @@ impl Controller {
         let (mut calls, mut written) = (Vec::new(), Vec::new());
         for (at, old, version) in states {
             if !old.isr.contains(&broker) {
-                // Nothing to write; the others are told what stands there all the same.
+                // Nothing to write; the other replicas get the state all the same.
                 let state = PartitionState { controller_epoch: epoch, ..old };
                 self.left_isr(broker, &at, state, version);
                 continue;
@@ -123,7 +125,7 @@ impl Controller {
         });
     }
 
-    /// Remembers a state without `broker`, and tells the other replicas.
+    /// Remembers a state without `broker`, and sends it to the other replicas.
     fn left_isr(
         &mut self,
         broker: BrokerId,
@@ -132,10 +134,11 @@ impl Controller {
         version: i32,
     ) {
         self.known.put_leadership(at, state, version);
-        if self.known.is_doomed(at) {
+        if self.known.is_to_be_deleted(at) {
             return;
         }
-        let Some(partition) = self.known.partitions.get(at) else { return };
+        let partition = self.known.partitions.get(at);
+        let partition = partition.expect("only deletion forgets partitions, in another event");
         let others: Vec<_> =
             partition.replicas.iter().copied().filter(|&id| id != broker).collect();
         self.batch.leader_and_isr(&self.known, &others, at, false);

@@ -7,19 +7,14 @@ use kafka_protocol::messages::{
     ControlledShutdownRequest, ControlledShutdownResponse, ResponseKind,
 };
 
-use super::Controller;
 use super::batch::topic_name;
-use super::context::Partition;
+use super::context::ControllerPartition;
 use super::election::Strategy;
 use super::event_manager::Step;
+use super::kafka_controller::Controller;
+use super::refusals::refuse_controlled_shutdown;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{BrokerId, TopicPartition};
-
-/// Answers with an error.
-pub fn refuse(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
-    let response = ControlledShutdownResponse::default().with_error_code(error.code());
-    cx.reply(to, ResponseKind::ControlledShutdown(response));
-}
 
 impl Controller {
     /// The request's turn has come.
@@ -31,18 +26,18 @@ impl Controller {
     ) {
         let id = BrokerId(request.broker_id.0);
         let Some(broker) = self.known.brokers.get(&id) else {
-            return refuse(cx, to, ResponseError::BrokerNotAvailable);
+            return refuse_controlled_shutdown(cx, to, ResponseError::BrokerNotAvailable);
         };
         if to.version >= 2 && request.broker_epoch != -1 && request.broker_epoch < broker.epoch {
-            return refuse(cx, to, ResponseError::StaleBrokerEpoch);
+            return refuse_controlled_shutdown(cx, to, ResponseError::StaleBrokerEpoch);
         }
         tracing::info!(broker = %id, "shuts down in an orderly way");
         self.known.shutting_down.insert(id);
-        let acts_on = |at: &TopicPartition, one: &Partition| {
+        let acts_on = |at: &TopicPartition, one: &ControllerPartition| {
             one.replicas.contains(&id)
                 && one.replicas.len() > 1
                 && one.leadership.is_some()
-                && !self.known.is_doomed(at)
+                && !self.known.is_to_be_deleted(at)
         };
         let (mut led, mut followed) = (Vec::new(), Vec::new());
         for (at, one) in self.known.partitions.iter().filter(|(at, one)| acts_on(at, one)) {

@@ -1,14 +1,14 @@
-//! Topics that appear, whoever wrote them: changes of `/brokers/topics`, and of a topic's assignment
-//! (`KafkaController.processTopicChange`, `onNewPartitionCreation`).
+//! Topics that appear, written by the controller or by a tool: changes of `/brokers/topics`, and of a topic's
+//! assignment (`KafkaController.processTopicChange`, `onNewPartitionCreation`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Controller;
 use super::calls::{Answer, Call};
-use super::context::{Partition, ReplicaStage};
+use super::context::{ControllerPartition, ReplicaStage};
 use super::event_manager::Step;
 use super::failover::read_assignment;
+use super::kafka_controller::Controller;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -20,6 +20,7 @@ impl Controller {
     /// `TopicChange`: topics appeared or are gone.
     pub(super) fn topic_change(&mut self, cx: &mut Context<'_>) {
         self.ask(cx, vec![Call::children(paths::TOPICS, true)], |this, cx, answers| {
+            // An operator deleted the parent znode.
             let Answer::Children(names) = &answers[0] else { return };
             let now: BTreeSet<Arc<str>> = names.iter().cloned().collect();
             let known = std::mem::replace(&mut this.known.topics, now.clone());
@@ -76,8 +77,9 @@ impl Controller {
     /// `PartitionChange`: a topic got more partitions.
     pub(super) fn partition_change(&mut self, cx: &mut Context<'_>, topic: Arc<str>) {
         self.ask(cx, vec![Call::get(paths::topic(&topic), true)], move |this, _, answers| {
+            // The topic was deleted since, or its znode is damaged.
             let Some(assignment) = read_assignment(&answers[0]) else { return };
-            if this.known.topics.contains(&topic) && !this.known.doomed.contains(&topic) {
+            if this.known.topics.contains(&topic) && !this.known.to_be_deleted.contains(&topic) {
                 let appeared = this.take_assignment(&topic, assignment);
                 this.partitions_appeared(appeared);
             }
@@ -94,7 +96,7 @@ impl Controller {
         for (index, replicas) in assignment.partitions {
             let at = TopicPartition::new(topic.clone(), index);
             if !self.known.partitions.contains_key(&at) {
-                self.known.partitions.insert(at.clone(), Partition::new(replicas));
+                self.known.partitions.insert(at.clone(), ControllerPartition::new(replicas));
                 appeared.push(at);
             }
         }

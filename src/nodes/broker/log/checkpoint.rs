@@ -1,4 +1,4 @@
-//! Offset checkpoints (`replication-offset-checkpoint` and its kin), and files that are replaced as a whole.
+//! Offset checkpoints (`replication-offset-checkpoint` and two others), and files that are replaced as a whole.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ struct Replacing {
 }
 
 /// Replaces files as a whole so that a power loss leaves the old content or the new: write beside, fsync,
-/// and only then rename and fsync the directory. One write per file is under way at a time.
+/// and only then rename and fsync the directory. One write per file is in flight at a time.
 #[derive(Debug, Default)]
 pub struct AtomicFiles {
     under_way: BTreeMap<FileName, Replacing>,
@@ -89,6 +89,7 @@ impl AtomicFiles {
     pub fn on_disk_done(&mut self, effects: &mut Effects, op: DiskOpId) -> bool {
         let Some(file) = self.by_op.remove(&op) else { return false };
         let replacing = self.under_way.remove(&file).filter(|replacing| replacing.fsync == op);
+        // The file was given up, and is written again by another operation.
         let Some(replacing) = replacing else { return true };
         effects.disk(DiskRequest::Rename { from: temporary(&file), to: file.clone() });
         effects.disk(DiskRequest::FsyncDirectory);
@@ -98,7 +99,7 @@ impl AtomicFiles {
         true
     }
 
-    /// Gives up what is under way for `file`, which is to be deleted.
+    /// Gives up the write in flight of `file`, which is to be deleted.
     pub fn forget(&mut self, effects: &mut Effects, file: &FileName) {
         if let Some(replacing) = self.under_way.remove(file) {
             self.by_op.remove(&replacing.fsync);
@@ -111,7 +112,7 @@ impl AtomicFiles {
         self.under_way.contains_key(file)
     }
 
-    /// Whether nothing is under way.
+    /// Whether no write is in flight.
     pub fn is_idle(&self) -> bool {
         self.under_way.is_empty()
     }

@@ -69,7 +69,7 @@ fn all_but_the_last_stretches_are_cold_and_shared_with_the_disk() {
         let mut world = World::default();
         let log = long(&mut world, settings, batches);
         let (cold, all) = log.pages.cold_of();
-        assert_eq!(cold, all - pages::WARM_STRETCHES);
+        assert_eq!(cold, all - pages::WARM_PAGES);
         assert!(cold >= 4, "{cold} cold pages");
         assert_holds(&log, batches);
         assert_is_on_disk(&world, &log);
@@ -122,7 +122,7 @@ fn a_cut_into_cold_stretches_leaves_what_lies_before_it() {
             assert_holds(&log, batches);
             assert_is_on_disk(&world, &log);
             let (cold, all) = log.pages.cold_of();
-            assert!(cold + pages::WARM_STRETCHES >= all, "cold again: {cold} of {all}");
+            assert!(cold + pages::WARM_PAGES >= all, "cold again: {cold} of {all}");
             assert_eq!(content(&world.load(CRASHED).log), content(&log));
         }
     });
@@ -232,7 +232,7 @@ fn a_reader_from_the_beginning_gets_every_batch_however_little_it_takes() {
             assert_eq!(seen, batches);
         }
         let (cold, all) = log.pages.cold_of();
-        assert_eq!(cold, all - pages::WARM_STRETCHES, "reading warms nothing");
+        assert_eq!(cold, all - pages::WARM_PAGES, "reading warms nothing");
     });
 }
 

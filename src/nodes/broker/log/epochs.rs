@@ -84,7 +84,7 @@ impl EpochCache {
         self.entries.len() != before
     }
 
-    /// Forgets what lies before `start`: the epoch in force there starts there from now on. Returns whether
+    /// Drops the entries below `start`, and moves the one that covers `start` there. Returns whether
     /// anything changed.
     pub fn truncate_from_start(&mut self, start: Offset) -> bool {
         let covered = self.entries.partition_point(|entry| entry.1 <= start);

@@ -1,12 +1,12 @@
 //! The batches of a log, in pages.
 //!
-//! Replication and consumers live close behind the end of a log; what lies further back is read after a
-//! restart, by who catches up, and when it is cut. A *page* is a page of batches: the last few are warm,
-//! their batches at hand; of those before, one entry is left for each, as in Kafka's sparse index, and the
-//! page is put to rest. A cold page is read by going through its page again.
+//! Replication and consumers read close to the end of a log; older batches are read after a restart, by followers
+//! and consumers that catch up, and when they are truncated. A *log page* holds the batches of one page of memory.
+//! The last few log pages are warm: their batches are parsed. Of older ones one entry each is left, as in Kafka's
+//! sparse index, and their memory rests; a cold log page is read by parsing its memory again.
 //!
 //! A page ends where the file's next [`PAGE_BYTES`] begin, so that replicas of a partition fill pages with
-//! the same content, however often one of them started anew.
+//! the same content, however often one of them restarted.
 
 use std::borrow::Cow;
 
@@ -16,10 +16,10 @@ use crate::vocab::Offset;
 use crate::vocab::page::{PAGE_BYTES, Page, Pages, Piece};
 use crate::wire::records::Batch;
 
-/// So many pages at the end of a log are warm.
-pub const WARM_STRETCHES: usize = 4;
+/// How many pages at the end of a log are warm.
+pub const WARM_PAGES: usize = 4;
 
-/// So many batches at the end of a page are looked at before all others.
+/// How many batches at the end of a page are searched before all others.
 const NEAR_BATCHES: usize = 16;
 
 /// Memory is taken in chunks of so many bytes: a batch for itself would cost its log the allocator's overhead,
@@ -119,7 +119,7 @@ impl LogPages {
         self.chunk.split().freeze()
     }
 
-    /// Adds a batch that will stand at byte `position` of its file, and gives what is to be written there.
+    /// Adds a batch that goes to byte `position` of its file, and returns what is to be written there.
     /// Keeps a copy of its bytes: they may be a slice of something larger.
     pub fn append(&mut self, position: u64, mut batch: Batch) -> Piece {
         batch.bytes = self.keep(&batch.bytes);
@@ -155,7 +155,7 @@ impl LogPages {
     /// Cools the page that will not be one of the last few when the next is there; gives the memory of its
     /// list.
     fn cool_one(&mut self) -> Vec<Batch> {
-        let cold = self.list.len().checked_sub(WARM_STRETCHES);
+        let cold = self.list.len().checked_sub(WARM_PAGES);
         cold.map_or_else(Vec::new, |cold| self.list[cold].cool())
     }
 
@@ -211,7 +211,7 @@ impl LogPages {
 
     /// The pages from the first that does not end before `from`, looked for where readers are.
     fn reaching(&self, from: Offset) -> &[LogPage] {
-        let near = self.list.len().saturating_sub(WARM_STRETCHES);
+        let near = self.list.len().saturating_sub(WARM_PAGES);
         let begin = self.list.get(near).filter(|near| near.first <= from).map_or(0, |_| near);
         let list = &self.list[begin..];
         &list[list.partition_point(|page| page.end <= from)..]

@@ -21,7 +21,7 @@ pub struct Disk<'a> {
     pub effects: &'a mut Effects,
     /// Files that are replaced as a whole.
     pub files: &'a mut AtomicFiles,
-    /// Fsyncs of segments under way, and whose they are: the number given to [`Log::create`].
+    /// Fsyncs of segments in flight, each with its log's owner: the number given to [`Log::create`].
     pub flushing: &'a mut BTreeMap<DiskOpId, usize>,
 }
 
@@ -30,7 +30,7 @@ pub struct Disk<'a> {
 pub struct LogSettings {
     /// `segment.bytes`
     pub segment_bytes: u64,
-    /// `flush.messages`: records that may stand unflushed behind an append that is over.
+    /// `flush.messages`: records that may be unflushed when an append is over.
     pub flush_messages: i64,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Segment {
     pub bytes: u64,
 }
 
-/// An fsync under way.
+/// An fsync in flight.
 #[derive(Debug)]
 struct Flush {
     op: DiskOpId,
@@ -208,7 +208,7 @@ impl Log {
     /// Adds a batch at the end. Keeps a copy of its bytes: they may be a slice of something larger.
     ///
     /// # Panics
-    /// When the batch does not begin at the log's end: whoever appends has to look.
+    /// When the batch does not begin at the log's end: the caller has to check.
     pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, batch: Batch) {
         assert_eq!(batch.base_offset, self.end, "{}: append with a gap or overlap", self.directory);
         let size = batch.bytes.len() as u64;
@@ -240,7 +240,7 @@ impl Log {
         self.unflushed_records = 0;
     }
 
-    /// Flushes what is not flushed, if anything; nobody waits for it but the one who asks.
+    /// Flushes what is not flushed, if anything. Appends do not wait for it.
     pub fn flush(&mut self, disk: &mut Disk<'_>) {
         let under_way = self.flushes.back().map_or(self.recovery_point, |last| last.up_to);
         if under_way < self.end {
@@ -310,7 +310,7 @@ impl Log {
         }
     }
 
-    /// Drops everything and begins anew at `offset`.
+    /// Drops everything; the log starts at `offset`, without records.
     pub fn truncate_fully_and_start_at(&mut self, disk: &mut Disk<'_>, offset: Offset) {
         for segment in &self.segments {
             disk.effects.disk(DiskRequest::Delete { file: segment.file.clone() });

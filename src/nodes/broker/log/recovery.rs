@@ -39,7 +39,7 @@ pub struct Loaded {
 /// Reads the segments of a log, one after the other.
 struct Reader {
     pages: LogPages,
-    /// The leader epochs that were met, each with the offset where it was.
+    /// The leader epochs of the batches so far, each with its first offset.
     epochs: Vec<(LeaderEpoch, Offset)>,
 }
 
@@ -182,7 +182,7 @@ impl Log {
         Loaded { log, truncated_bytes }
     }
 
-    /// Sets right what stands beside the segments: epochs, recovery point, log start.
+    /// Brings epochs, recovery point and log start in line with the segments.
     fn loaded(
         mut self,
         disk: &mut Disk<'_>,

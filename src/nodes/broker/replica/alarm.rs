@@ -1,7 +1,7 @@
 //! Many deadlines on one timer.
 //!
-//! Nearly every deadline of a replica manager (a request's timeout, a fetch's longest wait) is met long
-//! before it is due. So they stand in a list of their own, and the world is asked for one timer: the earliest.
+//! Nearly every deadline of a replica manager (a request's timeout, a fetch's longest wait) is cleared long
+//! before it is due. So they are in a list of their own, and one timer is set: the earliest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl<D> Alarm<D> {
         self.entries.remove(&deadline);
     }
 
-    /// Sees to it that the world's timer is due no later than the first deadline.
+    /// Sets the timer, unless it is due no later than the first deadline.
     fn arm(&mut self, cx: &mut Context<'_>) {
         let Some((&(first, _), _)) = self.entries.first_key_value() else {
             // The last deadline was just popped.

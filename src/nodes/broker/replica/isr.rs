@@ -15,13 +15,13 @@ impl Isr {
         Self { committed, pending: None }
     }
 
-    /// What stands in ZooKeeper, as far as the leader knows.
+    /// What is written in ZooKeeper, as far as the leader knows.
     pub fn committed(&self) -> &[BrokerId] {
         &self.committed
     }
 
-    /// Everybody who may be electable: a pending addition counts already, a pending removal not yet. The
-    /// high watermark has to respect all of them, whichever way the change ends.
+    /// All replicas that may be electable: a pending addition counts already, a pending removal not yet. The
+    /// high watermark has to wait for all of them, however the change ends.
     pub fn maximal(&self) -> &[BrokerId] {
         match &self.pending {
             Some(pending) if pending.len() > self.committed.len() => pending,
@@ -47,7 +47,7 @@ impl Isr {
         self.pending.insert(proposal).clone()
     }
 
-    /// Proposes the committed replicas that `stays`; returns the proposal if anybody goes.
+    /// Proposes the committed replicas that `stays`; returns the proposal if it drops any.
     pub fn propose_only(&mut self, stays: impl Fn(BrokerId) -> bool) -> Option<Vec<BrokerId>> {
         if self.committed.iter().all(|replica| stays(*replica)) {
             return None;

@@ -211,8 +211,9 @@ impl ReplicaManager {
     ) {
         let leader = BrokerId(state.leader.0);
         let Some(host) = hosts.get(&leader).copied() else {
-            // Kafka aborts the transition, epoch and all, and only has the log ready.
-            tracing::info!(at = %self.replicas.at(slot).at, %leader, "no live leader; transition aborted");
+            // Kafka aborts the whole transition, the epoch included; only the log is there.
+            let at = &self.replicas.at(slot).at;
+            tracing::info!(%at, %leader, "no live leader; transition aborted");
             return;
         };
         let version = self.config.version;

@@ -1,4 +1,4 @@
-//! One partition on one broker: its log, its role, and who waits for it.
+//! One partition on one broker: its log, its role, and the requests that wait for it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -107,7 +107,7 @@ pub enum FetchState {
 /// What only a follower has.
 #[derive(Clone, Copy, Debug)]
 pub struct Follower {
-    /// Whom it follows, if anybody leads.
+    /// The leader that it follows, if there is one.
     pub leader: Option<BrokerId>,
     /// How far it is.
     pub state: FetchState,

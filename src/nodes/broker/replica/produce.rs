@@ -33,7 +33,7 @@ fn validate(
     version: KafkaVersion,
     api_version: i16,
 ) -> Result<Batch, ResponseError> {
-    // INVALID_RECORD came with 2.4; what it tells now was CORRUPT_MESSAGE before.
+    // INVALID_RECORD came with 2.4; before, the error was CORRUPT_MESSAGE.
     let invalid = if version.has(Change::InvalidRecordError) {
         ResponseError::InvalidRecord
     } else {
@@ -66,7 +66,7 @@ fn validate(
         Err(BatchError::Codec(_) | BatchError::Decompress(_)) => {
             Err(ResponseError::UnknownServerError)
         }
-        // Kafka would go on, and take it.
+        // Kafka would accept it.
         Err(BatchError::Bomb(_)) => Err(ResponseError::MessageTooLarge),
         Err(_) => Err(invalid),
     }

@@ -40,7 +40,7 @@ const NOTIFICATION_LATEST: Duration = Duration::from_millis(60_000);
 /// Pause after the controller refused a whole request, or could not be reached.
 const ALTER_RETRY: Duration = Duration::from_millis(50);
 
-/// Changes under way.
+/// ISR changes that are not over.
 #[derive(Debug, Default)]
 pub struct IsrChanges {
     /// When the process began: the interval of the checks counts from there.
@@ -75,7 +75,7 @@ impl IsrChanges {
 pub struct IsrHandler<'a> {
     /// The broker's settings.
     pub config: &'a Config,
-    /// Changes under way.
+    /// ISR changes that are not over.
     pub isr: &'a mut IsrChanges,
     /// Of the last registration; −1 before the first.
     pub broker_epoch: BrokerEpoch,

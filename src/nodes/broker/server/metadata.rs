@@ -22,7 +22,7 @@ use crate::vocab::BrokerId;
 /// The leader in UpdateMetadata of a partition that is being deleted.
 const LEADER_DURING_DELETE: i32 = -2;
 
-/// Which of a broker's listeners a client came in by: it is told of the others' listeners of that name.
+/// The listener that a client connected to: Metadata gives it the listeners of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
     /// The one of the cluster's own nodes and clients.
@@ -40,7 +40,7 @@ pub struct Reached {
     pub port: i32,
 }
 
-/// A broker that lives, as the controller tells.
+/// A live broker, as the controller reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveBroker {
     /// Its listener for the cluster's own nodes.
@@ -121,7 +121,7 @@ impl MetadataCache {
         Some(name)
     }
 
-    /// The controller, as it told itself.
+    /// The controller, as its own UpdateMetadata says.
     pub fn controller(&self) -> Option<BrokerId> {
         self.controller
     }
@@ -152,21 +152,21 @@ impl MetadataCache {
         self.topics.keys()
     }
 
-    /// The live brokers as Metadata tells them to clients of `listener`.
+    /// The live brokers, as Metadata lists them for clients of `listener`.
     pub fn response_brokers(&self, listener: Listener) -> Vec<MetadataResponseBroker> {
-        let told = self.brokers.iter().filter_map(|(id, broker)| {
+        let listed = self.brokers.iter().filter_map(|(id, broker)| {
             let at = broker.at(listener)?;
-            let told = MetadataResponseBroker::default()
+            let one = MetadataResponseBroker::default()
                 .with_node_id(WireBrokerId(id.0))
                 .with_host(at.host.clone())
                 .with_port(at.port)
                 .with_rack(broker.rack.clone());
-            Some(told)
+            Some(one)
         });
-        told.collect()
+        listed.collect()
     }
 
-    /// A topic as Metadata of `version` tells it; `None` when it is not known.
+    /// A topic, as Metadata of `version` describes it; `None` when it is not known.
     pub fn response_topic(&self, name: &str, version: i16) -> Option<MetadataResponseTopic> {
         let topic = self.topics.get(name)?;
         let partitions =
@@ -185,7 +185,7 @@ impl MetadataCache {
         state: &UpdateMetadataPartitionState,
         version: i16,
     ) -> MetadataResponsePartition {
-        // Clients of version 0 cannot tell dead replicas: those are left out, with an error.
+        // Version 0 has no offline replicas: dead ones are left out, with an error.
         let known = |ids: &[WireBrokerId]| -> Vec<WireBrokerId> {
             let keep =
                 |id: &WireBrokerId| version > 0 || self.brokers.contains_key(&BrokerId(id.0));

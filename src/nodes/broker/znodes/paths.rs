@@ -64,7 +64,7 @@ pub fn topic_config(name: &str) -> String {
     format!("{CONFIG_TOPICS}/{name}")
 }
 
-/// The wish to delete a topic.
+/// An operator's request to delete a topic.
 pub fn delete_topic(name: &str) -> String {
     format!("{DELETE_TOPICS}/{name}")
 }

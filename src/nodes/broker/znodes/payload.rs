@@ -51,7 +51,7 @@ pub struct BrokerRegistration {
     pub host: String,
     /// The listener's port.
     pub port: i32,
-    /// What clients from outside are told. It stands first among the endpoints, so that readers of `host` and
+    /// The listener for external clients. It is first among the endpoints, so that readers of `host` and
     /// `port`, which Kafka takes from the first endpoint of its protocol, get it too.
     pub external: Option<Endpoint>,
     /// `broker.rack`
@@ -279,7 +279,7 @@ impl TopicAssignment {
 pub struct PartitionState {
     /// Epoch of the controller that wrote it, or that made the writing leader a leader.
     pub controller_epoch: ControllerEpoch,
-    /// The leader; −1 is nobody.
+    /// The leader; −1 is none.
     pub leader: BrokerId,
     /// Epoch of the leader.
     pub leader_epoch: LeaderEpoch,
@@ -297,7 +297,7 @@ struct PartitionStateV1 {
 }
 
 impl PartitionState {
-    /// "Nobody" as a leader.
+    /// "No leader".
     pub const NO_LEADER: BrokerId = BrokerId(-1);
 
     /// Version 1, which all releases write (3.2+ adds `leader_recovery_state` only while recovering).

@@ -1,4 +1,4 @@
-//! What a consumer does with answers: records in order, new positions, and errors.
+//! How a consumer processes answers: records in order, new positions, and errors.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::EpochEndOffset;
 use kafka_protocol::messages::{FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse};
 use tracing::{debug, warn};
 
+use super::assignment::FetchPhase;
 use super::requests::Sent;
-use super::{Consumer, Phase, ResetPolicy, observe};
+use super::{Consumer, ResetPolicy, observe};
 use crate::history::ClientObservation;
 use crate::nodes::Effects;
 use crate::nodes::clients::protocol::{code, error_name, is_metadata_error};
@@ -18,7 +19,7 @@ use crate::wire::records::{Batch, BatchError, Record};
 use crate::wire::workload;
 
 impl Consumer {
-    /// The partition of a request that an answer names.
+    /// The partition of a request that an answer is about; an answer about another one is passed over.
     fn asked(&self, sent: &Sent, topic: &str, partition: i32) -> Option<usize> {
         let same = |slot: &&usize| {
             let at = &self.assigned[**slot].at;
@@ -72,7 +73,7 @@ impl Consumer {
         }
     }
 
-    /// A leader's refusal: look for the leader again when it says so, and try again a little later.
+    /// The leader returned an error: metadata is requested if the error says so, and the request is sent again later.
     fn refused(&mut self, clock: Clock, slot: usize, error: i16) {
         let at = &self.assigned[slot].at;
         debug!(%at, error = error_name(self.config.version, error), "request is refused");
@@ -185,23 +186,23 @@ impl Consumer {
         let assigned = &mut self.assigned[slot];
         let position = assigned.position.unwrap_or(0);
         if end.end_offset < 0 || end.leader_epoch < 0 {
-            // No epoch in common.
+            // The leader has no epoch in common.
             self.lose_position(slot);
         } else if end.end_offset >= position {
-            assigned.phase = Phase::Fetching;
+            assigned.phase = FetchPhase::Fetching;
             if self.config.is(Mutant::GoOnFromEpochEnd) {
                 assigned.position = Some(end.end_offset);
             }
         } else if self.config.auto_offset_reset == ResetPolicy::None {
             self.lose_position(slot);
         } else {
-            // The log was cut below what was read: go on where it parted.
+            // The log was truncated below the position: reading goes on where the logs diverged.
             self.reposition(slot, end.end_offset, end.leader_epoch, effects);
         }
     }
 }
 
-/// The records of a batch. What is compressed comes from outside of the simulation, and is read past.
+/// The records of a batch. Compressed batches come from clients outside of the simulation, and are skipped.
 fn records_of(batch: &Batch) -> Result<Vec<Record>, BatchError> {
     match batch.records() {
         Err(BatchError::Compressed(_)) => Ok(Vec::new()),

@@ -2,8 +2,9 @@
 //! topics, from the leader, without fetch sessions, and keeps its positions in memory only.
 //!
 //! From 2.3 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
-//! a log that was cut only when its position is out of range.
+//! a truncated log only when its position is out of range.
 
+mod assignment;
 mod config;
 mod fetch;
 mod requests;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 
 use kafka_protocol::messages::ResponseKind;
 
+use self::assignment::{Assigned, FetchPhase};
 pub use self::config::{ConsumerConfig, ResetPolicy, StartFrom};
-use self::requests::{Kind, Sent};
+use self::requests::{Purpose, Requests, Sent};
 use super::connections::{Connections, Happenings, Readiness};
 use super::metadata::{Leader, METADATA_TAG, Metadata, MetadataConfig};
 use super::protocol::ApiVersions;
@@ -28,36 +30,6 @@ use crate::vocab::{
     Clock, LeaderEpoch, Mutant, NodeId, Offset, Roster, Stream, Time, TopicPartition,
 };
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
-
-/// What a partition needs next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// An offset, to be asked for with this timestamp.
-    Unpositioned(i64),
-    /// To know whether the new leader's log still has the position (OffsetForLeaderEpoch).
-    Unvalidated,
-    /// Records.
-    Fetching,
-    /// Nothing: its position is lost and the reset policy is `none`.
-    Stuck,
-}
-
-#[derive(Debug)]
-struct Assigned {
-    topic: usize,
-    at: TopicPartition,
-    phase: Phase,
-    /// The offset of the next record to be read, once known.
-    position: Option<Offset>,
-    /// Leader epoch of the batch before the position; −1 when not known.
-    last_epoch: LeaderEpoch,
-    /// The leader that the position was last known to be good for.
-    leader: Option<Leader>,
-    /// Whether a request in flight concerns it.
-    busy: bool,
-    /// No request before this moment.
-    not_before: Time,
-}
 
 /// A consumer.
 #[derive(Debug)]
@@ -76,7 +48,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A consumer that begins at [`Input::Start`]. `roster` is its DNS.
+    /// A consumer that starts with [`Input::Start`]. `roster` is its DNS.
     pub fn new(config: ConsumerConfig, roster: Arc<Roster>, stream: Stream) -> Self {
         let versions = ApiVersions::of(config.version);
         let metadata_config = MetadataConfig {
@@ -100,7 +72,7 @@ impl Consumer {
         }
     }
 
-    /// The nodes that it asks who leads.
+    /// The nodes that it sends Metadata requests to.
     pub fn asks(&self) -> &[NodeId] {
         self.metadata.nodes()
     }
@@ -140,19 +112,19 @@ impl Consumer {
         }
         let ready = self.send_ready(clock, effects);
         let metadata = self.metadata.refresh(clock.now, &mut self.net, effects);
-        self.metadata.tell(effects);
+        self.metadata.observe_changes(effects);
         let next = earlier(earlier(ready, metadata), self.net.deadline());
         self.wake.arm(effects, next);
     }
 
     fn digest(&mut self, clock: Clock, happened: &mut Happenings, effects: &mut Effects) {
         for (tag, body) in happened.responses.drain(..) {
-            if let (METADATA_TAG, ResponseKind::Metadata(body)) = (tag, &body) {
+            if let ResponseKind::Metadata(body) = &body {
                 self.metadata.answered(clock.now, body);
                 self.assign();
                 continue;
             }
-            let Some(sent) = self.sent.remove(&tag) else { continue };
+            let sent = self.sent.remove(&tag).expect("each request is answered once");
             self.release(&sent);
             match body {
                 ResponseKind::Fetch(body) => self.fetched(clock, &sent, &body, effects),
@@ -160,13 +132,14 @@ impl Consumer {
                 ResponseKind::OffsetForLeaderEpoch(body) => {
                     self.validated(clock, &sent, &body, effects);
                 }
-                _ => {}
+                other => panic!("a consumer does not ask for {other:?}"),
             }
         }
         for tag in happened.lost.drain(..) {
             if tag == METADATA_TAG {
                 self.metadata.lost();
-            } else if let Some(sent) = self.sent.remove(&tag) {
+            } else {
+                let sent = self.sent.remove(&tag).expect("a lost request was in flight");
                 self.release(&sent);
             }
         }
@@ -181,7 +154,7 @@ impl Consumer {
         }
     }
 
-    /// Takes over partitions that were not known before.
+    /// Assigns itself the partitions that are new in the metadata.
     fn assign(&mut self) {
         for topic in 0..self.metadata.topics() {
             let known = self.assigned.iter().filter(|assigned| assigned.topic == topic).count();
@@ -194,7 +167,7 @@ impl Consumer {
                 self.assigned.push(Assigned {
                     topic,
                     at,
-                    phase: Phase::Unpositioned(timestamp),
+                    phase: FetchPhase::Unpositioned(timestamp),
                     position: None,
                     last_epoch: -1,
                     leader: None,
@@ -205,13 +178,13 @@ impl Consumer {
         }
     }
 
-    /// Sends what partitions need; returns when some will need more.
+    /// Sends the requests that partitions need; returns when to come back.
     fn send_ready(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
         let mut next = None;
-        let mut groups: Vec<(NodeId, Kind, Vec<usize>)> = Vec::new();
+        let mut groups: Vec<(NodeId, Purpose, Vec<usize>)> = Vec::new();
         for slot in 0..self.assigned.len() {
             let assigned = &self.assigned[slot];
-            if assigned.busy || assigned.phase == Phase::Stuck {
+            if assigned.busy || assigned.phase == FetchPhase::Stuck {
                 continue;
             }
             if assigned.not_before > clock.now {
@@ -224,23 +197,23 @@ impl Consumer {
                 continue;
             };
             self.meet(slot, leader);
-            let kind = match self.assigned[slot].phase {
-                Phase::Unpositioned(_) => Kind::ListOffsets,
-                Phase::Unvalidated => Kind::Validate,
-                _ => Kind::Fetch,
+            let purpose = match self.assigned[slot].phase {
+                FetchPhase::Unpositioned(_) => Purpose::ListOffsets,
+                FetchPhase::Unvalidated => Purpose::Validate,
+                _ => Purpose::Fetch,
             };
-            match groups.iter_mut().find(|group| (group.0, group.1) == (leader.node, kind)) {
+            match groups.iter_mut().find(|group| (group.0, group.1) == (leader.node, purpose)) {
                 Some(group) => group.2.push(slot),
-                None => groups.push((leader.node, kind, vec![slot])),
+                None => groups.push((leader.node, purpose, vec![slot])),
             }
         }
-        for (node, kind, slots) in groups {
-            let fetching = |sent: &Sent| sent.kind == Kind::Fetch && sent.node == node;
-            if kind == Kind::Fetch && self.sent.values().any(fetching) {
+        for (node, purpose, slots) in groups {
+            let fetching = |sent: &Sent| sent.purpose == Purpose::Fetch && sent.node == node;
+            if purpose == Purpose::Fetch && self.sent.values().any(fetching) {
                 continue;
             }
             match self.net.prepare(clock.now, node, effects) {
-                Readiness::Ready => self.send(clock, node, kind, slots, effects),
+                Readiness::Ready => self.send(clock, node, purpose, slots, effects),
                 Readiness::Wait => {}
                 Readiness::Backoff(until) => next = earlier(next, Some(until)),
             }
@@ -248,17 +221,38 @@ impl Consumer {
         next
     }
 
-    /// Takes note of the leader; a position read from another one has to be validated first (KIP-320).
+    /// Sends one request for the partitions `slots`, which `node` leads.
+    fn send(
+        &mut self,
+        clock: Clock,
+        node: NodeId,
+        purpose: Purpose,
+        slots: Vec<usize>,
+        effects: &mut Effects,
+    ) {
+        let Self { config, versions, metadata, assigned, .. } = &*self;
+        let requests = Requests { config, versions, metadata, assigned };
+        let (api, version, body) = requests.of(purpose, &slots);
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.net.send(clock.now, node, effects, (api, version, &body), tag);
+        for &slot in &slots {
+            self.assigned[slot].busy = true;
+        }
+        self.sent.insert(tag, Sent { node, purpose, slots });
+    }
+
+    /// The partition has this leader; a position from another leader has to be validated first (KIP-320).
     fn meet(&mut self, slot: usize, leader: Leader) {
         let assigned = &mut self.assigned[slot];
         if assigned.leader == Some(leader) {
             return;
         }
         let can_validate = self.versions.offset_for_leader_epoch.is_some() && leader.epoch >= 0;
-        if assigned.phase == Phase::Fetching && assigned.last_epoch >= 0 && can_validate {
-            assigned.phase = Phase::Unvalidated;
+        if assigned.phase == FetchPhase::Fetching && assigned.last_epoch >= 0 && can_validate {
+            assigned.phase = FetchPhase::Unvalidated;
         }
-        if assigned.phase == Phase::Unvalidated && self.config.is(Mutant::ResumeAtLastRecord) {
+        if assigned.phase == FetchPhase::Unvalidated && self.config.is(Mutant::ResumeAtLastRecord) {
             assigned.position = assigned.position.map(|position| (position - 1).max(0));
         }
         assigned.leader = Some(leader);
@@ -268,11 +262,11 @@ impl Consumer {
     fn lose_position(&mut self, slot: usize) {
         let assigned = &mut self.assigned[slot];
         assigned.phase = match self.config.auto_offset_reset {
-            ResetPolicy::Earliest => Phase::Unpositioned(EARLIEST_TIMESTAMP),
-            ResetPolicy::Latest => Phase::Unpositioned(LATEST_TIMESTAMP),
+            ResetPolicy::Earliest => FetchPhase::Unpositioned(EARLIEST_TIMESTAMP),
+            ResetPolicy::Latest => FetchPhase::Unpositioned(LATEST_TIMESTAMP),
             ResetPolicy::None => {
                 tracing::warn!(at = %assigned.at, position = assigned.position, "position is lost");
-                Phase::Stuck
+                FetchPhase::Stuck
             }
         };
     }
@@ -288,7 +282,7 @@ impl Consumer {
         let assigned = &mut self.assigned[slot];
         let from = assigned.position.replace(to);
         assigned.last_epoch = last_epoch;
-        assigned.phase = Phase::Fetching;
+        assigned.phase = FetchPhase::Fetching;
         let at = assigned.at.clone();
         tracing::debug!(%at, from, to, "position is reset");
         observe(effects, ClientObservation::PositionReset { at, from, to });

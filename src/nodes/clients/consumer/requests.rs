@@ -1,4 +1,4 @@
-//! What a consumer asks of leaders.
+//! The requests that a consumer sends to leaders.
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -9,14 +9,16 @@ use kafka_protocol::messages::{
     ApiKey, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, RequestKind, TopicName,
 };
 
-use super::{Assigned, Consumer, Phase};
-use crate::nodes::Effects;
-use crate::vocab::{Clock, LeaderEpoch, NodeId};
+use super::assignment::{Assigned, FetchPhase};
+use super::config::ConsumerConfig;
+use crate::nodes::clients::metadata::Metadata;
+use crate::nodes::clients::protocol::ApiVersions;
+use crate::vocab::{LeaderEpoch, NodeId};
 use crate::wire::kafka::LATEST_TIMESTAMP;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Purpose {
     /// Positions by timestamp.
     ListOffsets,
     /// Whether positions are still in the log.
@@ -27,47 +29,36 @@ pub enum Kind {
 
 /// A request in flight.
 #[derive(Debug)]
-pub struct Sent {
-    /// To whom.
-    pub node: NodeId,
-    /// What for.
-    pub kind: Kind,
+pub(super) struct Sent {
+    pub(super) node: NodeId,
+    pub(super) purpose: Purpose,
     /// The partitions in it, as places among the assigned ones.
-    pub slots: Vec<usize>,
+    pub(super) slots: Vec<usize>,
 }
 
-impl Consumer {
-    /// Sends one request for the partitions `slots`, which `node` leads.
-    pub(super) fn send(
-        &mut self,
-        clock: Clock,
-        node: NodeId,
-        kind: Kind,
-        slots: Vec<usize>,
-        effects: &mut Effects,
-    ) {
-        let (api, version, body) = match kind {
-            Kind::ListOffsets => {
-                (ApiKey::ListOffsets, self.versions.list_offsets, self.list_offsets(&slots))
+/// Makes requests out of what the consumer knows.
+pub(super) struct Requests<'a> {
+    pub(super) config: &'a ConsumerConfig,
+    pub(super) versions: &'a ApiVersions,
+    pub(super) metadata: &'a Metadata,
+    pub(super) assigned: &'a [Assigned],
+}
+
+impl Requests<'_> {
+    /// The request for the partitions `slots`.
+    pub(super) fn of(&self, purpose: Purpose, slots: &[usize]) -> (ApiKey, i16, RequestKind) {
+        match purpose {
+            Purpose::ListOffsets => {
+                (ApiKey::ListOffsets, self.versions.list_offsets, self.list_offsets(slots))
             }
-            Kind::Validate => {
+            Purpose::Validate => {
                 let version = self.versions.offset_for_leader_epoch;
                 let version = version.expect("a release that validates has a version for it");
-                (
-                    ApiKey::OffsetForLeaderEpoch,
-                    version,
-                    self.offset_for_leader_epoch(&slots, version),
-                )
+                let body = self.offset_for_leader_epoch(slots, version);
+                (ApiKey::OffsetForLeaderEpoch, version, body)
             }
-            Kind::Fetch => (ApiKey::Fetch, self.versions.fetch, self.fetch(&slots)),
-        };
-        let tag = self.next_tag;
-        self.next_tag += 1;
-        self.net.send(clock.now, node, effects, (api, version, &body), tag);
-        for &slot in &slots {
-            self.assigned[slot].busy = true;
+            Purpose::Fetch => (ApiKey::Fetch, self.versions.fetch, self.fetch(slots)),
         }
-        self.sent.insert(tag, Sent { node, kind, slots });
     }
 
     /// The partitions grouped by topic: each topic's name with what `each` makes of its partitions.
@@ -116,7 +107,7 @@ impl Consumer {
     fn list_offsets(&self, slots: &[usize]) -> RequestKind {
         let partition = |assigned: &Assigned| {
             let timestamp = match assigned.phase {
-                Phase::Unpositioned(timestamp) => timestamp,
+                FetchPhase::Unpositioned(timestamp) => timestamp,
                 _ => LATEST_TIMESTAMP,
             };
             ListOffsetsPartition::default()
@@ -149,8 +140,9 @@ impl Consumer {
         }
         RequestKind::OffsetForLeaderEpoch(request)
     }
-    /// The leader epoch that the leader should have: it fences or refuses others (KIP-320). −1, which fences
-    /// nobody, before consumers had a use for it.
+
+    /// The leader epoch that the leader must have; it refuses the request when it has another one (KIP-320). −1, which
+    /// every leader accepts, in releases before that.
     fn epoch(&self, assigned: &Assigned) -> LeaderEpoch {
         let tells = self.versions.offset_for_leader_epoch.is_some();
         assigned.leader.filter(|_| tells).map_or(-1, |leader| leader.epoch)

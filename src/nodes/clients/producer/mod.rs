@@ -1,9 +1,9 @@
 //! A producer that is not idempotent, as the Java client's behaves.
 //!
-//! Each record is an operation. It ends `Produced` when the leader said so (with `acks=0`: when it was handed
-//! to the connection), `Failed` only when no attempt can have put it into a log, else `Unknown`.
+//! Each record is an operation. It ends `Produced` when the leader acknowledged it (with `acks=0`: when it was
+//! written to the connection), `Failed` only when no attempt can have put it into a log, else `Unknown`.
 //!
-//! Left out: compression, transactions, idempotence, and the splitting of a batch that a broker calls too large.
+//! Left out: compression, transactions, idempotence, and the splitting of a batch after MESSAGE_TOO_LARGE.
 
 mod accumulator;
 mod config;
@@ -32,7 +32,7 @@ use crate::vocab::step::Input;
 use crate::vocab::{Clock, NodeId, Roster, Stream, Time, TopicPartition};
 use crate::wire::workload;
 
-/// Names of failures that are the client's own and have no code in the protocol.
+/// Failures that the client itself decides; the protocol has no code for them.
 mod reason {
     /// The topic was not in the metadata within `max.block.ms`.
     pub const NO_METADATA: &str = "METADATA_TIMED_OUT";
@@ -42,7 +42,7 @@ mod reason {
     pub const EXPIRED: &str = "DELIVERY_TIMED_OUT";
 }
 
-/// A record that the application waits to hand over.
+/// A record whose `send` call blocks.
 #[derive(Debug)]
 struct Blocked {
     op: u64,
@@ -75,14 +75,14 @@ pub struct Producer {
     next_record: u64,
     /// When the next burst is due.
     next_burst: Time,
-    /// Records of the current burst that are not handed over yet.
+    /// Records of the current burst that are not sent yet.
     burst_left: u32,
     blocked: Option<Blocked>,
     closing: bool,
 }
 
 impl Producer {
-    /// A producer that begins at [`Input::Start`]. `roster` is its DNS.
+    /// A producer that starts with [`Input::Start`]. `roster` is its DNS.
     pub fn new(config: ProducerConfig, roster: Arc<Roster>, mut stream: Stream) -> Self {
         let versions = ApiVersions::of(config.version);
         let topics = &config.workload.topics;
@@ -138,7 +138,7 @@ impl Producer {
         match input {
             Some(Input::Timer { id, .. }) if !self.wake.fired(id) => return,
             Some(Input::Shutdown) => self.closing = true,
-            // A timer of its own has nothing to say but that it is time to look around.
+            // The timer only says that something may be due.
             None | Some(Input::Timer { .. }) => {}
             Some(other) => self.network(clock, other, effects),
         }
@@ -146,12 +146,12 @@ impl Producer {
         self.hand_over(clock, effects);
         let sender = self.send_ready(clock, effects);
         let metadata = match &mut self.discovery {
-            // A topic is asked for when a record for it comes: asking earlier could create it.
+            // A Metadata request can create the topic, so it is sent when the first record needs it.
             _ if clock.now < self.config.workload.start => None,
             Some(discovery) => discovery.refresh(clock, &mut self.metadata, effects),
             None => self.metadata.refresh(clock.now, &mut self.net, effects),
         };
-        self.metadata.tell(effects);
+        self.metadata.observe_changes(effects);
         if self.closing && self.is_idle() {
             effects.exit();
             return;
@@ -167,12 +167,12 @@ impl Producer {
         self.wake.arm(effects, next.into_iter().fold(None, earlier));
     }
 
-    /// The nodes that it asks who leads; none when it asks ZooKeeper instead.
+    /// The nodes that it sends Metadata requests to; none when it reads ZooKeeper instead.
     pub fn asks(&self) -> &[NodeId] {
         if self.discovery.is_some() { &[] } else { self.metadata.nodes() }
     }
 
-    /// Whether every record that was begun has ended.
+    /// Whether every operation has ended.
     pub fn is_idle(&self) -> bool {
         self.blocked.is_none() && self.accumulator.queued() == 0 && self.sent.is_empty()
     }
@@ -187,11 +187,11 @@ impl Producer {
     fn digest(&mut self, clock: Clock, happened: &mut Happenings, effects: &mut Effects) {
         for (tag, body) in happened.responses.drain(..) {
             match body {
-                ResponseKind::Metadata(body) if tag == METADATA_TAG => {
+                ResponseKind::Metadata(body) => {
                     self.metadata.answered(clock.now, &body);
                 }
                 ResponseKind::Produce(body) => self.answered(clock, tag, &body, effects),
-                _ => {}
+                other => panic!("a producer does not ask for {other:?}"),
             }
         }
         for tag in happened.lost.drain(..) {
@@ -248,7 +248,7 @@ impl Producer {
             self.burst_left = burst;
             self.next_burst = (self.next_burst + interval).max(clock.now);
             if self.next_burst == clock.now {
-                // Late, or no interval at all: a moment must pass all the same.
+                // Late, or without an interval: at least a nanosecond passes between two bursts.
                 self.next_burst = clock.now + interval.max(std::time::Duration::from_nanos(1));
             }
         }
@@ -274,7 +274,7 @@ impl Producer {
         self.send_record(clock, Blocked { op, topic, key, until }, effects);
     }
 
-    /// What `KafkaProducer.send` does: waits for metadata and room, and appends.
+    /// As `KafkaProducer.send`: waits for metadata and for memory, and appends.
     fn send_record(&mut self, clock: Clock, record: Blocked, effects: &mut Effects) {
         let partitions = self.metadata.partitions(record.topic);
         if partitions == 0 {
@@ -332,7 +332,7 @@ impl Producer {
 
     // The ends of operations.
 
-    /// Ends the operations of a batch that will not be tried again.
+    /// Ends the operations of a batch that will not be retried.
     fn give_up(&mut self, mut batch: ProducerBatch, error: &str, effects: &mut Effects) {
         self.accumulator.free(&mut batch);
         end_badly(&batch, error, effects);

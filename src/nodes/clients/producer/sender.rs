@@ -1,4 +1,4 @@
-//! The producer's sender: ready batches into Produce requests, answers into ends of operations or new attempts.
+//! The producer's sender: it sends ready batches in Produce requests, and ends or retries them when answers come.
 
 use std::mem;
 
@@ -17,11 +17,11 @@ use crate::nodes::clients::protocol::{
 use crate::nodes::clients::wake::earlier;
 use crate::vocab::{Acks, Clock, Mutant, NodeId, Time};
 
-/// What an answer that names no such partition counts as (UNKNOWN_SERVER_ERROR).
+/// The error of a partition that the answer leaves out (UNKNOWN_SERVER_ERROR).
 const UNANSWERED: i16 = -1;
 
 impl Producer {
-    /// Whether at most one request per connection, so that retries cannot reorder
+    /// Whether a connection has at most one request in flight, so that retries cannot reorder
     /// (`max.in.flight.requests.per.connection=1`).
     fn keeps_order(&self) -> bool {
         self.config.connection.max_in_flight == 1
@@ -36,6 +36,7 @@ impl Producer {
         let mut nodes: Vec<NodeId> = Vec::new();
         let flush = self.closing || self.blocked.is_some();
         for (slot, queue) in self.accumulator.queues().iter().enumerate() {
+            // Nothing waits there, or a request for it is in flight.
             let Some(at) = self.accumulator.ready_at(slot, &self.config, flush) else { continue };
             if at > clock.now {
                 next = earlier(next, Some(at));
@@ -156,7 +157,7 @@ impl Producer {
         response: &ProduceResponse,
         effects: &mut Effects,
     ) {
-        let Some(batches) = self.sent.remove(&tag) else { return };
+        let batches = self.sent.remove(&tag).expect("each request is answered once");
         for (slot, batch) in batches {
             let queue = self.accumulator.queue(slot);
             let topic = &*queue.at.topic;
@@ -174,9 +175,9 @@ impl Producer {
 
     /// The request `tag` will have no answer.
     pub(super) fn lost(&mut self, clock: Clock, tag: u64, effects: &mut Effects) {
-        let Some(batches) = self.sent.remove(&tag) else { return };
-        // As in Java, each goes to the head of its queue, the oldest first: with several requests in flight
-        // their order turns around. That is the reordering that idempotence or one request in flight prevents.
+        let batches = self.sent.remove(&tag).expect("a lost request was in flight");
+        // As in Java, each goes back to the head of its queue, the oldest first: with several requests in flight
+        // their order is reversed. Idempotence, or one request in flight, prevents this reordering.
         for (slot, batch) in batches {
             self.settle(clock, slot, batch, code::NETWORK_EXCEPTION, -1, effects);
         }
@@ -216,9 +217,10 @@ impl Producer {
         }
     }
 
-    /// Ends the operations of batches in flight that reached `delivery.timeout.ms`. They were sent: nobody
-    /// knows how they ended.
+    /// Ends the operations of batches in flight that reached `delivery.timeout.ms`. They were sent, so
+    /// their outcome is unknown.
     pub(super) fn expire_in_flight(&mut self, clock: Clock, effects: &mut Effects) {
+        // Releases before 2.1 do not have it.
         let Some(timeout) = self.config.delivery_timeout else { return };
         if self.next_in_flight_expiry.is_none_or(|next| next > clock.now) {
             return;

@@ -1,8 +1,7 @@
-//! `kafka-topics --bootstrap-server`: what brokers say, by Metadata and DescribeConfigs (`AdminClient`).
+//! `kafka-topics --bootstrap-server`: asks brokers, by Metadata and DescribeConfigs (`AdminClient`).
 //!
-//! Three questions, one after the other, each to the least loaded broker: which topics there are, what their
-//! settings are, and who leads. What one broker does not know yet is not there, and what it does not know to
-//! have changed is printed as it was.
+//! Three questions, one after the other, each to the least loaded broker: which topics exist, what their settings
+//! are, and which brokers lead. A broker that lags behind does not know new topics, and answers with old leaders.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,9 @@ use kafka_protocol::messages::{
     RequestKind, ResponseKind,
 };
 
-use super::picture::{Partition, Picture, Topic};
-use super::{Progress, TopicsConfig, java, print};
+use super::config::{Progress, TopicsConfig};
+use super::description::{ClusterDescription, TopicDescription, TopicPartitionInfo};
+use super::{java, print};
 use crate::nodes::Effects;
 use crate::nodes::clients::connections::{ConnectionConfig, Connections, Happenings, Readiness};
 use crate::nodes::clients::protocol::{ApiVersions, code, error_name, text, topic_name};
@@ -44,7 +44,7 @@ enum Question {
 }
 
 impl Question {
-    /// What `KafkaAdminClient` calls it.
+    /// Its name in `KafkaAdminClient`.
     fn name(self) -> &'static str {
         match self {
             Self::Names => "listTopics",
@@ -54,7 +54,7 @@ impl Question {
     }
 }
 
-/// What is asked of brokers.
+/// The three questions, and how far they are answered.
 #[derive(Debug)]
 pub struct Brokers {
     config: TopicsConfig,
@@ -66,12 +66,12 @@ pub struct Brokers {
     is_asked: bool,
     next_ask: Time,
     deadline: Option<Time>,
-    topics: Vec<Topic>,
+    topics: Vec<TopicDescription>,
     wake: Wake,
 }
 
 impl Brokers {
-    /// Nothing is asked yet.
+    /// A call that has not asked anything.
     pub fn new(config: TopicsConfig, roster: Arc<Roster>, stream: Stream) -> Self {
         let connection = ConnectionConfig {
             request_timeout: millis(ADMIN, "request.timeout.ms", config.version)
@@ -136,7 +136,7 @@ impl Brokers {
         print::error(&format!("Timed out waiting for a node assignment.{call}"))
     }
 
-    /// Asks what is to be asked now. Returns when to come back.
+    /// Asks the next question. Returns when to come back.
     fn ask(&mut self, now: Time, effects: &mut Effects) -> Option<Time> {
         if self.is_asked {
             return None;
@@ -144,6 +144,7 @@ impl Brokers {
         if now < self.next_ask {
             return Some(self.next_ask);
         }
+        // All nodes are in back-off.
         let Some(node) = self.net.least_loaded(now, &self.nodes) else {
             return self.net.backoff_ends(now, &self.nodes);
         };
@@ -168,13 +169,13 @@ impl Brokers {
         match self.question {
             Question::Names => metadata(None),
             Question::Leaders => {
-                let topic = |topic: &Topic| {
+                let topic = |topic: &TopicDescription| {
                     MetadataRequestTopic::default().with_name(Some(topic_name(&topic.name)))
                 };
                 metadata(Some(self.topics.iter().map(topic).collect()))
             }
             Question::Configs => {
-                let resource = |topic: &Topic| {
+                let resource = |topic: &TopicDescription| {
                     DescribeConfigsResource::default()
                         .with_resource_type(TOPIC)
                         .with_resource_name(text(&topic.name))
@@ -188,20 +189,20 @@ impl Brokers {
         }
     }
 
-    /// The lines, once everything is known.
+    /// Processes an answer. Returns the lines once everything is known.
     fn answered(&mut self, answer: ResponseKind) -> Option<Vec<String>> {
         match (self.question, answer) {
             (Question::Names, ResponseKind::Metadata(body)) => self.names(&body),
             (Question::Configs, ResponseKind::DescribeConfigs(body)) => self.configs(&body),
             (Question::Leaders, ResponseKind::Metadata(body)) => Some(self.leaders(&body)),
-            _ => None,
+            (question, answer) => panic!("{question:?} answered by {answer:?}"),
         }
     }
 
     fn print(&mut self, live: &MetadataResponse) -> Vec<String> {
         let live = live.brokers.iter().map(|broker| broker.node_id.0).collect();
-        let picture = Picture { topics: std::mem::take(&mut self.topics), live };
-        print::lines(self.config.version, &self.config.command, &picture)
+        let description = ClusterDescription { topics: std::mem::take(&mut self.topics), live };
+        print::lines(self.config.version, &self.config.command, &description)
     }
 
     fn names(&mut self, body: &MetadataResponse) -> Option<Vec<String>> {
@@ -215,7 +216,7 @@ impl Brokers {
         let mut names: Vec<String> = names.map(|name| name.to_string()).collect();
         names.retain(|name| command.names(name));
         names.sort_unstable();
-        let topic = |name| Topic { name, ..Topic::default() };
+        let topic = |name| TopicDescription { name, ..TopicDescription::default() };
         self.topics = names.into_iter().map(topic).collect();
         if self.topics.is_empty() || command.action == TopicsAction::List {
             return Some(self.print(body));
@@ -229,7 +230,8 @@ impl Brokers {
             if result.error_code != code::NONE {
                 return Some(vec![self.refused(result.error_code)]);
             }
-            let is_it = |topic: &&mut Topic| topic.name == result.resource_name.as_str();
+            let is_it = |topic: &&mut TopicDescription| topic.name == result.resource_name.as_str();
+            // An answer about something that was not asked for.
             let Some(topic) = self.topics.iter_mut().find(is_it) else { continue };
             let is_default = |told: &DescribeConfigsResourceResult| {
                 told.is_default || told.config_source == FROM_DEFAULT
@@ -252,7 +254,8 @@ impl Brokers {
                 return vec![self.refused(told.error_code)];
             }
             let name = told.name.as_ref().map(|name| name.as_str());
-            let is_it = |topic: &&mut Topic| Some(&*topic.name) == name;
+            let is_it = |topic: &&mut TopicDescription| Some(&*topic.name) == name;
+            // Before 0.11 one cannot ask for chosen topics without creating them: the answer has all.
             let Some(topic) = self.topics.iter_mut().find(is_it) else { continue };
             let live = |id: i32| body.brokers.iter().any(|broker| broker.node_id.0 == id);
             topic.id = id_of(told);
@@ -281,11 +284,11 @@ fn time_limit(version: KafkaVersion) -> Duration {
     limit.expect("a release whose tools ask brokers has an admin client")
 }
 
-fn partition(told: &MetadataResponsePartition, live: impl Fn(i32) -> bool) -> Partition {
+fn partition(told: &MetadataResponsePartition, live: impl Fn(i32) -> bool) -> TopicPartitionInfo {
     let leader = told.leader_id.0;
-    Partition {
+    TopicPartitionInfo {
         index: told.partition_index,
-        // Who is not among the brokers of the answer is nobody to a client.
+        // A leader that is not among the brokers of the answer counts as none.
         leader: live(leader).then_some(leader),
         replicas: told.replica_nodes.iter().map(|id| id.0).collect(),
         isr: told.isr_nodes.iter().map(|id| id.0).collect(),

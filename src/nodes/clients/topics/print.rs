@@ -7,20 +7,24 @@
 //! | 2.8 | `TopicId`, where a topic has one |
 //! | 3.8 | `Elr` and `LastKnownElr`, which are not known to a cluster with a ZooKeeper server (KIP-966) |
 
-use super::picture::{Partition, Picture, Topic};
+use super::description::{ClusterDescription, TopicDescription, TopicPartitionInfo};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
 /// The lines of a command about everything that it found.
-pub fn lines(version: KafkaVersion, command: &TopicsCommand, picture: &Picture) -> Vec<String> {
-    if let Some(line) = nothing_found(version, command, picture) {
+pub fn lines(
+    version: KafkaVersion,
+    command: &TopicsCommand,
+    description: &ClusterDescription,
+) -> Vec<String> {
+    if let Some(line) = nothing_found(version, command, description) {
         return vec![line];
     }
     match command.action {
-        TopicsAction::List => list(command.via, picture),
+        TopicsAction::List => list(command.via, description),
         TopicsAction::Describe(shown) => {
-            let print = Print { version, shown, via: command.via, picture };
-            picture.topics.iter().flat_map(|topic| print.topic(topic)).collect()
+            let print = Print { version, shown, via: command.via, description };
+            description.topics.iter().flat_map(|topic| print.topic(topic)).collect()
         }
     }
 }
@@ -34,9 +38,9 @@ pub fn error(what: &str) -> String {
 fn nothing_found(
     version: KafkaVersion,
     command: &TopicsCommand,
-    picture: &Picture,
+    description: &ClusterDescription,
 ) -> Option<String> {
-    if !picture.topics.is_empty() || command.action == TopicsAction::List {
+    if !description.topics.is_empty() || command.action == TopicsAction::List {
         return None;
     }
     let is_told = match command.via {
@@ -53,12 +57,12 @@ fn nothing_found(
     Some(error(&format!("Topic '{topic}' does not exist as expected")))
 }
 
-fn list(via: Via, picture: &Picture) -> Vec<String> {
-    let name = |topic: &Topic| match topic.is_marked_for_deletion {
+fn list(via: Via, description: &ClusterDescription) -> Vec<String> {
+    let name = |topic: &TopicDescription| match topic.is_marked_for_deletion {
         true => format!("{} - marked for deletion", topic.name),
         false => topic.name.clone(),
     };
-    let mut names: Vec<String> = picture.topics.iter().map(name).collect();
+    let mut names: Vec<String> = description.topics.iter().map(name).collect();
     if via == Via::Brokers && names.is_empty() {
         // All names are printed as one text, which is then an empty line.
         names.push(String::new());
@@ -70,11 +74,11 @@ struct Print<'p> {
     version: KafkaVersion,
     shown: Shown,
     via: Via,
-    picture: &'p Picture,
+    description: &'p ClusterDescription,
 }
 
 impl Print<'_> {
-    fn topic(&self, topic: &Topic) -> Vec<String> {
+    fn topic(&self, topic: &TopicDescription) -> Vec<String> {
         if topic.partitions.is_empty() {
             return vec![format!("Topic {} doesn't exist!", topic.name)];
         }
@@ -92,7 +96,7 @@ impl Print<'_> {
         lines
     }
 
-    fn head(&self, topic: &Topic) -> String {
+    fn head(&self, topic: &TopicDescription) -> String {
         let space = if self.version.has(Change::TopicsToolLayout) { " " } else { "" };
         let configs = topic.configs.iter().map(|(name, value)| format!("{name}={value}"));
         let mut fields = vec![("Topic", topic.name.clone())];
@@ -109,18 +113,18 @@ impl Print<'_> {
         fields.into_iter().map(field).collect::<Vec<_>>().join("\t")
     }
 
-    fn shows(&self, partition: &Partition) -> bool {
+    fn shows(&self, partition: &TopicPartitionInfo) -> bool {
         match self.shown {
             Shown::Everything => true,
             Shown::UnderReplicated => partition.isr.len() < partition.replicas.len(),
             Shown::Unavailable => {
-                partition.leader.is_none_or(|leader| !self.picture.live.contains(&leader))
+                partition.leader.is_none_or(|leader| !self.description.live.contains(&leader))
             }
             Shown::Overridden => false,
         }
     }
 
-    fn partition(&self, topic: &Topic, partition: &Partition) -> String {
+    fn partition(&self, topic: &TopicDescription, partition: &TopicPartitionInfo) -> String {
         let ids = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         // Older releases print the number that stands in the znode.
         let is_number = self.via == Via::ZooKeeper && !self.version.has(Change::TopicsToolLayout);

@@ -1,6 +1,6 @@
-//! The formats of the releases, from one picture.
+//! The formats of the releases, from one description.
 
-use super::picture::{Partition, Picture, Topic};
+use super::description::{ClusterDescription, TopicDescription, TopicPartitionInfo};
 use super::print::lines;
 use crate::releases::KafkaVersion;
 use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
@@ -16,21 +16,21 @@ fn version(text: &str) -> KafkaVersion {
 }
 
 /// A topic of two partitions: one whole, one whose leader is gone and left one replica in sync.
-fn picture() -> Picture {
-    let partition = |index, leader, isr: &[i32]| Partition {
+fn description() -> ClusterDescription {
+    let partition = |index, leader, isr: &[i32]| TopicPartitionInfo {
         index,
         leader,
         replicas: vec![1, 2, 0],
         isr: isr.to_vec(),
     };
-    let topic = Topic {
+    let topic = TopicDescription {
         name: "orders".to_owned(),
         id: Some("JTQ0CnE7RkqJ0h3Gd7NZSg".to_owned()),
         partitions: vec![partition(0, Some(1), &[1, 2, 0]), partition(1, Some(-1), &[2])],
         configs: vec![("min.insync.replicas".to_owned(), "2".to_owned())],
         is_marked_for_deletion: false,
     };
-    Picture { topics: vec![topic], live: [0, 1].into() }
+    ClusterDescription { topics: vec![topic], live: [0, 1].into() }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_topic_is_described_as_in_each_release() {
         ("3.8", Via::Brokers, with_id, none, elr),
         ("3.9", Via::Brokers, with_id, none, elr),
     ] {
-        let told = lines(version(release), &command(via, DESCRIBE), &picture());
+        let told = lines(version(release), &command(via, DESCRIBE), &description());
         let expected = [head.to_owned(), format!("{whole}{behind}"), format!("{second}{behind}")];
         assert_eq!(told, expected, "{release} {via:?}");
     }
@@ -67,19 +67,19 @@ fn a_topic_is_described_as_in_each_release() {
 
 #[test]
 fn a_topic_without_an_id_is_described_without() {
-    let mut picture = picture();
-    picture.topics[0].id = None;
-    let told = lines(version("2.8"), &command(Via::Brokers, DESCRIBE), &picture);
+    let mut description = description();
+    description.topics[0].id = None;
+    let told = lines(version("2.8"), &command(Via::Brokers, DESCRIBE), &description);
     assert!(told[0].starts_with("Topic: orders\tPartitionCount: 2"), "{told:?}");
 }
 
 #[test]
 fn filters_leave_out_what_is_well() {
     let of = |shown, live: &[i32]| {
-        let mut picture = picture();
-        picture.live = live.iter().copied().collect();
+        let mut description = description();
+        description.live = live.iter().copied().collect();
         let command = command(Via::ZooKeeper, TopicsAction::Describe(shown));
-        lines(version("1.0"), &command, &picture)
+        lines(version("1.0"), &command, &description)
             .iter()
             .map(|line| line.split('\t').nth(2).unwrap_or("head").to_owned())
             .collect::<Vec<_>>()
@@ -88,7 +88,7 @@ fn filters_leave_out_what_is_well() {
     assert_eq!(of(Shown::Unavailable, &[0, 1]), ["Partition: 1"]);
     assert_eq!(of(Shown::Unavailable, &[0]), ["Partition: 0", "Partition: 1"]);
     assert_eq!(of(Shown::Overridden, &[0, 1]).len(), 1);
-    let mut plain = picture();
+    let mut plain = description();
     plain.topics[0].configs.clear();
     let overridden = command(Via::ZooKeeper, TopicsAction::Describe(Shown::Overridden));
     assert_eq!(lines(version("1.0"), &overridden, &plain), Vec::<String>::new());
@@ -96,10 +96,10 @@ fn filters_leave_out_what_is_well() {
 
 #[test]
 fn a_topic_that_is_to_be_deleted_is_marked() {
-    let mut picture = picture();
-    picture.topics[0].is_marked_for_deletion = true;
+    let mut description = description();
+    description.topics[0].is_marked_for_deletion = true;
     let told =
-        |release, action| lines(version(release), &command(Via::ZooKeeper, action), &picture);
+        |release, action| lines(version(release), &command(Via::ZooKeeper, action), &description);
     let marked = |line: &String| line.ends_with("\tMarkedForDeletion: true");
     assert!(told("1.0", DESCRIBE)[0].ends_with("\tMarkedForDeletion:true"));
     assert!(!told("1.0", DESCRIBE).iter().any(marked));
@@ -121,9 +121,9 @@ fn what_is_not_there_is_told_as_in_each_release() {
         ("1.0", Via::ZooKeeper, TopicsAction::List, vec![]),
         ("2.8", Via::Brokers, TopicsAction::List, vec![""]),
     ] {
-        let told = lines(version(release), &command(via, action), &Picture::default());
+        let told = lines(version(release), &command(via, action), &ClusterDescription::default());
         assert_eq!(told, expected, "{release} {via:?}");
     }
     let all = TopicsCommand { topics: None, ..command(Via::Brokers, DESCRIBE) };
-    assert_eq!(lines(version("2.8"), &all, &Picture::default()), Vec::<String>::new());
+    assert_eq!(lines(version("2.8"), &all, &ClusterDescription::default()), Vec::<String>::new());
 }

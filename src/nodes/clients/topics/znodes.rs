@@ -1,7 +1,7 @@
-//! `kafka-topics --zookeeper`: what stands in ZooKeeper, read past the brokers.
+//! `kafka-topics --zookeeper`: reads the znodes, and asks no broker.
 //!
 //! `/brokers/ids` and `/brokers/topics` first; then of each topic `/brokers/topics/T`, `/config/topics/T` and
-//! `/admin/delete_topics/T`; then each partition's `state`. After a broken connection all is read anew.
+//! `/admin/delete_topics/T`; then each partition's `state`. After a broken connection everything is read again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::picture::{Partition, Picture, Topic};
-use super::{Progress, TopicsConfig, java, print};
+use super::config::{Progress, TopicsConfig};
+use super::description::{ClusterDescription, TopicDescription, TopicPartitionInfo};
+use super::{java, print};
 use crate::nodes::Effects;
 use crate::nodes::clients::wake::Wake;
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
@@ -21,10 +22,10 @@ use crate::wire::zookeeper::{Code, Reply, Request};
 
 /// Token of the session's timers; the command's own has another.
 const SESSION_TOKEN: u64 = 1;
-/// How long the session may stay silent, and how long the tool waits for it (`TopicCommand`).
+/// The session timeout, and how long the tool waits for its first connection (`TopicCommand`).
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a request reads; topics by their place, partitions by their number.
+/// What a request reads: topics by their place in the description, partitions by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Read {
     /// Children of `/brokers/ids`.
@@ -46,7 +47,7 @@ enum Read {
 pub struct Znodes {
     config: TopicsConfig,
     session: Session,
-    picture: Picture,
+    description: ClusterDescription,
     pending: BTreeMap<u64, Read>,
     next_tag: u64,
     deadline: Option<Time>,
@@ -55,14 +56,14 @@ pub struct Znodes {
 }
 
 impl Znodes {
-    /// A session that is not begun yet; `stream` draws its pauses.
+    /// A session that is not started yet; `stream` draws its pauses.
     pub fn new(config: TopicsConfig, stream: Stream) -> Self {
         let timeout_ms = i32::try_from(TIMEOUT.as_millis()).unwrap_or(i32::MAX);
         let servers = SessionConfig::new(config.servers.clone(), timeout_ms, SESSION_TOKEN);
         Self {
             config,
             session: Session::new(servers, stream),
-            picture: Picture::default(),
+            description: ClusterDescription::default(),
             pending: BTreeMap::new(),
             next_tag: 0,
             deadline: None,
@@ -95,7 +96,7 @@ impl Znodes {
         self.digest(clock, effects)
     }
 
-    /// Ends the session; whether it is gone already.
+    /// Closes the session; says whether it is closed already.
     pub fn close(&mut self, clock: Clock, effects: &mut Effects) -> bool {
         self.is_printed = true;
         self.session.close(clock, effects);
@@ -106,17 +107,18 @@ impl Znodes {
         while let Some(event) = self.session.poll() {
             match event {
                 SessionEvent::Closed => return Progress::Ends,
-                // What was printed is printed; the session expires by itself.
+                // Everything is printed; the session expires later.
                 SessionEvent::Disconnected | SessionEvent::Expired if self.is_printed => {
                     return Progress::Ends;
                 }
-                // The tool waits for its first connection only; for the next one it waits for ever.
+                // The timeout is for the first connection only; the tool waits for the next one without a limit.
                 SessionEvent::Connected => self.deadline = None,
                 SessionEvent::Expired => {
                     self.session.renew(clock, effects);
                     self.begin(clock, effects);
                 }
                 SessionEvent::Reply { tag, result, .. } => {
+                    // An answer from before the tool started to read from the beginning again.
                     let Some(read) = self.pending.remove(&tag) else { continue };
                     self.read(clock, read, result, effects);
                     if self.pending.is_empty() {
@@ -132,13 +134,13 @@ impl Znodes {
     /// Reads everything, from the beginning.
     fn begin(&mut self, clock: Clock, effects: &mut Effects) {
         self.pending.clear();
-        self.picture = Picture::default();
+        self.description = ClusterDescription::default();
         self.ask(clock, Read::Live, effects);
         self.ask(clock, Read::Names, effects);
     }
 
     fn ask(&mut self, clock: Clock, read: Read, effects: &mut Effects) {
-        let name = |topic: usize| &self.picture.topics[topic].name;
+        let name = |topic: usize| &self.description.topics[topic].name;
         let children = |path: &str| Request::GetChildren { path: path.into(), watch: false };
         let data = |path: String| Request::GetData { path: path.into(), watch: false };
         let request = match read {
@@ -169,30 +171,31 @@ impl Znodes {
     ) {
         let reply = match result {
             Ok(reply) => reply,
-            // Gone, or never there: it stays out of the picture.
+            // Gone, or never there: it stays out of the description.
             Err(Code::NO_NODE) => return,
             Err(Code::SESSION_EXPIRED) => return,
             Err(error) => {
-                tracing::debug!(?read, ?error, "ZooKeeper could not be read, once more");
+                tracing::debug!(?read, ?error, "ZooKeeper could not be read, begins again");
                 return self.begin(clock, effects);
             }
         };
         match (read, reply) {
             (Read::Live, Reply::Children(ids)) => {
-                self.picture.live = ids.iter().filter_map(|id| id.parse().ok()).collect();
+                self.description.live = ids.iter().filter_map(|id| id.parse().ok()).collect();
             }
             (Read::Names, Reply::Children(names)) => self.names(clock, names, effects),
             (Read::Deletion(topic), Reply::Stat(_)) => {
-                self.picture.topics[topic].is_marked_for_deletion = true;
+                self.description.topics[topic].is_marked_for_deletion = true;
             }
             (Read::Configs(topic), Reply::Data { data, .. }) => {
                 if let Some(value) = json(data.as_deref()) {
-                    self.picture.topics[topic].configs = configs(self.config.version, &value);
+                    self.description.topics[topic].configs = configs(self.config.version, &value);
                 }
             }
             (Read::Assignment(topic), Reply::Data { data, .. }) => {
+                // A znode that another program wrote: the topic is printed without partitions.
                 let Some(value) = json(data.as_deref()) else { return };
-                let known = &mut self.picture.topics[topic];
+                let known = &mut self.description.topics[topic];
                 known.id = value.get("topic_id").and_then(Value::as_str).map(str::to_owned);
                 known.partitions = assignment(&value);
                 let indices: Vec<i32> = known.partitions.iter().map(|one| one.index).collect();
@@ -201,14 +204,15 @@ impl Znodes {
                 }
             }
             (Read::State(topic, index), Reply::Data { data, .. }) => {
+                // The same: the partition is printed without a leader.
                 let Some(value) = json(data.as_deref()) else { return };
-                let mut partitions = self.picture.topics[topic].partitions.iter_mut();
+                let mut partitions = self.description.topics[topic].partitions.iter_mut();
                 if let Some(partition) = partitions.find(|partition| partition.index == index) {
                     partition.leader = value.get("leader").and_then(number);
                     partition.isr = value.get("isr").map(numbers).unwrap_or_default();
                 }
             }
-            _ => {}
+            (read, reply) => panic!("{read:?} answered by {reply:?}"),
         }
     }
 
@@ -217,10 +221,10 @@ impl Znodes {
         let mut names: Vec<String> =
             names.iter().filter(|name| command.names(name)).map(ToString::to_string).collect();
         names.sort_unstable();
-        let topic = |name| Topic { name, ..Topic::default() };
-        self.picture.topics = names.into_iter().map(topic).collect();
+        let topic = |name| TopicDescription { name, ..TopicDescription::default() };
+        self.description.topics = names.into_iter().map(topic).collect();
         let describes = command.action != TopicsAction::List;
-        for topic in 0..self.picture.topics.len() {
+        for topic in 0..self.description.topics.len() {
             self.ask(clock, Read::Deletion(topic), effects);
             if describes {
                 self.ask(clock, Read::Configs(topic), effects);
@@ -230,11 +234,11 @@ impl Znodes {
     }
 
     fn print(&self) -> Vec<String> {
-        print::lines(self.config.version, &self.config.command, &self.picture)
+        print::lines(self.config.version, &self.config.command, &self.description)
     }
 }
 
-/// What the tool dies of when nobody of ZooKeeper takes it: the first line of the exception.
+/// The first line of the exception with which the tool ends when it reaches no ZooKeeper server.
 fn unreachable_zookeeper(config: &TopicsConfig) -> String {
     let thread = "Exception in thread \"main\"";
     if config.version.has(Change::TopicsToolOwnZooKeeperClient) {
@@ -266,11 +270,15 @@ fn numbers(value: &Value) -> Vec<i32> {
 }
 
 /// The partitions of a topic's znode, by rising number.
-fn assignment(topic: &Value) -> Vec<Partition> {
+fn assignment(topic: &Value) -> Vec<TopicPartitionInfo> {
     let assigned = topic.get("partitions").and_then(Value::as_object);
     let partition = |(index, replicas): (&String, &Value)| {
         let index = index.parse().ok()?;
-        Some(Partition { index, replicas: numbers(replicas), ..Partition::default() })
+        Some(TopicPartitionInfo {
+            index,
+            replicas: numbers(replicas),
+            ..TopicPartitionInfo::default()
+        })
     };
     let mut partitions: Vec<_> = assigned.into_iter().flatten().filter_map(partition).collect();
     partitions.sort_by_key(|partition| partition.index);

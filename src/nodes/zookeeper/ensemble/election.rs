@@ -1,10 +1,11 @@
-//! Fast leader election: who should lead, as `FastLeaderElection` finds out.
+//! Fast leader election (`FastLeaderElection`): which server should lead.
 //!
-//! Every server votes for the best server that it has heard of, and tells all others whenever its vote
+//! Every server votes for the best server that it knows of, and sends its vote to all others whenever it
 //! changes. The best is the one with the highest (`currentEpoch`, last zxid, id), in that order. A vote counts
-//! in its round only: who hears of a later round joins it and starts over. When a majority agrees, a server
-//! waits a little longer for a better vote, and then leads, or follows. The result is a hint: that no two lead
-//! in one epoch, and that nothing decided is lost, is seen to by what comes after ([`super::leader`]).
+//! in its round only: a server that receives a vote of a later round joins that round. When a majority agrees, a server
+//! waits a little longer for a better vote, and then leads, or follows. The result is a hint: the steps
+//! that follow ([`super::leading`]) make sure that no two servers lead in one epoch, and that nothing committed is
+//! lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,7 +20,7 @@ const WAIT_MIN: Duration = FINALIZE_WAIT;
 /// How long it waits at most (`maxNotificationInterval`).
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// What a server stands for in an election.
+/// What a server has, by which votes are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
     /// Its `currentEpoch`.
@@ -33,7 +34,7 @@ pub struct Candidate {
 /// A vote as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vote {
-    /// For whom.
+    /// The server that it is for.
     pub candidate: Candidate,
     /// In which round.
     pub round: i64,
@@ -42,7 +43,7 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// Whether two votes are for the same. Servers that already follow or lead may tell different rounds and
+    /// Whether two votes are for the same server. Servers that already follow or lead may send different rounds and
     /// zxids of the same leader (`Vote.equals`).
     fn agrees(&self, other: &Self) -> bool {
         if self.state == ServerState::Looking || other.state == ServerState::Looking {
@@ -52,9 +53,9 @@ impl Vote {
     }
 }
 
-/// What is to be told.
+/// A vote to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tell {
+pub enum VoteTo {
     /// All other servers.
     All(Notification),
     /// One of them.
@@ -84,10 +85,10 @@ pub struct Election {
     wait: Duration,
     /// Votes of this round (`recvset`).
     votes: BTreeMap<ServerId, Vote>,
-    /// What servers say that follow or lead (`outofelection`).
+    /// Votes of servers that follow or lead (`outofelection`).
     settled: BTreeMap<ServerId, Vote>,
     inbox: VecDeque<(ServerId, Notification)>,
-    /// What is told to those who look for a leader while this server does not (`currentVote`).
+    /// The vote for servers that look for a leader while this server does not (`currentVote`).
     current: Vote,
 }
 
@@ -123,13 +124,13 @@ impl Election {
         }
     }
 
-    /// Begins a new round, standing for `epoch` and `zxid`.
+    /// Begins a new round; this server has `epoch` and `zxid`.
     pub fn begin(
         &mut self,
         now: Time,
         epoch: u32,
         zxid: Zxid,
-        tell: &mut Vec<Tell>,
+        votes: &mut Vec<VoteTo>,
     ) -> Option<Vote> {
         self.own = Candidate { epoch, zxid, id: self.me };
         self.proposed = self.own;
@@ -138,51 +139,51 @@ impl Election {
         self.settled.clear();
         self.wait = WAIT_MIN;
         self.phase = Phase::Gathering(now + self.wait);
-        self.announce(tell);
-        self.read_inbox(now, tell)
+        self.announce(votes);
+        self.read_inbox(now, votes)
     }
 
-    /// The leader's epoch stands: from now on it is told to those who ask (`updateElectionVote`).
+    /// The leader has begun its epoch, which votes contain from now on (`updateElectionVote`).
     pub fn established(&mut self, epoch: u32) {
         self.current.candidate.epoch = epoch;
     }
 
-    /// The server has stopped following or leading and will begin to look: what it hears until then waits.
+    /// The server has stopped following or leading and will begin to look: votes that arrive until then wait.
     pub fn lost_leader(&mut self) {
         self.current.state = ServerState::Looking;
     }
 
-    /// A vote arrived. Whom to follow, when that is decided with it.
+    /// A vote arrived. Returns the result of the election, if it is decided now.
     pub fn on_notification(
         &mut self,
         now: Time,
         from: ServerId,
         notification: Notification,
-        tell: &mut Vec<Tell>,
+        votes: &mut Vec<VoteTo>,
     ) -> Option<Vote> {
         let is_looking = self.current.state == ServerState::Looking;
         let asks = notification.state == ServerState::Looking;
         if !is_looking {
             if asks {
-                tell.push(Tell::One(from, notification_of(&self.current)));
+                votes.push(VoteTo::One(from, notification_of(&self.current)));
             }
             return None;
         }
         if self.phase != Phase::Idle && asks && notification.round < self.round {
-            tell.push(Tell::One(from, self.proposal()));
+            votes.push(VoteTo::One(from, self.proposal()));
         }
         self.inbox.push_back((from, notification));
-        if self.phase == Phase::Idle { None } else { self.read_inbox(now, tell) }
+        if self.phase == Phase::Idle { None } else { self.read_inbox(now, votes) }
     }
 
-    /// The time of [`Election::deadline`] has come. Whom to follow, when that is decided now.
-    pub fn on_timer(&mut self, now: Time, tell: &mut Vec<Tell>) -> Option<Vote> {
+    /// [`Election::deadline`] has passed. Returns the result of the election, if it is decided now.
+    pub fn on_timer(&mut self, now: Time, votes: &mut Vec<VoteTo>) -> Option<Vote> {
         match self.phase {
             Phase::Gathering(until) if now >= until => {
                 self.wait = (self.wait * 2).min(WAIT_MAX);
                 self.phase = Phase::Gathering(now + self.wait);
-                self.announce(tell);
-                self.read_inbox(now, tell)
+                self.announce(votes);
+                self.read_inbox(now, votes)
             }
             Phase::Finalizing(until) if now >= until => {
                 Some(self.end(Vote { candidate: self.proposed, ..self.own_vote() }))
@@ -199,10 +200,10 @@ impl Election {
         notification_of(&self.own_vote())
     }
 
-    /// Tells all, itself included.
-    fn announce(&mut self, tell: &mut Vec<Tell>) {
+    /// Sends the vote to all servers, itself included.
+    fn announce(&mut self, votes: &mut Vec<VoteTo>) {
         let notification = self.proposal();
-        tell.push(Tell::All(notification));
+        votes.push(VoteTo::All(notification));
         self.inbox.push_back((self.me, notification));
     }
 
@@ -215,7 +216,7 @@ impl Election {
         decided
     }
 
-    fn read_inbox(&mut self, now: Time, tell: &mut Vec<Tell>) -> Option<Vote> {
+    fn read_inbox(&mut self, now: Time, votes: &mut Vec<VoteTo>) -> Option<Vote> {
         while let Some((from, heard)) = self.inbox.pop_front() {
             let known = |id: ServerId| self.members.contains(&id);
             if !known(from) || !known(heard.leader) {
@@ -229,7 +230,7 @@ impl Election {
             self.phase = Phase::Gathering(now + self.wait);
             let decided = match heard.state {
                 ServerState::Looking => {
-                    self.count(now, from, vote, tell);
+                    self.count(now, from, vote, votes);
                     None
                 }
                 ServerState::Following | ServerState::Leading => self.join(from, vote),
@@ -242,17 +243,18 @@ impl Election {
     }
 
     /// The vote of a server that looks for a leader, too.
-    fn count(&mut self, now: Time, from: ServerId, vote: Vote, tell: &mut Vec<Tell>) {
+    fn count(&mut self, now: Time, from: ServerId, vote: Vote, votes: &mut Vec<VoteTo>) {
         if vote.round > self.round {
             self.round = vote.round;
             self.votes.clear();
             self.proposed = self.own.max(vote.candidate);
-            self.announce(tell);
+            self.announce(votes);
         } else if vote.round < self.round {
+            // It was sent before its server joined this round.
             return;
         } else if vote.candidate > self.proposed {
             self.proposed = vote.candidate;
-            self.announce(tell);
+            self.announce(votes);
         }
         self.votes.insert(from, vote);
         if self.is_quorum(&self.votes, &self.own_vote()) {
@@ -324,17 +326,17 @@ mod tests {
         fn act(
             &mut self,
             id: ServerId,
-            act: impl FnOnce(&mut Election, Time, &mut Vec<Tell>) -> Option<Vote>,
+            act: impl FnOnce(&mut Election, Time, &mut Vec<VoteTo>) -> Option<Vote>,
         ) {
-            let mut tell = Vec::new();
-            let decided = act(&mut self.elections[usize::from(id) - 1], self.now, &mut tell);
-            for told in tell {
-                match told {
-                    Tell::All(told) => {
+            let mut votes = Vec::new();
+            let decided = act(&mut self.elections[usize::from(id) - 1], self.now, &mut votes);
+            for vote in votes {
+                match vote {
+                    VoteTo::All(told) => {
                         let others = (1..=self.elections.len() as u8).filter(|&to| to != id);
                         self.sent.extend(others.map(|to| (id, to, told)));
                     }
-                    Tell::One(to, told) => self.sent.push_back((id, to, told)),
+                    VoteTo::One(to, told) => self.sent.push_back((id, to, told)),
                 }
             }
             if let Some(vote) = decided {
@@ -343,13 +345,13 @@ mod tests {
         }
 
         fn begin(&mut self, id: ServerId, epoch: u32, zxid: i64) {
-            self.act(id, |election, now, tell| election.begin(now, epoch, Zxid(zxid), tell));
+            self.act(id, |election, now, votes| election.begin(now, epoch, Zxid(zxid), votes));
         }
 
         fn deliver(&mut self) {
             while let Some((from, to, told)) = self.sent.pop_front() {
                 if !self.down.contains(&to) && !self.down.contains(&from) {
-                    self.act(to, |e, now, tell| e.on_notification(now, from, told, tell));
+                    self.act(to, |e, now, votes| e.on_notification(now, from, told, votes));
                 }
             }
         }
@@ -363,7 +365,7 @@ mod tests {
                 let due = due.filter_map(|e| Some((e.deadline()?, e.me))).min();
                 let Some((at, id)) = due.filter(|(at, _)| *at <= end) else { break };
                 self.now = at;
-                self.act(id, |election, now, tell| election.on_timer(now, tell));
+                self.act(id, |election, now, votes| election.on_timer(now, votes));
                 self.deliver();
             }
             self.now = end;

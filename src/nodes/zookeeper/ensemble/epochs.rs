@@ -53,7 +53,7 @@ impl Which {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum Writing {
     Content(DiskOpId),
     Name(DiskOpId),
 }
@@ -64,7 +64,7 @@ pub struct Epochs {
     accepted: u32,
     current: u32,
     wanted: VecDeque<(Which, u32)>,
-    writing: Option<Step>,
+    writing: Option<Writing>,
 }
 
 fn tmp(which: Which) -> FileName {
@@ -79,12 +79,12 @@ fn read(image: &DiskImage, which: Which) -> Result<Option<u32>, EpochError> {
 }
 
 impl Epochs {
-    /// Reads the epochs of a server whose last transaction is `last`. A server without them has never been of an
-    /// ensemble: its log tells.
+    /// Reads the epochs of a server whose last transaction is `last`. A server without them was
+    /// standalone until now: the epoch is that of its log.
     ///
     /// A last transaction of a later epoch than the current one is no contradiction, as long as that epoch was
     /// accepted: the process ended after the history of a new epoch was logged, and before the epoch was. The
-    /// ensemble had not yet been told, and the server stands in the next election with the epoch that it has.
+    /// server had not acknowledged it yet, and takes part in the next election with its current epoch.
     ///
     /// # Errors
     /// When the files hold no epochs, or such that no crash leaves behind; such a server must not vote.
@@ -113,7 +113,7 @@ impl Epochs {
         self.writing.is_none()
     }
 
-    /// Begins to write an epoch. [`Epochs::synced`] tells when it is durable.
+    /// Begins to write an epoch. [`Epochs::synced`] returns it when it is durable.
     pub fn write(&mut self, which: Which, epoch: u32, fx: &mut Effects<Observation>) {
         self.wanted.push_back((which, epoch));
         if self.writing.is_none() {
@@ -122,23 +122,24 @@ impl Epochs {
     }
 
     fn begin(&mut self, fx: &mut Effects<Observation>) {
+        // Every wanted epoch is written.
         let Some(&(which, epoch)) = self.wanted.front() else { return };
         let bytes = Bytes::from(epoch.to_string());
         fx.disk(DiskRequest::Write { file: tmp(which), bytes });
-        self.writing = Some(Step::Content(fx.disk(DiskRequest::Fsync { file: tmp(which) })));
+        self.writing = Some(Writing::Content(fx.disk(DiskRequest::Fsync { file: tmp(which) })));
     }
 
     /// An fsync ended; says which epoch became durable with it.
     pub fn synced(&mut self, op: DiskOpId, fx: &mut Effects<Observation>) -> Option<(Which, u32)> {
         match self.writing? {
-            Step::Content(content) if content == op => {
-                let &(which, _) = self.wanted.front()?;
+            Writing::Content(content) if content == op => {
+                let &(which, _) = self.wanted.front().expect("it is being written");
                 fx.disk(DiskRequest::Rename { from: tmp(which), to: which.file().into() });
-                self.writing = Some(Step::Name(fx.disk(DiskRequest::FsyncDirectory)));
+                self.writing = Some(Writing::Name(fx.disk(DiskRequest::FsyncDirectory)));
                 None
             }
-            Step::Name(name) if name == op => {
-                let (which, epoch) = self.wanted.pop_front()?;
+            Writing::Name(name) if name == op => {
+                let (which, epoch) = self.wanted.pop_front().expect("it was written");
                 match which {
                     Which::Accepted => self.accepted = epoch,
                     Which::Current => self.current = epoch,
@@ -147,6 +148,7 @@ impl Epochs {
                 self.begin(fx);
                 Some((which, epoch))
             }
+            // An fsync of the log.
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::testing::{At, INIT_LIMIT, SYNC_LIMIT, Server, ack, ping, zxid};
 use super::*;
+use crate::vocab::Time;
 use crate::wire::zookeeper::Create;
 
 const LOG: &[At] = &[(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)];
@@ -19,7 +20,7 @@ fn ack_epoch(current_epoch: Option<u32>, last: At) -> Packet {
 /// Server 3 of three leads, with these learners told its epoch 3.
 fn gathering(count: u8, learners: &[ServerId]) -> (Server, Vec<ConnId>) {
     let mut server = Server::new(count, count, LOG, 2, 2);
-    server.with(|running, at| running.lead(at));
+    server.with(|running, at| running.ensemble().lead(at));
     let conns = learners.iter().map(|id| join(&mut server, *id, 2)).collect();
     server.sync();
     assert_eq!(server.sent(), vec!["epoch 3"; learners.len()]);
@@ -39,7 +40,7 @@ fn serving(count: u8, learners: &[ServerId]) -> (Server, Vec<ConnId>) {
 
 fn write(server: &mut Server, number: u32) {
     let create = Write::Create(Create::persistent(format!("/w{number}"), None));
-    server.with(|running, at| running.propose(at, None, 1, number as i32, create));
+    server.with(|running, at| running.proposer().propose(at, None, 1, number as i32, create));
 }
 
 /// What was decided, as all learners hear of it.
@@ -57,7 +58,7 @@ fn commits(server: &mut Server) -> Vec<String> {
 fn the_epoch_is_above_all_that_a_majority_accepted_and_told_when_it_is_durable() {
     for (own, theirs, epoch) in [(3, 3, 4), (3, 5, 6), (5, 3, 6)] {
         let mut server = Server::new(3, 3, LOG, own, 2);
-        server.with(|running, at| running.lead(at));
+        server.with(|running, at| running.ensemble().lead(at));
         server.sync();
         assert!(server.happened().is_empty(), "no majority has said anything");
         join(&mut server, 1, theirs);
@@ -179,7 +180,7 @@ fn without_a_majority_it_gives_up_after_the_init_limit_in_every_phase() {
     let phases: [(&str, Until); 3] = [
         ("discovery", || {
             let mut server = Server::new(3, 3, LOG, 2, 2);
-            server.with(|running, at| running.lead(at));
+            server.with(|running, at| running.ensemble().lead(at));
             server
         }),
         ("gathering", || gathering(3, &[1]).0),

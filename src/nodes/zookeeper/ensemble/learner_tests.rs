@@ -5,6 +5,8 @@ use super::super::testing::{
 };
 use super::*;
 use crate::vocab::step::{Closed, Input};
+use crate::vocab::{NodeId, Time};
+use crate::wire::zookeeper::ensemble::ServerId;
 
 const LOG: &[At] = &[(1, 1), (1, 2), (2, 1)];
 /// The file that holds it.
@@ -15,7 +17,7 @@ const LEADER: ServerId = 3;
 /// Server 1 of three has reached the leader, and said who it is.
 fn registering(accepted: u32) -> (Server, ConnId) {
     let mut server = Server::new(1, 3, LOG, accepted, 2);
-    server.with(|running, at| running.follow(at, LEADER));
+    server.with(|running, at| running.ensemble().follow(at, LEADER));
     assert_eq!(server.connects.last().unwrap().1, NodeId(LEADER.into()));
     let conn = server.open();
     assert_eq!(server.sent(), [format!("follower, accepted {accepted}")]);
@@ -229,7 +231,7 @@ fn a_silent_leader_is_left_after_the_init_limit_and_once_it_leads_after_the_sync
 #[test]
 fn a_leader_that_does_not_know_yet_that_it_leads_is_tried_five_times() {
     let mut server = Server::new(1, 3, LOG, 2, 2);
-    server.with(|running, at| running.follow(at, LEADER));
+    server.with(|running, at| running.ensemble().follow(at, LEADER));
     for tried in 1..=TRIES {
         assert!(!server.looks(), "after {tried} tries");
         let (conn, to) = *server.connects.last().unwrap();

@@ -1,10 +1,10 @@
-//! How a learner is brought to the leader's history: with what it lacks, by cutting off what nobody else has, or
-//! with everything. The choice is that of `LearnerHandler.syncFollower`.
+//! How a learner gets the leader's history: by what it lacks (DIFF), by truncating what only it has (TRUNC), or as a
+//! whole (SNAP). The choice is that of `LearnerHandler.syncFollower`.
 
-use super::history::{Entry, History};
+use crate::nodes::zookeeper::history::{Entry, History};
 use crate::vocab::Zxid;
 
-/// What a learner is sent first.
+/// The first packet for a learner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// It has a beginning of the history.
@@ -17,7 +17,7 @@ pub enum Opening {
 
 /// How one learner is brought up.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Plan<'a> {
+pub struct SyncPlan<'a> {
     /// What comes first.
     pub opening: Opening,
     /// The decided transactions that it lacks, after that.
@@ -26,7 +26,7 @@ pub struct Plan<'a> {
     pub upto: Zxid,
 }
 
-impl Plan<'_> {
+impl SyncPlan<'_> {
     /// Everything, as of `last_processed`.
     pub fn snap(last_processed: Zxid) -> Self {
         Self::only(Opening::Snap, last_processed)
@@ -41,25 +41,25 @@ fn epoch(zxid: Zxid) -> i64 {
     zxid.0 >> 32
 }
 
-/// Whether it stands for the beginning of an epoch, not for a transaction.
+/// Whether it is the beginning of an epoch, which is no transaction.
 fn begins_epoch(zxid: Zxid) -> bool {
     zxid.0 & 0xffff_ffff == 0
 }
 
 /// The plan for a learner whose last transaction is `peer_last`, by a leader that has applied up to
 /// `last_processed`.
-pub fn plan(history: &History, last_processed: Zxid, peer_last: Zxid) -> Plan<'_> {
+pub fn plan(history: &History, last_processed: Zxid, peer_last: Zxid) -> SyncPlan<'_> {
     let mut log = history.committed_log();
     let (min, max) = match (log.clone().next(), log.next_back()) {
         (Some(first), Some(last)) => (first.zxid, last.zxid),
         _ => (last_processed, last_processed),
     };
-    let snap = Plan::snap(last_processed);
+    let snap = SyncPlan::snap(last_processed);
     if peer_last == last_processed {
-        return Plan::only(Opening::Diff(peer_last), peer_last);
+        return SyncPlan::only(Opening::Diff(peer_last), peer_last);
     }
     if peer_last > max && !begins_epoch(peer_last) {
-        return Plan::only(Opening::Trunc(max), max);
+        return SyncPlan::only(Opening::Trunc(max), max);
     }
     if (min..=max).contains(&peer_last) {
         return from_log(history.committed_log(), peer_last, max).unwrap_or(snap);
@@ -73,13 +73,13 @@ pub fn plan(history: &History, last_processed: Zxid, peer_last: Zxid) -> Plan<'_
     snap
 }
 
-/// What of `log` a learner lacks, and how it starts: `None` when that cannot be told from the log.
+/// What a learner lacks of `log`, and the first packet; `None` when `log` does not contain enough to say that.
 fn from_log<'a>(
     log: impl Iterator<Item = &'a Entry>,
     peer_last: Zxid,
     last: Zxid,
-) -> Option<Plan<'a>> {
-    let mut plan: Option<Plan<'a>> = None;
+) -> Option<SyncPlan<'a>> {
+    let mut plan: Option<SyncPlan<'a>> = None;
     let mut before = None;
     for entry in log {
         if entry.zxid < peer_last {
@@ -95,15 +95,15 @@ fn from_log<'a>(
             } else {
                 Opening::Trunc(before?)
             };
-            plan = Some(Plan::only(opening, peer_last));
+            plan = Some(SyncPlan::only(opening, peer_last));
         }
-        let plan = plan.get_or_insert_with(|| Plan::only(Opening::Diff(last), peer_last));
+        let plan = plan.get_or_insert_with(|| SyncPlan::only(Opening::Diff(last), peer_last));
         if entry.zxid > peer_last {
             plan.missing.push(entry);
             plan.upto = entry.zxid;
         }
     }
-    plan.or_else(|| begins_epoch(peer_last).then(|| Plan::only(Opening::Diff(last), peer_last)))
+    plan.or_else(|| begins_epoch(peer_last).then(|| SyncPlan::only(Opening::Diff(last), peer_last)))
 }
 
 #[cfg(test)]

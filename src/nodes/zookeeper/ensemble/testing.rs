@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::log::{Log, Rhythm};
+use super::super::server::Running;
+use super::super::step::Step;
 use super::super::tree::Changes;
 use super::super::txn::{Lifetime, Record, Txn};
-use super::super::{Config, Effects, Running, State, Step, ZooKeeperServer};
-use super::Role;
+use super::super::{Config, Database, Effects, ZooKeeperServer};
+use super::peer::PeerRole;
 use crate::history::Observation;
 use crate::vocab::step::{DiskImage, DiskRequest, Effect, Input};
 use crate::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Time, TimerId, Zxid};
@@ -42,8 +44,8 @@ pub fn txn((epoch, counter): At) -> Txn {
 }
 
 /// What these transactions come to.
-pub fn state(log: &[At]) -> State {
-    let mut state = State::default();
+pub fn state(log: &[At]) -> Database {
+    let mut state = Database::default();
     for place in log {
         state.apply(&txn(*place), &mut Changes::new());
     }
@@ -168,9 +170,9 @@ impl Server {
     /// A step of something that no input begins.
     pub fn with(&mut self, act: impl FnOnce(&mut Running, &mut Step<'_>)) {
         let clock = self.clock();
-        let ZooKeeperServer { config, stream, running } = &mut self.zookeeper;
+        let ZooKeeperServer { config, stream, routes, running } = &mut self.zookeeper;
         let running = running.as_mut().expect("it runs");
-        let mut at = Step { clock, config, stream, fx: &mut self.fx };
+        let mut at = Step { clock, config, stream, fx: &mut self.fx, routes };
         act(running, &mut at);
         running.settle(&mut at);
         self.play();
@@ -275,8 +277,8 @@ impl Server {
     /// Whether it neither leads nor follows.
     pub fn looks(&self) -> bool {
         let running = self.zookeeper.running.as_ref().expect("it runs");
-        let peer = running.peer.as_ref().expect("of an ensemble");
-        matches!(peer.role, Role::Settling | Role::Looking)
+        let peer = running.quorum.peer.as_ref().expect("of an ensemble");
+        matches!(peer.role, PeerRole::Settling | PeerRole::Looking(_))
     }
 
     pub fn after(&self, ticks: u32) -> Time {

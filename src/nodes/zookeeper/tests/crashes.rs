@@ -70,7 +70,7 @@ fn no_power_loss_takes_what_was_acknowledged() {
                 told = told.max(acknowledged(&mut harness, conns[0]));
                 told = told.max(acknowledged(&mut harness, conns[1]));
             }
-            let proposed = harness.server.running.as_ref().unwrap().preparer.last_zxid();
+            let proposed = harness.server.last_proposed();
             harness.cache = after_power_loss(&harness, &mut stream);
             harness.platter = harness.cache.clone();
             harness.restart(false);

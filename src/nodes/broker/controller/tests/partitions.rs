@@ -179,6 +179,26 @@ fn a_fast_restart_is_seen_since_2_2_and_not_before() {
 }
 
 #[test]
+fn a_broker_that_comes_repeats_all_partitions_to_the_others_before_2_2() {
+    for (version, repeated) in [(KafkaVersion::new(2, 1), 1), (KafkaVersion::new(2, 2), 0)] {
+        let mut world = World::new(version, 3);
+        world.start(&[1, 2]);
+        world.write_topic("t", &[&[1, 2]]);
+        world.told.clear();
+        world.start(&[3]);
+        let to_2 = world.told.iter().filter(|told| told.to == BrokerId(2));
+        let partitions = to_2.filter_map(|told| match &told.body {
+            RequestKind::UpdateMetadata(request) => {
+                let topics = request.topic_states.iter().map(|t| t.partition_states.len());
+                Some(topics.sum::<usize>() + request.ungrouped_partition_states.len())
+            }
+            _ => None,
+        });
+        assert_eq!(partitions.collect::<Vec<_>>(), [repeated], "{version}");
+    }
+}
+
+#[test]
 fn a_broker_that_comes_is_told_everything_and_its_replicas_go_to_work() {
     let mut world = World::new(V2_8, 3);
     world.start(&[1, 2]);

@@ -17,7 +17,7 @@ use super::world::World;
 use crate::history::{BrokerObservation, Election};
 use crate::nodes::broker::context::ReplyTo;
 use crate::nodes::broker::controller::batch::topic_name;
-use crate::nodes::broker::controller::event_manager::Event;
+use crate::nodes::broker::controller::event_manager::ControllerEvent;
 use crate::nodes::broker::znodes::{paths, payload};
 use crate::releases::KafkaVersion;
 use crate::vocab::{BrokerId, ConnId};
@@ -38,7 +38,7 @@ fn creatable(name: &str, partitions: i32, factor: i16) -> CreatableTopic {
 
 fn create(world: &mut World, id: i32, topics: Vec<CreatableTopic>) {
     let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(5_000);
-    let event = Event::CreateTopics(to(ApiKey::CreateTopics, 5), request);
+    let event = ControllerEvent::CreateTopics(to(ApiKey::CreateTopics, 5), request);
     world.act(id, |controller, cx| controller.requested(cx, event));
     world.run();
 }
@@ -148,7 +148,7 @@ fn shut_down(world: &mut World, id: i32) {
     let request = ControlledShutdownRequest::default()
         .with_broker_id(WireBrokerId(id))
         .with_broker_epoch(i64::MAX);
-    let event = Event::ControlledShutdown(to(ApiKey::ControlledShutdown, 2), request);
+    let event = ControllerEvent::ControlledShutdown(to(ApiKey::ControlledShutdown, 2), request);
     world.act(1, |controller, cx| controller.requested(cx, event));
     world.run();
 }
@@ -195,7 +195,7 @@ fn a_controlled_shutdown_says_what_nobody_else_can_lead() {
     world.run();
     shut_down(&mut world, 3);
     assert_eq!(remaining(&world), (0, 1));
-    let event = Event::ControlledShutdown(
+    let event = ControllerEvent::ControlledShutdown(
         to(ApiKey::ControlledShutdown, 2),
         ControlledShutdownRequest::default().with_broker_id(WireBrokerId(2)),
     );
@@ -235,7 +235,7 @@ fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) {
         .with_broker_id(WireBrokerId(alter.broker))
         .with_broker_epoch(alter.broker_epoch.unwrap_or(epoch))
         .with_topics(vec![topic]);
-    let event = Event::AlterPartition(to(ApiKey::AlterPartition, version), request);
+    let event = ControllerEvent::AlterPartition(to(ApiKey::AlterPartition, version), request);
     world.act(1, |controller, cx| controller.requested(cx, event));
 }
 
@@ -352,7 +352,7 @@ fn a_replica_that_is_leaving_cannot_join_since_3_3() {
 fn who_is_not_the_controller_refuses() {
     let mut world = led_by_2(V2_8);
     let request = AlterPartitionRequest::default();
-    let event = Event::AlterPartition(to(ApiKey::AlterPartition, 0), request);
+    let event = ControllerEvent::AlterPartition(to(ApiKey::AlterPartition, 0), request);
     world.act(2, |controller, cx| controller.requested(cx, event));
     let (_, ResponseKind::AlterPartition(response)) = world.replies.last().unwrap() else {
         panic!("{:?}", world.replies)

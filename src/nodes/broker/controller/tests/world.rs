@@ -175,7 +175,7 @@ impl World {
         for &id in ids {
             self.register(id);
             self.act(id, |controller, cx| {
-                controller.happened(cx, super::super::event_manager::Event::Reelect);
+                controller.happened(cx, super::super::event_manager::ControllerEvent::Reelect);
             });
         }
         self.run();

@@ -105,7 +105,7 @@ impl Fetchers {
         idle.map(|(leader, _)| *leader).collect()
     }
 
-    /// Takes a replica from the fetcher that has it, if one has. The answer that is under way is ignored.
+    /// Takes a replica from the fetcher that has it, if one has. The answer in flight is ignored.
     pub fn stop_following(&mut self, slot: Slot, replica: &PartitionReplica) {
         if let ReplicaRole::Follower(Follower { leader: Some(leader), .. }) = replica.role
             && let Some(fetcher) = self.by_leader.get_mut(&leader)

@@ -29,7 +29,7 @@ fn version(release: KafkaVersion, api: ApiKey) -> i16 {
     highest(release, api).expect("a release speaks what its followers ask for")
 }
 
-/// Sees to it that the last topic of a request is the one of that name.
+/// Begins a topic of a request, unless the last one has that name.
 fn group<T>(
     topics: &mut Vec<T>,
     last: &mut Option<TopicName>,

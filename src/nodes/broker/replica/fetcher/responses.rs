@@ -308,7 +308,7 @@ impl ResponseHandler<'_> {
         }
     }
 
-    /// The leader's log ends at `offset`. If that is below the own end, the rest goes. Before 2.1 (KAFKA-7414)
+    /// The leader's log ends at `offset`. If that is below the own end, the rest goes. Before 2.0.1 (KAFKA-7414)
     /// a broker without unclean elections ended itself instead: it would drop records that may be committed.
     fn end_answered(&mut self, cx: &mut Context<'_>, slot: Slot, offset: Offset) {
         let may_exit = self.config.version.has(Change::HaltOnShorterLeader);

@@ -253,7 +253,7 @@ fn shorter_leader(version: KafkaVersion, unclean: bool) -> Cluster {
 }
 
 #[test]
-fn kafka_7414_before_2_1_a_broker_ends_itself_rather_than_drop_what_no_unclean_election_explains() {
+fn kafka_7414_before_2_0_1_a_broker_halts_rather_than_truncate() {
     for version in KafkaVersion::ALL {
         let cluster = shorter_leader(*version, false);
         let exits = version.has(Change::HaltOnShorterLeader);

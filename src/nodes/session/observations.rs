@@ -1,15 +1,15 @@
-//! What a session tells the history of its requests and their answers.
+//! Observations of a session: its requests, their answers, the events of watches.
 
 use crate::history::{Observation, SessionAnswer, SessionCall, SessionObservation, WatchKind};
 use crate::nodes::Effects;
 use crate::wire::zookeeper::{Code, EventKind, MultiResult, Reply, Request};
 
-/// Tells the history.
-pub(super) fn tell(fx: &mut Effects, told: SessionObservation) {
-    fx.observe(Observation::Session(told));
+/// Adds an observation to the history.
+pub(super) fn observe(fx: &mut Effects, observation: SessionObservation) {
+    fx.observe(Observation::Session(observation));
 }
 
-/// What a request asks for.
+/// A request, as the history shows it.
 pub(super) fn call(request: &Request) -> SessionCall {
     match request {
         Request::Exists { path, watch } => {
@@ -32,7 +32,7 @@ pub(super) fn call(request: &Request) -> SessionCall {
     }
 }
 
-/// What an answer says.
+/// An answer, as the history shows it.
 pub(super) fn answer(result: &Result<Reply, Code>) -> SessionAnswer {
     let failed = |code: &Code| SessionAnswer::Failed { code: code.0 };
     match result {
@@ -51,7 +51,7 @@ pub(super) fn answer(result: &Result<Reply, Code>) -> SessionAnswer {
     }
 }
 
-/// What a watch tells.
+/// The event of a watch, as the history shows it.
 pub(super) fn news(kind: EventKind) -> WatchKind {
     match kind {
         EventKind::Created => WatchKind::Created,

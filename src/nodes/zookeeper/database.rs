@@ -14,7 +14,7 @@ use crate::vocab::Zxid;
 use crate::wire::jute::{JuteError, Reader, Writer};
 use crate::wire::zookeeper::{Code, Stat};
 
-/// What came of applying a record.
+/// The result of applying a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// A znode was created.
@@ -44,7 +44,7 @@ pub enum Applied {
 
 /// Tree and sessions as of one zxid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct Database {
     /// The znodes.
     pub tree: Tree,
     /// The sessions.
@@ -53,10 +53,10 @@ pub struct State {
     pub last_zxid: Zxid,
 }
 
-impl State {
-    /// Applies the next transaction; `changes` collects what watches may be told.
+impl Database {
+    /// Applies the next transaction; `changes` collects the events that watches may get.
     ///
-    /// A transaction that the state contains already does no harm, so that replay over a later state
+    /// Applying a transaction that the state contains already is harmless, so that replay over a later state
     /// converges.
     pub fn apply(&mut self, txn: &Txn, changes: &mut Changes) -> Applied {
         self.last_zxid = self.last_zxid.max(txn.zxid);
@@ -119,7 +119,7 @@ impl State {
     /// Reads the bytes of a snapshot.
     ///
     /// # Errors
-    /// When they spell none.
+    /// When they are no snapshot.
     pub fn decode(bytes: Bytes) -> Result<Self, JuteError> {
         let mut from = Reader::new(bytes);
         let last_zxid = Zxid(from.long()?);

@@ -1,18 +1,18 @@
-//! The transactions that a server still has at hand: what it can send to a learner that lacks them, and what it
-//! rebuilds its state from when its end of the log turns out to be nobody else's.
+//! The recent transactions of a server of an ensemble: it sends them to learners that lack them, and rebuilds its
+//! state from them when the end of its log has to be truncated.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::nodes::zookeeper::snapshot::Snapshot;
-use crate::nodes::zookeeper::state::State;
-use crate::nodes::zookeeper::tree::Changes;
-use crate::nodes::zookeeper::txn::Txn;
+use super::database::Database;
+use super::snapshot::Snapshot;
+use super::tree::Changes;
+use super::txn::Txn;
 use crate::vocab::Zxid;
 use crate::wire::jute::JuteError;
 
-/// How many decided transactions count as being in memory (`zookeeper.commitLogCount`).
+/// How many committed transactions count as being in memory (`zookeeper.commitLogCount`).
 const COMMITTED_LOG: usize = 500;
 
 /// A transaction and its bytes.
@@ -30,9 +30,9 @@ pub struct History {
     /// The last snapshot; nothing when there was none.
     base: Option<Snapshot>,
     entries: VecDeque<Entry>,
-    /// Entries up to here may be left over from before a leader's snapshot; nobody is sent them.
+    /// Entries up to here may be from before a leader's snapshot; they are not sent to learners.
     floor: Zxid,
-    /// How many of `entries`, from the first, are decided as far as this server knows.
+    /// How many of `entries`, from the first, are committed as far as this server knows.
     committed: usize,
 }
 
@@ -44,20 +44,19 @@ impl History {
         Self { base, entries: entries.into(), floor, committed }
     }
 
-    /// Adds what was appended to the log; it is not decided yet.
+    /// Adds what was appended to the log; it is not committed yet.
     pub fn push(&mut self, zxid: Zxid, bytes: Bytes) {
         self.entries.push_back(Entry { zxid, bytes });
     }
 
-    /// Everything up to `zxid` is decided.
+    /// Everything up to `zxid` is committed.
     pub fn commit(&mut self, zxid: Zxid) {
         while self.entries.get(self.committed).is_some_and(|entry| entry.zxid <= zxid) {
             self.committed += 1;
         }
     }
 
-    /// Whoever reads the log from now on takes all of it for decided: it is the history that a leader begins
-    /// its epoch with.
+    /// Everything in the log counts as committed: it is the history that a leader begins its epoch with.
     pub fn commit_all(&mut self) {
         self.committed = self.entries.len();
     }
@@ -74,7 +73,7 @@ impl History {
         self.entries.range(first..)
     }
 
-    /// The decided entries that count as being in memory.
+    /// The committed entries that count as being in memory.
     pub fn committed_log(&self) -> impl DoubleEndedIterator<Item = &Entry> + Clone {
         self.entries.range(self.in_memory()..self.committed)
     }
@@ -84,7 +83,7 @@ impl History {
         self.committed.saturating_sub(COMMITTED_LOG).max(usable).min(self.committed)
     }
 
-    /// The decided entries that only the log on disk has, from the last one at or before `zxid` on, if they and
+    /// The committed entries that only the log on disk has, from the last one at or before `zxid` on, if they and
     /// all behind them are few enough to be read: a third of the last snapshot's size, as
     /// `zookeeper.snapshotSizeFactor` says.
     pub fn logged_since(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Entry>> {
@@ -119,32 +118,32 @@ impl History {
         self.committed = self.committed.min(self.entries.len());
     }
 
-    /// The state that snapshot and log spell.
+    /// The state that snapshot and log contain.
     ///
     /// # Errors
     /// When the bytes are damaged; they were read or written by this process, so they are not.
-    pub fn state(&self) -> Result<State, JuteError> {
+    pub fn state(&self) -> Result<Database, JuteError> {
         let mut state = match &self.base {
             Some(base) => base.state()?,
-            None => State::default(),
+            None => Database::default(),
         };
         self.bring_up(&mut state)?;
         Ok(state)
     }
 
-    /// Applies to `state` what stands in the log behind it.
+    /// Applies to `state` the entries behind it.
     ///
     /// # Errors
     /// See [`History::state`].
-    pub fn bring_up(&self, state: &mut State) -> Result<(), JuteError> {
+    pub fn bring_up(&self, state: &mut Database) -> Result<(), JuteError> {
         for entry in self.after(state.last_zxid) {
             state.apply(&Txn::decode(entry.bytes.clone())?, &mut Changes::new());
         }
         Ok(())
     }
 
-    /// A snapshot was taken: what is needed no more goes. `keep_from` is where the log file begins that goes on
-    /// behind the snapshot.
+    /// A snapshot was taken: entries that are not needed any more are dropped. `keep_from` is the first entry of
+    /// the log file that continues behind the snapshot.
     pub fn snapshot(&mut self, snapshot: Snapshot, keep_from: Zxid) {
         let limit = snapshot.len() / 3;
         self.base = Some(snapshot);
@@ -167,8 +166,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use super::super::txn::Record;
     use super::*;
-    use crate::nodes::zookeeper::txn::Record;
     use crate::wire::zookeeper::Code;
 
     fn bytes(zxid: i64) -> Bytes {
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_decided_and_recent_is_in_the_committed_log() {
+    fn only_what_is_committed_and_recent_is_in_the_committed_log() {
         let mut history = history(1..=600);
         history.push(Zxid(601), bytes(601));
         let ends = |history: &History| {

@@ -1,0 +1,98 @@
+//! What a server observes of its tree: the data of znodes, the owners of ephemeral znodes, deletions, the end of
+//! sessions.
+//!
+//! The source is the tree before and after a transaction is applied, and not the transaction: checkers have to see
+//! what a transaction left out.
+
+use std::sync::Arc;
+
+use super::database::Database;
+use super::step::Step;
+use super::tree::Tree;
+use super::txn::{Lifetime, Record, Txn};
+use crate::history::ZooKeeperObservation;
+use crate::vocab::Zxid;
+
+/// The sessions and ephemeral znodes of a tree that was read from a disk or came from a leader.
+pub(super) fn loaded(db: &Database) -> ZooKeeperObservation {
+    let sessions = db.sessions.iter().map(|(id, session)| (id, session.timeout_ms)).collect();
+    ZooKeeperObservation::TreeLoaded { sessions, ephemerals: db.tree.all_ephemerals() }
+}
+
+/// The ephemeral znodes that a transaction may remove, with their owners.
+pub(super) fn owned(tree: &Tree, txn: &Txn) -> Vec<(Arc<str>, i64)> {
+    let mut owned = Vec::new();
+    each(&txn.record, &mut |record| match record {
+        Record::Delete { path } => owned.extend(owner(tree, path).map(|by| (path.clone(), by))),
+        Record::CloseSession { .. } => {
+            owned.extend(tree.ephemerals(txn.session).map(|path| (path.clone(), txn.session)));
+        }
+        _ => {}
+    });
+    owned
+}
+
+/// Observes what a transaction changed; `owned` is what [`owned`] returned before it was applied.
+pub(super) fn applied(db: &Database, txn: &Txn, owned: &[(Arc<str>, i64)], step: &mut Step<'_>) {
+    for (path, session) in owned {
+        if owner(&db.tree, path) != Some(*session) {
+            let (path, session) = (path.clone(), *session);
+            step.observe(ZooKeeperObservation::EphemeralDeleted { path, session });
+        }
+    }
+    each(&txn.record, &mut |record| match record {
+        Record::Create { path, lifetime: Lifetime::Ephemeral { .. }, .. } => {
+            let znode = db.tree.get(path).filter(|znode| znode.czxid == txn.zxid);
+            let session = znode.map_or(0, |znode| znode.lifetime.owner());
+            if session != 0 {
+                step.observe(ZooKeeperObservation::EphemeralCreated {
+                    path: path.clone(),
+                    session,
+                });
+            }
+        }
+        Record::Delete { path } if db.tree.get(path).is_none() => {
+            step.observe(ZooKeeperObservation::Removed { zxid: txn.zxid, path: path.clone() });
+        }
+        Record::CloseSession { .. } => {
+            let gone = owned.iter().filter(|(path, _)| db.tree.get(path).is_none());
+            for (path, _) in gone {
+                step.observe(ZooKeeperObservation::Removed { zxid: txn.zxid, path: path.clone() });
+            }
+            if db.sessions.get(txn.session).is_none() {
+                step.observe(ZooKeeperObservation::SessionEnded { session: txn.session });
+            }
+        }
+        _ => {}
+    });
+}
+
+/// Observes the znodes whose data a transaction set, as the tree has them now.
+pub(super) fn stored(tree: &Tree, zxid: Zxid, record: &Record, step: &mut Step<'_>) {
+    match record {
+        Record::Multi(records) => {
+            records.iter().for_each(|record| stored(tree, zxid, record, step));
+        }
+        Record::Create { path, .. } | Record::SetData { path, .. } => {
+            // A later operation of the same multi may have deleted it, and a mutant may not have stored it.
+            let Some(znode) = tree.get(path).filter(|znode| znode.mzxid == zxid) else { return };
+            let data = String::from_utf8_lossy(znode.data.as_deref().unwrap_or_default());
+            let (path, version, data) = (path.clone(), znode.version, data.into());
+            step.observe(ZooKeeperObservation::Stored { zxid, path, version, data });
+        }
+        _ => {}
+    }
+}
+
+/// The session that owns a znode, if it is ephemeral.
+fn owner(tree: &Tree, path: &str) -> Option<i64> {
+    tree.get(path).map(|znode| znode.lifetime.owner()).filter(|&owner| owner != 0)
+}
+
+/// Calls `to` for every record, also for those of a multi.
+fn each(record: &Record, to: &mut impl FnMut(&Record)) {
+    match record {
+        Record::Multi(records) => records.iter().for_each(to),
+        record => to(record),
+    }
+}
