@@ -25,7 +25,9 @@
 //! # Layers
 //!
 //! A layer imports only layers of a lower number, and of its own row's last column when that says so; a
-//! test reads this table and fails on an import that points the wrong way.
+//! test reads this table and fails on an import that points the wrong way. The test files of `nodes` (in a folder
+//! `tests` or `testing`, or called `tests.rs` or `…_tests.rs`) may also import `substrate`: they run roles in its
+//! world. The product files of `nodes` may not.
 //!
 //! | layer | folder | what lives there | may import |
 //! |--:|---|---|---|

@@ -8,6 +8,9 @@
 mod client;
 #[path = "../tests/ensemble/outage.rs"]
 mod outage;
+#[expect(dead_code, reason = "shared with the tests, which ask for more")]
+#[path = "../nodes/testing/rig.rs"]
+mod rig;
 #[path = "../tests/ensemble/rules.rs"]
 mod rules;
 #[expect(dead_code, reason = "shared with the tests of ensembles, which ask for more")]
@@ -16,10 +19,23 @@ mod world;
 
 use std::io::{self, Write};
 
+// The rig is a file of the library, and names these by `crate::`.
+use kafka_sim::{history, nodes, substrate, vocab};
 use outage::outage;
 use world::Ensemble;
 
 const SEEDS: u64 = 100;
+
+impl rig::Role for nodes::zookeeper::ZooKeeperServer {
+    fn step(
+        &mut self,
+        clock: vocab::Clock,
+        input: vocab::step::Input,
+        effects: &mut nodes::Effects,
+    ) {
+        Self::step(self, clock, input, effects);
+    }
+}
 
 /// What happens to the leader, the tick in milliseconds, what was measured, and how it is done here.
 type Cause = (&'static str, u32, &'static str, fn(&mut Ensemble, u16));

@@ -1,4 +1,4 @@
-//! What a checker is to the judge: it hears of everything that happened, and comes to one verdict.
+//! What a checker is to the judge: it reads every event with the model, and gives one verdict.
 
 use std::fmt;
 

@@ -399,12 +399,6 @@ impl Story {
         self.fact(Fact::FinalReplica { at, broker, replica })
     }
 
-    /// Where c0 goes on reading at the end.
-    pub fn position(&mut self, position: Option<Offset>) -> &mut Self {
-        let (consumer, at) = (Self::C0, orders());
-        self.fact(Fact::FinalPosition { consumer, at, position })
-    }
-
     /// A turn in the life of a broker's process.
     pub fn life(&mut self, broker: i32, life: Life) -> &mut Self {
         let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;

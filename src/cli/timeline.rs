@@ -36,7 +36,7 @@ pub struct Args {
     /// Show only events between two times, as in 7s..9.5s.
     #[arg(long, value_name = "FROM..TO", value_parser = between)]
     pub between: Option<(Time, Time)>,
-    /// List the differences between Kafka releases that the run depended on, instead of its events.
+    /// List the differences between Kafka releases that the nodes asked for, instead of the events.
     #[arg(long, conflicts_with_all = ["node", "partition", "kind", "record", "between"])]
     pub releases: bool,
 }

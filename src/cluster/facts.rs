@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::Cluster;
 use super::role::Role;
-use super::{Cluster, Unconverged};
 use crate::history::{Fact, Follower, Leading, Replica};
-use crate::model::Reader;
-use crate::nodes::broker::replica::PartitionStatus;
+use crate::model::{Missing, Reader};
+use crate::nodes::broker::replica::{PartitionStatus, ReplicaManager};
+use crate::releases::unnoted;
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::wire::records::Batch;
 use crate::wire::workload;
@@ -23,9 +24,10 @@ fn id(batch: &Batch) -> BatchId {
 
 impl<R: Reader> Cluster<'_, R> {
     /// Tells the recorder everything.
-    pub fn tell_facts(&mut self, unconverged: Option<&Unconverged>) {
+    pub fn tell_facts(&mut self, unconverged: Option<&Missing>) {
         if let Some(unconverged) = unconverged {
-            self.tell(&Fact::Unconverged { why: unconverged.to_string().into() });
+            let why = unnoted(|| self.model().describe(unconverged)).into();
+            self.tell(&Fact::Unconverged { why });
         }
         let partitions: Vec<(TopicPartition, Vec<BrokerId>)> =
             self.partitions().map(|(at, replicas)| (at, replicas.clone())).collect();
@@ -105,8 +107,40 @@ impl<R: Reader> Cluster<'_, R> {
         })
     }
 
+    /// The replicas of a broker that runs.
+    fn replicas_of(&self, id: BrokerId) -> Option<&ReplicaManager> {
+        match self.world.process(self.broker_node(id)?)? {
+            Role::Broker(broker) => Some(broker.replicas()),
+            _ => None,
+        }
+    }
+
+    /// Every partition of the plan with its replicas.
+    fn partitions(&self) -> impl Iterator<Item = (TopicPartition, &Vec<BrokerId>)> {
+        self.plan.topics.iter().flat_map(|topic| {
+            let name: Arc<str> = topic.name.as_str().into();
+            (0..)
+                .zip(&topic.assignment)
+                .map(move |(index, replicas)| (TopicPartition::new(name.clone(), index), replicas))
+        })
+    }
+
+    /// Who leads a partition, by what the running brokers say themselves: of several that think so, the one
+    /// of the newest epoch.
+    fn leader(&self, at: &TopicPartition) -> Option<(BrokerId, PartitionStatus)> {
+        let statuses = self.plan.brokers.iter().zip(&self.names.brokers).filter_map(
+            |(plan, &node)| match self.world.process(node) {
+                Some(Role::Broker(broker)) => Some((plan.id, broker.replicas().status(at)?)),
+                _ => None,
+            },
+        );
+        statuses
+            .filter(|(_, status)| status.is_leader)
+            .max_by_key(|(_, status)| status.leader_epoch)
+    }
+
     /// The first offset at which two brokers' logs hold different batches, as far as both go.
-    pub(super) fn first_difference(
+    fn first_difference(
         &self,
         one: BrokerId,
         other: BrokerId,

@@ -1,4 +1,4 @@
-//! A cluster that somebody outside lets run piece by piece, and lets clients into.
+//! A cluster that runs piece by piece, and that clients from outside can be let into.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl<'p, R: Reader> Live<'p, R> {
         self.cluster.plan.duration
     }
 
-    /// Whether the topics stand and the scenario's clients were told to start.
+    /// Whether the topics exist and the scenario's clients are on the timeline.
     pub fn is_ready(&self) -> bool {
         self.cluster.is_ready
     }

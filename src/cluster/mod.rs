@@ -22,13 +22,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::history::Recorder;
-use crate::model::{Model, Modelled, Reader};
+use crate::model::{Missing, Model, Modelled, Reader};
 use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::{NodeId, Time};
 use changed::Changed;
 pub use config::Names;
-pub use convergence::Unconverged;
 pub use external_clients::{Inbound, News, Visitor};
 pub use live::{ExternalListener, Live};
 use role::Role;
@@ -42,7 +41,7 @@ pub struct Played<R> {
     /// The recorder, with the model of everything that happened.
     pub recorder: Recorder<Modelled<R>>,
     /// What kept the cluster from converging, if it did not.
-    pub unconverged: Option<Unconverged>,
+    pub unconverged: Option<Missing>,
     /// When the cluster had converged, or was given up.
     pub ended: Time,
     /// How many events the world processed.
@@ -59,7 +58,7 @@ struct Cluster<'p, R: Reader> {
     outstanding: BTreeSet<Changed>,
     /// How far faults have stepped wall clocks.
     wall_offsets_ms: BTreeMap<NodeId, i64>,
-    /// Whether the topics stand and the clients are on the timeline.
+    /// Whether the topics exist and the clients are on the timeline.
     is_ready: bool,
 }
 

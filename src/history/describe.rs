@@ -59,6 +59,7 @@ impl fmt::Display for ClientObservation {
             }
             Self::CommandGiven { command } => write!(f, "ran `{command}`"),
             Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
+            Self::RecordsPassed { at, to } => write!(f, "passed records of {at} up to {to}"),
             Self::BrokersLearned { nodes } => {
                 write!(f, "metadata: brokers on nodes")?;
                 nodes.iter().try_for_each(|node| write!(f, " {}", node.0))

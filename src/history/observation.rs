@@ -143,6 +143,14 @@ pub enum ClientObservation {
         /// Their nodes.
         nodes: Vec<NodeId>,
     },
+    /// A consumer's position moved over records that it cannot hand to the application: compressed ones, which only
+    /// clients from outside write.
+    RecordsPassed {
+        /// The partition.
+        at: TopicPartition,
+        /// The position now.
+        to: Offset,
+    },
 }
 
 /// Why the controller chose a leader.

@@ -1,7 +1,7 @@
-//! ClientObservations: what clients saw stand where, and nothing else: acknowledgements and polls.
+//! Which record clients saw at which offset: by acknowledgements and by polls.
 //!
-//! Bookkeeping of what Jepsen's Kafka checker judges by; it decides nothing. A *value* is a record of a
-//! producer; it is *told of* at an offset by an acknowledgement or by a poll.
+//! What Jepsen's Kafka checker judges by. A *value* is a record of a
+//! producer; it is *seen* at an offset by an acknowledgement or by a poll.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::model::ledger::{Ledger, Producer};
 use crate::model::offset_map::{OffsetMap, Told, Value};
 use crate::vocab::{NodeId, Offset, TopicPartition};
 
-/// Values that were told of at an offset where another one had been, as many as are kept.
+/// Values that were seen at an offset where another one had been, as many as are kept.
 const CONTRADICTIONS_MAX: usize = 4_096;
 
 /// A partition's place in the list of partitions.
@@ -22,9 +22,9 @@ pub type Place = usize;
 /// What clients know of one producer's records in one topic.
 #[derive(Clone, Debug, Default)]
 struct Records {
-    /// Told of at an offset.
+    /// Seen at an offset.
     told: IntervalSet,
-    /// Polled by anybody.
+    /// Polled by any consumer.
     polled: IntervalSet,
 }
 
@@ -81,11 +81,11 @@ pub struct Sighting {
     pub place: Place,
     /// The offset.
     pub offset: Offset,
-    /// What stands there; `None` for what nobody wrote who is judged.
+    /// What is there; `None` for a record of no producer in the terms.
     pub value: Option<Value>,
     /// Whether it is news.
     pub told: Told,
-    /// Whether the value was told of at another offset before.
+    /// Whether the value was seen at another offset before.
     pub elsewhere: bool,
     /// Who says so.
     pub by: By,
@@ -174,17 +174,17 @@ impl ClientObservations {
         &self.partitions[place].at
     }
 
-    /// What was told of the first offset at or after `from`.
+    /// What was seen at the first offset at or after `from`.
     pub fn first_from(&self, place: Place, from: Offset) -> Option<(Offset, Value)> {
         self.partitions[place].map.first_from(from)
     }
 
-    /// The highest offset that was polled by a consumer that reads from the beginning, and by whom.
+    /// The highest offset that was polled by a consumer that reads from the beginning, and the consumer.
     pub fn highest(&self, place: Place) -> Option<(Offset, NodeId)> {
         self.partitions[place].highest
     }
 
-    /// Where in a topic a value was told of, by partition and offset.
+    /// Where in a topic a value was seen, by partition and offset.
     pub fn find(&self, topic: usize, value: Value) -> impl Iterator<Item = (Place, Offset)> {
         let places = self.partitions.iter().enumerate();
         let of_topic = places.filter(move |(_, partition)| partition.topic == topic);
@@ -193,7 +193,7 @@ impl ClientObservations {
         })
     }
 
-    /// Where else than `sighting` says a value was told of.
+    /// Another place where the value of `sighting` was seen.
     pub fn find_elsewhere(&self, sighting: &Sighting) -> Option<(Place, Offset)> {
         let (value, here) = (sighting.value?, (sighting.place, sighting.offset));
         let topic = self.partitions[sighting.place].topic;
@@ -222,6 +222,12 @@ impl ClientObservations {
                 let producer = ledger.named(producer);
                 let value = producer.map(|producer| Value { producer, record: *record });
                 self.latest = Some(self.polled(node, at, *offset, value));
+            }
+            ClientObservation::RecordsPassed { at, to } => {
+                let place = self.place(at);
+                if let Some(cursors) = self.cursors.get_mut(&node) {
+                    cursors.at(place).position = Some(*to);
+                }
             }
             ClientObservation::PositionReset { at, to, .. } => {
                 let place = self.place(at);
@@ -311,7 +317,7 @@ impl ClientObservations {
         })
     }
 
-    /// Acknowledged values that nobody polled, in topics that somebody reads from the beginning: those below
+    /// Acknowledged values that were not polled, in topics that a consumer reads from the beginning: those below
     /// the highest polled offset of their partition, and those above it.
     pub fn missing(&self, terms: &Terms, ledger: &Ledger) -> (Count, Count) {
         let (mut below, mut above) = (Count::default(), Count::default());
@@ -373,9 +379,36 @@ impl ClientObservations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::Story;
-    use crate::history::Call;
-    use crate::model::Model;
+    use crate::history::{Call, Observation};
+    use crate::model::{ConsumerTerms, Model, ProducerTerms};
+    use crate::vocab::{Acks, Roster, Time};
+
+    const P0: NodeId = NodeId(0);
+    const C0: NodeId = NodeId(1);
+    const STRANGER: NodeId = NodeId(2);
+
+    fn model() -> Model {
+        let mut roster = Roster::default();
+        for name in ["p0", "c0", "b1"] {
+            roster.add(name);
+        }
+        let (topic, acks): (Arc<str>, _) = ("orders".into(), Acks::All);
+        let producer = ProducerTerms {
+            node: P0,
+            topic: topic.clone(),
+            acks,
+            idempotent: false,
+            ordered: false,
+        };
+        let consumer =
+            ConsumerTerms { node: C0, group: None, topics: vec![topic], from_beginning: true };
+        let (producers, consumers) = (vec![producer], vec![consumer]);
+        Model::new(Terms { roster, producers, consumers, ..Terms::default() })
+    }
+
+    fn fold(model: &mut Model, node: NodeId, observation: ClientObservation) {
+        model.observed(Time::ZERO, node, &Observation::Client(observation));
+    }
 
     fn orders() -> TopicPartition {
         TopicPartition::new("orders", 0)
@@ -383,32 +416,27 @@ mod tests {
 
     #[test]
     fn sightings_of_a_long_run_take_no_more_room_than_those_of_a_short_one() {
-        let mut model = Model::new(Story::default().terms);
-        let mut tell = |node, observation: ClientObservation| {
-            model.client(crate::vocab::Time::ZERO, node, &observation);
-        };
+        let mut model = model();
+        let mut tell = |node, observation| fold(&mut model, node, observation);
         for record in 0..10_000_u64 {
             let offset = record as Offset;
             tell(
-                Story::P0,
+                P0,
                 ClientObservation::Invoked {
                     op: record,
                     call: Call::Produce { topic: "orders".into() },
                 },
             );
             let outcome = Outcome::Produced { at: orders(), offset };
-            tell(Story::P0, ClientObservation::Completed { op: record, outcome });
+            tell(P0, ClientObservation::Completed { op: record, outcome });
             let (at, producer) = (orders(), "p0".into());
             let leader_epoch = 0;
-            tell(
-                Story::C0,
-                ClientObservation::Consumed { at, offset, leader_epoch, producer, record },
-            );
+            tell(C0, ClientObservation::Consumed { at, offset, leader_epoch, producer, record });
         }
         let client_observations = &model.client_observations;
         assert_eq!(client_observations.partitions[0].map.runs().len(), 1);
         assert_eq!(client_observations.records[0][0].polled.runs().count(), 1);
-        assert_eq!(client_observations.highest(0), Some((9_999, Story::C0)));
+        assert_eq!(client_observations.highest(0), Some((9_999, C0)));
         assert_eq!(client_observations.latest().map(|sighting| sighting.told), Some(Told::Again));
         let (below, above) = client_observations.missing(&model.terms, &model.ledger);
         assert_eq!((below.count, above.count), (0, 0));
@@ -416,10 +444,31 @@ mod tests {
 
     #[test]
     fn what_strangers_see_is_not_looked_at() {
-        let mut model = Model::new(Story::default().terms);
+        let mut model = model();
         let outcome = Outcome::Produced { at: orders(), offset: 3 };
         let told = ClientObservation::Completed { op: 3, outcome };
-        model.client(crate::vocab::Time::ZERO, Story::B1, &told);
+        fold(&mut model, STRANGER, told);
         assert_eq!(model.client_observations.latest(), None);
+    }
+
+    #[test]
+    fn a_position_is_behind_the_last_poll_or_where_it_was_reset() {
+        let (mut model, at) = (model(), orders());
+        let position = |model: &Model| model.client_observations.position(C0, &orders());
+        assert_eq!(position(&model), None);
+        fold(
+            &mut model,
+            C0,
+            ClientObservation::PositionReset { at: at.clone(), from: None, to: 0 },
+        );
+        assert_eq!(position(&model), Some(0));
+        let (offset, leader_epoch, producer, record) = (4, 0, "p0".into(), 4);
+        let polled = ClientObservation::Consumed { at, offset, leader_epoch, producer, record };
+        fold(&mut model, C0, polled);
+        assert_eq!(position(&model), Some(5));
+        fold(&mut model, C0, ClientObservation::RecordsPassed { at: orders(), to: 9 });
+        assert_eq!(position(&model), Some(9));
+        model.life(Time(1), C0, crate::history::Life::Started);
+        assert_eq!(position(&model), None, "a new process knows no position");
     }
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use super::Model;
 use crate::history::{Fact, Leading, Replica};
-use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
+use crate::vocab::{BrokerId, TopicPartition};
 
 /// The end of a run.
 #[derive(Clone, Debug, Default)]
 pub struct End {
     replicas: BTreeMap<TopicPartition, BTreeMap<BrokerId, Option<Replica>>>,
-    positions: Vec<(NodeId, TopicPartition, Option<Offset>)>,
     unconverged: Option<Arc<str>>,
 }
 
@@ -24,11 +23,9 @@ impl End {
                 let replicas = self.replicas.entry(at.clone()).or_default();
                 replicas.insert(*broker, replica.clone());
             }
-            Fact::FinalPosition { consumer, at, position } => {
-                self.positions.push((*consumer, at.clone(), *position));
-            }
             Fact::Unconverged { why } => self.unconverged = Some(why.clone()),
-            Fact::FinalLog { .. } | Fact::FinalRecord { .. } => {}
+            // A position is in the history already.
+            Fact::FinalPosition { .. } | Fact::FinalLog { .. } | Fact::FinalRecord { .. } => {}
         }
     }
 
@@ -56,11 +53,6 @@ impl End {
     pub fn read(&self) -> impl Iterator<Item = &TopicPartition> {
         self.replicas.keys()
     }
-
-    /// The consumers' positions.
-    pub fn positions(&self) -> impl Iterator<Item = (NodeId, &TopicPartition, Option<Offset>)> {
-        self.positions.iter().map(|(consumer, at, position)| (*consumer, at, *position))
-    }
 }
 
 impl Model {
@@ -71,7 +63,7 @@ impl Model {
             return format!("{name} is down");
         }
         let Some((leader, replica, leading)) = self.end.leader(at) else {
-            return format!("{name} follows nobody");
+            return format!("{name} follows no leader");
         };
         let (leader, end) = (self.terms.broker(leader), replica.log_end);
         let known = leading.followers.iter().find(|known| known.broker == follower);

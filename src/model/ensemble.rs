@@ -11,14 +11,14 @@ use crate::vocab::NodeId;
 pub struct Ensemble {
     /// The servers that ever reported anything.
     servers: BTreeSet<NodeId>,
-    /// The epoch that each server leads or follows in; a server that stands alone has none.
+    /// The epoch that each server leads or follows in; a single server has none.
     epochs: BTreeMap<NodeId, u32>,
     /// The newest epoch that ever began, and who began it.
     newest: Option<(u32, NodeId)>,
 }
 
 impl Ensemble {
-    /// The server that leads the newest epoch; of a server that stands alone, itself.
+    /// The server that leads the newest epoch; a single server leads itself.
     pub fn leader(&self) -> Option<NodeId> {
         match self.servers.len() {
             1 => self.servers.first().copied(),

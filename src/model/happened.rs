@@ -109,7 +109,7 @@ impl Happened {
         self.add(Happening::LeaderElected, time, 1);
     }
 
-    /// An election writes the in-sync replicas anew, without those that are gone: a shrink as well.
+    /// An election writes the in-sync replicas too, without those that are gone: a shrink as well.
     fn in_sync_after_election(&mut self, time: Time, at: &TopicPartition, isr: &[BrokerId]) {
         if let Some(before) = self.in_sync.insert(at.clone(), isr.to_vec()) {
             self.isr_changed(time, &before, isr);

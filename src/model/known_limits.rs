@@ -1,16 +1,19 @@
-//! What cannot come about in the end, however long one waits, as the simulated release has no way to it: each
-//! excuse is shown by the history, and names its source.
+//! What a release cannot do, however long one waits. Each limit is proven from the history, and names its source.
 //!
-//! - A follower whose leader lost records with the power and led on in the same epoch has other records than it
-//!   under that epoch. Once a batch of the leader spans the end of its log, what it is sent does not follow, and
-//!   it gives the partition up until the next leader epoch (`UnexpectedAppendOffsetException`; marked as failed
-//!   since 2.3, KIP-461; before, the fetcher ends, and with it all that it fetches).
-//! - Before 2.2 a controller tells registrations apart by the broker's id alone. A broker whose session expires
-//!   and that registers again before the controller looks was never away: nobody tells it what it leads and
-//!   follows (KIP-380, KAFKA-7235).
+//! The liveness predicate does not wait for what a limit explains, and the liveness properties permit it.
+//!
+//! - A leader lost records in a power loss and led on in the same epoch, so a follower has other records under that
+//!   epoch. When a batch of the leader spans the end of the follower's log, the follower gives the partition up until
+//!   the next leader epoch (`UnexpectedAppendOffsetException`; since 2.3, KIP-461, the partition is marked as failed;
+//!   before, the fetcher ends, and with it all that it fetches).
+//! - Before 2.2 a controller tells registrations apart by the broker's id alone. When a broker's session expires and
+//!   it registers again before the controller looks, the controller sends it no LeaderAndIsr request (KIP-380,
+//!   KAFKA-7235).
 //! - Before 2.1 a producer has no bound on how long it tries (`delivery.timeout.ms`, KIP-91): with many retries it
 //!   waits for brokers that were stopped for good.
-//! - Before 4.0 a client asks the live brokers of the last answer, and nobody else, for new ones (KIP-899).
+//! - Before 4.0 a client asks only the live brokers of the last answer for new ones (KIP-899).
+//! - From 2.7 to 3.9 a leader gives up a change of the in-sync replicas that its controller wrote twice and denied
+//!   (`handleAlterPartitionError` of `Partition`).
 
 use std::collections::BTreeMap;
 
@@ -22,7 +25,7 @@ use crate::model::{Model, Terms};
 use crate::releases::{Change, Truncation};
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Time, TopicPartition};
 
-/// A follower that fetches a partition no more.
+/// A follower that does not fetch a partition any more.
 #[derive(Clone, Copy, Debug)]
 struct Failed {
     time: Time,
@@ -32,7 +35,7 @@ struct Failed {
     explained: bool,
 }
 
-/// What the known_limits are made of.
+/// What the limits are proven from.
 #[derive(Clone, Debug, Default)]
 pub struct KnownLimits {
     failed: BTreeMap<(NodeId, TopicPartition), Failed>,
@@ -40,12 +43,12 @@ pub struct KnownLimits {
     ended: BTreeMap<(NodeId, BrokerId), bool>,
     /// Logs that were shown to differ, and where they ended then: what lies far back cannot be compared later.
     parted: BTreeMap<(NodeId, TopicPartition), Offset>,
-    /// Whom clients ask.
+    /// The brokers that each client asks for metadata.
     asked: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 /// Whether a follower's log differs from its leader's as the release lets it: in records of one epoch, in which
-/// somebody led on after it had lost its own with the power; before 2.1 (KIP-320) in any.
+/// a leader led on after it had lost its own in a power loss; before 2.1 (KIP-320) in any.
 fn may_differ(terms: &Terms, partition: &Partition, node: NodeId, leader: BrokerId) -> bool {
     let own = partition.replicas.iter().find(|replica| replica.node == node);
     let Some(own) = own.and_then(|replica| replica.log) else { return false };
@@ -108,7 +111,7 @@ impl KnownLimits {
         }
     }
 
-    /// Folds in whom a client asks from now on.
+    /// Folds in which brokers a client asks from now on.
     pub fn learned(&mut self, client: NodeId, nodes: &[NodeId]) {
         self.asked.insert(client, nodes.to_vec());
     }
@@ -149,7 +152,7 @@ impl Model {
     }
 
     /// Why all replicas that are missing from the in-sync replicas stay out; `None` when one may yet join.
-    fn nobody_joins(&self, at: &TopicPartition, state: &ReportedState) -> Option<String> {
+    fn no_replica_joins(&self, at: &TopicPartition, state: &ReportedState) -> Option<String> {
         let mut missing = self.assignment(at).iter().filter(|id| !state.isr.contains(id));
         let stays = |id: &BrokerId| !self.runs(*id) || self.stays_out(at, *id).is_some();
         missing.all(stays).then(|| {
@@ -171,7 +174,7 @@ impl Model {
         if acks != Acks::All || state.isr.len() >= least {
             return None;
         }
-        self.nobody_joins(at, state)
+        self.no_replica_joins(at, state)
     }
 
     /// Why a producer's operations need not end, though nothing holds them up but the cluster.
@@ -182,172 +185,17 @@ impl Model {
         }
         let partitions = self.partitions().filter(|at| at.topic == account.topic);
         let mut stuck = partitions.filter_map(|at| self.takes_nothing(&at, account.acks));
-        stuck.next().or_else(|| self.asks_nobody(account.node))
+        stuck.next().or_else(|| self.knows_no_running_broker(account.node))
     }
 
     /// Why a client does not learn of other brokers any more.
-    pub fn asks_nobody(&self, client: NodeId) -> Option<String> {
+    pub fn knows_no_running_broker(&self, client: NodeId) -> Option<String> {
         let asked = self.known_limits.asked.get(&client)?;
-        let nobody = !asked.is_empty() && !asked.iter().any(|node| self.lives.runs(*node));
-        nobody.then(|| {
+        let none_runs = !asked.is_empty() && !asked.iter().any(|node| self.lives.runs(*node));
+        none_runs.then(|| {
             let names: Vec<_> = asked.iter().map(|node| self.terms.name(*node)).collect();
             let name = self.terms.name(client);
             format!("{name} knows only {}, of which none runs (KIP-899)", names.join(" "))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checkers::liveness::consumers_catch_up;
-    use crate::checkers::liveness::partitions_are_led;
-    use crate::checkers::liveness::replicas_converge;
-    use crate::checkers::liveness::workload_completes;
-    use crate::checkers::testing::{Story, leading, replica};
-    use crate::checkers::{Property, Verdict};
-    use crate::history::{ClientObservation, Observation};
-    use crate::model::Permission;
-
-    fn at() -> TopicPartition {
-        TopicPartition::new("orders", 0)
-    }
-
-    fn release(story: &mut Story, text: &str) {
-        story.terms.kafka = text.parse().expect("a version");
-    }
-
-    /// What is said of a property that does not hold.
-    fn permission(story: &Story, property: &Property) -> Permission {
-        let judgement = story.judgement();
-        assert!(matches!(judgement.verdict(property), Verdict::Violated(_)), "{}", property.name);
-        judgement.judged(property).permission
-    }
-
-    /// b1 leads epoch 0 with b2 in sync; b1 lost its second record, and has written another in its place.
-    /// b2 has `records` of the former log, and gave up.
-    fn leads_on_after_a_loss(text: &str) -> Story {
-        let mut story = Story::replicated();
-        release(&mut story, text);
-        story.elected(1, 0, &[1, 2, 3], crate::history::Election::New);
-        for offset in 0..3 {
-            story.appended(1, offset, 0).appended(2, offset, 0);
-        }
-        story.loaded(1, 1).became_leader(1, 0, 1);
-        let spanning = BrokerObservation::Appended {
-            at: at(),
-            base: 1,
-            last: 4,
-            leader_epoch: 0,
-            checksum: 9,
-        };
-        story.told_by(1, spanning).isr_changed(&[1, 2, 3], &[1, 3]).final_replica(2, replica(3, 0));
-        story
-    }
-
-    fn failed(story: &mut Story, refused: &str) {
-        let (leader, end, refused) = (BrokerId(1), 3, TopicPartition::new(refused, 0));
-        story.told_by(2, BrokerObservation::FetchingFailed { at: at(), leader, end, refused });
-    }
-
-    #[test]
-    fn a_follower_with_other_records_of_the_same_epoch_need_not_come_back() {
-        let property = &replicas_converge::PROPERTY;
-        for text in ["1.0", "2.1", "3.9"] {
-            let mut story = leads_on_after_a_loss(text);
-            assert_eq!(permission(&story, property), Permission::Forbidden, "{text}: gave up?");
-            failed(&mut story, "orders");
-            assert_eq!(permission(&story, property), Permission::Permitted, "{text}");
-            story.became_follower(2, 1, 1);
-            let stays = if text == "1.0" { Permission::Permitted } else { Permission::Forbidden };
-            assert_eq!(permission(&story, property), stays, "{text}: a new epoch of b1");
-            story.life(2, Life::Started);
-            assert_eq!(permission(&story, property), Permission::Forbidden, "{text}: begins anew");
-        }
-    }
-
-    #[test]
-    fn a_follower_that_gives_up_a_log_that_matches_has_no_excuse() {
-        for text in ["1.0", "3.9"] {
-            let mut story = Story::replicated();
-            release(&mut story, text);
-            story.elected(1, 0, &[1, 3], crate::history::Election::New);
-            story.appended(1, 0, 0).appended(2, 0, 0).appended(1, 1, 0);
-            failed(&mut story, "orders");
-            let property = &replicas_converge::PROPERTY;
-            assert_eq!(permission(&story, property), Permission::Forbidden, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_fetcher_that_ended_excuses_its_other_partitions_as_far_as_that_is_explained() {
-        let property = &replicas_converge::PROPERTY;
-        let mut story = leads_on_after_a_loss("1.0");
-        failed(&mut story, "payments");
-        assert_eq!(permission(&story, property), Permission::Forbidden, "nothing is known of it");
-        failed(&mut story, "orders");
-        failed(&mut story, "payments");
-        assert_eq!(permission(&story, property), Permission::Permitted);
-    }
-
-    /// The controller knows b2 by its first registration.
-    fn bounced(text: &str) -> Story {
-        let mut story = Story::default();
-        release(&mut story, text);
-        let brokers = [1, 2, 3].map(|id| (BrokerId(id), i64::from(id))).to_vec();
-        story.created(&[2, 1, 3]).registered(2, 2);
-        story.told_by(1, BrokerObservation::BrokersKnown { epoch: 1, brokers });
-        story.elected(2, 0, &[1, 3], crate::history::Election::New);
-        story.life(2, Life::Crashed).life(2, Life::Started).registered(2, 9);
-        story.final_replica(2, replica(3, 0));
-        story
-    }
-
-    #[test]
-    fn a_restart_that_the_controller_did_not_see_is_an_excuse_before_2_2() {
-        for property in [&replicas_converge::PROPERTY, &partitions_are_led::PROPERTY] {
-            assert_eq!(permission(&bounced("2.1"), property), Permission::Permitted);
-            assert_eq!(permission(&bounced("2.2"), property), Permission::Forbidden);
-            let mut seen = bounced("2.1");
-            let brokers = vec![(BrokerId(2), 9)];
-            seen.told_by(1, BrokerObservation::BrokersKnown { epoch: 1, brokers });
-            assert_eq!(permission(&seen, property), Permission::Forbidden, "it was seen");
-            let brokers = vec![(BrokerId(2), 2)];
-            seen.told_by(3, BrokerObservation::BrokersKnown { epoch: 0, brokers });
-            assert_eq!(permission(&seen, property), Permission::Forbidden, "an old controller");
-        }
-    }
-
-    #[test]
-    fn what_too_few_replicas_keep_waiting_need_not_end_before_2_1() {
-        let property = &workload_completes::PROPERTY;
-        let stuck = |text: &str| {
-            let mut story = Story::default();
-            release(&mut story, text);
-            story.created(&[1, 2]).elected(1, 0, &[1], crate::history::Election::Offline).sent(0);
-            story
-        };
-        let mut story = stuck("2.0");
-        assert_eq!(permission(&story, property), Permission::Forbidden, "b2 may join");
-        story.life(2, Life::Exited);
-        assert_eq!(permission(&story, property), Permission::Permitted);
-        story.terms.producers[0].acks = Acks::Leader;
-        assert_eq!(permission(&story, property), Permission::Forbidden, "one is enough");
-        let mut story = stuck("2.1");
-        story.life(2, Life::Exited);
-        assert_eq!(permission(&story, property), Permission::Forbidden, "delivery.timeout.ms");
-    }
-
-    #[test]
-    fn a_client_that_knows_only_stopped_brokers_is_not_waited_for() {
-        let mut story = Story::default();
-        let learned = ClientObservation::BrokersLearned { nodes: vec![NodeId(1), NodeId(2)] };
-        story.told_by_node(Story::C0, Observation::Client(learned));
-        story.final_log(0..0).final_replica(1, leading(5, 5, &[1])).position(Some(3));
-        story.life(2, Life::Exited);
-        let property = &consumers_catch_up::PROPERTY;
-        assert_eq!(permission(&story, property), Permission::Forbidden, "b3 runs");
-        story.life(3, Life::Exited);
-        assert_eq!(permission(&story, property), Permission::Permitted);
     }
 }

@@ -1,4 +1,4 @@
-//! The ledger: what each producer sent, what it was told, and what the final log holds of it.
+//! The ledger: what each producer sent, how each operation ended, and what the final log holds of it.
 //!
 //! Bookkeeping that several properties are judged by; it decides nothing. Records are kept as
 //! [`IntervalSet`]s per producer and topic, not per partition: a producer's numbers are in a row over all
@@ -210,7 +210,7 @@ impl Ledger {
     }
 }
 
-/// Position of a record: where it stands, and whose it is.
+/// A record of a final log: its place, and its producer.
 #[derive(Clone, Copy, Debug)]
 pub struct FinalRecord<'a> {
     /// The partition.

@@ -163,13 +163,17 @@ impl Model {
         limit: Option<&String>,
     ) -> impl Iterator<Item = Lack> {
         let consumers = self.terms.consumers.iter().filter(|consumer| {
-            consumer.topics.contains(&at.topic) && self.lives.has_started(consumer.node)
+            let node = consumer.node;
+            let reads = self.client_observations.position(node, at).is_some();
+            consumer.topics.contains(&at.topic)
+                && self.lives.runs(node)
+                && (reads || self.lives.has_started(node))
         });
         consumers.filter_map(move |consumer| {
             let position = self.client_observations.position(consumer.node, at);
             let is_behind = position.is_none_or(|position| position < high_watermark);
             is_behind.then(|| {
-                let limit = limit.cloned().or_else(|| self.asks_nobody(consumer.node));
+                let limit = limit.cloned().or_else(|| self.knows_no_running_broker(consumer.node));
                 let missing = Missing::Reads(consumer.node, at.clone(), position, high_watermark);
                 Lack { missing, limit }
             })

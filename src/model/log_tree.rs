@@ -11,7 +11,7 @@ use crate::vocab::{LeaderEpoch, Offset};
 
 /// Committed batches that are kept; what lies further back is only known by its offset.
 const COMMITTED_KEPT: u64 = 8_192;
-/// LogTree from which on those that nobody is on are dropped.
+/// Number of branches from which on those without a log are dropped.
 const BRANCHES_MAX: usize = 16;
 
 /// A record batch as the history tells of it.
@@ -63,7 +63,7 @@ impl Default for LogTree {
 
 impl LogTree {
     fn branch(&self, point: Point) -> &Branch {
-        self.branches[point.branch].as_ref().expect("somebody is on it")
+        self.branches[point.branch].as_ref().expect("a log is on it")
     }
 
     /// Whether a log is so short that its content is folded away, and cannot be compared any more.
@@ -102,7 +102,7 @@ impl LogTree {
     /// A log with one batch more. A log that is folded is to be followed with [`LogTree::refetched`].
     pub fn append(&mut self, log: Point, batch: Batch) -> Point {
         let next = Point { count: log.count + 1, end: batch.last + 1, ..log };
-        let branch = self.branches[log.branch].as_mut().expect("somebody is on it");
+        let branch = self.branches[log.branch].as_mut().expect("a log is on it");
         let at = usize::try_from(log.count - branch.first).expect("a deque's length fits");
         if branch.batches.get(at) == Some(&batch) {
             return next;
@@ -250,7 +250,7 @@ impl LogTree {
             || self.branches.len() > BRANCHES_MAX
     }
 
-    /// Folds what is committed and far back; `users` are all points that somebody still asks about.
+    /// Folds what is committed and far back; `users` are all points that are still asked about.
     pub fn fold(&mut self, committed: Point, users: impl Iterator<Item = Point> + Clone) {
         while committed.count.saturating_sub(self.folded.0) > COMMITTED_KEPT {
             // Where the committed log leaves the first branch.
@@ -277,7 +277,7 @@ impl LogTree {
         self.sweep(users);
     }
 
-    /// Drops branches that nobody is on, when there are many.
+    /// Drops branches without a log, when there are many.
     fn sweep(&mut self, users: impl Iterator<Item = Point> + Clone) {
         if self.branches.len() <= BRANCHES_MAX {
             return;

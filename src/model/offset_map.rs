@@ -14,7 +14,7 @@ use crate::vocab::Offset;
 /// Runs kept for each partition.
 const RUNS_MAX: usize = 65_536;
 
-/// A record of somebody that is judged.
+/// A record of a producer in the terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
     /// Who wrote it.
@@ -79,11 +79,11 @@ impl Run {
 /// What is to be said of a client's word about an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// Nothing was told of the offset before.
+    /// Nothing was seen at the offset before.
     First,
-    /// The same was told before.
+    /// The same was seen before.
     Again,
-    /// This other record was told of before.
+    /// This other record was seen before.
     Otherwise(Value),
     /// It is too long ago.
     Forgotten,
@@ -99,7 +99,7 @@ pub struct OffsetMap {
 }
 
 impl OffsetMap {
-    /// A client was told that `value` stands at `offset`.
+    /// A client saw `value` at `offset`.
     pub fn tell(&mut self, offset: Offset, value: Value) -> Told {
         if offset < self.floor {
             return Told::Forgotten;
@@ -141,12 +141,12 @@ impl OffsetMap {
         }
     }
 
-    /// The offsets of a record, ascending; none when it was not told of, or too long ago.
+    /// The offsets of a record, ascending; none when it was not seen, or too long ago.
     pub fn offsets_of(&self, value: Value) -> impl Iterator<Item = Offset> {
         self.runs.iter().filter_map(move |run| run.offset_of(value))
     }
 
-    /// What was told of the first offset at or after `from`.
+    /// What was seen at the first offset at or after `from`.
     pub fn first_from(&self, from: Offset) -> Option<(Offset, Value)> {
         let index = self.runs.partition_point(|run| run.end() <= from);
         let run = self.runs.get(index)?;

@@ -63,7 +63,7 @@ impl Order {
         found.1 += 1;
     }
 
-    /// How many records of a producer stand behind later ones.
+    /// How many records of a producer are behind later ones.
     pub fn reordered(&self, producer: Producer) -> u64 {
         self.reordered.get(&producer).copied().unwrap_or(0)
     }

@@ -1,11 +1,11 @@
-//! Partition states as they stand in ZooKeeper: `/brokers/topics/T/partitions/P/state`, read from the
+//! Partition states as ZooKeeper holds them: `/brokers/topics/T/partitions/P/state`, read from the
 //! znode itself and not from what brokers make of it.
 
 use serde::Deserialize;
 
 use crate::vocab::{BrokerId, ControllerEpoch, LeaderEpoch, PartitionEpoch, Time, TopicPartition};
 
-/// Where the epoch of the controller stands.
+/// The znode that holds the epoch of the controller.
 pub const CONTROLLER_EPOCH: &str = "/controller_epoch";
 
 /// A partition's state.
@@ -13,7 +13,7 @@ pub const CONTROLLER_EPOCH: &str = "/controller_epoch";
 pub struct State {
     /// When it was stored, or found.
     pub time: Time,
-    /// Who leads, if anybody.
+    /// The leader, if there is one.
     pub leader: Option<BrokerId>,
     /// The leader epoch.
     pub leader_epoch: LeaderEpoch,
@@ -48,7 +48,7 @@ impl State {
     }
 }
 
-/// The partition whose state stands at `path`; `None` when it is another znode's.
+/// The partition whose state is at `path`; `None` when it is another znode's.
 pub fn partition_of_state(path: &str) -> Option<TopicPartition> {
     let (topic, rest) = path.strip_prefix("/brokers/topics/")?.split_once("/partitions/")?;
     let partition = rest.strip_suffix("/state")?.parse().ok()?;

@@ -15,7 +15,7 @@ use crate::vocab::{NodeId, Offset, TopicPartition};
 /// The first of some records, and all their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Missed {
-    /// The first in the order in which they were found: where it stands, whose it is, its number.
+    /// The first in the order in which they were found: its place, its producer, its number.
     pub first: Option<(TopicPartition, Offset, Producer, u64)>,
     records: BTreeMap<Producer, IntervalSet>,
 }

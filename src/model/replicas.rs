@@ -1,5 +1,5 @@
-//! The partitions as nobody in the cluster sees them: every replica's log and role side by side, the state
-//! that stands in ZooKeeper, and all that was ever committed.
+//! The partitions as no broker sees them: every replica's log and role side by side, the state that ZooKeeper
+//! holds, and all that was ever committed.
 //!
 //! Bookkeeping that the replication properties are judged by; it decides nothing but what counts as
 //! committed: what is below the high watermark of the leader that ZooKeeper names, at the moment when that
@@ -26,7 +26,7 @@ pub enum Role {
     Leader(Lead),
 }
 
-/// What a leader goes by.
+/// What a leader knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lead {
     /// The log end offset when it began.
@@ -37,7 +37,7 @@ pub struct Lead {
     pub maximal: Vec<BrokerId>,
     /// The least number of them for `acks=all`.
     pub min: u32,
-    /// Whether a replica that it wants to join stands in sync, and it was not told yet.
+    /// Whether a replica that it wants to join is in sync as written, and it has not learned of that yet.
     joined_unheard: bool,
 }
 
@@ -60,14 +60,14 @@ pub struct Replica {
     pub below_high_watermark: Point,
     /// What it is.
     pub role: Role,
-    /// The leader epoch it goes by; −1 since its process began.
+    /// The leader epoch it is in; −1 from the start of its process.
     pub leader_epoch: LeaderEpoch,
     /// When its disk lost records that were committed; until it has them again.
     pub lost_at: Option<Time>,
     /// Whether its disk lost records since it led last, and the epoch that it led in.
     has_lost: bool,
     last_led: Option<LeaderEpoch>,
-    /// Whether its log was told of since its process began.
+    /// Whether its log was reported since its process began.
     loaded: bool,
 }
 
@@ -116,9 +116,9 @@ pub struct Partition {
     pub logs: LogTree,
     /// The replicas that were heard of.
     pub replicas: Vec<Replica>,
-    /// Its assignment, if it was told.
+    /// Its assignment, if it was reported.
     pub assignment: Vec<BrokerId>,
-    /// What stands in ZooKeeper, and what stood there before.
+    /// The state in ZooKeeper.
     pub state: Option<State>,
     /// The state that was in ZooKeeper before it.
     pub before_state: Option<State>,
@@ -368,7 +368,7 @@ impl Partition {
         lead.min = min;
     }
 
-    /// Whether a leader goes by in-sync replicas that miss one that joined, as its release has it: before 2.7
+    /// Whether a leader knows in-sync replicas that miss one that joined, as its release has it: before 2.7
     /// (KIP-497) a leader that writes a join and gets no answer, as its session ends meanwhile, goes on with the
     /// in-sync replicas that it had (`Partition.expandIsr`, `KafkaZkClient.conditionalUpdatePath`).
     pub fn missed_a_join(&self, kafka: KafkaVersion, epoch: LeaderEpoch) -> bool {
@@ -392,7 +392,7 @@ pub struct Replicas {
     current: Option<Current>,
     /// The partition found last; events come in clusters.
     last: usize,
-    /// The newest transaction of ZooKeeper that was told; several servers tell of each.
+    /// The newest transaction of ZooKeeper that was reported; several servers report each.
     newest: Zxid,
 }
 
@@ -509,7 +509,7 @@ impl Replicas {
         self.current = Some(Current { partition: found, replica: Some((index, before)), lost });
     }
 
-    /// Folds in a state that a new controller found: it may be one whose storing nobody told of.
+    /// Folds in a state that a new controller found: it may be one whose storing was not reported.
     fn found(&mut self, at: &TopicPartition, state: State) {
         let found = self.place(at);
         let partition = &mut self.partitions[found];
@@ -519,7 +519,7 @@ impl Replicas {
         }
     }
 
-    /// The logs that were not told of are gone.
+    /// The logs that were not reported are gone.
     fn recovered(&mut self, time: Time, node: NodeId) {
         for partition in &mut self.partitions {
             let empty = partition.logs.empty();
@@ -550,7 +550,7 @@ impl Replicas {
         let partition = &mut self.partitions[found];
         let Some(state) = State::read(time, *version, data) else { return false };
         if partition.state.as_ref().is_some_and(|old| old.version >= state.version) {
-            // Either told by another server before, or a topic of that name came anew.
+            // Either another server reported it before, or a topic of that name was created again.
             let again = partition.state.as_ref().map(|old| State { time, ..old.clone() });
             partition.deleted |= state.version == 0 && again.as_ref() != Some(&state);
             return false;

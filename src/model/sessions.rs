@@ -18,7 +18,7 @@ pub struct Open {
     pub call: SessionCall,
     /// When.
     pub since: Time,
-    /// The last write that somebody had been told of by then.
+    /// The last write that was answered by then.
     pub acknowledged: Zxid,
     /// What had been decided by then, when the server that was asked could learn of all that: when it is of the
     /// newest epoch. One that a deposed leader has not let go is not (ZOOKEEPER-1675).
@@ -31,7 +31,7 @@ struct Client {
     session: i64,
     /// The server that it is, or was last, attached to.
     server: NodeId,
-    /// The last transaction that it was told of.
+    /// The last transaction that it has seen.
     seen: Zxid,
     open: VecDeque<Open>,
 }
@@ -41,7 +41,7 @@ struct Client {
 pub struct Answered {
     /// The request; `None` when another one was to be answered.
     pub open: Option<Open>,
-    /// The last transaction that the client had been told of before.
+    /// The last transaction that the client had seen before.
     pub seen: Zxid,
 }
 
@@ -54,7 +54,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// A client, and the server that it is attached to: those whom what it was told is about.
+    /// A client, and the server that it is attached to.
     pub fn pair(&self, node: NodeId) -> Vec<NodeId> {
         let server = self.clients.get(&node).map(|client| client.server);
         std::iter::once(node).chain(server).collect()

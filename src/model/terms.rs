@@ -23,7 +23,7 @@ pub enum Permission {
 /// A producer that is judged.
 #[derive(Clone, Debug)]
 pub struct ProducerTerms {
-    /// Its node; the node's name stands in its records.
+    /// Its node; the node's name is in its records.
     pub node: NodeId,
     /// The topic that it writes to.
     pub topic: Arc<str>,
@@ -59,11 +59,11 @@ pub struct TopicTerms {
     pub min_insync_replicas: u32,
     /// `unclean.leader.election.enable`
     pub unclean_leader_election: bool,
-    /// The replicas of each partition; empty for a topic that only [`crate::history`] knows.
+    /// The replicas of each partition; empty when they are not planned.
     pub assignment: Vec<Vec<BrokerId>>,
 }
 
-/// What the judges go by.
+/// Who takes part in a run, and what was promised.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// The names of nodes.
@@ -117,7 +117,7 @@ impl Terms {
 
     /// Whether logs in sync may disagree, and be cut where they agree. Before 2.1 (KIP-320) the release's own
     /// protocol lets them: followers cut to their high watermark (before 0.11), or ask leaders of other epochs
-    /// than they think. What is lost by it is told as lost; the way there is only counted.
+    /// than they think. What is lost by it is reported as lost; the way there is only counted.
     pub fn disagreement(&self) -> Permission {
         if self.kafka.truncation() < Truncation::Kip320 {
             Permission::Permitted

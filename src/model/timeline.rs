@@ -22,7 +22,7 @@ pub struct Entry {
     pub turn: Turn,
 }
 
-/// What can turn. Brokers and nodes go by their names.
+/// What can turn. Brokers and nodes are named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the fields are those of the observations that they come from")]

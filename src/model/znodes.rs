@@ -32,7 +32,7 @@ pub enum Did {
     Deleted,
 }
 
-/// A change that nobody had told of before.
+/// A change that was not reported before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The transaction.
@@ -136,12 +136,12 @@ fn is_quiet(quiet: &VecDeque<(Zxid, Zxid)>, from: Zxid, to: Zxid) -> bool {
 }
 
 impl Znodes {
-    /// The last transaction that was told of.
+    /// The last transaction that was reported.
     pub fn last(&self) -> Zxid {
         self.last
     }
 
-    /// What the observation at hand changed that nobody had told of before.
+    /// The change of the present observation, if it was not reported before.
     pub fn fresh(&self) -> Option<Change> {
         self.fresh
     }
@@ -231,7 +231,7 @@ impl Znodes {
         }
     }
 
-    /// Whether something may have happened behind `from` and up to `to` that nobody told of.
+    /// Whether something may have happened behind `from` and up to `to` that was not reported.
     pub fn is_quiet(&self, from: Zxid, to: Zxid) -> bool {
         is_quiet(&self.quiet, from, to)
     }

@@ -8,6 +8,8 @@ pub mod broker;
 pub mod channel;
 pub mod clients;
 pub mod session;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod zookeeper;
 
 use crate::history::Observation;

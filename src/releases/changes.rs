@@ -107,7 +107,7 @@ table! {
         "Requests of followers carry the leader epoch; a leader of another epoch refuses them, \
          and answers to an older epoch are dropped.";
     DivergenceInFetch: "divergence-in-fetch", since(2, 7, 0),
-        "KIP-595 (KAFKA-10435)", Test("divergence_is_told_in_the_fetch_response"),
+        "KIP-595 (KAFKA-10435)", Test("the_fetch_response_reports_divergence"),
         "The leader reports in the Fetch response where the logs diverge, and followers no \
          longer ask with OffsetForLeaderEpoch.";
     EpochStoredAtElection: "epoch-stored-at-election", since(2, 0, 1),
@@ -123,7 +123,8 @@ table! {
         "A broker without unclean elections halts when its leader's log ends before its own; \
          since, it truncates.";
     FailedPartitionAlone: "failed-partition-alone", since(2, 3, 0),
-        "KIP-461 (KAFKA-8346)", Scenario("rewritten_epoch"),
+        "KIP-461 (KAFKA-8346)",
+        Test("kip_461_a_follower_whose_log_ends_in_the_middle_of_a_batch_gives_the_partition_up"),
         "A follower partition that cannot append is marked as failed; before, it ended the \
          fetcher thread with all its partitions.";
     IsrByAlterPartition: "isr-by-alter-partition", since(2, 7, 0),
@@ -131,7 +132,7 @@ table! {
         "A leader asks the controller for ISR changes with AlterPartition; before, it wrote \
          them to ZooKeeper itself.";
     IsrJoinNeedsEpochStart: "isr-join-needs-epoch-start", since(2, 0, 1),
-        "KAFKA-7128", Scenario("behind_the_epoch_start"),
+        "KAFKA-7128", Test("a_stale_high_watermark_admits_no_replica_since_2_1"),
         "A replica joins the ISR only when its log reaches the start of the leader's epoch; \
          before, the high watermark was enough.";
     SilentFollowerAtEndStays: "silent-follower-at-end-stays", since(2, 1, 0),
@@ -188,7 +189,8 @@ table! {
         "KIP-380 (KAFKA-7235)", Scenario("unseen_restart"),
         "A broker has an epoch for each registration, so the controller notices a fast restart.";
     BrokerChangeWithoutPartitions: "broker-change-without-partitions", since(2, 2, 0),
-        "KAFKA-7537", Test("a_broker_that_comes_repeats_all_partitions_to_the_others_before_2_2"),
+        "KAFKA-7537",
+        Test("a_new_broker_makes_the_controller_repeat_all_partitions_to_the_others_before_2_2"),
         "UpdateMetadata about changed brokers carries no partitions to brokers that were there \
          before.";
     AlterPartitionChecksState: "alter-partition-checks-state", since(3, 3, 0),

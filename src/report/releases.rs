@@ -98,7 +98,7 @@ pub fn releases_asked(kafka: KafkaVersion, asked: Asked, style: Style) -> String
 fn exercised(out: &mut String, kafka: KafkaVersion, asked: Asked, style: Style) -> fmt::Result {
     let rows: Vec<&Row> = asked.iter().map(|change| change.row()).collect();
     let heading = format!(
-        "kafka {kafka}: the run depended on {} of {} differences between releases",
+        "kafka {kafka}: the nodes asked for {} of {} differences between releases",
         rows.len(),
         TABLE.len()
     );

@@ -44,7 +44,7 @@
 //!
 //! | table | key | value | default |
 //! |---|---|---|---|
-//! | top | `kafka` | a release, `"0.10"` to `"3.9"` | required |
+//! | top | `kafka` | a release, `"2.8.1"`, or a line, `"2.8"`: its newest release; 0.10.2 to 3.9 | required |
 //! | | `duration` | duration | required |
 //! | | `mutant` | a bug that is planted, one of [`Mutant`](crate::vocab::Mutant) | none |
 //! | `[cluster]` | `brokers` | 1 to 100 | required |

@@ -15,7 +15,7 @@ use crate::vocab::{DiskOpId, NodeId, Time, TimerId};
 
 /// What is scheduled.
 #[derive(Debug)]
-enum Event {
+enum Scheduled {
     Arrival(Arrival),
     Timer {
         node: NodeId,
@@ -78,7 +78,7 @@ pub struct Kernel<O, W> {
     pub hosts: Vec<Host>,
     /// Links and connections.
     pub network: Network,
-    queue: Queue<Event>,
+    queue: Queue<Scheduled>,
     timers: IdMap<TimerPlace>,
     observations: PhantomData<fn(O)>,
 }
@@ -114,10 +114,10 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         self.now = time;
         self.events += 1;
         Some(match event {
-            Event::Arrival(arrival) => self.arrived(arrival),
-            Event::Timer { node, id, token } => self.timer_due(node, id, token),
-            Event::DiskDone { node, incarnation, op } => self.disk_done(node, incarnation, op),
-            Event::Flush { node, incarnation } => {
+            Scheduled::Arrival(arrival) => self.arrived(arrival),
+            Scheduled::Timer { node, id, token } => self.timer_due(node, id, token),
+            Scheduled::DiskDone { node, incarnation, op } => self.disk_done(node, incarnation, op),
+            Scheduled::Flush { node, incarnation } => {
                 let host = self.host(node);
                 if host.incarnation == incarnation && host.is_running && !host.is_paused {
                     return Some(self.flush(node));
@@ -140,7 +140,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
     /// Puts what the network wants to happen into the queue.
     pub fn schedule(&mut self, due: impl IntoIterator<Item = Due>) {
         for (time, arrival) in due {
-            self.queue.push(time, Event::Arrival(arrival));
+            self.queue.push(time, Scheduled::Arrival(arrival));
         }
     }
 
@@ -152,7 +152,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Effect::Close(conn) => Outgoing::Close(conn),
             Effect::Exit => Outgoing::Exit,
             Effect::SetTimer { id, at, token } => {
-                let key = self.queue.push(at.max(self.now), Event::Timer { node, id, token });
+                let key = self.queue.push(at.max(self.now), Scheduled::Timer { node, id, token });
                 self.timers.insert(id.0, TimerPlace { node, key: Some(key) });
                 return Life::On;
             }
@@ -170,7 +170,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
                 let host = self.host(node);
                 let incarnation = host.incarnation;
                 if let Some(done_at) = host.use_disk(now, op, request) {
-                    self.queue.push(done_at, Event::DiskDone { node, incarnation, op });
+                    self.queue.push(done_at, Scheduled::DiskDone { node, incarnation, op });
                 }
                 return Life::On;
             }
@@ -193,7 +193,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         host.outbox.push_back((ready, outgoing));
         if host.outbox.len() == 1 {
             let incarnation = host.incarnation;
-            self.queue.push(ready, Event::Flush { node, incarnation });
+            self.queue.push(ready, Scheduled::Flush { node, incarnation });
         }
         life
     }
@@ -227,7 +227,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             let ready = *ready;
             if ready > now {
                 let incarnation = self.host(node).incarnation;
-                self.queue.push(ready, Event::Flush { node, incarnation });
+                self.queue.push(ready, Scheduled::Flush { node, incarnation });
                 break;
             }
             let (_, outgoing) = self.host(node).outbox.pop_front().expect("it was just seen");
@@ -257,7 +257,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
     fn forget_timers(&mut self, node: NodeId) {
         let timers = &mut self.timers;
         self.queue.cancel_all(|event| match event {
-            Event::Timer { node: of, id, .. } if *of == node => {
+            Scheduled::Timer { node: of, id, .. } if *of == node => {
                 timers.remove(id.0);
                 true
             }

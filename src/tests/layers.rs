@@ -26,6 +26,18 @@ fn table(lib: &str) -> Table {
     table
 }
 
+/// What only the test files of a layer may import: the unit tests of roles run them in the substrate's world.
+const TESTS_ONLY: [(&str, &str); 1] = [("nodes", "substrate")];
+
+/// Whether a path is that of a test file: in a folder `tests` or `testing`, or `tests.rs`, `…_tests.rs`.
+fn is_test_file(path: &str) -> bool {
+    let mut folders = path.split('/').collect::<Vec<_>>();
+    let file = folders.pop().expect("a path has a last part");
+    folders.iter().any(|folder| ["tests", "testing"].contains(folder))
+        || file == "tests.rs"
+        || file.ends_with("_tests.rs")
+}
+
 /// The folders that a text names as `crate::folder`.
 fn imports(text: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
@@ -48,8 +60,10 @@ fn imports(text: &str) -> BTreeSet<&str> {
 fn wrong_ways(table: &Table, file: &SourceFile) -> Vec<String> {
     let layer = file.layer();
     let allowed = &table[layer];
+    let is_test = is_test_file(&file.path);
     let wrong = imports(&file.text).into_iter().filter(|import| {
-        table.contains_key(*import) && *import != layer && !allowed.contains(*import)
+        let tests_may = is_test && TESTS_ONLY.contains(&(layer, *import));
+        table.contains_key(*import) && *import != layer && !allowed.contains(*import) && !tests_may
     });
     wrong.map(|import| format!("{}: {layer} may not import {import}", file.path)).collect()
 }
@@ -69,6 +83,29 @@ fn imports_point_down_the_layer_table() {
     let table = real_table();
     let wrong: Vec<_> = library().iter().flat_map(|file| wrong_ways(&table, file)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Lines that declare a module of tests without `#[cfg(test)]` above.
+fn undeclared_tests(text: &str) -> Vec<String> {
+    let is_tests = |line: &str| {
+        let name = line.strip_suffix(';').and_then(|line| line.split_once("mod ")).map(|of| of.1);
+        name.is_some_and(|name| is_test_file(&format!("{name}.rs")) || name == "testing")
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let declared = |at: usize| {
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        above.into_iter().any(|line| *line == "#[cfg(test)]")
+    };
+    let wrong = (0..lines.len()).filter(|at| is_tests(lines[*at]) && !declared(*at));
+    wrong.map(|at| lines[at].to_owned()).collect()
+}
+
+#[test]
+fn test_files_are_compiled_for_tests_only() {
+    for file in library() {
+        let wrong = undeclared_tests(&file.text);
+        assert!(wrong.is_empty(), "{}: {wrong:?} without #[cfg(test)]", file.path);
+    }
 }
 
 #[test]
@@ -122,4 +159,21 @@ fn a_wrong_import_is_seen() {
             ["src/checkers/x.rs: checkers may not import nodes"]
         );
     }
+}
+
+#[test]
+fn only_test_files_of_nodes_may_import_the_substrate() {
+    let lib = "//! | 1 | `substrate` | world | — |\n//! | 1 | `nodes` | roles | — |\n\
+               //! | 2 | `cli` | verbs | nodes |\n";
+    let table = table(lib);
+    let file = |path: &str| SourceFile { path: path.into(), text: "use crate::substrate;".into() };
+    for test in ["testing/rig.rs", "broker/replica/tests/acks.rs", "tests.rs", "log_tests.rs"] {
+        assert!(wrong_ways(&table, &file(&format!("src/nodes/{test}"))).is_empty(), "{test}");
+    }
+    for product in ["src/nodes/log.rs", "src/nodes/broker/testing.rs", "src/cli/tests.rs"] {
+        assert_eq!(wrong_ways(&table, &file(product)).len(), 1, "{product}");
+    }
+    assert_eq!(undeclared_tests("mod a;\nmod log_tests;\npub mod testing;").len(), 2);
+    let declared = "#[cfg(test)]\n#[path = \"x_tests.rs\"]\nmod tests;\n#[cfg(test)]\nmod testing;";
+    assert!(undeclared_tests(declared).is_empty());
 }

@@ -8,8 +8,8 @@ use kafka_sim::scenario;
 use crate::scratch::{scratch, without_commit};
 use crate::source::root;
 
-/// The README is for people who have five minutes.
-const LINES_MAX: usize = 210;
+/// About two hundred lines, and the failure that it begins with.
+const LINES_MAX: usize = 220;
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("there is a README")
@@ -130,7 +130,7 @@ fn a_crate_that_depends_on_this_one_needs_what_the_readme_says() {
 fn the_scenario_is_right() {
     let text = readme();
     let blocks = blocks(&text, "toml");
-    let scenario = blocks.iter().find(|block| block.contains("\nkafka = ")).expect("a scenario");
+    let scenario = blocks.iter().find(|block| block.starts_with("kafka = ")).expect("a scenario");
     scenario::parse("README.toml", scenario).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 

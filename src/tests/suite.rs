@@ -1,6 +1,8 @@
 //! What is checked of the whole: structure, style, command line, README, conformance.
 #![expect(clippy::disallowed_methods, reason = "tests read the source tree and start the binary")]
 
+use kafka_sim::{history, nodes, substrate, vocab, wire};
+
 mod circles;
 mod cli;
 mod describe_topic;
@@ -11,10 +13,16 @@ mod how_to_add;
 mod layers;
 mod matrix;
 mod mutants;
+#[path = "../nodes/testing/peer.rs"]
+#[expect(dead_code, reason = "the unit tests use the rest of it")]
+mod peer;
 mod readme;
 mod regressions;
 mod releases;
 mod replay;
+#[path = "../nodes/testing/rig.rs"]
+#[expect(dead_code, reason = "the unit tests use the rest of it")]
+mod rig;
 mod scenarios;
 mod scratch;
 mod source;

@@ -29,10 +29,10 @@ fn assert_in_order(story: &str, steps: &[&str]) {
     }
 }
 
-/// b3 comes back and joins the ISR below the start of the leader's epoch, which 2.0.1 and later forbid.
 #[test]
-fn the_differences_that_a_run_depended_on_are_listed() {
-    let listed = timeline(&["scenarios/behind_the_epoch_start.toml", "--seed", "1", "--releases"]);
+fn the_differences_between_releases_that_a_run_asked_for_are_listed() {
+    let listed = timeline(&["scenarios/idle_leader.toml", "--seed", "1", "--releases"]);
+    assert!(listed.contains("  yes  high-watermark-at-every-fetch "), "{listed}");
     assert!(listed.contains("  no   isr-join-needs-epoch-start "), "{listed}");
     assert!(!listed.contains("topics-tool"), "nothing ran kafka-topics:\n{listed}");
     pin("timeline-releases", &listed);

@@ -1,7 +1,7 @@
 //! In the end, every broker that runs is registered.
 
 use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
-use crate::model::Model;
+use crate::model::{Missing, Model};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -23,7 +23,8 @@ pub struct BrokersRegisterAgain;
 impl Checker for BrokersRegisterAgain {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = FirstCase::default();
-        for (node, unregistered) in model.unregistered() {
+        for lack in model.lacks() {
+            let Missing::Registration(node, unregistered) = lack.missing else { continue };
             cases.found(|| {
                 let (name, since) = (model.terms.name(node), unregistered.since);
                 let what = format!("{name} is not registered at the end, since {since:.3}");

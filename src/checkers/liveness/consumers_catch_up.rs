@@ -1,7 +1,7 @@
 //! In the end, readers have come to every acknowledged record, and to the high watermark.
 
 use crate::checkers::{Case, Cases, Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::{Model, Permission};
+use crate::model::{Lack, Missing, Model, Permission};
 use crate::vocab::{Offset, Time, TopicPartition};
 
 /// What is judged.
@@ -31,37 +31,36 @@ impl Checker for ConsumersCatchUp {
     }
 }
 
-/// Where a consumer waits that has not come to the high watermark, and what known_limits it.
+/// Where a consumer waits below the high watermark, and the limit of the release that keeps it there.
 struct Waiting {
     at: TopicPartition,
     position: Offset,
     what: String,
-    excuse: Option<String>,
+    limit: Option<String>,
 }
 
 impl Waiting {
     /// All of them.
     fn all(model: &Model) -> Vec<Self> {
-        let positions = model.end.positions();
-        let waiting = positions.filter_map(|(consumer, at, position)| {
-            let (leader, replica, _) = model.end.leader(at)?;
-            let (name, leader) = (model.terms.name(consumer), model.terms.broker(leader));
-            let high_watermark = replica.high_watermark;
+        let waiting = model.lacks().filter_map(|Lack { missing, limit }| {
+            let Missing::Reads(consumer, at, position, high_watermark) = missing else {
+                return None;
+            };
+            let (leader, _) = model.leader(&at)?;
+            let (name, leader) = (model.terms.name(consumer), model.terms.broker(leader.broker));
             let what = match position {
-                Some(position) if position >= high_watermark => return None,
                 Some(position) => format!("{name} waits for {at}@{position}"),
                 None => format!("{name} waits for a position in {at}"),
             };
             let what = format!("{what}, high watermark {high_watermark} of {leader}");
-            let (position, excuse) = (position.unwrap_or(0), model.asks_nobody(consumer));
-            Some(Self { at: at.clone(), position, what, excuse })
+            Some(Self { at, position: position.unwrap_or(0), what, limit })
         });
         waiting.collect()
     }
 }
 
-fn permission(excuse: Option<&String>) -> Permission {
-    excuse.map_or(Permission::Forbidden, |_| Permission::Permitted)
+fn permission(limit: Option<&String>) -> Permission {
+    limit.map_or(Permission::Forbidden, |_| Permission::Permitted)
 }
 
 /// The first reader that is behind, and whether that is permitted.
@@ -72,23 +71,23 @@ fn behind(model: &Model, end: Time) -> (Permission, Option<Evidence>) {
         let Some((at, offset, producer, record)) = &reader.behind.first else { continue };
         let mut consumers = terms.consumers.iter().map(|consumer| consumer.node);
         let consumer = consumers.find(|node| terms.name(*node) == reader.name);
-        let excuse = consumer.and_then(|consumer| model.asks_nobody(consumer));
+        let limit = consumer.and_then(|consumer| model.knows_no_running_broker(consumer));
         count += reader.behind.len();
-        cases.found(permission(excuse.as_ref()), || {
+        cases.found(permission(limit.as_ref()), || {
             let (name, producer) = (&reader.name, &model.ledger.accounts()[*producer].name);
             let what =
                 format!("{name} has not come to record {record} of {producer} at {at}@{offset}");
             let because = waiting.iter().map(|waiting| waiting.what.clone());
-            Case::new(at, end, what).from_offset(*offset).because(because).because(excuse)
+            Case::new(at, end, what).from_offset(*offset).because(because).because(limit)
         });
     }
     if let (permission, Verdict::Violated(Evidence::Case(case))) = cases.verdict() {
         return (permission, Some(Evidence::Case(Case { count, ..case })));
     }
     let mut cases = Cases::default();
-    for Waiting { at, position, what, excuse } in waiting {
-        cases.found(permission(excuse.as_ref()), || {
-            Case::new(&at, end, what).from_offset(position).because(excuse)
+    for Waiting { at, position, what, limit } in waiting {
+        cases.found(permission(limit.as_ref()), || {
+            Case::new(&at, end, what).from_offset(position).because(limit)
         });
     }
     match cases.verdict() {
@@ -100,7 +99,8 @@ fn behind(model: &Model, end: Time) -> (Permission, Option<Evidence>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::{Story, leading, rejects};
+    use crate::checkers::testing::{Story, rejects};
+    use crate::history::Election;
 
     #[test]
     fn a_reader_at_the_end_is_accepted_and_one_before_it_is_rejected() {
@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn a_consumer_below_the_high_watermark_is_rejected_whatever_lies_there() {
         let mut story = Story::default();
-        story.final_log(0..0).final_replica(1, leading(100, 100, &[1])).position(Some(77));
+        story.created(&[1]).elected(1, 0, &[1], Election::New).became_leader(1, 0, 100);
+        story.isr_known(1, &[1], 1).high_watermark(1, 100).final_log(0..0);
+        let mut reached = story.clone();
+        story.position_reset(77);
         let text = "c0 waits for orders-0@77, high watermark 100 of b1";
         assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
         story.acknowledged(0, 80).final_record(80, 0);
@@ -129,13 +132,12 @@ mod tests {
             (evidence.to_string().as_str(), &evidence.because()[..]),
             (sentence, &[text.into()][..])
         );
-        let mut reached = Story::default();
-        reached.final_log(0..0).final_replica(1, leading(100, 100, &[1])).position(Some(100));
+        reached.position_reset(100);
         assert_eq!(reached.judgement().verdict(&PROPERTY), &Verdict::Holds);
     }
 
     #[test]
-    fn what_nobody_was_told_is_written_need_not_be_read() {
+    fn what_was_not_acknowledged_need_not_be_read() {
         let mut story = Story::default();
         story.sent(0).final_log(0..1);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);

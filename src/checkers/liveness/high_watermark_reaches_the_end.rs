@@ -1,8 +1,8 @@
 //! In the end, everything that a leader's log holds is committed.
 
 use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
-use crate::model::Model;
-use crate::vocab::{BrokerId, Offset, Time};
+use crate::model::{Missing, Model};
+use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -19,29 +19,32 @@ pub const PROPERTY: Property = Property {
 #[derive(Clone, Copy, Debug)]
 pub struct HighWatermarkReachesTheEnd;
 
+/// The in-sync replicas that the leader has not seen fetch its whole log.
+fn behind(model: &Model, at: &TopicPartition, log_end: Offset) -> Vec<BrokerId> {
+    let Some((leader, _, leading)) = model.end.leader(at) else { return Vec::new() };
+    let has_all = |id: BrokerId| {
+        let mut known = leading.followers.iter().filter(|known| known.broker == id);
+        id == leader || known.any(|known| known.log_end.is_some_and(|end| end >= log_end))
+    };
+    leading.isr.iter().copied().filter(|id| !has_all(*id)).collect()
+}
+
 impl Checker for HighWatermarkReachesTheEnd {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let (terms, mut cases) = (&model.terms, FirstCase::default());
-        for at in model.end.read() {
-            let Some((leader, replica, leading)) = model.end.leader(at) else { continue };
-            let (high_watermark, log_end) = (replica.high_watermark, replica.log_end);
-            if high_watermark >= log_end || leading.is_held_below_min_isr {
-                continue;
-            }
-            let is_behind = |id: BrokerId| {
-                let known = leading.followers.iter().find(|known| known.broker == id);
-                let known: Option<Offset> = known.and_then(|known| known.log_end);
-                id != leader && known.is_none_or(|known| known < log_end)
-            };
-            let behind = leading.isr.iter().copied().filter(|id| is_behind(*id));
+        for lack in model.lacks().filter(|lack| lack.limit.is_none()) {
+            let Missing::Commit(at, high_watermark, log_end) = lack.missing else { continue };
             cases.found(|| {
-                let name = terms.broker(leader);
+                let leader = model.leader(&at).map_or("no broker".into(), |(leader, _)| {
+                    terms.broker(leader.broker)
+                });
                 let what = format!(
-                    "{at}, led by {name}, is committed up to {high_watermark} of {log_end} at the \
+                    "{at}, led by {leader}, is committed up to {high_watermark} of {log_end} at the \
                      end"
                 );
-                let waits = behind.map(|id| model.progress(at, id));
-                Case::new(at, end, what).from_offset(high_watermark).because(waits)
+                let waits = behind(model, &at, log_end).into_iter();
+                let waits = waits.map(|id| model.progress(&at, id));
+                Case::new(&at, end, what).from_offset(high_watermark).because(waits)
             });
         }
         PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
@@ -52,22 +55,27 @@ impl Checker for HighWatermarkReachesTheEnd {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, leading, rejects};
+    use crate::history::Election;
 
     #[test]
     fn a_high_watermark_below_the_end_is_rejected_with_who_holds_it() {
         let mut story = Story::default();
-        story.final_replica(1, leading(500, 500, &[1, 2]));
+        story.created(&[1, 2]).elected(1, 0, &[1, 2], Election::New);
+        story.became_leader(1, 0, 500).isr_known(1, &[1, 2], 2).high_watermark(1, 500);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
         let mut state = leading(500, 412, &[1, 2]);
         let known = state.leading.as_mut().expect("it leads");
         (known.followers[1].log_end, known.followers[1].fetched) = (None, None);
-        story.final_replica(1, state.clone());
+        story.high_watermark(1, 412).final_replica(1, state);
         let evidence = rejects(&story, &PROPERTY);
         let text = "orders-0, led by b1, is committed up to 412 of 500 at the end";
         assert_eq!(evidence.to_string(), text);
         assert_eq!(evidence.because(), ["b2 has not fetched from b1 yet, whose log is at 500"]);
-        state.leading.as_mut().expect("it leads").is_held_below_min_isr = true;
-        story.final_replica(1, state);
-        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds, "since 3.7");
+        story.isr_known(1, &[1, 2], 3);
+        for (release, verdict) in [("3.6", false), ("3.7", true)] {
+            story.terms.kafka = release.parse().expect("a release");
+            let holds = story.judgement().verdict(&PROPERTY) == &Verdict::Holds;
+            assert_eq!(holds, verdict, "{release} holds it below min.insync.replicas");
+        }
     }
 }

@@ -9,3 +9,6 @@ pub mod high_watermark_reaches_the_end;
 pub mod partitions_are_led;
 pub mod replicas_converge;
 pub mod workload_completes;
+
+#[cfg(test)]
+mod known_limits_tests;

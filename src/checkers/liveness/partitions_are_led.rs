@@ -1,9 +1,8 @@
 //! In the end, every partition that can be led is.
 
 use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
-use crate::model::reported::ReportedState;
-use crate::model::{Model, Permission};
-use crate::vocab::{Time, TopicPartition};
+use crate::model::{Lack, Missing, Model, Permission};
+use crate::vocab::{BrokerId, Time, TopicPartition};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -22,58 +21,62 @@ pub const PROPERTY: Property = Property {
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionsAreLed;
 
-/// Why a partition is not led, and who is waited for.
-fn why_not(
-    model: &Model,
-    at: &TopicPartition,
-    written: &ReportedState,
-) -> Option<(String, Vec<String>)> {
+/// What is wrong with a partition that is led by `by` or by no broker, and why.
+fn case(model: &Model, at: &TopicPartition, by: Option<BrokerId>) -> (String, Vec<String>) {
     let terms = &model.terms;
-    let epoch = written.leader_epoch;
-    let Some(leader) = written.leader else {
-        let running: Vec<_> = written.isr.iter().copied().filter(|id| model.runs(*id)).collect();
-        if !written.isr.is_empty() && running.is_empty() {
-            return None;
-        }
-        let (isr, running) = (terms.broker_names(&written.isr), terms.broker_names(&running));
-        let waits = match (&isr[..], &running[..]) {
-            ([], _) => "nobody was ever elected".into(),
+    let state = model.reported.of(at).cloned().unwrap_or_default();
+    let epoch = state.leader_epoch;
+    let as_written = state.leader.map(|leader| terms.broker(leader));
+    if let Some(id) = by {
+        let what = format!("{at} is led by {} at the end, not as written", terms.broker(id));
+        let written = as_written.map(|name| format!("{name} was made its leader in epoch {epoch}"));
+        return (what, vec![written.unwrap_or_else(|| format!("epoch {epoch} has no leader"))]);
+    }
+    let Some((leader, name)) = state.leader.zip(as_written) else {
+        let running: Vec<_> = state.isr.iter().copied().filter(|id| model.runs(*id)).collect();
+        let (isr, running) = (terms.broker_names(&state.isr), terms.broker_names(&running));
+        let waits = match &isr[..] {
+            [] => "no leader was ever elected".into(),
             _ => format!("of its in-sync replicas {}, {} runs", isr.join(" "), running.join(" ")),
         };
-        let mut because = vec![waits];
-        for (node, unregistered) in model.unregistered() {
-            let (name, since) = (terms.name(node), unregistered.since);
-            because.push(format!("{name} is not registered, since {since:.3}"));
-        }
-        return Some((format!("{at} has no leader at the end"), because));
+        let unregistered = model.unregistered().map(|(node, unregistered)| {
+            format!("{} is not registered, since {:.3}", terms.name(node), unregistered.since)
+        });
+        let because = std::iter::once(waits).chain(unregistered).collect();
+        return (format!("{at} has no leader at the end"), because);
     };
-    let name = terms.broker(leader);
     if !model.runs(leader) {
         let because = vec![format!("{name} was made leader in epoch {epoch} and is down")];
-        return Some((format!("{at} has no leader at the end"), because));
+        return (format!("{at} has no leader at the end"), because);
     }
-    let replica = model.end.replica(at, leader)?;
-    replica.leading.is_none().then(|| {
-        let known = replica.leader_epoch;
-        let because = vec![format!("{name} goes by epoch {known} and does not know of {epoch}")];
-        (format!("{at} is not led at the end, though {name} was made its leader"), because)
-    })
+    let replica = model.replicas.find(at).and_then(|partition| partition.replica(leader));
+    let because = match replica.map_or(-1, |replica| replica.leader_epoch) {
+        -1 => format!("{name} has not learned that it leads epoch {epoch}"),
+        known => format!("{name} is in epoch {known} and has not learned that it leads {epoch}"),
+    };
+    let what = format!("{at} is not led at the end, though {name} was made its leader");
+    (what, vec![because])
 }
 
 impl Checker for PartitionsAreLed {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let mut cases = Cases::default();
-        for (at, written) in model.reported.created() {
-            if let Some((what, because)) = why_not(model, at, written) {
-                let leader = written.leader;
-                let excuse = leader.and_then(|id| model.unnoticed(id));
-                let permission = match excuse {
-                    Some(_) => Permission::Permitted,
-                    None => Permission::Forbidden,
-                };
-                let case = || Case::new(at, end, what).because(because).because(excuse);
-                cases.found(permission, || case().after_faults(&model.faults));
+        for Lack { missing, limit } in model.lacks() {
+            let (at, by) = match missing {
+                Missing::Leader(at) => (at, None),
+                Missing::LeaderAsWritten(at, by) => (at, Some(by)),
+                _ => continue,
+            };
+            if model.reported.of(&at).is_none() {
+                continue;
             }
+            let permission =
+                limit.as_ref().map_or(Permission::Forbidden, |_| Permission::Permitted);
+            cases.found(permission, || {
+                let (what, because) = case(model, &at, by);
+                let case = Case::new(&at, end, what).because(because).because(limit);
+                case.after_faults(&model.faults)
+            });
         }
         PROPERTY.given(cases.verdict())
     }
@@ -83,37 +86,53 @@ impl Checker for PartitionsAreLed {
 mod tests {
     use super::*;
     use crate::checkers::Verdict;
-    use crate::checkers::testing::{Story, rejects, replica};
+    use crate::checkers::testing::{Story, rejects};
     use crate::history::{Election, Life};
 
     #[test]
-    fn a_partition_that_nobody_leads_is_rejected_if_somebody_could() {
+    fn a_partition_without_a_leader_is_rejected_if_it_could_have_one() {
         let mut story = Story::default();
         story.created(&[1, 2, 3]);
         let evidence = rejects(&story, &PROPERTY);
         assert_eq!(evidence.to_string(), "orders-0 has no leader at the end");
-        assert_eq!(evidence.because(), ["nobody was ever elected"]);
-        story.elected(1, 0, &[1, 2, 3], Election::New);
+        assert_eq!(evidence.because(), ["no leader was ever elected"]);
+        story.elected(1, 0, &[1, 2, 3], Election::New).became_leader(1, 0, 0);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
         story.leader_lost(1, &[1, 2]).life(1, Life::Crashed);
         let because = rejects(&story, &PROPERTY).because();
         assert_eq!(because, ["of its in-sync replicas b1 b2, b2 runs"]);
         story.life(2, Life::PowerLost);
-        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds, "nobody may");
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds, "none may lead");
     }
 
     #[test]
     fn a_leader_that_is_down_or_does_not_know_is_none() {
         let mut story = Story::default();
-        story.created(&[1, 2]).elected(1, 4, &[1, 2], Election::Offline);
+        story.created(&[1, 2]).elected(1, 4, &[1, 2], Election::Offline).became_follower(1, 3, 2);
         let mut down = story.clone();
         down.life(1, Life::Crashed);
         let because = rejects(&down, &PROPERTY).because();
         assert_eq!(because, ["b1 was made leader in epoch 4 and is down"]);
-        story.final_replica(1, replica(10, 10));
         let evidence = rejects(&story, &PROPERTY);
         let text = "orders-0 is not led at the end, though b1 was made its leader";
         assert_eq!(evidence.to_string(), text);
-        assert_eq!(evidence.because(), ["b1 goes by epoch 4 and does not know of 4"]);
+        let because = ["b1 is in epoch 3 and has not learned that it leads 4"];
+        assert_eq!(evidence.because(), because);
+    }
+
+    #[test]
+    fn a_leader_that_is_not_the_one_that_is_written_is_rejected() {
+        let mut story = Story::default();
+        story.created(&[1, 2]).elected(2, 0, &[1, 2], Election::New).became_leader(2, 0, 0);
+        story.elected(1, 1, &[1, 2], Election::Preferred);
+        let evidence = rejects(&story, &PROPERTY);
+        assert_eq!(evidence.to_string(), "orders-0 is led by b2 at the end, not as written");
+        assert_eq!(evidence.because(), ["b1 was made its leader in epoch 1"]);
+        story.became_leader(1, 1, 0);
+        assert_eq!(
+            story.judgement().verdict(&PROPERTY),
+            &Verdict::Holds,
+            "the newest epoch counts"
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! In the end, all replicas of a partition that is led are in sync, as far as their brokers run.
 
+use std::collections::BTreeMap;
+
 use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
-use crate::model::{Model, Permission};
+use crate::model::{Lack, Missing, Model, Permission};
 use crate::vocab::{BrokerId, Time, TopicPartition};
 
 /// What is judged.
@@ -44,40 +46,48 @@ fn waits(model: &Model, at: &TopicPartition, missing: &[BrokerId]) -> Vec<String
     waits
 }
 
+/// A replica that is not in sync, and the limit of the release that keeps it out.
+type Out = (BrokerId, Option<String>);
+
+/// The replicas that are not in sync, by partition.
+fn missing(model: &Model) -> BTreeMap<TopicPartition, Vec<Out>> {
+    let mut partitions: BTreeMap<TopicPartition, Vec<Out>> = BTreeMap::new();
+    for Lack { missing, limit } in model.lacks() {
+        if let Missing::InSync(at, id) = missing {
+            partitions.entry(at).or_default().push((id, limit));
+        }
+    }
+    partitions
+}
+
 impl Checker for ReplicasConverge {
     fn judge(&self, model: &Model, end: Time) -> Judged {
         let (terms, mut cases) = (&model.terms, Cases::default());
-        for (at, written) in model.reported.created() {
-            let Some(leader) = written.leader else { continue };
-            let open = |id: &BrokerId| model.runs(*id) && !written.isr.contains(id);
-            let missing: Vec<_> = written.assignment.iter().copied().filter(open).collect();
-            let pending = model.end.leader(at).is_some_and(|(.., known)| known.is_isr_pending);
-            let denied = written.denied().filter(|_| pending);
-            if missing.is_empty() && denied.is_none() {
-                continue;
-            }
-            let why = |id: &BrokerId| model.stays_out(at, *id);
-            let known_limits: Vec<_> = missing.iter().filter_map(why).collect();
-            let permission = match denied.is_some() || known_limits.len() == missing.len() {
+        for (at, missing) in missing(model) {
+            let permission = match missing.iter().all(|(_, limit)| limit.is_some()) {
                 true => Permission::Permitted,
                 false => Permission::Forbidden,
             };
+            let Some((leader, _)) = model.leader(&at) else { continue };
             cases.found(permission, || {
-                let (leader, isr) = (terms.broker(leader), terms.broker_names(&written.isr));
-                let what = match &missing[..] {
-                    [] => format!("{leader} does not know that {at} has all replicas in sync"),
-                    _ => format!(
+                let leader = terms.broker(leader.broker);
+                let isr = model.reported.of(&at).map_or(&[][..], |state| &state.isr);
+                let out = |id: &BrokerId| !isr.contains(id);
+                let (ids, mut limits): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+                limits.dedup();
+                let what = if ids.iter().any(out) {
+                    format!(
                         "{at}, led by {leader}, has {} in sync at the end, not {}",
-                        isr.join(" "),
-                        terms.broker_names(&written.assignment).join(" ")
-                    ),
+                        terms.broker_names(isr).join(" "),
+                        terms.broker_names(model.assignment(&at)).join(" ")
+                    )
+                } else {
+                    format!("{leader} does not know that {at} has all replicas in sync")
                 };
-                let denied = denied.map(|since| {
-                    format!("its controller wrote that change twice, and denied it at {since:.3}")
-                });
+                let ids: Vec<_> = ids.into_iter().filter(out).collect();
                 let because =
-                    waits(model, at, &missing).into_iter().chain(denied).chain(known_limits);
-                Case::new(at, end, what).because(because).after_faults(&model.faults)
+                    waits(model, &at, &ids).into_iter().chain(limits.into_iter().flatten());
+                Case::new(&at, end, what).because(because).after_faults(&model.faults)
             });
         }
         PROPERTY.given(cases.verdict())
@@ -95,15 +105,25 @@ mod tests {
         story.judgement().verdict(&PROPERTY) == &Verdict::Holds
     }
 
+    /// A broker leads from now on, with these in sync as far as it knows.
+    fn led(story: &mut Story, broker: i32, leader_epoch: i32, isr: &[i32]) {
+        story.became_leader(broker, leader_epoch, 0).isr_known(broker, isr, 1);
+    }
+
     #[test]
     fn only_a_partition_with_all_replicas_in_sync_is_accepted() {
         let mut story = Story::default();
         story.created(&[1, 2, 3]).elected(1, 0, &[1, 2, 3], Election::New);
+        led(&mut story, 1, 0, &[1, 2, 3]);
         assert!(holds(&story));
         story.isr_changed(&[1, 2, 3], &[1, 2]);
         let lagging = "orders-0, led by b1, has b1 b2 in sync at the end, not b1 b2 b3";
         assert_eq!(rejects(&story, &PROPERTY).to_string(), lagging);
         story.elected(2, 2, &[2, 1, 3], Election::Offline);
+        led(&mut story, 2, 2, &[2, 1]);
+        let unknown = "b2 does not know that orders-0 has all replicas in sync";
+        assert_eq!(rejects(&story, &PROPERTY).to_string(), unknown);
+        story.isr_known(2, &[2, 1, 3], 2);
         assert!(holds(&story));
     }
 
@@ -111,6 +131,7 @@ mod tests {
     fn it_is_told_who_waits_for_what() {
         let mut story = Story::default();
         story.created(&[1, 2, 3]).elected(1, 0, &[1, 2], Election::New);
+        led(&mut story, 1, 0, &[1, 2]);
         let mut state = leading(500, 500, &[1, 2]);
         let known = state.leading.as_mut().expect("it leads");
         known.is_isr_pending = true;
@@ -131,9 +152,7 @@ mod tests {
         // ensemble_faults, seed 457.
         let mut story = Story::default();
         story.created(&[1, 2, 3]).elected(1, 0, &[1, 2], Election::New);
-        let mut state = leading(500, 500, &[1, 2]);
-        state.leading.as_mut().expect("it leads").is_isr_pending = true;
-        story.final_replica(1, state);
+        led(&mut story, 1, 0, &[1, 2]);
         assert_eq!(story.judgement().judged(&PROPERTY).status(), Status::NotConverged);
         story.isr_change_denied();
         let judgement = story.judgement();
@@ -147,6 +166,7 @@ mod tests {
     fn a_broker_that_was_stopped_for_good_is_not_waited_for() {
         let mut story = Story::default();
         story.created(&[1, 2, 3]).elected(1, 0, &[1, 2], Election::New);
+        led(&mut story, 1, 0, &[1, 2]);
         assert!(!holds(&story), "b3 runs, and is not in sync");
         story.life(3, Life::Crashed);
         assert!(holds(&story));
@@ -159,6 +179,7 @@ mod tests {
         // Scenario soup 2.8, seed 13: the controller dies between its write and the answer.
         let mut story = Story::default();
         story.created(&[1, 2, 3]).state_found(2, 0, &[1, 2, 3], 0);
+        led(&mut story, 2, 0, &[1, 2, 3]);
         assert!(holds(&story));
         story.isr_changed(&[1, 2, 3], &[1, 2]).state_found(2, 0, &[1, 2, 3], 0);
         assert!(!holds(&story), "what was found was read before it changed");

@@ -1,7 +1,7 @@
 //! In the end, every client operation has ended.
 
 use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
-use crate::model::{Model, Permission};
+use crate::model::{Missing, Model, Permission};
 use crate::vocab::Time;
 
 /// What is judged.
@@ -22,25 +22,25 @@ pub struct WorkloadCompletes;
 impl Checker for WorkloadCompletes {
     fn judge(&self, model: &Model, _: Time) -> Judged {
         let mut open = unended(model).peekable();
-        let first = open.peek().cloned();
-        // The evidence is of the first one, and of the first that nothing known_limits if there is one.
-        let forbidden = open.find(|(producer, _)| model.never_ends(*producer).is_none());
+        let first = open.peek().map(|(_, evidence)| evidence.clone());
+        // The evidence is of the first one that no limit of the release explains, or else of the first one.
+        let forbidden = open.find(|(limit, _)| limit.is_none()).map(|(_, evidence)| evidence);
         let permission = match (&first, &forbidden) {
             (Some(_), None) => Permission::Permitted,
             _ => Permission::Forbidden,
         };
-        let evidence = forbidden.or(first).map(|(_, evidence)| evidence);
-        PROPERTY.given((permission, Verdict::from_evidence(evidence)))
+        PROPERTY.given((permission, Verdict::from_evidence(forbidden.or(first))))
     }
 }
 
-/// The producers with operations under way, and the evidence against each.
-fn unended(model: &Model) -> impl Iterator<Item = (usize, Evidence)> {
-    model.ledger.accounts().iter().enumerate().filter_map(|(producer, account)| {
-        let unended = account.unended();
-        let op = unended.first()?;
-        let client = account.name.clone();
-        Some((producer, Evidence::Unended { client, op, count: unended.len() }))
+/// The evidence against each producer with operations under way, and the limit of the release that holds them up.
+fn unended(model: &Model) -> impl Iterator<Item = (Option<String>, Evidence)> {
+    model.lacks().filter_map(|lack| {
+        let Missing::Ends(producer) = lack.missing else { return None };
+        let account = &model.ledger.accounts()[producer];
+        let (unended, client) = (account.unended(), account.name.clone());
+        let (op, count) = (unended.first()?, unended.len());
+        Some((lack.limit, Evidence::Unended { client, op, count }))
     })
 }
 

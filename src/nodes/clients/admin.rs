@@ -388,7 +388,7 @@ mod tests {
         let admin = Admin::new(config, roster(3), Seed(1).stream("admin"));
         let mut world = World::new(admin, 3, &[]);
         let mut answers = answers.into_iter();
-        world.script = Box::new(move |_, _, request: &RequestFrame| {
+        world.fake().script = Box::new(move |_, _, request: &RequestFrame| {
             if request.api != ApiKey::CreateTopics {
                 return None;
             }
@@ -399,7 +399,7 @@ mod tests {
     }
 
     fn appear(world: &mut World<Admin>) {
-        world.partitions.push(crate::nodes::clients::fake::Partition {
+        world.fake().partitions.push(crate::nodes::clients::fake::Partition {
             leader: 2,
             epoch: 0,
             batches: Vec::new(),
@@ -418,10 +418,10 @@ mod tests {
         let asked = &request.topics[0];
         assert_eq!((asked.num_partitions, asked.replication_factor), (1, 3));
         assert_eq!(asked.configs[0].name.as_str(), "min.insync.replicas");
-        assert!(!world.exited);
+        assert!(!world.has_exited());
         appear(&mut world);
         world.run_to(700);
-        assert!(world.exited);
+        assert!(world.has_exited());
     }
 
     #[test]
@@ -436,23 +436,23 @@ mod tests {
         }
         appear(&mut world);
         world.run_to(5_500);
-        assert!(world.exited, "a topic that exists already is as good as created");
+        assert!(world.has_exited(), "a topic that exists already is as good as created");
     }
 
     #[test]
     fn topics_wait_for_all_brokers_until_the_time_limit() {
         let mut world = world(vec![Some(0)]);
-        world.down.insert(3);
+        world.crash(3);
         world.run_to(59_000);
         assert!(world.seen(ApiKey::CreateTopics).is_empty());
         world.run_to(62_000);
         assert_eq!(world.seen(ApiKey::CreateTopics).len(), 1);
         appear(&mut world);
         world.run_to(70_000);
-        assert!(!world.exited, "it still waits for broker 3");
-        world.down.clear();
+        assert!(!world.has_exited(), "it still waits for broker 3");
+        world.start_brokers();
         world.run_to(73_000);
-        assert!(world.exited);
+        assert!(world.has_exited());
     }
 
     #[test]
@@ -469,9 +469,9 @@ mod tests {
     #[test]
     fn the_controller_is_followed_when_it_moves() {
         let mut world = world(Vec::new());
-        let moved = world.metadata(11).with_controller_id(2.into());
+        let moved = world.fake().metadata(11).with_controller_id(2.into());
         let mut answers = [41, 0].into_iter();
-        world.script = Box::new(move |now, _, request: &RequestFrame| match request.api {
+        world.fake().script = Box::new(move |now, _, request: &RequestFrame| match request.api {
             ApiKey::CreateTopics => Some(result(answers.next().unwrap())),
             ApiKey::Metadata if now > Time::from_millis(50) => {
                 Some(Answer::body(ResponseKind::Metadata(moved.clone())))

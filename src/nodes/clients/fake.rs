@@ -1,6 +1,9 @@
-//! A cluster of fake brokers on a network of one millisecond, to drive a client in unit tests.
+//! Scripted brokers and a scripted ZooKeeper for the unit tests of clients, on links of one millisecond.
 
+use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +22,11 @@ use kafka_protocol::messages::{
 };
 
 use super::protocol::{text, topic_name};
-use super::{Admin, Consumer, Producer, Topics};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
-use crate::vocab::step::{Closed, Effect, Input};
-use crate::vocab::{Clock, ConnId, NodeId, Roster, Time, TimerId, Zxid};
+use crate::nodes::testing::{Entry, Rig, Role, steady};
+use crate::vocab::step::Input;
+use crate::vocab::{Clock, ConnId, NodeId, Roster, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Reader;
 use crate::wire::kafka::{MAX_FRAME_BYTES, RequestFrame, decode_request, encode_response};
@@ -32,39 +35,9 @@ use crate::wire::zookeeper::{
     Code, ConnectRequest, ConnectResponse, Reply, Request, RequestHeader, Stat,
 };
 
-pub const MS: Duration = Duration::from_millis(1);
 pub const TOPIC: &str = "orders";
 
-/// What can be driven.
-pub trait Role {
-    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects);
-}
-
-impl Role for Producer {
-    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
-        Self::step(self, clock, input, effects);
-    }
-}
-
-impl Role for Consumer {
-    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
-        Self::step(self, clock, input, effects);
-    }
-}
-
-impl Role for Topics {
-    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
-        Self::step(self, clock, input, effects);
-    }
-}
-
-impl Role for Admin {
-    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
-        Self::step(self, clock, input, effects);
-    }
-}
-
-/// What a fake broker does with a request, when told.
+/// What a script lets a broker do with a request.
 pub enum Answer {
     Body(Box<ResponseKind>),
     Silence,
@@ -122,40 +95,103 @@ impl Partition {
     }
 }
 
-enum Event {
-    ToClient(Input),
-    ToBroker(ConnId, Bytes),
-    Timer(TimerId, u64),
-}
-
-/// The brokers 1, 2, … (nodes 0, 1, …) and the client under test.
-pub struct World<R> {
-    pub client: R,
-    pub now: Time,
+/// What the scripted nodes share: the topic, and what clients asked.
+pub struct Fake {
     pub partitions: Vec<Partition>,
-    pub down: BTreeSet<i32>,
-    /// Brokers to which nothing gets through, nor from.
-    pub cut: BTreeSet<i32>,
+    down: BTreeSet<i32>,
     /// Errors that the next partitions of Produce requests are answered with, nothing being appended; 0 appends.
     pub produce_errors: VecDeque<i16>,
     pub script: Script,
     pub requests: Vec<(Time, i32, RequestFrame)>,
-    pub connects: Vec<(Time, i32)>,
-    /// Operations, what was consumed, and what went wrong.
-    pub observed: Vec<(Time, ClientObservation)>,
-    /// How the client got there: what it asked, learned and sent.
-    pub told: Vec<(Time, ClientObservation)>,
-    pub exited: bool,
     pub brokers: i32,
     /// What was read from ZooKeeper.
     pub reads: Vec<String>,
     /// Connections on which a session was made.
     greeted: BTreeSet<ConnId>,
-    effects: Effects,
-    queue: BTreeMap<(Time, u64), Event>,
-    timers: BTreeMap<TimerId, (Time, u64)>,
-    conns: BTreeMap<ConnId, (i32, Frames)>,
-    order: u64,
+}
+
+/// A broker, or ZooKeeper, which has the number after the last broker's.
+struct FakeNode {
+    id: i32,
+    fake: Rc<RefCell<Fake>>,
+    frames: BTreeMap<ConnId, Frames>,
+    /// Responses that wait for their time, by the token of their timer.
+    later: BTreeMap<u64, (ConnId, Bytes)>,
+    tokens: u64,
+}
+
+impl Role for FakeNode {
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match input {
+            Input::Accepted { conn, .. } => {
+                self.frames.insert(conn, Frames::new(MAX_FRAME_BYTES));
+            }
+            Input::Received { conn, bytes } => {
+                self.frames.get_mut(&conn).expect("it was accepted").push(bytes);
+                while let Some(frames) = self.frames.get_mut(&conn)
+                    && let Some(payload) = frames.pop().expect("clients send frames")
+                {
+                    self.serve(clock.now, conn, payload, effects);
+                }
+            }
+            Input::Closed { conn, .. } => _ = self.frames.remove(&conn),
+            Input::Timer { token, .. } => {
+                let (conn, bytes) = self.later.remove(&token).expect("a response waits");
+                if self.frames.contains_key(&conn) {
+                    effects.send(conn, bytes);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl FakeNode {
+    fn serve(&mut self, now: Time, conn: ConnId, payload: Bytes, effects: &mut Effects) {
+        let mut fake = self.fake.borrow_mut();
+        if self.id > fake.brokers {
+            return effects.send(conn, fake.zookeeper(conn, payload));
+        }
+        let request = decode_request(payload).expect("clients speak Kafka");
+        fake.requests.push((now, self.id, request.clone()));
+        let (body, delay) = match (fake.script)(now, self.id, &request) {
+            Some(Answer::Body(body)) => (Some(*body), Duration::ZERO),
+            Some(Answer::Silence) => (None, Duration::ZERO),
+            Some(Answer::Close) => {
+                self.frames.remove(&conn);
+                return effects.close(conn);
+            }
+            None => fake.answer(self.id, &request),
+        };
+        let Some(body) = body else { return };
+        let RequestFrame { api, version, correlation_id, .. } = request;
+        self.tokens += 1;
+        self.later
+            .insert(self.tokens, (conn, encode_response(api, version, correlation_id, &body)));
+        effects.timer(now + delay, self.tokens);
+    }
+}
+
+/// The brokers 1, 2, … (nodes 0, 1, …), ZooKeeper, and the client under test.
+pub struct World<R> {
+    rig: Rig,
+    fake: Rc<RefCell<Fake>>,
+    client: NodeId,
+    role: std::marker::PhantomData<R>,
+}
+
+impl<R> Deref for World<R> {
+    type Target = Rig;
+
+    fn deref(&self) -> &Rig {
+        &self.rig
+    }
+}
+
+impl<R> DerefMut for World<R> {
+    fn deref_mut(&mut self) -> &mut Rig {
+        &mut self.rig
+    }
 }
 
 /// The brokers 1, 2, … and after them the one server of ZooKeeper.
@@ -172,198 +208,139 @@ pub fn all_nodes(brokers: i32) -> Vec<NodeId> {
     (0..brokers as u16).map(NodeId).collect()
 }
 
+fn node(id: i32) -> NodeId {
+    NodeId(id as u16 - 1)
+}
+
 impl<R: Role> World<R> {
-    /// `leaders` of the partitions of `orders`.
+    /// `leaders` of the partitions of `orders`. The client is not started.
     pub fn new(client: R, brokers: i32, leaders: &[i32]) -> Self {
         let partition =
             |&leader: &i32| Partition { leader, epoch: 0, batches: Vec::new(), start: 0, end: 0 };
-        Self {
-            client,
-            now: Time::ZERO,
+        let fake = Rc::new(RefCell::new(Fake {
             partitions: leaders.iter().map(partition).collect(),
             down: BTreeSet::new(),
-            cut: BTreeSet::new(),
             produce_errors: VecDeque::new(),
             script: Box::new(|_, _, _| None),
             requests: Vec::new(),
-            connects: Vec::new(),
-            observed: Vec::new(),
-            told: Vec::new(),
-            exited: false,
             brokers,
             reads: Vec::new(),
             greeted: BTreeSet::new(),
-            effects: Effects::default(),
-            queue: BTreeMap::new(),
-            timers: BTreeMap::new(),
-            conns: BTreeMap::new(),
-            order: 0,
+        }));
+        let mut rig = Rig::new(steady(Duration::from_millis(1)));
+        for id in 1..=brokers + 1 {
+            let fake = fake.clone();
+            rig.run(&format!("n{id}"), move || FakeNode {
+                id,
+                fake: fake.clone(),
+                frames: BTreeMap::new(),
+                later: BTreeMap::new(),
+                tokens: 0,
+            });
         }
+        let mut client = Some(client);
+        let client = rig.add("client", move || client.take().expect("it starts once"));
+        Self { rig, fake, client, role: std::marker::PhantomData }
     }
 
-    fn at(&mut self, at: Time, event: Event) -> (Time, u64) {
-        self.order += 1;
-        self.queue.insert((at, self.order), event);
-        (at, self.order)
+    /// What the brokers have, answer and were asked.
+    pub fn fake(&self) -> RefMut<'_, Fake> {
+        self.fake.borrow_mut()
     }
 
-    pub fn input(&mut self, input: Input) {
-        let clock = Clock { now: self.now, wall_ms: self.now.as_millis() as i64 };
-        self.client.step(clock, input, &mut self.effects);
-        let effects: Vec<_> = self.effects.drain().collect();
-        for effect in effects {
-            self.apply(effect);
-        }
+    pub fn client(&self) -> &R {
+        self.rig.role(self.client)
+    }
+
+    pub fn has_exited(&self) -> bool {
+        !self.rig.is_running(self.client)
     }
 
     pub fn start(&mut self) {
-        self.input(Input::Start(BTreeMap::new()));
+        self.rig.start(self.client);
     }
 
-    fn apply(&mut self, effect: Effect<Observation>) {
-        let soon = self.now + MS;
-        match effect {
-            Effect::Connect { conn, to } => {
-                let id = i32::from(to.0) + 1;
-                self.connects.push((self.now, id));
-                if self.down.contains(&id) {
-                    let input = Input::Closed { conn, why: Closed::Refused };
-                    self.at(soon, Event::ToClient(input));
-                } else if !self.cut.contains(&id) {
-                    self.conns.insert(conn, (id, Frames::new(MAX_FRAME_BYTES)));
-                    self.at(soon, Event::ToClient(Input::Opened(conn)));
-                }
-            }
-            Effect::Send { conn, bytes } => {
-                self.at(soon, Event::ToBroker(conn, bytes));
-            }
-            Effect::Close(conn) => {
-                self.conns.remove(&conn);
-            }
-            Effect::SetTimer { id, at, token } => {
-                assert!(at >= self.now, "a timer in the past");
-                let key = self.at(at, Event::Timer(id, token));
-                self.timers.insert(id, key);
-            }
-            Effect::CancelTimer(id) => {
-                if let Some(key) = self.timers.remove(&id) {
-                    self.queue.remove(&key);
-                }
-            }
-            Effect::Observe(Observation::Client(observation)) => {
-                let list = match &observation {
-                    ClientObservation::LeadersAsked { .. }
-                    | ClientObservation::LeaderLearned { .. }
-                    | ClientObservation::BatchSent { .. } => &mut self.told,
-                    _ => &mut self.observed,
-                };
-                list.push((self.now, observation));
-            }
-            Effect::Observe(Observation::Session(_)) => {}
-            Effect::Exit => self.exited = true,
-            other => panic!("a client has no use for {other:?}"),
-        }
+    /// Asks the client to end in an orderly way.
+    pub fn shut_down(&mut self) {
+        self.rig.shutdown(self.client);
     }
 
     /// Lets time pass until `ms` milliseconds after the start.
     pub fn run_to(&mut self, ms: u64) {
-        let end = Time::from_millis(ms);
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
-            let ((at, _), event) = entry.remove_entry();
-            self.now = at;
-            if self.exited {
-                continue;
-            }
-            match event {
-                Event::ToClient(input) => {
-                    if !self.is_cut(&input) {
-                        self.input(input);
-                    }
-                }
-                Event::ToBroker(conn, bytes) => self.serve(conn, bytes),
-                Event::Timer(id, token) => {
-                    self.timers.remove(&id);
-                    self.input(Input::Timer { id, token });
-                }
-            }
-        }
-        self.now = end;
+        self.rig.run_to(Time::from_millis(ms));
     }
 
     /// The client does nothing until `ms`: what is due before comes then.
     pub fn pause_to(&mut self, ms: u64) {
-        let end = Time::from_millis(ms);
-        let later = self.queue.split_off(&(end, 0));
-        let due = std::mem::replace(&mut self.queue, later);
-        for ((_, order), event) in due {
-            if let Event::Timer(id, _) = event {
-                self.timers.insert(id, (end, order));
-            }
-            self.queue.insert((end, order), event);
-        }
-        self.now = end;
+        self.rig.pause(self.client);
+        self.run_to(ms);
+        self.rig.resume(self.client);
     }
 
-    fn is_cut(&self, input: &Input) -> bool {
-        let (Input::Opened(conn) | Input::Received { conn, .. }) = input else { return false };
-        self.conns.get(conn).is_none_or(|(id, _)| self.cut.contains(id))
-    }
-
-    /// The broker's process ends.
+    /// A broker's process ends.
     pub fn crash(&mut self, id: i32) {
-        self.down.insert(id);
-        let dead: Vec<_> =
-            self.conns.iter().filter(|(_, (to, _))| *to == id).map(|(conn, _)| *conn).collect();
-        for conn in dead {
-            self.conns.remove(&conn);
-            let input = Input::Closed { conn, why: Closed::Reset };
-            self.at(self.now + MS, Event::ToClient(input));
-        }
+        self.fake().down.insert(id);
+        self.rig.crash(node(id));
     }
 
-    fn serve(&mut self, conn: ConnId, bytes: Bytes) {
-        let Some((id, frames)) = self.conns.get_mut(&conn) else { return };
-        let id = *id;
-        if self.cut.contains(&id) {
-            return;
-        }
-        frames.push(bytes);
-        let mut payloads = Vec::new();
-        while let Some(payload) = frames.pop().unwrap() {
-            payloads.push(payload);
-        }
-        for payload in payloads {
-            if id > self.brokers {
-                let reply = self.coordinate(conn, payload);
-                let input = Input::Received { conn, bytes: reply };
-                self.at(self.now + MS, Event::ToClient(input));
-                continue;
-            }
-            let request = decode_request(payload).unwrap();
-            self.requests.push((self.now, id, request.clone()));
-            let answer = (self.script)(self.now, id, &request);
-            let (body, delay) = match answer {
-                Some(Answer::Body(body)) => (Some(*body), Duration::ZERO),
-                Some(Answer::Silence) => (None, Duration::ZERO),
-                Some(Answer::Close) => {
-                    let input = Input::Closed { conn, why: Closed::Eof };
-                    self.at(self.now + MS, Event::ToClient(input));
-                    self.conns.remove(&conn);
-                    return;
-                }
-                None => self.answer(id, &request),
-            };
-            if let Some(body) = body {
-                let RequestFrame { api, version, correlation_id, .. } = request;
-                let bytes = encode_response(api, version, correlation_id, &body);
-                let input = Input::Received { conn, bytes };
-                self.at(self.now + MS + delay, Event::ToClient(input));
-            }
-        }
+    /// Every broker that is down starts again.
+    pub fn start_brokers(&mut self) {
+        let down = std::mem::take(&mut self.fake().down);
+        down.into_iter().for_each(|id| _ = self.rig.start(node(id)));
     }
 
+    /// Nothing gets through between the client and a broker any more.
+    pub fn cut(&mut self, id: i32) {
+        self.rig.separate(self.client, node(id));
+    }
+
+    fn observations_of_client(&self) -> Vec<(Time, ClientObservation)> {
+        let seen = self.rig.observations().filter_map(|(at, _, observation)| match observation {
+            Observation::Client(observation) => Some((at, observation.clone())),
+            _ => None,
+        });
+        seen.collect()
+    }
+
+    /// Operations, what was consumed, and what went wrong.
+    pub fn observed(&self) -> Vec<(Time, ClientObservation)> {
+        self.observations_of_client().into_iter().filter(|(_, seen)| !is_detail(seen)).collect()
+    }
+
+    /// How the client got there: what it asked, learned and sent.
+    pub fn details(&self) -> Vec<(Time, ClientObservation)> {
+        self.observations_of_client().into_iter().filter(|(_, seen)| is_detail(seen)).collect()
+    }
+
+    /// When the client connected to which broker.
+    pub fn connects(&self) -> Vec<(Time, i32)> {
+        let connects = self.rig.journal().iter().filter_map(|(at, _, entry)| match entry {
+            Entry::Connecting { to, .. } => Some((*at, i32::from(to.0) + 1)),
+            _ => None,
+        });
+        connects.collect()
+    }
+
+    /// The requests of one API so far: when, to which broker, what.
+    pub fn seen(&self, api: kafka_protocol::messages::ApiKey) -> Vec<(u64, i32, RequestFrame)> {
+        let fake = self.fake();
+        let of_api = fake.requests.iter().filter(|(_, _, request)| request.api == api);
+        of_api.map(|(at, id, request)| (at.as_millis(), *id, request.clone())).collect()
+    }
+}
+
+fn is_detail(observation: &ClientObservation) -> bool {
+    matches!(
+        observation,
+        ClientObservation::LeadersAsked { .. }
+            | ClientObservation::LeaderLearned { .. }
+            | ClientObservation::BatchSent { .. }
+    )
+}
+
+impl Fake {
     /// What a ZooKeeper server with the brokers' and partitions' znodes answers.
-    fn coordinate(&mut self, conn: ConnId, payload: Bytes) -> Bytes {
+    fn zookeeper(&mut self, conn: ConnId, payload: Bytes) -> Bytes {
         if self.greeted.insert(conn) {
             let request = ConnectRequest::decode(payload).unwrap();
             return ConnectResponse {
@@ -520,11 +497,5 @@ impl<R: Role> World<R> {
             .with_name(topic_name(TOPIC))
             .with_partitions(answers.collect());
         ResponseKind::ListOffsets(ListOffsetsResponse::default().with_topics(vec![topic]))
-    }
-
-    /// The requests of one API so far: when, to which broker, what.
-    pub fn seen(&self, api: kafka_protocol::messages::ApiKey) -> Vec<(u64, i32, &RequestFrame)> {
-        let of_api = self.requests.iter().filter(|(_, _, request)| request.api == api);
-        of_api.map(|(at, id, request)| (at.as_millis(), *id, request)).collect()
     }
 }

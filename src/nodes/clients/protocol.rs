@@ -165,7 +165,7 @@ pub struct ApiVersions {
     /// Metadata
     pub metadata: i16,
     /// OffsetForLeaderEpoch; `None` before 2.3 (KAFKA-7747), where consumers neither ask for the end of an
-    /// epoch nor tell the one they know
+    /// epoch nor send the one they know
     pub offset_for_leader_epoch: Option<i16>,
     /// CreateTopics
     pub create_topics: i16,

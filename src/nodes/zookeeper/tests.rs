@@ -1,19 +1,19 @@
-//! A server with a disk and a clock that only the test moves, and the tests of the whole of it.
+//! A server in the substrate's world, and one peer that plays all its clients. The test decides when fsyncs end.
 
 mod crashes;
 mod errors;
 mod server;
 mod words;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::*;
 use crate::history::{Observation, ZooKeeperObservation};
-use crate::vocab::step::{Closed, DiskRequest, Effect, FileName, Input};
-use crate::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Stream, Time, TimerId, Zxid};
+use crate::nodes::testing::{Entry, Peer, Rig, steady};
+use crate::vocab::step::{DiskRequest, FileName};
+use crate::vocab::{ConnId, NodeId, Seed, Stream, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
@@ -23,151 +23,139 @@ use crate::wire::zookeeper::{
 
 const TICK_MS: u32 = 1_000;
 
-/// A server with a disk whose fsyncs end when the test says so.
-struct Harness {
-    config: Config,
-    server: ZooKeeperServer,
-    fx: Effects,
-    now: Time,
-    cache: BTreeMap<FileName, Vec<u8>>,
-    platter: BTreeMap<FileName, Vec<u8>>,
-    fsyncs: Vec<(DiskOpId, Option<FileName>)>,
-    timers: BTreeMap<(Time, TimerId), u64>,
-    arrived: BTreeMap<ConnId, Bytes>,
-    closed: Vec<ConnId>,
-    observed: Vec<ZooKeeperObservation>,
-    exited: bool,
-    conns: u64,
-}
+/// How long an fsync takes. Everything else that a test does takes less.
+const FSYNC: Duration = Duration::from_micros(200);
+const SERVER: NodeId = NodeId(0);
+const CLIENT: NodeId = NodeId(1);
+/// Nodes that do not run.
+const ABSENT: std::ops::Range<u16> = 2..4;
 
-fn new_server(config: &Config) -> ZooKeeperServer {
-    ZooKeeperServer::new(config.clone(), Seed(1).stream("ZooKeeper/c1"))
+/// A server whose fsyncs end when the test says so or time passes, and its clients.
+struct Harness {
+    rig: Rig,
 }
 
 impl Harness {
     fn new() -> Self {
-        Self::of(Config {
+        Self::seeded(Seed(1))
+    }
+
+    /// The seed says what a power loss takes.
+    fn seeded(seed: Seed) -> Self {
+        let config = Config {
             tick_ms: TICK_MS,
             extended_types: true,
             snap_count: 10,
             snapshot_piece_bytes: 100,
             ..Config::default()
-        })
+        };
+        Self::build(seed, config)
     }
 
     fn of(config: Config) -> Self {
-        let mut harness = Self {
-            server: new_server(&config),
-            config,
-            fx: Effects::default(),
-            now: Time::ZERO,
-            cache: BTreeMap::new(),
-            platter: BTreeMap::new(),
-            fsyncs: Vec::new(),
-            timers: BTreeMap::new(),
-            arrived: BTreeMap::new(),
-            closed: Vec::new(),
-            observed: Vec::new(),
-            exited: false,
-            conns: 1 << 32,
-        };
-        harness.start();
+        Self::build(Seed(1), config)
+    }
+
+    fn build(seed: Seed, config: Config) -> Self {
+        let mut world = steady(Duration::from_micros(1));
+        world.disk.fsync = FSYNC..=FSYNC;
+        let mut rig = Rig::seeded(seed, world);
+        let stream = || Seed(1).stream("ZooKeeper/c1");
+        rig.add("c1", move || ZooKeeperServer::new(config.clone(), stream()));
+        rig.run("client", Peer::default);
+        // Where the other servers of an ensemble would be.
+        ABSENT.for_each(|node| _ = rig.add(&format!("absent {node}"), Peer::default));
+        rig.start(SERVER);
+        let mut harness = Self { rig };
         harness.sync();
         harness
     }
 
-    fn start(&mut self) {
-        let pieces = |bytes: &Vec<u8>| bytes.clone().into();
-        let image = self.cache.iter().map(|(name, bytes)| (name.clone(), pieces(bytes))).collect();
-        self.step(Input::Start(image));
+    /// Lets arrive what is under way.
+    fn settle(&mut self) {
+        self.rig.run_for(Duration::from_micros(5));
     }
 
-    /// The process dies and comes back: the page cache stays, or (power loss) only the platter.
-    fn restart(&mut self, power_loss: bool) {
-        if power_loss {
-            self.cache = self.platter.clone();
+    /// The process dies and comes back: the page cache stays, or only what is on the platter.
+    fn restart(&mut self, platter_only: bool) {
+        if platter_only {
+            let disk = self.rig.disk(SERVER);
+            let kept = |file: FileName| match disk.platter(&file) {
+                Some(kept) => DiskRequest::Write { file, bytes: kept.flatten(0).into() },
+                None => DiskRequest::Delete { file },
+            };
+            let edits: Vec<_> = disk.image().into_keys().map(kept).collect();
+            edits.into_iter().for_each(|edit| self.edit(edit));
         }
-        let server = new_server(&self.config);
-        (self.server, self.fsyncs, self.timers) = (server, Vec::new(), BTreeMap::new());
-        self.start();
+        self.rig.restart(SERVER);
     }
 
-    fn step(&mut self, input: Input) {
-        let clock = Clock { now: self.now, wall_ms: 1_000_000 + self.now.as_millis() as i64 };
-        self.server.step(clock, input, &mut self.fx);
-        let effects: Vec<_> = self.fx.drain().collect();
-        for effect in effects {
-            match effect {
-                Effect::Send { conn, bytes } => {
-                    let before = self.arrived.remove(&conn).unwrap_or_default();
-                    self.arrived.insert(conn, [before, bytes].concat().into());
-                }
-                Effect::Close(conn) => self.closed.push(conn),
-                Effect::SetTimer { id, at, token } => {
-                    self.timers.insert((at, id), token);
-                }
-                Effect::CancelTimer(id) => self.timers.retain(|(_, timer), _| *timer != id),
-                Effect::Disk { op, request } => self.disk(op, request),
-                Effect::Observe(Observation::ZooKeeper(seen)) => self.observed.push(seen),
-                Effect::Exit => self.exited = true,
-                // The other servers of an ensemble are not there.
-                Effect::Connect { .. } => {}
-                other => panic!("{other:?}"),
-            }
-        }
+    /// The host loses power, and with it any part of what is not on the platter; then the process comes back.
+    fn lose_power(&mut self) {
+        self.rig.power_loss(SERVER);
+        self.rig.start(SERVER);
     }
 
-    fn disk(&mut self, op: DiskOpId, request: DiskRequest) {
-        match request {
-            DiskRequest::Append { file, bytes } => {
-                self.cache.entry(file).or_default().extend(bytes.bytes())
-            }
-            DiskRequest::Write { file, bytes } => {
-                self.cache.insert(file, bytes.to_vec());
-            }
-            DiskRequest::Rename { from, to } => {
-                for files in [&mut self.cache, &mut self.platter] {
-                    let content = files.remove(&from).unwrap();
-                    files.insert(to.clone(), content);
-                }
-            }
-            DiskRequest::Delete { file } => {
-                self.cache.remove(&file);
-                self.platter.remove(&file);
-            }
-            DiskRequest::Truncate { file, len } => {
-                self.cache.get_mut(&file).unwrap().truncate(len as usize);
-            }
-            DiskRequest::Fsync { file } => self.fsyncs.push((op, Some(file))),
-            DiskRequest::FsyncDirectory => self.fsyncs.push((op, None)),
-        }
+    /// Changes a file behind the server's back.
+    fn edit(&mut self, request: DiskRequest) {
+        self.rig.act(SERVER, |_: &mut ZooKeeperServer, _, fx| _ = fx.disk(request));
+    }
+
+    fn server(&self) -> &ZooKeeperServer {
+        self.rig.role(SERVER)
+    }
+
+    /// How many fsyncs are under way.
+    fn fsyncs(&self) -> usize {
+        let (began, ended) = self.rig.fsyncs(SERVER);
+        began - ended
     }
 
     /// Lets the oldest fsync end.
     fn sync_one(&mut self) {
-        let (op, file) = self.fsyncs.remove(0);
-        if let Some(file) = file {
-            let content = self.cache[&file].clone();
-            self.platter.insert(file, content);
-        }
-        self.step(Input::DiskDone(op));
+        assert!(self.rig.end_fsync(SERVER), "an fsync is under way");
+        self.settle();
     }
 
     fn sync(&mut self) {
-        while !self.fsyncs.is_empty() {
+        while self.fsyncs() > 0 {
             self.sync_one();
         }
     }
 
+    /// What the server observed so far.
+    fn observed(&self) -> Vec<ZooKeeperObservation> {
+        let seen = self.rig.observations().filter_map(|(_, _, observation)| match observation {
+            Observation::ZooKeeper(seen) => Some(seen.clone()),
+            _ => None,
+        });
+        seen.collect()
+    }
+
+    /// The connections that the server closed, in order.
+    fn closed(&self) -> Vec<ConnId> {
+        let closed = self.rig.journal().iter().filter_map(|(_, node, entry)| match entry {
+            Entry::Closing(conn) if *node == SERVER => Some(*conn),
+            _ => None,
+        });
+        closed.collect()
+    }
+
     fn accept(&mut self) -> ConnId {
-        self.conns += 1;
-        let conn = ConnId(self.conns);
-        self.step(Input::Accepted { conn, peer: NodeId(9) });
+        let conn = self.rig.connect(CLIENT, SERVER);
+        self.settle();
         conn
     }
 
     fn send(&mut self, conn: ConnId, bytes: Bytes) {
-        self.step(Input::Received { conn, bytes });
+        self.rig.send(CLIENT, conn, bytes);
+        self.settle();
+    }
+
+    /// The client closes a connection.
+    fn hang_up(&mut self, conn: ConnId) {
+        self.rig.hang_up(CLIENT, conn);
+        self.settle();
     }
 
     fn greet(&mut self, conn: ConnId, session: i64, password: Option<Bytes>) {
@@ -197,7 +185,7 @@ impl Harness {
 
     fn frames(&mut self, conn: ConnId) -> Vec<Bytes> {
         let mut frames = Frames::new(MAX_FRAME);
-        frames.push(self.arrived.remove(&conn).unwrap_or_default());
+        frames.push(self.rig.take(CLIENT, conn));
         std::iter::from_fn(|| frames.pop().unwrap()).collect()
     }
 
@@ -231,21 +219,13 @@ impl Harness {
         }
     }
 
+    /// Lets time pass.
     fn pass(&mut self, ms: u64) {
-        let end = self.now + Duration::from_millis(ms);
-        while let Some((&(at, id), &token)) = self.timers.first_key_value()
-            && at <= end
-        {
-            self.timers.remove(&(at, id));
-            self.now = at;
-            self.step(Input::Timer { id, token });
-            self.sync();
-        }
-        self.now = end;
+        self.rig.run_for(Duration::from_millis(ms));
     }
 
     fn state(&self) -> &Database {
-        self.server.state().unwrap()
+        self.server().state().unwrap()
     }
 }
 

@@ -69,7 +69,7 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
             (Kind::Request, None, format!("metadata: brokers {}", names.join(" ")))
         }
         // The first position replaces none.
-        PositionReset { from: None, .. } => return None,
+        PositionReset { from: None, .. } | RecordsPassed { .. } => return None,
         PositionReset { at, from: Some(from), to } => {
             let text = format!("position is reset from {from} to {to}");
             (Kind::Error, Some(at.clone()), text)

@@ -1,4 +1,4 @@
-//! A client that writes and reads all the time, and remembers what it was told.
+//! A client that writes and reads all the time, and remembers the replies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,16 +25,16 @@ enum Asked {
 
 /// What a client knows of its writes.
 #[derive(Debug, Default)]
-pub struct Told {
-    /// Paths of znodes that it was told were created, and at which zxid.
+pub struct Known {
+    /// Paths of the znodes that ZooKeeper said were created, and at which zxid.
     pub created: BTreeMap<String, Zxid>,
-    /// Values that it was told were set, by the zxid of it.
+    /// Values that ZooKeeper said were set, by their zxid.
     pub set: BTreeMap<Zxid, u64>,
-    /// When it was told of the last write.
+    /// When the last write was acknowledged.
     pub last_write_at: Option<Time>,
     /// How many sessions it has had.
     pub sessions: u32,
-    /// The most recent zxid that its session was told of.
+    /// The most recent zxid that its session has seen.
     seen: Zxid,
 }
 
@@ -44,7 +44,7 @@ pub struct Client {
     stream: Stream,
     asked: BTreeMap<u64, Asked>,
     next: u64,
-    pub told: Told,
+    pub known: Known,
 }
 
 impl Client {
@@ -56,7 +56,7 @@ impl Client {
             stream,
             asked: BTreeMap::new(),
             next: 0,
-            told: Told::default(),
+            known: Known::default(),
         }
     }
 
@@ -108,16 +108,16 @@ impl Client {
                 SessionEvent::Reply { tag, result, zxid } => {
                     let asked = self.asked.remove(&tag).expect("a request ends once");
                     if zxid != Zxid(0) {
-                        assert!(zxid >= self.told.seen, "{}: a view went back", self.name);
-                        self.told.seen = zxid;
+                        assert!(zxid >= self.known.seen, "{}: a view went back", self.name);
+                        self.known.seen = zxid;
                     }
                     self.ended(clock.now, asked, result);
                 }
                 SessionEvent::Expired => {
-                    self.told.seen = Zxid(0);
+                    self.known.seen = Zxid(0);
                     self.session.renew(clock, fx);
                 }
-                SessionEvent::Connected => self.told.sessions += 1,
+                SessionEvent::Connected => self.known.sessions += 1,
                 SessionEvent::Watch(_) | SessionEvent::Disconnected | SessionEvent::Closed => {}
             }
         }
@@ -127,12 +127,12 @@ impl Client {
         match (asked, result) {
             (Asked::Create(path), Ok(Reply::Created { path: made, stat })) => {
                 assert_eq!(*path, *made, "a reply to another request");
-                self.told.created.insert(path, stat.czxid);
-                self.told.last_write_at = Some(now);
+                self.known.created.insert(path, stat.czxid);
+                self.known.last_write_at = Some(now);
             }
             (Asked::Set(value), Ok(Reply::Stat(stat))) => {
-                self.told.set.insert(stat.mzxid, value);
-                self.told.last_write_at = Some(now);
+                self.known.set.insert(stat.mzxid, value);
+                self.known.last_write_at = Some(now);
             }
             (Asked::Create(_), Err(Code::NODE_EXISTS)) => panic!("written twice"),
             (Asked::Sync, Ok(reply)) => assert_eq!(reply, Reply::Path("/".into())),

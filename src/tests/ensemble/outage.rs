@@ -25,6 +25,6 @@ pub fn outage(tick_ms: u32, seed: u64, fault: fn(&mut Ensemble, u16)) -> (u64, u
     let led = until(&mut ensemble, &|e| e.world.observer().leaders.len() > epochs);
     let led_at = ensemble.world.now();
     let wrote = |at: Option<Time>| at.is_some_and(|at| at > led_at);
-    let all_wrote = |e: &Ensemble| (0..3).all(|client| wrote(e.client(client).told.last_write_at));
+    let all_wrote = |e: &Ensemble| (0..3).all(|client| wrote(e.client(client).known.last_write_at));
     (led, until(&mut ensemble, &all_wrote))
 }

@@ -172,9 +172,9 @@ impl Rules {
 
 impl Observer<Observation> for Rules {
     fn event(&mut self, event: &WorldEvent<'_, Observation>) {
-        let What::Observed(told) = event.what else { return };
-        self.judge.observed(event.time, event.node, told);
-        if let Observation::ZooKeeper(seen) = told {
+        let What::Observed(observation) = event.what else { return };
+        self.judge.observed(event.time, event.node, observation);
+        if let Observation::ZooKeeper(seen) = observation {
             self.observe(event.node.0, seen);
         }
     }

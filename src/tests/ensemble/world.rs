@@ -1,4 +1,4 @@
-//! Servers and clients in the simulated world, and what is done to them.
+//! Servers and clients in the rig, and what is done to them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use kafka_sim::checkers::zookeeper::sessions_expire_only_when_silent;
 use kafka_sim::checkers::zookeeper::watches_fire;
 use kafka_sim::checkers::zookeeper::znodes_are_consistent;
 use kafka_sim::checkers::zookeeper::zookeeper_histories_agree;
-use kafka_sim::checkers::{Property, Verdict};
-use kafka_sim::history::Observation;
-use kafka_sim::model::Modelled;
+use kafka_sim::checkers::{Judge, Property, Verdict};
+use kafka_sim::model::{Modelled, Terms};
 use kafka_sim::nodes::Effects;
 use kafka_sim::nodes::zookeeper::{Config, Database, ZooKeeperServer};
-use kafka_sim::substrate::{Process, World, WorldConfig};
+use kafka_sim::substrate::WorldConfig;
 use kafka_sim::vocab::step::Input;
 use kafka_sim::vocab::{Clock, NodeId, Roster, Seed, Time, Zxid};
 
 use super::client::Client;
 use super::rules::Rules;
+use crate::rig::{Rig, Role};
 
 /// What is to hold of a ZooKeeper server whatever its clients are.
 const ZOOKEEPER_PROPERTIES: [&Property; 8] = [
@@ -35,24 +35,14 @@ const ZOOKEEPER_PROPERTIES: [&Property; 8] = [
     &committed_transactions_are_durable::PROPERTY,
 ];
 
-pub enum Node {
-    Server(Box<ZooKeeperServer>),
-    Client(Box<Client>),
-}
-
-impl Process for Node {
-    type Observation = Observation;
-
+impl Role for Client {
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
-        match self {
-            Self::Server(server) => server.step(clock, input, effects),
-            Self::Client(client) => client.step(clock, input, effects),
-        }
+        Self::step(self, clock, input, effects);
     }
 }
 
 pub struct Ensemble {
-    pub world: World<Node, Rules>,
+    pub world: Rig<Rules>,
     pub servers: usize,
     clients: usize,
 }
@@ -84,30 +74,26 @@ impl Ensemble {
             roster.add(&format!("c{number}"));
         });
         let rules = Rules::new(servers, roster);
-        let mut world = World::new(seed, WorldConfig::default(), rules);
+        let mut world = Rig::observed_by(rules, seed, WorldConfig::default());
         for id in 1..=servers as u8 {
             let mut lives = 0;
             let boot = move || {
                 lives += 1;
                 let stream = seed.stream(&format!("ZooKeeper/z{id}/{lives}"));
-                Node::Server(Box::new(ZooKeeperServer::new(config(id, servers, tick_ms), stream)))
+                ZooKeeperServer::new(config(id, servers, tick_ms), stream)
             };
-            world.add_node(&format!("z{id}"), Box::new(boot));
+            world.run(&format!("z{id}"), boot);
         }
         for number in 0..clients {
             let boot = move || {
                 let nodes = (0..servers as u16).map(NodeId).collect();
                 let name = format!("c{number}");
                 let stream = seed.stream(&format!("client/{name}"));
-                Node::Client(Box::new(Client::new(&name, nodes, stream)))
+                Client::new(&name, nodes, stream)
             };
-            world.add_node(&format!("c{number}"), Box::new(boot));
+            world.run(&format!("c{number}"), boot);
         }
-        let mut ensemble = Self { world, servers, clients };
-        (0..ensemble.nodes() as u16).for_each(|node| {
-            ensemble.world.start(NodeId(node));
-        });
-        ensemble
+        Self { world, servers, clients }
     }
 
     pub fn nodes(&self) -> usize {
@@ -115,8 +101,7 @@ impl Ensemble {
     }
 
     pub fn run(&mut self, ms: u64) {
-        let until = self.world.now() + Duration::from_millis(ms);
-        self.world.run_until(until);
+        self.world.run_for(Duration::from_millis(ms));
     }
 
     pub fn crash(&mut self, server: u16) {
@@ -176,21 +161,15 @@ impl Ensemble {
     }
 
     pub fn server(&self, server: u16) -> &ZooKeeperServer {
-        match self.world.process(NodeId(server)) {
-            Some(Node::Server(server)) => server,
-            _ => panic!("server {server} does not run"),
-        }
+        self.world.role(NodeId(server))
     }
 
     pub fn client(&self, number: usize) -> &Client {
-        match self.world.process(NodeId((self.servers + number) as u16)) {
-            Some(Node::Client(client)) => client,
-            _ => panic!("client {number} does not run"),
-        }
+        self.world.role(NodeId((self.servers + number) as u16))
     }
 
     fn last_write(&self) -> Option<Time> {
-        (0..self.clients).map(|number| self.client(number).told.last_write_at).min().flatten()
+        (0..self.clients).map(|number| self.client(number).known.last_write_at).min().flatten()
     }
 
     /// Lets time pass until every server serves and every client writes again; then stops the clients.
@@ -213,7 +192,7 @@ impl Ensemble {
         for client in self.servers..self.nodes() {
             self.world.pause(NodeId(client as u16));
         }
-        // Longer than it takes whoever followed or led before to notice that it does no more.
+        // Longer than a server takes to notice that it follows or leads no more.
         self.run(4_000);
         while !(0..self.servers as u16).all(|server| self.server(server).serves()) {
             self.run(100);
@@ -228,10 +207,12 @@ impl Ensemble {
         (comparable.encode().to_vec(), state.tree.len())
     }
 
-    /// The checkers of whole runs have nothing against what servers and clients told.
-    pub fn judge_history(self) {
+    /// The checkers of whole runs have nothing against what servers and clients observed.
+    pub fn judge_history(mut self) {
         let end = self.world.now();
-        let Modelled { model, reader } = self.world.into_observer().judge;
+        let none = Modelled::new(Terms::default(), Judge::default());
+        let judge = std::mem::replace(&mut self.world.observer_mut().judge, none);
+        let Modelled { model, reader } = judge;
         let judgement = reader.finish(model, end);
         for property in ZOOKEEPER_PROPERTIES {
             let judged = judgement.find(property).expect("every property is judged");
@@ -239,7 +220,7 @@ impl Ensemble {
         }
     }
 
-    /// All servers have the same state, and in it is what clients were told. How many writes were acknowledged.
+    /// All servers have the same state, and it has what was acknowledged to clients. Returns how many writes were.
     pub fn judge_end(&self) -> usize {
         let states: Vec<&Database> =
             (0..self.servers as u16).map(|s| self.server(s).state().expect("started")).collect();
@@ -250,14 +231,14 @@ impl Ensemble {
         }
         let (mut acknowledged, mut set) = (0, BTreeMap::new());
         for number in 0..self.clients {
-            let told = &self.client(number).told;
-            for (path, zxid) in &told.created {
+            let known = &self.client(number).known;
+            for (path, zxid) in &known.created {
                 let znode = states[0].tree.get(path);
                 let found = znode.map(|znode| znode.czxid);
                 assert_eq!(found, Some(*zxid), "{path} was acknowledged");
                 acknowledged += 1;
             }
-            set.extend(told.set.iter().map(|(zxid, value)| (*zxid, *value)));
+            set.extend(known.set.iter().map(|(zxid, value)| (*zxid, *value)));
         }
         if let Some((zxid, _)) = set.last_key_value() {
             let shared = states[0].tree.get("/shared").expect("it was set");

@@ -248,7 +248,7 @@ impl Client {
         self.play(world);
         while !self.session.is_connected() {
             let (at, id) = self.timer.take().expect("it tries again");
-            let wait = at.since(world.now).max(Duration::from_millis(1));
+            let wait = at.since(world.now()).max(Duration::from_millis(1));
             world.pass(wait.as_millis() as u64);
             self.session.on_timer(world.clock(), &mut self.fx, id);
             self.play(world);

@@ -73,7 +73,7 @@ fn a_local_session_takes_no_zxid_and_is_known_to_one_server_only() {
         assert_eq!(greet(&mut world, server, wrong, None).1.expect("a refusal").session, 0);
         let elsewhere = greet(&mut world, FOLLOWERS[1], Some((id, password.clone())), None).1;
         assert_eq!(elsewhere.expect("a refusal").session, 0);
-        // Its end is nobody else's business either.
+        // The other servers do not see its end either.
         let last = ok(ask(&mut world, server, again, &Request::CloseSession));
         assert_eq!(last, written);
         assert!(world.is_closed(again));
@@ -159,14 +159,14 @@ fn a_server_without_a_leader_serves_reads_to_who_is_content_with_them() {
     ok(ask(&mut world, LEADER, conn, &create("/makes-it-global")));
     let (before, _) = open(&mut world, server);
     world.isolate(server);
-    assert!(world.is_closed(before), "it follows nobody any more");
+    assert!(world.is_closed(before), "it follows no leader any more");
     world.pass(1_900);
     assert_eq!(world.ask(server, "isro"), "null", "it has not looked for long");
     world.pass(200);
     assert_eq!(world.ask(server, "isro"), "ro");
-    let told = world.ask(server, "srvr");
-    assert!(told.contains("\nREAD-ONLY mode; serving only read-only clients\n"), "{told}");
-    assert!(told.contains("\nMode: read-only\n"), "{told}");
+    let answer = world.ask(server, "srvr");
+    assert!(answer.contains("\nREAD-ONLY mode; serving only read-only clients\n"), "{answer}");
+    assert!(answer.contains("\nMode: read-only\n"), "{answer}");
     for refused in [None, Some(false)] {
         let (conn, response) = greet(&mut world, server, None, refused);
         assert_eq!((response, world.is_closed(conn)), (None, true));

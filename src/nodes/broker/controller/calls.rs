@@ -100,7 +100,7 @@ impl Call {
         Self { op, fenced: false }
     }
 
-    /// The same, but written even by who is no controller any more.
+    /// The same, but written even when this broker is no longer the controller.
     #[must_use]
     pub fn unfenced(self) -> Self {
         Self { fenced: false, ..self }

@@ -27,7 +27,7 @@ pub struct Candidates<'a> {
     pub isr: &'a [BrokerId],
     /// Live brokers among the assignment and the in-sync replicas.
     pub live: &'a [BrokerId],
-    /// Brokers of the assignment that are shutting down in an orderly way (registered still).
+    /// Brokers of the assignment in a controlled shutdown, still registered.
     pub shutting_down: &'a [BrokerId],
 }
 
@@ -86,7 +86,7 @@ impl Candidates<'_> {
         })
     }
 
-    /// The leader is shutting down: another takes over, and who shuts down leaves the in-sync replicas.
+    /// The leader is shutting down: another replica takes over, and it leaves the ISR.
     pub fn controlled_shutdown(&self) -> Option<Choice> {
         let leaving = |id: BrokerId| self.shutting_down.contains(&id);
         let can_lead = |id: &BrokerId| self.is_live(*id) && self.isr.contains(id) && !leaving(*id);

@@ -349,7 +349,7 @@ impl Controller {
         }
     }
 
-    /// The broker registered, in a new session: sees who is the controller, or becomes it, and watches.
+    /// The broker registered, in a new session: reads which broker is the controller, or becomes it, and watches.
     pub fn session_ready(&mut self, cx: &mut Context<'_>, zk: &mut Session) {
         self.happened(cx, ControllerEvent::Reelect);
         self.forward(cx, zk);

@@ -31,7 +31,7 @@ impl Controller {
         if to.version >= 2 && request.broker_epoch != -1 && request.broker_epoch < broker.epoch {
             return refuse_controlled_shutdown(cx, to, ResponseError::StaleBrokerEpoch);
         }
-        tracing::info!(broker = %id, "shuts down in an orderly way");
+        tracing::info!(broker = %id, "controlled shutdown");
         self.known.shutting_down.insert(id);
         let acts_on = |at: &TopicPartition, one: &ControllerPartition| {
             one.replicas.contains(&id)

@@ -110,11 +110,18 @@ impl Consumer {
                 }
                 self.deliver(slot, &batch, &record, effects);
             }
-            let assigned = &mut self.assigned[slot];
-            assigned.position = Some(batch.last_offset.saturating_add(1));
-            assigned.last_epoch = batch.leader_epoch;
+            self.pass(slot, batch.last_offset.saturating_add(1), effects);
+            self.assigned[slot].last_epoch = batch.leader_epoch;
         }
         Ok(())
+    }
+
+    /// Moves the position to `to`, over records that were not delivered if there are any before it.
+    fn pass(&mut self, slot: usize, to: Offset, effects: &mut Effects) {
+        let assigned = &mut self.assigned[slot];
+        if assigned.position.replace(to) != Some(to) {
+            observe(effects, ClientObservation::RecordsPassed { at: assigned.at.clone(), to });
+        }
     }
 
     fn deliver(&mut self, slot: usize, batch: &Batch, record: &Record, effects: &mut Effects) {
@@ -191,7 +198,7 @@ impl Consumer {
         } else if end.end_offset >= position {
             assigned.phase = FetchPhase::Fetching;
             if self.config.is(Mutant::GoOnFromEpochEnd) {
-                assigned.position = Some(end.end_offset);
+                self.pass(slot, end.end_offset, effects);
             }
         } else if self.config.auto_offset_reset == ResetPolicy::None {
             self.lose_position(slot);

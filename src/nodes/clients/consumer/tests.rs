@@ -41,7 +41,7 @@ fn consumed(world: &World<Consumer>) -> Vec<(i32, i64, u64)> {
         }
         _ => None,
     };
-    world.observed.iter().filter_map(|(_, observation)| consumed(observation)).collect()
+    world.observed().iter().filter_map(|(_, observation)| consumed(observation)).collect()
 }
 
 fn resets(world: &World<Consumer>) -> Vec<(Option<i64>, i64)> {
@@ -49,7 +49,7 @@ fn resets(world: &World<Consumer>) -> Vec<(Option<i64>, i64)> {
         ClientObservation::PositionReset { from, to, .. } => Some((*from, *to)),
         _ => None,
     };
-    world.observed.iter().filter_map(|(_, observation)| reset(observation)).collect()
+    world.observed().iter().filter_map(|(_, observation)| reset(observation)).collect()
 }
 
 fn errors(world: &World<Consumer>) -> Vec<String> {
@@ -57,18 +57,18 @@ fn errors(world: &World<Consumer>) -> Vec<String> {
         ClientObservation::ProtocolError { why, .. } => Some(why.to_string()),
         _ => None,
     };
-    world.observed.iter().filter_map(|(_, observation)| error(observation)).collect()
+    world.observed().iter().filter_map(|(_, observation)| error(observation)).collect()
 }
 
 #[test]
 fn all_partitions_are_read_from_the_beginning_in_order() {
     for (version, fetch) in [(V1_0, 6), (KafkaVersion::new(2, 0), 8), (V2_1, 10), (V2_8, 12)] {
         let mut world = world(version, &[1, 2], |_| {});
-        world.partitions[0].append_records("p0", 0..3);
-        world.partitions[1].append_records("p1", 0..2);
+        world.fake().partitions[0].append_records("p0", 0..3);
+        world.fake().partitions[1].append_records("p1", 0..2);
         world.start();
         world.run_to(300);
-        world.partitions[0].append_records("p0", 3..5);
+        world.fake().partitions[0].append_records("p0", 3..5);
         world.run_to(1_000);
         let mut seen = consumed(&world);
         seen.sort_by_key(|record| record.0);
@@ -77,7 +77,7 @@ fn all_partitions_are_read_from_the_beginning_in_order() {
         assert_eq!(seen, expected, "{version}");
         assert_eq!(resets(&world), [(None, 0), (None, 0)]);
         assert_eq!(world.seen(ApiKey::Fetch)[0].2.version, fetch);
-        let ClientObservation::Consumed { producer, leader_epoch, .. } = &world.observed[2].1
+        let ClientObservation::Consumed { producer, leader_epoch, .. } = &world.observed()[2].1
         else {
             panic!("not consumed")
         };
@@ -89,10 +89,10 @@ fn all_partitions_are_read_from_the_beginning_in_order() {
 #[test]
 fn from_the_end_only_later_records_are_read() {
     let mut world = world(V2_8, &[1], |config| config.from = StartFrom::End);
-    world.partitions[0].append_records("p0", 0..3);
+    world.fake().partitions[0].append_records("p0", 0..3);
     world.start();
     world.run_to(300);
-    world.partitions[0].append_records("p0", 3..4);
+    world.fake().partitions[0].append_records("p0", 3..4);
     world.run_to(1_000);
     assert_eq!(consumed(&world), [(0, 3, 3)]);
     assert_eq!(resets(&world), [(None, 3)]);
@@ -103,7 +103,7 @@ fn nothing_is_asked_before_the_start() {
     let mut world = world(V2_8, &[1], |config| config.start = Time::from_millis(500));
     world.start();
     world.run_to(499);
-    assert!(world.connects.is_empty());
+    assert!(world.connects().is_empty());
     world.run_to(600);
     assert!(!world.seen(ApiKey::Fetch).is_empty());
 }
@@ -115,7 +115,7 @@ fn one_fetch_is_in_flight_for_each_leader() {
     world.run_to(400);
     let fetches: Vec<_> = world.seen(ApiKey::Fetch);
     assert_eq!(fetches.len(), 2, "each waits fetch.max.wait.ms for records");
-    let of = |id| fetches.iter().find(|fetch| fetch.1 == id).unwrap().2;
+    let of = |id| &fetches.iter().find(|fetch| fetch.1 == id).unwrap().2;
     let RequestKind::Fetch(request) = &of(1).body else { panic!("not Fetch") };
     assert_eq!(request.topics[0].partitions.len(), 2);
     assert_eq!((request.session_id, request.session_epoch), (0, -1));
@@ -126,8 +126,8 @@ fn one_fetch_is_in_flight_for_each_leader() {
 fn records_of_a_batch_before_the_position_are_dropped() {
     // The log starts within a batch, as after DeleteRecords: the whole batch comes, half of it counts.
     let mut world = world(V2_8, &[1], |_| {});
-    world.partitions[0].append_records("p0", 0..4);
-    world.partitions[0].start = 2;
+    world.fake().partitions[0].append_records("p0", 0..4);
+    world.fake().partitions[0].start = 2;
     world.start();
     world.run_to(300);
     assert_eq!(consumed(&world), [(0, 2, 2), (0, 3, 3)]);
@@ -142,12 +142,12 @@ fn a_position_out_of_range_is_reset_by_the_policy() {
     ] {
         // Before KIP-320 a log that was cut is noticed only so.
         let mut world = world(V1_0, &[1], |config| config.auto_offset_reset = policy);
-        world.partitions[0].append_records("p0", 0..3);
+        world.fake().partitions[0].append_records("p0", 0..3);
         world.start();
         world.run_to(300);
-        world.partitions[0].batches.clear();
-        world.partitions[0].end = 0;
-        world.partitions[0].append_records("p1", 0..1);
+        world.fake().partitions[0].batches.clear();
+        world.fake().partitions[0].end = 0;
+        world.fake().partitions[0].append_records("p1", 0..1);
         world.run_to(3_000);
         assert_eq!(resets(&world), expected, "{policy:?}");
     }
@@ -156,12 +156,12 @@ fn a_position_out_of_range_is_reset_by_the_policy() {
 #[test]
 fn a_moved_leader_is_found_by_a_metadata_refresh() {
     let mut world = world(V1_0, &[1], |_| {});
-    world.partitions[0].append_records("p0", 0..1);
+    world.fake().partitions[0].append_records("p0", 0..1);
     world.start();
     world.run_to(300);
-    world.partitions[0].leader = 2;
+    world.fake().partitions[0].leader = 2;
     world.run_to(900);
-    world.partitions[0].append_records("p0", 1..2);
+    world.fake().partitions[0].append_records("p0", 1..2);
     world.run_to(2_000);
     assert_eq!(consumed(&world), [(0, 0, 0), (0, 1, 1)]);
     assert_eq!(world.seen(ApiKey::Fetch).last().unwrap().1, 2);
@@ -181,14 +181,13 @@ fn end_of_epoch(epoch: i32, end: i64) -> Answer {
 /// which answers for epoch 0 as given.
 fn after_an_election(policy: ResetPolicy, epoch: i32, end: i64) -> World<Consumer> {
     let mut world = world(V2_3, &[1], |config| config.auto_offset_reset = policy);
-    world.partitions[0].append_records("p0", 0..3);
-    world.script = Box::new(move |_, _, request| {
+    world.fake().partitions[0].append_records("p0", 0..3);
+    world.fake().script = Box::new(move |_, _, request| {
         (request.api == ApiKey::OffsetForLeaderEpoch).then(|| end_of_epoch(epoch, end))
     });
     world.start();
     world.run_to(300);
-    let partition = &mut world.partitions[0];
-    (partition.leader, partition.epoch) = (2, 1);
+    (world.fake().partitions[0].leader, world.fake().partitions[0].epoch) = (2, 1);
     world.run_to(3_000);
     world
 }
@@ -202,9 +201,8 @@ fn a_new_leader_is_asked_whether_it_has_the_position() {
     let partition = &request.topics[0].partitions[0];
     assert_eq!((partition.current_leader_epoch, partition.leader_epoch), (1, 0));
     assert_eq!(resets(&world), [(None, 0)], "it has");
-    let RequestKind::Fetch(fetch) = &world.seen(ApiKey::Fetch).last().unwrap().2.body else {
-        panic!("not Fetch")
-    };
+    let fetches = world.seen(ApiKey::Fetch);
+    let RequestKind::Fetch(fetch) = &fetches.last().unwrap().2.body else { panic!("not Fetch") };
     let partition = &fetch.topics[0].partitions[0];
     assert_eq!((partition.fetch_offset, partition.current_leader_epoch), (3, 1));
 }
@@ -223,10 +221,10 @@ fn a_log_that_was_cut_moves_the_position_to_where_it_parted() {
 fn before_2_3_a_new_leader_is_not_asked_and_not_told_its_epoch() {
     for version in [V1_0, V2_1, KafkaVersion::new(2, 2)] {
         let mut world = world(version, &[1], |_| {});
-        world.partitions[0].append_records("p0", 0..3);
+        world.fake().partitions[0].append_records("p0", 0..3);
         world.start();
         world.run_to(300);
-        (world.partitions[0].leader, world.partitions[0].epoch) = (2, 1);
+        (world.fake().partitions[0].leader, world.fake().partitions[0].epoch) = (2, 1);
         world.run_to(2_000);
         assert!(world.seen(ApiKey::OffsetForLeaderEpoch).is_empty(), "{version}");
         let fetches = world.seen(ApiKey::Fetch);
@@ -248,9 +246,9 @@ fn fetch_answer(records: Bytes, high_watermark: i64) -> Answer {
 
 #[test]
 fn damaged_batches_and_records_above_the_high_watermark_are_observed_and_not_delivered() {
-    let mut donor = world(V2_8, &[1], |_| {});
-    donor.partitions[0].append_records("p0", 0..2);
-    let good = donor.partitions[0].batches[0].bytes.clone();
+    let donor = world(V2_8, &[1], |_| {});
+    donor.fake().partitions[0].append_records("p0", 0..2);
+    let good = donor.fake().partitions[0].batches[0].bytes.clone();
     let mut damaged = BytesMut::from(&good[..]);
     *damaged.last_mut().unwrap() ^= 1;
     for (records, high_watermark, delivered, error) in [
@@ -259,7 +257,7 @@ fn damaged_batches_and_records_above_the_high_watermark_are_observed_and_not_del
     ] {
         let mut world = world(V2_8, &[1], |_| {});
         let mut first = true;
-        world.script = Box::new(move |_, _, request| {
+        world.fake().script = Box::new(move |_, _, request| {
             let wrong = request.api == ApiKey::Fetch && std::mem::take(&mut first);
             wrong.then(|| fetch_answer(records.clone(), high_watermark))
         });
@@ -273,13 +271,13 @@ fn damaged_batches_and_records_above_the_high_watermark_are_observed_and_not_del
 #[test]
 fn a_crashed_leader_is_read_again_when_it_is_back() {
     let mut world = world(V2_8, &[1], |_| {});
-    world.partitions[0].append_records("p0", 0..1);
+    world.fake().partitions[0].append_records("p0", 0..1);
     world.start();
     world.run_to(300);
     world.crash(1);
     world.run_to(5_000);
-    world.down.clear();
-    world.partitions[0].append_records("p0", 1..2);
+    world.start_brokers();
+    world.fake().partitions[0].append_records("p0", 1..2);
     world.run_to(8_000);
     assert_eq!(consumed(&world), [(0, 0, 0), (0, 1, 1)]);
     assert_eq!(resets(&world).len(), 1);
@@ -292,12 +290,12 @@ fn a_silent_leader_is_given_up_after_the_request_timeout() {
     });
     world.start();
     world.run_to(300);
-    world.cut.insert(1);
-    let (connects, fetches) = (world.connects.len(), world.seen(ApiKey::Fetch).len());
-    world.partitions[0].leader = 2;
-    world.partitions[0].epoch = 1;
+    world.cut(1);
+    let (connects, fetches) = (world.connects().len(), world.seen(ApiKey::Fetch).len());
+    world.fake().partitions[0].leader = 2;
+    world.fake().partitions[0].epoch = 1;
     world.run_to(4_000);
-    assert!(world.connects.len() > connects);
+    assert!(world.connects().len() > connects);
     let later = world.seen(ApiKey::Fetch);
     assert!(later.len() > fetches && later.last().unwrap().1 == 2, "the new leader is asked");
 }

@@ -225,7 +225,7 @@ impl Accumulator {
             || batch.size_bytes() >= self.batch_size
     }
 
-    /// When the queued batch at `at` is given up.
+    /// When the queued batch at `at` expires.
     fn expiry(&self, queue: &Queue, at: usize, backoff: Duration) -> Time {
         let batch = &queue.batches[at];
         if let Some(delivery_timeout) = self.delivery_timeout {
@@ -312,7 +312,7 @@ impl Accumulator {
         }
         let mut next = None;
         for slot in 0..self.queues.len() {
-            // A batch that waits for another one in flight is not given up (before 2.1).
+            // A batch that waits for another one in flight does not expire (before 2.1).
             if self.queues[slot].muted && self.delivery_timeout.is_none() {
                 next = earlier(next, Some(now + config.retry_backoff.max(MILLISECOND)));
                 continue;

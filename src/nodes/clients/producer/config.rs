@@ -8,7 +8,7 @@ use crate::releases::KafkaVersion;
 use crate::releases::defaults::{self, ACKS, PRODUCER, in_force};
 use crate::vocab::{Acks, Mutant, NodeId, Time};
 
-/// From whom a producer learns who leads.
+/// Where a producer learns the leaders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Discover {
     /// From any broker, with Metadata: what Kafka's producer does.
@@ -55,7 +55,7 @@ pub struct ProducerConfig {
     pub mutant: Option<Mutant>,
     /// `bootstrap.servers`
     pub bootstrap: Vec<NodeId>,
-    /// From whom it learns who leads.
+    /// Where it learns the leaders.
     pub discover: Discover,
     /// What it sends.
     pub workload: Workload,

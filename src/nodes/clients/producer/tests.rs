@@ -59,7 +59,7 @@ fn ends(world: &World<Producer>) -> Vec<(u64, String)> {
         }
         _ => None,
     };
-    world.observed.iter().filter_map(|(_, observation)| end(observation)).collect()
+    world.observed().iter().filter_map(|(_, observation)| end(observation)).collect()
 }
 
 fn outcomes(world: &World<Producer>) -> Vec<String> {
@@ -68,6 +68,7 @@ fn outcomes(world: &World<Producer>) -> Vec<String> {
 
 fn batch_sizes(world: &World<Producer>) -> Vec<i32> {
     world
+        .fake()
         .partitions
         .iter()
         .flat_map(|p| &p.batches)
@@ -84,12 +85,12 @@ fn every_record_is_an_operation_that_ends_with_its_offset() {
         world.run_to(1_000);
         let expected: Vec<_> = (0..10).map(|n| (n, format!("ok {n}"))).collect();
         assert_eq!(ends(&world), expected, "{version}");
-        assert_eq!(world.partitions[0].values(), (0..10).collect::<Vec<_>>());
+        assert_eq!(world.fake().partitions[0].values(), (0..10).collect::<Vec<_>>());
         let produced = world.seen(ApiKey::Produce);
         assert_eq!(produced[0].2.version, api);
         let RequestKind::Produce(request) = &produced[0].2.body else { panic!("not Produce") };
         assert_eq!(request.acks, acks.wire());
-        assert!(world.client.is_idle());
+        assert!(world.client().is_idle());
     }
 }
 
@@ -98,18 +99,18 @@ fn without_acks_a_record_is_produced_when_it_is_handed_to_the_connection() {
     let mut world = with(V1_0, |config| config.acks = Acks::None);
     world.run_to(1_000);
     assert_eq!(outcomes(&world), vec!["ok -1"; 10]);
-    assert_eq!(world.partitions[0].values().len(), 10);
+    assert_eq!(world.fake().partitions[0].values().len(), 10);
 }
 
 #[test]
 fn lingering_fills_batches_and_a_full_batch_does_not_linger() {
     let mut world = with(V2_8, |config| {
-        config.linger = Duration::from_millis(45);
+        config.linger = Duration::from_millis(40);
     });
     world.run_to(1_000);
     assert_eq!(batch_sizes(&world), [5, 5]);
     let sent: Vec<_> = world.seen(ApiKey::Produce).iter().map(|request| request.0).collect();
-    assert_eq!(sent, [150, 196], "the first had to wait for metadata and a connection");
+    assert_eq!(sent, [147, 191], "the first had to wait for metadata and a connection");
 
     let mut world = with(V2_8, |config| {
         config.linger = Duration::from_secs(5);
@@ -126,8 +127,8 @@ fn lingering_fills_batches_and_a_full_batch_does_not_linger() {
 fn a_batch_follows_the_leader_after_a_metadata_refresh() {
     let mut world = with(V2_1, |config| only(config, 1));
     world.run_to(103);
-    world.partitions[0].leader = 2;
-    world.partitions[0].epoch = 1;
+    world.fake().partitions[0].leader = 2;
+    world.fake().partitions[0].epoch = 1;
     world.run_to(1_000);
     assert_eq!(outcomes(&world), ["ok 0"]);
     let to: Vec<_> = world.seen(ApiKey::Produce).iter().map(|request| request.1).collect();
@@ -150,7 +151,7 @@ fn only_an_error_found_before_the_append_is_a_failure() {
             only(config, 1);
             config.retries = retries;
         });
-        world.produce_errors.push_back(error);
+        world.fake().produce_errors.push_back(error);
         world.run_to(1_000);
         assert_eq!(outcomes(&world), [expected], "error {error} with {retries} retries");
     }
@@ -162,7 +163,7 @@ fn what_one_attempt_may_have_written_a_later_refusal_does_not_make_certain() {
         only(config, 1);
         config.retries = 1;
     });
-    world.produce_errors.extend([7, 19]);
+    world.fake().produce_errors.extend([7, 19]);
     world.run_to(1_000);
     assert_eq!(outcomes(&world), ["unknown NOT_ENOUGH_REPLICAS"]);
 }
@@ -171,7 +172,7 @@ fn what_one_attempt_may_have_written_a_later_refusal_does_not_make_certain() {
 fn a_lost_connection_is_tried_again_and_may_duplicate() {
     let mut world = with(V2_1, |config| only(config, 2));
     let mut first = true;
-    world.script = Box::new(move |_, _, request| {
+    world.fake().script = Box::new(move |_, _, request| {
         let close = request.api == ApiKey::Produce && std::mem::take(&mut first);
         close.then_some(Answer::Close)
     });
@@ -186,7 +187,7 @@ fn a_request_without_an_answer_is_unknown_when_no_retry_is_left() {
         only(config, 1);
         config.connection.request_timeout = Duration::from_millis(500);
     });
-    world.script =
+    world.fake().script =
         Box::new(|_, _, request| (request.api == ApiKey::Produce).then_some(Answer::Silence));
     world.run_to(2_000);
     assert_eq!(outcomes(&world), ["unknown NETWORK_EXCEPTION"]);
@@ -199,11 +200,11 @@ fn the_delivery_timeout_of_a_batch_in_flight_is_unknown_and_its_late_answer_chan
         config.delivery_timeout = Some(Duration::from_millis(1_000));
         config.connection.request_timeout = Duration::from_millis(3_000);
     });
-    world.script =
+    world.fake().script =
         Box::new(|_, _, request| (request.api == ApiKey::Produce).then_some(Answer::Silence));
-    world.run_to(1_102);
-    assert_eq!(outcomes(&world), [""; 0]);
     world.run_to(1_103);
+    assert_eq!(outcomes(&world), [""; 0]);
+    world.run_to(1_104);
     assert_eq!(outcomes(&world), ["unknown DELIVERY_TIMED_OUT"]);
     world.run_to(10_000);
     assert_eq!(outcomes(&world).len(), 1, "the connection's end comes later and is no second end");
@@ -212,14 +213,14 @@ fn the_delivery_timeout_of_a_batch_in_flight_is_unknown_and_its_late_answer_chan
 
 #[test]
 fn what_was_never_sent_fails_when_it_expires_in_the_accumulator() {
-    for (version, expected_ms) in [(V2_1, 2_103), (V1_0, 1_103)] {
+    for (version, expected_ms) in [(V2_1, 2_104), (V1_0, 1_104)] {
         let mut config = config(version);
         only(&mut config, 1);
         config.bootstrap = all_nodes(1);
         config.delivery_timeout = config.delivery_timeout.map(|_| Duration::from_secs(2));
         config.connection.request_timeout = Duration::from_secs(1);
         let mut world = world(config, &[2]);
-        world.cut.insert(2);
+        world.cut(2);
         world.run_to(expected_ms - 1);
         assert!(outcomes(&world).is_empty(), "{version}");
         world.run_to(expected_ms);
@@ -235,10 +236,10 @@ fn one_request_in_flight_keeps_the_order_through_retries_and_more_may_turn_it_ar
             config.acks = Acks::All;
             config.workload.interval = Duration::from_millis(1);
         });
-        world.produce_errors.extend([0, 0, 19, 0, 0, 20]);
+        world.fake().produce_errors.extend([0, 0, 19, 0, 0, 20]);
         world.run_to(2_000);
         assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));
-        let values = world.partitions[0].values();
+        let values = world.fake().partitions[0].values();
         assert_eq!(values.len(), outcomes(&world).len());
         assert!(values.len() > 90);
         values.is_sorted()
@@ -261,12 +262,12 @@ fn a_record_without_metadata_or_room_blocks_the_application_and_fails() {
         config.buffer_memory = 3 * 200;
         config.workload.stop = Some(Time::from_millis(700));
     });
-    world.script = Box::new(|now, _, request| {
+    world.fake().script = Box::new(|now, _, request| {
         let silent = request.api == ApiKey::Produce && now < Time::from_millis(500);
         silent.then_some(Answer::Silence)
     });
     world.run_to(640);
-    let invoked = world.observed.len();
+    let invoked = world.observed().len();
     assert_eq!(invoked, 6, "the fourth blocks for 500 ms and fails; only then comes the fifth");
     assert_eq!(outcomes(&world), ["failed BUFFER_EXHAUSTED"]);
 }
@@ -278,11 +279,11 @@ fn reconnecting_backs_off() {
     for broker in 1..=3 {
         world.crash(broker);
     }
-    let before = world.connects.len();
+    let before = world.connects().len();
     world.run_to(30_150);
-    let attempts = world.connects.len() - before;
+    let attempts = world.connects().len() - before;
     assert!((60..=140).contains(&attempts), "{attempts} attempts at three brokers in 30 s");
-    world.down.clear();
+    world.start_brokers();
     world.run_to(33_000);
     assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));
     assert_eq!(outcomes(&world).len(), 10);
@@ -295,7 +296,7 @@ fn records_without_a_key_spread_as_their_release_spreads_them() {
         config.workload.stop = Some(Time::from_millis(400));
         let mut world = world(config, &[1, 2, 3]);
         world.run_to(1_000);
-        world.partitions.iter().map(|p| p.values().len()).collect::<Vec<_>>()
+        world.fake().partitions.iter().map(|p| p.values().len()).collect::<Vec<_>>()
     };
     assert_eq!(spread(V1_0), [10, 10, 10], "in turn");
     let sticky = spread(KafkaVersion::new(2, 4));
@@ -310,27 +311,27 @@ fn records_of_one_key_stay_in_one_partition() {
     config.workload.keys = 1;
     let mut world = world(config, &[1, 2, 3]);
     world.run_to(1_000);
-    assert_eq!(world.partitions.iter().filter(|p| !p.batches.is_empty()).count(), 1);
+    assert_eq!(world.fake().partitions.iter().filter(|p| !p.batches.is_empty()).count(), 1);
 }
 
 #[test]
 fn a_stop_ends_the_records_and_not_the_retries() {
     let mut world = with(V2_1, |_| {});
-    world.produce_errors.extend([19; 20]);
+    world.fake().produce_errors.extend([19; 20]);
     world.run_to(2_500);
     assert_eq!(outcomes(&world).len(), 10);
     assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));
-    assert!(!world.exited);
+    assert!(!world.has_exited());
 }
 
 #[test]
 fn a_shutdown_flushes_and_exits() {
     let mut world = with(V2_1, |config| config.linger = Duration::from_secs(60));
     world.run_to(150);
-    world.input(Input::Shutdown);
+    world.shut_down();
     world.run_to(300);
-    assert!(world.exited);
-    let begun = world.observed.len() - outcomes(&world).len();
+    assert!(world.has_exited());
+    let begun = world.observed().len() - outcomes(&world).len();
     assert_eq!(outcomes(&world).len(), begun, "every record that was begun has ended");
 }
 
@@ -348,11 +349,11 @@ fn metadata_grows_old() {
 fn the_workload_does_not_catch_up_after_a_pause() {
     let mut world = with(V2_1, |config| config.workload.stop = Some(Time::from_millis(10_000)));
     world.run_to(200);
-    let before = world.observed.len();
+    let before = world.observed().len();
     // A pause: the timer's input comes late.
     world.pause_to(5_000);
     world.run_to(5_010);
-    let invoked = world.observed.len() - before;
+    let invoked = world.observed().len() - before;
     assert!(invoked <= 5, "{invoked} observations");
 }
 
@@ -374,17 +375,17 @@ fn a_producer_can_ask_zookeeper_for_the_leader() {
     assert_eq!(outcomes(&world).len(), 90);
     assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));
     assert!(world.seen(ApiKey::Metadata).is_empty(), "no broker is asked");
-    assert_eq!(world.reads.iter().filter(|read| !read.contains("Ping")).count(), 7);
-    let told: Vec<&ClientObservation> = world.told.iter().map(|(_, told)| told).collect();
+    assert_eq!(world.fake().reads.iter().filter(|read| !read.contains("Ping")).count(), 7);
+    let details: Vec<_> = world.details().into_iter().map(|(_, detail)| detail).collect();
     let [
         ClientObservation::LeadersAsked { of: crate::vocab::NodeId(3) },
         ClientObservation::LeaderLearned { leader: Some(first), leader_epoch: 0, .. },
         ClientObservation::LeaderLearned { leader: Some(second), .. },
         ClientObservation::BatchSent { records, acks: Acks::Leader, .. },
         ..,
-    ] = &told[..]
+    ] = &details[..]
     else {
-        panic!("asks, learns of both partitions, sends; not {told:?}")
+        panic!("asks, learns of both partitions, sends; not {details:?}")
     };
     assert_eq!((first.0, second.0, &records[..]), (1, 2, &[0][..]));
 }
@@ -393,11 +394,11 @@ fn a_producer_can_ask_zookeeper_for_the_leader() {
 fn the_coordinator_is_asked_again_when_the_leader_moves_or_dies() {
     let mut world = by_zookeeper();
     world.run_to(300);
-    (world.partitions[0].leader, world.partitions[0].epoch) = (3, 1);
+    (world.fake().partitions[0].leader, world.fake().partitions[0].epoch) = (3, 1);
     world.run_to(600);
     world.crash(2);
     world.run_to(700);
-    (world.partitions[1].leader, world.partitions[1].epoch) = (3, 1);
+    (world.fake().partitions[1].leader, world.fake().partitions[1].epoch) = (3, 1);
     world.run_to(4_000);
     assert_eq!(outcomes(&world).len(), 90);
     assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")));

@@ -2,10 +2,10 @@
 //!
 //! | from | what changed |
 //! |---|---|
-//! | 2.2 | asked through brokers, nothing is said of a leader that does not live but `none` |
+//! | 2.2 | through brokers, a leader that is not alive is printed as `none` |
 //! | 2.4 | a space behind the colons of a topic's line; `none` instead of −1 also from znodes |
 //! | 2.8 | `TopicId`, where a topic has one |
-//! | 3.8 | `Elr` and `LastKnownElr`, which are not known to a cluster with a ZooKeeper server (KIP-966) |
+//! | 3.8 | `Elr` and `LastKnownElr`, which a cluster with ZooKeeper does not have (KIP-966) |
 
 use super::description::{ClusterDescription, TopicDescription, TopicPartitionInfo};
 use crate::releases::{Change, KafkaVersion};
@@ -34,7 +34,7 @@ pub fn error(what: &str) -> String {
     format!("Error while executing topic command : {what}")
 }
 
-/// What is said when no topic is there that was asked for. `--list` says nothing, in every release.
+/// The message when no topic is found. `--list` prints none, in every release.
 fn nothing_found(
     version: KafkaVersion,
     command: &TopicsCommand,
@@ -126,7 +126,7 @@ impl Print<'_> {
 
     fn partition(&self, topic: &TopicDescription, partition: &TopicPartitionInfo) -> String {
         let ids = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        // Older releases print the number that stands in the znode.
+        // Older releases print the number in the znode.
         let is_number = self.via == Via::ZooKeeper && !self.version.has(Change::TopicsToolLayout);
         let leader = partition.leader.filter(|&leader| leader >= 0 || is_number);
         let leader = leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());

@@ -114,7 +114,8 @@ fn what_is_not_there_is_told_as_in_each_release() {
     for (release, via, action, expected) in [
         ("1.0", Via::ZooKeeper, DESCRIBE, vec![]),
         ("2.2", Via::ZooKeeper, DESCRIBE, vec![in_brackets]),
-        ("2.3", Via::ZooKeeper, DESCRIBE, vec![by_name]),
+        ("2.3.0", Via::ZooKeeper, DESCRIBE, vec![in_brackets]),
+        ("2.3.1", Via::ZooKeeper, DESCRIBE, vec![by_name]),
         ("2.3", Via::Brokers, DESCRIBE, vec![]),
         ("2.4", Via::Brokers, DESCRIBE, vec![by_name]),
         ("3.9", Via::Brokers, DESCRIBE, vec![by_name]),

@@ -1,8 +1,7 @@
-//! Tests of a leader, one step at a time: the test is the learners and the disk.
+//! Tests of a leader, one step at a time: the test speaks for the learners and ends the fsyncs.
 
 use super::super::testing::{At, INIT_LIMIT, SYNC_LIMIT, Server, ack, ping, zxid};
 use super::*;
-use crate::vocab::Time;
 use crate::wire::zookeeper::Create;
 
 const LOG: &[At] = &[(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)];
@@ -17,7 +16,7 @@ fn ack_epoch(current_epoch: Option<u32>, last: At) -> Packet {
     Packet::AckEpoch { current_epoch, last_zxid: zxid(last), needs_snapshot: false }
 }
 
-/// Server 3 of three leads, with these learners told its epoch 3.
+/// The last of `count` servers leads, and has sent its epoch 3 to these learners.
 fn gathering(count: u8, learners: &[ServerId]) -> (Server, Vec<ConnId>) {
     let mut server = Server::new(count, count, LOG, 2, 2);
     server.with(|running, at| running.ensemble().lead(at));
@@ -33,7 +32,7 @@ fn serving(count: u8, learners: &[ServerId]) -> (Server, Vec<ConnId>) {
     conns.iter().for_each(|conn| server.say(*conn, &ack_epoch(Some(2), (2, 2))));
     server.sync();
     conns.iter().for_each(|conn| server.say(*conn, &ack((3, 0))));
-    assert!(server.zookeeper.serves());
+    assert!(server.zookeeper().serves());
     server.happened();
     (server, conns)
 }
@@ -43,19 +42,19 @@ fn write(server: &mut Server, number: u32) {
     server.with(|running, at| running.proposer().propose(at, None, 1, number as i32, create));
 }
 
-/// What was decided, as all learners hear of it.
+/// The commits that learners get.
 fn commits(server: &mut Server) -> Vec<String> {
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for line in server.sent() {
-        if line.starts_with("commit") && !heard.contains(&line) {
-            heard.push(line);
+        if line.starts_with("commit") && !received.contains(&line) {
+            received.push(line);
         }
     }
-    heard
+    received
 }
 
 #[test]
-fn the_epoch_is_above_all_that_a_majority_accepted_and_told_when_it_is_durable() {
+fn the_epoch_is_above_all_that_a_majority_accepted_and_sent_when_it_is_durable() {
     for (own, theirs, epoch) in [(3, 3, 4), (3, 5, 6), (5, 3, 6)] {
         let mut server = Server::new(3, 3, LOG, own, 2);
         server.with(|running, at| running.ensemble().lead(at));
@@ -63,7 +62,7 @@ fn the_epoch_is_above_all_that_a_majority_accepted_and_told_when_it_is_durable()
         assert!(server.happened().is_empty(), "no majority has said anything");
         join(&mut server, 1, theirs);
         while !server.is_at_rest() {
-            assert!(server.sent().is_empty(), "told before it is durable");
+            assert!(server.sent().is_empty(), "sent before it is durable");
             server.sync_one();
         }
         assert_eq!(server.sent(), [format!("epoch {epoch}")]);
@@ -83,7 +82,7 @@ fn a_learner_that_has_more_than_its_leader_is_sent_away() {
     for (current, last, sent_away) in cases {
         let (mut server, conns) = gathering(5, &[1, 2]);
         server.say(conns[0], &ack_epoch(current, last));
-        assert_eq!(server.closed.contains(&conns[0]), sent_away, "{current:?} {last:?}");
+        assert_eq!(server.closed(conns[0]), sent_away, "{current:?} {last:?}");
     }
 }
 
@@ -134,13 +133,13 @@ fn it_serves_with_a_majority_that_acknowledged_its_history_and_not_before() {
     server.sync();
     server.happened();
     server.say(conns[0], &ack((3, 0)));
-    assert!(!server.zookeeper.serves(), "two of five");
+    assert!(!server.zookeeper().serves(), "two of five");
     server.say(conns[1], &ack((2, 0)));
-    assert!(!server.zookeeper.serves(), "another epoch's");
+    assert!(!server.zookeeper().serves(), "another epoch's");
     server.say(conns[2], &ack((3, 0)));
-    assert!(server.zookeeper.serves());
+    assert!(server.zookeeper().serves());
     assert_eq!(server.sent(), vec!["up to date"; 3]);
-    let state = server.zookeeper.state().unwrap();
+    let state = server.zookeeper().state().unwrap();
     assert_eq!(state.last_zxid, zxid((3, 0)));
 }
 
@@ -161,7 +160,7 @@ fn it_decides_what_a_majority_has_in_order_and_needs_not_be_of_it() {
     server.say(other, &ack((3, 3)));
     assert_eq!(commits(&mut server), ["commit 3.3"], "without it");
     assert!(!server.is_at_rest());
-    assert_eq!(server.zookeeper.state().unwrap().last_zxid, zxid((3, 3)));
+    assert_eq!(server.zookeeper().state().unwrap().last_zxid, zxid((3, 3)));
 }
 
 #[test]
@@ -193,11 +192,7 @@ fn without_a_majority_it_gives_up_after_the_init_limit_in_every_phase() {
     ];
     for (phase, until) in phases {
         let mut server = until();
-        let end = server.after(INIT_LIMIT);
-        server.pass_until(Time(end.0 - 1));
-        assert!(!server.looks(), "{phase}: too early");
-        server.pass_until(end);
-        assert!(server.looks(), "{phase}: too late");
+        server.gives_up_after(INIT_LIMIT, phase);
     }
 }
 
@@ -211,13 +206,13 @@ fn it_gives_up_when_a_majority_is_silent_for_the_sync_limit() {
         server.say(conns[0], &ping());
     }
     assert!(!server.looks());
-    assert!(server.closed.contains(&conns[1]) && !server.closed.contains(&conns[0]));
-    let silent = server.now;
+    assert!(server.closed(conns[1]) && !server.closed(conns[0]));
+    let silent = server.now();
     while !server.looks() {
         let next = server.after(1);
         server.pass_until(next);
     }
-    let ticks = server.now.since(silent).as_millis() as u32 / super::super::testing::TICK_MS;
+    let ticks = server.now().since(silent).as_millis() as u32 / super::super::testing::TICK_MS;
     assert!((SYNC_LIMIT..=SYNC_LIMIT + 1).contains(&ticks), "{ticks} ticks");
 }
 
@@ -228,11 +223,11 @@ fn a_learner_that_acknowledges_nothing_for_the_sync_limit_is_left_behind() {
     server.sync();
     server.say(conns[0], &ack((3, 1)));
     for tick in 1..=SYNC_LIMIT + 1 {
-        assert!(tick >= SYNC_LIMIT || !server.closed.contains(&conns[1]), "after {tick} ticks");
+        assert!(tick >= SYNC_LIMIT || !server.closed(conns[1]), "after {tick} ticks");
         let next = server.after(1);
         server.pass_until(next);
         conns.iter().for_each(|conn| server.say(*conn, &ping()));
     }
-    assert!(server.closed.contains(&conns[1]), "it is alive, but it logs nothing");
-    assert!(!server.closed.contains(&conns[0]) && !server.looks());
+    assert!(server.closed(conns[1]), "it is alive, but it logs nothing");
+    assert!(!server.closed(conns[0]) && !server.looks());
 }

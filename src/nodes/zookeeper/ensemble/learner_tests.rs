@@ -1,10 +1,9 @@
-//! Tests of a follower, one step at a time: the test is the leader and the disk.
+//! Tests of a follower, one step at a time: the test speaks for the leader and ends the fsyncs.
 
 use super::super::testing::{
     At, INIT_LIMIT, SYNC_LIMIT, Server, commit, ping, proposal, state, zxid,
 };
 use super::*;
-use crate::vocab::step::{Closed, Input};
 use crate::vocab::{NodeId, Time};
 use crate::wire::zookeeper::ensemble::ServerId;
 
@@ -18,8 +17,8 @@ const LEADER: ServerId = 3;
 fn registering(accepted: u32) -> (Server, ConnId) {
     let mut server = Server::new(1, 3, LOG, accepted, 2);
     server.with(|running, at| running.ensemble().follow(at, LEADER));
-    assert_eq!(server.connects.last().unwrap().1, NodeId(LEADER.into()));
-    let conn = server.open();
+    assert_eq!(server.connects().last().unwrap().1, NodeId(u16::from(LEADER) - 1));
+    let conn = server.reached();
     assert_eq!(server.sent(), [format!("follower, accepted {accepted}")]);
     (server, conn)
 }
@@ -46,7 +45,7 @@ fn taken_over() -> (Server, ConnId) {
 fn serving() -> (Server, ConnId) {
     let (mut server, conn) = taken_over();
     server.say(conn, &Packet::UpToDate);
-    assert!(server.zookeeper.serves());
+    assert!(server.zookeeper().serves());
     server.happened();
     (server, conn)
 }
@@ -55,7 +54,7 @@ fn serving() -> (Server, ConnId) {
 fn an_epoch_is_acknowledged_when_it_is_durable_and_an_older_one_never() {
     let (mut server, conn) = registering(4);
     server.say(conn, &Packet::LeaderInfo { epoch: 3 });
-    assert!(server.looks() && server.closed.contains(&conn));
+    assert!(server.looks() && server.closed(conn));
 
     let (mut server, conn) = registering(4);
     server.say(conn, &Packet::LeaderInfo { epoch: 4 });
@@ -88,7 +87,7 @@ fn history_then_epoch_then_acknowledgement_is_the_order_on_disk() {
         ("diff, all of which it has", vec![&diff], vec![EPOCH], (2, 1)),
         ("diff", vec![&diff, &behind[0], &behind[1]], vec![&[FILE], EPOCH], (2, 2)),
         ("trunc", vec![&trunc], vec![&[FILE, "names"], EPOCH], (1, 2)),
-        // The second is of what it replaced and goes; nobody waits for that.
+        // The second is of what it replaced and goes; nothing waits for that.
         (
             "snap",
             vec![&snap],
@@ -108,8 +107,8 @@ fn history_then_epoch_then_acknowledgement_is_the_order_on_disk() {
         }
         expected.push("sends ack 3.0".into());
         assert_eq!(server.happened(), expected, "{name}");
-        assert!(!server.zookeeper.serves(), "the leader has no majority yet");
-        assert_eq!(server.zookeeper.state().unwrap().last_zxid, zxid(last), "{name}");
+        assert!(!server.zookeeper().serves(), "the leader has no majority yet");
+        assert_eq!(server.zookeeper().state().unwrap().last_zxid, zxid(last), "{name}");
     }
 }
 
@@ -132,7 +131,7 @@ fn what_comes_behind_a_snapshot_is_logged_before_the_epoch_too() {
         position("sends ack 3.0"),
     ];
     assert!(order.is_sorted(), "{happened:?}");
-    assert_eq!(server.zookeeper.state().unwrap().last_zxid, zxid((2, 3)));
+    assert_eq!(server.zookeeper().state().unwrap().last_zxid, zxid((2, 3)));
 }
 
 #[test]
@@ -146,7 +145,7 @@ fn what_is_not_decided_when_it_joins_is_logged_and_acknowledged_when_it_serves()
     assert_eq!(server.sent(), ["ack 3.0"], "neither is of the history");
     server.say(conn, &commit((3, 1)));
     server.say(conn, &Packet::UpToDate);
-    assert_eq!(server.zookeeper.state().unwrap().last_zxid, zxid((3, 1)));
+    assert_eq!(server.zookeeper().state().unwrap().last_zxid, zxid((3, 1)));
     assert_eq!(server.sent(), ["ack 3.0"]);
     server.sync();
     assert_eq!(server.sent(), ["ack 3.1", "ack 3.2"]);
@@ -158,13 +157,13 @@ fn a_proposal_is_acknowledged_from_the_fsync_on_and_applied_when_it_is_decided()
     server.say(conn, &proposal((3, 1)));
     server.say(conn, &proposal((3, 2)));
     server.say(conn, &commit((3, 1)));
-    assert_eq!(server.zookeeper.state().unwrap().last_zxid, zxid((3, 1)));
+    assert_eq!(server.zookeeper().state().unwrap().last_zxid, zxid((3, 1)));
     assert!(server.sent().is_empty());
     server.sync_one();
     assert_eq!(server.sent(), ["ack 3.1"]);
     server.sync_one();
     assert_eq!(server.sent(), ["ack 3.2"]);
-    assert_eq!(server.zookeeper.state().unwrap().last_zxid, zxid((3, 1)));
+    assert_eq!(server.zookeeper().state().unwrap().last_zxid, zxid((3, 1)));
 }
 
 #[test]
@@ -173,7 +172,7 @@ fn a_decision_out_of_order_ends_the_server() {
     server.say(conn, &proposal((3, 1)));
     server.say(conn, &proposal((3, 2)));
     server.say(conn, &commit((3, 2)));
-    assert!(server.exited);
+    assert!(server.has_exited());
 }
 
 #[test]
@@ -190,7 +189,7 @@ fn what_a_leader_cannot_say_now_ends_following_it() {
     for (name, until, packet) in cases {
         let (mut server, conn) = until();
         server.say(conn, &packet);
-        assert!(server.looks() && server.closed.contains(&conn), "{name}");
+        assert!(server.looks() && server.closed(conn), "{name}");
     }
 }
 
@@ -213,11 +212,8 @@ fn a_silent_leader_is_left_after_the_init_limit_and_once_it_leads_after_the_sync
     ];
     for (name, until, limit) in cases {
         let (mut server, conn) = until();
-        let end = server.after(limit);
-        server.pass_until(Time(end.0 - 1));
-        assert!(!server.looks(), "{name}: too early");
-        server.pass_until(end);
-        assert!(server.looks() && server.closed.contains(&conn), "{name}: too late");
+        server.gives_up_after(limit, name);
+        assert!(server.closed(conn), "{name}");
     }
     let (mut server, conn) = serving();
     for _ in 0..3 * SYNC_LIMIT {
@@ -231,20 +227,19 @@ fn a_silent_leader_is_left_after_the_init_limit_and_once_it_leads_after_the_sync
 #[test]
 fn a_leader_that_does_not_know_yet_that_it_leads_is_tried_five_times() {
     let mut server = Server::new(1, 3, LOG, 2, 2);
+    server.stop(LEADER);
+    let before = server.connects().len();
     server.with(|running, at| running.ensemble().follow(at, LEADER));
-    for tried in 1..=TRIES {
+    for tried in 1..TRIES as usize {
         assert!(!server.looks(), "after {tried} tries");
-        let (conn, to) = *server.connects.last().unwrap();
-        assert_eq!(to, NodeId(LEADER.into()));
-        let asked = server.connects.len();
-        server.step(Input::Closed { conn, why: Closed::Refused });
-        let retry = server.now + RETRY_DELAY;
-        if tried < TRIES {
-            server.pass_until(Time(retry.0 - 1));
-            assert_eq!(server.connects.len(), asked, "at once");
-            server.pass_until(retry);
-            assert_eq!(server.connects.len(), asked + 1);
-        }
+        assert_eq!(server.connects().len(), before + tried);
+        let retry = server.now() + RETRY_DELAY;
+        server.pass_until(Time(retry.0 - 100_000));
+        assert_eq!(server.connects().len(), before + tried, "at once");
+        server.pass_until(retry);
     }
-    assert!(server.looks());
+    assert!(server.looks(), "after {TRIES} tries");
+    let to = server.connects().into_iter().skip(before).map(|(_, to)| to);
+    let tries: Vec<_> = to.take(TRIES as usize).collect();
+    assert_eq!(tries, [NodeId(u16::from(LEADER) - 1); TRIES as usize]);
 }

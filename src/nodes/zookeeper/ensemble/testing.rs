@@ -1,6 +1,8 @@
-//! One server of an ensemble, for tests: the test is its disk, its clock and all the other servers.
+//! One server of an ensemble in the substrate's world: the test decides when its fsyncs end, and speaks for all the
+//! other servers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::log::{Log, Rhythm};
 use super::super::server::Running;
@@ -9,9 +11,9 @@ use super::super::tree::Changes;
 use super::super::txn::{Lifetime, Record, Txn};
 use super::super::{Config, Database, Effects, ZooKeeperServer};
 use super::peer::PeerRole;
-use crate::history::Observation;
-use crate::vocab::step::{DiskImage, DiskRequest, Effect, Input};
-use crate::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Time, TimerId, Zxid};
+use crate::nodes::testing::{Entry, Peer, Rig, steady};
+use crate::vocab::step::{DiskImage, DiskRequest, Effect};
+use crate::vocab::{ConnId, NodeId, Seed, Time, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::zookeeper::Acl;
 use crate::wire::zookeeper::ensemble::{MAX_ENSEMBLE_FRAME, Packet, ServerId};
@@ -22,6 +24,10 @@ pub type At = (u32, u32);
 pub const TICK_MS: u32 = 2_000;
 pub const INIT_LIMIT: u32 = 10;
 pub const SYNC_LIMIT: u32 = 5;
+/// How long an fsync takes. Everything else that a test does takes less.
+const FSYNC: Duration = Duration::from_millis(1);
+/// More than it takes the test to bring a server to where a limit begins.
+const SETUP: Duration = Duration::from_millis(100);
 
 pub fn zxid((epoch, counter): At) -> Zxid {
     Zxid::new(epoch, counter)
@@ -31,7 +37,7 @@ fn at(zxid: Zxid) -> String {
     format!("{}.{}", zxid.0 >> 32, zxid.0 & 0xffff_ffff)
 }
 
-/// The transaction that stands there: it creates a znode that is called after it.
+/// The transaction of this zxid; it creates a znode of that name.
 pub fn txn((epoch, counter): At) -> Txn {
     let record = Record::Create {
         path: format!("/{epoch}.{counter}").into(),
@@ -43,7 +49,7 @@ pub fn txn((epoch, counter): At) -> Txn {
     Txn { session: 1, cxid: 1, zxid: zxid((epoch, counter)), time_ms: 1, record }
 }
 
-/// What these transactions come to.
+/// The state after these transactions.
 pub fn state(log: &[At]) -> Database {
     let mut state = Database::default();
     for place in log {
@@ -92,21 +98,14 @@ pub fn ping() -> Packet {
     Packet::Ping { zxid: Zxid(0), touched: Vec::new() }
 }
 
-/// The server.
+/// The server, and a peer that speaks for each of the others.
 pub struct Server {
-    pub zookeeper: ZooKeeperServer,
-    fx: Effects,
-    pub now: Time,
-    fsyncs: VecDeque<(DiskOpId, String)>,
-    timers: BTreeMap<(Time, TimerId), u64>,
-    /// Learner connections, and what arrived on them.
-    peers: BTreeMap<ConnId, Frames>,
-    pub connects: Vec<(ConnId, NodeId)>,
-    pub closed: BTreeSet<ConnId>,
-    pub exited: bool,
-    /// What was asked of the disk, what the disk has done, and what was sent on learner connections, in order.
-    pub journal: Vec<String>,
-    conns: u64,
+    rig: Rig,
+    me: NodeId,
+    /// Which peer has a connection.
+    ends: BTreeMap<ConnId, NodeId>,
+    /// How much of the rig's journal was asked for already.
+    asked: usize,
 }
 
 fn image(log: &[At], accepted: u32, current: u32) -> DiskImage {
@@ -128,99 +127,75 @@ fn image(log: &[At], accepted: u32, current: u32) -> DiskImage {
     image
 }
 
+fn node(id: ServerId) -> NodeId {
+    NodeId(u16::from(id) - 1)
+}
+
 impl Server {
     /// Server `me` of `count`, with this log and these epochs on its disk; it looks for a leader.
     pub fn new(me: ServerId, count: u8, log: &[At], accepted: u32, current: u32) -> Self {
         let config = Config {
             server_id: me,
-            ensemble: (1..=count).map(|id| (id, NodeId(id.into()))).collect(),
+            ensemble: (1..=count).map(|id| (id, node(id))).collect(),
             tick_ms: TICK_MS,
             init_limit: INIT_LIMIT,
             sync_limit: SYNC_LIMIT,
             ..Config::default()
         };
-        let mut server = Self {
-            zookeeper: ZooKeeperServer::new(config, Seed(1).stream("zookeeper")),
-            fx: Effects::default(),
-            now: Time::ZERO,
-            fsyncs: VecDeque::new(),
-            timers: BTreeMap::new(),
-            peers: BTreeMap::new(),
-            connects: Vec::new(),
-            closed: BTreeSet::new(),
-            exited: false,
-            journal: Vec::new(),
-            conns: 1 << 32,
-        };
-        server.step(Input::Start(image(log, accepted, current)));
+        let mut world = steady(Duration::from_micros(1));
+        world.disk.fsync = FSYNC..=FSYNC;
+        let mut rig = Rig::new(world);
+        for id in 1..=count {
+            let name = format!("z{id}");
+            if id == me {
+                let config = config.clone();
+                let boot =
+                    move || ZooKeeperServer::new(config.clone(), Seed(1).stream("zookeeper"));
+                rig.run_with_disk(&name, image(log, accepted, current), boot);
+            } else {
+                rig.run(&name, Peer::default);
+            }
+        }
+        let mut server = Self { rig, me: node(me), ends: BTreeMap::new(), asked: 0 };
         server.sync();
-        server.journal.clear();
+        server.happened();
         server
     }
 
-    fn clock(&self) -> Clock {
-        Clock { now: self.now, wall_ms: 1_000_000 }
+    pub fn zookeeper(&self) -> &ZooKeeperServer {
+        self.rig.role(self.me)
     }
 
-    pub fn step(&mut self, input: Input) {
-        self.zookeeper.step(self.clock(), input, &mut self.fx);
-        self.play();
+    pub fn now(&self) -> Time {
+        self.rig.now()
+    }
+
+    /// Lets arrive what is under way.
+    fn settle(&mut self) {
+        self.rig.run_for(Duration::from_micros(10));
     }
 
     /// A step of something that no input begins.
     pub fn with(&mut self, act: impl FnOnce(&mut Running, &mut Step<'_>)) {
-        let clock = self.clock();
-        let ZooKeeperServer { config, stream, routes, running } = &mut self.zookeeper;
-        let running = running.as_mut().expect("it runs");
-        let mut at = Step { clock, config, stream, fx: &mut self.fx, routes };
-        act(running, &mut at);
-        running.settle(&mut at);
-        self.play();
-    }
-
-    fn play(&mut self) {
-        let effects: Vec<Effect<Observation>> = self.fx.drain().collect();
-        for effect in effects {
-            match effect {
-                Effect::Connect { conn, to } => self.connects.push((conn, to)),
-                Effect::Send { conn, bytes } => {
-                    let Some(frames) = self.peers.get_mut(&conn) else { continue };
-                    frames.push(bytes);
-                    while let Some(payload) = frames.pop().expect("a frame") {
-                        let packet = Packet::decode(payload).expect("a packet");
-                        self.journal.push(format!("sends {}", brief(&packet)));
-                    }
-                }
-                Effect::Close(conn) => {
-                    self.closed.insert(conn);
-                }
-                Effect::SetTimer { id, at, token } => {
-                    self.timers.insert((at, id), token);
-                }
-                Effect::CancelTimer(id) => self.timers.retain(|(_, timer), _| *timer != id),
-                Effect::Disk { op, request: DiskRequest::Fsync { file } } => {
-                    self.journal.push(format!("fsyncs {file}"));
-                    self.fsyncs.push_back((op, file.to_string()));
-                }
-                Effect::Disk { op, request: DiskRequest::FsyncDirectory } => {
-                    self.journal.push("fsyncs names".into());
-                    self.fsyncs.push_back((op, "names".into()));
-                }
-                Effect::Exit => self.exited = true,
-                Effect::Disk { .. } | Effect::Observe(_) => {}
-            }
-        }
+        self.rig.act(self.me, |server: &mut ZooKeeperServer, clock, fx| {
+            let ZooKeeperServer { config, stream, routes, running } = server;
+            let running = running.as_mut().expect("it runs");
+            let mut step = Step { clock, config, stream, fx, routes };
+            act(running, &mut step);
+            running.settle(&mut step);
+        });
+        self.settle();
     }
 
     /// Lets the oldest fsync end.
     pub fn sync_one(&mut self) {
-        let (op, name) = self.fsyncs.pop_front().expect("an fsync");
-        self.journal.push(format!("has {name}"));
-        self.step(Input::DiskDone(op));
+        assert!(self.rig.end_fsync(self.me), "an fsync is under way");
+        self.rig.run_for(Duration::from_micros(5));
     }
 
     pub fn is_at_rest(&self) -> bool {
-        self.fsyncs.is_empty()
+        let (began, ended) = self.rig.fsyncs(self.me);
+        began == ended
     }
 
     /// Lets all fsyncs end.
@@ -230,42 +205,92 @@ impl Server {
         }
     }
 
-    /// Lets time pass, with all its timers.
+    /// Lets time pass.
     pub fn pass_until(&mut self, until: Time) {
-        while let Some((&(at, id), &token)) = self.timers.first_key_value()
-            && at <= until
-        {
-            self.timers.remove(&(at, id));
-            self.now = self.now.max(at);
-            self.step(Input::Timer { id, token });
-        }
-        self.now = self.now.max(until);
+        self.rig.run_to(until);
     }
 
-    /// Another server's connection.
+    /// Another server's process ends: what connects to it is refused.
+    pub fn stop(&mut self, id: ServerId) {
+        self.rig.crash(node(id));
+    }
+
+    /// Another server connects.
     pub fn accept(&mut self, from: ServerId) -> ConnId {
-        self.conns += 1;
-        let conn = ConnId(self.conns);
-        self.peers.insert(conn, Frames::new(MAX_ENSEMBLE_FRAME));
-        self.step(Input::Accepted { conn, peer: NodeId(from.into()) });
+        let conn = self.rig.connect(node(from), self.me);
+        self.ends.insert(conn, node(from));
+        self.settle();
         conn
     }
 
-    /// The connection that this server asked for last stands.
-    pub fn open(&mut self) -> ConnId {
-        let (conn, _) = *self.connects.last().expect("a connection was asked for");
-        self.peers.insert(conn, Frames::new(MAX_ENSEMBLE_FRAME));
-        self.step(Input::Opened(conn));
+    /// The connection that this server asked for last.
+    pub fn reached(&mut self) -> ConnId {
+        let (conn, to) = *self.connects().last().expect("a connection was asked for");
+        self.ends.insert(conn, to);
         conn
     }
 
+    /// The connections that this server asked for, and with whom.
+    pub fn connects(&self) -> Vec<(ConnId, NodeId)> {
+        let mine = self.rig.journal().iter().filter(|(_, node, _)| *node == self.me);
+        let connects = mine.filter_map(|(_, _, entry)| match entry {
+            Entry::Connecting { conn, to } => Some((*conn, *to)),
+            _ => None,
+        });
+        connects.collect()
+    }
+
+    /// Whether this server closed a connection.
+    pub fn closed(&self, conn: ConnId) -> bool {
+        let is_it = |entry: &Entry| matches!(entry, Entry::Closing(closed) if *closed == conn);
+        self.rig.journal().iter().any(|(_, node, entry)| *node == self.me && is_it(entry))
+    }
+
+    pub fn has_exited(&self) -> bool {
+        !self.rig.is_running(self.me)
+    }
+
+    /// Another server sends a packet on its connection.
     pub fn say(&mut self, conn: ConnId, packet: &Packet) {
-        self.step(Input::Received { conn, bytes: packet.encode() });
+        if self.rig.closed(self.ends[&conn], conn).is_none() {
+            self.rig.send(self.ends[&conn], conn, packet.encode());
+        }
+        self.settle();
     }
 
-    /// What happened since this was asked last.
+    /// What happened since this was asked last: fsyncs that began and ended, and packets that reached others.
     pub fn happened(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.journal)
+        let journal = self.rig.journal();
+        let mut names = Vec::new();
+        let mut happened = Vec::new();
+        for (at, (_, node, entry)) in journal.iter().enumerate() {
+            let line = match entry {
+                Entry::Fsync { op, file } if *node == self.me => {
+                    let name = file.as_deref().unwrap_or("names");
+                    names.push((*op, name.to_owned()));
+                    vec![format!("fsyncs {name}")]
+                }
+                Entry::FsyncDone(op) if *node == self.me => {
+                    let name = names.iter().find(|(begun, _)| begun == op);
+                    vec![format!("has {}", name.expect("it began").1)]
+                }
+                Entry::Delivered { conn, bytes, .. } if self.ends.get(conn) == Some(node) => {
+                    let mut frames = Frames::new(MAX_ENSEMBLE_FRAME);
+                    frames.push(bytes.clone());
+                    let next = || frames.pop().expect("a frame");
+                    let packets = std::iter::from_fn(next).map(Packet::decode);
+                    packets
+                        .map(|packet| format!("sends {}", brief(&packet.expect("a packet"))))
+                        .collect()
+                }
+                _ => continue,
+            };
+            if at >= self.asked {
+                happened.extend(line);
+            }
+        }
+        self.asked = journal.len();
+        happened
     }
 
     /// What of that was sent, but for pings.
@@ -276,12 +301,21 @@ impl Server {
 
     /// Whether it neither leads nor follows.
     pub fn looks(&self) -> bool {
-        let running = self.zookeeper.running.as_ref().expect("it runs");
+        let running = self.zookeeper().running.as_ref().expect("it runs");
         let peer = running.quorum.peer.as_ref().expect("of an ensemble");
         matches!(peer.role, PeerRole::Settling | PeerRole::Looking(_))
     }
 
     pub fn after(&self, ticks: u32) -> Time {
-        self.now + std::time::Duration::from_millis(u64::from(TICK_MS * ticks))
+        self.now() + Duration::from_millis(u64::from(TICK_MS * ticks))
+    }
+
+    /// A limit of so many ticks began a moment ago: it has not passed shortly before its end, and has at its end.
+    pub fn gives_up_after(&mut self, ticks: u32, what: &str) {
+        let end = self.after(ticks);
+        self.pass_until(Time(end.0 - SETUP.as_nanos() as u64));
+        assert!(!self.looks(), "{what}: too early");
+        self.pass_until(end);
+        assert!(self.looks(), "{what}: too late");
     }
 }

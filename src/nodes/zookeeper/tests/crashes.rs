@@ -1,32 +1,8 @@
 //! Power losses at any moment, with all that a disk may do to what was not fsynced.
 
+use std::collections::BTreeMap;
+
 use super::*;
-
-const SECTOR: u64 = 64;
-
-/// The platter, and of what was written since a part: cut anywhere, with sectors that never came.
-fn after_power_loss(harness: &Harness, stream: &mut Stream) -> BTreeMap<FileName, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for (name, cached) in &harness.cache {
-        let durable = harness.platter.get(name).map_or(0, Vec::len);
-        if durable == 0 && stream.below(2) == 0 {
-            continue;
-        }
-        let unsynced = (cached.len() - durable.min(cached.len())) as u64;
-        let kept = durable + stream.within(0..=unsynced) as usize;
-        let mut content = cached[..kept.min(cached.len())].to_vec();
-        let mut at = durable;
-        while at < content.len() {
-            let end = (at + SECTOR as usize).min(content.len());
-            if stream.below(4) == 0 {
-                content[at..end].fill(0);
-            }
-            at = end;
-        }
-        files.insert(name.clone(), content);
-    }
-    files
-}
 
 fn random_request(stream: &mut Stream) -> Request {
     let path = format!("/n{}", stream.below(6));
@@ -39,7 +15,7 @@ fn random_request(stream: &mut Stream) -> Request {
     }
 }
 
-/// The highest zxid that a reply on `conn` has told of.
+/// The highest zxid in the replies on `conn`.
 fn acknowledged(harness: &mut Harness, conn: ConnId) -> Zxid {
     let zxid = |payload| ReplyHeader::decode(&mut Reader::new(payload)).map(|header| header.zxid);
     harness
@@ -55,7 +31,7 @@ fn no_power_loss_takes_what_was_acknowledged() {
     let (mut lost_something, mut fuzzy) = (0, 0);
     for seed in 0..150 {
         let mut stream = Seed(seed).stream("power");
-        let mut harness = Harness::new();
+        let mut harness = Harness::seeded(Seed(seed));
         for _ in 0..4 {
             let conns = [harness.attach().0, harness.attach().0];
             let mut told = harness.state().last_zxid;
@@ -63,22 +39,20 @@ fn no_power_loss_takes_what_was_acknowledged() {
             for xid in 1..=stream.within(1..=40) as i32 {
                 let conn = conns[stream.below(2) as usize];
                 harness.ask(conn, xid, &random_request(&mut stream));
-                while !harness.fsyncs.is_empty() && stream.below(3) > 0 {
+                while harness.fsyncs() > 0 && stream.below(3) > 0 {
                     harness.sync_one();
                     digests.insert(harness.state().last_zxid, harness.state().digest());
                 }
                 told = told.max(acknowledged(&mut harness, conns[0]));
                 told = told.max(acknowledged(&mut harness, conns[1]));
             }
-            let proposed = harness.server.last_proposed();
-            harness.cache = after_power_loss(&harness, &mut stream);
-            harness.platter = harness.cache.clone();
-            harness.restart(false);
+            let proposed = harness.server().last_proposed();
+            harness.lose_power();
             harness.sync();
             let found = harness.state().last_zxid;
             assert!(
                 (told..=proposed).contains(&found),
-                "seed {seed}: {told} was told, {found} is left"
+                "seed {seed}: {told} was acknowledged, {found} is left"
             );
             if let Some(digest) = digests.get(&found) {
                 assert_eq!(harness.state().digest(), *digest, "seed {seed} at {found}");
@@ -89,7 +63,7 @@ fn no_power_loss_takes_what_was_acknowledged() {
             ZooKeeperObservation::SnapshotRead { zxid, contains } => contains > zxid,
             _ => false,
         };
-        fuzzy += harness.observed.iter().filter(is_fuzzy).count();
+        fuzzy += harness.observed().iter().filter(is_fuzzy).count();
     }
     assert!(fuzzy > 20, "only {fuzzy} servers began with a fuzzy snapshot");
     assert!(lost_something > 100, "the power was lost too gently: {lost_something}");

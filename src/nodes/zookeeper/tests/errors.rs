@@ -68,7 +68,7 @@ fn a_read_that_does_not_decode_takes_no_zxid_and_the_connection_lives() {
         assert_eq!(harness.arrivals(conn), ["7 MarshallingError"], "{op}");
     }
     assert_eq!(harness.state().last_zxid, before);
-    assert!(harness.closed.is_empty());
+    assert!(harness.closed().is_empty());
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn what_is_no_operation_is_unimplemented_and_ends_the_connection() {
         let (conn, _) = harness.attach();
         harness.send(conn, raw(1, op, &[]));
         assert_eq!(harness.arrivals(conn), ["1 Unimplemented"], "{op}");
-        assert_eq!(harness.closed, [conn]);
+        assert_eq!(harness.closed(), [conn]);
     }
 }
 
@@ -96,7 +96,7 @@ fn a_sasl_token_is_answered_with_none_outside_the_order_of_requests() {
     harness.sync();
     assert_eq!(harness.arrivals(conn), ["1 Ok"]);
     harness.ask(conn, 3, &Request::Sasl { token: None });
-    assert_eq!(harness.closed, [conn]);
+    assert_eq!(harness.closed(), [conn]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn credentials_are_digests_or_nothing() {
         let (conn, _) = harness.attach();
         harness.ask(conn, xid::AUTH, &refused);
         assert_eq!(harness.arrivals(conn), ["-4 AuthFailed"], "{refused:?}");
-        assert!(harness.closed.contains(&conn));
+        assert!(harness.closed().contains(&conn));
     }
 }
 
@@ -159,11 +159,11 @@ fn watches_are_checked_and_removed_by_their_kind() {
     harness.call(conn, &remove(WatcherType::Any)).unwrap();
     assert_eq!(has(&mut harness), [false; 5]);
     harness.call(conn, &create("/missing")).unwrap();
-    assert!(harness.arrivals(conn).is_empty(), "nobody is told");
+    assert!(harness.arrivals(conn).is_empty(), "no watch fires");
 }
 
 #[test]
-fn own_ephemerals_are_told_by_prefix_and_everything_below_is_counted() {
+fn own_ephemerals_are_listed_by_prefix_and_everything_below_is_counted() {
     let mut harness = Harness::new();
     let (conn, _) = harness.attach();
     let (other, _) = harness.attach();

@@ -23,13 +23,13 @@ fn writes_that_come_during_an_fsync_share_the_next() {
     for n in 1..=4 {
         harness.ask(conn, n, &create(&format!("/n{n}")));
     }
-    assert_eq!(harness.fsyncs.len(), 1);
+    assert_eq!(harness.fsyncs(), 1);
     harness.sync_one();
     assert_eq!(harness.arrivals(conn), ["1 Ok"]);
-    assert_eq!(harness.fsyncs.len(), 1);
+    assert_eq!(harness.fsyncs(), 1);
     harness.sync_one();
     assert_eq!(harness.arrivals(conn), ["2 Ok", "3 Ok", "4 Ok"]);
-    assert!(harness.fsyncs.is_empty());
+    assert_eq!(harness.fsyncs(), 0);
 }
 
 #[test]
@@ -45,10 +45,11 @@ fn what_was_acknowledged_survives_a_power_loss_and_the_rest_leaves_no_trace() {
     harness.sync();
     assert_eq!(harness.state().digest(), before);
     let recovered = ZooKeeperObservation::Recovered { zxid: Zxid(18) };
+    let observed = harness.observed();
     let [.., before_last, ZooKeeperObservation::TreeLoaded { sessions, ephemerals }] =
-        &harness.observed[..]
+        &observed[..]
     else {
-        panic!("{:?}", harness.observed)
+        panic!("{:?}", harness.observed())
     };
     assert_eq!((before_last, sessions.len(), ephemerals.len()), (&recovered, 1, 17));
     let again = harness.accept();
@@ -66,8 +67,8 @@ fn a_torn_last_entry_is_cut_and_the_server_goes_on() {
     harness.call(conn, &create("/a")).unwrap();
     let before = harness.state().digest();
     harness.call(conn, &create("/b")).unwrap();
-    let torn = harness.cache.get_mut("log.1").unwrap();
-    torn.truncate(torn.len() - 3);
+    let len = harness.rig.disk(SERVER).file_len("log.1").unwrap() - 3;
+    harness.edit(DiskRequest::Truncate { file: "log.1".into(), len });
     harness.restart(false);
     harness.sync();
     assert_eq!(harness.state().digest(), before);
@@ -86,26 +87,34 @@ fn a_server_that_comes_back_answers_only_when_what_it_read_is_durable() {
     harness.restart(false);
     let conn = harness.accept();
     harness.greet(conn, 0, None);
-    assert!(harness.arrived.is_empty());
+    assert!(harness.rig.arrived(CLIENT, conn).is_empty());
     harness.sync();
     assert_ne!(harness.greeted(conn).session, 0);
 }
 
 #[test]
 fn a_damaged_disk_stops_the_server() {
+    let is_later_log = |name: &str| name.starts_with("log.") && name != "log.1";
     let mut harness = Harness::new();
     let (conn, _) = harness.attach();
-    for n in 1..=9 {
+    for n in 1..=19 {
         harness.call(conn, &create(&format!("/n{n}"))).unwrap();
     }
-    let first = harness.cache.get_mut("log.1").unwrap();
-    let last = first.len() - 1;
-    first[last] ^= 1;
-    harness.cache.retain(|name, _| !name.starts_with("snapshot."));
+    let mut files = harness.rig.disk(SERVER).image();
+    assert!(
+        files.contains_key("log.1") && files.keys().any(|name| is_later_log(name)),
+        "{:?}",
+        files.keys()
+    );
+    let mut damaged = files.remove("log.1").unwrap().flatten(0);
+    *damaged.last_mut().unwrap() ^= 1;
+    harness.edit(DiskRequest::Write { file: "log.1".into(), bytes: damaged.into() });
+    for file in files.into_keys().filter(|name| name.starts_with("snapshot.")) {
+        harness.edit(DiskRequest::Delete { file });
+    }
     harness.restart(false);
-    assert!(harness.exited);
-    assert!(matches!(harness.observed.last(), Some(ZooKeeperObservation::Halted { .. })));
-    assert!(harness.server.state().is_none());
+    assert!(!harness.rig.is_running(SERVER), "{:?}", harness.observed().last());
+    assert!(matches!(harness.observed().last(), Some(ZooKeeperObservation::Halted { .. })));
 }
 
 #[test]
@@ -125,28 +134,35 @@ fn a_silent_session_expires_after_its_timeout_and_its_ephemerals_go_at_one_zxid(
     harness.ask(watcher, xid::PING, &Request::Ping);
     harness.arrivals(watcher);
     harness.pass(1_499);
-    assert!(harness.state().tree.get("/e1").is_some(), "4,499 ms after it was heard of");
+    assert!(harness.state().tree.get("/e1").is_some(), "4,499 ms after it sent something");
     harness.pass(1);
     let session = session.session;
+    let observed = harness.observed();
+    let expiry = |seen: &ZooKeeperObservation| match seen {
+        ZooKeeperObservation::SessionExpired { heard, .. } => Some(*heard),
+        _ => None,
+    };
+    let heard = observed.iter().find_map(expiry).expect("it expires");
+    assert_eq!(heard.as_millis(), 500);
     let deleted =
         |path: &str| ZooKeeperObservation::EphemeralDeleted { path: path.into(), session };
-    let told = [
-        ZooKeeperObservation::SessionExpired { session, heard: Time::from_millis(500) },
+    let end = [
+        ZooKeeperObservation::SessionExpired { session, heard },
         deleted("/e1"),
         deleted("/e2"),
         ZooKeeperObservation::Removed { zxid: zxid.next(), path: "/e1".into() },
         ZooKeeperObservation::Removed { zxid: zxid.next(), path: "/e2".into() },
         ZooKeeperObservation::SessionEnded { session },
     ];
-    assert!(harness.observed.ends_with(&told), "{:?}", harness.observed);
+    assert!(observed.ends_with(&end), "{observed:?}");
     assert_eq!(
         (harness.state().last_zxid, harness.state().tree.ephemeral_count()),
         (zxid.next(), 0)
     );
-    assert_eq!(harness.closed, [silent]);
+    assert_eq!(harness.closed(), [silent]);
     assert_eq!(harness.arrivals(watcher), ["Deleted /e1", "ChildrenChanged /", "Deleted /e2"]);
     harness.pass(2_000);
-    assert_eq!(harness.closed, [silent], "the watcher's ping kept it");
+    assert_eq!(harness.closed(), [silent], "the watcher's ping kept it");
 }
 
 #[test]
@@ -170,12 +186,12 @@ fn a_session_is_attached_again_only_with_its_password_and_to_one_connection() {
     harness.greet(wrong, session.session, Some(Bytes::from_static(&[1; 16])));
     let refused = harness.greeted(wrong);
     assert_eq!((refused.session, refused.timeout_ms), (0, 0));
-    assert_eq!(harness.closed, [wrong]);
+    assert_eq!(harness.closed(), [wrong]);
     let second = harness.accept();
     harness.greet(second, session.session, session.password.clone());
     assert_eq!(harness.greeted(second).session, session.session);
-    assert_eq!(harness.closed, [wrong, first]);
-    harness.step(Input::Closed { conn: second, why: Closed::Eof });
+    assert_eq!(harness.closed(), [wrong, first]);
+    harness.hang_up(second);
     let third = harness.accept();
     harness.greet(third, session.session, session.password);
     assert_eq!(harness.greeted(third).session, session.session);
@@ -194,7 +210,8 @@ fn a_client_that_has_seen_more_than_the_server_is_refused() {
         read_only: None,
     };
     harness.send(conn, request.encode());
-    assert_eq!((harness.arrived.len(), &harness.closed[..]), (0, &[conn][..]));
+    assert!(harness.rig.arrived(CLIENT, conn).is_empty());
+    assert_eq!(harness.closed(), [conn]);
 }
 
 #[test]
@@ -206,9 +223,9 @@ fn closing_a_session_is_answered_and_final() {
     harness.ask(conn, 6, &create("/late"));
     harness.sync();
     assert_eq!(harness.arrivals(conn), ["5 Ok"]);
-    assert_eq!((harness.closed.clone(), harness.state().tree.len()), (vec![conn], 4));
+    assert_eq!((harness.closed(), harness.state().tree.len()), (vec![conn], 4));
     let closed = ZooKeeperObservation::SessionClosed { session: session.session };
-    assert_eq!(harness.observed.last(), Some(&closed));
+    assert_eq!(harness.observed().last(), Some(&closed));
     let again = harness.accept();
     harness.greet(again, session.session, session.password);
     assert_eq!(harness.greeted(again).session, 0);
@@ -316,7 +333,7 @@ fn no_bytes_bring_a_server_down() {
         let len = (body.len() as u32).to_be_bytes();
         harness.send(conn, [&len[..], &body].concat().into());
         harness.send(conn, bytes.into());
-        harness.step(Input::Closed { conn, why: Closed::Reset });
+        harness.hang_up(conn);
         harness.sync();
     }
     let (conn, _) = harness.attach();
@@ -332,7 +349,7 @@ fn a_check_outside_a_multi_is_refused_and_closes_behind_what_waits() {
     harness.ask(conn, 3, &create("/b"));
     harness.sync();
     assert_eq!(harness.arrivals(conn), ["1 Ok", "2 Unimplemented"]);
-    assert_eq!(harness.closed, [conn]);
+    assert_eq!(harness.closed(), [conn]);
     assert!(harness.state().tree.get("/b").is_none());
 }
 

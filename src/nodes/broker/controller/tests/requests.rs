@@ -45,7 +45,7 @@ fn create(world: &mut World, id: i32, topics: Vec<CreatableTopic>) {
 
 /// The error codes of the last reply.
 fn created(world: &World) -> Vec<i16> {
-    match &world.replies.last().unwrap().1 {
+    match &world.replies().last().unwrap().1 {
         ResponseKind::CreateTopics(response) => {
             response.topics.iter().map(|topic| topic.error_code).collect()
         }
@@ -64,7 +64,7 @@ fn topics_have_an_id_since_2_8_and_those_without_one_get_it() {
             let data = world.data(&paths::topic(topic)).unwrap();
             let id = payload::TopicAssignment::decode(data).unwrap().topic_id;
             assert_eq!(id.is_some(), has_id, "{topic} in {version}");
-            let told = world.told.iter().rev().find_map(|told| match &told.body {
+            let sent = world.sent().into_iter().rev().find_map(|sent| match &sent.body {
                 RequestKind::UpdateMetadata(request) => {
                     let of_it =
                         |one: &&UpdateMetadataTopicState| *one.topic_name == *topic_name(topic);
@@ -72,7 +72,7 @@ fn topics_have_an_id_since_2_8_and_those_without_one_get_it() {
                 }
                 _ => None,
             });
-            assert_eq!(told, Some(id.unwrap_or_default()), "{topic} in {version}");
+            assert_eq!(sent, Some(id.unwrap_or_default()), "{topic} in {version}");
         }
     }
 }
@@ -96,7 +96,7 @@ fn a_created_topic_is_answered_for_when_it_has_leaders() {
         BrokerObservation::TopicCreated { assignment, .. } => assignment.len() == 3,
         _ => false,
     };
-    assert!(world.seen.iter().any(|(_, seen)| created(seen)));
+    assert!(world.seen().iter().any(|(_, seen)| created(seen)));
 }
 
 #[test]
@@ -137,9 +137,9 @@ fn a_topic_that_gets_no_leader_times_out() {
     // 2 is shutting down: it takes replicas, but cannot lead.
     shut_down(&mut world, 2);
     let one = CreatableReplicaAssignment::default().with_broker_ids(vec![WireBrokerId(2)]);
-    world.replies.clear();
+    world.shared().replies.clear();
     create(&mut world, 1, vec![creatable("t", -1, -1).with_assignments(vec![one])]);
-    assert!(world.replies.is_empty());
+    assert!(world.replies().is_empty());
     world.advance(Duration::from_secs(6));
     assert_eq!(created(&world), [7]);
 }
@@ -154,7 +154,7 @@ fn shut_down(world: &mut World, id: i32) {
 }
 
 fn remaining(world: &World) -> (i16, usize) {
-    match &world.replies.last().unwrap().1 {
+    match &world.replies().last().unwrap().1 {
         ResponseKind::ControlledShutdown(response) => {
             (response.error_code, response.remaining_partitions.len())
         }
@@ -169,25 +169,25 @@ fn a_controlled_shutdown_hands_leaderships_over_and_leaves_every_isr() {
     world.write_topic("led", &[&[3, 2, 1]]);
     world.write_topic("followed", &[&[2, 3, 1]]);
     world.write_topic("alone", &[&[3]]);
-    world.told.clear();
+    world.shared().sent.clear();
     shut_down(&mut world, 3);
     assert_eq!(remaining(&world), (0, 0));
     assert_eq!(world.state("led", 0), (2, 1, vec![2, 1]));
     assert_eq!(world.state("followed", 0), (2, 1, vec![2, 1]));
-    assert_eq!(world.state("alone", 0), (3, 0, vec![3]), "nobody could take it");
+    assert_eq!(world.state("alone", 0), (3, 0, vec![3]), "no other replica could lead it");
     let moved = |seen: &BrokerObservation| {
         matches!(
             seen,
             BrokerObservation::LeaderElected { election: Election::ControlledShutdown, .. }
         )
     };
-    assert_eq!(world.seen.iter().filter(|(_, seen)| moved(seen)).count(), 1);
+    assert_eq!(world.seen().iter().filter(|(_, seen)| moved(seen)).count(), 1);
     let stops = |body: &RequestKind| matches!(body, RequestKind::StopReplica(_));
-    assert!(world.told.iter().any(|told| told.to == BrokerId(3) && stops(&told.body)));
+    assert!(world.sent().into_iter().any(|sent| sent.to == BrokerId(3) && stops(&sent.body)));
 }
 
 #[test]
-fn a_controlled_shutdown_says_what_nobody_else_can_lead() {
+fn a_controlled_shutdown_reports_what_no_other_broker_can_lead() {
     let mut world = World::new(V2_8, 3);
     world.start(&[1, 2, 3]);
     world.write_topic("t", &[&[3, 2]]);
@@ -223,7 +223,7 @@ const ALTER: Alter = Alter {
 
 /// Hands an AlterPartition to broker 1.
 fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) {
-    let epoch = world.controller(1).known.brokers[&BrokerId(alter.broker)].epoch;
+    let epoch = world.broker_epoch(alter.broker);
     let partition = PartitionData::default()
         .with_leader_epoch(alter.leader_epoch)
         .with_new_isr(alter.isr.iter().map(|&id| WireBrokerId(id)).collect())
@@ -247,7 +247,7 @@ fn alter(world: &mut World, version: i16, alter: &Alter) -> (i16, Option<i16>) {
 }
 
 fn altered(world: &World) -> (i16, Option<i16>) {
-    match &world.replies.last().unwrap().1 {
+    match &world.replies().last().unwrap().1 {
         ResponseKind::AlterPartition(response) => {
             let partition = response.topics.first().map(|topic| topic.partitions[0].error_code);
             (response.error_code, partition)
@@ -260,12 +260,12 @@ fn led_by_2(version: KafkaVersion) -> World {
     let mut world = World::new(version, 3);
     world.start(&[1, 2, 3]);
     world.write_topic("t", &[&[2, 3, 1]]);
-    world.told.clear();
+    world.shared().sent.clear();
     world
 }
 
 #[test]
-fn a_granted_isr_is_written_without_a_new_leader_epoch_and_told_as_metadata() {
+fn a_granted_isr_is_written_without_a_new_leader_epoch_and_sent_as_metadata() {
     for version in [V2_8, V3_8] {
         let mut world = led_by_2(version);
         assert_eq!(alter(&mut world, 0, &ALTER), (0, Some(0)), "{version}");
@@ -276,10 +276,10 @@ fn a_granted_isr_is_written_without_a_new_leader_epoch_and_told_as_metadata() {
             to: vec![BrokerId(2), BrokerId(1)],
             partition_epoch: 1,
         };
-        assert!(world.seen.contains(&(BrokerId(1), changed)));
+        assert!(world.seen().contains(&(BrokerId(1), changed)));
         let is_metadata = |body: &RequestKind| matches!(body, RequestKind::UpdateMetadata(_));
-        assert!(world.told.iter().all(|told| is_metadata(&told.body)), "no LeaderAndIsr");
-        assert_eq!(world.told.len(), 3);
+        assert!(world.sent().into_iter().all(|sent| is_metadata(&sent.body)), "no LeaderAndIsr");
+        assert_eq!(world.sent().len(), 3);
         // Sent again because the answer was lost: it succeeds, and nothing is written.
         assert_eq!(alter(&mut world, 0, &ALTER), (0, Some(0)), "{version}");
         assert_eq!(world.partition_epoch("t", 0), 1);
@@ -291,7 +291,7 @@ fn a_change_whose_answer_is_lost_is_written_and_denied() {
     // ensemble_faults, seed 457: the write is sent again, and finds the version that it made itself.
     for version in [V2_8, V3_8] {
         let mut world = led_by_2(version);
-        world.lost_answers = 1;
+        world.shared().lost_answers = 1;
         ask_to_alter(&mut world, 0, &ALTER);
         world.run();
         world.advance(Duration::from_secs(1));
@@ -299,7 +299,7 @@ fn a_change_whose_answer_is_lost_is_written_and_denied() {
         assert_eq!(world.state("t", 0), (2, 0, vec![2, 1]));
         let at = crate::vocab::TopicPartition::new("t", 0);
         let denied = BrokerObservation::IsrChangeDenied { at, partition_epoch: 1 };
-        assert!(world.seen.contains(&(BrokerId(1), denied)), "{version}");
+        assert!(world.seen().contains(&(BrokerId(1), denied)), "{version}");
         assert_eq!(world.partition_epoch("t", 0), 1, "and written once");
     }
 }
@@ -311,7 +311,7 @@ fn a_version_that_was_old_when_it_was_asked_for_denies_nothing_that_is_written()
     let is_denied = |(_, seen): &(BrokerId, BrokerObservation)| {
         matches!(seen, BrokerObservation::IsrChangeDenied { .. })
     };
-    assert!(!world.seen.iter().any(is_denied));
+    assert!(!world.seen().iter().any(is_denied));
 }
 
 #[test]
@@ -349,13 +349,14 @@ fn a_replica_that_is_leaving_cannot_join_since_3_3() {
 }
 
 #[test]
-fn who_is_not_the_controller_refuses() {
+fn a_broker_that_is_not_the_controller_refuses() {
     let mut world = led_by_2(V2_8);
     let request = AlterPartitionRequest::default();
     let event = ControllerEvent::AlterPartition(to(ApiKey::AlterPartition, 0), request);
     world.act(2, |controller, cx| controller.requested(cx, event));
-    let (_, ResponseKind::AlterPartition(response)) = world.replies.last().unwrap() else {
-        panic!("{:?}", world.replies)
+    let replies = world.replies();
+    let Some((_, ResponseKind::AlterPartition(response))) = replies.last() else {
+        panic!("{replies:?}")
     };
     assert_eq!(response.error_code, 41);
 }
@@ -364,11 +365,11 @@ fn who_is_not_the_controller_refuses() {
 fn a_request_whose_work_is_given_up_is_answered_once() {
     // Fenced: another controller was elected, and 1 does not know it.
     let mut world = led_by_2(V2_8);
-    world.deaf.insert(BrokerId(1));
+    world.shared().deaf.insert(BrokerId(1));
     world.remove(paths::CONTROLLER);
     world.run();
     assert_eq!(alter(&mut world, 0, &ALTER), (41, None));
-    assert_eq!((world.replies.len(), world.active()), (1, vec![2]));
+    assert_eq!((world.replies().len(), world.active()), (1, vec![2]));
 
     // The session expires while one request is worked on and another waits.
     let mut world = led_by_2(V2_8);
@@ -376,9 +377,9 @@ fn a_request_whose_work_is_given_up_is_answered_once() {
     ask_to_alter(&mut world, 0, &ALTER);
     world.act(1, |controller, cx| controller.expired(cx));
     assert_eq!(altered(&world), (41, None));
-    assert_eq!(world.replies.len(), 2);
+    assert_eq!(world.replies().len(), 2);
     world.run();
-    assert_eq!(world.replies.len(), 2, "answers that come late change nothing");
+    assert_eq!(world.replies().len(), 2, "answers that come late change nothing");
 }
 
 #[test]

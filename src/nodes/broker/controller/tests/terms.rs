@@ -1,4 +1,4 @@
-//! Who is the controller, for how long, and what a new one does.
+//! Elections of the controller, its term, and its failover.
 
 use kafka_protocol::messages::RequestKind;
 
@@ -25,8 +25,8 @@ fn of_racing_brokers_one_is_elected_and_the_others_know_it() {
             assert_eq!(world.controller(id).controller_id(), Some(BrokerId(2)), "{version}");
         }
         let elected: Vec<_> = world
-            .seen
-            .iter()
+            .seen()
+            .into_iter()
             .filter(|(_, seen)| matches!(seen, BrokerObservation::ControllerElected { epoch: 1 }))
             .collect();
         assert_eq!(elected.len(), 1, "{version}");
@@ -45,20 +45,21 @@ fn when_the_controller_dies_another_is_elected_with_the_next_epoch_and_repairs()
         world.run();
         assert_eq!(world.active(), [2], "{version}");
         assert_eq!(world.data(paths::CONTROLLER_EPOCH).unwrap(), "2", "{version}");
-        // First the dead replica leaves (epoch 1, nobody leads), then 2 is elected (epoch 2).
+        // First the dead replica leaves (epoch 1, no leader), then 2 is elected (epoch 2).
         assert_eq!(world.state("t", 0), (2, 2, vec![2, 3]), "{version}");
     }
 }
 
 #[test]
-fn a_failover_tells_the_brokers_before_the_partitions() {
+fn a_failover_sends_the_brokers_before_the_partitions() {
     let mut world = World::new(KafkaVersion::new(2, 8), 2);
     world.start(&[1, 2]);
     world.write_topic("t", &[&[2, 1]]);
-    world.told.clear();
+    world.shared().sent.clear();
     world.die(1);
     world.run();
-    let to_itself: Vec<_> = world.told.iter().filter(|told| told.to == BrokerId(2)).collect();
+    let to_itself: Vec<_> =
+        world.sent().into_iter().filter(|sent| sent.to == BrokerId(2)).collect();
     let RequestKind::UpdateMetadata(first) = &to_itself[0].body else { panic!("{to_itself:?}") };
     assert_eq!((first.controller_epoch, first.topic_states.len()), (2, 0), "brokers only");
     assert!(matches!(to_itself[1].body, RequestKind::LeaderAndIsr(_)));
@@ -68,8 +69,8 @@ fn a_failover_tells_the_brokers_before_the_partitions() {
 fn an_election_whose_answer_is_lost_is_recognised_as_won() {
     for version in VERSIONS {
         let mut world = World::new(version, 2);
-        world.put(paths::CONTROLLER_EPOCH, "4".into(), 0);
-        world.lost_answers = 1;
+        world.put(paths::CONTROLLER_EPOCH, "4".into());
+        world.shared().lost_answers = 1;
         world.start(&[1]);
         world.advance(std::time::Duration::from_secs(1));
         assert_eq!(world.active(), [1], "{version}");
@@ -77,12 +78,12 @@ fn an_election_whose_answer_is_lost_is_recognised_as_won() {
     }
 }
 
-/// Broker 1 is replaced by 2 and does not hear of it.
+/// Broker 1 is replaced by 2 and does not see that.
 fn replaced(version: KafkaVersion) -> World {
     let mut world = World::new(version, 3);
     world.start(&[1, 2, 3]);
     world.write_topic("t", &[&[3, 2, 1]]);
-    world.deaf.insert(BrokerId(1));
+    world.shared().deaf.insert(BrokerId(1));
     world.remove(paths::CONTROLLER);
     world.run();
     assert_eq!(world.active(), [1, 2], "two believe to be the controller");
@@ -104,14 +105,14 @@ fn since_2_1_a_replaced_controller_is_fenced_and_resigns() {
     assert_eq!(world.state("t", 0), before, "nothing was written");
     assert_eq!(world.active(), [2]);
     assert!(
-        world.seen.contains(&(BrokerId(1), BrokerObservation::ControllerResigned { epoch: 1 }))
+        world.seen().contains(&(BrokerId(1), BrokerObservation::ControllerResigned { epoch: 1 }))
     );
 }
 
 #[test]
 fn before_2_1_a_replaced_controller_still_writes() {
     let mut world = replaced(KafkaVersion::new(2, 0));
-    // The new controller did not touch this topic since, so the old epoch stands in its state.
+    // The new controller did not touch this topic since, so its state has the old epoch.
     world.act(1, |controller, cx| {
         let at = crate::vocab::TopicPartition::new("t", 0);
         let step = super::super::event_manager::Step::RemoveFromIsr(BrokerId(2), vec![at]);
@@ -157,14 +158,14 @@ fn an_expired_session_ends_the_term_at_once_since_1_1_and_with_the_next_session_
 fn what_was_lost_with_the_connection_is_asked_again() {
     let mut world = World::new(KafkaVersion::new(2, 8), 3);
     world.start(&[1, 2, 3]);
-    world.lost_answers = 3;
+    world.shared().lost_answers = 3;
     world.write_topic("t", &[&[2, 3, 1]]);
     world.advance(std::time::Duration::from_secs(1));
     assert_eq!(world.state("t", 0), (2, 0, vec![2, 3, 1]));
     let is_led = |seen: &BrokerObservation| {
         matches!(seen, BrokerObservation::LeaderElected { leader: BrokerId(2), .. })
     };
-    assert!(world.seen.iter().any(|(_, seen)| is_led(seen)), "its own state is recognised");
+    assert!(world.seen().iter().any(|(_, seen)| is_led(seen)), "its own state is recognised");
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn a_conditional_write_that_loses_a_race_reads_and_chooses_again() {
     world.start(&[1, 2, 3]);
     world.write_topic("t", &[&[3, 2, 1]]);
     // The leader shrinks the in-sync replicas to {3, 1} just before the controller writes.
-    world.interference.push(state_of("t", 1, (3, 0, &[3, 1])));
+    world.shared().interference.push(state_of("t", 1, (3, 0, &[3, 1])));
     world.die(3);
     world.run();
     assert_eq!(world.state("t", 0), (1, 1, vec![1]), "2 is not in sync any more");

@@ -1,7 +1,9 @@
-//! A small world for controllers: a ZooKeeper server's tree with watches, and brokers that answer control
-//! requests. Everything happens at once and in order, unless a test holds it back.
+//! Controllers in the substrate's world, at a real ZooKeeper server. Their brokers have nothing else: they answer
+//! control requests, and a test can keep from a controller what ZooKeeper answers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,112 +17,225 @@ use crate::nodes::Effects;
 use crate::nodes::broker::config::Config;
 use crate::nodes::broker::context::{Ask, ConnOwner, Context, Outbox, Part, ReplyTo};
 use crate::nodes::broker::controller::Controller;
+use crate::nodes::broker::controller::event_manager::ControllerEvent;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{BrokerRegistration, PartitionState, TopicAssignment};
+use crate::nodes::session::{Session, SessionConfig, SessionEvent};
+use crate::nodes::testing::{Peer, Rig, Role, settings, steady};
+use crate::nodes::zookeeper::{self, Lifetime, Tree, ZooKeeperServer};
 use crate::releases::KafkaVersion;
-use crate::vocab::step::Effect;
-use crate::vocab::{BrokerId, Clock, ConnId, NodeId, Roster, Seed, Time, TopicPartition, Zxid};
-use crate::wire::kafka::{decode_request, encode_response};
-use crate::wire::zookeeper::{
-    Code, EventKind, KeeperState, MultiOp, MultiResult, Reply, Request, Stat, WatchedEvent,
-};
+use crate::vocab::step::Input;
+use crate::vocab::{BrokerId, Clock, ConnId, NodeId, Roster, Seed, TopicPartition};
+use crate::wire::frames::Frames;
+use crate::wire::kafka::{MAX_FRAME_BYTES, decode_request, encode_response};
+use crate::wire::zookeeper::{Code, Create, Delete, MultiOp, Request, SetData};
 
-/// The configuration of a broker in these tests: Kafka's defaults.
-pub fn config(id: i32, version: KafkaVersion) -> Config {
-    Config {
-        id: BrokerId(id),
-        host: format!("b{id}"),
-        external: None,
-        version,
-        mutant: None,
-        zookeepers: vec![NodeId(0)],
-        session_timeout: Duration::from_secs(18),
-        replica_lag_time_max: Duration::from_secs(30),
-        replica_fetch_wait_max: Duration::from_millis(500),
-        replica_fetch_min_bytes: 1,
-        replica_fetch_max_bytes: 1 << 20,
-        replica_fetch_response_max_bytes: 10 << 20,
-        replica_fetch_backoff: Duration::from_secs(1),
-        replica_socket_timeout: Duration::from_secs(30),
-        high_watermark_checkpoint_interval: Duration::from_secs(5),
-        recovery_point_checkpoint_interval: Duration::from_secs(60),
-        log_flush_interval_messages: i64::MAX,
-        log_flush_interval: None,
-        log_segment_bytes: 1 << 30,
-        message_max_bytes: 1 << 20,
-        min_insync_replicas: 1,
-        unclean_leader_election: false,
-        num_partitions: 1,
-        default_replication_factor: 1,
-        offsets_topic_num_partitions: 50,
-        offsets_topic_replication_factor: 3,
-        offsets_topic_segment_bytes: 100 << 20,
-        auto_create_topics: true,
-        auto_leader_rebalance: true,
-        leader_imbalance_check_interval: Duration::from_secs(300),
-        leader_imbalance_per_broker_percentage: 10,
-        controlled_shutdown: true,
-        controlled_shutdown_max_retries: 3,
-        controlled_shutdown_retry_backoff: Duration::from_secs(5),
-        controller_socket_timeout: Duration::from_secs(30),
-        request_timeout: Duration::from_secs(30),
-    }
-}
+/// The ZooKeeper server; broker `n` is node `n`.
+const ZOOKEEPER: NodeId = NodeId(0);
 
+/// A control request that reached a broker.
 #[derive(Clone, Debug)]
-struct Znode {
-    data: Bytes,
-    stat: Stat,
-}
-
-type Tree = BTreeMap<String, Znode>;
-
-#[derive(Debug)]
-enum Delivery {
-    Request(u64, Request),
-    Watch(WatchedEvent),
-    Opened(ConnId),
-    Bytes(ConnId, Bytes),
-    Closed(ConnId),
-}
-
-/// What was told to a broker.
-#[derive(Debug)]
-pub struct Told {
+pub struct Sent {
     pub to: BrokerId,
     pub body: RequestKind,
 }
 
-/// The world.
-pub struct World {
-    version: KafkaVersion,
-    roster: Arc<Roster>,
-    tree: Tree,
-    zxid: i64,
-    watches: BTreeSet<(String, bool, BrokerId)>,
-    controllers: BTreeMap<BrokerId, Controller>,
-    effects: Effects,
-    now: Time,
-    deliveries: VecDeque<(BrokerId, Delivery)>,
-    timers: BTreeSet<(Time, u64, BrokerId, u64)>,
-    conns: BTreeMap<ConnId, (BrokerId, BrokerId)>,
-    /// The broker that a connection of a controller is for, until the controller closes it.
-    owners: BTreeMap<ConnId, BrokerId>,
-    /// Brokers whose process is gone.
-    pub dead: BTreeSet<BrokerId>,
-    /// Brokers that hear no watches.
+/// What the brokers got and answered, and what the test does to them.
+#[derive(Default)]
+pub struct Shared {
+    pub sent: Vec<Sent>,
+    pub replies: Vec<(ReplyTo, ResponseKind)>,
+    /// Brokers that see no watches.
     pub deaf: BTreeSet<BrokerId>,
     /// How many of the next ZooKeeper writes succeed without the answer getting through.
     pub lost_answers: usize,
     /// Changes that another makes just before the next conditional write to that path.
     pub interference: Vec<(String, Bytes)>,
-    pub told: Vec<Told>,
-    pub seen: Vec<(BrokerId, BrokerObservation)>,
-    pub replies: Vec<(ReplyTo, ResponseKind)>,
 }
 
-fn parent(path: &str) -> &str {
-    &path[..path.rfind('/').unwrap()]
+/// A broker's process that has nothing but the controller and its session.
+struct Node {
+    id: BrokerId,
+    controller: Controller,
+    session: Session,
+    /// Connections of controllers, on which control requests come.
+    control: BTreeMap<ConnId, Frames>,
+    /// The broker that a connection of the controller is for, until the controller closes it.
+    owners: BTreeMap<ConnId, BrokerId>,
+    /// The writes that ZooKeeper has not answered.
+    writes: BTreeSet<u64>,
+    shared: Rc<RefCell<Shared>>,
+}
+
+impl Role for Node {
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match input {
+            Input::Start(_) => self.session.start(clock, effects),
+            Input::Accepted { conn, .. } => {
+                self.control.insert(conn, Frames::new(MAX_FRAME_BYTES));
+            }
+            Input::Opened(conn) if self.session.owns(conn) => {
+                self.session.on_opened(clock, effects, conn);
+            }
+            Input::Opened(conn) => {
+                if let Some(&broker) = self.owners.get(&conn) {
+                    self.act(clock, effects, |one, cx| one.opened(cx, broker, conn));
+                }
+            }
+            Input::Received { conn, bytes } if self.control.contains_key(&conn) => {
+                self.control.get_mut(&conn).expect("it was just found").push(bytes);
+                self.serve(conn, effects);
+            }
+            Input::Received { conn, bytes } if self.session.owns(conn) => {
+                self.session.on_received(clock, effects, conn, bytes);
+            }
+            Input::Received { conn, bytes } => {
+                if let Some(&broker) = self.owners.get(&conn) {
+                    self.act(clock, effects, |one, cx| one.bytes_received(cx, broker, bytes));
+                }
+            }
+            Input::Closed { conn, .. } if self.control.remove(&conn).is_some() => {}
+            Input::Closed { conn, why } if self.session.owns(conn) => {
+                self.session.on_closed(clock, effects, conn, why);
+            }
+            Input::Closed { conn, .. } => {
+                if let Some(broker) = self.owners.remove(&conn) {
+                    self.act(clock, effects, |one, cx| one.closed(cx, broker));
+                }
+            }
+            Input::Timer { id, token } => match Part::of(token) {
+                (Part::Session, _) => self.session.on_timer(clock, effects, id),
+                (Part::Controller, number) => {
+                    self.act(clock, effects, |controller, cx| controller.ticked(cx, number));
+                }
+                other => panic!("a timer of {other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+        while let Some(event) = self.session.poll() {
+            self.session_event(clock, effects, event);
+        }
+    }
+}
+
+impl Node {
+    fn session_event(&mut self, clock: Clock, effects: &mut Effects, event: SessionEvent) {
+        match event {
+            SessionEvent::Reply { tag, result, .. } => {
+                let (Part::Controller, number) = Part::of(tag) else { return };
+                let mut result = result;
+                let mut shared = self.shared.borrow_mut();
+                if self.writes.remove(&number) && shared.lost_answers > 0 {
+                    shared.lost_answers -= 1;
+                    result = Err(Code::CONNECTION_LOSS);
+                }
+                drop(shared);
+                self.act(clock, effects, |controller, cx| controller.replied(cx, number, result));
+            }
+            SessionEvent::Watch(event) if !self.shared.borrow().deaf.contains(&self.id) => {
+                self.act(clock, effects, |controller, cx| controller.watched(cx, &event));
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets the controller do something, and carries out what it asks for.
+    fn act(
+        &mut self,
+        clock: Clock,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut Controller, &mut Context<'_>),
+    ) {
+        let mut outbox = Outbox::default();
+        let mut cx = Context { clock, effects, outbox: &mut outbox };
+        act(&mut self.controller, &mut cx);
+        for ask in outbox.asks {
+            match ask {
+                Ask::Reply { to, body } => self.shared.borrow_mut().replies.push((to, *body)),
+                Ask::Own(conn, ConnOwner::ControlledBroker(broker)) => {
+                    self.owners.insert(conn, broker);
+                }
+                Ask::Disown(conn) => _ = self.owners.remove(&conn),
+                other => panic!("{other:?}"),
+            }
+        }
+        for (number, request) in self.controller.outgoing() {
+            if !is_read(&request) {
+                self.writes.insert(number);
+            }
+            for set in self.interfering(&request) {
+                let other = Part::Session.mark(0);
+                self.session.request(clock, effects, Request::SetData(set), other);
+            }
+            self.session.request(clock, effects, request, Part::Controller.mark(number));
+        }
+    }
+
+    fn interfering(&self, request: &Request) -> Vec<SetData> {
+        let paths: Vec<&str> = match request {
+            Request::SetData(set) => vec![&set.path],
+            Request::Multi(ops) => {
+                let sets = ops.iter().filter_map(|op| match op {
+                    MultiOp::SetData(set) => Some(&*set.path),
+                    _ => None,
+                });
+                sets.collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut shared = self.shared.borrow_mut();
+        let hits = shared.interference.extract_if(.., |(path, _)| paths.contains(&&**path));
+        let set = |(path, data): (String, Bytes)| SetData {
+            path: path.into(),
+            data: Some(data),
+            version: -1,
+        };
+        hits.map(set).collect()
+    }
+
+    /// Answers the control requests of a connection.
+    fn serve(&mut self, conn: ConnId, effects: &mut Effects) {
+        let frames = self.control.get_mut(&conn).expect("it was accepted");
+        while let Some(payload) = frames.pop().expect("controllers send frames") {
+            let request = decode_request(payload).expect("controllers speak Kafka");
+            let body = match &request.body {
+                RequestKind::LeaderAndIsr(_) => {
+                    ResponseKind::LeaderAndIsr(LeaderAndIsrResponse::default())
+                }
+                RequestKind::UpdateMetadata(_) => {
+                    ResponseKind::UpdateMetadata(UpdateMetadataResponse::default())
+                }
+                RequestKind::StopReplica(_) => {
+                    ResponseKind::StopReplica(StopReplicaResponse::default())
+                }
+                other => panic!("{other:?}"),
+            };
+            let frame =
+                encode_response(request.api, request.version, request.correlation_id, &body);
+            effects.send(conn, frame);
+            self.shared.borrow_mut().sent.push(Sent { to: self.id, body: request.body });
+        }
+    }
+}
+
+fn is_read(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Exists { .. } | Request::GetData { .. } | Request::GetChildren { .. }
+    )
+}
+
+fn node(id: i32) -> NodeId {
+    NodeId(id as u16)
+}
+
+/// Controllers 1, 2, …, ZooKeeper, and an operator with `zkCli.sh`.
+pub struct World {
+    rig: Rig,
+    version: KafkaVersion,
+    brokers: i32,
+    operator: NodeId,
+    shared: Rc<RefCell<Shared>>,
 }
 
 impl World {
@@ -133,377 +248,173 @@ impl World {
     pub fn with(version: KafkaVersion, brokers: i32, change: impl Fn(&mut Config)) -> Self {
         let mut roster = Roster::default();
         roster.add("zk");
-        for id in 1..=brokers {
-            roster.add(&format!("b{id}"));
-        }
+        (1..=brokers).for_each(|id| _ = roster.add(&format!("b{id}")));
         let roster = Arc::new(roster);
-        let controller = |id: i32| {
-            let mut config = config(id, version);
+        let shared = Rc::new(RefCell::new(Shared::default()));
+        let mut rig = Rig::new(steady(Duration::from_micros(10)));
+        rig.run("zk", || ZooKeeperServer::new(zookeeper::Config::default(), Seed(1).stream("zk")));
+        for id in 1..=brokers {
+            let mut config = settings::broker(id, version, vec![ZOOKEEPER]);
+            config.default_replication_factor = 1;
             change(&mut config);
-            let stream = Seed(1).stream("test");
-            (BrokerId(id), Controller::new(Arc::new(config), roster.clone(), stream))
-        };
-        let mut world = Self {
-            version,
-            roster: roster.clone(),
-            tree: Tree::new(),
-            zxid: 0,
-            watches: BTreeSet::new(),
-            controllers: (1..=brokers).map(controller).collect(),
-            effects: Effects::default(),
-            now: Time::ZERO,
-            deliveries: VecDeque::new(),
-            timers: BTreeSet::new(),
-            conns: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            dead: BTreeSet::new(),
-            deaf: BTreeSet::new(),
-            lost_answers: 0,
-            interference: Vec::new(),
-            told: Vec::new(),
-            seen: Vec::new(),
-            replies: Vec::new(),
-        };
-        for path in paths::ensured_at_start(version) {
-            world.put(path, Bytes::new(), 0);
+            let (config, roster, shared) = (Arc::new(config), roster.clone(), shared.clone());
+            rig.run(&format!("b{id}"), move || {
+                let session = SessionConfig::new(vec![ZOOKEEPER], 18_000, Part::Session.mark(0));
+                let stream = || Seed(1).stream("test");
+                Node {
+                    id: BrokerId(id),
+                    controller: Controller::new(config.clone(), roster.clone(), stream()),
+                    session: Session::new(session, stream()),
+                    control: BTreeMap::new(),
+                    owners: BTreeMap::new(),
+                    writes: BTreeSet::new(),
+                    shared: shared.clone(),
+                }
+            });
         }
+        let operator = rig.run("operator", Peer::default);
+        let mut world = Self { rig, version, brokers, operator, shared };
+        for path in paths::ensured_at_start(version) {
+            world.put(path, Bytes::new());
+        }
+        world.run();
         world
+    }
+
+    /// What the brokers got and answered, and what is done to them.
+    pub fn shared(&self) -> RefMut<'_, Shared> {
+        self.shared.borrow_mut()
+    }
+
+    /// The control requests that reached brokers.
+    pub fn sent(&self) -> Vec<Sent> {
+        self.shared().sent.clone()
+    }
+
+    /// How requests were answered.
+    pub fn replies(&self) -> Vec<(ReplyTo, ResponseKind)> {
+        self.shared().replies.clone()
+    }
+
+    /// What the brokers observed.
+    pub fn seen(&self) -> Vec<(BrokerId, BrokerObservation)> {
+        let seen = self.rig.observations().filter_map(|(_, node, observation)| match observation {
+            Observation::Broker(seen) => Some((BrokerId(i32::from(node.0)), seen.clone())),
+            _ => None,
+        });
+        seen.collect()
     }
 
     /// Registers brokers and lets their controllers begin, in this order.
     pub fn start(&mut self, ids: &[i32]) {
         for &id in ids {
+            if self.rig.start(node(id)) {
+                self.run();
+            }
             self.register(id);
-            self.act(id, |controller, cx| {
-                controller.happened(cx, super::super::event_manager::ControllerEvent::Reelect);
-            });
+        }
+        for &id in ids {
+            self.act(id, |controller, cx| controller.happened(cx, ControllerEvent::Reelect));
+            self.rig.run_for(Duration::from_micros(1));
         }
         self.run();
     }
 
-    pub fn register(&mut self, id: i32) {
+    fn register(&mut self, id: i32) {
         let registration = BrokerRegistration::plaintext(format!("b{id}"), 9092, 0);
-        self.dead.remove(&BrokerId(id));
-        self.put(&paths::broker(BrokerId(id)), registration.encode(self.version), i64::from(id));
+        self.put(&paths::broker(BrokerId(id)), registration.encode(self.version));
     }
 
-    /// A broker's session ends, and with it its ephemeral znodes.
+    /// A broker's session ends, and with it its znodes; it has no watches any more.
     pub fn expire(&mut self, id: i32) {
-        self.watches.retain(|(.., by)| *by != BrokerId(id));
-        let owned = |node: &Znode| node.stat.ephemeral_owner == i64::from(id);
-        let gone: Vec<_> = self
-            .tree
-            .iter()
-            .filter(|(_, node)| owned(node))
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in gone {
-            self.remove(&path);
-        }
+        let session = self.node(id).session.id();
+        self.shared().deaf.insert(BrokerId(id));
+        self.end_session(id, session);
+        self.shared().deaf.remove(&BrokerId(id));
     }
 
     /// A broker's process ends, and its session with it.
     pub fn die(&mut self, id: i32) {
-        let id_ = BrokerId(id);
-        self.dead.insert(id_);
-        let broken: Vec<_> =
-            self.conns.iter().filter(|(_, (_, to))| *to == id_).map(|(&conn, _)| conn).collect();
-        for conn in broken {
-            let (from, _) = self.conns.remove(&conn).unwrap();
-            self.deliveries.push_back((from, Delivery::Closed(conn)));
-        }
-        self.expire(id);
+        let session = self.node(id).session.id();
+        self.rig.crash(node(id));
+        self.end_session(id, session);
     }
 
-    /// Lets the brokers know that time passed.
-    pub fn advance(&mut self, span: Duration) {
-        let end = self.now + span;
+    /// A broker goes and comes back before the controller looks: the watch fires once.
+    pub fn bounce(&mut self, id: i32) {
+        let path = paths::broker(BrokerId(id));
+        let data = self.data(&path).cloned();
+        let delete = Delete { path: (&*path).into(), version: -1 };
+        let create = Create::persistent(path, data);
+        self.operate(&Request::Multi(vec![MultiOp::Delete(delete), MultiOp::Create(create)]));
+    }
+
+    fn end_session(&mut self, id: i32, ended: i64) {
+        let owned = |path: &&str| match self.tree().get(path).map(|znode| &znode.lifetime) {
+            Some(Lifetime::Ephemeral { owner }) => *owner == ended,
+            _ => false,
+        };
+        let registration = paths::broker(BrokerId(id));
+        let gone = [paths::CONTROLLER].into_iter().filter(owned).chain([&*registration]);
+        let delete = |path: &str| MultiOp::Delete(Delete { path: path.into(), version: -1 });
+        let deletes = gone.map(delete).collect();
+        self.operate(&Request::Multi(deletes));
         self.run();
-        while let Some(&due) = self.timers.first() {
-            if due.0 > end {
-                break;
-            }
-            self.timers.remove(&due);
-            self.now = due.0;
-            let (_, _, id, number) = due;
-            self.act(id.0, |controller, cx| controller.ticked(cx, number));
-            self.run();
-        }
-        self.now = end;
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, span: Duration) {
+        self.rig.run_for(span);
+    }
+
+    /// Lets happen what is under way.
+    pub fn run(&mut self) {
+        self.advance(Duration::from_millis(5));
+    }
+
+    fn node(&self, id: i32) -> &Node {
+        self.rig.role(node(id))
     }
 
     pub fn controller(&self, id: i32) -> &Controller {
-        &self.controllers[&BrokerId(id)]
+        &self.node(id).controller
     }
 
     /// Makes a controller do something.
     pub fn act(&mut self, id: i32, what: impl FnOnce(&mut Controller, &mut Context<'_>)) {
-        let id = BrokerId(id);
-        if self.dead.contains(&id) {
-            return;
-        }
-        let mut outbox = Outbox::default();
-        let clock = Clock { now: self.now, wall_ms: self.now.as_millis() as i64 };
-        let mut cx = Context { clock, effects: &mut self.effects, outbox: &mut outbox };
-        let controller = self.controllers.get_mut(&id).unwrap();
-        what(controller, &mut cx);
-        for (number, request) in controller.outgoing() {
-            self.deliveries.push_back((id, Delivery::Request(number, request)));
-        }
-        for ask in outbox.asks {
-            match ask {
-                Ask::Reply { to, body } => self.replies.push((to, *body)),
-                Ask::Own(conn, ConnOwner::ControlledBroker(broker)) => {
-                    self.owners.insert(conn, broker);
-                }
-                Ask::Disown(conn) => drop(self.owners.remove(&conn)),
-                other => panic!("{other:?}"),
-            }
-        }
-        self.apply_effects(id);
+        self.rig.act(node(id), |node: &mut Node, clock, effects| node.act(clock, effects, what));
     }
 
-    fn apply_effects(&mut self, id: BrokerId) {
-        for effect in self.effects.drain().collect::<Vec<_>>() {
-            match effect {
-                Effect::Connect { conn, to } => {
-                    let to = BrokerId(self.roster.name(to)[1..].parse().unwrap());
-                    if self.dead.contains(&to) {
-                        self.deliveries.push_back((id, Delivery::Closed(conn)));
-                    } else {
-                        self.conns.insert(conn, (id, to));
-                        self.deliveries.push_back((id, Delivery::Opened(conn)));
-                    }
-                }
-                Effect::Send { conn, bytes } => self.control(conn, bytes),
-                Effect::Close(conn) => drop(self.conns.remove(&conn)),
-                Effect::SetTimer { id: timer, at, token } => {
-                    let (part, number) = Part::of(token);
-                    assert_eq!(part, Part::Controller);
-                    self.timers.insert((at, timer.0, id, number));
-                }
-                Effect::Observe(Observation::Broker(seen)) => self.seen.push((id, seen)),
-                other => panic!("{other:?}"),
-            }
-        }
+    fn operate(&mut self, request: &Request) {
+        let done = self.rig.zk_call(self.operator, ZOOKEEPER, request);
+        done.unwrap_or_else(|code| panic!("{request:?}: {code:?}"));
     }
 
-    /// A broker gets a control request, and answers.
-    fn control(&mut self, conn: ConnId, bytes: Bytes) {
-        let Some(&(by, to)) = self.conns.get(&conn) else { return };
-        let request = decode_request(bytes.slice(4..)).unwrap();
-        let body = match &request.body {
-            RequestKind::LeaderAndIsr(_) => {
-                ResponseKind::LeaderAndIsr(LeaderAndIsrResponse::default())
-            }
-            RequestKind::UpdateMetadata(_) => {
-                ResponseKind::UpdateMetadata(UpdateMetadataResponse::default())
-            }
-            RequestKind::StopReplica(_) => {
-                ResponseKind::StopReplica(StopReplicaResponse::default())
-            }
-            other => panic!("{other:?}"),
-        };
-        self.told.push(Told { to, body: request.body });
-        let response = encode_response(request.api, request.version, request.correlation_id, &body);
-        self.deliveries.push_back((by, Delivery::Bytes(conn, response)));
-    }
-
-    /// Delivers until nothing is under way.
-    pub fn run(&mut self) {
-        for _ in 0..100_000 {
-            let Some((id, delivery)) = self.deliveries.pop_front() else { return };
-            if self.dead.contains(&id) {
-                continue;
-            }
-            match delivery {
-                Delivery::Request(number, request) => {
-                    let is_write = !matches!(
-                        request,
-                        Request::Exists { .. }
-                            | Request::GetData { .. }
-                            | Request::GetChildren { .. }
-                    );
-                    let mut result = self.apply(id, &request);
-                    if is_write && self.lost_answers > 0 {
-                        self.lost_answers -= 1;
-                        result = Err(Code::CONNECTION_LOSS);
-                    }
-                    self.act(id.0, |controller, cx| controller.replied(cx, number, result));
-                }
-                Delivery::Watch(event) => {
-                    self.act(id.0, |controller, cx| controller.watched(cx, &event));
-                }
-                Delivery::Opened(conn) => {
-                    if let Some(&broker) = self.owners.get(&conn) {
-                        self.act(id.0, |controller, cx| controller.opened(cx, broker, conn));
-                    }
-                }
-                Delivery::Bytes(conn, bytes) => {
-                    if let Some(&broker) = self.owners.get(&conn) {
-                        self.act(id.0, |one, cx| one.bytes_received(cx, broker, bytes));
-                    }
-                }
-                Delivery::Closed(conn) => {
-                    if let Some(broker) = self.owners.remove(&conn) {
-                        self.act(id.0, |controller, cx| controller.closed(cx, broker));
-                    }
-                }
-            }
-        }
-        panic!("it does not come to rest");
-    }
-
-    // The tree.
-
-    fn fire(&mut self, path: &str, is_child: bool, kind: EventKind) {
-        let mut heard = Vec::new();
-        self.watches.retain(|(watched, child, by)| {
-            let hit = watched == path && *child == is_child;
-            if hit {
-                heard.push(*by);
-            }
-            !hit
+    /// Creates a znode or sets its data, as an operator would.
+    pub fn put(&mut self, path: &str, data: Bytes) {
+        let (path, data): (Arc<str>, _) = (path.into(), Some(data));
+        self.operate(&match self.tree().get(&path) {
+            Some(_) => Request::SetData(SetData { path, data, version: -1 }),
+            None => Request::Create(Create::persistent(path, data)),
         });
-        for by in heard {
-            if !self.deaf.contains(&by) {
-                let state = KeeperState::SYNC_CONNECTED;
-                let event = WatchedEvent { kind, state, path: path.into() };
-                self.deliveries.push_back((by, Delivery::Watch(event)));
-            }
-        }
-    }
-
-    /// Creates a znode or sets its data, as somebody else would.
-    pub fn put(&mut self, path: &str, data: Bytes, owner: i64) {
-        self.zxid += 1;
-        let zxid = Zxid(self.zxid);
-        if let Some(node) = self.tree.get_mut(path) {
-            node.data = data;
-            node.stat.version += 1;
-            node.stat.mzxid = zxid;
-            self.fire(path, false, EventKind::DataChanged);
-            return;
-        }
-        let stat = Stat { czxid: zxid, mzxid: zxid, ephemeral_owner: owner, ..Stat::default() };
-        self.tree.insert(path.to_owned(), Znode { data, stat });
-        self.fire(path, false, EventKind::Created);
-        self.fire(parent(path), true, EventKind::ChildrenChanged);
     }
 
     /// Removes a znode.
     pub fn remove(&mut self, path: &str) {
-        self.zxid += 1;
-        self.tree.remove(path).unwrap();
-        self.fire(path, false, EventKind::Deleted);
-        self.fire(parent(path), true, EventKind::ChildrenChanged);
+        self.operate(&Request::Delete(Delete { path: path.into(), version: -1 }));
+    }
+
+    fn tree(&self) -> &Tree {
+        &self.rig.role::<ZooKeeperServer>(ZOOKEEPER).state().expect("it has started").tree
     }
 
     pub fn data(&self, path: &str) -> Option<&Bytes> {
-        self.tree.get(path).map(|node| &node.data)
+        self.tree().get(path)?.data.as_ref()
     }
 
-    /// Somebody else is faster.
-    fn interfere(&mut self, request: &Request) {
-        let ops = match request {
-            Request::SetData(set) => vec![MultiOp::SetData(set.clone())],
-            Request::Multi(ops) => ops.clone(),
-            _ => return,
-        };
-        for op in ops {
-            let MultiOp::SetData(set) = op else { continue };
-            let hit = self.interference.iter().position(|(path, _)| **path == *set.path);
-            if let Some(at) = hit {
-                let (path, data) = self.interference.remove(at);
-                self.put(&path, data, 0);
-            }
-        }
-    }
-
-    fn apply(&mut self, by: BrokerId, request: &Request) -> Result<Reply, Code> {
-        self.interfere(request);
-        let mut watch = |path: &str, child: bool, wanted: bool| {
-            if wanted {
-                self.watches.insert((path.to_owned(), child, by));
-            }
-        };
-        match request {
-            Request::Exists { path, watch: wanted } => {
-                watch(path, false, *wanted);
-                self.tree.get(&**path).map(|node| Reply::Stat(node.stat)).ok_or(Code::NO_NODE)
-            }
-            Request::GetData { path, watch: wanted } => {
-                let node = self.tree.get(&**path).ok_or(Code::NO_NODE)?;
-                watch(path, false, *wanted);
-                Ok(Reply::Data { data: Some(node.data.clone()), stat: node.stat })
-            }
-            Request::GetChildren { path, watch: wanted } => {
-                watch(path, true, *wanted);
-                let inside = self.tree.keys().filter_map(|name| name.strip_prefix(&**path));
-                let names = inside.filter_map(|rest| rest.strip_prefix('/'));
-                let names = names.filter(|name| !name.contains('/')).map(Arc::from);
-                Ok(Reply::Children(names.collect()))
-            }
-            Request::Create(create) => self.write(by, &MultiOp::Create(create.clone())).map(reply),
-            Request::Delete(delete) => self.write(by, &MultiOp::Delete(delete.clone())).map(reply),
-            Request::SetData(set) => self.write(by, &MultiOp::SetData(set.clone())).map(reply),
-            Request::Multi(ops) => {
-                let before = self.tree.clone();
-                let mut results = Vec::new();
-                for op in ops {
-                    match self.write(by, op) {
-                        Ok(result) => results.push(result),
-                        Err(code) => {
-                            self.tree = before;
-                            results.fill(MultiResult::Error(Code::OK));
-                            results.push(MultiResult::Error(code));
-                            let rest = MultiResult::Error(Code::RUNTIME_INCONSISTENCY);
-                            results.resize(ops.len(), rest);
-                            break;
-                        }
-                    }
-                }
-                Ok(Reply::Multi(results))
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn expect(&self, path: &str, version: i32) -> Result<(), Code> {
-        let node = self.tree.get(path).ok_or(Code::NO_NODE)?;
-        let fits = version == -1 || version == node.stat.version;
-        if fits { Ok(()) } else { Err(Code::BAD_VERSION) }
-    }
-
-    fn write(&mut self, by: BrokerId, op: &MultiOp) -> Result<MultiResult, Code> {
-        match op {
-            MultiOp::Check(check) => {
-                self.expect(&check.path, check.version)?;
-                Ok(MultiResult::Check)
-            }
-            MultiOp::Create(create) => {
-                let path = &*create.path;
-                if self.tree.contains_key(path) {
-                    return Err(Code::NODE_EXISTS);
-                }
-                if !parent(path).is_empty() && !self.tree.contains_key(parent(path)) {
-                    return Err(Code::NO_NODE);
-                }
-                let owner = if create.flags == 1 { i64::from(by.0) } else { 0 };
-                self.put(path, create.data.clone().unwrap_or_default(), owner);
-                Ok(MultiResult::Create { path: create.path.clone() })
-            }
-            MultiOp::Delete(delete) => {
-                self.expect(&delete.path, delete.version)?;
-                self.remove(&delete.path);
-                Ok(MultiResult::Delete)
-            }
-            MultiOp::SetData(set) => {
-                self.expect(&set.path, set.version)?;
-                self.put(&set.path, set.data.clone().unwrap_or_default(), 0);
-                Ok(MultiResult::SetData(self.tree[&*set.path].stat))
-            }
-        }
+    /// The broker epoch of a registered broker.
+    pub fn broker_epoch(&self, id: i32) -> i64 {
+        self.tree().get(&paths::broker(BrokerId(id))).expect("it is registered").czxid.0
     }
 
     // Shorthands.
@@ -513,7 +424,7 @@ impl World {
         let replicas = |ids: &&[i32]| ids.iter().copied().map(BrokerId).collect();
         let partitions = (0..).zip(assignment.iter().map(replicas)).collect();
         let assignment = TopicAssignment { partitions, ..TopicAssignment::default() };
-        self.put(&paths::topic(name), assignment.encode(self.version), 0);
+        self.put(&paths::topic(name), assignment.encode(self.version));
         self.run();
     }
 
@@ -526,19 +437,20 @@ impl World {
 
     /// dataVersion of a partition's state.
     pub fn partition_epoch(&self, topic: &str, partition: i32) -> i32 {
-        self.tree[&paths::partition_state(&TopicPartition::new(topic, partition))].stat.version
+        let path = paths::partition_state(&TopicPartition::new(topic, partition));
+        self.tree().get(&path).expect("the partition has a state").version
     }
 
     /// Writes a partition's state, as its leader would.
     pub fn write_state(&mut self, topic: &str, controller_epoch: i32, state: (i32, i32, &[i32])) {
         let (path, data) = state_of(topic, controller_epoch, state);
-        self.put(&path, data, 0);
+        self.put(&path, data);
     }
 
-    /// Who of the brokers is active.
+    /// The brokers that are active as controller.
     pub fn active(&self) -> Vec<i32> {
-        let active = self.controllers.iter().filter(|(_, controller)| controller.is_active());
-        active.map(|(id, _)| id.0).filter(|&id| !self.dead.contains(&BrokerId(id))).collect()
+        let active = |id: &i32| self.rig.is_running(node(*id)) && self.controller(*id).is_active();
+        (1..=self.brokers).filter(active).collect()
     }
 }
 
@@ -555,12 +467,4 @@ pub fn state_of(
         isr: isr.iter().copied().map(BrokerId).collect(),
     };
     (paths::partition_state(&TopicPartition::new(topic, 0)), state.encode())
-}
-
-fn reply(result: MultiResult) -> Reply {
-    match result {
-        MultiResult::Create { path } => Reply::Path(path),
-        MultiResult::SetData(stat) => Reply::Stat(stat),
-        _ => Reply::Empty,
-    }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::*;
+use crate::vocab::step::Closed;
 use crate::wire::records::BATCH_HEADER_BYTES;
 
 #[test]
@@ -28,7 +29,7 @@ fn followers_learn_the_high_watermark_one_round_later() {
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.produce(1, -1, "a");
     assert_eq!((cluster.status(1).high_watermark, cluster.status(2).high_watermark), (1, 0));
-    cluster.advance(600);
+    cluster.pass(600);
     assert_eq!(cluster.status(2).high_watermark, 1);
     assert_eq!(cluster.consume(1, 0), (0, vec!["a".to_owned()]));
 }
@@ -52,9 +53,10 @@ fn acks_zero_has_no_answer_and_an_error_closes_the_connection() {
     cluster.elect(1, 1, &[1, 2, 3]);
     let good = cluster.produce(1, 0, "a");
     let bad = cluster.produce(2, 0, "b");
-    assert_eq!(cluster.released_clients, [good]);
-    assert_eq!(cluster.closed_clients, [bad]);
-    assert!(cluster.replies.is_empty());
+    assert_eq!(cluster.replicas(1).unanswered, 1);
+    assert_eq!(cluster.closed(CLIENT, good.conn), None);
+    assert_eq!(cluster.closed(CLIENT, bad.conn), Some(Closed::Eof));
+    assert!(cluster.payload(good).is_none() && cluster.payload(bad).is_none());
     assert_eq!(cluster.values(1), ["a"]);
 }
 
@@ -131,7 +133,7 @@ fn compressed_batches_are_opened_and_kept_as_they_came() {
         assert_eq!(error, wanted, "{release:?} v{api} {bytes:02x?}");
         assert_eq!(cluster.status(1).log_end_offset, i64::from(error == 0));
         if error == 0 {
-            let kept = cluster.managers[&1].records(&at()).next().expect("it is kept");
+            let kept = cluster.manager(1).records(&at()).next().expect("it is kept");
             assert_eq!(kept.bytes[21..], bytes[21..], "as it came");
         }
     }
@@ -146,7 +148,7 @@ fn too_few_in_sync_replicas_after_the_append_is_an_error_but_the_record_stays() 
     cluster.elect(1, 1, &[1, 2]);
     cluster.crash(2);
     let conn = cluster.produce(1, -1, "a");
-    cluster.advance(16_000);
+    cluster.pass(16_000);
     assert_eq!(cluster.commit_isr(), ids(&[1]));
     assert_eq!(cluster.produced(conn), Some((20, 0)), "NOT_ENOUGH_REPLICAS_AFTER_APPEND");
     assert_eq!(cluster.values(1), ["a"]);
@@ -158,16 +160,16 @@ fn too_few_in_sync_replicas_after_the_append_is_an_error_but_the_record_stays() 
 }
 
 #[test]
-fn since_3_7_the_high_watermark_stands_while_the_isr_is_too_small() {
+fn since_3_7_the_high_watermark_stays_while_the_isr_is_too_small() {
     let mut cluster = Cluster::tuned(NEWEST, |config| config.min_insync_replicas = 2);
     cluster.crash(3);
     cluster.elect(1, 1, &[1, 2]);
     cluster.crash(2);
     let conn = cluster.produce(1, -1, "a");
-    cluster.advance(16_000);
+    cluster.pass(16_000);
     cluster.commit_isr();
     assert_eq!((cluster.produced(conn), cluster.status(1).high_watermark), (None, 0));
-    cluster.advance(15_000);
+    cluster.pass(15_000);
     assert_eq!(cluster.produced(conn), Some((7, 0)), "REQUEST_TIMED_OUT");
 }
 
@@ -177,14 +179,14 @@ fn a_produce_request_times_out_and_may_still_be_committed() {
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.hold(3);
     let conn = cluster.produce(1, -1, "a");
-    cluster.advance(29_999);
+    cluster.pass(29_999);
     assert_eq!(cluster.produced(conn), None);
-    cluster.advance(1);
+    cluster.pass(1);
     assert_eq!(cluster.produced(conn), Some((7, 0)), "REQUEST_TIMED_OUT");
-    assert_eq!(cluster.managers[&1].purgatory.waiting().0, 0);
-    cluster.isr_changes.clear();
+    assert_eq!(cluster.manager(1).purgatory.waiting().0, 0);
+    cluster.forget_isr_changes();
     cluster.release(3);
-    cluster.advance(2_000);
+    cluster.pass(2_000);
     assert_eq!(cluster.status(1).high_watermark, 1);
 }
 
@@ -209,12 +211,11 @@ fn a_client_that_is_gone_leaves_nothing_behind() {
     cluster.hold(3);
     let produce = cluster.produce(1, -1, "a");
     let fetch = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(0, 10_000)));
-    for conn in [produce, fetch] {
-        cluster.with(1, |manager, _| manager.client_gone(conn));
+    for request in [produce, fetch] {
+        cluster.hang_up(CLIENT, request.conn);
     }
     cluster.release(3);
-    assert!(!cluster.replies.contains_key(&produce) && !cluster.replies.contains_key(&fetch));
-    let waiting = cluster.managers[&1].purgatory.waiting();
+    let waiting = cluster.manager(1).purgatory.waiting();
     assert_eq!(waiting, (0, 2), "no produce request, and the fetches of two followers");
     assert_eq!(cluster.status(1).high_watermark, 1);
 }

@@ -9,16 +9,16 @@ fn a_silent_follower_is_dropped_between_one_and_one_and_a_half_lags() {
     for silent_after_ms in [0, 1_000, 2_500, 4_900] {
         let mut cluster = Cluster::new(NEWEST);
         cluster.elect(1, 1, &[1, 2, 3]);
-        cluster.advance(silent_after_ms);
+        cluster.pass(silent_after_ms);
         cluster.crash(3);
-        let stopped = cluster.now;
+        let stopped = cluster.now();
         cluster.produce(1, -1, "a");
-        while cluster.isr_changes.is_empty() {
-            cluster.advance(10);
+        while cluster.isr_changes().is_empty() {
+            cluster.pass(10);
         }
-        let lag = cluster.now.since(stopped).as_millis();
+        let lag = cluster.now().since(stopped).as_millis();
         assert!((9_500..=15_010).contains(&lag), "{lag} ms");
-        assert_eq!(cluster.isr_changes[0].1.isr, ids(&[1, 2]));
+        assert_eq!(cluster.isr_changes()[0].isr, ids(&[1, 2]));
     }
 }
 
@@ -34,8 +34,8 @@ fn a_silent_follower_at_the_log_end_is_not_dropped_since_2_1() {
         cluster.elect(1, 1, &[1, 2, 3]);
         cluster.produce(1, -1, "a");
         cluster.crash(3);
-        cluster.advance(60_000);
-        let proposed = cluster.isr_changes.first().map(|(_, change)| change.isr.clone());
+        cluster.pass(60_000);
+        let proposed = cluster.isr_changes().first().map(|change| change.isr.clone());
         assert_eq!(proposed, dropped.then(|| ids(&[1, 2])), "{version}");
     }
 }
@@ -47,10 +47,10 @@ fn a_pending_shrink_does_not_let_the_high_watermark_pass() {
         cluster.elect(1, 1, &[1, 2, 3]);
         cluster.crash(3);
         let conn = cluster.produce(1, -1, "a");
-        cluster.advance(16_000);
-        assert_eq!(cluster.isr_changes.len(), 1);
-        cluster.advance(8_000);
-        assert_eq!(cluster.isr_changes.len(), 1, "one change at a time");
+        cluster.pass(16_000);
+        assert_eq!(cluster.isr_changes().len(), 1);
+        cluster.pass(8_000);
+        assert_eq!(cluster.isr_changes().len(), 1, "one change at a time");
         assert_eq!((cluster.status(1).high_watermark, cluster.produced(conn)), (0, None));
         assert_eq!(cluster.status(1).isr, ids(&[1, 2, 3]));
         cluster.commit_isr();
@@ -65,25 +65,25 @@ fn a_refused_change_is_proposed_again_and_a_superseded_one_waits_for_the_control
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.crash(3);
     cluster.produce(1, 1, "a");
-    cluster.advance(16_000);
-    let (_, change) = cluster.isr_changes.remove(0);
+    cluster.pass(16_000);
+    let (_, change) = cluster.take_isr_change();
     assert_eq!((change.partition_epoch, change.controller_epoch), (1, 1));
     cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
-    cluster.advance(5_000);
-    assert_eq!(cluster.isr_changes.remove(0).1, change, "with the same version: KAFKA-2729");
+    cluster.pass(5_000);
+    assert_eq!(cluster.take_isr_change().1, change, "with the same version: KAFKA-2729");
     cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Superseded));
-    cluster.advance(20_000);
-    assert_eq!(cluster.isr_changes.len(), 0);
+    cluster.pass(20_000);
+    assert_eq!(cluster.isr_changes().len(), 0);
     cluster.elect(1, 2, &[1, 2, 3]);
-    cluster.advance(16_000);
-    assert_eq!(cluster.isr_changes.remove(0).1.leader_epoch, 2);
+    cluster.pass(16_000);
+    assert_eq!(cluster.take_isr_change().1.leader_epoch, 2);
 }
 
 #[test]
 fn stale_outcomes_are_passed_over() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2]);
-    assert_eq!(cluster.isr_changes.len(), 1, "b3 fetched and is to be admitted");
+    assert_eq!(cluster.isr_changes().len(), 1, "b3 fetched and is to be admitted");
     let outcome = |leader_epoch, partition_epoch| IsrOutcome::Committed {
         isr: ids(&[1]),
         leader_epoch,
@@ -103,7 +103,7 @@ fn only_the_zookeeper_path_observes_the_change_at_the_leader() {
         let mut cluster = Cluster::new(version);
         cluster.elect(1, 1, &[1, 2]);
         cluster.commit_isr();
-        let changes = cluster.observations.iter().filter(|(broker, what)| {
+        let changes = cluster.observed().filter(|(broker, what)| {
             *broker == 1 && matches!(what, BrokerObservation::IsrChanged { .. })
         });
         assert_eq!(changes.count(), observed, "{version}");
@@ -114,11 +114,11 @@ fn only_the_zookeeper_path_observes_the_change_at_the_leader() {
 fn a_pending_expansion_counts_for_the_high_watermark() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2]);
-    assert_eq!(cluster.isr_changes[0].1.isr, ids(&[1, 2, 3]));
+    assert_eq!(cluster.isr_changes()[0].isr, ids(&[1, 2, 3]));
     cluster.hold(3);
     let conn = cluster.produce(1, -1, "a");
     assert_eq!(cluster.produced(conn), None, "b3 may be electable already");
-    cluster.advance(11_000);
+    cluster.pass(11_000);
     assert_eq!(cluster.produced(conn), None);
     cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
     assert_eq!(cluster.produced(conn), Some((0, 0)));
@@ -131,22 +131,22 @@ fn fetch_of_outsider(version: KafkaVersion, offset: Offset) -> Vec<BrokerId> {
     cluster.elect(1, 1, &[1, 2]);
     cluster.with(1, |m, cx| m.isr_change_done(cx, &at(), IsrOutcome::Refused));
     cluster.crash(3);
-    cluster.advance(11_000);
+    cluster.pass(11_000);
     cluster.produce(1, 1, "a");
-    cluster.advance(600);
+    cluster.pass(600);
     cluster.produce(1, 1, "b");
     assert_eq!((cluster.status(2).log_end_offset, cluster.status(2).high_watermark), (2, 1));
-    cluster.isr_changes.clear();
+    cluster.forget_isr_changes();
     cluster.hold(1);
     cluster.elect(2, 2, &[1, 2]);
     assert_eq!(cluster.status(2).high_watermark, 1, "b1 has not fetched");
     let request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(3));
     cluster.request(2, 6, RequestKind::Fetch(request));
-    cluster.isr_changes.first().map_or_else(Vec::new, |(_, change)| change.isr.clone())
+    cluster.isr_changes().first().map_or_else(Vec::new, |change| change.isr.clone())
 }
 
 #[test]
-fn a_stale_high_watermark_admits_nobody_since_2_1() {
+fn a_stale_high_watermark_admits_no_replica_since_2_1() {
     let all = ids(&[1, 2, 3]);
     for (version, offset, admitted) in [
         (OLD, 0, false),
@@ -169,7 +169,7 @@ fn since_3_3_only_live_brokers_are_admitted() {
         let mut cluster = Cluster::new(version);
         cluster.with(1, |m, _| m.set_live_brokers(ids(&[1, 2]).into_iter().collect()));
         cluster.elect(1, 1, &[1, 2]);
-        assert_eq!(cluster.isr_changes.len(), admitted, "{version}");
+        assert_eq!(cluster.isr_changes().len(), admitted, "{version}");
     }
 }
 
@@ -187,7 +187,7 @@ fn a_caught_up_follower_holds_the_high_watermark_though_it_is_not_in_sync() {
         cluster.hold(3);
         let conn = cluster.produce(1, -1, "a");
         assert_eq!(cluster.produced(conn), None, "{version}: b3 was caught up a moment ago");
-        cluster.advance(10_600);
+        cluster.pass(10_600);
         let seen = cluster.produced(conn).is_some();
         assert_eq!(seen, any_fetch_looks, "{version}: b2 fetches, but has not moved");
         cluster.produce(1, 1, "b");

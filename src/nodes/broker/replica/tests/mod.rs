@@ -1,4 +1,5 @@
-//! Replica managers that exchange bytes in memory, without the world: messages take no time unless held.
+//! Replica managers in the substrate's world: they exchange bytes over links of a microsecond, and what the tests
+//! do to them takes no more than a tenth of a millisecond.
 
 mod acks;
 mod durability;
@@ -7,7 +8,8 @@ mod requests;
 mod truncation;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,18 +32,19 @@ use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{
     Ask, ConnOwner, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo,
 };
+use crate::nodes::testing::{Peer, Request, Rig, Role, settings, steady};
 use crate::releases::KafkaVersion;
-use crate::vocab::step::{DiskImage, DiskRequest, Effect};
-use crate::vocab::{
-    BrokerId, Clock, ConnId, DiskOpId, LeaderEpoch, NodeId, Offset, Rope, Roster, Time, TimerId,
-    TopicPartition,
-};
+use crate::vocab::step::{DiskImage, DiskRequest, Input};
+use crate::vocab::{BrokerId, Clock, ConnId, LeaderEpoch, NodeId, Offset, Roster, TopicPartition};
 use crate::wire::frames::Frames;
 use crate::wire::kafka::{decode_request, encode_response};
 use crate::wire::records::{Batch, BatchBuilder};
 
 /// The release with every behaviour of today.
 const NEWEST: KafkaVersion = KafkaVersion::new(3, 9);
+/// The node of the clients; broker `n` is node `n`.
+const CLIENT: NodeId = NodeId(0);
+const BROKERS: std::ops::RangeInclusive<usize> = 1..=3;
 
 fn at() -> TopicPartition {
     TopicPartition::new("orders", 0)
@@ -51,88 +54,159 @@ fn topic() -> TopicName {
     TopicName(StrBytes::from_static_str("orders"))
 }
 
-fn config(id: usize, version: KafkaVersion) -> Config {
-    let ms = Duration::from_millis;
-    Config {
-        id: BrokerId(id as i32),
-        host: format!("b{id}"),
-        external: None,
-        version,
-        mutant: None,
-        zookeepers: Vec::new(),
-        session_timeout: ms(18_000),
-        replica_lag_time_max: ms(10_000),
-        replica_fetch_wait_max: ms(500),
-        replica_fetch_min_bytes: 1,
-        replica_fetch_max_bytes: 1 << 20,
-        replica_fetch_response_max_bytes: 10 << 20,
-        replica_fetch_backoff: ms(1_000),
-        replica_socket_timeout: ms(30_000),
-        high_watermark_checkpoint_interval: ms(5_000),
-        recovery_point_checkpoint_interval: ms(60_000),
-        log_flush_interval_messages: i64::MAX,
-        log_flush_interval: None,
-        log_segment_bytes: 1 << 30,
-        message_max_bytes: 1 << 20,
-        min_insync_replicas: 1,
-        unclean_leader_election: false,
-        num_partitions: 1,
-        default_replication_factor: 3,
-        offsets_topic_num_partitions: 50,
-        offsets_topic_replication_factor: 3,
-        offsets_topic_segment_bytes: 100 << 20,
-        auto_create_topics: false,
-        auto_leader_rebalance: false,
-        leader_imbalance_check_interval: ms(300_000),
-        leader_imbalance_per_broker_percentage: 10,
-        controlled_shutdown: true,
-        controlled_shutdown_max_retries: 3,
-        controlled_shutdown_retry_backoff: ms(5_000),
-        controller_socket_timeout: ms(30_000),
-        request_timeout: ms(30_000),
+fn node(broker: usize) -> NodeId {
+    NodeId(broker as u16)
+}
+
+/// A broker's process that has nothing but the replicas: the test is its controller and its ZooKeeper.
+struct Replicas {
+    config: Arc<Config>,
+    roster: Arc<Roster>,
+    /// There from the first input on.
+    manager: Option<ReplicaManager>,
+    /// Connections of clients and followers.
+    requests: BTreeMap<ConnId, Frames>,
+    /// The leader that a fetcher's connection is for, until the fetcher closes it.
+    leaders: BTreeMap<ConnId, BrokerId>,
+    /// Produce requests without acks that are done.
+    unanswered: usize,
+    isr_changes: Vec<IsrChange>,
+    halted: bool,
+}
+
+impl Replicas {
+    fn new(config: Config, roster: Arc<Roster>) -> Self {
+        Self {
+            config: Arc::new(config),
+            roster,
+            manager: None,
+            requests: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            unanswered: 0,
+            isr_changes: Vec::new(),
+            halted: false,
+        }
+    }
+
+    /// Lets the manager do something, and carries out what it asks for.
+    fn with<T>(
+        &mut self,
+        clock: Clock,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut ReplicaManager, &mut Context<'_>) -> T,
+    ) -> T {
+        let mut outbox = Outbox::default();
+        let mut cx = Context { clock, effects, outbox: &mut outbox };
+        let result = act(self.manager.as_mut().expect("it has started"), &mut cx);
+        self.carry_out(outbox, effects);
+        result
+    }
+
+    fn carry_out(&mut self, outbox: Outbox, effects: &mut Effects) {
+        for ask in outbox.asks {
+            match ask {
+                Ask::Reply { to, body } => {
+                    let frame = encode_response(to.api, to.version, to.correlation_id, &body);
+                    effects.send(to.conn, frame);
+                }
+                Ask::NoReply(_) => self.unanswered += 1,
+                Ask::Close(conn) => effects.close(conn),
+                Ask::ChangeIsr(change) => self.isr_changes.push(change),
+                Ask::Halt(_) => self.halted = true,
+                Ask::Own(conn, ConnOwner::Fetcher(leader)) => {
+                    self.leaders.insert(conn, leader);
+                }
+                Ask::Own(_, owner) => panic!("unexpected {owner:?}"),
+                Ask::Disown(conn) => _ = self.leaders.remove(&conn),
+            }
+        }
+    }
+
+    fn serve(&mut self, clock: Clock, effects: &mut Effects, conn: ConnId, frame: Bytes) {
+        let request = decode_request(frame).expect("clients speak Kafka");
+        let to = ReplyTo {
+            conn,
+            api: request.api,
+            version: request.version,
+            correlation_id: request.correlation_id,
+        };
+        self.with(clock, effects, |manager, cx| match request.body {
+            RequestKind::Produce(body) => manager.produce(cx, to, body),
+            RequestKind::Fetch(body) => manager.fetch(cx, to, body),
+            RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body),
+            RequestKind::OffsetForLeaderEpoch(body) => {
+                manager.offsets_for_leader_epoch(cx, to, body);
+            }
+            other => panic!("unexpected request {other:?}"),
+        });
     }
 }
 
-/// What is on its way to a broker.
-enum Mail {
-    Opened(ConnId),
-    ToFetcher(ConnId, Bytes),
-    ToServer(ConnId, Bytes),
-    Closed(ConnId),
-    DiskDone(DiskOpId),
-}
-
-struct Conn {
-    from: usize,
-    to: usize,
-    requests: Frames,
+impl Role for Replicas {
+    fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match input {
+            Input::Start(image) => {
+                let mut outbox = Outbox::default();
+                let mut cx = Context { clock, effects, outbox: &mut outbox };
+                let (config, roster) = (self.config.clone(), self.roster.clone());
+                self.manager = Some(ReplicaManager::load(config, roster, image, &mut cx));
+                self.carry_out(outbox, effects);
+            }
+            Input::Accepted { conn, .. } => {
+                self.requests.insert(conn, Frames::new(1 << 20));
+            }
+            Input::Received { conn, bytes } => match self.requests.get_mut(&conn) {
+                Some(frames) => {
+                    frames.push(bytes);
+                    while let Some(frame) = self.requests.get_mut(&conn).unwrap().pop().unwrap() {
+                        self.serve(clock, effects, conn, frame);
+                    }
+                }
+                None => {
+                    let leader = self.leaders[&conn];
+                    self.with(clock, effects, |m, cx| m.received(cx, leader, bytes));
+                }
+            },
+            Input::Closed { conn, .. } => {
+                self.requests.remove(&conn);
+                let leader = self.leaders.remove(&conn);
+                self.with(clock, effects, |m, cx| match leader {
+                    Some(leader) => m.closed(cx, leader),
+                    None => m.client_gone(conn),
+                });
+            }
+            Input::Opened(conn) => {
+                let leader = self.leaders[&conn];
+                self.with(clock, effects, |m, cx| m.opened(cx, leader, conn));
+            }
+            Input::Timer { token, .. } => {
+                let (part, number) = Part::of(token);
+                assert_eq!(part, Part::Replicas);
+                self.with(clock, effects, |m, cx| m.on_timer(cx, number));
+            }
+            Input::DiskDone(op) => self.with(clock, effects, |m, cx| m.on_disk_done(cx, op)),
+            Input::Shutdown => panic!("the tests shut the manager down, not the process"),
+        }
+    }
 }
 
 struct Cluster {
-    now: Time,
-    version: KafkaVersion,
-    tune: fn(&mut Config),
-    roster: Arc<Roster>,
-    managers: BTreeMap<usize, ReplicaManager>,
-    disks: BTreeMap<usize, DiskImage>,
-    effects: Effects,
-    mail: VecDeque<(usize, Mail)>,
-    /// Brokers whose mail is held.
-    held: BTreeSet<usize>,
-    /// Whether fsyncs end.
-    fsyncs_end: bool,
-    conns: BTreeMap<ConnId, Conn>,
-    /// The leader that a fetcher's connection is for, until the fetcher closes it.
-    leaders: BTreeMap<ConnId, BrokerId>,
-    timers: BTreeMap<(Time, TimerId), (usize, u64)>,
-    next_client: u64,
-    replies: BTreeMap<ConnId, ResponseKind>,
-    closed_clients: Vec<ConnId>,
-    released_clients: Vec<ConnId>,
-    isr_changes: Vec<(usize, IsrChange)>,
-    observations: Vec<(usize, BrokerObservation)>,
+    rig: Rig,
     partition_epoch: i32,
-    halted: Vec<usize>,
+}
+
+impl Deref for Cluster {
+    type Target = Rig;
+
+    fn deref(&self) -> &Rig {
+        &self.rig
+    }
+}
+
+impl DerefMut for Cluster {
+    fn deref_mut(&mut self) -> &mut Rig {
+        &mut self.rig
+    }
 }
 
 impl Cluster {
@@ -143,54 +217,43 @@ impl Cluster {
 
     fn tuned(version: KafkaVersion, tune: fn(&mut Config)) -> Self {
         let mut roster = Roster::default();
-        for name in ["b0", "b1", "b2", "b3"] {
+        for name in ["client", "b1", "b2", "b3"] {
             roster.add(name);
         }
-        let mut cluster = Self {
-            now: Time::from_millis(1),
-            version,
-            tune,
-            roster: Arc::new(roster),
-            managers: BTreeMap::new(),
-            disks: BTreeMap::new(),
-            effects: Effects::default(),
-            mail: VecDeque::new(),
-            held: BTreeSet::new(),
-            fsyncs_end: true,
-            conns: BTreeMap::new(),
-            leaders: BTreeMap::new(),
-            timers: BTreeMap::new(),
-            next_client: 1 << 40,
-            replies: BTreeMap::new(),
-            closed_clients: Vec::new(),
-            released_clients: Vec::new(),
-            isr_changes: Vec::new(),
-            observations: Vec::new(),
-            partition_epoch: 0,
-            halted: Vec::new(),
-        };
-        for broker in 1..=3 {
-            cluster.start(broker);
+        let roster = Arc::new(roster);
+        let mut world = steady(Duration::from_micros(1));
+        world.network.retransmission_min = Duration::from_micros(10);
+        world.network.retransmission_max = Duration::from_micros(10);
+        let mut rig = Rig::new(world);
+        rig.run("client", Peer::default);
+        for broker in BROKERS {
+            let roster = roster.clone();
+            rig.run(&format!("b{broker}"), move || {
+                let mut config = settings::broker(broker as i32, version, Vec::new());
+                config.replica_lag_time_max = Duration::from_secs(10);
+                tune(&mut config);
+                Replicas::new(config, roster.clone())
+            });
         }
+        let mut cluster = Self { rig, partition_epoch: 0 };
+        cluster.settle();
         cluster
     }
 
-    fn clock(&self) -> Clock {
-        Clock { now: self.now, wall_ms: self.now.as_millis() as i64 }
+    /// Lets happen what is under way.
+    fn settle(&mut self) {
+        self.rig.run_for(Duration::from_micros(100));
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, ms: u64) {
+        self.rig.run_for(Duration::from_millis(ms));
     }
 
     /// Starts a broker on what its disk holds.
     fn start(&mut self, broker: usize) {
-        let mut config = config(broker, self.version);
-        (self.tune)(&mut config);
-        let image = self.disks.entry(broker).or_default().clone();
-        let mut outbox = Outbox::default();
-        let clock = self.clock();
-        let mut cx = Context { clock, effects: &mut self.effects, outbox: &mut outbox };
-        let manager = ReplicaManager::load(Arc::new(config), self.roster.clone(), image, &mut cx);
-        self.managers.insert(broker, manager);
-        self.carry_out(broker, outbox);
-        self.run();
+        assert!(self.rig.start(node(broker)));
+        self.settle();
     }
 
     /// Lets a broker do something, and the cluster what follows from it.
@@ -199,220 +262,52 @@ impl Cluster {
         broker: usize,
         act: impl FnOnce(&mut ReplicaManager, &mut Context<'_>) -> T,
     ) -> T {
-        let result = self.step(broker, act);
-        self.run();
+        let role =
+            |role: &mut Replicas, clock, effects: &mut Effects| role.with(clock, effects, act);
+        let result = self.rig.act(node(broker), role);
+        self.settle();
         result
     }
 
-    fn step<T>(
-        &mut self,
-        broker: usize,
-        act: impl FnOnce(&mut ReplicaManager, &mut Context<'_>) -> T,
-    ) -> T {
-        let mut outbox = Outbox::default();
-        let clock = self.clock();
-        let mut cx = Context { clock, effects: &mut self.effects, outbox: &mut outbox };
-        let manager = self.managers.get_mut(&broker).expect("the broker is up");
-        let result = act(manager, &mut cx);
-        self.carry_out(broker, outbox);
-        result
+    /// The process dies, and with it what it has sent and is held; its disk's page cache stays.
+    fn crash(&mut self, broker: usize) {
+        for other in BROKERS.filter(|other| *other != broker) {
+            self.rig.reset(node(broker), node(other));
+        }
+        self.rig.crash(node(broker));
+        self.settle();
     }
 
-    fn carry_out(&mut self, broker: usize, outbox: Outbox) {
-        let effects: Vec<_> = self.effects.drain().collect();
-        for effect in effects {
-            match effect {
-                Effect::Connect { conn, to: NodeId(to) } => {
-                    let to = usize::from(to);
-                    let mail = if self.managers.contains_key(&to) {
-                        let requests = Frames::new(1 << 20);
-                        self.conns.insert(conn, Conn { from: broker, to, requests });
-                        Mail::Opened(conn)
-                    } else {
-                        Mail::Closed(conn)
-                    };
-                    self.mail.push_back((broker, mail));
-                }
-                Effect::Send { conn, bytes } => {
-                    if let Some(to) = self.conns.get(&conn).map(|conn| conn.to) {
-                        self.mail.push_back((to, Mail::ToServer(conn, bytes)));
-                    }
-                }
-                Effect::Close(conn) => {
-                    self.conns.remove(&conn);
-                }
-                Effect::SetTimer { id, at, token } => {
-                    self.timers.insert((at, id), (broker, token));
-                }
-                Effect::CancelTimer(id) => self.timers.retain(|key, _| key.1 != id),
-                Effect::Disk { op, request } => self.use_disk(broker, op, request),
-                Effect::Observe(Observation::Broker(what)) => {
-                    self.observations.push((broker, what));
-                }
-                other => panic!("unexpected effect {other:?}"),
-            }
-        }
-        for ask in outbox.asks {
-            match ask {
-                Ask::Reply { to, body } => self.reply(to, *body),
-                Ask::NoReply(to) => self.released_clients.push(to.conn),
-                Ask::Close(conn) => self.closed_clients.push(conn),
-                Ask::ChangeIsr(change) => self.isr_changes.push((broker, change)),
-                Ask::Halt(_) => self.halted.push(broker),
-                Ask::Own(conn, ConnOwner::Fetcher(leader)) => {
-                    self.leaders.insert(conn, leader);
-                }
-                Ask::Own(_, owner) => panic!("unexpected {owner:?}"),
-                Ask::Disown(conn) => drop(self.leaders.remove(&conn)),
-            }
-        }
+    /// The process dies, and somebody changes its files.
+    fn crash_and_edit(&mut self, broker: usize, edit: impl Fn(DiskImage) -> Vec<DiskRequest>) {
+        let requests = edit(self.rig.disk(node(broker)).image());
+        self.rig.act(node(broker), |_: &mut Replicas, _, effects| {
+            requests.into_iter().for_each(|request| _ = effects.disk(request));
+        });
+        self.crash(broker);
     }
 
-    fn reply(&mut self, to: ReplyTo, body: ResponseKind) {
-        let frame = encode_response(to.api, to.version, to.correlation_id, &body);
-        if let Some(conn) = self.conns.get(&to.conn) {
-            self.mail.push_back((conn.from, Mail::ToFetcher(to.conn, frame)));
-        } else {
-            self.replies.insert(to.conn, body);
-        }
-    }
-
-    fn use_disk(&mut self, broker: usize, op: DiskOpId, request: DiskRequest) {
-        let disk = self.disks.get_mut(&broker).expect("every broker has a disk");
-        match request {
-            DiskRequest::Append { file, bytes } => disk.entry(file).or_default().append(bytes),
-            DiskRequest::Write { file, bytes } => {
-                disk.insert(file, bytes.into());
-            }
-            DiskRequest::Truncate { file, len } => {
-                disk.entry(file).or_default().truncate(len);
-            }
-            DiskRequest::Rename { from, to } => {
-                let content = disk.remove(&from).expect("what is renamed is there");
-                disk.insert(to, content);
-            }
-            DiskRequest::Delete { file } => {
-                disk.remove(&file);
-            }
-            DiskRequest::Fsync { .. } | DiskRequest::FsyncDirectory => {
-                self.mail.push_back((broker, Mail::DiskDone(op)));
-            }
-        }
-    }
-
-    /// Delivers until nothing is left that may be delivered.
-    fn run(&mut self) {
-        loop {
-            let may_go = |(to, mail): &(usize, Mail)| match mail {
-                Mail::DiskDone(_) => self.fsyncs_end,
-                _ => !self.held.contains(to),
-            };
-            let Some(n) = self.mail.iter().position(may_go) else { return };
-            let (to, mail) = self.mail.remove(n).expect("it was just found");
-            if self.managers.contains_key(&to) {
-                self.deliver(to, mail);
-            }
-        }
-    }
-
-    fn deliver(&mut self, to: usize, mail: Mail) {
-        match mail {
-            Mail::Opened(conn) => {
-                if let Some(&leader) = self.leaders.get(&conn) {
-                    self.step(to, |m, cx| m.opened(cx, leader, conn));
-                }
-            }
-            Mail::ToFetcher(conn, bytes) => {
-                if self.conns.contains_key(&conn) {
-                    let leader = self.leaders[&conn];
-                    self.step(to, |m, cx| m.received(cx, leader, bytes));
-                }
-            }
-            Mail::ToServer(conn, bytes) => {
-                let Some(state) = self.conns.get_mut(&conn) else { return };
-                state.requests.push(bytes);
-                while let Some(frame) =
-                    self.conns.get_mut(&conn).and_then(|c| c.requests.pop().unwrap())
-                {
-                    self.serve(to, conn, frame);
-                }
-            }
-            Mail::Closed(conn) => {
-                self.conns.remove(&conn);
-                if let Some(leader) = self.leaders.remove(&conn) {
-                    self.step(to, |m, cx| m.closed(cx, leader));
-                }
-            }
-            Mail::DiskDone(op) => self.step(to, |m, cx| m.on_disk_done(cx, op)),
-        }
-    }
-
-    fn serve(&mut self, broker: usize, conn: ConnId, frame: Bytes) {
-        let request = decode_request(frame).expect("followers speak the protocol");
-        let to = ReplyTo {
-            conn,
-            api: request.api,
-            version: request.version,
-            correlation_id: request.correlation_id,
-        };
-        self.step(broker, |manager, cx| match request.body {
-            RequestKind::Fetch(body) => manager.fetch(cx, to, body),
-            RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body),
-            RequestKind::OffsetForLeaderEpoch(body) => {
-                manager.offsets_for_leader_epoch(cx, to, body);
-            }
-            other => panic!("unexpected request {other:?}"),
+    /// The process dies and its files are gone.
+    fn crash_and_lose_disk(&mut self, broker: usize) {
+        self.crash_and_edit(broker, |files| {
+            files.into_keys().map(|file| DiskRequest::Delete { file }).collect()
         });
     }
 
-    /// Lets time pass, timer by timer.
-    fn advance(&mut self, ms: u64) {
-        let end = self.now + Duration::from_millis(ms);
-        while let Some((&(due, id), &(broker, token))) = self.timers.first_key_value() {
-            if due > end {
-                break;
-            }
-            self.timers.remove(&(due, id));
-            self.now = self.now.max(due);
-            let (part, number) = Part::of(token);
-            assert_eq!(part, Part::Replicas);
-            if self.managers.contains_key(&broker) {
-                self.with(broker, |manager, cx| manager.on_timer(cx, number));
-            }
-        }
-        self.now = end;
+    /// How long every fsync takes from now on.
+    fn set_fsyncs(&mut self, ms: u64) {
+        let span = Duration::from_millis(ms);
+        BROKERS.for_each(|broker| self.rig.set_fsync(node(broker), span..=span));
     }
 
-    /// The process dies; its disk's page cache stays.
-    fn crash(&mut self, broker: usize) {
-        self.managers.remove(&broker);
-        self.timers.retain(|_, (owner, _)| *owner != broker);
-        self.mail.retain(|(to, _)| *to != broker);
-        let lost: Vec<ConnId> = self
-            .conns
-            .iter()
-            .filter(|(_, conn)| conn.from == broker || conn.to == broker)
-            .map(|(id, _)| *id)
-            .collect();
-        for conn in lost {
-            let state = self.conns.remove(&conn).expect("it was just listed");
-            if state.to == broker {
-                self.mail.push_back((state.from, Mail::Closed(conn)));
-            } else if let Some(manager) = self.managers.get_mut(&state.to) {
-                manager.client_gone(conn);
-            }
-        }
-        self.run();
-    }
-
-    /// Messages to `broker` wait.
+    /// What other brokers send to `broker` waits.
     fn hold(&mut self, broker: usize) {
-        self.held.insert(broker);
+        BROKERS.for_each(|other| self.rig.cut(node(other), node(broker)));
     }
 
     fn release(&mut self, broker: usize) {
-        self.held.remove(&broker);
-        self.run();
+        BROKERS.for_each(|other| self.rig.heal(node(other), node(broker)));
+        self.settle();
     }
 
     /// A LeaderAndIsr request with one partition's state, to one broker.
@@ -451,16 +346,14 @@ impl Cluster {
     /// The same to all brokers that are up.
     fn elect(&mut self, leader: usize, leader_epoch: LeaderEpoch, isr: &[i32]) {
         self.partition_epoch += 1;
-        let up: Vec<usize> = self.managers.keys().copied().collect();
-        for broker in up {
+        let up = BROKERS.filter(|broker| self.rig.is_running(node(*broker)));
+        for broker in up.collect::<Vec<_>>() {
             self.tell(broker, leader, leader_epoch, isr);
         }
     }
 
     /// Sends a request of a client on a connection of its own.
-    fn request(&mut self, broker: usize, version: i16, body: RequestKind) -> ConnId {
-        let conn = ConnId(self.next_client);
-        self.next_client += 1;
+    fn request(&mut self, broker: usize, version: i16, body: RequestKind) -> Request {
         let api = match &body {
             RequestKind::Produce(_) => ApiKey::Produce,
             RequestKind::Fetch(_) => ApiKey::Fetch,
@@ -468,24 +361,16 @@ impl Cluster {
             RequestKind::OffsetForLeaderEpoch(_) => ApiKey::OffsetForLeaderEpoch,
             other => panic!("no client sends {other:?} here"),
         };
-        let to = ReplyTo { conn, api, version, correlation_id: 1 };
-        self.with(broker, |manager, cx| match body {
-            RequestKind::Produce(body) => manager.produce(cx, to, body),
-            RequestKind::Fetch(body) => manager.fetch(cx, to, body),
-            RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body),
-            RequestKind::OffsetForLeaderEpoch(body) => {
-                manager.offsets_for_leader_epoch(cx, to, body);
-            }
-            _ => unreachable!("the API was found above"),
-        });
-        conn
+        let request = self.rig.request(CLIENT, node(broker), api, version, &body);
+        self.settle();
+        request
     }
 
-    fn produce_bytes(&mut self, broker: usize, acks: i16, records: Bytes) -> ConnId {
+    fn produce_bytes(&mut self, broker: usize, acks: i16, records: Bytes) -> Request {
         self.produce_as(7, broker, acks, records)
     }
 
-    fn produce_as(&mut self, api: i16, broker: usize, acks: i16, records: Bytes) -> ConnId {
+    fn produce_as(&mut self, api: i16, broker: usize, acks: i16, records: Bytes) -> Request {
         let part = PartitionProduceData::default().with_index(0).with_records(Some(records));
         let data = TopicProduceData::default().with_name(topic()).with_partition_data(vec![part]);
         let request = ProduceRequest::default()
@@ -496,13 +381,13 @@ impl Cluster {
     }
 
     /// Produces one record.
-    fn produce(&mut self, broker: usize, acks: i16, value: &str) -> ConnId {
+    fn produce(&mut self, broker: usize, acks: i16, value: &str) -> Request {
         self.produce_bytes(broker, acks, batch(value).bytes)
     }
 
     /// Error code and base offset of a produce request's answer, if there is one.
-    fn produced(&self, conn: ConnId) -> Option<(i16, Offset)> {
-        let ResponseKind::Produce(response) = self.replies.get(&conn)? else {
+    fn produced(&self, request: Request) -> Option<(i16, Offset)> {
+        let ResponseKind::Produce(response) = self.rig.response(request)? else {
             panic!("not a produce response")
         };
         let part = &response.responses[0].partition_responses[0];
@@ -520,12 +405,12 @@ impl Cluster {
     /// A consumer's fetch that does not wait: error code and values.
     fn consume(&mut self, broker: usize, offset: Offset) -> (i16, Vec<String>) {
         let request = Self::fetch_request(offset, 0);
-        let conn = self.request(broker, 11, RequestKind::Fetch(request));
-        self.fetched(conn).expect("a fetch that does not wait is answered")
+        let request = self.request(broker, 11, RequestKind::Fetch(request));
+        self.fetched(request).expect("a fetch that does not wait is answered")
     }
 
-    fn fetched(&self, conn: ConnId) -> Option<(i16, Vec<String>)> {
-        let ResponseKind::Fetch(response) = self.replies.get(&conn)? else {
+    fn fetched(&self, request: Request) -> Option<(i16, Vec<String>)> {
+        let ResponseKind::Fetch(response) = self.rig.response(request)? else {
             panic!("not a fetch response")
         };
         let part = &response.responses[0].partitions[0];
@@ -534,17 +419,72 @@ impl Cluster {
     }
 
     fn status(&self, broker: usize) -> PartitionStatus {
-        self.managers[&broker].status(&at()).expect("the replica is there")
+        self.manager(broker).status(&at()).expect("the replica is there")
     }
 
     /// Values in a replica's log.
     fn values(&self, broker: usize) -> Vec<String> {
-        self.managers[&broker].records(&at()).flat_map(|batch| texts(&batch)).collect()
+        self.manager(broker).records(&at()).flat_map(|batch| texts(&batch)).collect()
+    }
+
+    fn replicas(&self, broker: usize) -> &Replicas {
+        self.rig.role(node(broker))
+    }
+
+    fn manager(&self, broker: usize) -> &ReplicaManager {
+        self.replicas(broker).manager.as_ref().expect("it has started")
+    }
+
+    /// A file of a broker, as its page cache has it.
+    fn file(&self, broker: usize, file: &str) -> Bytes {
+        self.rig.disk(node(broker)).image()[file].flatten(0).into()
+    }
+
+    fn has_file(&self, broker: usize, file: &str) -> bool {
+        self.rig.disk(node(broker)).file_len(file).is_some()
+    }
+
+    /// What the brokers observed so far.
+    fn observed(&self) -> impl DoubleEndedIterator<Item = (usize, &BrokerObservation)> {
+        let seen = self.rig.observations().collect::<Vec<_>>().into_iter();
+        seen.filter_map(|(_, node, observation)| match observation {
+            Observation::Broker(observation) => Some((usize::from(node.0), observation)),
+            _ => None,
+        })
+    }
+
+    /// Brokers that run and asked to end after a fatal error.
+    fn halted(&self) -> Vec<usize> {
+        let is_up = |broker: &usize| self.rig.is_running(node(*broker));
+        BROKERS.filter(|broker| is_up(broker) && self.replicas(*broker).halted).collect()
+    }
+
+    /// The ISR changes that leaders proposed and the test has not taken yet, oldest first.
+    fn isr_changes(&self) -> Vec<IsrChange> {
+        let roles = BROKERS.filter_map(|broker| self.rig.find::<Replicas>(node(broker)));
+        roles.flat_map(|role| role.isr_changes.clone()).collect()
+    }
+
+    /// Takes the oldest proposed change, and who proposed it.
+    fn take_isr_change(&mut self) -> (usize, IsrChange) {
+        let proposes = |broker: &usize| {
+            let role = self.rig.find::<Replicas>(node(*broker));
+            role.is_some_and(|role| !role.isr_changes.is_empty())
+        };
+        let leader = BROKERS.into_iter().find(proposes).expect("a leader proposed a change");
+        let first = |role: &mut Replicas, _, _: &mut Effects| role.isr_changes.remove(0);
+        (leader, self.rig.act(node(leader), first))
+    }
+
+    fn forget_isr_changes(&mut self) {
+        while !self.isr_changes().is_empty() {
+            self.take_isr_change();
+        }
     }
 
     /// ZooKeeper takes the oldest proposed change.
     fn commit_isr(&mut self) -> Vec<BrokerId> {
-        let (broker, change) = self.isr_changes.remove(0);
+        let (broker, change) = self.take_isr_change();
         self.partition_epoch += 1;
         let outcome = IsrOutcome::Committed {
             isr: change.isr.clone(),
@@ -555,10 +495,16 @@ impl Cluster {
         change.isr
     }
 
-    /// All replicas agree, record by record and epoch by epoch.
+    /// All replicas that are up agree, record by record and epoch by epoch.
     fn assert_logs_match(&self) {
-        let logs: Vec<Vec<Cow<'_, Batch>>> =
-            self.managers.values().map(|m| m.records(&at()).collect()).collect();
+        let up = BROKERS.filter(|broker| self.rig.is_running(node(*broker)));
+        self.assert_match(&up.collect::<Vec<_>>());
+    }
+
+    /// These replicas agree, record by record and epoch by epoch.
+    fn assert_match(&self, brokers: &[usize]) {
+        let log = |broker: &usize| self.manager(*broker).records(&at()).collect();
+        let logs: Vec<Vec<Cow<'_, Batch>>> = brokers.iter().map(log).collect();
         for log in &logs {
             assert_eq!(*log, logs[0]);
         }

@@ -19,7 +19,7 @@ fn filled(version: KafkaVersion) -> Cluster {
     for value in ["a", "b", "c"] {
         cluster.produce(1, -1, value);
     }
-    cluster.advance(600);
+    cluster.pass(600);
     cluster
 }
 
@@ -28,14 +28,14 @@ fn a_fetch_waits_for_data_or_its_longest_wait() {
     let mut cluster = filled(NEWEST);
     let long = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
     assert_eq!(cluster.fetched(long), None);
-    cluster.advance(499);
+    cluster.pass(499);
     assert_eq!(cluster.fetched(long), None);
-    cluster.advance(1);
+    cluster.pass(1);
     assert_eq!(cluster.fetched(long), Some((0, vec![])));
     let woken = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
     cluster.produce(1, -1, "d");
     assert_eq!(cluster.fetched(woken), Some((0, vec!["d".to_owned()])));
-    let waiting = cluster.managers[&1].purgatory.waiting();
+    let waiting = cluster.manager(1).purgatory.waiting();
     assert_eq!(waiting, (0, 2), "the fetches of the followers");
 }
 
@@ -67,7 +67,8 @@ fn limits_cut_a_fetch_but_one_batch_always_comes() {
         let conn = cluster.request(1, 11, RequestKind::Fetch(request));
         assert_eq!(cluster.fetched(conn).unwrap().1.len(), got, "{max_bytes} {partition_max}");
     }
-    let hard = Cluster::fetch_request(0, 0).with_max_bytes(1);
+    let mut hard = Cluster::fetch_request(0, 0);
+    hard.topics[0].partitions[0].partition_max_bytes = 1;
     let conn = cluster.request(1, 2, RequestKind::Fetch(hard));
     assert_eq!(cluster.fetched(conn).unwrap().1.len(), 0, "before v3 limits are hard");
 }
@@ -85,7 +86,9 @@ fn a_fetch_out_of_range_or_of_something_unknown_is_an_error_at_once() {
     assert_eq!(cluster.fetched(conn), Some((3, vec![])), "UNKNOWN_TOPIC_OR_PARTITION");
     let request = Cluster::fetch_request(0, 0).with_session_id(5).with_session_epoch(1);
     let conn = cluster.request(1, 11, RequestKind::Fetch(request));
-    let ResponseKind::Fetch(response) = &cluster.replies[&conn] else { panic!("not a fetch") };
+    let ResponseKind::Fetch(response) = cluster.response(conn).unwrap() else {
+        panic!("not a fetch")
+    };
     assert_eq!(response.error_code, 70, "FETCH_SESSION_ID_NOT_FOUND");
 }
 
@@ -101,7 +104,7 @@ fn another_leader_epoch_is_fenced_or_unknown() {
 }
 
 #[test]
-fn divergence_is_told_in_the_fetch_response() {
+fn the_fetch_response_reports_divergence() {
     let mut cluster = filled(NEWEST);
     cluster.elect(1, 5, &[1, 2, 3]);
     cluster.produce(1, -1, "d");
@@ -117,7 +120,9 @@ fn divergence_is_told_in_the_fetch_response() {
         let mut request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(2));
         request.topics[0].partitions[0].last_fetched_epoch = last;
         let conn = cluster.request(1, 12, RequestKind::Fetch(request));
-        let ResponseKind::Fetch(response) = &cluster.replies[&conn] else { panic!("not a fetch") };
+        let ResponseKind::Fetch(response) = cluster.response(conn).unwrap() else {
+            panic!("not a fetch")
+        };
         let part = &response.responses[0].partitions[0];
         let diverging = &part.diverging_epoch;
         let got = (part.error_code, diverging.epoch, diverging.end_offset);
@@ -134,7 +139,9 @@ fn listed(cluster: &mut Cluster, version: i16, timestamp: i64) -> (i16, Offset, 
         ListOffsetsRequest::default().with_replica_id(WireBrokerId(-1)).with_topics(vec![topic]);
     let leader = if cluster.status(1).is_leader { 1 } else { 2 };
     let conn = cluster.request(leader, version, RequestKind::ListOffsets(request));
-    let ResponseKind::ListOffsets(response) = &cluster.replies[&conn] else { panic!("other") };
+    let ResponseKind::ListOffsets(response) = cluster.response(conn).unwrap() else {
+        panic!("other")
+    };
     let part = &response.topics[0].partitions[0];
     (part.error_code, part.offset, part.leader_epoch)
 }
@@ -158,7 +165,6 @@ fn a_new_leader_does_not_list_an_end_that_goes_back() {
         assert_eq!(cluster.status(2).high_watermark, 0, "one round behind");
         cluster.crash(1);
         cluster.hold(3);
-        cluster.managers.remove(&1);
         cluster.elect(2, 2, &[2, 3]);
         let part = ListOffsetsPartition::default().with_timestamp(-1);
         let topic = ListOffsetsTopic::default().with_name(topic()).with_partitions(vec![part]);
@@ -167,12 +173,14 @@ fn a_new_leader_does_not_list_an_end_that_goes_back() {
             .with_topics(vec![topic]);
         let conn = cluster.request(2, request, RequestKind::ListOffsets(body.clone()));
         let error = |cluster: &Cluster, conn| {
-            let ResponseKind::ListOffsets(response) = &cluster.replies[&conn] else { panic!() };
+            let ResponseKind::ListOffsets(response) = cluster.response(conn).unwrap() else {
+                panic!()
+            };
             response.topics[0].partitions[0].error_code
         };
         assert_eq!(error(&cluster, conn), code, "{version}");
         cluster.release(3);
-        cluster.advance(600);
+        cluster.pass(600);
         let conn = cluster.request(2, request, RequestKind::ListOffsets(body));
         assert_eq!(error(&cluster, conn), 0, "{version}: the follower has fetched");
     }
@@ -197,7 +205,7 @@ fn ends_of_epochs_follow_the_rule_of_the_version() {
         let topic = OffsetForLeaderTopic::default().with_topic(topic()).with_partitions(vec![part]);
         let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
         let conn = cluster.request(1, 0, RequestKind::OffsetForLeaderEpoch(request));
-        let ResponseKind::OffsetForLeaderEpoch(response) = &cluster.replies[&conn] else {
+        let ResponseKind::OffsetForLeaderEpoch(response) = cluster.response(conn).unwrap() else {
             panic!("other")
         };
         let part = &response.topics[0].partitions[0];
@@ -206,7 +214,7 @@ fn ends_of_epochs_follow_the_rule_of_the_version() {
 }
 
 #[test]
-fn leader_and_isr_states_that_are_no_news_are_refused() {
+fn leader_and_isr_states_of_no_newer_epoch_are_refused() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 3, &[1, 2, 3]);
     let code = |response: LeaderAndIsrResponse| response.partition_errors[0].error_code;
@@ -252,19 +260,20 @@ fn a_replica_is_stopped_and_deleted() {
     let waiting = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 9_000)));
     for broker in [1, 2] {
         cluster.with(broker, |m, cx| m.stop_replica(cx, old.clone(), 1));
-        assert_eq!(cluster.managers[&broker].status(&at()), None);
-        let left = cluster.disks[&broker].keys().filter(|file| file.starts_with("orders"));
+        assert_eq!(cluster.manager(broker).status(&at()), None);
+        let files = cluster.disk(node(broker)).image();
+        let left = files.keys().filter(|file| file.starts_with("orders"));
         assert_eq!(left.count(), 0);
     }
     assert_eq!(cluster.fetched(waiting).unwrap().0, 6);
-    cluster.advance(70_000);
+    cluster.pass(70_000);
     assert_eq!(cluster.consume(1, 0).0, 3);
     cluster.elect(1, 9, &[1, 2, 3]);
     assert_eq!(cluster.status(1).log_end_offset, 0, "a new life");
 }
 
 #[test]
-fn a_replica_that_was_told_nothing_yet_leads_nothing() {
+fn a_replica_that_got_no_leader_and_isr_request_yet_leads_nothing() {
     let mut cluster = filled(NEWEST);
     cluster.crash(1);
     cluster.start(1);

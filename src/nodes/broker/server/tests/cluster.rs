@@ -1,4 +1,4 @@
-//! A cluster of three that is born, written to, loses its leader, and gets it back.
+//! A cluster of three: it starts, takes records, loses its leader and gets it back.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::world::World;
 use crate::history::{BrokerObservation, Election};
+use crate::nodes::testing::Cluster;
 use crate::releases::apis::highest;
 use crate::releases::defaults::{BROKER, millis};
 use crate::releases::{Change, KafkaVersion};
@@ -39,23 +39,23 @@ fn topic() -> TopicName {
     TopicName(StrBytes::from_static_str("orders"))
 }
 
-fn version(world: &World, api: ApiKey) -> i16 {
-    highest(world.version, api).unwrap()
+fn version(cluster: &Cluster, api: ApiKey) -> i16 {
+    highest(cluster.version, api).unwrap()
 }
 
-fn metadata(world: &mut World, from: BrokerId) -> Option<MetadataResponse> {
+fn metadata(cluster: &mut Cluster, from: BrokerId) -> Option<MetadataResponse> {
     let topics = vec![MetadataRequestTopic::default().with_name(Some(topic()))];
     let request =
         MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
-    let api = version(world, ApiKey::Metadata);
-    match world.call(from, ApiKey::Metadata, api, &RequestKind::Metadata(request))? {
+    let api = version(cluster, ApiKey::Metadata);
+    match cluster.call(from, ApiKey::Metadata, api, &RequestKind::Metadata(request))? {
         ResponseKind::Metadata(response) => Some(response),
         other => panic!("{other:?} answers Metadata"),
     }
 }
 
-fn partition(world: &mut World, from: BrokerId) -> Option<MetadataResponsePartition> {
-    metadata(world, from)?.topics.first()?.partitions.first().cloned()
+fn partition(cluster: &mut Cluster, from: BrokerId) -> Option<MetadataResponsePartition> {
+    metadata(cluster, from)?.topics.first()?.partitions.first().cloned()
 }
 
 fn ids(ids: &[WireBrokerId]) -> Vec<i32> {
@@ -64,46 +64,50 @@ fn ids(ids: &[WireBrokerId]) -> Vec<i32> {
 
 /// Asks every 100 ms until `is_wanted`; panics after `within`.
 fn await_partition(
-    world: &mut World,
+    cluster: &mut Cluster,
     from: BrokerId,
     within: Duration,
     what: &str,
     is_wanted: impl Fn(&MetadataResponsePartition) -> bool,
 ) -> MetadataResponsePartition {
-    let until = world.now + within;
+    let until = cluster.now() + within;
     let mut last = None;
-    while world.now < until {
-        last = partition(world, from);
+    while cluster.now() < until {
+        last = partition(cluster, from);
         if let Some(partition) = last.as_ref().filter(|partition| is_wanted(partition)) {
             return partition.clone();
         }
-        world.wait(STEP);
+        cluster.run_for(STEP);
     }
-    panic!("{what} did not come in {within:?} with {}: {last:?}", world.version);
+    panic!("{what} did not come in {within:?} with {}: {last:?}", cluster.version);
 }
 
-pub fn await_cluster(world: &mut World) -> BrokerId {
-    let is_up = |world: &mut World| world.controller().is_some();
-    assert!(world.run(Duration::from_secs(30), is_up), "no controller with {}", world.version);
+pub fn await_cluster(cluster: &mut Cluster) -> BrokerId {
+    let is_up = |cluster: &mut Cluster| cluster.controller().is_some();
+    assert!(
+        cluster.run_until(Duration::from_secs(30), is_up),
+        "no controller with {}",
+        cluster.version
+    );
     for id in [1, 2, 3] {
-        let until = world.now + Duration::from_secs(30);
-        while metadata(world, BrokerId(id)).is_none_or(|told| told.brokers.len() < 3) {
-            assert!(world.now < until, "b{id} knows no three brokers with {}", world.version);
-            world.wait(STEP);
+        let until = cluster.now() + Duration::from_secs(30);
+        while metadata(cluster, BrokerId(id)).is_none_or(|known| known.brokers.len() < 3) {
+            assert!(cluster.now() < until, "b{id} knows no three brokers with {}", cluster.version);
+            cluster.run_for(STEP);
         }
     }
-    world.controller().unwrap()
+    cluster.controller().unwrap()
 }
 
-pub fn create_topic(world: &mut World, controller: BrokerId) {
+pub fn create_topic(cluster: &mut Cluster, controller: BrokerId) {
     let new = CreatableTopic::default()
         .with_name(topic())
         .with_num_partitions(1)
         .with_replication_factor(3);
     let request = CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(30_000);
-    let api = version(world, ApiKey::CreateTopics);
+    let api = version(cluster, ApiKey::CreateTopics);
     let body = RequestKind::CreateTopics(request);
-    match world.call(controller, ApiKey::CreateTopics, api, &body) {
+    match cluster.call(controller, ApiKey::CreateTopics, api, &body) {
         Some(ResponseKind::CreateTopics(response)) => {
             assert_eq!(response.topics[0].error_code, 0, "{response:?}");
         }
@@ -112,7 +116,7 @@ pub fn create_topic(world: &mut World, controller: BrokerId) {
 }
 
 /// Writes records `from..to` in one batch with `acks=all`; returns the base offset.
-fn produce(world: &mut World, leader: BrokerId, from: u64, to: u64) -> i64 {
+fn produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> i64 {
     let mut batch = BatchBuilder::new(0);
     for record in from..to {
         batch.push(0, None, Some(&workload::encode("p0", record, 20)));
@@ -124,19 +128,19 @@ fn produce(world: &mut World, leader: BrokerId, from: u64, to: u64) -> i64 {
         // Longer than a follower may lag.
         .with_timeout_ms(60_000)
         .with_topic_data(vec![topic]);
-    let api = version(world, ApiKey::Produce);
-    match world.call(leader, ApiKey::Produce, api, &RequestKind::Produce(request)) {
+    let api = version(cluster, ApiKey::Produce);
+    match cluster.call(leader, ApiKey::Produce, api, &RequestKind::Produce(request)) {
         Some(ResponseKind::Produce(response)) => {
             let partition = &response.responses[0].partition_responses[0];
-            assert_eq!(partition.error_code, 0, "{partition:?} with {}", world.version);
+            assert_eq!(partition.error_code, 0, "{partition:?} with {}", cluster.version);
             partition.base_offset
         }
-        other => panic!("{other:?} answers Produce with {}", world.version),
+        other => panic!("{other:?} answers Produce with {}", cluster.version),
     }
 }
 
 /// The records that a consumer reads from the leader, from the beginning.
-fn consume(world: &mut World, leader: BrokerId) -> Vec<u64> {
+fn consume(cluster: &mut Cluster, leader: BrokerId) -> Vec<u64> {
     let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
     let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
     let request = FetchRequest::default()
@@ -145,8 +149,8 @@ fn consume(world: &mut World, leader: BrokerId) -> Vec<u64> {
         .with_min_bytes(1)
         .with_max_bytes(10 << 20)
         .with_topics(vec![topic]);
-    let api = version(world, ApiKey::Fetch);
-    let records = match world.call(leader, ApiKey::Fetch, api, &RequestKind::Fetch(request)) {
+    let api = version(cluster, ApiKey::Fetch);
+    let records = match cluster.call(leader, ApiKey::Fetch, api, &RequestKind::Fetch(request)) {
         Some(ResponseKind::Fetch(response)) => {
             let partition = &response.responses[0].partitions[0];
             assert_eq!(partition.error_code, 0, "{partition:?}");
@@ -166,85 +170,88 @@ fn numbers(records: &Bytes) -> Vec<u64> {
 #[test]
 fn acknowledged_records_survive_their_leader() {
     for version in VERSIONS {
-        let mut world = World::new(version, 3);
-        let controller = await_cluster(&mut world);
-        create_topic(&mut world, controller);
+        let mut cluster = Cluster::new(version, 3);
+        let controller = await_cluster(&mut cluster);
+        create_topic(&mut cluster, controller);
         let within = Duration::from_secs(10);
-        let born = await_partition(&mut world, BrokerId(1), within, "a leader", |partition| {
+        let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
             partition.error_code == 0 && partition.isr_nodes.len() == 3
         });
-        let replicas = ids(&born.replica_nodes);
-        let leader = BrokerId(born.leader_id.0);
+        let replicas = ids(&created.replica_nodes);
+        let leader = BrokerId(created.leader_id.0);
         assert_eq!(leader.0, replicas[0], "the first replica of the assignment leads");
-        assert_eq!(produce(&mut world, leader, 0, 10), 0);
-        assert_eq!(produce(&mut world, leader, 10, 12), 10);
-        assert_eq!(consume(&mut world, leader), (0..12).collect::<Vec<_>>());
+        assert_eq!(produce(&mut cluster, leader, 0, 10), 0);
+        assert_eq!(produce(&mut cluster, leader, 10, 12), 10);
+        assert_eq!(consume(&mut cluster, leader), (0..12).collect::<Vec<_>>());
 
-        world.kill(leader);
-        let killed = world.now;
+        cluster.crash(leader);
+        let killed = cluster.now();
         let witness = BrokerId(replicas[2]);
         let within = Duration::from_secs(60);
-        let after = await_partition(&mut world, witness, within, "a new leader", |partition| {
+        let after = await_partition(&mut cluster, witness, within, "a new leader", |partition| {
             partition.error_code == 0 && partition.leader_id.0 != leader.0
         });
         let new_leader = BrokerId(after.leader_id.0);
         assert_eq!(new_leader.0, replicas[1], "the first in-sync replica that lives leads");
-        let elected = world.told.iter().find(|(at, _, told)| {
+        let elected = cluster.observed().find(|(at, _, observation)| {
             *at > killed
-                && matches!(told, BrokerObservation::LeaderElected { election, leader, .. }
+                && matches!(observation, BrokerObservation::LeaderElected { election, leader, .. }
                     if *election == Election::Offline && *leader == new_leader)
         });
-        assert!(elected.is_some(), "the controller tells of the election");
-        // The new leader may not have heard of its office yet.
-        await_partition(&mut world, new_leader, within, "its office", |partition| {
+        assert!(elected.is_some(), "the controller observes the election");
+        // The new leader may not know yet that it leads.
+        await_partition(&mut cluster, new_leader, within, "its own leadership", |partition| {
             partition.leader_id.0 == new_leader.0
         });
-        assert_eq!(produce(&mut world, new_leader, 12, 15), 12, "{version}");
-        assert_eq!(consume(&mut world, new_leader), (0..15).collect::<Vec<_>>(), "{version}");
+        assert_eq!(produce(&mut cluster, new_leader, 12, 15), 12, "{version}");
+        assert_eq!(consume(&mut cluster, new_leader), (0..15).collect::<Vec<_>>(), "{version}");
 
-        world.start(leader);
-        await_partition(&mut world, witness, within, "three in sync", |partition| {
+        cluster.start(leader);
+        await_partition(&mut cluster, witness, within, "three in sync", |partition| {
             partition.isr_nodes.len() == 3
         });
-        assert_eq!(produce(&mut world, new_leader, 15, 16), 15, "{version}");
+        assert_eq!(produce(&mut cluster, new_leader, 15, 16), 15, "{version}");
     }
 }
 
 #[test]
 fn a_leader_that_shuts_down_hands_over_at_once() {
     for version in VERSIONS {
-        let mut world = World::new(version, 3);
-        let controller = await_cluster(&mut world);
-        create_topic(&mut world, controller);
+        let mut cluster = Cluster::new(version, 3);
+        let controller = await_cluster(&mut cluster);
+        create_topic(&mut cluster, controller);
         let within = Duration::from_secs(10);
-        let born = await_partition(&mut world, BrokerId(1), within, "a leader", |partition| {
+        let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
             partition.error_code == 0 && partition.isr_nodes.len() == 3
         });
-        let leader = BrokerId(born.leader_id.0);
-        let replicas = ids(&born.replica_nodes);
-        produce(&mut world, leader, 0, 5);
-        world.shut_down(leader);
-        let is_gone = |world: &mut World| world.broker(leader).is_none();
-        assert!(world.run(Duration::from_secs(4), is_gone), "{leader} still runs with {version}");
+        let leader = BrokerId(created.leader_id.0);
+        let replicas = ids(&created.replica_nodes);
+        produce(&mut cluster, leader, 0, 5);
+        cluster.shut_down(leader);
+        let is_gone = |cluster: &mut Cluster| cluster.broker(leader).is_none();
+        assert!(
+            cluster.run_until(Duration::from_secs(4), is_gone),
+            "{leader} still runs with {version}"
+        );
         let witness = BrokerId(replicas[2]);
         let after = await_partition(
-            &mut world,
+            &mut cluster,
             witness,
             Duration::from_secs(2),
             "a new leader",
             |partition| partition.error_code == 0 && partition.leader_id.0 != leader.0,
         );
         let new_leader = BrokerId(after.leader_id.0);
-        assert_eq!(produce(&mut world, new_leader, 5, 6), 5, "{version}");
-        assert_eq!(consume(&mut world, new_leader), (0..6).collect::<Vec<_>>(), "{version}");
+        assert_eq!(produce(&mut cluster, new_leader, 5, 6), 5, "{version}");
+        assert_eq!(consume(&mut cluster, new_leader), (0..6).collect::<Vec<_>>(), "{version}");
     }
 }
 
 #[test]
 fn a_topic_that_a_client_asks_for_is_created() {
     for version in VERSIONS {
-        let mut world = World::new(version, 3);
-        let controller = await_cluster(&mut world);
+        let mut cluster = Cluster::new(version, 3);
+        let controller = await_cluster(&mut cluster);
         let other = BrokerId(if controller.0 == 1 { 2 } else { 1 });
         for asked in [other, controller] {
             let name = TopicName(StrBytes::from_string(format!("t{asked}")));
@@ -254,17 +261,18 @@ fn a_topic_that_a_client_asks_for_is_created() {
                 .with_allow_auto_topic_creation(true);
             let api = highest(version, ApiKey::Metadata).unwrap();
             let body = RequestKind::Metadata(request);
-            let ask = |world: &mut World| match world.call(asked, ApiKey::Metadata, api, &body) {
-                Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
-                other => panic!("{other:?} answers Metadata"),
-            };
-            let first = ask(&mut world);
+            let ask =
+                |cluster: &mut Cluster| match cluster.call(asked, ApiKey::Metadata, api, &body) {
+                    Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
+                    other => panic!("{other:?} answers Metadata"),
+                };
+            let first = ask(&mut cluster);
             assert_eq!(
                 first.error_code,
                 if version.has(Change::TopicCreationByController) { 3 } else { 5 }
             );
-            world.wait(Duration::from_secs(1));
-            let then = ask(&mut world);
+            cluster.run_for(Duration::from_secs(1));
+            let then = ask(&mut cluster);
             assert_eq!((then.error_code, then.partitions.len()), (0, 1), "{version}");
             assert_eq!(then.partitions[0].error_code, 0, "{version}");
         }
@@ -272,45 +280,45 @@ fn a_topic_that_a_client_asks_for_is_created() {
 }
 
 /// A cluster with a topic: its replicas, the leader first.
-fn with_topic(version: KafkaVersion) -> (World, Vec<BrokerId>) {
-    let mut world = World::new(version, 3);
-    let controller = await_cluster(&mut world);
-    create_topic(&mut world, controller);
+fn with_topic(version: KafkaVersion) -> (Cluster, Vec<BrokerId>) {
+    let mut cluster = Cluster::new(version, 3);
+    let controller = await_cluster(&mut cluster);
+    create_topic(&mut cluster, controller);
     let within = Duration::from_secs(10);
-    let born = await_partition(&mut world, BrokerId(1), within, "a leader", |partition| {
+    let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
         partition.error_code == 0 && partition.isr_nodes.len() == 3
     });
-    let replicas = ids(&born.replica_nodes).into_iter().map(BrokerId).collect();
-    (world, replicas)
+    let replicas = ids(&created.replica_nodes).into_iter().map(BrokerId).collect();
+    (cluster, replicas)
 }
 
 #[test]
 fn a_follower_that_does_not_keep_up_leaves_the_isr_and_comes_back() {
     for version in VERSIONS {
-        let (mut world, replicas) = with_topic(version);
+        let (mut cluster, replicas) = with_topic(version);
         let leader = replicas[0];
-        produce(&mut world, leader, 0, 5);
+        produce(&mut cluster, leader, 0, 5);
         // Cut off from the controller, a leader of 2.7 and later could change nothing.
-        let controller = world.controller().unwrap();
+        let controller = cluster.controller().unwrap();
         let slow = replicas[1..].iter().copied().find(|id| *id != controller).unwrap();
-        world.cut(leader, slow, true);
-        let cut = world.now;
-        assert_eq!(produce(&mut world, leader, 5, 6), 5, "{version}");
-        let stalled = world.now.since(cut);
+        cluster.cut(leader, slow);
+        let cut = cluster.now();
+        assert_eq!(produce(&mut cluster, leader, 5, 6), 5, "{version}");
+        let stalled = cluster.now().since(cut);
         let lag = millis(BROKER, "replica.lag.time.max.ms", version).expect("every release has it");
         assert!(stalled > lag / 2 && stalled < lag * 2, "{stalled:?} with {version}");
-        // Up to 2.6 others hear of it only when the leader notifies the controller.
+        // Up to 2.6 the other brokers learn it only when the leader notifies the controller.
         let within = Duration::from_secs(15);
-        await_partition(&mut world, leader, within, "two in sync", |partition| {
+        await_partition(&mut cluster, leader, within, "two in sync", |partition| {
             partition.isr_nodes.len() == 2
         });
-        world.cut(leader, slow, false);
+        cluster.heal(leader, slow);
         let within = Duration::from_secs(90);
-        await_partition(&mut world, leader, within, "three in sync", |partition| {
+        await_partition(&mut cluster, leader, within, "three in sync", |partition| {
             partition.isr_nodes.len() == 3
         });
-        assert_eq!(consume(&mut world, leader), (0..6).collect::<Vec<_>>(), "{version}");
-        let kept = world.broker(slow).unwrap().replicas();
+        assert_eq!(consume(&mut cluster, leader), (0..6).collect::<Vec<_>>(), "{version}");
+        let kept = cluster.broker(slow).unwrap().replicas();
         let at = crate::vocab::TopicPartition::new("orders", 0);
         assert_eq!(kept.status(&at).unwrap().log_end_offset, 6, "{version}");
     }
@@ -319,25 +327,25 @@ fn a_follower_that_does_not_keep_up_leaves_the_isr_and_comes_back() {
 #[test]
 fn a_leader_whose_session_expires_is_replaced_and_follows_when_it_is_back() {
     for version in VERSIONS {
-        let (mut world, replicas) = with_topic(version);
+        let (mut cluster, replicas) = with_topic(version);
         let (old, new) = (replicas[0], replicas[1]);
-        produce(&mut world, old, 0, 5);
-        world.cut_off(old, true);
+        produce(&mut cluster, old, 0, 5);
+        cluster.cut_from_zookeeper(old);
         let within = Duration::from_secs(60);
-        await_partition(&mut world, new, within, "a new leader", |partition| {
+        await_partition(&mut cluster, new, within, "a new leader", |partition| {
             partition.error_code == 0 && partition.leader_id.0 == new.0
         });
-        world.cut_off(old, false);
-        await_partition(&mut world, new, within, "three in sync", |partition| {
+        cluster.heal_to_zookeeper(old);
+        await_partition(&mut cluster, new, within, "three in sync", |partition| {
             partition.leader_id.0 == new.0 && partition.isr_nodes.len() == 3
         });
-        assert_eq!(produce(&mut world, new, 5, 8), 5, "{version}");
-        assert_eq!(consume(&mut world, new), (0..8).collect::<Vec<_>>(), "{version}");
-        await_partition(&mut world, old, within, "the news", |partition| {
+        assert_eq!(produce(&mut cluster, new, 5, 8), 5, "{version}");
+        assert_eq!(consume(&mut cluster, new), (0..8).collect::<Vec<_>>(), "{version}");
+        await_partition(&mut cluster, old, within, "the new leader", |partition| {
             partition.leader_id.0 == new.0
         });
         assert_eq!(
-            (1..=3).filter(|id| world.broker(BrokerId(*id)).unwrap().is_controller()).count(),
+            (1..=3).filter(|id| cluster.broker(BrokerId(*id)).unwrap().is_controller()).count(),
             1
         );
     }
@@ -351,9 +359,9 @@ fn resource(kind: i8, name: &str) -> DescribeConfigsResource {
 }
 
 #[test]
-fn every_advertised_version_of_the_shells_apis_is_answered() {
-    let (mut world, replicas) = with_topic(KafkaVersion::new(2, 8));
-    let controller = world.controller().unwrap();
+fn every_advertised_version_of_the_servers_apis_is_answered() {
+    let (mut cluster, replicas) = with_topic(KafkaVersion::new(2, 8));
+    let controller = cluster.controller().unwrap();
     let asked = replicas.iter().copied().find(|id| *id != controller).unwrap();
     let new = CreatableTopic::default().with_name(topic());
     let resources = vec![resource(2, "orders"), resource(4, &asked.to_string()), resource(2, "x")];
@@ -377,30 +385,38 @@ fn every_advertised_version_of_the_shells_apis_is_answered() {
             RequestKind::DescribeConfigs(_) => ApiKey::DescribeConfigs,
             _ => ApiKey::DescribeCluster,
         };
-        for version in 0..=version(&world, api) {
-            let answer = world.call(asked, api, version, &body);
+        for version in 0..=version(&cluster, api) {
+            let answer = cluster.call(asked, api, version, &body);
             match answer.unwrap_or_else(|| panic!("{api:?} v{version} is not answered")) {
                 ResponseKind::ApiVersions(table) => assert!(table.api_keys.len() > 10),
-                ResponseKind::Metadata(told) => {
-                    let codes: Vec<_> = told.topics.iter().map(|topic| topic.error_code).collect();
+                ResponseKind::Metadata(response) => {
+                    let codes: Vec<_> =
+                        response.topics.iter().map(|topic| topic.error_code).collect();
                     assert_eq!(codes, [0, 17]);
-                    assert_eq!(told.brokers.len(), 3);
-                    assert_eq!(told.cluster_id.is_some(), version >= 2);
+                    assert_eq!(response.brokers.len(), 3);
+                    assert_eq!(response.cluster_id.is_some(), version >= 2);
                 }
-                ResponseKind::FindCoordinator(told) => {
+                ResponseKind::FindCoordinator(response) => {
                     // Until the topic that the first request asked for has leaders.
-                    assert!([0, 15].contains(&told.error_code), "{told:?}");
+                    assert!([0, 15].contains(&response.error_code), "{response:?}");
                 }
-                ResponseKind::CreateTopics(told) => assert_eq!(told.topics[0].error_code, 41),
-                ResponseKind::DescribeConfigs(told) => {
-                    let codes: Vec<_> = told.results.iter().map(|one| one.error_code).collect();
+                ResponseKind::CreateTopics(response) => {
+                    assert_eq!(response.topics[0].error_code, 41)
+                }
+                ResponseKind::DescribeConfigs(response) => {
+                    let codes: Vec<_> = response.results.iter().map(|one| one.error_code).collect();
                     assert_eq!(codes, [0, 0, 3]);
-                    let isr =
-                        told.results[0].configs.iter().find(|c| &*c.name == "min.insync.replicas");
+                    let isr = response.results[0]
+                        .configs
+                        .iter()
+                        .find(|c| &*c.name == "min.insync.replicas");
                     assert_eq!(isr.unwrap().value.as_deref(), Some("1"));
                 }
-                ResponseKind::DescribeCluster(told) => {
-                    assert_eq!((told.brokers.len(), told.controller_id.0), (3, controller.0));
+                ResponseKind::DescribeCluster(response) => {
+                    assert_eq!(
+                        (response.brokers.len(), response.controller_id.0),
+                        (3, controller.0)
+                    );
                 }
                 other => panic!("{other:?}"),
             }

@@ -1,4 +1,4 @@
-//! Where a group's coordinator would be, as brokers of several releases tell.
+//! Where a group's coordinator would be, as brokers of several releases answer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::await_cluster;
-use super::world::World;
+use crate::nodes::testing::Cluster;
 use crate::releases::apis::highest;
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::BrokerId;
@@ -28,11 +28,11 @@ const GROUP: &str = "my-group";
 const OFFSETS: &str = "__consumer_offsets";
 
 /// An answer: error code, node, host and port.
-type Told = (i16, i32, String, i32);
+type Answer = (i16, i32, String, i32);
 
-const NOBODY: fn() -> Told = || (15, -1, String::new(), -1);
+const NO_COORDINATOR: fn() -> Answer = || (15, -1, String::new(), -1);
 
-fn find(world: &mut World, asked: BrokerId, api: i16, key_type: i8, key: &str) -> Told {
+fn find(cluster: &mut Cluster, asked: BrokerId, api: i16, key_type: i8, key: &str) -> Answer {
     let key = StrBytes::from_string(key.to_owned());
     let mut request = FindCoordinatorRequest::default();
     if api >= 1 {
@@ -43,37 +43,37 @@ fn find(world: &mut World, asked: BrokerId, api: i16, key_type: i8, key: &str) -
         _ => request.key = key,
     }
     let body = RequestKind::FindCoordinator(request);
-    match world.call(asked, ApiKey::FindCoordinator, api, &body) {
-        Some(ResponseKind::FindCoordinator(told)) if api >= 4 => {
-            let one = told.coordinators.into_iter().next().expect("one answer for each key");
+    match cluster.call(asked, ApiKey::FindCoordinator, api, &body) {
+        Some(ResponseKind::FindCoordinator(answer)) if api >= 4 => {
+            let one = answer.coordinators.into_iter().next().expect("one answer for each key");
             (one.error_code, one.node_id.0, one.host.to_string(), one.port)
         }
-        Some(ResponseKind::FindCoordinator(told)) => {
-            let message = told.error_message.as_deref();
-            let expected = match told.error_code {
+        Some(ResponseKind::FindCoordinator(answer)) => {
+            let message = answer.error_message.as_deref();
+            let expected = match answer.error_code {
                 0 => Some("NONE"),
                 15 => Some("The coordinator is not available."),
                 _ => message,
             };
             assert_eq!(message.filter(|_| api >= 1), expected.filter(|_| api >= 1), "v{api}");
-            (told.error_code, told.node_id.0, told.host.to_string(), told.port)
+            (answer.error_code, answer.node_id.0, answer.host.to_string(), answer.port)
         }
         other => panic!("{other:?} answers FindCoordinator v{api}"),
     }
 }
 
-fn group(world: &mut World, asked: i32) -> Told {
-    let api = highest(world.version, ApiKey::FindCoordinator).unwrap();
-    find(world, BrokerId(asked), api, 0, GROUP)
+fn group(cluster: &mut Cluster, asked: i32) -> Answer {
+    let api = highest(cluster.version, ApiKey::FindCoordinator).unwrap();
+    find(cluster, BrokerId(asked), api, 0, GROUP)
 }
 
-fn offsets_topic(world: &mut World, asked: i32, may_create: bool) -> MetadataResponseTopic {
+fn offsets_topic(cluster: &mut Cluster, asked: i32, may_create: bool) -> MetadataResponseTopic {
     let name = TopicName(StrBytes::from_static_str(OFFSETS));
     let request = MetadataRequest::default()
         .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name))]))
         .with_allow_auto_topic_creation(may_create);
-    let api = highest(world.version, ApiKey::Metadata).unwrap();
-    match world.call(BrokerId(asked), ApiKey::Metadata, api, &RequestKind::Metadata(request)) {
+    let api = highest(cluster.version, ApiKey::Metadata).unwrap();
+    match cluster.call(BrokerId(asked), ApiKey::Metadata, api, &RequestKind::Metadata(request)) {
         Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
         other => panic!("{other:?} answers Metadata"),
     }
@@ -82,11 +82,15 @@ fn offsets_topic(world: &mut World, asked: i32, may_create: bool) -> MetadataRes
 #[test]
 fn the_leader_of_the_groups_partition_of_the_offsets_topic_is_the_coordinator() {
     for version in VERSIONS {
-        let mut world = World::new(version, 3);
-        await_cluster(&mut world);
-        assert_eq!(group(&mut world, 1), NOBODY(), "{version}: the topic is created first");
-        world.wait(Duration::from_secs(3));
-        let topic = offsets_topic(&mut world, 2, false);
+        let mut cluster = Cluster::new(version, 3);
+        await_cluster(&mut cluster);
+        assert_eq!(
+            group(&mut cluster, 1),
+            NO_COORDINATOR(),
+            "{version}: the topic is created first"
+        );
+        cluster.run_for(Duration::from_secs(3));
+        let topic = offsets_topic(&mut cluster, 2, false);
         assert_eq!((topic.partitions.len(), topic.is_internal), (50, true), "{version}");
         let mine = topic.partitions.iter().find(|one| one.partition_index == 12).unwrap();
         assert_eq!(mine.replica_nodes.len(), 3, "{version}");
@@ -94,11 +98,11 @@ fn the_leader_of_the_groups_partition_of_the_offsets_topic_is_the_coordinator() 
         for asked in 1..=3 {
             let highest = highest(version, ApiKey::FindCoordinator).unwrap();
             for api in 0..=highest {
-                let told = find(&mut world, BrokerId(asked), api, 0, GROUP);
-                assert_eq!(told, (0, leader, format!("b{leader}"), 9092), "{version} v{api}");
+                let answer = find(&mut cluster, BrokerId(asked), api, 0, GROUP);
+                assert_eq!(answer, (0, leader, format!("b{leader}"), 9092), "{version} v{api}");
             }
         }
-        let settings = world.tree().get("/config/topics/__consumer_offsets").expect("settings");
+        let settings = cluster.tree().get("/config/topics/__consumer_offsets").expect("settings");
         let text = String::from_utf8(settings.data.clone().unwrap().to_vec()).unwrap();
         for one in [
             r#""cleanup.policy":"compact""#,
@@ -108,16 +112,16 @@ fn the_leader_of_the_groups_partition_of_the_offsets_topic_is_the_coordinator() 
             assert!(text.contains(one), "{version}: {text}");
         }
         // Another replica of the partition takes over.
-        world.kill(BrokerId(leader));
+        cluster.crash(BrokerId(leader));
         let other = (1..=3).find(|id| *id != leader).unwrap();
-        let moved = |world: &mut World| {
-            let (code, node, ..) = group(world, other);
+        let moved = |cluster: &mut Cluster| {
+            let (code, node, ..) = group(cluster, other);
             code == 0 && node != leader
         };
-        let until = world.now + Duration::from_secs(60);
-        while !moved(&mut world) {
-            assert!(world.now < until, "{version}: no other coordinator");
-            world.wait(Duration::from_millis(500));
+        let until = cluster.now() + Duration::from_secs(60);
+        while !moved(&mut cluster) {
+            assert!(cluster.now() < until, "{version}: no other coordinator");
+            cluster.run_for(Duration::from_millis(500));
         }
     }
 }
@@ -125,16 +129,16 @@ fn the_leader_of_the_groups_partition_of_the_offsets_topic_is_the_coordinator() 
 #[test]
 fn fewer_brokers_than_replicas_have_no_coordinator_since_0_11() {
     for version in [KafkaVersion::new(0, 10)].into_iter().chain(VERSIONS) {
-        let mut world = World::new(version, 2);
-        let is_up = |world: &mut World| world.controller().is_some();
-        assert!(world.run(Duration::from_secs(30), is_up), "no controller with {version}");
-        world.wait(Duration::from_secs(5));
+        let mut cluster = Cluster::new(version, 2);
+        let is_up = |cluster: &mut Cluster| cluster.controller().is_some();
+        assert!(cluster.run_until(Duration::from_secs(30), is_up), "no controller with {version}");
+        cluster.run_for(Duration::from_secs(5));
         for _ in 0..10 {
-            group(&mut world, 1);
-            world.wait(Duration::from_secs(1));
+            group(&mut cluster, 1);
+            cluster.run_for(Duration::from_secs(1));
         }
-        let (code, ..) = group(&mut world, 1);
-        let topic = offsets_topic(&mut world, 1, true);
+        let (code, ..) = group(&mut cluster, 1);
+        let topic = offsets_topic(&mut cluster, 1, true);
         if version.has(Change::StrictOffsetsTopicReplication) {
             let error = if version.has(Change::TopicCreationByController) { 3 } else { 38 };
             assert_eq!((code, topic.error_code), (15, error), "{version}");
@@ -148,11 +152,15 @@ fn fewer_brokers_than_replicas_have_no_coordinator_since_0_11() {
 #[test]
 fn there_is_no_coordinator_for_transactions_and_none_of_unknown_kinds() {
     for version in VERSIONS {
-        let mut world = World::new(version, 3);
-        await_cluster(&mut world);
+        let mut cluster = Cluster::new(version, 3);
+        await_cluster(&mut cluster);
         for api in 1..=highest(version, ApiKey::FindCoordinator).unwrap() {
-            assert_eq!(find(&mut world, BrokerId(1), api, 1, "t"), NOBODY(), "{version} v{api}");
-            let (code, ..) = find(&mut world, BrokerId(1), api, 7, "t");
+            assert_eq!(
+                find(&mut cluster, BrokerId(1), api, 1, "t"),
+                NO_COORDINATOR(),
+                "{version} v{api}"
+            );
+            let (code, ..) = find(&mut cluster, BrokerId(1), api, 7, "t");
             assert_eq!(code, 42, "{version} v{api}: INVALID_REQUEST");
         }
     }
@@ -160,11 +168,11 @@ fn there_is_no_coordinator_for_transactions_and_none_of_unknown_kinds() {
 
 #[test]
 fn only_group_coordinators_write_the_offsets_topic() {
-    let mut world = World::new(KafkaVersion::new(2, 8), 3);
-    await_cluster(&mut world);
-    group(&mut world, 1);
-    world.wait(Duration::from_secs(3));
-    let (_, leader, ..) = group(&mut world, 1);
+    let mut cluster = Cluster::new(KafkaVersion::new(2, 8), 3);
+    await_cluster(&mut cluster);
+    group(&mut cluster, 1);
+    cluster.run_for(Duration::from_secs(3));
+    let (_, leader, ..) = group(&mut cluster, 1);
     let part = PartitionProduceData::default().with_index(12).with_records(None);
     let topic = TopicProduceData::default()
         .with_name(TopicName(StrBytes::from_static_str(OFFSETS)))
@@ -172,7 +180,7 @@ fn only_group_coordinators_write_the_offsets_topic() {
     let body = RequestKind::Produce(
         ProduceRequest::default().with_acks(-1).with_timeout_ms(1_000).with_topic_data(vec![topic]),
     );
-    match world.call(BrokerId(leader), ApiKey::Produce, 7, &body) {
+    match cluster.call(BrokerId(leader), ApiKey::Produce, 7, &body) {
         Some(ResponseKind::Produce(response)) => {
             assert_eq!(response.responses[0].partition_responses[0].error_code, 17);
         }

@@ -3,5 +3,4 @@
 mod cluster;
 mod find_coordinator;
 mod front;
-mod world;
 mod znodes;

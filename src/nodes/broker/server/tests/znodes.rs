@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::cluster::{await_cluster, create_topic};
-use super::world::World;
+use crate::nodes::testing::Cluster;
 use crate::nodes::zookeeper::{Lifetime, Tree};
 use crate::releases::KafkaVersion;
 
@@ -42,12 +42,12 @@ fn normalised(data: &str) -> String {
 #[test]
 fn a_started_cluster_has_the_znodes_of_its_release() {
     for version in [KafkaVersion::new(1, 0), KafkaVersion::new(2, 8)] {
-        let mut world = World::new(version, 3);
-        let controller = await_cluster(&mut world);
-        create_topic(&mut world, controller);
-        world.wait(Duration::from_secs(1));
+        let mut cluster = Cluster::new(version, 3);
+        let controller = await_cluster(&mut cluster);
+        create_topic(&mut cluster, controller);
+        cluster.run_for(Duration::from_secs(1));
         let mut text = String::new();
-        listing(world.tree(), "/", &mut text);
+        listing(cluster.tree(), "/", &mut text);
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../../../../../snapshots");
         settings.set_prepend_module_to_snapshot(false);
@@ -58,9 +58,9 @@ fn a_started_cluster_has_the_znodes_of_its_release() {
 
 #[test]
 fn the_root_lists_what_the_owner_of_a_1_0_cluster_sees() {
-    let mut world = World::new(KafkaVersion::new(1, 0), 3);
-    await_cluster(&mut world);
-    let children: Vec<_> = world.tree().get("/").expect("the root").children.iter().collect();
+    let mut cluster = Cluster::new(KafkaVersion::new(1, 0), 3);
+    await_cluster(&mut cluster);
+    let children: Vec<_> = cluster.tree().get("/").expect("the root").children.iter().collect();
     let mut listed: Vec<&str> = "controller_epoch, controller, brokers, isr_change_notification, \
         consumers, log_dir_event_notification, latest_producer_id_block, config, \
         cluster, admin, zookeeper"

@@ -1,0 +1,52 @@
+//! The settings of a broker unless its test says otherwise: the defaults of its release.
+
+use std::time::Duration;
+
+use crate::nodes::broker::Config;
+use crate::releases::KafkaVersion;
+use crate::releases::defaults::{BROKER, millis};
+use crate::vocab::{BrokerId, NodeId};
+
+/// Broker `id`, which is `b<id>`, as release `version` sets it up by default.
+pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config {
+    let ms = Duration::from_millis;
+    let default = |name| millis(BROKER, name, version).expect("every release has it");
+    Config {
+        id: BrokerId(id),
+        host: format!("b{id}"),
+        external: None,
+        version,
+        mutant: None,
+        zookeepers,
+        session_timeout: default("zookeeper.session.timeout.ms"),
+        replica_lag_time_max: default("replica.lag.time.max.ms"),
+        replica_fetch_wait_max: ms(500),
+        replica_fetch_min_bytes: 1,
+        replica_fetch_max_bytes: 1 << 20,
+        replica_fetch_response_max_bytes: 10 << 20,
+        replica_fetch_backoff: ms(1_000),
+        replica_socket_timeout: ms(30_000),
+        high_watermark_checkpoint_interval: ms(5_000),
+        recovery_point_checkpoint_interval: ms(60_000),
+        log_flush_interval_messages: i64::MAX,
+        log_flush_interval: None,
+        log_segment_bytes: 1 << 30,
+        message_max_bytes: 1_000_012,
+        min_insync_replicas: 1,
+        unclean_leader_election: false,
+        num_partitions: 1,
+        default_replication_factor: 3,
+        offsets_topic_num_partitions: 50,
+        offsets_topic_replication_factor: 3,
+        offsets_topic_segment_bytes: 100 << 20,
+        auto_create_topics: true,
+        auto_leader_rebalance: true,
+        leader_imbalance_check_interval: ms(300_000),
+        leader_imbalance_per_broker_percentage: 10,
+        controlled_shutdown: true,
+        controlled_shutdown_max_retries: 3,
+        controlled_shutdown_retry_backoff: ms(5_000),
+        controller_socket_timeout: ms(30_000),
+        request_timeout: ms(30_000),
+    }
+}
