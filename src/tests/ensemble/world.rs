@@ -211,8 +211,8 @@ impl Ensemble {
     pub fn judge_history(mut self) {
         let end = self.world.now();
         let none = Modelled::new(Terms::default(), Judge::default());
-        let judge = std::mem::replace(&mut self.world.observer_mut().judge, none);
-        let Modelled { model, reader } = judge;
+        let judge = &mut self.world.observer_mut().judge;
+        let Modelled { model, reader } = std::mem::replace(judge, none);
         let judgement = reader.finish(model, end);
         for property in ZOOKEEPER_PROPERTIES {
             let judged = judgement.find(property).expect("every property is judged");

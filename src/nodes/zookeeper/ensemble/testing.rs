@@ -180,9 +180,9 @@ impl Server {
         self.rig.act(self.me, |server: &mut ZooKeeperServer, clock, fx| {
             let ZooKeeperServer { config, stream, routes, running } = server;
             let running = running.as_mut().expect("it runs");
-            let mut step = Step { clock, config, stream, fx, routes };
-            act(running, &mut step);
-            running.settle(&mut step);
+            let mut at = Step { clock, config, stream, fx, routes };
+            act(running, &mut at);
+            running.settle(&mut at);
         });
         self.settle();
     }
