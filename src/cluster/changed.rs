@@ -1,9 +1,18 @@
 //! What faults have changed in the world, so that it can be undone.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
+use super::role::Role;
+use crate::history::Recorder;
+use crate::model::{Modelled, Reader};
+use crate::scenario::Plan;
 use crate::scenario::faults::Undo;
+use crate::substrate::World;
 use crate::vocab::NodeId;
+
+/// The world of a cluster.
+pub type ClusterWorld<R> = World<Role, Recorder<Modelled<R>>>;
 
 /// Something that a fault changed in the world, until it is undone.
 ///
@@ -23,6 +32,31 @@ pub enum Changed {
 }
 
 impl Changed {
+    /// Makes the world as it was before.
+    pub fn revert<R: Reader>(self, world: &mut ClusterWorld<R>, plan: &Plan) {
+        match self {
+            Self::Stopped(node) => world.restart(node),
+            Self::Paused(node) => {
+                world.resume(node);
+            }
+            Self::Cut(from, to) => world.heal(from, to),
+            Self::Slowed(from, to) => world.slow(from, to, Duration::ZERO),
+            Self::Disk(node) => {
+                world.slow_disk(node, plan.disk.write);
+                world.set_fsync(node, plan.disk.fsync.low..=plan.disk.fsync.high);
+            }
+        }
+    }
+
+    /// Whether the end of the faults reverts it, when the scenario gives no time for that.
+    pub fn ends_with_the_faults(self) -> bool {
+        match self {
+            // Without `restart-after` a process is to stay stopped.
+            Self::Stopped(_) => false,
+            Self::Paused(_) | Self::Cut(..) | Self::Slowed(..) | Self::Disk(_) => true,
+        }
+    }
+
     /// Its place among all that the end undoes.
     fn order(self) -> (NodeId, u8, Option<NodeId>, u8) {
         match self {

@@ -1,20 +1,15 @@
 //! Faults of the plan, played: roles become nodes, and the world changes.
 
 use super::Cluster;
-use super::changed::{Changed, Done};
-use super::role::Role;
+use super::changed::{Changed, ClusterWorld, Done};
 use super::timeline::Due;
-use crate::history::Recorder;
-use crate::model::{Modelled, Reader};
+use crate::model::Reader;
 use crate::scenario::faults::{
     ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk,
 };
 use crate::scenario::{Action, Fault, Target};
 use crate::substrate::World;
 use crate::vocab::{BrokerId, NodeId};
-
-/// The world of a cluster.
-type ClusterWorld<R> = World<Role, Recorder<Modelled<R>>>;
 
 impl<R: Reader> Cluster<'_, R> {
     /// Fires the plan's fault of that index.
@@ -130,6 +125,7 @@ impl<R: Reader> Cluster<'_, R> {
     /// Names of nodes, for the history.
     pub fn list(&self, nodes: &[NodeId]) -> String {
         let names: Vec<&str> = nodes.iter().map(|&node| &**self.names.roster.name(node)).collect();
+        // The history has this word, and so has its fingerprint: another would change stored ones.
         if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
     }
 

@@ -248,7 +248,7 @@ pub const CONSUMER: &[Property] = &[
 /// `[zookeeper]`: properties of every ZooKeeper server, as in `zoo.cfg`, or, where a name has a dot, as the
 /// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
 /// brought between the two limits: 2 and 20 ticks where they are unset.
-pub const COORDINATOR: &[Property] = &[
+pub const ZOOKEEPER: &[Property] = &[
     ms("tickTime", 1, INT, &[(V0_10, Is(3_000))]),
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     ms("maxSessionTimeout", 1, INT, &[(V0_10, Unset)]),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::faults::{Action, Fault, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Disk, Expect, Network, Plan, ProducerPlan, TopicPlan,
-    ZooKeeperClientPlan, ZooKeeperPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, DiskPlan, Expect, NetworkPlan, Plan, ProducerPlan,
+    TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::DurationRange;
@@ -31,8 +31,8 @@ pub struct Scenario {
     pub(super) topics: Vec<TopicSpec>,
     pub(super) producers: Vec<ClientSpec<ProducerPlan>>,
     pub(super) consumers: Vec<ClientSpec<ConsumerPlan>>,
-    pub(super) network: Network,
-    pub(super) disk: Disk,
+    pub(super) network: NetworkPlan,
+    pub(super) disk: DiskPlan,
     pub(super) faults: Vec<FaultSpec>,
     pub(super) commands: Vec<CommandSpec>,
     pub(super) zookeeper_clients: Vec<ClientSpec<ZooKeeperClientPlan>>,

@@ -1,4 +1,4 @@
-//! A failure as it is stored: the plan with nothing left to chance, and what was found when it ran.
+//! A failure as it is stored: the drawn plan, and what was found when it ran.
 
 use super::plan::Plan;
 

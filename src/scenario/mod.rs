@@ -11,7 +11,7 @@
 //! duration = "30s"           # how long clients write and faults happen; then all is healed
 //! [cluster]
 //! brokers = 3                # nodes b1, b2, b3 with broker.id 1, 2, 3
-//! zookeepers = 1           # node z1
+//! zookeepers = 1             # node z1
 //! [broker]                   # Kafka's own properties; the rest as that release has them
 //! "zookeeper.session.timeout.ms" = 6000
 //! [[topic]]
@@ -39,31 +39,30 @@
 //!
 //! **Quantities.** A *duration* is `"250ms"` (us, ms, s, m, h). Where a *range* is allowed,
 //! `"6s..10s"` is drawn from the seed, by a stream of its own: one more fault at the end moves none
-//! of the others. A
-//! *rate* is `"200/s"` or `"1/2s"`, a *ratio* `"1/1000"`, a *size* `100` or `"1KiB"`.
+//! of the others. A *rate* is `"200/s"` or `"1/2s"`, a *ratio* `"1/1000"`, a *size* `100` or `"1KiB"`.
 //!
 //! | table | key | value | default |
 //! |---|---|---|---|
 //! | top | `kafka` | a release, `"2.8.1"`, or a line, `"2.8"`: its newest release; 0.10.2 to 3.9 | required |
 //! | | `duration` | duration | required |
-//! | | `mutant` | a bug that is planted, one of [`Mutant`](crate::vocab::Mutant) | none |
+//! | | `mutant` | the bug to plant, one of [`Mutant`](crate::vocab::Mutant) | none |
 //! | `[cluster]` | `brokers` | 1 to 100 | required |
-//! | | `ZooKeeper servers` | 1, 3 or 5 servers | 1 |
+//! | | `zookeepers` | 1, 3 or 5 | 1 |
 //! | `[broker]` | | properties of [`properties::BROKER`] | the release's |
-//! | `[zookeeper]` | | properties of [`properties::COORDINATOR`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
+//! | `[zookeeper]` | | properties of [`properties::ZOOKEEPER`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
 //! | `[[topic]]` | `name` | | required |
 //! | | `partitions` | | `num.partitions` |
 //! | | `replication-factor` | at most `brokers` | `default.replication.factor` |
 //! | | `assignment` | broker ids per partition, `[[1, 2, 3]]`; replaces the two above | drawn by Kafka's rule |
 //! | | | properties of [`properties::TOPIC`] | the brokers' |
 //! | `[[producer]]` | `name` | the node's name | required |
-//! | | `count` | so many alike: `p0-0`, `p0-1`, … | one, `p0` |
+//! | | `count` | how many such producers: `p0-0`, `p0-1`, … | one, `p0` |
 //! | | `topic` | | required |
 //! | | `acks` | `"all"`, 0, 1, as a number or a string | the release's |
 //! | | `rate` | rate | required |
 //! | | `record-size` | size of a record's value | 100 |
 //! | | `start`, `stop` | range | 0s, the end |
-//! | | `discover` | `"broker"` or `"zookeeper"`: whom it asks who leads | `"broker"` |
+//! | | `discover` | `"broker"` or `"zookeeper"`: where it looks up leaders | `"broker"` |
 //! | | | properties of [`properties::PRODUCER`] | the release's |
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
@@ -72,7 +71,7 @@
 //! | `[[zookeeper-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
 //! | | `rate` | rate of requests: create, setData, delete, getData, exists, getChildren, sync | required |
 //! | | `znodes` | how many znodes all of them work on, below `/load` | 8 |
-//! | | `move-every` | duration, on average, after which it goes on at another server | never |
+//! | | `move-every` | duration, on average, after which it moves to another server | never |
 //! | `[network]` | `latency` | range, one-way, drawn per message | `"200us..900us"` |
 //! | | `loss` | ratio; a lost message is sent again by TCP | `"0"` |
 //! | | `bandwidth` | `"100MiB/s"`, per link | no limit |
@@ -87,25 +86,25 @@
 //! **Faults.** A `[[fault]]` has `at` (range), may be repeated (`times = 3` with `every = "5s"`),
 //! and does one thing:
 //!
-//! | fault | what is done | beside it |
+//! | fault | what it does | other keys |
 //! |---|---|---|
 //! | `crash` | the process dies; peers see a reset; the page cache stays | `restart-after` |
 //! | `power-loss` | the host loses power and goes silent; what was not fsynced may be lost | `restart-after` |
 //! | `shutdown` | the process ends in an orderly way | `restart-after` |
 //! | `restart` | starts a process that an earlier fault ended |  |
-//! | `pause` | the process does not run, as in a long garbage collection; its connections stay open | `resume-after` |
-//! | `partition` | nothing passes between the targets and the others; both ends only notice by their timeouts | `from`: the others, or else every other node; `direction`: which messages are lost: `"both"` (or left out), those to the targets (`"in"`), those from them (`"out"`); `heal-after` |
+//! | `pause` | the process does not run, as in a long garbage collection; connections stay open | `resume-after` |
+//! | `partition` | nothing passes between the targets and the others; they notice by timeouts | `from`: the others, or else every other node; `direction`: `"in"` or `"out"`, as the targets see it, or else both ways; `heal-after` |
 //! | `cut` | what the targets send to `to` is lost, without a reset; the way back is open | `to`: the receivers; `heal-after` |
 //! | `slow` | messages between the targets and the others take `latency` longer, both ways | `to`: the others, or else every other node; `latency`: how much longer; `heal-after` |
 //! | `reset` | the connections between the targets and the others are reset | `to`: the others, or else every other node |
-//! | `slow-disk` | each write takes `write` and each fsync takes `fsync`; what is left out stays as it is | `write`: how long a write takes; `fsync`: how long an fsync takes; `heal-after` |
+//! | `slow-disk` | each write takes `write`, each fsync `fsync`; one left out stays as it is | `write`: how long a write takes; `fsync`: how long an fsync takes; `heal-after` |
 //! | `clock` | the wall clock is stepped; timers do not notice | `step`: how far, with its sign |
 //!
-//! What is not undone by the end of `duration` is healed then. Targets are one or a list of: a node
-//! by name (`"b1"`, `"z1"`, `"p0"`); `"brokers"`, `"zookeepers"`; a role, resolved when the fault
-//! fires:
-//! `"leader(orders-0)"`, `"follower(orders-0, 2)"` (the second replica in the order of the
-//! assignment, leaving out the leader), `"controller"`.
+//! What can be undone and is not by the end of `duration` is undone then; but a process that a fault ended stays
+//! stopped without `restart-after`. Targets are one or a list of: a node by name (`"b1"`, `"z1"`, `"p0"`);
+//! `"brokers"`, `"zookeepers"`; a role, resolved when the fault fires: `"leader(orders-0)"`, `"controller"`,
+//! `"follower(orders-0, 2)"` (the second replica in the order of the assignment, leaving out the leader),
+//! `"leader(zookeeper)"`, `"follower(zookeeper, 1)"`.
 //!
 //! **Commands.** A `[[command]]` has `at` (range; `times` and `every` as a fault) and `run`: a command line that
 //! an operator types at that moment, on a node of its own (`shell-1`, `shell-2`, … in the order of the file).
@@ -115,16 +114,16 @@
 //! |---|---|
 //! | `kafka-topics` | `--list`, or `--describe` with at most one of `--under-replicated-partitions`, `--unavailable-partitions`, `--topics-with-overrides` |
 //! | | `--topic` and topics, separated by `,` or `\|`; without it, all |
-//! | | `--zookeeper z1:2181` (until 2.8) reads ZooKeeper, `--bootstrap-server b1:9092,b2:9092` (2.2 and later) asks brokers; `localhost` stands for all of them, and so does leaving both out: then ZooKeeper is read before 2.2, and brokers are asked since |
+//! | | `--zookeeper z1:2181` (until 2.8) reads ZooKeeper, `--bootstrap-server b1:9092,b2:9092` (2.2 and later) asks brokers; `localhost` means any of them; without both, ZooKeeper is read before 2.2, and brokers are asked from 2.2 on |
 //!
 //! **Nothing is ignored.** An unknown key, a property that the simulation does not obey, a value
-//! out of range, a name that nobody has, a fault that can never fire: each is an error with its
-//! place.
+//! out of range, an unknown name, a fault that can never fire: each is an error that shows its place.
+//! A key or a word that had another name in an earlier version is an error that gives the new name.
 //!
 //! # Failure files
 //!
 //! [`write`] makes a file of a plan that failed: a scenario with every property, time and assignment written
-//! out, and around it what ran and what was found. [`parse_failure`] gives it back.
+//! out, and beside it what ran and what was found. [`parse_failure`] reads it.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -133,7 +132,7 @@
 //! | | `seed` | the seed that the plan was drawn from, and that the run draws the rest from |
 //! | `[failure]` | `version`, `commit` | the code that ran it |
 //! | | `fingerprint` | of the run; 16 hexadecimal digits |
-//! | | `panicked` | what a panic of the simulation said |
+//! | | `panicked` | message of a panic of the simulation |
 //! | `[[failure.violated]]` | `property`, `sentence` | what was violated, the worst first |
 //!
 //! # What is not simulated yet
@@ -162,8 +161,8 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use faults::{Action, Fault, Target};
 pub use plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Disk, Expect, Network, Plan, ProducerPlan,
-    ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, DiskPlan, Expect, NetworkPlan, Plan,
+    ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

@@ -1,4 +1,4 @@
-//! A plan: a scenario with nothing left to chance but what each message and disk operation draws.
+//! A plan: a scenario with everything drawn except what each message and disk operation draws.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,12 +37,12 @@ pub struct Plan {
     /// The consumers.
     pub consumers: Vec<ConsumerPlan>,
     /// How links are unless a fault says otherwise.
-    pub network: Network,
+    pub network: NetworkPlan,
     /// How disks are unless a fault says otherwise.
-    pub disk: Disk,
+    pub disk: DiskPlan,
     /// What goes wrong, in the order of time.
     pub faults: Vec<Fault>,
-    /// What an operator runs meanwhile.
+    /// What an operator runs.
     pub commands: Vec<CommandPlan>,
     /// Clients of ZooKeeper alone.
     pub zookeeper_clients: Vec<ZooKeeperClientPlan>,
@@ -63,7 +63,7 @@ impl Plan {
 pub struct ZooKeeperPlan {
     /// Its node's name: `z1`.
     pub name: String,
-    /// The properties of [`COORDINATOR`](super::properties::COORDINATOR).
+    /// The properties of [`ZOOKEEPER`](super::properties::ZOOKEEPER).
     pub properties: Properties,
 }
 
@@ -110,13 +110,13 @@ pub struct ProducerPlan {
     pub topic: String,
     /// `acks`.
     pub acks: Acks,
-    /// How often a record is handed to it, whatever becomes of the ones before.
+    /// How often the application sends a record, whatever happens to earlier ones.
     pub rate: Rate,
     /// Bytes of a record's value; a value that needs more to name its record is longer.
     pub record_size: u64,
     /// When it starts.
     pub start: Time,
-    /// When it is handed its last record.
+    /// When the application sends its last record.
     pub stop: Time,
     /// How it finds the leaders.
     pub discover: Discovery,
@@ -180,8 +180,8 @@ pub struct ZooKeeperClientPlan {
 
 /// How links are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Network {
-    /// One-way latency, drawn anew per message.
+pub struct NetworkPlan {
+    /// One-way latency, drawn for each message.
     pub latency: Latency,
     /// How likely a message is lost and sent again by TCP.
     pub loss: Ratio,
@@ -191,14 +191,14 @@ pub struct Network {
 
 /// How disks are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Disk {
+pub struct DiskPlan {
     /// How long a write to the page cache takes.
     pub write: Duration,
-    /// How long an fsync takes, drawn anew each time.
+    /// How long an fsync takes, drawn each time.
     pub fsync: Latency,
 }
 
-/// What the end of a run is held against.
+/// What a run is compared with at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expect {
     /// What must have happened; a run without it is inconclusive.

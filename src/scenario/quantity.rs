@@ -20,7 +20,7 @@ pub struct DurationRange {
 }
 
 impl DurationRange {
-    /// The range that holds but one duration.
+    /// The range that holds one duration.
     pub const fn fixed(duration: Duration) -> Self {
         Self { low: duration, high: duration }
     }
@@ -31,7 +31,7 @@ impl DurationRange {
     }
 }
 
-/// How long something takes each time: drawn anew per message or disk operation, uniformly.
+/// How long something takes each time: drawn for each message or disk operation, uniformly.
 pub type Latency = DurationRange;
 
 fn micros(span: Duration) -> u64 {

@@ -162,8 +162,8 @@ fn a_command_becomes_what_is_typed_on_a_node_of_its_own() {
         ),
     ] {
         let command = &of(release, line)[0].command;
-        let told: Vec<_> = command.hosts.iter().map(String::as_str).collect();
-        assert_eq!((command.via, told), (via, hosts), "{release} {line}");
+        let asked: Vec<_> = command.hosts.iter().map(String::as_str).collect();
+        assert_eq!((command.via, asked), (via, hosts), "{release} {line}");
         assert_eq!((command.action, &command.topics), (TopicsAction::List, &None));
     }
 }
@@ -214,7 +214,7 @@ fn one_more_fault_or_client_or_topic_moves_nothing_else() {
 }
 
 #[test]
-fn a_repeated_fault_stands_in_the_plan_as_often_as_it_fires() {
+fn a_repeated_fault_is_in_the_plan_as_often_as_it_fires() {
     let fault = "\n[[fault]]\nat = \"3s\"\nreset = \"p0\"\ntimes = 3\nevery = \"2s..4s\"\n";
     let plan = plan(&format!("{EXAMPLE}{fault}"));
     assert!(plan.faults.is_sorted_by_key(|fault| fault.at));
@@ -227,8 +227,8 @@ fn a_repeated_fault_stands_in_the_plan_as_often_as_it_fires() {
 }
 
 #[test]
-fn every_fault_is_read_and_told_in_one_line() {
-    let told = [
+fn every_fault_is_read_and_printed_in_one_line() {
+    let faults = [
         ("crash = [\"b1\", \"z1\"]", "crash b1 z1"),
         (
             "power-loss = \"brokers\"\nrestart-after = \"2s\"",
@@ -245,7 +245,7 @@ fn every_fault_is_read_and_told_in_one_line() {
         ("clock = \"b1\"\nstep = \"-5s\"", "clock b1 by -5000ms"),
         ("restart = \"b1\"", "restart b1"),
     ];
-    for (written, expected) in told {
+    for (written, expected) in faults {
         let text = changed("duration = \"30s\"", "duration = \"10m\"");
         let plan = plan(&format!("{text}\n[[fault]]\nat = \"20s\"\n{written}\n"));
         assert_eq!(plan.faults.last().map(ToString::to_string).as_deref(), Some(expected));
@@ -273,6 +273,38 @@ fn an_explicit_assignment_is_kept() {
     let text = changed("partitions = 1\nreplication-factor = 3", "assignment = [[3, 1], [1, 2]]");
     let ids = |ids: [i32; 2]| ids.map(BrokerId).to_vec();
     assert_eq!(plan(&text).topics[0].assignment, [ids([3, 1]), ids([1, 2])]);
+}
+
+#[test]
+fn every_word_of_an_earlier_version_is_an_error_that_gives_the_new_word() {
+    let coordinator = "[coordinator]\ntickTime = 1000\n[network]";
+    let client = "[[coordinator-client]]\nname = \"k0\"\nrate = \"1/s\"\n[network]";
+    for (from, to, old, new) in [
+        ("[network]", coordinator, "coordinator", "zookeeper"),
+        ("[network]", client, "coordinator-client", "zookeeper-client"),
+        ("zookeepers = 1", "coordinators = 1", "coordinators", "zookeepers"),
+        ("rate =", "discover = \"coordinator\"\nrate =", "coordinator", "zookeeper"),
+        ("leader(orders-0)", "leader(coordinator)", "coordinator", "zookeeper"),
+        ("leader(orders-0)", "follower(coordinator, 1)", "coordinator", "zookeeper"),
+        ("leader(orders-0)", "coordinators", "coordinators", "zookeepers"),
+        (
+            "\"isr-shrunk\"",
+            "\"coordinator-leader-changed\"",
+            "coordinator-leader-changed",
+            "zookeeper-leader-changed",
+        ),
+        (
+            "\"isr-shrunk\"",
+            "\"coordinator-snapshot-read\"",
+            "coordinator-snapshot-read",
+            "zookeeper-snapshot-read",
+        ),
+    ] {
+        let wrong = parse("x.toml", &changed(from, to)).expect_err(to).render();
+        assert!(wrong.contains(&format!("`{old}` is now called `{new}`")), "{to}: {wrong}");
+        assert!(wrong.contains(&format!("hint: write {new}\n")), "{to}: {wrong}");
+        assert_eq!(wrong.matches("error: ").count(), 1, "{to}: {wrong}");
+    }
 }
 
 #[test]
@@ -307,6 +339,6 @@ fn no_damaged_file_panics_the_reader_or_goes_wrong_without_a_word() {
                 }
             }
         }
-        assert!(wrong > lines.len(), "{name}: hardly any damage was noticed");
+        assert!(wrong > lines.len(), "{name}: little of the damage was noticed");
     }
 }

@@ -1,4 +1,5 @@
-//! Walking a TOML document by hand: each key is taken once, and what nobody took is reported.
+//! Reading a TOML document key by key: what no reader took is reported. By hand, as serde stops at the first
+//! mistake and does not say where a value of the wrong kind is used.
 //!
 //! Nothing here stops at the first mistake: a reader that fails reports it, gives `None`, and lets
 //! the caller go on.
@@ -129,12 +130,12 @@ impl<'s, 'i> Section<'s, 'i> {
         set
     }
 
-    /// Keys that nobody took yet.
+    /// Keys that no reader has taken.
     pub fn untaken(&self) -> impl Iterator<Item = &Item<'s, 'i>> {
         self.entries.iter().filter(|entry| !entry.taken.get()).map(|entry| &entry.item)
     }
 
-    /// Reports every key that nobody took; `keys` and the names of `properties` are the valid ones.
+    /// Reports every key that no reader took; `keys` and the names of `properties` are the valid ones.
     pub fn close(&self, keys: &[&str], properties: &[&str]) {
         for item in self.untaken() {
             self.unknown(item, keys, properties);
@@ -200,7 +201,7 @@ impl<'s, 'i> Item<'s, 'i> {
         None
     }
 
-    /// The text of a number that stands without quotes.
+    /// The text of a number without quotes.
     pub fn number_text(&self) -> Option<String> {
         match self.value {
             DeValue::Integer(integer) => Some(integer.to_string()),
@@ -348,7 +349,7 @@ impl<'s, 'i> Item<'s, 'i> {
         };
         for (key, value) in table.iter() {
             let name = format!("{name}.{}", key.get_ref());
-            // The key's own place is that of its last part; the whole name stands before it.
+            // A key's place is that of its last part; the whole name ends there.
             let end = key.span().end;
             let key_span = end.saturating_sub(name.len())..end;
             let inner = Item { key_span, value: value.get_ref(), ..self.clone() };

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Disk, Expect, Network, Plan, ProducerPlan,
-    ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, DiskPlan, Expect, NetworkPlan, Plan,
+    ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Rate, show};
@@ -234,8 +234,8 @@ impl Toml {
         self.properties(properties);
     }
 
-    fn network(&mut self, network: &Network) {
-        let Network { latency, loss, bandwidth } = network;
+    fn network(&mut self, network: &NetworkPlan) {
+        let NetworkPlan { latency, loss, bandwidth } = network;
         self.table("[network]");
         self.text("latency", latency);
         self.text("loss", loss);
@@ -244,8 +244,8 @@ impl Toml {
         }
     }
 
-    fn disk(&mut self, disk: &Disk) {
-        let Disk { write, fsync } = disk;
+    fn disk(&mut self, disk: &DiskPlan) {
+        let DiskPlan { write, fsync } = disk;
         self.table("[disk]");
         self.span("write", *write);
         self.text("fsync", fsync);
@@ -263,7 +263,7 @@ impl Toml {
         }
     }
 
-    /// A key beside a fault's own, unless it was left out.
+    /// A field of a fault, unless it was left out.
     fn field(&mut self, field: &Field<'_>) {
         let toml = match &field.value {
             FieldValue::Targets(of) => of.get().map(|of| targets(of)),

@@ -1,11 +1,11 @@
-//! The keys beside a fault's own: what each holds and how it is printed.
+//! The keys of a fault besides its name: what each holds and how it is printed.
 
 use std::time::Duration;
 
 use super::super::quantity::{Latency, show};
 use super::target::{Target, list};
 
-/// A key of a `[[fault]]`, with the value that it stands for in one fault.
+/// A key of a `[[fault]]`, with its value in one fault.
 pub struct Field<'a> {
     /// The key in a scenario.
     pub key: &'static str,

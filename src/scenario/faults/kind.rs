@@ -86,7 +86,7 @@ pub trait Describe: Default {
     /// Its row in the table of faults.
     const KIND: FaultKind;
 
-    /// The keys beside its own, in the order in which they are written and printed.
+    /// Its keys, besides its name, in the order in which they are written and printed.
     fn fields(&mut self) -> Vec<Field<'_>> {
         Vec::new()
     }

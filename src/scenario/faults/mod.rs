@@ -68,7 +68,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The keys beside its own, in the order in which they are written and printed.
+            /// Its keys, besides its name, in the order in which they are written and printed.
             pub fn fields(&mut self) -> Vec<Field<'_>> {
                 match self {
                     $(Self::$Kind(action) => action.fields(),)*
@@ -114,7 +114,7 @@ pub struct Fault {
     /// The nodes that it hits. A role is resolved when the fault fires, and skipped if no node has it then.
     pub targets: Vec<Target>,
     /// How long after `at` it is undone, for the nodes and links that it was done to; `None` leaves it to the end
-    /// of the plan's `duration`, or for ever where [`Undo`] says so.
+    /// of the plan's `duration`, or undone never, where [`Undo`] says so.
     pub undo_after: Option<Duration>,
 }
 
@@ -134,7 +134,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The table as rows of Markdown: the fault, what it does, and the keys beside it.
+/// The table as rows of Markdown: the fault, what it does, and its other keys.
 pub fn markdown() -> Vec<String> {
     let row = |mut action: Action| {
         let kind = action.kind();

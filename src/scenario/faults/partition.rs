@@ -30,7 +30,7 @@ pub enum Direction {
 impl Describe for NetworkPartition {
     const KIND: FaultKind = FaultKind {
         name: "partition",
-        does: "nothing passes between the targets and the others; both ends only notice by their timeouts",
+        does: "nothing passes between the targets and the others; they notice by timeouts",
         allowed: Allowed::Any,
         undone: Undone::By(Undo::Heal),
         example: "partition = \"b1\"\nfrom = [\"b2\", \"b3\"]\ndirection = \"in\"",
@@ -48,7 +48,7 @@ impl Describe for NetworkPartition {
             },
             Field {
                 key: "direction",
-                about: "which messages are lost: `\"both\"` (or left out), those to the targets (`\"in\"`), those from them (`\"out\"`)",
+                about: "`\"in\"` or `\"out\"`, as the targets see it, or else both ways",
                 example: "\"in\"",
                 before: ", ",
                 need: Need::May,

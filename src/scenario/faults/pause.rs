@@ -11,7 +11,7 @@ pub struct Pause;
 impl Describe for Pause {
     const KIND: FaultKind = FaultKind {
         name: "pause",
-        does: "the process does not run, as in a long garbage collection; its connections stay open",
+        does: "the process does not run, as in a long garbage collection; connections stay open",
         allowed: Allowed::Any,
         undone: Undone::By(Undo::Resume),
         example: "pause = \"b1\"",

@@ -20,7 +20,7 @@ pub struct SlowDisk {
 impl Describe for SlowDisk {
     const KIND: FaultKind = FaultKind {
         name: "slow-disk",
-        does: "each write takes `write` and each fsync takes `fsync`; what is left out stays as it is",
+        does: "each write takes `write`, each fsync `fsync`; one left out stays as it is",
         allowed: Allowed::WithDisk,
         undone: Undone::By(Undo::Heal),
         example: "slow-disk = \"b1\"\nwrite = \"20ms\"\nfsync = \"50ms..100ms\"",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use not_simulated::NOT_SIMULATED;
 
 pub use crate::releases::defaults::{
-    ACKS, BROKER, CONSUMER, COORDINATOR, DefaultValue, Kind, PRODUCER, Property, TOPIC, Unit,
+    ACKS, BROKER, CONSUMER, DefaultValue, Kind, PRODUCER, Property, TOPIC, Unit, ZOOKEEPER,
     in_force,
 };
 
@@ -43,7 +43,7 @@ impl std::fmt::Display for Value {
 
 /// Every property of one node or topic, set or by default: nothing is left open.
 ///
-/// The getters are for names that stand in the code: a name that is not a property of this kind of
+/// The getters are for names in the code: a name that is not a property of this kind of
 /// node, or that has another type, is a mistake of the programmer and panics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Properties(BTreeMap<String, Value>);

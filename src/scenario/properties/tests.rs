@@ -67,10 +67,10 @@ fn a_name_that_is_no_property_is_a_programmers_mistake() {
 
 #[test]
 fn tables_are_sound() {
-    for table in [BROKER, PRODUCER, CONSUMER, COORDINATOR] {
+    for table in [BROKER, PRODUCER, CONSUMER, ZOOKEEPER] {
         for (index, property) in table.iter().enumerate() {
             let name = property.name;
-            assert!(table[..index].iter().all(|p| p.name != name), "{name} stands twice");
+            assert!(table[..index].iter().all(|p| p.name != name), "{name} is listed twice");
             assert!(property.defaults.is_sorted_by_key(|(since, _)| *since), "{name}");
             for (_, default) in property.defaults {
                 let fits = match (property.kind, default) {

@@ -14,13 +14,13 @@ use crate::vocab::{Acks, Time};
 
 const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
-const COORDINATOR_CLIENT_KEYS: &[&str] =
+const ZOOKEEPER_CLIENT_KEYS: &[&str] =
     &["name", "count", "rate", "znodes", "move-every", "start", "stop"];
 /// Znodes that clients of ZooKeeper work on unless the scenario says otherwise.
 const ZNODES: i64 = 8;
 const ZNODES_MAX: i64 = 10_000;
 const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
-/// The node that every cluster has beside those of its plan.
+/// The node that every cluster has besides those of its plan.
 const ADMIN: &str = "admin";
 const COUNT_MAX: i64 = 1_000;
 /// Bytes of a record's value unless the scenario says otherwise.
@@ -119,7 +119,7 @@ pub(super) fn of_zookeeper(
         let move_every =
             section.take("move-every").and_then(|item| item.quantity(quantity::duration));
         let (start, stop) = times(context, &section);
-        section.close(COORDINATOR_CLIENT_KEYS, &[]);
+        section.close(ZOOKEEPER_CLIENT_KEYS, &[]);
         let plan = ZooKeeperClientPlan {
             name: String::new(),
             rate: rate.unwrap_or(Rate { count: 1, per: Duration::from_secs(1) }),
@@ -169,7 +169,7 @@ fn client_name(item: &Item<'_, '_>) -> Option<String> {
         return item.error(format!("`{name}` cannot be a client's name"), hint);
     }
     if ["brokers", "zookeepers", "controller", "leader", "follower"].contains(&name) {
-        let hint = "in a fault the word stands for whoever has that role";
+        let hint = "in a fault this word means a role or a group of nodes";
         return item.error(format!("`{name}` cannot be a client's name"), hint);
     }
     if name == ADMIN {
@@ -203,7 +203,7 @@ fn default_acks(version: KafkaVersion) -> Acks {
     found.expect("a default can be written").1
 }
 
-/// When the client starts, and when it is handed its last record.
+/// When the client starts, and when it sends its last record or request.
 fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, DurationRange) {
     let end = context.duration.map(DurationRange::fixed);
     let start = section.take("start").and_then(|item| Some((item.duration_range()?, item)));
@@ -229,7 +229,7 @@ fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, Du
     (from, until)
 }
 
-/// `enable.idempotence` may be said to be off, which it is; on would be a lie.
+/// `enable.idempotence` can be set to false, which has no effect; true is an error.
 fn idempotence(sink: &Sink, section: &Section<'_, '_>) {
     let Some(item) = section.take("enable.idempotence") else { return };
     if item.flag() == Some(true) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::diagnostics::did_you_mean;
-use super::super::plan::{Disk, Network};
-use super::super::properties::{BROKER, COORDINATOR, Properties};
+use super::super::plan::{DiskPlan, NetworkPlan};
+use super::super::properties::{BROKER, Properties, ZOOKEEPER};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
 use super::context::{Context, NodeKind};
@@ -13,7 +13,7 @@ use crate::vocab::{Mutant, Ratio};
 
 /// Most brokers of a cluster.
 const BROKERS_MAX: i64 = 100;
-/// How many servers a ZooKeeper server can have; an even number survives no more than one less.
+/// How many servers an ensemble can have; an even number survives no more failures than the odd one below.
 const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -118,17 +118,17 @@ pub(super) fn broker_properties(context: &Context<'_>, top: &Section<'_, '_>) ->
 pub(super) fn zookeeper_properties(context: &Context<'_>, top: &Section<'_, '_>) -> Properties {
     let section = top.table("zookeeper", "[zookeeper]");
     let set =
-        section.as_ref().map(|s| s.properties(COORDINATOR, context.version)).unwrap_or_default();
-    let properties = Properties::resolve(COORDINATOR, context.version, &set);
+        section.as_ref().map(|s| s.properties(ZOOKEEPER, context.version)).unwrap_or_default();
+    let properties = Properties::resolve(ZOOKEEPER, context.version, &set);
     let Some(section) = section else { return properties };
-    let names: Vec<&str> = COORDINATOR.iter().map(|property| property.name).collect();
+    let names: Vec<&str> = ZOOKEEPER.iter().map(|property| property.name).collect();
     section.close(&[], &names);
     properties
 }
 
 /// Reads `[network]`.
-pub(super) fn network(top: &Section<'_, '_>) -> Network {
-    let mut network = Network {
+pub(super) fn network(top: &Section<'_, '_>) -> NetworkPlan {
+    let mut network = NetworkPlan {
         latency: Latency { low: Duration::from_micros(200), high: Duration::from_micros(900) },
         loss: Ratio::ZERO,
         bandwidth: None,
@@ -148,8 +148,8 @@ pub(super) fn network(top: &Section<'_, '_>) -> Network {
 }
 
 /// Reads `[disk]`.
-pub(super) fn disk(top: &Section<'_, '_>) -> Disk {
-    let mut disk = Disk {
+pub(super) fn disk(top: &Section<'_, '_>) -> DiskPlan {
+    let mut disk = DiskPlan {
         write: Duration::ZERO,
         fsync: Latency { low: Duration::from_micros(500), high: Duration::from_millis(4) },
     };

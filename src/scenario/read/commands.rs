@@ -8,7 +8,7 @@ use super::schedule::{self, schedule};
 use crate::releases::Change;
 use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
-/// Options that stand for themselves.
+/// Options without a value.
 const FLAGS: &[(&str, TopicsAction)] =
     &[("--list", TopicsAction::List), ("--describe", TopicsAction::Describe(Shown::Everything))];
 const SHOWN: &[(&str, Shown)] = &[
@@ -16,9 +16,9 @@ const SHOWN: &[(&str, Shown)] = &[
     ("--unavailable-partitions", Shown::Unavailable),
     ("--topics-with-overrides", Shown::Overridden),
 ];
-/// Options with a value behind them.
+/// Options with a value.
 const VALUED: [&str; 3] = ["--topic", "--zookeeper", "--bootstrap-server"];
-/// What the real tool has and this one has not.
+/// What the real tool has and this one does not.
 const NOT_SIMULATED: &[(&str, &str)] = &[
     ("--create", "a [[topic]] is created before clients start"),
     ("--alter", "topics stay as their [[topic]] says"),
@@ -55,7 +55,7 @@ pub(super) fn read(context: &mut Context<'_>, top: &Section<'_, '_>) -> Vec<Comm
     all
 }
 
-/// A word of a command line, and where it stands.
+/// A word of a command line, and its place in the file.
 #[derive(Clone)]
 struct Word<'t> {
     text: &'t str,
@@ -72,7 +72,7 @@ struct Line<'c, 's, 't> {
 impl<'c, 's, 't> Line<'c, 's, 't> {
     /// Words, with `--option=value` as two.
     fn new(context: &'c Context<'s>, item: &'c Item<'s, 't>, line: &'c str) -> Self {
-        // Within quotes a word stands where it stands in the line, unless something is escaped.
+        // A place in the line is a place in the file, unless something is escaped.
         let is_plain = item.span.len() == line.len() + 2;
         let word = |text: &'c str| {
             let at = text.as_ptr().addr() - line.as_ptr().addr() + item.span.start + 1;
@@ -116,7 +116,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
                     return self.error(&word.span, format!("`{text}` needs a value"), hint);
                 };
                 if values.iter().any(|(option, _)| option.text == text) {
-                    let message = format!("`{text}` is there twice");
+                    let message = format!("`{text}` is given twice");
                     return self.error(&word.span, message, "several topics: --topic orders,bills");
                 }
                 values.push((word, value));
@@ -157,7 +157,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
         self.error(&word.span, format!("kafka-topics has no option `{text}`"), hint)
     }
 
-    /// What is done: exactly one thing, as the tool demands.
+    /// What is done: exactly one thing, as the tool requires.
     fn action(
         &self,
         actions: &[(&Word<'_>, TopicsAction)],
@@ -206,7 +206,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
         Some(value.text.to_owned())
     }
 
-    /// Whom it asks, which depends on the release, and which nodes of those.
+    /// Whether it asks ZooKeeper or brokers, which depends on the release, and which of them.
     fn via(
         &self,
         zookeeper: Option<&(&Word<'_>, &Word<'_>)>,
@@ -219,7 +219,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
             }
             (None, None) => Some((Via::ZooKeeper, Vec::new())),
             (Some(_), Some((option, _))) => {
-                let message = "only one of `--zookeeper` and `--bootstrap-server` can be there";
+                let message = "only one of `--zookeeper` and `--bootstrap-server` can be given";
                 self.error(&option.span, message, "leave one out")
             }
             (Some((option, _)), None) if !version.has(Change::TopicsToolReadsZooKeeper) => {
@@ -227,13 +227,13 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
                 self.error(
                     &option.span,
                     message,
-                    "it went in Kafka 3.0; --bootstrap-server b1:9092",
+                    "Kafka 3.0 removed it: use --bootstrap-server b1:9092",
                 )
             }
             (None, Some((option, _))) if !version.has(Change::TopicsToolAsksBrokers) => {
                 let message =
                     format!("kafka-topics of Kafka {version} has no `--bootstrap-server`");
-                self.error(&option.span, message, "it came in Kafka 2.2; --zookeeper z1:2181")
+                self.error(&option.span, message, "it came in Kafka 2.2: use --zookeeper z1:2181")
             }
             (Some((_, value)), None) => {
                 let hosts = self.hosts(value, NodeKind::ZooKeeper, "z1:2181", "2181")?;
@@ -258,7 +258,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
         for place in value.text.split(',') {
             let (host, stated) = place.split_once(':').unwrap_or((place, port));
             if stated != port {
-                let message = format!("nobody listens at port `{stated}` of `{host}`");
+                let message = format!("no server listens on port `{stated}` of `{host}`");
                 return self.error(&value.span, message, format!("for example: {example}"));
             }
             if host == "localhost" {

@@ -27,7 +27,7 @@ pub(super) struct Context<'s> {
     pub is_drawn: bool,
 }
 
-/// What a name stands for.
+/// Which kind of node has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NodeKind {
     Broker,

@@ -8,7 +8,7 @@ use crate::vocab::Seed;
 /// The keys at the top of a failure file that a scenario does not have.
 pub(super) const TOP: &[&str] = &["schema", "scenario", "seed", "failure"];
 
-/// What stands around the plan.
+/// What the file has besides the plan.
 pub(super) struct Frame {
     pub scenario: String,
     pub seed: Seed,
@@ -45,7 +45,7 @@ pub(super) fn refuse(top: &Section<'_, '_>) {
     }
 }
 
-/// An integer, or a string that says it in decimal or behind `0x`.
+/// An integer, or a string with a decimal or, after `0x`, a hexadecimal number.
 fn seed(item: &Item<'_, '_>) -> Option<Seed> {
     if item.number_text().is_some() {
         let number = item.integer(0..=i64::MAX)?;

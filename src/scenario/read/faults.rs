@@ -82,8 +82,10 @@ fn fault(context: &Context<'_>, section: &Section<'_, '_>) -> Option<FaultSpec> 
         let (name, then) = (undo.verb(), show(last + after.high));
         let message =
             format!("the {name} can happen as late as {then}, past the end at {}", show(end));
-        let hint =
-            format!("what is not undone by the end is undone then; leave `{}` out", item.key);
+        let hint = match undo {
+            Undo::Restart => "raise `duration`; without the key the process stays stopped",
+            Undo::Resume | Undo::Heal => "leave the key out: the end of the run undoes the fault",
+        };
         return item.error(message, hint);
     }
     Some(FaultSpec { schedule, action, targets: targets?, undo_after })
@@ -110,7 +112,7 @@ fn unknown_fault(section: &Section<'_, '_>) {
     }
 }
 
-/// Reads the keys beside the fault's own, all of them before the first mistake counts.
+/// Reads the fault's fields, all of them before the first mistake counts.
 fn fill(
     context: &Context<'_>,
     section: &Section<'_, '_>,
@@ -207,7 +209,7 @@ fn accept(
         Allowed::Ended => match targets.iter().find(|target| !target.is_fixed()) {
             None => Some(()),
             Some(role) => {
-                let hint = "name the node, or use `restart-after` beside the fault that ends it";
+                let hint = "name the node, or use `restart-after` with the fault that ends it";
                 item.error(format!("`{role}` runs: a node with a role cannot be restarted"), hint)
             }
         },

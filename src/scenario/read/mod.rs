@@ -1,7 +1,7 @@
 //! From the text to a [`Scenario`]: one reader per part of the file.
 //!
-//! A reader that meets a mistake reports it and goes on with a stand-in, so that one pass finds as
-//! many mistakes as it can; what depends on the mistaken value is then not judged.
+//! A reader that finds a mistake reports it and continues with some valid value, so that one pass finds as
+//! many mistakes as it can. What depends on the wrong value is then not checked.
 
 mod clients;
 mod cluster;
@@ -46,7 +46,7 @@ const TOP: &[&str] = &[
 /// Reads a scenario.
 ///
 /// # Errors
-/// With everything that was found wrong in the file.
+/// With every mistake in the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario, Diagnostics> {
     document(file_name, text, |sink, top| {
         failure::refuse(top);
@@ -58,7 +58,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Scenario, Diagnostics> {
 /// found.
 ///
 /// # Errors
-/// With everything that was found wrong in the file.
+/// With every mistake in the file.
 pub fn parse_failure(file_name: &str, text: &str) -> Result<Failure, Diagnostics> {
     document(file_name, text, |sink, top| {
         let frame = failure::read(top);

@@ -124,7 +124,7 @@ fn assignment(
         let number = stated.integer(1..=i64::from(i32::MAX))?;
         if usize::try_from(number) != Ok(written) {
             let message = format!("`{key}` is {number}, but the `assignment` says {written}");
-            return stated.error(message, format!("leave `{key}` out beside an `assignment`"));
+            return stated.error(message, format!("leave `{key}` out if there is an `assignment`"));
         }
     }
     Some(all)

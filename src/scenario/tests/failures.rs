@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Everything that can stand in a plan and stands in no scenario of the repository.
+/// Everything that a plan can have and no scenario of the repository has.
 const RARE: &str = r#"
 kafka = "1.0"
 mutant = "elect-outside-isr"
@@ -202,7 +202,11 @@ fn a_failure_can_be_edited_like_a_scenario() {
 #[test]
 fn mistakes_in_a_failure_are_pointed_at() {
     for (from, to, says) in [
-        ("schema = 1", "schema = 2", ":3:10: error: `schema` must be at most 1, not 2"),
+        (
+            "schema = 1",
+            "schema = 2",
+            "error: `schema` must be at most 1, not 2\n --> x.toml:3:10\n",
+        ),
         ("schema = 1\n", "", "`schema` is missing at the top of the file"),
         ("seed = 1", "seed = -1", "`seed` must be at least 0, not -1"),
         ("seed = 1", "seed = \"0xg\"", "this is not a seed"),
@@ -212,6 +216,21 @@ fn mistakes_in_a_failure_are_pointed_at() {
         ("property = \"a", "property = [\"a\"] #", "`property` must be a string, not a list"),
         ("crash = ", "crahs = ", "did you mean `crash`?"),
         ("[failure]", "[found]", "`version` is missing in [failure]"),
+        (
+            "property = \"a",
+            "property = \"isr-of-coordinator-agrees\" #",
+            "`isr-of-coordinator-agrees` is now called `isr-in-zookeeper-agrees`",
+        ),
+        (
+            "property = \"a",
+            "property = \"one-coordinator-leader-per-epoch\" #",
+            "`one-coordinator-leader-per-epoch` is now called `one-zookeeper-leader-per-epoch`",
+        ),
+        (
+            "property = \"a",
+            "property = \"coordinator-histories-agree\" #",
+            "`coordinator-histories-agree` is now called `zookeeper-histories-agree`",
+        ),
     ] {
         let text = written();
         assert!(text.contains(from), "{text}");
@@ -219,7 +238,8 @@ fn mistakes_in_a_failure_are_pointed_at() {
         assert!(wrong.render().contains(says), "{to}: {wrong}");
     }
     let nothing = parse_failure("x.toml", "").expect_err("there is nothing in it").render();
-    assert!(nothing.starts_with("x.toml:1:1: error: "), "{nothing}");
+    assert!(nothing.contains("error: `kafka` is missing"), "{nothing}");
+    assert!(nothing.contains(" --> x.toml:1:1\n"), "{nothing}");
 }
 
 #[test]
@@ -244,10 +264,10 @@ fn no_damaged_failure_panics_the_reader() {
                 Ok(failure) => drop(write(&failure)),
                 Err(found) => {
                     wrong += 1;
-                    assert!(found.render().starts_with("x.toml:"), "{found}");
+                    assert!(found.render().contains("--> x.toml:"), "{found}");
                 }
             }
         }
     }
-    assert!(wrong > text.len() / 14, "hardly any damage was noticed");
+    assert!(wrong > text.len() / 14, "little of the damage was noticed");
 }
