@@ -82,7 +82,7 @@ impl Ensemble {
                 let stream = seed.stream(&format!("ZooKeeper/z{id}/{lives}"));
                 ZooKeeperServer::new(config(id, servers, tick_ms), stream)
             };
-            world.run(&format!("z{id}"), boot);
+            world.add(&format!("z{id}"), boot);
         }
         for number in 0..clients {
             let boot = move || {
@@ -91,8 +91,9 @@ impl Ensemble {
                 let stream = seed.stream(&format!("client/{name}"));
                 Client::new(&name, nodes, stream)
             };
-            world.run(&format!("c{number}"), boot);
+            world.add(&format!("c{number}"), boot);
         }
+        (0..(servers + clients) as u16).for_each(|node| _ = world.start(NodeId(node)));
         Self { world, servers, clients }
     }
 

@@ -78,9 +78,10 @@ impl World {
             let config = config.clone();
             let name = format!("z{}", config.server_id);
             let stream = || Seed(1).stream("ZooKeeper/test");
-            rig.run(&name, move || ZooKeeperServer::new(config.clone(), stream()));
+            rig.add(&name, move || ZooKeeperServer::new(config.clone(), stream()));
         }
-        rig.run("client", Peer::default);
+        rig.add("client", Peer::default);
+        (0..=count).for_each(|node| _ = rig.start(NodeId(node)));
         rig.run_to(Time::from_millis(1));
         Self { rig, configs, home: 0 }
     }
