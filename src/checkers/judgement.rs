@@ -67,7 +67,7 @@ pub struct ProducerSummary {
     pub sent: u64,
     /// Records acknowledged at an offset.
     pub acknowledged: u64,
-    /// Records handed to the network with `acks=0`, which nobody acknowledged.
+    /// Records handed to the network with `acks=0`, for which there is no acknowledgement.
     pub unconfirmed: u64,
     /// Records that were certainly not written.
     pub failed: u64,

@@ -1,10 +1,10 @@
-//! What a property is, and what can be said of it.
+//! What a property is, and the verdicts on it.
 
 use serde::Serialize;
 
 use crate::checkers::Evidence;
 
-/// Which promise a property belongs to.
+/// Which kind of promise a property is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
@@ -21,22 +21,22 @@ pub struct Property {
     pub name: &'static str,
     /// What is true, in one sentence.
     pub statement: &'static str,
-    /// Who says that it should be.
+    /// Which document says so: Kafka documentation, a KIP, a specification, an issue.
     pub source: &'static str,
     /// What is deliberately not checked.
     pub leaves_out: &'static str,
-    /// Which promise it belongs to.
+    /// Safety or liveness.
     pub class: Class,
 }
 
-/// What is to be said of one property after one run.
+/// The verdict on one property after one run.
 ///
-/// A property speaks of everything of a kind. Where nothing of the kind happened it *holds*, as long as nothing
-/// of it was to happen: nobody reads out of order where nobody was to read. Where something was to happen and did
-/// not, that is a violation of the property that says it must (a reader that never read is behind). It is
-/// *inconclusive* where something did happen that cannot be judged: the log to compare with was not read, or
-/// nobody leads whose log would count. A run with one inconclusive property is inconclusive, so what merely did
-/// not happen must not be: a scenario says what has to happen by `[expect]`.
+/// Where nothing of the kind happened, a property *holds*, as long as nothing of it was required: without readers,
+/// none reads out of order. Where something was required and did not happen, the property that requires it is
+/// violated (a reader that never read is behind). A property is *inconclusive* when something happened that cannot
+/// be judged: the log to compare with was not read, or the partition has no leader whose log would count. One
+/// inconclusive property makes the run inconclusive, so what merely did not happen must not: a scenario requires it
+/// with `[expect]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", content = "evidence", rename_all = "kebab-case")]
 pub enum Verdict {
@@ -44,7 +44,7 @@ pub enum Verdict {
     Holds,
     /// It was not, and this shows it.
     Violated(Evidence),
-    /// Nothing can be said, for this reason.
+    /// It cannot be judged, for this reason.
     Inconclusive(String),
 }
 

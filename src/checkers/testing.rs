@@ -1,5 +1,5 @@
 //! Small histories for the checkers' tests: one partition `orders-0`, brokers b1 to b3, producer p0,
-//! consumer c0. A story is told in calls, and judged as often as wanted.
+//! consumer c0. A story is built by calls, and judged as often as needed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -162,7 +162,7 @@ impl Story {
         self.invoked(Self::P0, record)
     }
 
-    /// p0 was told that a record is at `offset`; it was sent before, now if not earlier.
+    /// p0 got an acknowledgement for a record at `offset`, which it sends now if not earlier.
     pub fn acknowledged(&mut self, record: u64, offset: Offset) -> &mut Self {
         if !self.invoked.contains(&record) {
             self.sent(record);
@@ -170,7 +170,7 @@ impl Story {
         self.completed(Self::P0, record, Outcome::Produced { at: orders(), offset })
     }
 
-    /// Somebody was told that a record of his is at `offset`.
+    /// A node got an acknowledgement for its record at `offset`.
     pub fn acknowledged_by(&mut self, node: NodeId, record: u64, offset: Offset) -> &mut Self {
         self.invoked(node, record);
         self.completed(node, record, Outcome::Produced { at: orders(), offset })
@@ -203,7 +203,7 @@ impl Story {
         self.observed(node, observation)
     }
 
-    /// A broker was told that its session expired.
+    /// A broker saw its session expire.
     pub fn session_expired(&mut self, broker: i32, session: i64) -> &mut Self {
         self.broker(broker, BrokerObservation::SessionExpired { session })
     }
@@ -274,7 +274,7 @@ impl Story {
         self.broker(broker, loaded)
     }
 
-    /// A leader goes by these in-sync replicas.
+    /// A leader knows these in-sync replicas.
     pub fn isr_known(&mut self, broker: i32, isr: &[i32], min: u32) -> &mut Self {
         self.isr_wanted(broker, isr, isr, min)
     }
@@ -442,7 +442,7 @@ impl Story {
         self.foreign_record(offset, "p0", record)
     }
 
-    /// The final log holds a record of somebody.
+    /// The final log holds a record of any producer.
     pub fn foreign_record(&mut self, offset: Offset, producer: &str, record: u64) -> &mut Self {
         self.final_records.push((offset, producer.into(), record));
         self

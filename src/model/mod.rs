@@ -2,10 +2,12 @@
 //!
 //! | about | files |
 //! |---|---|
-//! | clients | [`ledger`], [`ack_window`], [`reading`], [`client_observations`], [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`], [`availability`] |
+//! | clients | [`ledger`], [`ack_window`], [`reading`], [`client_observations`], [`availability`] |
+//! | their order | [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`] |
 //! | replication | [`log_tree`], [`replicas`], [`partition_state`], [`reported`], [`epoch_holders`] |
 //! | brokers | [`brokers`] |
-//! | ZooKeeper | [`znodes`], [`znode_reads`], [`sessions`], [`session_writes`], [`server_trees`], [`watches`], [`transactions`], [`ensemble`], [`zookeeper_epochs`] |
+//! | ZooKeeper servers | [`ensemble`], [`transactions`], [`zookeeper_epochs`], [`server_trees`] |
+//! | ZooKeeper clients | [`znodes`], [`znode_reads`], [`watches`], [`sessions`], [`session_writes`] |
 //! | the run | [`terms`], [`lives`], [`faults`], [`happened`], [`timeline`], [`commands`] |
 //! | the end of a run | [`liveness`], [`known_limits`], [`end`] |
 //! | reading it | [`reader`] |
@@ -121,6 +123,10 @@ pub struct Model {
     pub znodes: Znodes,
     /// What clients of ZooKeeper wait for.
     pub sessions: Sessions,
+    /// What cannot happen in the end, and why.
+    pub known_limits: KnownLimits,
+    /// What was read off the cluster when the run ended.
+    pub end: End,
     /// The highest records that producers got acknowledged.
     pub acknowledged_order: AcknowledgedOrder,
     /// Offsets between consecutive polls.
@@ -137,10 +143,6 @@ pub struct Model {
     pub transactions: Transactions,
     /// The watches of ZooKeeper's clients.
     pub watches: Watches,
-    /// What cannot happen in the end, and why.
-    pub known_limits: KnownLimits,
-    /// What was read off the cluster when the run ended.
-    pub end: End,
     /// The faults so far, the first [`FAULTS_MAX`].
     pub faults: Vec<Fired>,
     /// What happened, and how often.
@@ -168,6 +170,8 @@ impl Model {
             ensemble: Ensemble::default(),
             znodes: Znodes::default(),
             sessions: Sessions::default(),
+            known_limits: KnownLimits::default(),
+            end: End::default(),
             acknowledged_order: AcknowledgedOrder::default(),
             poll_gaps: PollGaps::default(),
             copies: Copies::default(),
@@ -176,8 +180,6 @@ impl Model {
             session_writes: SessionWrites::default(),
             transactions: Transactions::default(),
             watches: Watches::default(),
-            known_limits: KnownLimits::default(),
-            end: End::default(),
             faults: Vec::new(),
             happened: Happened::default(),
             timeline: Timeline::default(),
@@ -295,9 +297,9 @@ impl Model {
             let reign = Reign { time, leader: node, leader_epoch, start };
             self.window.became_leader(at, reign);
         }
+        self.epoch_holders.broker(time, node, observation);
         self.reported.broker(time, observation);
         self.brokers.broker(time, node, observation);
-        self.epoch_holders.broker(time, node, observation);
         self.known_limits.broker(&self.terms, &self.replicas, (time, node), observation);
     }
 

@@ -8,7 +8,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("coordinator-leader-changed", "zookeeper-leader-changed"),
     ("coordinator-snapshot-read", "zookeeper-snapshot-read"),
     // Properties, which a failure file names.
-    ("isr-of-coordinator-agrees", "isr-in-zookeeper-agrees"),
+    ("isr-of-coordinator-agrees", "zookeeper-isr-has-committed"),
     ("one-coordinator-leader-per-epoch", "one-zookeeper-leader-per-epoch"),
     ("coordinator-histories-agree", "zookeeper-histories-agree"),
 ];

@@ -58,7 +58,7 @@ mutants! {
     /// A follower begins by cutting its log to its own high watermark, which trails its leader's.
     TruncateToOwnHighWatermark = "truncate-to-own-high-watermark"
         from "KIP-101, KAFKA-1211 (row 2)";
-    /// A leader acknowledges acks=all when it alone has appended.
+    /// A leader acknowledges acks=all when only it has appended.
     AcknowledgeAlone = "acknowledge-alone"
         from "Kafka's documentation of acks=all (R11)";
     /// A leader appends and acknowledges acks=all however few replicas are in sync.
@@ -84,7 +84,7 @@ mutants! {
     /// A leader does not look at its high watermark again when the in-sync replicas have shrunk.
     StallAfterShrink = "stall-after-shrink"
         from "KAFKA-13091 (row 32)";
-    /// A leader whose AlterPartition request got no answer waits for one without end.
+    /// A leader whose AlterPartition request got no response waits for one for ever.
     ForgetUnansweredIsrChange = "forget-unanswered-isr-change"
         from "KAFKA-12686, KAFKA-13254 (row 31)";
     /// Consumers read up to the end of the leader's log, beyond what is committed.
@@ -101,13 +101,13 @@ mutants! {
     /// that the answer is about.
     TruncateByOneAnswer = "truncate-by-one-answer"
         from "KIP-279, KAFKA-6361 (row 4)";
-    /// A leader notes its epoch only with the first record that it appends.
+    /// A leader records its epoch only with the first record that it appends.
     ForgetEpochOfElection = "forget-epoch-of-election"
         from "KAFKA-7415 (row 4)";
-    /// A leader serves fetches without checking the fetcher's leader epoch.
+    /// A leader serves fetches of any leader epoch.
     FetchUnfenced = "fetch-unfenced"
         from "KIP-320, KAFKA-6880 (row 5)";
-    /// A broker that becomes leader goes on in the epoch that it followed in.
+    /// A broker that becomes leader stays in the epoch that it followed in.
     LeadInOldEpoch = "lead-in-old-epoch"
         from "KIP-101 (R8)";
     /// A broker leaves the marker of a clean shutdown where it is when it starts.
@@ -122,10 +122,10 @@ mutants! {
     /// The controller elects a leader and leaves it out of the in-sync replicas.
     ElectWithoutJoining = "elect-without-joining"
         from "KAFKA-708 (row 25, R1)";
-    /// An election does not count the leader epoch up.
+    /// An election does not increase the leader epoch.
     ReuseLeaderEpoch = "reuse-leader-epoch"
         from "KIP-101 (R8)";
-    /// The controller takes a broker that went and came back between two looks for one that stayed.
+    /// The controller does not notice a broker that restarted between two reads of the broker list.
     MissBouncedBrokers = "miss-bounced-brokers"
         from "KIP-380, KAFKA-7235 (row 11)";
     /// A new controller takes over the controller epoch of the one before.
@@ -135,7 +135,7 @@ mutants! {
     /// without checking that no other controller was elected meanwhile.
     WriteAsZombie = "write-as-zombie"
         from "KAFKA-6082 (row 26, R15)";
-    /// ZooKeeper applies and answers a write before it is on the platter.
+    /// ZooKeeper applies and answers a write before it is on disk.
     ApplyBeforeFsync = "apply-before-fsync"
         from "ZOOKEEPER-3911, ZOOKEEPER-4646 (row 65, Z10)";
     /// ZooKeeper lets a session write while it is being closed.
@@ -145,51 +145,51 @@ mutants! {
     LeaveEphemerals = "leave-ephemerals"
         from "ZOOKEEPER-2355 (row 70, Z9)";
     /// ZooKeeper fires no watch for the znodes that go with a session.
-    TellNobodyOfSessionEnd = "tell-nobody-of-session-end"
+    NoWatchEventForSessionEnd = "no-watch-event-for-session-end"
         from "ZOOKEEPER-1667 (row 79, Z8)";
     /// ZooKeeper rounds the moment at which a session expires down to its tick.
     RoundSessionsDown = "round-sessions-down"
         from "ZooKeeper's ExpiryQueue (guarantees: sessions)";
-    /// A learner notes the new epoch as its own before the history that it took over is on the platter.
+    /// A learner writes the new currentEpoch before the history that it took over is on disk.
     EpochBeforeLog = "epoch-before-log"
         from "ZOOKEEPER-4643 (row 66, Z4)";
     /// A leader of an ensemble lets a learner keep the end of its log that no other server has.
     DiffInsteadOfTrunc = "diff-instead-of-trunc"
         from "ZOOKEEPER-1549 (Z3)";
-    /// A server of ZooKeeper takes a client that has seen more than it has itself.
-    ServeWhoHasSeenMore = "serve-who-has-seen-more"
+    /// A ZooKeeper server accepts a client that has seen a newer zxid than its own.
+    ServeClientWithNewerZxid = "serve-client-with-newer-zxid"
         from "ZooKeeper's guarantees: single system image (Z7)";
-    /// A server of ZooKeeper to which a client moves counts what its watches missed from now on.
+    /// A ZooKeeper server to which a client moves ignores the changes that its watches missed.
     ArmWatchesFromNow = "arm-watches-from-now"
         from "ZOOKEEPER-1667, ZOOKEEPER-1412 (row 79, Z8)";
-    /// ZooKeeper answers a write before it sends the events of watches.
-    TellWatchesLate = "tell-watches-late"
+    /// ZooKeeper answers a write before it fires the watches for it.
+    FireWatchesLate = "fire-watches-late"
         from "ZooKeeper's guarantees of watches (Z8)";
     /// ZooKeeper's leader takes a session's writes also from the server that its client has left.
     WriteForMovedSession = "write-for-moved-session"
         from "ZOOKEEPER-417, ZOOKEEPER-2886 (row 78, Z6)";
-    /// A producer puts a batch that failed behind the batches that wait.
+    /// A producer queues a batch to be retried after the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";
-    /// A producer calls an operation failed that it sent and has no answer to.
+    /// A producer ends an operation as failed that it sent and has no response to.
     FailUnanswered = "fail-unanswered"
         from "KAFKA-13574 (type rule of part 2b)";
-    /// A producer that gave an operation up ends it again when the answer comes.
+    /// A producer whose operation timed out ends it again when the response comes.
     EndTwice = "end-twice"
         from "Jepsen's Kafka checker (part 2b)";
-    /// A producer whose leader answers that it does not lead any more does not look for another before
+    /// A producer that gets NOT_LEADER_OR_FOLLOWER does not look for another leader before
     /// metadata.max.age.ms.
     WaitForMetadataAge = "wait-for-metadata-age"
         from "Kafka's NOT_LEADER_OR_FOLLOWER (L6)";
-    /// A consumer that meets a new leader goes on from the last record that it read, not from the one
-    /// behind it.
+    /// A consumer with a new leader continues from the last record that it read, not from the one
+    /// after it.
     ResumeAtLastRecord = "resume-at-last-record"
         from "Jepsen's Kafka checker, nonmonotonic-poll (part 2b)";
-    /// A consumer that asks a new leader where its epoch ended goes on from there, however far it had
-    /// read.
+    /// A consumer that asks a new leader where its epoch ended continues from there, even if it had read
+    /// less.
     GoOnFromEpochEnd = "go-on-from-epoch-end"
         from "KIP-320; Jepsen's Kafka checker, poll-skip (part 2b)";
-    /// A consumer whose leader answers that it does not lead any more does not look for another.
+    /// A consumer that gets NOT_LEADER_OR_FOLLOWER does not look for another leader.
     KeepFormerLeader = "keep-former-leader"
         from "KIP-320, KAFKA-7747 (L6)";
 }

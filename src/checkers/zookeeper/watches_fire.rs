@@ -199,7 +199,7 @@ mod tests {
         story.gets(WatchKind::DataChanged, "/a");
         story.stored(3, "/a", 2);
         story.gets(WatchKind::DataChanged, "/a");
-        let text = "b1 got an event that /a was set, which it did not watch, at 0.000s";
+        let text = "b1 got an event that /a was changed, which it did not watch, at 0.000s";
         assert_eq!(story.wrong(), text);
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let mut story = WatchStory::new();
         story.watches(1, 1, 0);
         story.gets(WatchKind::DataChanged, "/a");
-        let text = "b1 got an event that /a was set, but nothing had changed, at 0.000s";
+        let text = "b1 got an event that /a was changed, but nothing had changed, at 0.000s";
         assert_eq!(story.wrong(), text);
     }
 

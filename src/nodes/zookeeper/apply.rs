@@ -51,7 +51,7 @@ impl Applier<'_> {
             step.observe(ZooKeeperObservation::Written { zxid, session, xid });
         }
         self.service.pipeline.preparer.applied(txn);
-        if step.config.is(Mutant::TellNobodyOfSessionEnd) && applied == Applied::SessionClosed {
+        if step.config.is(Mutant::NoWatchEventForSessionEnd) && applied == Applied::SessionClosed {
             changes.clear();
         }
         for (kind, path) in changes {

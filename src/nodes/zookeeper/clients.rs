@@ -21,7 +21,7 @@ pub(super) struct Clients {
     /// The connection of each session that is attached here.
     attached: BTreeMap<i64, ConnId>,
     pub(super) watches: Watches,
-    /// With [`Mutant::TellWatchesLate`]: events that wait for the end of the step.
+    /// With [`Mutant::FireWatchesLate`]: events that wait for the end of the step.
     late_events: Vec<(ConnId, Bytes)>,
     pub(super) stats: Stats,
 }
@@ -161,7 +161,7 @@ impl Clients {
             return;
         }
         let event = encode_event(kind, path);
-        if step.config.is(Mutant::TellWatchesLate) {
+        if step.config.is(Mutant::FireWatchesLate) {
             self.late_events.extend(watchers.into_iter().map(|conn| (conn, event.clone())));
             return;
         }

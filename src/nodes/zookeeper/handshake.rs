@@ -38,7 +38,7 @@ impl Handshake<'_> {
             return clients.end(step, conn);
         }
         let is_behind = request.last_zxid_seen > self.service.storage.last_zxid();
-        if is_behind && !step.config.is(Mutant::ServeWhoHasSeenMore) {
+        if is_behind && !step.config.is(Mutant::ServeClientWithNewerZxid) {
             // The client has seen transactions that this server does not have: it must find another server.
             tracing::info!(seen = %request.last_zxid_seen, "refused a client that has seen more");
             return clients.end(step, conn);
