@@ -54,3 +54,6 @@ impl Property {
         Judged { property: self, permission, verdict }
     }
 }
+
+/// Makes a checker that has seen nothing yet.
+pub type NewChecker = fn() -> Box<dyn Checker>;

@@ -35,7 +35,7 @@ pub mod zookeeper;
 
 use case::offsets;
 pub use case::{Case, Cases, FirstCase};
-use checker::Checker;
+use checker::{Checker, NewChecker};
 pub use evidence::{Acknowledged, Evidence, Gone};
 pub use expectation::{Expectation, Expected};
 pub use finding::Finding;
@@ -44,9 +44,6 @@ pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutc
 pub use property::{Class, Property, Verdict};
 use rule::by;
 pub use rule::{Event, Rule};
-
-/// A checker that has seen nothing yet.
-type NewChecker = fn() -> Box<dyn Checker>;
 
 /// Every property, in the order in which they are judged and shown, with its checker.
 const CHECKERS: &[(&Property, NewChecker)] = &[

@@ -99,9 +99,11 @@ fn named(code: &str) -> Vec<Vec<String>> {
     rest.push_str(left);
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     for word in rest.split(|c| !is_word(c)) {
-        if word.starts_with("crate::") || word.starts_with("super::") {
-            let parts = word.trim_end_matches(':').split("::").map(str::to_owned);
-            found.push(parts.collect());
+        let parts: Vec<_> = word.trim_end_matches(':').split("::").map(str::to_owned).collect();
+        // `pub(in super::super)` imports nothing.
+        let is_place = parts.iter().all(|part| part == "super");
+        if (word.starts_with("crate::") || word.starts_with("super::")) && !is_place {
+            found.push(parts);
         }
     }
     found
