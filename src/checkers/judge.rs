@@ -92,8 +92,8 @@ fn consumers(model: &Model) -> Vec<ConsumerSummary> {
         name: reader.name.clone(),
         read: reader.read,
         duplicates: reader.duplicates,
-        skipped: reader.skipped.len(),
-        behind: reader.behind.len(),
+        skipped: reader.skipped.count(),
+        behind: reader.behind.count(),
     });
     summary.collect()
 }

@@ -15,6 +15,7 @@ mod faults;
 mod heal;
 mod live;
 mod role;
+mod terms;
 mod timeline;
 mod watch;
 
@@ -31,6 +32,7 @@ pub use config::Names;
 pub use external_clients::{Inbound, News, Visitor};
 pub use live::{ExternalListener, Live};
 use role::Role;
+pub use terms::terms;
 use timeline::{Due, Timeline};
 
 /// How often the outside looks whether the topics stand, and whether the cluster has converged.

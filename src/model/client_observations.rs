@@ -10,7 +10,7 @@ use crate::history::{ClientObservation, Outcome};
 use crate::model::Terms;
 use crate::model::interval::IntervalSet;
 use crate::model::ledger::{Ledger, Producer};
-use crate::model::offset_map::{OffsetMap, Told, Value};
+use crate::model::offset_map::{Novelty, OffsetMap, Value};
 use crate::vocab::{NodeId, Offset, TopicPartition};
 
 /// Values that were seen at an offset where another one had been, as many as are kept.
@@ -30,7 +30,7 @@ struct Records {
 
 /// What clients know of one partition.
 #[derive(Clone, Debug)]
-struct Partition {
+struct PartitionRecords {
     at: TopicPartition,
     topic: usize,
     map: OffsetMap,
@@ -84,7 +84,7 @@ pub struct Sighting {
     /// What is there; `None` for a record of no producer in the terms.
     pub value: Option<Value>,
     /// Whether it is news.
-    pub told: Told,
+    pub told: Novelty,
     /// Whether the value was seen at another offset before.
     pub elsewhere: bool,
     /// Who says so.
@@ -119,7 +119,7 @@ impl Count {
 /// Everything that clients saw.
 #[derive(Clone, Debug, Default)]
 pub struct ClientObservations {
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionRecords>,
     places: BTreeMap<TopicPartition, Place>,
     /// The partition of the last sighting: most come in a row.
     recent: Place,
@@ -263,16 +263,17 @@ impl ClientObservations {
     }
 
     fn told(&mut self, place: Place, offset: Offset, value: Option<Value>, by: By) -> Sighting {
-        let (mut told, mut elsewhere) = (Told::Again, false);
+        let (mut told, mut elsewhere) = (Novelty::Again, false);
         if let Some(value) = value {
             let partition = &mut self.partitions[place];
             told = partition.map.tell(offset, value);
-            if matches!(told, Told::First | Told::Otherwise(_)) {
+            if matches!(told, Novelty::First | Novelty::Otherwise(_)) {
                 let records = &mut self.records[partition.topic][value.producer];
                 let fresh = records.told.insert(value.record);
-                elsewhere = !fresh && told == Told::First;
+                elsewhere = !fresh && told == Novelty::First;
             }
-            if matches!(told, Told::Otherwise(_)) && self.contradictions.len() < CONTRADICTIONS_MAX
+            if matches!(told, Novelty::Otherwise(_))
+                && self.contradictions.len() < CONTRADICTIONS_MAX
             {
                 self.contradictions.push((place, offset, value));
             }
@@ -298,7 +299,7 @@ impl ClientObservations {
             self.topics.len() - 1
         });
         let (map, highest) = (OffsetMap::default(), None);
-        self.partitions.push(Partition { at: at.clone(), topic, map, highest });
+        self.partitions.push(PartitionRecords { at: at.clone(), topic, map, highest });
         let place = self.partitions.len() - 1;
         self.places.insert(at.clone(), place);
         place
@@ -437,7 +438,10 @@ mod tests {
         assert_eq!(client_observations.partitions[0].map.runs().len(), 1);
         assert_eq!(client_observations.records[0][0].polled.runs().count(), 1);
         assert_eq!(client_observations.highest(0), Some((9_999, C0)));
-        assert_eq!(client_observations.latest().map(|sighting| sighting.told), Some(Told::Again));
+        assert_eq!(
+            client_observations.latest().map(|sighting| sighting.told),
+            Some(Novelty::Again)
+        );
         let (below, above) = client_observations.missing(&model.terms, &model.ledger);
         assert_eq!((below.count, above.count), (0, 0));
     }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use crate::history::{BrokerObservation, Life};
 use crate::model::ledger::Producer;
-use crate::model::replicas::{Partition, Replicas};
+use crate::model::replicas::{PartitionReplicas, Replicas};
 use crate::model::reported::ReportedState;
 use crate::model::{Model, Terms};
 use crate::releases::{Change, Truncation};
@@ -49,7 +49,12 @@ pub struct KnownLimits {
 
 /// Whether a follower's log differs from its leader's as the release lets it: in records of one epoch, in which
 /// a leader led on after it had lost its own in a power loss; before 2.1 (KIP-320) in any.
-fn may_differ(terms: &Terms, partition: &Partition, node: NodeId, leader: BrokerId) -> bool {
+fn may_differ(
+    terms: &Terms,
+    partition: &PartitionReplicas,
+    node: NodeId,
+    leader: BrokerId,
+) -> bool {
     let own = partition.replicas.iter().find(|replica| replica.node == node);
     let Some(own) = own.and_then(|replica| replica.log) else { return false };
     let Some(theirs) = partition.replica(leader).and_then(|replica| replica.log) else {

@@ -78,7 +78,7 @@ impl Run {
 
 /// What is to be said of a client's word about an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Novelty {
     /// Nothing was seen at the offset before.
     First,
     /// The same was seen before.
@@ -100,9 +100,9 @@ pub struct OffsetMap {
 
 impl OffsetMap {
     /// A client saw `value` at `offset`.
-    pub fn tell(&mut self, offset: Offset, value: Value) -> Told {
+    pub fn tell(&mut self, offset: Offset, value: Value) -> Novelty {
         if offset < self.floor {
-            return Told::Forgotten;
+            return Novelty::Forgotten;
         }
         let new = Run::of_one(offset, value);
         // Nearly every word is about the end.
@@ -114,12 +114,12 @@ impl OffsetMap {
             let run = self.runs[before];
             if offset < run.end() {
                 let known = run.value(offset);
-                return if known == value { Told::Again } else { Told::Otherwise(known) };
+                return if known == value { Novelty::Again } else { Novelty::Otherwise(known) };
             }
             if let Some(longer) = run.joined(&new) {
                 self.runs[before] = longer;
                 self.join(before);
-                return Told::First;
+                return Novelty::First;
             }
         }
         self.runs.insert(index, new);
@@ -129,7 +129,7 @@ impl OffsetMap {
         {
             self.floor = gone.end();
         }
-        Told::First
+        Novelty::First
     }
 
     /// Makes one run of that at `index` and the next, if they lie on a line.
@@ -184,9 +184,9 @@ mod tests {
                 let producer = usize::from(offset > 30);
                 let value = Value { producer, record: offset * stride + jitter };
                 let expected = match model.get(&offset) {
-                    None => Told::First,
-                    Some(known) if *known == value => Told::Again,
-                    Some(known) => Told::Otherwise(*known),
+                    None => Novelty::First,
+                    Some(known) if *known == value => Novelty::Again,
+                    Some(known) => Novelty::Otherwise(*known),
                 };
                 model.entry(offset).or_insert(value);
                 assert_eq!(map.tell(offset as Offset, value), expected);
@@ -235,7 +235,7 @@ mod tests {
         }
         assert_eq!(map.runs().len(), RUNS_MAX);
         assert_eq!(map.floor, RUNS_MAX as i64 + 2);
-        assert_eq!(map.tell(map.floor - 1, value(3)), Told::Forgotten);
-        assert!(matches!(map.tell(map.floor, value(3)), Told::Otherwise(_)));
+        assert_eq!(map.tell(map.floor - 1, value(3)), Novelty::Forgotten);
+        assert!(matches!(map.tell(map.floor, value(3)), Novelty::Otherwise(_)));
     }
 }

@@ -10,7 +10,7 @@ pub const CONTROLLER_EPOCH: &str = "/controller_epoch";
 
 /// A partition's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct PartitionState {
     /// When it was stored, or found.
     pub time: Time,
     /// The leader, if there is one.
@@ -33,7 +33,7 @@ struct Json {
     isr: Vec<i32>,
 }
 
-impl State {
+impl PartitionState {
     /// Reads what was stored; `None` when it is no state.
     pub fn read(time: Time, version: PartitionEpoch, data: &str) -> Option<Self> {
         let json: Json = serde_json::from_str(data).ok()?;
@@ -62,10 +62,10 @@ mod tests {
     #[test]
     fn a_state_is_read_as_brokers_write_it() {
         let data = r#"{"controller_epoch":3,"leader":-1,"version":1,"leader_epoch":7,"isr":[2]}"#;
-        let state = State::read(Time(5), 9, data).expect("a state");
+        let state = PartitionState::read(Time(5), 9, data).expect("a state");
         assert_eq!((state.leader, state.leader_epoch, state.version), (None, 7, 9));
         assert_eq!((state.isr, state.controller_epoch), (vec![BrokerId(2)], 3));
-        assert_eq!(State::read(Time(5), 9, "[]"), None);
+        assert_eq!(PartitionState::read(Time(5), 9, "[]"), None);
     }
 
     #[test]

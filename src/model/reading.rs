@@ -28,14 +28,14 @@ impl Missed {
     }
 
     /// How many there are.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.records.values().map(IntervalSet::len).sum()
     }
 }
 
 /// What is known of one reader.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct ReaderAccount {
     /// Name of the group, or of the consumer.
     pub name: Arc<str>,
     /// Topics that it reads.
@@ -56,7 +56,7 @@ pub struct Reader {
     pub behind: Missed,
 }
 
-impl Reader {
+impl ReaderAccount {
     /// The offset that it goes on from.
     pub fn position(&self, at: &TopicPartition) -> Offset {
         self.positions.get(at).copied().unwrap_or(0)
@@ -89,7 +89,7 @@ impl Reader {
 /// All readers.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    readers: Vec<Reader>,
+    readers: Vec<ReaderAccount>,
     by_node: BTreeMap<NodeId, usize>,
 }
 
@@ -101,7 +101,7 @@ impl Reading {
             let name = consumer.group.clone().unwrap_or_else(|| terms.name(consumer.node));
             let known = reading.readers.iter().position(|reader| reader.name == name);
             let index = known.unwrap_or_else(|| {
-                reading.readers.push(Reader {
+                reading.readers.push(ReaderAccount {
                     name,
                     topics: Vec::new(),
                     from_beginning: true,
@@ -123,7 +123,7 @@ impl Reading {
     }
 
     /// All readers.
-    pub fn readers(&self) -> &[Reader] {
+    pub fn readers(&self) -> &[ReaderAccount] {
         &self.readers
     }
 

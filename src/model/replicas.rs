@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 use crate::history::{BrokerObservation, Life, ZooKeeperObservation};
 use crate::model::log_tree::{Batch, LogTree, Point};
-use crate::model::partition_state::{State, partition_of_state};
+use crate::model::partition_state::{PartitionState, partition_of_state};
 use crate::releases::{Change, KafkaVersion, Truncation};
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, Time, TopicPartition, Zxid};
 
 /// What a replica believes itself to be, since its process began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Role {
+pub enum ReplicaRole {
     /// Nothing yet.
     #[default]
     None,
@@ -59,7 +59,7 @@ pub struct Replica {
     /// As a leader: its log below its high watermark.
     pub below_high_watermark: Point,
     /// What it is.
-    pub role: Role,
+    pub role: ReplicaRole,
     /// The leader epoch it is in; −1 from the start of its process.
     pub leader_epoch: LeaderEpoch,
     /// When its disk lost records that were committed; until it has them again.
@@ -75,7 +75,7 @@ impl Replica {
     /// What it has as a leader.
     pub fn lead(&self) -> Option<&Lead> {
         match &self.role {
-            Role::Leader(lead) => Some(lead),
+            ReplicaRole::Leader(lead) => Some(lead),
             _ => None,
         }
     }
@@ -109,7 +109,7 @@ pub struct Lost {
 
 /// One partition.
 #[derive(Clone, Debug)]
-pub struct Partition {
+pub struct PartitionReplicas {
     /// Which.
     pub at: TopicPartition,
     /// The content of all logs.
@@ -119,9 +119,9 @@ pub struct Partition {
     /// Its assignment, if it was reported.
     pub assignment: Vec<BrokerId>,
     /// The state in ZooKeeper.
-    pub state: Option<State>,
+    pub state: Option<PartitionState>,
     /// The state that was in ZooKeeper before it.
-    pub before_state: Option<State>,
+    pub before_state: Option<PartitionState>,
     /// All that was ever committed.
     pub committed: Point,
     /// The leader epoch of the last unclean election.
@@ -138,7 +138,7 @@ pub struct Partition {
     pub deleted: bool,
 }
 
-impl Partition {
+impl PartitionReplicas {
     fn new(at: &TopicPartition) -> Self {
         let logs = LogTree::default();
         Self {
@@ -165,7 +165,7 @@ impl Partition {
 
     /// Whether ZooKeeper names this replica as the leader of the epoch that it leads in.
     pub fn is_legitimate(&self, replica: &Replica) -> bool {
-        let named = |state: &State| {
+        let named = |state: &PartitionState| {
             state.leader == Some(replica.broker) && state.leader_epoch == replica.leader_epoch
         };
         replica.lead().is_some() && self.state.as_ref().is_some_and(named)
@@ -199,7 +199,7 @@ impl Partition {
                 log_end: 0,
                 high_watermark: 0,
                 below_high_watermark: self.logs.empty(),
-                role: Role::None,
+                role: ReplicaRole::None,
                 leader_epoch: -1,
                 lost_at: None,
                 has_lost: false,
@@ -238,7 +238,7 @@ impl Partition {
     fn high_watermark(&mut self, index: usize, to: Offset) {
         let replica = &mut self.replicas[index];
         replica.high_watermark = to;
-        let (Role::Leader(_), Some(log)) = (&replica.role, replica.log) else { return };
+        let (ReplicaRole::Leader(_), Some(log)) = (&replica.role, replica.log) else { return };
         if self.logs.is_folded(log) {
             return;
         }
@@ -256,7 +256,7 @@ impl Partition {
     /// A broker leads from now on; what its log lacks, if it is the leader that ZooKeeper names.
     fn became_leader(&mut self, index: usize, epoch: LeaderEpoch, start: Offset) -> Option<Lost> {
         let replica = &mut self.replicas[index];
-        replica.role = Role::Leader(Lead { start, ..Lead::default() });
+        replica.role = ReplicaRole::Leader(Lead { start, ..Lead::default() });
         replica.leader_epoch = epoch;
         let log = replica.log.filter(|log| !self.logs.is_folded(*log));
         let below = log.map_or(self.logs.empty(), |log| self.logs.cut(log, replica.high_watermark));
@@ -332,7 +332,7 @@ impl Partition {
             && (kafka.truncation() != Truncation::OnFetch || reaches(one) && reaches(other))
     }
 
-    fn stored(&mut self, state: State) {
+    fn stored(&mut self, state: PartitionState) {
         if let (Some(old), Some(leader)) = (&self.state, state.leader)
             && state.version == old.version + 1
             && state.leader_epoch > old.leader_epoch
@@ -342,7 +342,7 @@ impl Partition {
             self.forgiven = state.leader_epoch;
         }
         for replica in &mut self.replicas {
-            if let Role::Leader(lead) = &mut replica.role
+            if let ReplicaRole::Leader(lead) = &mut replica.role
                 && (state.leader, state.leader_epoch)
                     == (Some(replica.broker), replica.leader_epoch)
                 && state.isr.len() > lead.isr.len()
@@ -357,7 +357,7 @@ impl Partition {
     /// A leader told what it takes for in sync.
     fn isr_known(&mut self, index: usize, committed: &[BrokerId], maximal: &[BrokerId], min: u32) {
         let replica = &mut self.replicas[index];
-        let Role::Leader(lead) = &mut replica.role else { return };
+        let ReplicaRole::Leader(lead) = &mut replica.role else { return };
         let gave_up = committed == lead.isr && maximal.len() == committed.len();
         if lead.joined_unheard && gave_up {
             self.unheard_joins.push(replica.leader_epoch);
@@ -388,7 +388,7 @@ struct Current {
 #[derive(Clone, Debug, Default)]
 pub struct Replicas {
     index: BTreeMap<TopicPartition, usize>,
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionReplicas>,
     current: Option<Current>,
     /// The partition found last; events come in clusters.
     last: usize,
@@ -398,12 +398,12 @@ pub struct Replicas {
 
 impl Replicas {
     /// The partition that the present event is about, if its replicas are known and judged.
-    pub fn current(&self) -> Option<&Partition> {
+    pub fn current(&self) -> Option<&PartitionReplicas> {
         self.current.map(|current| &self.partitions[current.partition])
     }
 
     /// The replica that the present event is about, as it is and as it was before.
-    pub fn replica(&self) -> Option<(&Partition, &Replica, Before)> {
+    pub fn replica(&self) -> Option<(&PartitionReplicas, &Replica, Before)> {
         let current = self.current?;
         let partition = &self.partitions[current.partition];
         let (replica, before) = current.replica?;
@@ -416,7 +416,7 @@ impl Replicas {
     }
 
     /// A partition.
-    pub fn find(&self, at: &TopicPartition) -> Option<&Partition> {
+    pub fn find(&self, at: &TopicPartition) -> Option<&PartitionReplicas> {
         self.index.get(at).map(|&place| &self.partitions[place])
     }
 
@@ -427,7 +427,7 @@ impl Replicas {
         let next = self.partitions.len();
         self.last = *self.index.entry(at.clone()).or_insert(next);
         if self.last == next {
-            self.partitions.push(Partition::new(at));
+            self.partitions.push(PartitionReplicas::new(at));
         }
         self.last
     }
@@ -445,7 +445,7 @@ impl Replicas {
         }
         for replica in self.partitions.iter_mut().flat_map(|partition| &mut partition.replicas) {
             if replica.node == node {
-                (replica.role, replica.leader_epoch) = (Role::None, -1);
+                (replica.role, replica.leader_epoch) = (ReplicaRole::None, -1);
                 (replica.loaded, replica.is_hosted) = (false, false);
             }
         }
@@ -471,7 +471,7 @@ impl Replicas {
             | Told::IsrKnown { at, .. }
             | Told::LogLoaded { at, .. } => at,
             Told::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
-                let state = State {
+                let state = PartitionState {
                     time,
                     leader: *leader,
                     leader_epoch: *leader_epoch,
@@ -510,7 +510,7 @@ impl Replicas {
     }
 
     /// Folds in a state that a new controller found: it may be one whose storing was not reported.
-    fn found(&mut self, at: &TopicPartition, state: State) {
+    fn found(&mut self, at: &TopicPartition, state: PartitionState) {
         let found = self.place(at);
         let partition = &mut self.partitions[found];
         if partition.state.as_ref().is_none_or(|old| old.version < state.version) {
@@ -548,10 +548,10 @@ impl Replicas {
         self.newest = *zxid;
         let found = self.place(&at);
         let partition = &mut self.partitions[found];
-        let Some(state) = State::read(time, *version, data) else { return false };
+        let Some(state) = PartitionState::read(time, *version, data) else { return false };
         if partition.state.as_ref().is_some_and(|old| old.version >= state.version) {
             // Either another server reported it before, or a topic of that name was created again.
-            let again = partition.state.as_ref().map(|old| State { time, ..old.clone() });
+            let again = partition.state.as_ref().map(|old| PartitionState { time, ..old.clone() });
             partition.deleted |= state.version == 0 && again.as_ref() != Some(&state);
             return false;
         }
@@ -565,7 +565,7 @@ impl Replicas {
 }
 
 fn replica_told(
-    partition: &mut Partition,
+    partition: &mut PartitionReplicas,
     index: usize,
     time: Time,
     told: &BrokerObservation,
@@ -588,7 +588,7 @@ fn replica_told(
         }
         Told::BecameFollower { leader_epoch, .. } => {
             let replica = &mut partition.replicas[index];
-            (replica.role, replica.leader_epoch) = (Role::Follower, *leader_epoch);
+            (replica.role, replica.leader_epoch) = (ReplicaRole::Follower, *leader_epoch);
         }
         Told::IsrKnown { committed, maximal, min, .. } => {
             partition.isr_known(index, committed, maximal, *min);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::{Listeners, Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{Judge, RunOutcome};
-use crate::cluster::{ExternalListener, Live, Names, Played};
+use crate::cluster::{self, ExternalListener, Live, Names, Played};
 use crate::history::Recorder;
-use crate::model::{ConsumerTerms, Modelled, Permission, ProducerTerms, Terms, TopicTerms};
+use crate::model::Modelled;
 use crate::releases;
-use crate::scenario::{self, Plan, ReadFrom, Scenario};
+use crate::scenario::{self, Plan, Scenario};
 use crate::substrate;
 use crate::vocab::{Roster, Seed, Time};
 
@@ -129,7 +129,7 @@ fn simulated<T>(
 ) -> Result<(RunOutcome, T), RunError> {
     let names = if listeners.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
     NAMES.set(names.roster.clone());
-    let terms = terms(plan, &names);
+    let terms = cluster::terms(plan, &names);
     let watcher = options.watcher.map(|watcher| watcher(&terms));
     let mut recorder = Recorder::new(Modelled::new(terms, (Judge::default(), watcher)));
     if let Some(events) = options.events {
@@ -156,46 +156,4 @@ fn simulated<T>(
         judgement: judge.finish(model, played.ended),
     };
     Ok((outcome, brought))
-}
-
-/// The terms by which a plan is judged.
-fn terms(plan: &Plan, names: &Names) -> Terms {
-    let producer = |(plan, &node): (&scenario::ProducerPlan, _)| ProducerTerms {
-        node,
-        topic: plan.topic.as_str().into(),
-        acks: plan.acks,
-        idempotent: false,
-        ordered: plan.properties.int("max.in.flight.requests.per.connection") == 1
-            || plan.properties.int("retries") == 0,
-    };
-    let consumer = |(plan, &node): (&scenario::ConsumerPlan, _)| ConsumerTerms {
-        node,
-        group: None,
-        topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
-        from_beginning: plan.from == ReadFrom::Beginning,
-    };
-    let topic = |plan: &scenario::TopicPlan| TopicTerms {
-        name: plan.name.as_str().into(),
-        min_insync_replicas: u32::try_from(plan.properties.int("min.insync.replicas")).unwrap_or(0),
-        unclean_leader_election: plan.properties.bool("unclean.leader.election.enable"),
-        assignment: plan.assignment.clone(),
-    };
-    Terms {
-        roster: (*names.roster).clone(),
-        brokers: plan.brokers.iter().map(|b| b.id).zip(names.brokers.iter().copied()).collect(),
-        kafka: plan.kafka,
-        topics: plan.topics.iter().map(topic).collect(),
-        producers: plan.producers.iter().zip(&names.producers).map(producer).collect(),
-        consumers: plan.consumers.iter().zip(&names.consumers).map(consumer).collect(),
-        admin: Some(names.admin),
-        commands: names.commands.clone(),
-        acknowledged_loss: if plan.expect.acknowledged_loss_permitted {
-            Permission::Permitted
-        } else {
-            Permission::Forbidden
-        },
-        unavailability_max: plan.expect.unavailable_at_most,
-        expected: plan.expect.happened.clone(),
-        never: plan.expect.never.clone(),
-    }
 }

@@ -74,7 +74,7 @@ fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
-        !(starts && is_inside(before)) && !(ends && is_inside(after))
+        !(starts && is_inside(before) || ends && is_inside(after))
     })
 }
 

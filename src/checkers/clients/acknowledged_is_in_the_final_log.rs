@@ -36,7 +36,8 @@ impl Rule for AcknowledgedIsInTheFinalLog {
         let topics = accounts.flat_map(|(producer, account)| {
             account.topics.iter().map(move |(topic, book)| (producer, topic, Ledger::lost(book)))
         });
-        let (mut first, mut count): (Option<(Time, Producer, &Arc<str>, u64)>, u64) = (None, 0);
+        let mut first: Option<(Time, Producer, &Arc<str>, u64)> = None;
+        let mut count: u64 = 0;
         for (producer, topic, lost) in topics {
             let Some(record) = lost.first() else { continue };
             count += lost.len();

@@ -39,7 +39,7 @@ impl Rule for AcknowledgedIsRead {
                 position: reader.position(&at),
                 at,
                 offset,
-                count: readers.iter().map(|reader| reader.skipped.len()).sum(),
+                count: readers.iter().map(|reader| reader.skipped.count()).sum(),
             })
         });
         (permission, Verdict::from_evidence(evidence))

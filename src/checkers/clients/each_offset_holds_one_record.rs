@@ -3,7 +3,7 @@
 use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::ClientObservation;
 use crate::model::Permission;
-use crate::model::offset_map::Told;
+use crate::model::offset_map::Novelty;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -28,7 +28,7 @@ impl Rule for EachOffsetHoldsOneRecord {
     fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
         let model = event.model;
         let Some(sighting) = model.client_observations.latest() else { return };
-        let (Told::Otherwise(before), Some(value)) = (sighting.told, sighting.value) else {
+        let (Novelty::Otherwise(before), Some(value)) = (sighting.told, sighting.value) else {
             return;
         };
         let (at, offset) = (model.client_observations.at(sighting.place), sighting.offset);

@@ -72,7 +72,7 @@ fn behind(model: &Model, end: Time) -> (Permission, Option<Evidence>) {
         let mut consumers = terms.consumers.iter().map(|consumer| consumer.node);
         let consumer = consumers.find(|node| terms.name(*node) == reader.name);
         let limit = consumer.and_then(|consumer| model.knows_no_running_broker(consumer));
-        count += reader.behind.len();
+        count += reader.behind.count();
         cases.found(permission(limit.as_ref()), || {
             let (name, producer) = (&reader.name, &model.ledger.accounts()[*producer].name);
             let what =

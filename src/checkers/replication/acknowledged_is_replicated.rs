@@ -3,7 +3,7 @@
 use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::BrokerObservation;
 use crate::model::Model;
-use crate::model::replicas::{Lead, Partition, Replica};
+use crate::model::replicas::{Lead, PartitionReplicas, Replica};
 use crate::releases::Change;
 use crate::vocab::Offset;
 
@@ -25,7 +25,12 @@ pub const PROPERTY: Property = Property {
 pub struct AcknowledgedIsReplicated;
 
 /// Why `isr` replicas in sync are too few. The scenario's min.insync.replicas counts, else the leader's.
-fn too_few(model: &Model, partition: &Partition, lead: &Lead, isr: usize) -> Option<String> {
+fn too_few(
+    model: &Model,
+    partition: &PartitionReplicas,
+    lead: &Lead,
+    isr: usize,
+) -> Option<String> {
     let replicas = partition.assignment.len();
     let topic = model.terms.topic(&partition.at.topic).filter(|_| replicas > 0);
     let min = topic.map_or(lead.min, |topic| topic.min_insync_replicas);
@@ -36,7 +41,7 @@ fn too_few(model: &Model, partition: &Partition, lead: &Lead, isr: usize) -> Opt
 
 fn too_early(
     model: &Model,
-    (partition, replica): (&Partition, &Replica),
+    (partition, replica): (&PartitionReplicas, &Replica),
     (end, acks): (Offset, i16),
 ) -> Option<String> {
     let Some(lead) = replica.lead() else { return Some("it was not the leader".into()) };

@@ -3,7 +3,7 @@
 use crate::checkers::{Case, Cases, Class, Event, Property, Rule};
 use crate::history::BrokerObservation;
 use crate::model::log_tree::Point;
-use crate::model::replicas::{Partition, Replica};
+use crate::model::replicas::{PartitionReplicas, Replica};
 use crate::vocab::{BrokerId, Offset};
 
 /// What is judged.
@@ -25,7 +25,7 @@ pub struct LeaderIsrHasCommitted;
 /// The case of a replica in the ISR that has a leader's log only below `same`.
 pub(super) fn lacks(
     event: &Event<'_>,
-    partition: &Partition,
+    partition: &PartitionReplicas,
     (leader, replica, same): (&Replica, &Replica, Offset),
     which_isr: &str,
 ) -> Case {
@@ -49,7 +49,7 @@ pub(super) fn lacks(
 
 /// The ISR that a leader knows, and its log below its high watermark, if they can be compared.
 pub(super) fn below_high_watermark<'a>(
-    partition: &Partition,
+    partition: &PartitionReplicas,
     replica: &'a Replica,
 ) -> Option<(&'a [BrokerId], Point)> {
     let lead = replica.lead()?;
@@ -59,7 +59,7 @@ pub(super) fn below_high_watermark<'a>(
     known.then_some((&lead.isr, reached))
 }
 
-fn compare(event: &Event<'_>, partition: &Partition, leader: &Replica, found: &mut Cases) {
+fn compare(event: &Event<'_>, partition: &PartitionReplicas, leader: &Replica, found: &mut Cases) {
     let Some((isr, log)) = below_high_watermark(partition, leader) else { return };
     let Some((replica, same)) = partition.lacking(isr, log) else { return };
     found.found(event.model.terms.disagreement(), || {

@@ -3,7 +3,7 @@
 use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
-use crate::model::replicas::{Partition, Replica};
+use crate::model::replicas::{PartitionReplicas, Replica};
 use crate::releases::Change;
 use crate::vocab::BrokerId;
 
@@ -27,7 +27,7 @@ pub struct ReplicasJoinIsrCaughtUp;
 /// Looks at replicas that join the ISR of `leader`, or are proposed to.
 fn join(
     event: &Event<'_>,
-    (partition, leader): (&Partition, &Replica),
+    (partition, leader): (&PartitionReplicas, &Replica),
     (joined, how): (impl Iterator<Item = BrokerId>, &str),
     found: &mut Cases,
 ) {

@@ -4,7 +4,7 @@ use crate::checkers::replication::leader_isr_has_committed::{below_high_watermar
 use crate::checkers::{Cases, Class, Event, Property, Rule};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
-use crate::model::replicas::{Partition, Replica};
+use crate::model::replicas::{PartitionReplicas, Replica};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -24,7 +24,7 @@ pub const PROPERTY: Property = Property {
 #[derive(Debug)]
 pub struct ZooKeeperIsrHasCommitted;
 
-fn compare(event: &Event<'_>, partition: &Partition, leader: &Replica, found: &mut Cases) {
+fn compare(event: &Event<'_>, partition: &PartitionReplicas, leader: &Replica, found: &mut Cases) {
     let Some((_, log)) = below_high_watermark(partition, leader) else { return };
     let Some(state) = &partition.state else { return };
     let Some((replica, same)) = partition.lacking(&state.isr, log) else { return };

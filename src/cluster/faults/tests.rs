@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::cluster;
 use crate::history::Recorder;
-use crate::model::{Modelled, Terms};
+use crate::model::Modelled;
 use crate::scenario::faults::{Allowed, FaultKind, KINDS, Undo, Undone};
 use crate::scenario::{Plan, parse};
 use crate::substrate::simulate;
@@ -27,11 +28,14 @@ fn plan(kind: &FaultKind, lines: &str) -> Plan {
     scenario.plan(Seed(1))
 }
 
+/// Of a disk: how long a write takes, and an fsync.
+type DiskTimes = (u64, std::ops::RangeInclusive<u64>);
+
 /// Everything that a fault can change and leave so.
 #[derive(Clone, Debug, PartialEq)]
 struct Condition {
     /// Of each node: whether it runs, is paused and has power; its disk's times; how far its clock is ahead.
-    nodes: Vec<(bool, bool, bool, (u64, std::ops::RangeInclusive<u64>), i64)>,
+    nodes: Vec<(bool, bool, bool, DiskTimes, i64)>,
     /// Of each link: whether it is cut, and what is added to its latency.
     links: Vec<(bool, Duration)>,
 }
@@ -55,8 +59,8 @@ fn condition(cluster: &mut Cluster<'_, ()>) -> Condition {
 fn before_with_and_healed(kind: &FaultKind, lines: &str) -> [Condition; 3] {
     let plan = plan(kind, lines);
     simulate(plan.seed, || {
-        let mut cluster =
-            Cluster::new(&plan, Recorder::new(Modelled::new(Terms::default(), ())), None);
+        let terms = cluster::terms(&plan, &cluster::Names::of(&plan));
+        let mut cluster = Cluster::new(&plan, Recorder::new(Modelled::new(terms, ())), None);
         cluster.start_servers();
         while cluster.world.now() < Time::from_millis(4_900) {
             let next = cluster.world.now() + Duration::from_millis(100);
