@@ -1,10 +1,10 @@
 //! Reports of one made-up run that held and one that did not, pinned in `snapshots/`.
 
 use super::{Files, Provenance, Style, replay_json, replay_text, sweep_json, sweep_text};
-use crate::checkers::testing::Story;
+use crate::checkers::testing::{Story, orders};
 use crate::checkers::{Expectation, Expected};
 use crate::checkers::{Judgement, RunOutcome};
-use crate::history::{Election, Fingerprint};
+use crate::history::{BrokerObservation, Election, Fingerprint};
 use crate::model::Permission;
 use crate::model::happened::Seen;
 use crate::releases::{Asked, KafkaVersion};
@@ -59,11 +59,17 @@ fn held() -> RunOutcome {
     let mut story = beginning();
     story.terms.expected = vec![Happening::LeaderElected, Happening::IsrShrunk];
     story.terms.never = vec![Happening::UncleanLeaderElected];
+    let (at, base, last, leader_epoch, checksum) = (orders(), 0, 1_500, 0, 7);
+    let appended = BrokerObservation::Appended { at, base, last, leader_epoch, checksum };
+    for broker in [1, 2, 3] {
+        story.told_by(broker, appended.clone());
+    }
     story.at(8_000).fault("crash leader(orders-0) = b2, restart after 5s");
     story.at(14_021).elected(1, 1, &[1, 3], Election::Offline).became_leader(1, 1, 1_500);
     story.isr_changed(&[2, 1, 3], &[1, 3]);
     story.at(14_204).sent(1_500).acknowledged(1_500, 1_500).consumed(1_500, 1_500);
-    story.at(16_900).isr_changed(&[1, 3], &[1, 3, 2]);
+    story.at(16_900).isr_changed(&[1, 3], &[1, 3, 2]).isr_known(1, &[1, 3, 2], 2);
+    story.high_watermark(1, 1_501);
     story.at(30_000).final_log(0..1_501);
     outcome("leader_crash", story.judgement())
 }

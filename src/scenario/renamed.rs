@@ -11,6 +11,22 @@ const RENAMED: &[(&str, &str)] = &[
     ("isr-of-coordinator-agrees", "zookeeper-isr-has-committed"),
     ("one-coordinator-leader-per-epoch", "one-zookeeper-leader-per-epoch"),
     ("coordinator-histories-agree", "zookeeper-histories-agree"),
+    ("answers-are-sound", "fetch-responses-are-valid"),
+    ("sends-go-forward", "acknowledged-offsets-increase"),
+    ("polls-go-forward", "polled-offsets-increase"),
+    ("polls-leave-nothing-out", "polls-skip-nothing"),
+    ("ends-once", "operations-end-once"),
+    ("isr-of-leader-agrees", "leader-isr-has-committed"),
+    ("isr-in-zookeeper-agrees", "zookeeper-isr-has-committed"),
+    ("logs-are-whole", "log-offsets-are-sequential"),
+    ("epochs-only-grow", "leader-epochs-never-decrease"),
+    ("high-watermark-only-grows", "high-watermark-never-decreases"),
+    ("joins-isr-caught-up", "replicas-join-isr-caught-up"),
+    ("ephemerals-have-owners", "ephemerals-have-live-sessions"),
+    ("sessions-end-rightly", "sessions-expire-only-when-silent"),
+    ("sessions-are-served-in-order", "session-requests-are-in-order"),
+    ("watches-are-told", "watches-fire"),
+    ("decided-transactions-stay", "committed-transactions-are-durable"),
 ];
 
 /// A word that has a new name.

@@ -51,7 +51,7 @@ macro_rules! mutants {
 }
 
 mutants! {
-    /// A broker acknowledges what producers send and appends none of it: so gross that a chain of scenario, run,
+    /// A leader acknowledges what producers send and appends none of it: so gross that a chain of scenario, run,
     /// history, model and checkers which does not find it finds nothing.
     CanaryAcknowledgeWithoutAppend = "canary-acknowledge-without-append"
         from "none: it shows that a run can fail";

@@ -71,8 +71,8 @@ mod tests {
         }
         story.consumed(0, 0).consumed(3, 3);
         let evidence = rejects(&story, &PROPERTY);
-        let text = "record 1 of p0 was acknowledged at orders-0@1 but never polled; c0 polled up to \
-                    offset 3";
+        let text = "record 1 of p0 was acknowledged at orders-0@1 but never polled; c0 polled up \
+                    to offset 3";
         assert_eq!((evidence.to_string().as_str(), evidence.count()), (text, 2));
         story.terms.acknowledged_loss = Permission::Permitted;
         assert_eq!(story.judgement().judged(&PROPERTY).status(), Status::Held, "acks=1 may");

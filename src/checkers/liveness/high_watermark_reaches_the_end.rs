@@ -35,12 +35,12 @@ impl Checker for HighWatermarkReachesTheEnd {
         for lack in model.lacks().filter(|lack| lack.limit.is_none()) {
             let Missing::Commit(at, high_watermark, log_end) = lack.missing else { continue };
             cases.found(|| {
-                let leader = model.leader(&at).map_or("no broker".into(), |(leader, _)| {
-                    terms.broker(leader.broker)
-                });
+                let leader = model
+                    .leader(&at)
+                    .map_or("no broker".into(), |(leader, _)| terms.broker(leader.broker));
                 let what = format!(
-                    "{at}, led by {leader}, is committed up to {high_watermark} of {log_end} at the \
-                     end"
+                    "{at}, led by {leader}, is committed up to {high_watermark} of {log_end} at \
+                     the end"
                 );
                 let waits = behind(model, &at, log_end).into_iter();
                 let waits = waits.map(|id| model.progress(&at, id));

@@ -24,7 +24,7 @@ impl Rule for LeaderEpochsNeverDecrease {
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let Some((partition, replica, before)) = event.model.replicas.replica() else { return };
-        let (name, at, time) = (event.name(), &partition.at, event.time);
+        let (at, time) = (&partition.at, event.time);
         let (own, old) = (replica.leader_epoch, before.leader_epoch);
         let case = |what: String| event.case(what).in_partition(at);
         match did {
@@ -32,12 +32,14 @@ impl Rule for LeaderEpochsNeverDecrease {
             | BrokerObservation::BecameFollower { leader_epoch: epoch, .. }
                 if *epoch < old =>
             {
+                let name = event.name();
                 let what = format!("{name} went from epoch {old} to {epoch} on {at} at {time:.3}");
                 found.forbidden(|| case(what));
             }
             BrokerObservation::Appended { leader_epoch: epoch, .. }
                 if replica.lead().is_some() && *epoch != own =>
             {
+                let name = event.name();
                 let what = format!(
                     "{name}, leader of epoch {own}, appended in epoch {epoch} to {at} at {time:.3}"
                 );

@@ -24,14 +24,15 @@ impl Rule for OneZooKeeperLeaderPerEpoch {
     const PROPERTY: &'static Property = &PROPERTY;
 
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
-        let (holders, name, time) = (&event.model.epoch_holders, event.name(), event.time);
+        let (holders, name, time) = (&event.model.epoch_holders, || event.name(), event.time);
         let wrong = match did {
             ZooKeeperObservation::Leading { epoch, .. } => {
                 let Some(first) = holders.earlier() else { return };
                 let (first, since) = (event.model.terms.name(first.node), first.since);
                 format!(
-                    "{name} became leader of epoch {epoch} at {time:.3}; {first} became its leader \
-                     at {since:.3}"
+                    "{} became leader of epoch {epoch} at {time:.3}; {first} became its leader \
+                     at {since:.3}",
+                    name()
                 )
             }
             ZooKeeperObservation::EpochsWritten { accepted, current } => {
@@ -40,8 +41,9 @@ impl Rule for OneZooKeeperLeaderPerEpoch {
                     return;
                 }
                 format!(
-                    "{name} wrote acceptedEpoch {accepted} and currentEpoch {current} at \
-                     {time:.3}, after {old_accepted} and {old_current}"
+                    "{} wrote acceptedEpoch {accepted} and currentEpoch {current} at \
+                     {time:.3}, after {old_accepted} and {old_current}",
+                    name()
                 )
             }
             _ => return,

@@ -33,16 +33,16 @@ impl Rule for SessionsExpireOnlyWhenSilent {
     }
 
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
-        let (trees, name, time) = (&event.model.server_trees, event.name(), event.time);
+        let (trees, time) = (&event.model.server_trees, event.time);
         let wrong = match did {
             ZooKeeperObservation::SessionExpired { session, .. }
             | ZooKeeperObservation::SessionEnded { session }
                 if !trees.had_session() =>
             {
-                format!("{name} ended session {session:#x} at {time:.3}, which did not exist")
+                format!("ended session {session:#x} at {time:.3}, which did not exist")
             }
             ZooKeeperObservation::SessionOpened { session, .. } if trees.had_opened() => {
-                format!("{name} opened session {session:#x} at {time:.3} a second time")
+                format!("opened session {session:#x} at {time:.3} a second time")
             }
             ZooKeeperObservation::SessionExpired { session, heard } => {
                 let timeout_ms = trees.timeout_ms(*session);
@@ -51,13 +51,13 @@ impl Rule for SessionsExpireOnlyWhenSilent {
                     return;
                 }
                 format!(
-                    "{name} expired session {session:#x} at {time:.3} after {silent_ms}ms of \
+                    "expired session {session:#x} at {time:.3} after {silent_ms}ms of \
                      silence; its timeout is {timeout_ms}ms"
                 )
             }
             _ => return,
         };
-        found.forbidden(|| event.case(wrong));
+        found.forbidden(|| event.case(format!("{} {wrong}", event.name())));
     }
 }
 

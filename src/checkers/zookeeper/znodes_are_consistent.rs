@@ -14,7 +14,7 @@ pub const PROPERTY: Property = Property {
     statement: "a write to ZooKeeper comes after every write that was answered before it was sent, \
                 and gives the znode the next version; no session sees less than it has seen, also \
                 at another server; a read shows the znode as the transactions up to its zxid made \
-                it; after a sync a session sees everything that was committed when it sent the sync",
+                it; after a sync a session sees everything committed by the time it sent the sync",
     source: "ZooKeeper's guarantees: linearizable writes, sequential consistency, single system \
              image, reliability (Z7, Z10)",
     leaves_out: "reads without a sync, which may be old; a sync at a server whose leader was \

@@ -219,7 +219,7 @@ fn mistakes_in_a_failure_are_pointed_at() {
         (
             "property = \"a",
             "property = \"isr-of-coordinator-agrees\" #",
-            "`isr-of-coordinator-agrees` is now called `isr-in-zookeeper-agrees`",
+            "`isr-of-coordinator-agrees` is now called `zookeeper-isr-has-committed`",
         ),
         (
             "property = \"a",

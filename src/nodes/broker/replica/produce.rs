@@ -114,6 +114,9 @@ impl ProduceHandler<'_> {
         let batch = validate(records, limit, version, api_version)?;
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
+        if self.leader.config.is(Mutant::CanaryAcknowledgeWithoutAppend) {
+            return Ok((base, 0));
+        }
         let appended = BrokerObservation::Appended {
             at: partition.at.clone(),
             base,
@@ -145,9 +148,6 @@ impl ProduceHandler<'_> {
                         Err(ResponseError::InvalidTopicException)
                     }
                     None => Err(ResponseError::UnknownTopicOrPartition),
-                    Some(slot) if self.leader.config.is(Mutant::CanaryAcknowledgeWithoutAppend) => {
-                        Ok((slot, (0, 0)))
-                    }
                     Some(slot) => self
                         .append_as_leader(cx, slot, acks, to.version, part.records.as_ref())
                         .map(|offsets| (slot, offsets)),
