@@ -392,8 +392,8 @@ pub enum BrokerObservation {
         /// The session that owns the registration.
         session: i64,
     },
-    /// As follower: it does not fetch a partition any more until it becomes a follower again, because what its leader sent
-    /// does not fit its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
+    /// As follower: it does not fetch a partition any more until it becomes a follower again, because what its leader
+    /// sent does not fit its own log (Kafka: a partition is marked as failed; before 2.3 the fetcher ends).
     FetchingFailed {
         /// The partition.
         at: TopicPartition,

@@ -241,4 +241,23 @@ impl Model {
             }
         }
     }
+
+    /// How far a follower is, as its leader knows it: a clause.
+    pub fn progress(&self, at: &TopicPartition, follower: BrokerId) -> String {
+        let name = self.terms.broker(follower);
+        if !self.runs(follower) {
+            return format!("{name} is down");
+        }
+        let Some((leader, replica, leading)) = self.end.leader(at) else {
+            return format!("{name} follows no leader");
+        };
+        let (leader, end) = (self.terms.broker(leader), replica.log_end);
+        let known = leading.followers.iter().find(|known| known.broker == follower);
+        match known.and_then(|known| Some((known.log_end?, known.fetched?))) {
+            Some((at, time)) => {
+                format!("{name}'s log is at {at} of {end}, fetched last at {time:.3}")
+            }
+            None => format!("{name} has not fetched from {leader} yet, whose log is at {end}"),
+        }
+    }
 }

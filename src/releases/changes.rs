@@ -1,7 +1,7 @@
 //! The table: every behaviour that differs between releases is one row.
 //!
-//! Where a source does not name the patch, the release was read from the tags of Kafka's repository. To add a row: write
-//! it here, ask for it with `kafka.has(Change::…)`, and name what shows it.
+//! Where a source does not name the patch, the release was read from the tags of Kafka's repository. To add a row:
+//! write it here, ask for it with `kafka.has(Change::…)`, and name what shows it.
 
 use super::KafkaVersion;
 use super::asked;

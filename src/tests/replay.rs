@@ -77,7 +77,9 @@ fn a_failure_is_written_and_replayed_until_it_is_gone() {
     let wrong = sim(&folder, &["replay", "wrong.toml"]);
     assert_eq!((wrong.code, &*wrong.out), (Some(6), ""));
     assert!(
-        wrong.err.starts_with("wrong.toml:") && wrong.err.contains("did you mean `power-loss`?")
+        wrong.err.contains("wrong.toml:") && wrong.err.contains("did you mean `power-loss`?"),
+        "{}",
+        wrong.err
     );
     let missing = sim(&folder, &["replay", "no/such.toml"]);
     assert_eq!(missing.code, Some(6));
