@@ -83,7 +83,7 @@ fn text(out: &mut String, matrix: &Matrix, files: &[PathBuf], style: Style) -> f
     table.write(out, style)?;
     writeln!(
         out,
-        "\nlost, duplicated  records in seeds; lost of those acknowledged, with acks=0 of those sent\n\
+        "\nlost, duplicated  records in seeds; lost after their ack, with acks=0 after sending\n\
          unanswered        longest wait of a producer for an ack, median and maximum of the seeds\n\
          N, Y              golden: must never happen, must happen in some seed\n\
          golden            derived from Kafka's documentation and code, not measured"

@@ -52,8 +52,8 @@ pub struct Golden {
 
 /// A simulated leader appends and answers in one step: it cannot die between the two.
 const ANSWERED: Expected = Expected::Unshown {
-    why: "a leader appends and answers in one step, and its answer arrives even if it crashes or is \
-          cut off right after: no follower keeps a record whose answer is lost",
+    why: "a leader appends and answers in one step, and its answer arrives even if it crashes or \
+          is cut off right after: no follower keeps a record whose answer is lost",
 };
 
 /// In Kafka as in the simulation: acks=1 waits for no follower, and no client connection is cut.
