@@ -47,7 +47,7 @@ fn kcat_loses_nothing_acknowledged_when_the_leader_crashes() {
     let lost: Vec<&String> = sent.difference(&read).collect();
     assert!(lost.is_empty(), "{lost:?}");
     let ended = server.end();
-    assert!(ended.report.contains("is elected leader of epoch 1"), "{}", ended.report);
+    assert!(ended.report.contains("is elected leader, epoch 1"), "{}", ended.report);
     ended.held_and_can_be_had_again();
 }
 
