@@ -13,17 +13,17 @@ pub const PROPERTY: Property = Property {
                 in sync, as written to ZooKeeper",
     source: "kafka-specification: StrongIsr in the end; KIP-497: a change of the ISR does not \
              stay in flight for ever; TigerBeetle's VOPR: heal, then converge",
-    leaves_out: "topics that were not created during the run; how long it took; partitions \
-                 without a leader, see partitions-are-led; replicas that the release cannot bring \
+    leaves_out: "topics that were not created during the run; how long it took; partitions not \
+                 led as written, see partitions-are-led; replicas that the release cannot bring \
                  back are counted but permitted: one whose records of its leader's epoch are \
                  others than the leader's, after a loss of power (KIP-461), before 2.2 one \
-                 whose restart the controller did not see (KIP-380), and those of a leader whose \
-                 controller wrote a change twice, as the first answer was lost, and denied it \
-                 (2.7 to 3.9)",
+                 whose restart the controller did not see (KIP-380), and those of a leader \
+                 whose controller wrote a change twice, as the first answer was lost, and \
+                 denied it (2.7 to 3.9)",
     class: Class::Liveness,
 };
 
-/// Judges by what the model hold in the end.
+/// Judges by what the model lacks at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplicasConverge;
 
