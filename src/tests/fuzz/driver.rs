@@ -1,6 +1,6 @@
 //! Draws cases, and watches each: no panic, no case that takes long, no memory that its input does not explain.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -77,7 +77,6 @@ impl Target {
             self.one(&format!("seed {seed}, case {cases}"), &input, &take);
             cases += 1;
         }
-        println!("{}: {cases} cases", self.name);
     }
 
     fn one(&self, case: &str, input: &[u8], take: impl Fn(&[u8])) {
@@ -88,8 +87,9 @@ impl Target {
         let name = self.name;
         let ended = catch_unwind(AssertUnwindSafe(|| take(input)));
         if let Err(panic) = ended {
-            println!("{name}: {case}, input in {}", file.display());
-            resume_unwind(panic);
+            let message = panic.downcast_ref::<String>().map(String::as_str);
+            let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
+            panic!("{name}: {case}: {message:?}, input in {}", file.display());
         }
         let (took, used) = (started.elapsed(), ALLOCATOR.total_allocated() - before);
         let most = self.memory + self.memory_per_byte * input.len();
