@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod connections;
 pub mod consumer;
+mod defaults;
 pub mod discovery;
 #[cfg(test)]
 mod fake;

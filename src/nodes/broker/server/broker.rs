@@ -61,6 +61,17 @@ pub struct Broker {
     shutdown: Shutdown,
 }
 
+/// What [`Broker::parts`] lends.
+struct Parts<'a> {
+    config: &'a Config,
+    registration: &'a Registration,
+    isr: &'a mut IsrChanges,
+    shutdown: &'a mut Shutdown,
+    connections: &'a mut Connections,
+    replicas: &'a mut ReplicaManager,
+    client: ControllerClient<'a>,
+}
+
 impl Broker {
     /// A broker whose process is about to start. `stream` feeds the cluster's id, should this broker be the
     /// first of its cluster, and the controller's assignments.
@@ -159,28 +170,13 @@ impl Broker {
         }
     }
 
-    fn isr(&mut self) -> IsrHandler<'_> {
-        IsrHandler {
-            broker_epoch: self.broker_epoch(),
+    /// The parts that the handlers of requests to the controller divide among themselves.
+    fn parts(&mut self) -> Parts<'_> {
+        Parts {
             config: &self.config,
+            registration: &self.registration,
             isr: &mut self.isr,
-            replicas: self.replicas.as_mut().expect(STARTED),
-            client: ControllerClient {
-                config: &self.config,
-                roster: &self.roster,
-                metadata: &self.metadata,
-                channel: &mut self.controller_channel,
-                controller: &mut self.controller,
-                zk: &mut self.zk,
-            },
-        }
-    }
-
-    fn shutdown(&mut self) -> ShutdownHandler<'_> {
-        ShutdownHandler {
-            config: &self.config,
             shutdown: &mut self.shutdown,
-            broker_epoch: self.registration.epoch(),
             connections: &mut self.connections,
             replicas: self.replicas.as_mut().expect(STARTED),
             client: ControllerClient {
@@ -194,21 +190,24 @@ impl Broker {
         }
     }
 
-    pub(super) fn metadata_handler(&mut self, client: ConnId) -> MetadataHandler<'_> {
-        MetadataHandler {
-            listener: self.connections.listener(client),
-            cluster_id: self.registration.cluster_id(),
-            creator: TopicCreator {
-                client: ControllerClient {
-                    config: &self.config,
-                    roster: &self.roster,
-                    metadata: &self.metadata,
-                    channel: &mut self.controller_channel,
-                    controller: &mut self.controller,
-                    zk: &mut self.zk,
-                },
-            },
-        }
+    fn isr(&mut self) -> IsrHandler<'_> {
+        let Parts { config, registration, isr, replicas, client, .. } = self.parts();
+        let broker_epoch = registration.epoch().unwrap_or(-1);
+        IsrHandler { broker_epoch, config, isr, replicas, client }
+    }
+
+    fn shutdown(&mut self) -> ShutdownHandler<'_> {
+        let Parts { config, registration, shutdown, connections, replicas, client, .. } =
+            self.parts();
+        let broker_epoch = registration.epoch();
+        ShutdownHandler { broker_epoch, config, shutdown, connections, replicas, client }
+    }
+
+    pub(super) fn metadata_handler(&mut self, conn: ConnId) -> MetadataHandler<'_> {
+        let listener = self.connections.listener(conn);
+        let Parts { registration, client, .. } = self.parts();
+        let creator = TopicCreator { client };
+        MetadataHandler { listener, cluster_id: registration.cluster_id(), creator }
     }
 
     pub(super) fn coordinators(&mut self, client: ConnId) -> CoordinatorHandler<'_> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::clients::connections::ConnectionConfig;
+use crate::nodes::clients::defaults::Defaults;
 use crate::releases::KafkaVersion;
-use crate::releases::defaults::{self, CONSUMER};
+use crate::releases::defaults::CONSUMER;
 use crate::vocab::{Mutant, NodeId, Time};
 
 /// Where a consumer begins in each partition.
@@ -78,9 +79,7 @@ impl ConsumerConfig {
         bootstrap: Vec<NodeId>,
         topics: Vec<Arc<str>>,
     ) -> Self {
-        let millis = Duration::from_millis;
-        let request_timeout = defaults::millis(CONSUMER, "request.timeout.ms", version)
-            .expect("every release has it");
+        let defaults = Defaults { properties: CONSUMER, version };
         Self {
             name: name.into(),
             version,
@@ -90,14 +89,14 @@ impl ConsumerConfig {
             start: Time::ZERO,
             from: StartFrom::Beginning,
             auto_offset_reset: ResetPolicy::Latest,
-            fetch_min_bytes: 1,
-            fetch_max_wait: millis(500),
-            fetch_max_bytes: 52_428_800,
-            max_partition_fetch_bytes: 1_048_576,
-            retry_backoff: millis(100),
-            metadata_max_age: millis(300_000),
+            fetch_min_bytes: defaults.number("fetch.min.bytes"),
+            fetch_max_wait: defaults.millis("fetch.max.wait.ms"),
+            fetch_max_bytes: defaults.number("fetch.max.bytes"),
+            max_partition_fetch_bytes: defaults.number("max.partition.fetch.bytes"),
+            retry_backoff: defaults.millis("retry.backoff.ms"),
+            metadata_max_age: defaults.millis("metadata.max.age.ms"),
             allow_auto_create: true,
-            connection: ConnectionConfig { request_timeout, ..ConnectionConfig::default() },
+            connection: defaults.connection(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::assignment::{Assigned, FetchPhase};
 use super::config::ConsumerConfig;
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::ApiVersions;
-use crate::vocab::{LeaderEpoch, NodeId};
+use crate::vocab::LeaderEpoch;
 use crate::wire::kafka::LATEST_TIMESTAMP;
 
 /// What a request is for.
@@ -25,15 +25,6 @@ pub(super) enum Purpose {
     Validate,
     /// Records.
     Fetch,
-}
-
-/// A request in flight.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) node: NodeId,
-    pub(super) purpose: Purpose,
-    /// The partitions in it, as places among the assigned ones.
-    pub(super) slots: Vec<usize>,
 }
 
 /// Makes requests out of what the consumer knows.
@@ -144,7 +135,7 @@ impl Requests<'_> {
     /// The leader epoch that the leader must have; it refuses the request when it has another one (KIP-320). −1, which
     /// every leader accepts, in releases before that.
     fn epoch(&self, assigned: &Assigned) -> LeaderEpoch {
-        let tells = self.versions.offset_for_leader_epoch.is_some();
-        assigned.leader.filter(|_| tells).map_or(-1, |leader| leader.epoch)
+        let sends_it = self.versions.offset_for_leader_epoch.is_some();
+        assigned.leader.filter(|_| sends_it).map_or(-1, |leader| leader.epoch)
     }
 }

@@ -12,10 +12,11 @@ use kafka_protocol::messages::{
 };
 
 use super::*;
+use crate::history::ClientObservation;
 use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::nodes::clients::protocol::topic_name;
 use crate::releases::KafkaVersion;
-use crate::vocab::Seed;
+use crate::vocab::{Seed, Time};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);

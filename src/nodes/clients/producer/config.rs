@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nodes::clients::connections::ConnectionConfig;
+use crate::nodes::clients::defaults::Defaults;
 use crate::releases::KafkaVersion;
-use crate::releases::defaults::{self, ACKS, PRODUCER, in_force};
+use crate::releases::defaults::{ACKS, PRODUCER, in_force};
 use crate::vocab::{Acks, Mutant, NodeId, Time};
 
 /// Where a producer learns the leaders.
@@ -98,9 +99,9 @@ impl ProducerConfig {
         bootstrap: Vec<NodeId>,
         workload: Workload,
     ) -> Self {
-        let millis = Duration::from_millis;
-        let default = |name| defaults::millis(PRODUCER, name, version);
-        let retries = defaults::number(PRODUCER, "retries", version);
+        let defaults = Defaults { properties: PRODUCER, version };
+        let retry_backoff = defaults.millis("retry.backoff.ms");
+        let retry_backoff_max = defaults.optional_millis("retry.backoff.max.ms");
         Self {
             name: name.into(),
             version,
@@ -112,17 +113,20 @@ impl ProducerConfig {
                 Some("all") => Acks::All,
                 _ => Acks::Leader,
             },
-            retries: retries.and_then(|n| n.try_into().ok()).expect("every release has it"),
-            retry_backoff: millis(100),
-            retry_backoff_max: default("retry.backoff.max.ms").unwrap_or(millis(100)),
-            delivery_timeout: default("delivery.timeout.ms"),
-            linger: Duration::ZERO,
-            batch_size: 16_384,
-            max_request_size: 1_048_576,
-            buffer_memory: 33_554_432,
-            max_block: millis(60_000),
-            metadata_max_age: millis(300_000),
-            connection: ConnectionConfig { max_in_flight: 5, ..ConnectionConfig::default() },
+            retries: defaults.number("retries"),
+            retry_backoff,
+            retry_backoff_max: retry_backoff_max.unwrap_or(retry_backoff),
+            delivery_timeout: defaults.optional_millis("delivery.timeout.ms"),
+            linger: defaults.millis("linger.ms"),
+            batch_size: defaults.number("batch.size"),
+            max_request_size: defaults.number("max.request.size"),
+            buffer_memory: defaults.number("buffer.memory"),
+            max_block: defaults.millis("max.block.ms"),
+            metadata_max_age: defaults.millis("metadata.max.age.ms"),
+            connection: ConnectionConfig {
+                max_in_flight: defaults.number("max.in.flight.requests.per.connection"),
+                ..defaults.connection()
+            },
         }
     }
 

@@ -1,16 +1,18 @@
 //! The producer's sender: it sends ready batches in Produce requests, and ends or retries them when answers come.
 
-use std::mem;
+use std::collections::BTreeMap;
 
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, RequestKind};
 use tracing::debug;
 
-use super::accumulator::ProducerBatch;
-use super::{Producer, Sent, end_badly, reason};
+use super::accumulator::{Accumulator, ProducerBatch};
+use super::config::ProducerConfig;
+use super::operations::{end_batch, reason, succeed_batch};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
-use crate::nodes::clients::connections::Readiness;
+use crate::nodes::clients::connections::{Connections, Readiness};
+use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::{
     certainly_not_written, code, error_name, is_metadata_error, is_retriable,
 };
@@ -20,24 +22,104 @@ use crate::vocab::{Acks, Clock, Mutant, NodeId, Time};
 /// The error of a partition that the answer leaves out (UNKNOWN_SERVER_ERROR).
 const UNANSWERED: i16 = -1;
 
-impl Producer {
+/// A request in flight: its batches, each with its queue.
+type Sent = Vec<(usize, ProducerBatch)>;
+
+/// The requests that wait for an answer.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    /// By their tags.
+    sent: BTreeMap<u64, Sent>,
+    next_tag: u64,
+    /// A moment before which no batch in flight reaches its delivery timeout.
+    next_expiry: Option<Time>,
+}
+
+impl InFlight {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// When [`InFlight::expire`] may have something to do.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.next_expiry
+    }
+
+    fn add(&mut self, batches: Sent, config: &ProducerConfig) -> u64 {
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        if let Some(timeout) = config.delivery_timeout {
+            let first = batches.iter().map(|(_, batch)| batch.created + timeout).min();
+            self.next_expiry = earlier(self.next_expiry, first);
+        }
+        self.sent.insert(tag, batches);
+        tag
+    }
+
+    /// Ends the operations of batches that reached `delivery.timeout.ms`. They were sent, so their outcome is
+    /// unknown.
+    pub fn expire(
+        &mut self,
+        now: Time,
+        config: &ProducerConfig,
+        accumulator: &mut Accumulator,
+        effects: &mut Effects,
+    ) {
+        // Releases before 2.1 do not have it.
+        let Some(timeout) = config.delivery_timeout else { return };
+        if self.next_expiry.is_none_or(|next| next > now) {
+            return;
+        }
+        self.next_expiry = None;
+        let in_flight = self.sent.values_mut().flatten();
+        for (_, batch) in in_flight.filter(|(_, batch)| !batch.done) {
+            if batch.created + timeout > now {
+                self.next_expiry = earlier(self.next_expiry, Some(batch.created + timeout));
+                continue;
+            }
+            batch.maybe_written |= !config.is(Mutant::FailUnanswered);
+            batch.done = !config.is(Mutant::EndTwice);
+            end_batch(batch, reason::EXPIRED, effects);
+            accumulator.free(batch);
+        }
+    }
+}
+
+/// The parts that sending works with.
+#[derive(Debug)]
+pub struct Sender<'a> {
+    /// The producer's settings.
+    pub config: &'a ProducerConfig,
+    /// The version of Produce.
+    pub version: i16,
+    /// The batches that wait.
+    pub accumulator: &'a mut Accumulator,
+    /// The requests in flight.
+    pub in_flight: &'a mut InFlight,
+    /// The leaders.
+    pub metadata: &'a mut Metadata,
+    /// The connections to them.
+    pub net: &'a mut Connections,
+}
+
+impl Sender<'_> {
     /// Whether a connection has at most one request in flight, so that retries cannot reorder
     /// (`max.in.flight.requests.per.connection=1`).
     fn keeps_order(&self) -> bool {
         self.config.connection.max_in_flight == 1
     }
 
-    /// Sends what is ready; returns when something else will be.
-    pub(super) fn send_ready(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
+    /// Sends what is ready; returns when something else will be. `flush` ends lingering.
+    pub fn send_ready(&mut self, clock: Clock, flush: bool, effects: &mut Effects) -> Option<Time> {
         if self.accumulator.queued() == 0 {
             return None;
         }
         let mut next = None;
         let mut nodes: Vec<NodeId> = Vec::new();
-        let flush = self.closing || self.blocked.is_some();
         for (slot, queue) in self.accumulator.queues().iter().enumerate() {
             // Nothing waits there, or a request for it is in flight.
-            let Some(at) = self.accumulator.ready_at(slot, &self.config, flush) else { continue };
+            let Some(at) = self.accumulator.ready_at(slot, self.config, flush) else { continue };
             if at > clock.now {
                 next = earlier(next, Some(at));
                 continue;
@@ -78,7 +160,7 @@ impl Producer {
         for slot in 0..self.accumulator.queues().len() {
             let queue = self.accumulator.queue(slot);
             let (topic, index) = (queue.topic, queue.at.partition);
-            let ready = self.accumulator.ready_at(slot, &self.config, flush);
+            let ready = self.accumulator.ready_at(slot, self.config, flush);
             let leader = self.metadata.leader(topic, index as usize);
             if ready.is_none_or(|at| at > clock.now) || leader.is_none_or(|l| l.node != node) {
                 continue;
@@ -122,7 +204,7 @@ impl Producer {
                 .with_timeout_ms(i32::try_from(timeout).unwrap_or(i32::MAX))
                 .with_topic_data(topics),
         );
-        let request = (ApiKey::Produce, self.versions.produce, &request);
+        let request = (ApiKey::Produce, self.version, &request);
         for (slot, batch) in &batches {
             effects.observe(Observation::Client(ClientObservation::BatchSent {
                 at: self.accumulator.queue(*slot).at.clone(),
@@ -135,29 +217,24 @@ impl Producer {
             self.net.send_one_way(node, effects, request);
             for (slot, mut batch) in batches {
                 let at = self.accumulator.queue(slot).at.clone();
-                self.succeed(&mut batch, &at, -1, effects);
+                self.accumulator.free(&mut batch);
+                succeed_batch(&batch, &at, -1, effects);
             }
             return;
         }
-        let tag = self.next_tag;
-        self.next_tag += 1;
+        let tag = self.in_flight.add(batches, self.config);
         self.net.send(clock.now, node, effects, request, tag);
-        if let Some(timeout) = self.config.delivery_timeout {
-            let first = batches.iter().map(|(_, batch)| batch.created + timeout).min();
-            self.next_in_flight_expiry = earlier(self.next_in_flight_expiry, first);
-        }
-        self.sent.insert(tag, batches);
     }
 
     /// The answer to the request `tag`.
-    pub(super) fn answered(
+    pub fn answered(
         &mut self,
         clock: Clock,
         tag: u64,
         response: &ProduceResponse,
         effects: &mut Effects,
     ) {
-        let batches = self.sent.remove(&tag).expect("each request is answered once");
+        let batches = self.in_flight.sent.remove(&tag).expect("each request is answered once");
         for (slot, batch) in batches {
             let queue = self.accumulator.queue(slot);
             let topic = &*queue.at.topic;
@@ -174,8 +251,8 @@ impl Producer {
     }
 
     /// The request `tag` will have no answer.
-    pub(super) fn lost(&mut self, clock: Clock, tag: u64, effects: &mut Effects) {
-        let batches = self.sent.remove(&tag).expect("a lost request was in flight");
+    pub fn lost(&mut self, clock: Clock, tag: u64, effects: &mut Effects) {
+        let batches = self.in_flight.sent.remove(&tag).expect("a lost request was in flight");
         // As in Java, each goes back to the head of its queue, the oldest first: with several requests in flight
         // their order is reversed. Idempotence, or one request in flight, prevents this reordering.
         for (slot, batch) in batches {
@@ -203,7 +280,8 @@ impl Producer {
         }
         if error == code::NONE {
             let at = self.accumulator.queue(slot).at.clone();
-            return self.succeed(&mut batch, &at, base_offset, effects);
+            self.accumulator.free(&mut batch);
+            return succeed_batch(&batch, &at, base_offset, effects);
         }
         batch.maybe_written |= !certainly_not_written(error);
         let name = error_name(self.config.version, error);
@@ -213,31 +291,8 @@ impl Producer {
             self.accumulator.retry(clock.now, slot, batch);
         } else {
             debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is given up");
-            self.give_up(batch, name, effects);
+            self.accumulator.free(&mut batch);
+            end_batch(&batch, name, effects);
         }
-    }
-
-    /// Ends the operations of batches in flight that reached `delivery.timeout.ms`. They were sent, so
-    /// their outcome is unknown.
-    pub(super) fn expire_in_flight(&mut self, clock: Clock, effects: &mut Effects) {
-        // Releases before 2.1 do not have it.
-        let Some(timeout) = self.config.delivery_timeout else { return };
-        if self.next_in_flight_expiry.is_none_or(|next| next > clock.now) {
-            return;
-        }
-        let mut next = None;
-        let mut sent = mem::take(&mut self.sent);
-        for (_, batch) in sent.values_mut().flatten().filter(|(_, batch)| !batch.done) {
-            if batch.created + timeout > clock.now {
-                next = earlier(next, Some(batch.created + timeout));
-                continue;
-            }
-            batch.maybe_written |= !self.config.is(Mutant::FailUnanswered);
-            batch.done = !self.config.is(Mutant::EndTwice);
-            end_badly(batch, reason::EXPIRED, effects);
-            self.accumulator.free(batch);
-        }
-        self.sent = sent;
-        self.next_in_flight_expiry = next;
     }
 }

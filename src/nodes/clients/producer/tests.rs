@@ -5,9 +5,10 @@ use std::time::Duration;
 use kafka_protocol::messages::{ApiKey, RequestKind};
 
 use super::*;
+use crate::history::{ClientObservation, Outcome};
 use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::releases::KafkaVersion;
-use crate::vocab::{Acks, Seed};
+use crate::vocab::{Acks, Seed, Time};
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);
