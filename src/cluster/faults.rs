@@ -1,5 +1,7 @@
 //! Faults of the plan, played: roles become nodes, and the world changes.
 
+use std::collections::BTreeSet;
+
 use super::Cluster;
 use super::changed::{Changed, ClusterWorld, Done};
 use super::timeline::Due;
@@ -118,6 +120,7 @@ impl<R: Reader> Cluster<'_, R> {
             Some(targets) => self.resolve_all(targets),
             None => self.names.roster.nodes().map(|(node, _)| node).collect(),
         };
+        let nodes: BTreeSet<NodeId> = nodes.iter().copied().collect();
         others.retain(|node| !nodes.contains(node));
         others
     }
@@ -130,12 +133,9 @@ impl<R: Reader> Cluster<'_, R> {
     }
 
     fn resolve_all(&self, targets: &[Target]) -> Vec<NodeId> {
-        let mut nodes = Vec::new();
-        for node in targets.iter().flat_map(|target| self.resolve(target)) {
-            if !nodes.contains(&node) {
-                nodes.push(node);
-            }
-        }
+        let mut nodes: Vec<NodeId> = targets.iter().flat_map(|at| self.resolve(at)).collect();
+        let mut seen = BTreeSet::new();
+        nodes.retain(|node| seen.insert(*node));
         nodes
     }
 

@@ -38,6 +38,22 @@ pub enum Missing {
     SameLog(TopicPartition, BrokerId, Offset),
 }
 
+impl Missing {
+    /// The partition that it is missing of.
+    fn partition(&self) -> Option<&TopicPartition> {
+        match self {
+            Self::Leader(at)
+            | Self::LeaderAsWritten(at, _)
+            | Self::InSync(at, _)
+            | Self::Commit(at, ..)
+            | Self::Records(at, ..)
+            | Self::Reads(_, at, ..)
+            | Self::SameLog(at, ..) => Some(at),
+            Self::Topics | Self::Serving(_) | Self::Registration(..) | Self::Ends(_) => None,
+        }
+    }
+}
+
 /// Something that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
@@ -51,6 +67,14 @@ impl Model {
     /// What keeps the cluster from having converged, if anything does.
     pub fn unconverged(&self) -> Option<Missing> {
         self.lacks().find(|lack| lack.limit.is_none()).map(|lack| lack.missing)
+    }
+
+    /// Whether what an earlier look found missing keeps the cluster from having converged, or something else of the
+    /// same partition does. Costs as much as one partition; false says nothing of what else is missing.
+    pub fn is_still_missing(&self, missing: &Missing) -> bool {
+        let Some(at) = missing.partition() else { return false };
+        self.lacks_of(at).iter().any(|lack| lack.limit.is_none())
+            || !self.differing_at(at).is_empty()
     }
 
     /// Everything that is missing.
@@ -183,18 +207,21 @@ impl Model {
     /// The replicas whose logs are not their leaders' below the high watermark, as far as contents are kept. Where
     /// acknowledged records may be lost, some never agree again: a leader that lost its own and leads on in its epoch.
     fn differing(&self) -> impl Iterator<Item = Missing> {
-        let judged = self.terms.acknowledged_loss == Permission::Forbidden;
-        let partitions = self.partitions().filter(move |_| judged);
-        partitions.flat_map(|at| {
-            let leader = self.leader(&at).map(|(leader, _)| leader);
-            let differing = self.assignment(&at).iter().filter_map(|id| {
-                let leader = leader?;
-                let from = self.parted(&at, leader, self.hosted(&at, *id)?)?;
-                let missing = Missing::SameLog(at.clone(), *id, from);
-                (from < leader.high_watermark).then_some(missing)
-            });
-            differing.collect::<Vec<_>>()
-        })
+        self.partitions().flat_map(|at| self.differing_at(&at))
+    }
+
+    /// Those of one partition.
+    fn differing_at(&self, at: &TopicPartition) -> Vec<Missing> {
+        if self.terms.acknowledged_loss != Permission::Forbidden {
+            return Vec::new();
+        }
+        let Some((leader, _)) = self.leader(at) else { return Vec::new() };
+        let differing = self.assignment(at).iter().filter_map(|id| {
+            let from = self.parted(at, leader, self.hosted(at, *id)?)?;
+            let missing = Missing::SameLog(at.clone(), *id, from);
+            (from < leader.high_watermark).then_some(missing)
+        });
+        differing.collect()
     }
 
     /// The first offset at which two replicas' logs hold different batches, as far as both go.

@@ -46,8 +46,9 @@ pub struct ReaderAccount {
     pub read: u64,
     /// Records that it was handed more than once.
     pub duplicates: u64,
-    /// Records that it was handed, by producer and topic.
-    pub seen: BTreeMap<Producer, BTreeMap<Arc<str>, IntervalSet>>,
+    /// Records that it was handed, by producer and topic. There is one for each pair of a reader and a producer, so
+    /// that a map for each producer would take more room than all else that is kept of a run.
+    seen: BTreeMap<(Producer, Arc<str>), IntervalSet>,
     /// The offset that it goes on from, in each partition.
     positions: BTreeMap<TopicPartition, Offset>,
     /// Acknowledged final records that it went past.
@@ -71,18 +72,18 @@ impl ReaderAccount {
 
     fn handed(&mut self, producer: Producer, topic: &Arc<str>, record: u64) {
         self.read += 1;
-        let topics = self.seen.entry(producer).or_default();
-        if !topics.contains_key(topic) {
-            topics.insert(topic.clone(), IntervalSet::default());
-        }
-        let fresh = topics.get_mut(topic).expect("just inserted").insert(record);
-        self.duplicates += u64::from(!fresh);
+        let seen = self.seen.entry((producer, topic.clone())).or_default();
+        self.duplicates += u64::from(!seen.insert(record));
     }
 
     fn has_seen(&self, record: &FinalRecord<'_>) -> bool {
-        let topics = self.seen.get(&record.producer);
-        let seen = topics.and_then(|topics| topics.get(&record.at.topic));
+        let seen = self.seen.get(&(record.producer, record.at.topic.clone()));
         seen.is_some_and(|seen| seen.contains(record.record))
+    }
+
+    /// Records that it was handed, by producer and topic.
+    pub fn seen(&self) -> impl Iterator<Item = (Producer, &Arc<str>, &IntervalSet)> {
+        self.seen.iter().map(|((producer, topic), seen)| (*producer, topic, seen))
     }
 }
 

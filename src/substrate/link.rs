@@ -61,16 +61,12 @@ pub fn nanos_range(range: &RangeInclusive<Duration>) -> RangeInclusive<u64> {
 pub struct Link {
     stream: Stream,
     latency_ns: RangeInclusive<u64>,
-    /// Added to each latency.
-    pub extra_ns: u64,
     /// Bytes per second.
     pub bandwidth: Option<u64>,
     /// When the last piece has left, as far as bandwidth is concerned.
     free_at: Time,
     /// How likely a piece is lost.
     pub loss: Ratio,
-    /// Whether nothing comes through.
-    pub cut: bool,
     retransmission_ns: RangeInclusive<u64>,
 }
 
@@ -82,11 +78,9 @@ impl Link {
         Self {
             stream: seed.stream(&format!("net/link/{from}-{to}")),
             latency_ns: nanos_range(&latency),
-            extra_ns: 0,
             bandwidth: if from == to { None } else { config.bandwidth },
             free_at: Time::ZERO,
             loss: if from == to { Ratio::ZERO } else { config.loss },
-            cut: false,
             retransmission_ns: nanos_range(
                 &(config.retransmission_min..=config.retransmission_max),
             ),
@@ -106,7 +100,7 @@ impl Link {
             arrival = arrival.max(self.free_at.0) + u64::try_from(takes).unwrap_or(u64::MAX / 4);
             self.free_at = Time(arrival);
         }
-        arrival += self.stream.within(self.latency_ns.clone()) + self.extra_ns;
+        arrival += self.stream.within(self.latency_ns.clone());
         let mut timeout = *self.retransmission_ns.start();
         for _ in 0..LOSSES_MAX {
             if !self.stream.chance(self.loss) {
@@ -149,8 +143,6 @@ mod tests {
             seen[(arrival - 1_001) as usize] = true;
         }
         assert_eq!(seen, [true; 3]);
-        link.extra_ns = 5_000;
-        assert!((6_001..=6_003).contains(&link.arrival(Time(0), 0).0));
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! acknowledgements do not come; a connection never ends by itself (`tcp_retries2`), and
 //! senders never block.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -179,7 +179,14 @@ pub struct Network {
     names: Vec<Arc<str>>,
     /// By the sending host, then by the receiving one; made when first used.
     links: Vec<Vec<Option<Box<Link>>>>,
+    /// The ways that are cut, from one host to another. A fault between two groups cuts each pair of hosts, and most
+    /// of them never had a link.
+    cuts: BTreeSet<(NodeId, NodeId)>,
+    /// What is added to each latency, in nanoseconds; never 0.
+    extra_ns: BTreeMap<(NodeId, NodeId), u64>,
     conns: Vec<Conn>,
+    /// By host: the slots of the connections that have an end there.
+    slots_at: Vec<BTreeSet<u32>>,
     free: Vec<u32>,
     by_id: IdMap<u32>,
 }
@@ -192,7 +199,10 @@ impl Network {
             config,
             names: Vec::new(),
             links: Vec::new(),
+            cuts: BTreeSet::new(),
+            extra_ns: BTreeMap::new(),
             conns: Vec::new(),
+            slots_at: Vec::new(),
             free: Vec::new(),
             by_id: IdMap::default(),
         }
@@ -202,6 +212,7 @@ impl Network {
     pub fn add_host(&mut self, name: Arc<str>) {
         self.names.push(name);
         self.links.push(Vec::new());
+        self.slots_at.push(BTreeSet::new());
     }
 
     /// The link from one host to another.
@@ -213,11 +224,35 @@ impl Network {
         let row = &mut self.links[from];
         if row.len() <= to {
             assert!(to < self.names.len(), "there is no node {to}");
-            row.resize_with(self.names.len(), || None);
+            row.resize_with(to + 1, || None);
         }
         row[to].get_or_insert_with(|| {
             Box::new(Link::new(self.seed, &self.config, &self.names[from], &self.names[to]))
         })
+    }
+
+    /// Cuts the way from one host to another.
+    pub fn cut(&mut self, from: NodeId, to: NodeId) {
+        self.cuts.insert((from, to));
+    }
+
+    /// Whether nothing comes through from one host to another.
+    pub fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        self.cuts.contains(&(from, to))
+    }
+
+    /// Adds `extra_ns` nanoseconds to each latency, in place of what was added before.
+    pub fn slow(&mut self, from: NodeId, to: NodeId, extra_ns: u64) {
+        if extra_ns == 0 {
+            self.extra_ns.remove(&(from, to));
+        } else {
+            self.extra_ns.insert((from, to), extra_ns);
+        }
+    }
+
+    /// What is added to each latency, in nanoseconds.
+    pub fn slowed_by(&self, from: NodeId, to: NodeId) -> u64 {
+        self.extra_ns.get(&(from, to)).copied().unwrap_or(0)
     }
 
     /// How many connections there are.
@@ -244,6 +279,8 @@ impl Network {
             }
         };
         self.by_id.insert(id.0, slot);
+        self.slots_at[usize::from(from.0)].insert(slot);
+        self.slots_at[usize::from(to.0)].insert(slot);
         self.transmit(now, slot, Side::Client, Segment::Syn, 0)
     }
 
@@ -378,7 +415,7 @@ impl Network {
 
     /// The host of `node` lost power: nothing is sent any more, not even what was held.
     pub fn lose_power(&mut self, now: Time, node: NodeId) {
-        for slot in 0..self.conns.len() as u32 {
+        for slot in self.slots_at(node) {
             for side in [Side::Client, Side::Server] {
                 let conn = &mut self.conns[slot as usize];
                 if conn.id == 0 || conn.end(side).node != node {
@@ -406,7 +443,7 @@ impl Network {
     /// The host of `node` has power again: what its peers could not deliver is tried again.
     pub fn regain_power(&mut self, now: Time, node: NodeId) -> Vec<Due> {
         let mut due = Vec::new();
-        for slot in 0..self.conns.len() as u32 {
+        for slot in self.slots_at(node) {
             for side in [Side::Client, Side::Server] {
                 let conn = &mut self.conns[slot as usize];
                 if conn.id == 0 || conn.end(side).node != node {
@@ -430,8 +467,8 @@ impl Network {
     /// Opens the way from one host to another again, and sends on what was held there.
     pub fn heal(&mut self, now: Time, from: NodeId, to: NodeId) -> Vec<Due> {
         let mut due = Vec::new();
-        self.link(from, to).cut = false;
-        for slot in 0..self.conns.len() as u32 {
+        self.cuts.remove(&(from, to));
+        for slot in self.slots_between(from, to) {
             for side in [Side::Client, Side::Server] {
                 let conn = &mut self.conns[slot as usize];
                 let peer = conn.end(side.other()).node;
@@ -454,7 +491,8 @@ impl Network {
     /// like.
     pub fn reset(&mut self, now: Time, one: NodeId, other: NodeId) -> Vec<Due> {
         let mut due = Vec::new();
-        for (slot, side) in self.live_ends(one) {
+        let between = self.slots_between(one, other);
+        for (slot, side) in self.live_ends_of(between, one) {
             let conn = &mut self.conns[slot as usize];
             if conn.end(side.other()).node != other || conn.end(side).ended {
                 continue;
@@ -489,10 +527,30 @@ impl Network {
         Some((slot, side))
     }
 
+    /// The slots of the connections that have an end at `node`, in their order.
+    fn slots_at(&self, node: NodeId) -> Vec<u32> {
+        self.slots_at[usize::from(node.0)].iter().copied().collect()
+    }
+
+    /// The slots of the connections between two hosts, in their order. Costs as much as the one with fewer
+    /// connections has.
+    fn slots_between(&self, one: NodeId, other: NodeId) -> Vec<u32> {
+        let (one, other) =
+            (&self.slots_at[usize::from(one.0)], &self.slots_at[usize::from(other.0)]);
+        let (few, many) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+        few.iter().copied().filter(|slot| many.contains(slot)).collect()
+    }
+
     /// The live ends at `node`, oldest connection first: slots are used again, ids are not.
     fn live_ends(&self, node: NodeId) -> Vec<(u32, Side)> {
+        self.live_ends_of(self.slots_at(node), node)
+    }
+
+    /// The live ends at `node` of the connections in `slots`, oldest connection first.
+    fn live_ends_of(&self, slots: Vec<u32>, node: NodeId) -> Vec<(u32, Side)> {
         let mut ends = Vec::new();
-        for (slot, conn) in (0u32..).zip(&self.conns) {
+        for slot in slots {
+            let conn = &self.conns[slot as usize];
             for side in [Side::Client, Side::Server] {
                 let end = conn.end(side);
                 let is_live = matches!(end.state, EndState::Open | EndState::Connecting);
@@ -540,8 +598,9 @@ impl Network {
             Segment::Data(bytes) => bytes.len(),
             _ => 0,
         };
-        let link = self.link(from, to);
-        let drawn = if link.cut { None } else { Some(Time(link.arrival(now, len).0 + after)) };
+        let after = after + self.slowed_by(from, to);
+        let is_open = !self.is_cut(from, to);
+        let drawn = is_open.then(|| Time(self.link(from, to).arrival(now, len).0 + after));
         let conn = &mut self.conns[slot as usize];
         conn.syn_travels |= drawn.is_some() && matches!(segment, Segment::Syn);
         let id = conn.id;
@@ -572,6 +631,9 @@ impl Network {
             conn.id = 0;
             conn.client.held.clear();
             conn.server.held.clear();
+            for node in [conn.client.node, conn.server.node] {
+                self.slots_at[usize::from(node.0)].remove(&slot);
+            }
             self.free.push(slot);
         }
     }

@@ -334,7 +334,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     /// Cuts the way from one host to another, in this direction only: silence. What is sent into
     /// the cut is held; what was under way before arrives.
     pub fn cut(&mut self, from: NodeId, to: NodeId) {
-        self.kernel.network.link(from, to).cut = true;
+        self.kernel.network.cut(from, to);
     }
 
     /// Opens the way again. What was held arrives after a retransmission timeout, in order.
@@ -344,13 +344,13 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     }
 
     /// Whether the way is cut.
-    pub fn is_cut(&mut self, from: NodeId, to: NodeId) -> bool {
-        self.link(from, to).cut
+    pub fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        self.kernel.network.is_cut(from, to)
     }
 
     /// What is added to each latency.
-    pub fn slowed_by(&mut self, from: NodeId, to: NodeId) -> Duration {
-        Duration::from_nanos(self.link(from, to).extra_ns)
+    pub fn slowed_by(&self, from: NodeId, to: NodeId) -> Duration {
+        Duration::from_nanos(self.kernel.network.slowed_by(from, to))
     }
 
     /// Resets all connections between two hosts, at both ends.
@@ -369,7 +369,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     /// Adds `extra` to each latency, in place of what was added before; zero ends it.
     pub fn slow(&mut self, from: NodeId, to: NodeId, extra: Duration) {
-        self.link(from, to).extra_ns = nanos(extra);
+        self.kernel.network.slow(from, to, nanos(extra));
     }
 
     /// Sets the bandwidth, in bytes per second; `None` is no limit.

@@ -29,17 +29,15 @@ impl Rule for ReadIsInTheFinalLog {
         }
         let (mut first, mut count) = (None, 0);
         for reader in model.reading.readers() {
-            for (&producer, topics) in &reader.seen {
+            for (producer, topic, seen) in reader.seen() {
                 let account = &model.ledger.accounts()[producer];
-                for (topic, seen) in topics {
-                    let gone = match account.topics.get(topic) {
-                        Some(book) => seen.difference(&book.in_log),
-                        None => seen.clone(),
-                    };
-                    let Some(record) = gone.first() else { continue };
-                    count += gone.len();
-                    first.get_or_insert((&reader.name, &account.name, topic, record));
-                }
+                let gone = match account.topics.get(topic) {
+                    Some(book) => seen.difference(&book.in_log),
+                    None => seen.clone(),
+                };
+                let Some(record) = gone.first() else { continue };
+                count += gone.len();
+                first.get_or_insert((&reader.name, &account.name, topic, record));
             }
         }
         let evidence = first.map(|(reader, producer, topic, record)| Evidence::ReadAndGone {

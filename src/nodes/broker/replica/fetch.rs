@@ -53,8 +53,10 @@ impl FetchHandler<'_> {
         }
         // The high watermark can move without the follower having moved: when another one, outside the ISR,
         // no longer counts as caught up. Since 2.4 that waits for a follower that moves.
-        if moved || looks_at_every_fetch {
+        if moved {
             self.leader.progress(cx, position.slot);
+        } else if looks_at_every_fetch {
+            self.leader.progress_by_time(cx, position.slot);
         }
     }
 
@@ -66,11 +68,12 @@ impl FetchHandler<'_> {
             cx.reply(to, ResponseKind::Fetch(response));
             return;
         }
-        let asked = request.topics.iter().flat_map(|topic| {
-            topic.partitions.iter().map(|partition| (&topic.topic, partition.partition))
-        });
-        let slots: Vec<Option<Slot>> =
-            asked.map(|(topic, n)| self.leader.replicas.find(topic, n)).collect();
+        let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+        let mut slots: Vec<Option<Slot>> = Vec::with_capacity(count);
+        for topic in &request.topics {
+            let asked = topic.partitions.iter().map(|asked| asked.partition);
+            slots.extend(self.leader.replicas.find_each(&topic.topic, asked));
+        }
         let read = self.leader.reader().read(&request, &slots, to.version);
         let replica = BrokerId(request.replica_id.0);
         for position in &read.positions {

@@ -126,6 +126,15 @@ pub enum ReplicaRole {
     Follower(Follower),
 }
 
+/// A fetch that waits for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingFetch {
+    /// Its number.
+    pub number: u64,
+    /// Where the request names the partition: topic and partition in it.
+    pub place: (usize, usize),
+}
+
 /// One partition on one broker.
 #[derive(Debug)]
 pub struct PartitionReplica {
@@ -150,7 +159,7 @@ pub struct PartitionReplica {
     /// What the broker is to it.
     pub role: ReplicaRole,
     /// Fetches that wait for more data.
-    pub waiting_fetches: Vec<u64>,
+    pub waiting_fetches: Vec<WaitingFetch>,
     /// Produce requests that wait for the high watermark to reach an offset; offsets rise.
     pub waiting_commits: VecDeque<(Offset, u64)>,
     /// Produce requests (`acks=1`) that wait for an fsync up to an offset; offsets rise.

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{FetchRequest, ProduceResponse, ResponseKind};
 
 use super::acks::{ACKS_ALL, ACKS_LEADER, observe_acknowledged};
 use super::alarm::{Alarm, Deadline, Due};
-use super::partition::PartitionReplica;
+use super::partition::{PartitionReplica, WaitingFetch};
 use super::replicas::{Replicas, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::KafkaVersion;
@@ -213,8 +213,13 @@ impl Purgatory {
 
     /// Lets a fetch wait for data.
     pub fn park_fetch(&mut self, replicas: &mut Replicas, number: u64, delayed: DelayedFetch) {
-        for slot in delayed.slots.iter().flatten() {
-            replicas.at_mut(*slot).waiting_fetches.push(number);
+        let mut slots = delayed.slots.iter();
+        for (n, topic) in delayed.request.topics.iter().enumerate() {
+            for (m, slot) in (0..topic.partitions.len()).zip(&mut slots) {
+                let Some(slot) = *slot else { continue };
+                let waiting = WaitingFetch { number, place: (n, m) };
+                replicas.at_mut(slot).waiting_fetches.push(waiting);
+            }
         }
         self.clients.insert(delayed.to.conn, Waiting::Fetch(number));
         self.fetches.insert(number, delayed);
@@ -235,7 +240,7 @@ impl Purgatory {
         let delayed = self.fetches.remove(&number).expect("the fetch waits");
         for slot in delayed.slots.iter().flatten() {
             let waiting = &mut replicas.at_mut(*slot).waiting_fetches;
-            if let Some(n) = waiting.iter().position(|other| *other == number) {
+            if let Some(n) = waiting.iter().position(|other| other.number == number) {
                 waiting.swap_remove(n);
             }
         }

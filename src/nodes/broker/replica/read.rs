@@ -229,34 +229,49 @@ impl FetchReader<'_> {
         cx.reply(to, ResponseKind::Fetch(read.response));
     }
 
-    /// Whether a fetch that waits can be answered, as far as this partition has something to say.
-    pub fn is_ready(&self, delayed: &DelayedFetch, slot: Slot) -> bool {
+    /// Whether a fetch that waits can be answered, as far as the partition in `slot` has something to say, which the
+    /// request names at `place`.
+    pub fn is_ready(
+        &self,
+        delayed: &DelayedFetch,
+        slot: Slot,
+        (topic, partition): (usize, usize),
+    ) -> bool {
         let request = &delayed.request;
-        let from_follower = request.replica_id.0 >= 0;
         let enough = size(request.min_bytes);
+        if enough <= 1 {
+            // The other partitions have nothing, or it would be over.
+            let asked = &request.topics[topic].partitions[partition];
+            return self.bytes_for(request, asked, slot).is_none_or(|bytes| bytes > 0);
+        }
         let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
         let mut total = 0;
-        for (asked, other) in asked.zip(&delayed.slots) {
+        asked.zip(&delayed.slots).any(|(asked, slot)| {
             // A partition that is not here was answered with an error at once.
-            let other = other.expect("a fetch with an error does not wait");
-            // With no more than a byte to wait for, the other partitions have nothing, or it would be over.
-            if other != slot && enough <= 1 {
-                continue;
-            }
-            let partition = self.replicas.at(other);
-            let wrong = partition.leader_at(self.fetchers_epoch(asked)).is_err()
-                || !matches!(diverging(partition, asked), Ok(None))
-                || asked.fetch_offset > partition.log.end();
-            if wrong {
-                return true;
-            }
-            let end = self.readable_end(partition, from_follower);
-            let max = size(asked.partition_max_bytes).max(1);
-            total += partition.log.bytes_available(asked.fetch_offset, end, enough).min(max);
-            if total >= enough.max(1) {
-                return true;
-            }
+            let slot = slot.expect("a fetch with an error does not wait");
+            let Some(bytes) = self.bytes_for(request, asked, slot) else { return true };
+            total += bytes;
+            total >= enough
+        })
+    }
+
+    /// How many bytes there are for a fetch that waits in one of its partitions, as far as they matter to it; `None`
+    /// when the partition has an error for it.
+    fn bytes_for(
+        &self,
+        request: &FetchRequest,
+        asked: &FetchPartition,
+        slot: Slot,
+    ) -> Option<usize> {
+        let partition = self.replicas.at(slot);
+        let wrong = partition.leader_at(self.fetchers_epoch(asked)).is_err()
+            || !matches!(diverging(partition, asked), Ok(None))
+            || asked.fetch_offset > partition.log.end();
+        if wrong {
+            return None;
         }
-        false
+        let end = self.readable_end(partition, request.replica_id.0 >= 0);
+        let (enough, max) = (size(request.min_bytes), size(asked.partition_max_bytes).max(1));
+        Some(partition.log.bytes_available(asked.fetch_offset, end, enough).min(max))
     }
 }

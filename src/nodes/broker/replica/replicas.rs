@@ -74,6 +74,16 @@ impl Replicas {
         self.topics.get(topic)?.partitions.get(&partition).copied()
     }
 
+    /// The slots of replicas of one topic, of each that is here.
+    pub fn find_each(
+        &self,
+        topic: &str,
+        partitions: impl Iterator<Item = i32>,
+    ) -> impl Iterator<Item = Option<Slot>> {
+        let topic = self.topics.get(topic);
+        partitions.map(move |partition| topic?.partitions.get(&partition).copied())
+    }
+
     /// The slot of a partition's replica, if it is here.
     pub fn find_at(&self, at: &TopicPartition) -> Option<Slot> {
         self.find(&at.topic, at.partition)

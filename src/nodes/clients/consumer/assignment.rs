@@ -1,5 +1,7 @@
 //! The partitions that a consumer reads, and how far it has come in each.
 
+use std::collections::BTreeMap;
+
 use super::config::{ConsumerConfig, ResetPolicy, StartFrom};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
@@ -99,12 +101,14 @@ impl Assigned {
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
     pub(super) partitions: Vec<Assigned>,
+    /// The slot of each.
+    places: BTreeMap<TopicPartition, usize>,
 }
 
 impl Assignment {
     /// The position in a partition, once it is known.
     pub(super) fn position(&self, at: &TopicPartition) -> Option<Offset> {
-        self.partitions.iter().find(|assigned| assigned.at == *at)?.position
+        self.partitions[*self.places.get(at)?].position
     }
 
     /// Adds the partitions that are new in the metadata.
@@ -117,6 +121,7 @@ impl Assignment {
                     StartFrom::Beginning => EARLIEST_TIMESTAMP,
                     StartFrom::End => LATEST_TIMESTAMP,
                 };
+                self.places.insert(at.clone(), self.partitions.len());
                 self.partitions.push(Assigned {
                     topic,
                     at,

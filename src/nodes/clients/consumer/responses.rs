@@ -45,13 +45,19 @@ pub(super) struct ResponseHandler<'a> {
 }
 
 impl ResponseHandler<'_> {
-    /// The slot of a partition in the answer; `None` for a partition that the request does not name.
-    fn slot(&self, topic: &str, partition: i32) -> Option<usize> {
-        let same = |slot: &&usize| {
-            let at = &self.assignment.partitions[**slot].at;
+    /// The slot of a partition in the answer: nearly always the one that was asked for `next`. `None` for a partition
+    /// that the request does not name.
+    fn slot(&self, next: &mut usize, topic: &str, partition: i32) -> Option<usize> {
+        let same = |slot: &usize| {
+            let at = &self.assignment.partitions[*slot].at;
             at.partition == partition && &*at.topic == topic
         };
-        self.slots.iter().find(same).copied()
+        let n = match self.slots.get(*next) {
+            Some(slot) if same(slot) => *next,
+            _ => self.slots.iter().position(same)?,
+        };
+        *next = n + 1;
+        Some(self.slots[n])
     }
 
     fn at(&mut self, slot: usize) -> &mut Assigned {
@@ -65,11 +71,11 @@ impl ResponseHandler<'_> {
                 self.refused(slot, body.error_code);
             }
         }
+        let mut next = 0;
         for topic in &body.responses {
             for data in &topic.partitions {
-                let Some(slot) = self.slot(topic.topic.as_str(), data.partition_index) else {
-                    continue;
-                };
+                let (topic, partition) = (topic.topic.as_str(), data.partition_index);
+                let Some(slot) = self.slot(&mut next, topic, partition) else { continue };
                 self.fetched_partition(slot, data, effects);
             }
         }
@@ -165,11 +171,11 @@ impl ResponseHandler<'_> {
 
     /// A ListOffsets answer: new positions.
     pub(super) fn listed(&mut self, body: &ListOffsetsResponse, effects: &mut Effects) {
+        let mut next = 0;
         for topic in &body.topics {
             for answer in &topic.partitions {
-                let Some(slot) = self.slot(topic.name.as_str(), answer.partition_index) else {
-                    continue;
-                };
+                let (topic, partition) = (topic.name.as_str(), answer.partition_index);
+                let Some(slot) = self.slot(&mut next, topic, partition) else { continue };
                 if answer.error_code != code::NONE || answer.offset < 0 {
                     self.refused(slot, answer.error_code);
                 } else {
@@ -181,11 +187,11 @@ impl ResponseHandler<'_> {
 
     /// An OffsetForLeaderEpoch answer: whether positions are still in the leader's log.
     pub(super) fn validated(&mut self, body: &OffsetForLeaderEpochResponse, effects: &mut Effects) {
+        let mut next = 0;
         for topic in &body.topics {
             for answer in &topic.partitions {
-                let Some(slot) = self.slot(topic.topic.as_str(), answer.partition) else {
-                    continue;
-                };
+                let (topic, partition) = (topic.topic.as_str(), answer.partition);
+                let Some(slot) = self.slot(&mut next, topic, partition) else { continue };
                 if answer.error_code == code::NONE {
                     self.validated_partition(slot, answer, effects);
                 } else {

@@ -1,7 +1,7 @@
 //! Records that wait to be sent, in batches, a queue for each partition (`RecordAccumulator` of the Java
 //! client), with the memory they may use and the time they may wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -107,6 +107,8 @@ pub struct NoRoom;
 #[derive(Debug)]
 pub struct Accumulator {
     queues: Vec<Queue>,
+    /// The queues in which something waits.
+    filled: BTreeSet<usize>,
     /// For each topic, the queue of each partition.
     slots: Vec<Vec<usize>>,
     batch_size: usize,
@@ -125,6 +127,7 @@ impl Accumulator {
     pub fn new(config: &ProducerConfig) -> Self {
         Self {
             queues: Vec::new(),
+            filled: BTreeSet::new(),
             slots: vec![Vec::new(); config.workload.topics.len()],
             batch_size: config.batch_size,
             linger: config.linger,
@@ -152,9 +155,9 @@ impl Accumulator {
         self.slots[topic][partition]
     }
 
-    /// The queues; a slot is a place in this list.
-    pub fn queues(&self) -> &[Queue] {
-        &self.queues
+    /// The slots of the queues in which something waits, in order.
+    pub fn filled(&self) -> impl Iterator<Item = usize> {
+        self.filled.iter().copied()
     }
 
     /// The queue at `slot`.
@@ -197,6 +200,7 @@ impl Accumulator {
                 content: Content::Filling(BatchBuilder::new(clock.wall_ms)),
                 memory,
             });
+            self.filled.insert(slot);
             self.queued += 1;
         }
         let batch = self.queues[slot].batches.back_mut().expect("there is one now");
@@ -263,6 +267,9 @@ impl Accumulator {
         let queue = &mut self.queues[slot];
         let mut batch = queue.batches.pop_front().expect("a batch is ready");
         queue.muted = mute;
+        if queue.batches.is_empty() {
+            self.filled.remove(&slot);
+        }
         self.queued -= 1;
         let bytes = batch.close();
         (batch, bytes)
@@ -285,6 +292,7 @@ impl Accumulator {
             Some(Mutant::RetryBehindOthers) => batches.push_back(batch),
             _ => batches.push_front(batch),
         }
+        self.filled.insert(slot);
         self.queued += 1;
     }
 
@@ -326,6 +334,9 @@ impl Accumulator {
                 let batch = self.queues[slot].batches.pop_front().expect("it was looked at");
                 self.queued -= 1;
                 expired.push((slot, batch));
+            }
+            if self.queues[slot].batches.is_empty() {
+                self.filled.remove(&slot);
             }
         }
         self.next_expiry = next;

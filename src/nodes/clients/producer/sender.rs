@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, RequestKind};
 use tracing::debug;
 
@@ -117,8 +118,9 @@ impl Sender<'_> {
         }
         let mut next = None;
         let mut nodes: Vec<NodeId> = Vec::new();
-        for (slot, queue) in self.accumulator.queues().iter().enumerate() {
-            // Nothing waits there, or a request for it is in flight.
+        for slot in self.accumulator.filled() {
+            let queue = self.accumulator.queue(slot);
+            // A request for it is in flight.
             let Some(at) = self.accumulator.ready_at(slot, self.config, flush) else { continue };
             if at > clock.now {
                 next = earlier(next, Some(at));
@@ -157,7 +159,7 @@ impl Sender<'_> {
         let mut batches: Sent = Vec::new();
         let mut bytes_left = self.config.max_request_size;
         let mute = self.keeps_order() && self.config.acks != Acks::None;
-        for slot in 0..self.accumulator.queues().len() {
+        for slot in self.accumulator.filled().collect::<Vec<_>>() {
             let queue = self.accumulator.queue(slot);
             let (topic, index) = (queue.topic, queue.at.partition);
             let ready = self.accumulator.ready_at(slot, self.config, flush);
@@ -235,15 +237,23 @@ impl Sender<'_> {
         effects: &mut Effects,
     ) {
         let batches = self.in_flight.sent.remove(&tag).expect("each request is answered once");
+        let answers = response.responses.iter().flat_map(|topic| {
+            topic.partition_responses.iter().map(|answer| (topic.name.as_str(), answer))
+        });
+        let answers: Vec<(&str, &PartitionProduceResponse)> = answers.collect();
+        let mut next = 0;
         for (slot, batch) in batches {
-            let queue = self.accumulator.queue(slot);
-            let topic = &*queue.at.topic;
-            let answer = response
-                .responses
-                .iter()
-                .filter(|answer| answer.name.as_str() == topic)
-                .flat_map(|answer| &answer.partition_responses)
-                .find(|answer| answer.index == queue.at.partition);
+            let at = &self.accumulator.queue(slot).at;
+            let same = |(topic, answer): &(&str, &PartitionProduceResponse)| {
+                answer.index == at.partition && *topic == &*at.topic
+            };
+            // Nearly always they come in the order in which they were asked for.
+            let n = match answers.get(next) {
+                Some(answer) if same(answer) => Some(next),
+                _ => answers.iter().position(same),
+            };
+            next = n.map_or(next, |n| n + 1);
+            let answer = n.map(|n| answers[n].1);
             let (error, offset) =
                 answer.map_or((UNANSWERED, -1), |answer| (answer.error_code, answer.base_offset));
             self.settle(clock, slot, batch, error, offset, effects);
