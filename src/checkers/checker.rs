@@ -4,35 +4,42 @@ use std::fmt;
 
 use super::{Judged, Property, Verdict};
 use crate::history::{
-    BrokerObservation, ClientObservation, Life, SessionObservation, ZooKeeperObservation,
+    BrokerObservation, ClientObservation, SessionObservation, ZooKeeperObservation,
 };
-use crate::model::ledger::FinalRecord;
-use crate::model::{Fired, Model, Permission, Terms};
+use crate::model::{Model, Permission, Terms};
 use crate::vocab::{NodeId, Time};
 
-/// Judges one property. Every method but [`Checker::judge`] is called once per event, after the [`Model`]
-/// have it; what a checker does not need to hear of, it leaves out.
+/// A kind of observations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Of producers and consumers.
+    Client,
+    /// Of brokers.
+    Broker,
+    /// Of ZooKeeper servers.
+    ZooKeeper,
+    /// Of clients of ZooKeeper, about their sessions.
+    Session,
+}
+
+/// Judges one property. Every method but [`Checker::judge`] is called once per event, after the [`Model`] has it.
 pub trait Checker: fmt::Debug {
-    /// A producer or consumer told something.
+    /// The kinds of events that it reads; of others it gets none.
+    fn reads(&self) -> &'static [Kind] {
+        &[]
+    }
+
+    /// Looks at what a producer or consumer did.
     fn client(&mut self, _: &Model, _: Time, _: NodeId, _: &ClientObservation) {}
 
-    /// A broker told something.
+    /// Looks at what a broker did.
     fn broker(&mut self, _: &Model, _: Time, _: NodeId, _: &BrokerObservation) {}
 
-    /// A ZooKeeper server told something.
+    /// Looks at what a ZooKeeper server did.
     fn zookeeper(&mut self, _: &Model, _: Time, _: NodeId, _: &ZooKeeperObservation) {}
 
-    /// A node told something of its session at ZooKeeper.
+    /// Looks at what a client of ZooKeeper saw of its session.
     fn session(&mut self, _: &Model, _: Time, _: NodeId, _: &SessionObservation) {}
-
-    /// A process began, ended or stopped running.
-    fn life(&mut self, _: &Model, _: Time, _: NodeId, _: Life) {}
-
-    /// A fault was injected or undone.
-    fn fault(&mut self, _: &Model, _: &Fired) {}
-
-    /// The run is over, and this is a judged producer's record in a final log; whether it is the first copy.
-    fn final_record(&mut self, _: &Model, _: &FinalRecord<'_>, _first: bool) {}
 
     /// The verdict on a run that ended at `end`.
     fn judge(&self, model: &Model, end: Time) -> Judged;
@@ -51,7 +58,7 @@ impl Property {
 
     /// A verdict on this property, with whether a violation is permitted.
     pub fn given(&'static self, (permission, verdict): (Permission, Verdict)) -> Judged {
-        Judged { property: self, permission, verdict }
+        Judged { property: self, permission, verdict, nothing_to_judge: None }
     }
 }
 

@@ -5,14 +5,15 @@
 
 use serde::Serialize;
 
-use crate::checkers::Status;
+use crate::checkers::{Status, Subject};
+use crate::model::Model;
 use crate::model::happened::Seen;
 use crate::vocab::Happening;
 
 /// What a scenario expects of something that can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Expected {
+pub enum Occurrence {
     /// It happens; a run without it is inconclusive.
     Happens,
     /// It does not; a run with it fails.
@@ -20,23 +21,43 @@ pub enum Expected {
 }
 
 /// Something that a scenario expected, and what came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expectation {
     /// What it is about.
     pub happening: Happening,
     /// What was expected of it.
-    pub expected: Expected,
+    pub expected: Occurrence,
     /// Whether and when it happened.
     pub seen: Option<Seen>,
+    /// Why its absence shows nothing, if so: in a clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing_to_judge: Option<String>,
 }
 
 impl Expectation {
+    /// What came of an expectation in a run that ended with this model; `seen` says what happened.
+    pub fn judge(
+        model: &Model,
+        happening: Happening,
+        expected: Occurrence,
+        seen: Option<Seen>,
+    ) -> Self {
+        let is_absent = expected == Occurrence::NeverHappens && seen.is_none();
+        let nothing_to_judge = is_absent
+            .then(|| Subject::of(happening).missing(model).or_else(|| model.idle_fault()))
+            .flatten();
+        Self { happening, expected, seen, nothing_to_judge }
+    }
+
     /// What this expectation alone makes of the run.
     pub fn status(&self) -> Status {
         match (self.expected, self.seen) {
-            (Expected::Happens, Some(_)) | (Expected::NeverHappens, None) => Status::Held,
-            (Expected::Happens, None) => Status::Inconclusive,
-            (Expected::NeverHappens, Some(_)) => Status::Violated,
+            (Occurrence::NeverHappens, None) if self.nothing_to_judge.is_some() => {
+                Status::Inconclusive
+            }
+            (Occurrence::Happens, Some(_)) | (Occurrence::NeverHappens, None) => Status::Held,
+            (Occurrence::Happens, None) => Status::Inconclusive,
+            (Occurrence::NeverHappens, Some(_)) => Status::Violated,
         }
     }
 }

@@ -81,7 +81,10 @@ fn unmet(expectation: &Expectation) -> Finding<'_> {
             };
             (format!("never {name}"), sentence)
         }
-        None => (format!("missing {name}"), "it was expected and did not happen".to_owned()),
+        None => match &expectation.nothing_to_judge {
+            Some(why) => (format!("never {name}"), format!("it did not happen, but {why}")),
+            None => (format!("missing {name}"), "it was expected and did not happen".to_owned()),
+        },
     };
     Finding { status: expectation.status(), name: name.into(), sentence, evidence: None }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::checkers::checker::Checker;
 use crate::checkers::clients::acknowledged_is_in_the_final_log;
 use crate::checkers::judgement::{ConsumerSummary, ProducerSummary};
-use crate::checkers::{CHECKERS, Expectation, Expected, Judgement};
+use crate::checkers::{CHECKERS, Expectation, Judged, Judgement, Kind, Occurrence, Verdict};
 use crate::history::{Fact, Life, Observation};
 use crate::model::happened::Seen;
 use crate::model::{Fired, Model, Reader};
@@ -15,11 +15,33 @@ use crate::vocab::{Happening, NodeId, Time};
 #[derive(Debug)]
 pub struct Judge {
     checkers: Vec<Box<dyn Checker>>,
+    /// The places of the checkers that read events of a kind.
+    readers: Readers,
+}
+
+#[derive(Debug)]
+struct Readers {
+    client: Vec<usize>,
+    broker: Vec<usize>,
+    zookeeper: Vec<usize>,
+    session: Vec<usize>,
 }
 
 impl Default for Judge {
     fn default() -> Self {
-        Self { checkers: CHECKERS.iter().map(|(_, checker)| checker()).collect() }
+        let checkers: Vec<_> = CHECKERS.iter().map(|(_, checker)| checker()).collect();
+        let of = |kind| {
+            let readers = checkers.iter().enumerate();
+            let readers = readers.filter(move |(_, checker)| checker.reads().contains(&kind));
+            readers.map(|(place, _)| place).collect()
+        };
+        let readers = Readers {
+            client: of(Kind::Client),
+            broker: of(Kind::Broker),
+            zookeeper: of(Kind::ZooKeeper),
+            session: of(Kind::Session),
+        };
+        Self { checkers, readers }
     }
 }
 
@@ -29,17 +51,17 @@ impl Judge {
         let producers = producers(&model, end);
         let happened = happened(&model, &producers, end);
         let expectation = |expected| {
-            let seen = |happening: &Happening| happened.get(happening).copied();
-            move |&happening: &Happening| Expectation {
-                happening,
-                expected,
-                seen: seen(&happening),
+            let (model, happened) = (&model, &happened);
+            move |&happening: &Happening| {
+                let seen = happened.get(&happening).copied();
+                Expectation::judge(model, happening, expected, seen)
             }
         };
-        let happens = model.terms.expected.iter().map(expectation(Expected::Happens));
-        let never = model.terms.never.iter().map(expectation(Expected::NeverHappens));
+        let happens = model.terms.expected.iter().map(expectation(Occurrence::Happens));
+        let never = model.terms.never.iter().map(expectation(Occurrence::NeverHappens));
         let expectations = happens.chain(never).collect();
-        let verdicts = self.checkers.iter().map(|checker| checker.judge(&model, end)).collect();
+        let verdicts = self.checkers.iter().map(|checker| checker.judge(&model, end));
+        let verdicts = verdicts.map(|judged| looked_at(judged, &model)).collect();
         Judgement {
             verdicts,
             consumers: consumers(&model),
@@ -50,6 +72,18 @@ impl Judge {
             faults: model.faults,
             timeline: model.timeline,
         }
+    }
+}
+
+/// A verdict, with whether the property had anything to look at: where it should have had, it cannot be judged.
+fn looked_at(judged: Judged, model: &Model) -> Judged {
+    if judged.verdict != Verdict::Holds {
+        return judged;
+    }
+    let subject = judged.property.looks_at;
+    match subject.due_but_missing(model) {
+        Some(why) => Judged { verdict: Verdict::Inconclusive(why), ..judged },
+        None => Judged { nothing_to_judge: subject.missing(model), ..judged },
     }
 }
 
@@ -76,6 +110,7 @@ fn producers(model: &Model, end: Time) -> Vec<ProducerSummary> {
         failed: account.failed,
         unknown: account.unknown,
         unended: account.unended().len(),
+        errors: account.errors.clone(),
         lost: has_log.then(|| acknowledged_is_in_the_final_log::lost(account)),
         lost_unconfirmed: has_log
             .then(|| acknowledged_is_in_the_final_log::lost_unconfirmed(account)),
@@ -100,38 +135,36 @@ fn consumers(model: &Model) -> Vec<ConsumerSummary> {
 
 impl Reader for Judge {
     fn observed(&mut self, model: &Model, time: Time, node: NodeId, observation: &Observation) {
-        let checkers = self.checkers.iter_mut();
+        let Self { checkers, readers } = self;
         match observation {
             Observation::Client(client) => {
-                checkers.for_each(|checker| checker.client(model, time, node, client));
+                readers
+                    .client
+                    .iter()
+                    .for_each(|at| checkers[*at].client(model, time, node, client));
             }
             Observation::Broker(broker) => {
-                checkers.for_each(|checker| checker.broker(model, time, node, broker));
+                readers
+                    .broker
+                    .iter()
+                    .for_each(|at| checkers[*at].broker(model, time, node, broker));
             }
             Observation::ZooKeeper(server) => {
-                checkers.for_each(|checker| checker.zookeeper(model, time, node, server));
+                let readers = readers.zookeeper.iter();
+                readers.for_each(|at| checkers[*at].zookeeper(model, time, node, server));
             }
             Observation::Session(session) => {
-                checkers.for_each(|checker| checker.session(model, time, node, session));
+                let readers = readers.session.iter();
+                readers.for_each(|at| checkers[*at].session(model, time, node, session));
             }
         }
     }
 
-    fn fault(&mut self, model: &Model, fired: &Fired, _: &[NodeId]) {
-        self.checkers.iter_mut().for_each(|checker| checker.fault(model, fired));
-    }
+    fn fault(&mut self, _: &Model, _: &Fired, _: &[NodeId]) {}
 
-    fn life(&mut self, model: &Model, time: Time, node: NodeId, life: Life) {
-        self.checkers.iter_mut().for_each(|checker| checker.life(model, time, node, life));
-    }
+    fn life(&mut self, _: &Model, _: Time, _: NodeId, _: Life) {}
 
-    fn fact(&mut self, model: &Model, _: Time, fact: &Fact) {
-        if let Some(record) = model.final_record_of(fact) {
-            let first = model.ledger.was_first_copy();
-            let checkers = self.checkers.iter_mut();
-            checkers.for_each(|checker| checker.final_record(model, &record, first));
-        }
-    }
+    fn fact(&mut self, _: &Model, _: Time, _: &Fact) {}
 }
 
 #[cfg(test)]

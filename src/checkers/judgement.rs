@@ -38,6 +38,9 @@ pub struct Judged {
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// Why it holds without having looked at anything, if so: in a clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing_to_judge: Option<String>,
 }
 
 fn as_name<S: Serializer>(property: &&'static Property, serializer: S) -> Result<S::Ok, S::Error> {
@@ -75,6 +78,9 @@ pub struct ProducerSummary {
     pub unknown: u64,
     /// Records whose operation has not ended.
     pub unended: u64,
+    /// How often each error ended an operation, by Kafka's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<Arc<str>, u64>,
     /// Acknowledged records that the final log lacks; `None` when there is no final log.
     pub lost: Option<u64>,
     /// Unconfirmed records that the final log lacks; `None` when there is no final log.
@@ -193,7 +199,7 @@ mod tests {
     fn judged(property: &'static Property, violated: bool) -> Judged {
         let evidence = Evidence::Unended { client: "p0".into(), op: 1, count: 1 };
         let verdict = Verdict::from_evidence(violated.then_some(evidence));
-        Judged { property, permission: Permission::Forbidden, verdict }
+        property.given((Permission::Forbidden, verdict))
     }
 
     #[test]

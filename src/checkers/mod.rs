@@ -29,21 +29,23 @@ pub mod liveness;
 mod property;
 pub mod replication;
 mod rule;
+mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod zookeeper;
 
 use case::offsets;
 pub use case::{Case, Cases, FirstCase};
-use checker::{Checker, NewChecker};
+use checker::{Checker, Kind, NewChecker};
 pub use evidence::{Acknowledged, Evidence, Gone};
-pub use expectation::{Expectation, Expected};
+pub use expectation::{Expectation, Occurrence};
 pub use finding::Finding;
 pub use judge::Judge;
 pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
 pub use property::{Class, Property, Verdict};
 use rule::by;
 pub use rule::{Event, Rule};
+pub use subject::Subject;
 
 /// Every property, in the order in which they are judged and shown, with its checker.
 const CHECKERS: &[(&Property, NewChecker)] = &[

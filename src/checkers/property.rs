@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::checkers::Evidence;
+use crate::checkers::{Evidence, Subject};
 
 /// Which kind of promise a property is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +25,8 @@ pub struct Property {
     pub source: &'static str,
     /// What is deliberately not checked.
     pub leaves_out: &'static str,
+    /// What it looks at.
+    pub looks_at: Subject,
     /// Safety or liveness.
     pub class: Class,
 }
@@ -34,9 +36,10 @@ pub struct Property {
 /// Where nothing of the kind happened, a property *holds*, as long as nothing of it was required: without readers,
 /// none reads out of order. Where something was required and did not happen, the property that requires it is
 /// violated (a reader that never read is behind). A property is *inconclusive* when something happened that cannot
-/// be judged: the log to compare with was not read, or the partition has no leader whose log would count. One
-/// inconclusive property makes the run inconclusive, so what merely did not happen must not: a scenario requires it
-/// with `[expect]`.
+/// be judged: the log to compare with was not read, or the partition has no leader whose log would count; or when the
+/// run was made to have something that it looks at, and had none ([`Subject::due_but_missing`]). One inconclusive
+/// property makes the run inconclusive, so what merely did not happen must not: the report says so, and a scenario
+/// requires it with `[expect]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", content = "evidence", rename_all = "kebab-case")]
 pub enum Verdict {

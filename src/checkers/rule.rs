@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::checkers::{Case, Cases, Checker, Judged, NewChecker, Property, Verdict};
+use crate::checkers::{Case, Cases, Checker, Judged, Kind, NewChecker, Property, Verdict};
 use crate::history::{
     BrokerObservation, ClientObservation, SessionObservation, ZooKeeperObservation,
 };
@@ -56,6 +56,8 @@ impl Event<'_> {
 pub trait Rule: fmt::Debug + 'static {
     /// The property.
     const PROPERTY: &'static Property;
+    /// The kinds of events that it reads: those whose method it has.
+    const READS: &'static [Kind] = &[];
 
     /// Looks at what a producer or consumer did.
     fn client(_: &Event<'_>, _: &ClientObservation, _found: &mut Cases) {}
@@ -88,6 +90,10 @@ pub(super) const fn by<R: Rule>() -> (&'static Property, NewChecker) {
 }
 
 impl<R: Rule> Checker for RuleChecker<R> {
+    fn reads(&self) -> &'static [Kind] {
+        R::READS
+    }
+
     fn client(&mut self, model: &Model, time: Time, node: NodeId, did: &ClientObservation) {
         R::client(&Event { model, time, node }, did, &mut self.found);
     }

@@ -131,7 +131,7 @@ impl Story {
         self
     }
 
-    /// A node told something.
+    /// A node observed something.
     pub fn told_by_node(&mut self, node: NodeId, observation: Observation) -> &mut Self {
         self.observed(node, observation)
     }
@@ -141,7 +141,7 @@ impl Story {
         self
     }
 
-    /// A broker tells something.
+    /// A broker observes something.
     pub fn broker(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
         let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;
         self.observed(node, Observation::Broker(observation))
@@ -188,17 +188,17 @@ impl Story {
         self.completed(Self::P0, record, Outcome::Failed { error })
     }
 
-    /// z1 told something.
+    /// z1 observed something.
     pub fn server(&mut self, observation: ZooKeeperObservation) -> &mut Self {
         self.observed(Self::Z1, Observation::ZooKeeper(observation))
     }
 
-    /// A node told something of its session at ZooKeeper.
+    /// A client of ZooKeeper observed something of its session.
     pub fn session(&mut self, node: NodeId, observation: SessionObservation) -> &mut Self {
         self.observed(node, Observation::Session(observation))
     }
 
-    /// A node told something.
+    /// A node observed something.
     pub fn told_at(&mut self, node: NodeId, observation: Observation) -> &mut Self {
         self.observed(node, observation)
     }
@@ -300,7 +300,7 @@ impl Story {
         let zxid = Zxid(self.stored.0);
         let (path, data) = (path.into(), data.into());
         let stored = ZooKeeperObservation::Stored { zxid, path, version, data };
-        // No server of ZooKeeper is of the roster; who told it does not matter.
+        // No server of ZooKeeper is in the roster; which one reports it does not matter.
         self.observed(Self::C0, Observation::ZooKeeper(stored))
     }
 
@@ -376,7 +376,7 @@ impl Story {
         self.broker(1, found)
     }
 
-    /// A broker told something.
+    /// A broker observed something.
     pub fn told_by(&mut self, broker: i32, observation: BrokerObservation) -> &mut Self {
         self.broker(broker, observation)
     }

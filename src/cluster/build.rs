@@ -16,6 +16,10 @@ use crate::scenario::Plan;
 use crate::substrate::World;
 use crate::vocab::Stream;
 
+/// Record numbers of each life of a producer: no number is used twice, so a record is one operation. More than a
+/// simulated life can send.
+const RECORDS_PER_LIFE: u64 = 1_000_000_000;
+
 impl<'p, R: Reader> Cluster<'p, R> {
     /// The cluster of `plan`, with nothing started, and with a way in from outside when there are `doors`.
     pub fn new(
@@ -48,7 +52,11 @@ impl<'p, R: Reader> Cluster<'p, R> {
             let config = config::producer(plan, producer, &names);
             let roster = names.roster.clone();
             let mut streams = Lives::new(plan, "workload", &producer.name);
-            let boot = move || Producer::new(config.clone(), roster.clone(), streams.next());
+            let boot = move || {
+                let mut config = config.clone();
+                config.workload.first_record += u64::from(streams.lives) * RECORDS_PER_LIFE;
+                Producer::new(config, roster.clone(), streams.next())
+            };
             add(&mut world, &producer.name, boot, |role| Role::Producer(Box::new(role)));
         }
         for consumer in &plan.consumers {

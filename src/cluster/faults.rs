@@ -24,11 +24,54 @@ impl<R: Reader> Cluster<'_, R> {
         let text = describe(fault, &resolved);
         let now = self.world.now();
         self.world.observer_mut().fault(now, &text, &nodes);
+        let idle = self.finds_nothing(fault, &nodes);
         let changed = self.inject(&fault.action, &nodes);
+        let same =
+            |other: &Fault| (&other.action, &other.targets) == (&fault.action, &fault.targets);
+        let number = self.plan.faults.iter().position(same).unwrap_or(index);
+        self.world.observer_mut().effect(number, idle.as_deref());
         self.outstanding.extend(&changed);
         if let (Some(after), Some(undo)) = (fault.undo_after, fault.action.kind().undone.by()) {
             self.timeline.add(now + after, Due::Undo(Done { undo, nodes, changed }));
         }
+    }
+
+    /// Why a fault is to have no effect on `nodes` at this moment, if so: in a clause.
+    fn finds_nothing(&self, fault: &Fault, nodes: &[NodeId]) -> Option<String> {
+        let no_node = |targets: &[Target]| {
+            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            (self.resolve_all(targets).is_empty() && !targets.is_empty())
+                .then(|| format!("no node was {}", names.join(" or ")))
+        };
+        let world = &self.world;
+        let all = |is: &dyn Fn(NodeId) -> bool, what: &str| {
+            nodes.iter().all(|&node| is(node)).then(|| format!("{} {what}", self.list(nodes)))
+        };
+        let missing = no_node(&fault.targets).or_else(|| no_node(&fault.action.others()));
+        missing.or_else(|| match &fault.action {
+            Action::Crash(_) | Action::CleanShutdown(_) => {
+                all(&|node| !world.is_running(node), "did not run")
+            }
+            Action::Pause(_) => {
+                all(&|node| !world.is_running(node) || world.is_paused(node), "did not run")
+            }
+            Action::PowerLoss(_) => all(&|node| !world.has_power(node), "had no power"),
+            Action::Restart(_) => all(&|node| world.is_running(node), "ran already"),
+            Action::ConnectionReset(ConnectionReset { to }) => {
+                let others = self.others(nodes, to.as_deref());
+                all(
+                    &|node| !others.iter().any(|&it| world.are_connected(node, it)),
+                    "had no connection",
+                )
+            }
+            Action::NetworkPartition(NetworkPartition { from, .. }) => {
+                let others = self.others(nodes, from.as_deref());
+                others.is_empty().then(|| "there was no other node".to_owned())
+            }
+            Action::OneWayCut(_) | Action::Slow(_) | Action::SlowDisk(_) | Action::ClockStep(_) => {
+                None
+            }
+        })
     }
 
     /// Does what the fault says to `nodes`; returns what it changed in the world and does not end by itself.

@@ -35,6 +35,10 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
         consumers: plan.consumers.iter().zip(&names.consumers).map(consumer).collect(),
         admin: Some(names.admin),
         commands: names.commands.clone(),
+        local_sessions: plan
+            .zookeepers
+            .iter()
+            .any(|server| server.properties.bool("localSessionsEnabled")),
         acknowledged_loss: if plan.expect.acknowledged_loss_permitted {
             Permission::Permitted
         } else {

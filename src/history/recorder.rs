@@ -18,6 +18,9 @@ pub trait Subscriber {
     fn observed(&mut self, time: Time, node: NodeId, observation: &Observation);
     /// A fault was injected.
     fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]);
+    /// Whether the fault that was injected last had an effect: `none` says why not. `fault` is the same number for
+    /// all faults of a plan that do the same to the same targets.
+    fn effect(&mut self, _fault: usize, _none: Option<&str>) {}
     /// A fault was undone: healed, resumed, restarted.
     fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]);
     /// A process began, ended or stopped running.
@@ -45,6 +48,10 @@ impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
         self.0.fault(time, text, targets);
         self.1.fault(time, text, targets);
     }
+    fn effect(&mut self, fault: usize, none: Option<&str>) {
+        self.0.effect(fault, none);
+        self.1.effect(fault, none);
+    }
     fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
         self.0.undone(time, text, targets);
         self.1.undone(time, text, targets);
@@ -69,6 +76,11 @@ impl Subscriber for Option<Box<dyn Subscriber>> {
     fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
         if let Some(subscriber) = self {
             subscriber.fault(time, text, targets);
+        }
+    }
+    fn effect(&mut self, fault: usize, none: Option<&str>) {
+        if let Some(subscriber) = self {
+            subscriber.effect(fault, none);
         }
     }
     fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
@@ -132,6 +144,12 @@ impl<S: Subscriber> Recorder<S> {
     pub fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
         self.record(time, None, EventKind::Fault { text, targets });
         self.subscriber.fault(time, text, targets);
+    }
+
+    /// Whether the last fault had an effect, see [`Subscriber::effect`]. It follows from what was recorded before,
+    /// so it is no event of its own.
+    pub fn effect(&mut self, fault: usize, none: Option<&str>) {
+        self.subscriber.effect(fault, none);
     }
 
     /// A fault was undone: `restart b2`.

@@ -23,7 +23,7 @@ pub type Place = usize;
 #[derive(Clone, Debug, Default)]
 struct Records {
     /// Seen at an offset.
-    told: IntervalSet,
+    seen: IntervalSet,
     /// Polled by any consumer.
     polled: IntervalSet,
 }
@@ -84,7 +84,7 @@ pub struct Sighting {
     /// What is there; `None` for a record of no producer in the terms.
     pub value: Option<Value>,
     /// Whether it is news.
-    pub told: Novelty,
+    pub novelty: Novelty,
     /// Whether the value was seen at another offset before.
     pub elsewhere: bool,
     /// Who says so.
@@ -200,7 +200,7 @@ impl ClientObservations {
         self.find(topic, value).find(|found| *found != here)
     }
 
-    /// Folds in what a client told.
+    /// Folds in what a client observed.
     pub fn observe(&mut self, ledger: &Ledger, node: NodeId, observation: &ClientObservation) {
         self.latest = None;
         match observation {
@@ -208,7 +208,7 @@ impl ClientObservations {
                 let Some(producer) = ledger.at_node(node).filter(|_| *offset >= 0) else { return };
                 let value = Value { producer, record: *op };
                 let place = self.place(at);
-                let sighting = self.told(place, *offset, Some(value), By::Acknowledgement);
+                let sighting = self.sighted(place, *offset, Some(value), By::Acknowledgement);
                 self.latest = Some(sighting);
             }
             ClientObservation::Completed { op, outcome: Outcome::Failed { .. } } => {
@@ -259,26 +259,26 @@ impl ClientObservations {
         if let Some(value) = value {
             self.records[partition.topic][value.producer].polled.insert(value.record);
         }
-        self.told(place, offset, value, By::Poll(before))
+        self.sighted(place, offset, value, By::Poll(before))
     }
 
-    fn told(&mut self, place: Place, offset: Offset, value: Option<Value>, by: By) -> Sighting {
-        let (mut told, mut elsewhere) = (Novelty::Again, false);
+    fn sighted(&mut self, place: Place, offset: Offset, value: Option<Value>, by: By) -> Sighting {
+        let (mut novelty, mut elsewhere) = (Novelty::Again, false);
         if let Some(value) = value {
             let partition = &mut self.partitions[place];
-            told = partition.map.tell(offset, value);
-            if matches!(told, Novelty::First | Novelty::Otherwise(_)) {
+            novelty = partition.map.see(offset, value);
+            if matches!(novelty, Novelty::First | Novelty::Otherwise(_)) {
                 let records = &mut self.records[partition.topic][value.producer];
-                let fresh = records.told.insert(value.record);
-                elsewhere = !fresh && told == Novelty::First;
+                let fresh = records.seen.insert(value.record);
+                elsewhere = !fresh && novelty == Novelty::First;
             }
-            if matches!(told, Novelty::Otherwise(_))
+            if matches!(novelty, Novelty::Otherwise(_))
                 && self.contradictions.len() < CONTRADICTIONS_MAX
             {
                 self.contradictions.push((place, offset, value));
             }
         }
-        Sighting { place, offset, value, told, elsewhere, by }
+        Sighting { place, offset, value, novelty, elsewhere, by }
     }
 
     fn place(&mut self, at: &TopicPartition) -> Place {
@@ -340,6 +340,15 @@ impl ClientObservations {
         (below, above)
     }
 
+    /// Whether every offset of a topic that is forgotten is below the highest polled one of its partition.
+    fn polled_past_forgotten(&self, topic: usize) -> bool {
+        let mut partitions = self.partitions.iter().filter(|partition| partition.topic == topic);
+        self.contradictions.len() < CONTRADICTIONS_MAX
+            && partitions.all(|PartitionRecords { map, highest, .. }| {
+                map.floor() == 0 || highest.is_some_and(|(highest, _)| highest >= map.floor() - 1)
+            })
+    }
+
     fn locate(
         &self,
         topic: usize,
@@ -370,7 +379,11 @@ impl ClientObservations {
                 found(place, offset, value);
             }
         }
-        // What was let go is what is lowest.
+        // The lowest offsets are forgotten, so the rest is below the highest polled one where all of those are.
+        // Elsewhere it is not known, and counts as neither.
+        if !self.polled_past_forgotten(topic) {
+            return;
+        }
         for record in missing.difference(&located).runs().flatten() {
             below.add(Missing { value: Value { producer, record }, at: None });
         }
@@ -418,10 +431,10 @@ mod tests {
     #[test]
     fn sightings_of_a_long_run_take_no_more_room_than_those_of_a_short_one() {
         let mut model = model();
-        let mut tell = |node, observation| fold(&mut model, node, observation);
+        let mut observe = |node, observation| fold(&mut model, node, observation);
         for record in 0..10_000_u64 {
             let offset = record as Offset;
-            tell(
+            observe(
                 P0,
                 ClientObservation::Invoked {
                     op: record,
@@ -429,17 +442,17 @@ mod tests {
                 },
             );
             let outcome = Outcome::Produced { at: orders(), offset };
-            tell(P0, ClientObservation::Completed { op: record, outcome });
+            observe(P0, ClientObservation::Completed { op: record, outcome });
             let (at, producer) = (orders(), "p0".into());
             let leader_epoch = 0;
-            tell(C0, ClientObservation::Consumed { at, offset, leader_epoch, producer, record });
+            observe(C0, ClientObservation::Consumed { at, offset, leader_epoch, producer, record });
         }
         let client_observations = &model.client_observations;
         assert_eq!(client_observations.partitions[0].map.runs().len(), 1);
         assert_eq!(client_observations.records[0][0].polled.runs().count(), 1);
         assert_eq!(client_observations.highest(0), Some((9_999, C0)));
         assert_eq!(
-            client_observations.latest().map(|sighting| sighting.told),
+            client_observations.latest().map(|sighting| sighting.novelty),
             Some(Novelty::Again)
         );
         let (below, above) = client_observations.missing(&model.terms, &model.ledger);

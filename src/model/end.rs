@@ -24,6 +24,7 @@ impl End {
             }
             Fact::Unconverged { why } => self.unconverged = Some(why.clone()),
             // A position is in the history already.
+            // Positions are judged by what consumers read, poll by poll; this one is for a person who reads a trace.
             Fact::FinalPosition { .. } | Fact::FinalLog { .. } | Fact::FinalRecord { .. } => {}
         }
     }

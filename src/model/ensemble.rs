@@ -31,6 +31,11 @@ impl Ensemble {
         self.epochs.get(&server).copied() == self.newest.map(|(epoch, _)| epoch)
     }
 
+    /// Whether there is only one server.
+    pub fn is_one(&self) -> bool {
+        self.servers.len() == 1
+    }
+
     /// Whether a majority of the servers runs.
     pub fn has_quorum(&self, lives: &Lives) -> bool {
         let running = self.servers.iter().filter(|node| lives.runs(**node)).count();

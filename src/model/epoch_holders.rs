@@ -18,18 +18,28 @@ pub struct Holder {
     pub since: Time,
 }
 
-type Holders<E> = BTreeMap<E, Holder>;
+/// The first holders of the last epochs. Nothing is known of older ones.
+#[derive(Clone, Debug, Default)]
+struct Holders<E> {
+    known: BTreeMap<E, Holder>,
+    forgotten: Option<E>,
+}
 
-/// Adds a holder; the one that held the epoch before, if any.
-fn hold<E: Ord + Copy>(holders: &mut Holders<E>, epoch: E, holder: Holder) -> Option<Holder> {
-    let earlier = holders.get(&epoch).copied();
-    if earlier.is_none() {
-        if holders.len() == EPOCHS_MAX {
-            holders.pop_first();
+impl<E: Ord + Copy> Holders<E> {
+    /// Adds a holder; the one that held the epoch before, if any and if it is known.
+    fn hold(&mut self, epoch: E, holder: Holder) -> Option<Holder> {
+        if self.forgotten.is_some_and(|forgotten| epoch <= forgotten) {
+            return None;
         }
-        holders.insert(epoch, holder);
+        let earlier = self.known.get(&epoch).copied();
+        if earlier.is_none() {
+            self.known.insert(epoch, holder);
+            if self.known.len() > EPOCHS_MAX {
+                self.forgotten = self.known.pop_first().map(|(oldest, _)| oldest);
+            }
+        }
+        earlier
     }
-    earlier
 }
 
 /// The holders of all epochs, and the epochs that ZooKeeper stores.
@@ -52,9 +62,24 @@ impl EpochHolders {
         self.earlier
     }
 
+    /// Whether a partition ever had a leader.
+    pub fn has_leaders(&self) -> bool {
+        !self.leaders.is_empty()
+    }
+
+    /// Whether there ever was a controller.
+    pub fn has_controllers(&self) -> bool {
+        !self.controllers.known.is_empty()
+    }
+
+    /// Whether a ZooKeeper server ever led others.
+    pub fn has_ensemble(&self) -> bool {
+        !self.ensemble.known.is_empty()
+    }
+
     /// The controller of an epoch.
     pub fn controller(&self, epoch: ControllerEpoch) -> Option<Holder> {
-        self.controllers.get(&epoch).copied()
+        self.controllers.known.get(&epoch).copied()
     }
 
     /// The newest controller epoch in ZooKeeper, and since when.
@@ -73,11 +98,9 @@ impl EpochHolders {
         self.earlier = match did {
             BrokerObservation::BecameLeader { at, leader_epoch, .. } => {
                 let leaders = self.leaders.entry(at.clone()).or_default();
-                hold(leaders, *leader_epoch, holder)
+                leaders.hold(*leader_epoch, holder)
             }
-            BrokerObservation::ControllerElected { epoch } => {
-                hold(&mut self.controllers, *epoch, holder)
-            }
+            BrokerObservation::ControllerElected { epoch } => self.controllers.hold(*epoch, holder),
             _ => None,
         };
     }
@@ -87,7 +110,7 @@ impl EpochHolders {
         self.earlier = None;
         match did {
             ZooKeeperObservation::Leading { epoch, .. } => {
-                self.earlier = hold(&mut self.ensemble, *epoch, Holder { node, since });
+                self.earlier = self.ensemble.hold(*epoch, Holder { node, since });
             }
             ZooKeeperObservation::EpochsWritten { accepted, current } => {
                 let before = self.written.insert(node, (*accepted, *current));
@@ -113,12 +136,14 @@ mod tests {
     fn the_first_holder_is_kept_and_memory_is_bounded() {
         let mut holders = Holders::default();
         let holder = |node: u16| Holder { node: NodeId(node), since: Time(u64::from(node)) };
-        assert_eq!(hold(&mut holders, 1, holder(1)), None);
-        assert_eq!(hold(&mut holders, 1, holder(2)), Some(holder(1)));
-        assert_eq!(hold(&mut holders, 1, holder(3)), Some(holder(1)));
+        assert_eq!(holders.hold(1, holder(1)), None);
+        assert_eq!(holders.hold(1, holder(2)), Some(holder(1)));
+        assert_eq!(holders.hold(1, holder(3)), Some(holder(1)));
         for epoch in 2..2_000 {
-            assert_eq!(hold(&mut holders, epoch, holder(1)), None);
+            assert_eq!(holders.hold(epoch, holder(1)), None);
         }
-        assert_eq!(holders.len(), EPOCHS_MAX);
+        assert_eq!(holders.known.len(), EPOCHS_MAX);
+        // The holder of a forgotten epoch may be any node, also after another one held it.
+        assert_eq!((holders.hold(1, holder(2)), holders.hold(1, holder(3))), (None, None));
     }
 }

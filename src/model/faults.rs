@@ -19,16 +19,25 @@ pub struct Fired {
     pub text: Arc<str>,
     /// Whether it is the end of an earlier fault: a heal, a resume, a restart.
     pub undoes: bool,
+    /// Why it had no effect, if so: in a clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_effect: Option<Arc<str>>,
 }
 
-/// Faults that are told with a violation: the last ones before it.
-const FAULTS_TOLD: usize = 3;
+/// Faults that are shown with a violation: the last ones before it.
+const FAULTS_SHOWN: usize = 3;
 
 impl Fired {
+    /// A fault with an effect, as far as is known. The history calls a role that no node has `nobody`, and so do
+    /// stored fingerprints.
+    pub fn new(time: Time, text: &str, undoes: bool) -> Self {
+        Self { time, text: text.replace(" = nobody", " = none").into(), undoes, no_effect: None }
+    }
+
     /// The last faults until `time`, oldest first; ends of faults are left out.
     pub fn last_until(faults: &[Self], time: Time) -> Vec<Self> {
         let before = faults.iter().filter(|fault| fault.time <= time && !fault.undoes);
-        let mut last: Vec<_> = before.rev().take(FAULTS_TOLD).cloned().collect();
+        let mut last: Vec<_> = before.rev().take(FAULTS_SHOWN).cloned().collect();
         last.reverse();
         last
     }

@@ -35,6 +35,7 @@ use crate::history::{
     ZooKeeperObservation,
 };
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
+use std::collections::BTreeMap;
 
 /// The state of the cluster after the last event of its history. It decides nothing.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ pub struct Model {
     pub watches: Watches,
     /// The faults so far, the first [`FAULTS_MAX`].
     pub faults: Vec<Fired>,
+    /// Faults of the plan that had no effect so far, in words; those that had one are `None`.
+    idle_faults: BTreeMap<usize, Option<String>>,
     /// What happened, and how often.
     pub happened: Happened,
     /// The turning points so far.
@@ -125,6 +128,7 @@ impl Model {
             transactions: Transactions::default(),
             watches: Watches::default(),
             faults: Vec::new(),
+            idle_faults: BTreeMap::new(),
             happened: Happened::default(),
             timeline: Timeline::default(),
             commands: Commands::default(),
@@ -153,6 +157,7 @@ impl Model {
         self.known_limits.life(node, life);
         if life == Life::Started {
             self.client_observations.started(node);
+            self.ledger.started(node);
         }
         if self.terms.broker_at(node).is_some() {
             self.brokers.life(time, node, life);
@@ -166,6 +171,24 @@ impl Model {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fired.clone());
         }
+    }
+
+    /// Folds in whether the fault that was injected last had an effect, and else why not. `fault` is the same
+    /// number for all faults of the plan that do the same to the same targets.
+    pub fn effect(&mut self, fault: usize, none: Option<&str>) {
+        let Some(why) = none else {
+            self.idle_faults.insert(fault, None);
+            return;
+        };
+        let Some(last) = self.faults.last_mut() else { return };
+        last.no_effect = Some(why.into());
+        let text = || format!("`{}` had no effect: {why}", last.text);
+        self.idle_faults.entry(fault).or_insert_with(|| Some(text()));
+    }
+
+    /// A fault of the plan that never had an effect, in words.
+    pub fn idle_fault(&self) -> Option<String> {
+        self.idle_faults.values().flatten().next().cloned()
     }
 
     /// The partitions of the scenario's topics, whether they were created or not, and of others that were.
@@ -279,7 +302,7 @@ impl Model {
     }
 
     /// The record of a producer in the terms that `fact` found in a final log, if it did.
-    pub fn final_record_of<'f>(&self, fact: &'f Fact) -> Option<FinalRecord<'f>> {
+    fn final_record_of<'f>(&self, fact: &'f Fact) -> Option<FinalRecord<'f>> {
         let Fact::FinalRecord { at, offset, producer, record } = fact else { return None };
         let producer = self.ledger.named(producer)?;
         Some(FinalRecord { at, offset: *offset, producer, record: *record })

@@ -31,7 +31,7 @@ pub struct Happened {
 }
 
 impl Happened {
-    /// Counts what a node told.
+    /// Counts what a node observed.
     pub fn observe(&mut self, time: Time, node: NodeId, observation: &Observation) {
         match observation {
             Observation::Client(client) => self.client(time, client),
@@ -40,7 +40,7 @@ impl Happened {
                 let again = std::mem::replace(&mut self.had_zookeeper, true);
                 self.add(Happening::ZooKeeperLeaderChanged, time, u64::from(again));
             }
-            // Of sessions, brokers' own are meant; brokers tell of them themselves.
+            // Of sessions, brokers' own are meant; brokers report them themselves.
             Observation::ZooKeeper(ZooKeeperObservation::SnapshotRead { .. }) => {
                 self.add(Happening::ZooKeeperSnapshotRead, time, 1);
             }

@@ -6,7 +6,7 @@
 //!   epoch. When a batch of the leader spans the end of the follower's log, the follower gives the partition up until
 //!   the next leader epoch (`UnexpectedAppendOffsetException`; since 2.3, KIP-461, the partition is marked as failed;
 //!   before, the fetcher ends, and with it all that it fetches).
-//! - Before 2.2 a controller tells registrations apart by the broker's id alone. When a broker's session expires and
+//! - Before 2.2 a controller distinguishes registrations by the broker's id alone. When a broker's session expires and
 //!   it registers again before the controller looks, the controller sends it no LeaderAndIsr request (KIP-380,
 //!   KAFKA-7235).
 //! - Before 2.1 a producer has no bound on how long it tries (`delivery.timeout.ms`, KIP-91): with many retries it
@@ -67,15 +67,15 @@ fn may_differ(
 }
 
 impl KnownLimits {
-    /// Folds in what a broker told.
+    /// Folds in an event of a broker.
     pub fn broker(
         &mut self,
         terms: &Terms,
         replicas: &Replicas,
         (time, node): (Time, NodeId),
-        told: &BrokerObservation,
+        did: &BrokerObservation,
     ) {
-        match told {
+        match did {
             BrokerObservation::FetchingFailed { at, leader, end, refused } => {
                 let place = (node, at.clone());
                 let explained = if at == refused {

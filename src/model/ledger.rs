@@ -41,6 +41,8 @@ pub struct Account {
     pub failed: u64,
     /// Operations that may have done something.
     pub unknown: u64,
+    /// How often each error ended an operation, by Kafka's name.
+    pub errors: BTreeMap<Arc<str>, u64>,
     /// When the first operation began.
     pub first_invoked: Option<Time>,
     /// When the last operation ended.
@@ -80,8 +82,6 @@ pub struct Ledger {
     written: BTreeSet<TopicPartition>,
     /// The leader of each final log.
     final_logs: BTreeMap<TopicPartition, Option<BrokerId>>,
-    /// Whether the last record of a final log was the first copy of its record.
-    was_first_copy: bool,
 }
 
 impl Ledger {
@@ -99,6 +99,7 @@ impl Ledger {
                 ended: IntervalSet::default(),
                 failed: 0,
                 unknown: 0,
+                errors: BTreeMap::new(),
                 first_invoked: None,
                 last_ended: None,
                 ended_wrongly: None,
@@ -130,7 +131,7 @@ impl Ledger {
         topic.is_some_and(|topic| topic.acknowledged.contains(record))
     }
 
-    /// Folds in what a client told.
+    /// Folds in what a client observed.
     pub fn observe(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
         let Some(producer) = self.at_node(node) else { return };
         match observation {
@@ -146,6 +147,17 @@ impl Ledger {
         }
     }
 
+    /// A process began: its producer's earlier operations, which it knows nothing of, end as unknown.
+    pub fn started(&mut self, node: NodeId) {
+        let Some(producer) = self.at_node(node) else { return };
+        let account = &mut self.accounts[producer];
+        let unended = account.unended();
+        if !unended.is_empty() {
+            account.unknown += unended.len();
+            account.ended = account.invoked.clone();
+        }
+    }
+
     fn completed(&mut self, time: Time, producer: Producer, op: u64, outcome: &Outcome) {
         let account = &mut self.accounts[producer];
         account.last_ended = Some(time);
@@ -154,8 +166,14 @@ impl Ledger {
             return;
         }
         match outcome {
-            Outcome::Failed { .. } => account.failed += 1,
-            Outcome::Unknown { .. } => account.unknown += 1,
+            Outcome::Failed { error } => {
+                account.failed += 1;
+                *account.errors.entry(error.clone()).or_default() += 1;
+            }
+            Outcome::Unknown { error } => {
+                account.unknown += 1;
+                *account.errors.entry(error.clone()).or_default() += 1;
+            }
             Outcome::Produced { at, offset } => {
                 if !account.topics.contains_key(&at.topic) {
                     account.topics.insert(at.topic.clone(), TopicAccount::default());
@@ -185,13 +203,7 @@ impl Ledger {
         let topic = account.topics.get_mut(&at.topic).expect("just inserted");
         let first = topic.in_log.insert(record);
         account.duplicated += u64::from(!first);
-        self.was_first_copy = first;
         first
-    }
-
-    /// Whether the last record of a final log that was folded in was the first copy of its record.
-    pub fn was_first_copy(&self) -> bool {
-        self.was_first_copy
     }
 
     /// Why nothing can be said of what the final logs lack, if so.

@@ -14,7 +14,7 @@ const COMMITTED_KEPT: u64 = 8_192;
 /// Number of branches from which on those without a log are dropped.
 const BRANCHES_MAX: usize = 16;
 
-/// A record batch as the history tells of it.
+/// A record batch as the history has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// First offset.
@@ -308,8 +308,8 @@ impl LogTree {
 }
 
 impl From<&AppendedBatch> for Batch {
-    fn from(told: &AppendedBatch) -> Self {
-        let AppendedBatch { base, last, leader_epoch, checksum } = *told;
+    fn from(batch: &AppendedBatch) -> Self {
+        let AppendedBatch { base, last, leader_epoch, checksum } = *batch;
         Self { base, last, leader_epoch, checksum }
     }
 }

@@ -1,5 +1,4 @@
-//! Which record stands at which offset of one partition, as clients were told: in acknowledgements and in what
-//! they read.
+//! Which record is at which offset of one partition, as clients saw it: in acknowledgements and in what they read.
 //!
 //! Kept as linear runs: neighbouring offsets whose records are of one producer, and apart by one stride
 //! (1 when a producer writes to one partition, the number of partitions when it goes round), are one entry,
@@ -76,7 +75,7 @@ impl Run {
     }
 }
 
-/// What is to be said of a client's word about an offset.
+/// What a client saw at an offset, compared with what was seen there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Novelty {
     /// Nothing was seen at the offset before.
@@ -100,12 +99,12 @@ pub struct OffsetMap {
 
 impl OffsetMap {
     /// A client saw `value` at `offset`.
-    pub fn tell(&mut self, offset: Offset, value: Value) -> Novelty {
+    pub fn see(&mut self, offset: Offset, value: Value) -> Novelty {
         if offset < self.floor {
             return Novelty::Forgotten;
         }
         let new = Run::of_one(offset, value);
-        // Nearly every word is about the end.
+        // Nearly everything is seen at the end.
         let index = match self.runs.back() {
             Some(last) if last.base <= offset => self.runs.len(),
             _ => self.runs.partition_point(|run| run.base <= offset),
@@ -154,6 +153,11 @@ impl OffsetMap {
         Some((offset, run.value(offset)))
     }
 
+    /// Nothing is known of offsets below this one.
+    pub fn floor(&self) -> Offset {
+        self.floor
+    }
+
     /// The runs, in the order of offsets.
     pub fn runs(&self) -> impl ExactSizeIterator<Item = &Run> {
         self.runs.iter()
@@ -189,13 +193,13 @@ mod tests {
                     Some(known) => Novelty::Otherwise(*known),
                 };
                 model.entry(offset).or_insert(value);
-                assert_eq!(map.tell(offset as Offset, value), expected);
+                assert_eq!(map.see(offset as Offset, value), expected);
             }
-            let told: BTreeMap<u64, Value> = map
+            let seen: BTreeMap<u64, Value> = map
                 .runs()
                 .flat_map(|run| (run.base..run.end()).map(|at| (at as u64, run.value(at))))
                 .collect();
-            assert_eq!(told, model);
+            assert_eq!(seen, model);
             for (&offset, &value) in &model {
                 assert!(map.offsets_of(value).any(|at| at == offset as Offset));
                 assert!(map.offsets_of(value).all(|at| model[&(at as u64)] == value));
@@ -209,7 +213,7 @@ mod tests {
         for stride in [1, 3] {
             let mut map = OffsetMap::default();
             for offset in (0..1_000).filter(|n| n % 2 == 0).chain((0..1_000).rev()) {
-                map.tell(offset, value(offset as u64 * stride));
+                map.see(offset, value(offset as u64 * stride));
             }
             assert_eq!(map.runs().len(), 1, "stride {stride}");
             assert!(map.offsets_of(value(7 * stride)).eq([7]));
@@ -221,7 +225,7 @@ mod tests {
         let mut map = OffsetMap::default();
         for offset in 0..100_u64 {
             let producer = (offset / 10 % 2) as usize;
-            map.tell(offset as Offset, Value { producer, record: offset });
+            map.see(offset as Offset, Value { producer, record: offset });
         }
         assert_eq!(map.runs().len(), 10);
     }
@@ -231,11 +235,11 @@ mod tests {
         let mut map = OffsetMap::default();
         for offset in 0..2 * RUNS_MAX as i64 + 2 {
             // Falling numbers are no line.
-            map.tell(offset, value(u64::MAX - offset as u64));
+            map.see(offset, value(u64::MAX - offset as u64));
         }
         assert_eq!(map.runs().len(), RUNS_MAX);
         assert_eq!(map.floor, RUNS_MAX as i64 + 2);
-        assert_eq!(map.tell(map.floor - 1, value(3)), Novelty::Forgotten);
-        assert!(matches!(map.tell(map.floor, value(3)), Novelty::Otherwise(_)));
+        assert_eq!(map.see(map.floor - 1, value(3)), Novelty::Forgotten);
+        assert!(matches!(map.see(map.floor, value(3)), Novelty::Otherwise(_)));
     }
 }

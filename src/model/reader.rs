@@ -107,11 +107,15 @@ impl<R: Reader> Subscriber for Modelled<R> {
     }
 
     fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
-        self.fired(Fired { time, text: text.into(), undoes: false }, targets);
+        self.fired(Fired::new(time, text, false), targets);
     }
 
     fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
-        self.fired(Fired { time, text: text.into(), undoes: true }, targets);
+        self.fired(Fired::new(time, text, true), targets);
+    }
+
+    fn effect(&mut self, fault: usize, none: Option<&str>) {
+        self.model.effect(fault, none);
     }
 
     fn life(&mut self, time: Time, node: NodeId, life: Life) {

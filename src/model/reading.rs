@@ -128,7 +128,7 @@ impl Reading {
         &self.readers
     }
 
-    /// Folds in what a client told.
+    /// Folds in what a client observed.
     pub fn observe(&mut self, ledger: &Ledger, node: NodeId, observation: &ClientObservation) {
         let (ClientObservation::Consumed { .. } | ClientObservation::PositionReset { .. }) =
             observation

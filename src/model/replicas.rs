@@ -114,7 +114,7 @@ pub struct PartitionReplicas {
     pub at: TopicPartition,
     /// The content of all logs.
     pub logs: LogTree,
-    /// The replicas that were heard of.
+    /// The replicas that were reported.
     pub replicas: Vec<Replica>,
     /// Its assignment, if it was reported.
     pub assignment: Vec<BrokerId>,
@@ -128,7 +128,7 @@ pub struct PartitionReplicas {
     pub unclean_epoch: Option<LeaderEpoch>,
     /// Epochs in which a leader led on after its disk had lost records: it gave their offsets to others.
     pub reused_epochs: Vec<LeaderEpoch>,
-    /// Epochs in which a leader gave up a join that stood in ZooKeeper: it never heard the answer.
+    /// Epochs in which a leader gave up a join that was written to ZooKeeper: it never got the answer.
     pub unheard_joins: Vec<LeaderEpoch>,
     /// Leaders of earlier epochs lead logs that are history: committed records were lost since.
     pub forgiven: LeaderEpoch,
@@ -319,7 +319,7 @@ impl PartitionReplicas {
 
     /// Whether two logs part where Kafka lets them: one has a record there of an epoch whose leader lost records
     /// with the power and led on in it, and the other has records of that epoch, too, there or behind it, so that
-    /// the epoch of its end does not tell the one from the other. Before 2.7 (KIP-595) it may be of an older one:
+    /// the epoch of its end does not distinguish them. Before 2.7 (KIP-595) it may be of an older one:
     /// followers ask where their last epoch ends only when a new one begins.
     pub fn part_in_reused_epoch(&self, kafka: KafkaVersion, one: Point, other: Point) -> bool {
         let same = self.logs.common(one, other);
@@ -354,7 +354,7 @@ impl PartitionReplicas {
         self.before_state = self.state.replace(state);
     }
 
-    /// A leader told what it takes for in sync.
+    /// A leader reported which replicas it takes for in sync.
     fn isr_known(&mut self, index: usize, committed: &[BrokerId], maximal: &[BrokerId], min: u32) {
         let replica = &mut self.replicas[index];
         let ReplicaRole::Leader(lead) = &mut replica.role else { return };
@@ -451,26 +451,26 @@ impl Replicas {
         }
     }
 
-    /// Folds in what a broker told.
+    /// Folds in an event of a broker.
     pub fn broker(
         &mut self,
         time: Time,
         (broker, node): (BrokerId, NodeId),
-        told: &BrokerObservation,
+        did: &BrokerObservation,
     ) {
-        use BrokerObservation as Told;
+        use BrokerObservation as Did;
         self.current = None;
-        let at = match told {
-            Told::Appended { at, .. }
-            | Told::HighWatermark { at, .. }
-            | Told::Acknowledging { at, .. }
-            | Told::Serving { at, .. }
-            | Told::Truncated { at, .. }
-            | Told::BecameLeader { at, .. }
-            | Told::BecameFollower { at, .. }
-            | Told::IsrKnown { at, .. }
-            | Told::LogLoaded { at, .. } => at,
-            Told::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
+        let at = match did {
+            Did::Appended { at, .. }
+            | Did::HighWatermark { at, .. }
+            | Did::Acknowledging { at, .. }
+            | Did::Serving { at, .. }
+            | Did::Truncated { at, .. }
+            | Did::BecameLeader { at, .. }
+            | Did::BecameFollower { at, .. }
+            | Did::IsrKnown { at, .. }
+            | Did::LogLoaded { at, .. } => at,
+            Did::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
                 let state = PartitionState {
                     time,
                     leader: *leader,
@@ -481,14 +481,14 @@ impl Replicas {
                 };
                 return self.found(at, state);
             }
-            Told::TopicCreated { topic, assignment } => {
+            Did::TopicCreated { topic, assignment } => {
                 for (partition, replicas) in (0..).zip(assignment) {
                     let found = self.place(&TopicPartition::new(topic.clone(), partition));
                     self.partitions[found].assignment.clone_from(replicas);
                 }
                 return;
             }
-            Told::Recovered { .. } => return self.recovered(time, node),
+            Did::Recovered { .. } => return self.recovered(time, node),
             _ => return,
         };
         let found = self.place(at);
@@ -505,7 +505,7 @@ impl Replicas {
             leader_epoch: replica.leader_epoch,
             led: replica.lead().is_some(),
         };
-        let lost = replica_told(partition, index, time, told);
+        let lost = replica_did(partition, index, time, did);
         self.current = Some(Current { partition: found, replica: Some((index, before)), lost });
     }
 
@@ -535,10 +535,10 @@ impl Replicas {
         }
     }
 
-    /// Folds in what a ZooKeeper server told; whether it is news about the state of a partition.
-    pub fn zookeeper(&mut self, time: Time, told: &ZooKeeperObservation) -> bool {
+    /// Folds in an event of a ZooKeeper server; whether it is news about the state of a partition.
+    pub fn zookeeper(&mut self, time: Time, did: &ZooKeeperObservation) -> bool {
         self.current = None;
-        let ZooKeeperObservation::Stored { zxid, path, version, data } = told else {
+        let ZooKeeperObservation::Stored { zxid, path, version, data } = did else {
             return false;
         };
         let Some(at) = partition_of_state(path) else { return false };
@@ -564,36 +564,36 @@ impl Replicas {
     }
 }
 
-fn replica_told(
+fn replica_did(
     partition: &mut PartitionReplicas,
     index: usize,
     time: Time,
-    told: &BrokerObservation,
+    did: &BrokerObservation,
 ) -> Option<Lost> {
-    use BrokerObservation as Told;
-    match told {
-        &Told::Appended { base, last, leader_epoch, checksum, .. } => {
+    use BrokerObservation as Did;
+    match did {
+        &Did::Appended { base, last, leader_epoch, checksum, .. } => {
             partition.replicas[index].log_end = last + 1;
             partition.appended(index, Batch { base, last, leader_epoch, checksum });
         }
-        Told::HighWatermark { offset, .. } => partition.high_watermark(index, *offset),
-        Told::Truncated { to, .. } => {
+        Did::HighWatermark { offset, .. } => partition.high_watermark(index, *offset),
+        Did::Truncated { to, .. } => {
             partition.replicas[index].log_end = *to;
             partition.truncated(index, *to);
         }
-        Told::BecameLeader { leader_epoch, start, high_watermark, .. } => {
+        Did::BecameLeader { leader_epoch, start, high_watermark, .. } => {
             let replica = &mut partition.replicas[index];
             (replica.high_watermark, replica.log_end) = (*high_watermark, *start);
             return partition.became_leader(index, *leader_epoch, *start);
         }
-        Told::BecameFollower { leader_epoch, .. } => {
+        Did::BecameFollower { leader_epoch, .. } => {
             let replica = &mut partition.replicas[index];
             (replica.role, replica.leader_epoch) = (ReplicaRole::Follower, *leader_epoch);
         }
-        Told::IsrKnown { committed, maximal, min, .. } => {
+        Did::IsrKnown { committed, maximal, min, .. } => {
             partition.isr_known(index, committed, maximal, *min);
         }
-        Told::LogLoaded { end, high_watermark, from, batches, .. } => {
+        Did::LogLoaded { end, high_watermark, from, batches, .. } => {
             let batches: Vec<Batch> = batches.iter().map(Batch::from).collect();
             let replica = &mut partition.replicas[index];
             (replica.high_watermark, replica.log_end) = (*high_watermark, *end);

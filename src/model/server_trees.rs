@@ -13,6 +13,8 @@ struct Tree {
     sessions: BTreeSet<i64>,
     /// Sessions that this server ever opened.
     opened: IntervalSet,
+    /// Sessions whose end this server ever applied.
+    ended: IntervalSet,
     /// The owners of ephemeral znodes, by path.
     owners: BTreeMap<Arc<str>, i64>,
 }
@@ -23,10 +25,13 @@ pub struct ServerTrees {
     trees: BTreeMap<NodeId, Tree>,
     /// The shortest timeout that was negotiated for each session, in milliseconds.
     timeouts: BTreeMap<i64, i32>,
+    /// Sessions that some server had in its tree. All others are local, or were never committed.
+    replicated: IntervalSet,
     /// Sessions that some server expired or ended.
     ended: IntervalSet,
     had_session: bool,
     had_opened: bool,
+    had_ended: bool,
 }
 
 impl ServerTrees {
@@ -39,6 +44,16 @@ impl ServerTrees {
     pub fn ephemeral_of(&self, server: NodeId, session: i64) -> Option<&Arc<str>> {
         let mut owners = self.trees.get(&server)?.owners.iter();
         owners.find(|(_, owner)| **owner == session).map(|(path, _)| path)
+    }
+
+    /// Whether some server ever had any session in its tree.
+    pub fn has_sessions(&self) -> bool {
+        !self.replicated.is_empty()
+    }
+
+    /// Whether some server ever had a session in its tree.
+    pub fn is_replicated(&self, session: i64) -> bool {
+        self.replicated.contains(session as u64)
     }
 
     /// Whether some server expired or ended a session.
@@ -62,6 +77,11 @@ impl ServerTrees {
         self.had_opened
     }
 
+    /// Whether the server had applied the end of the session that the event at hand ends.
+    pub fn had_ended(&self) -> bool {
+        self.had_ended
+    }
+
     fn negotiated(&mut self, session: i64, timeout_ms: i32) {
         let shortest = self.timeouts.entry(session).or_insert(timeout_ms);
         *shortest = timeout_ms.min(*shortest);
@@ -75,12 +95,14 @@ impl ServerTrees {
                 tree.sessions = sessions.iter().map(|(session, _)| *session).collect();
                 tree.owners = ephemerals.iter().cloned().collect();
                 for &(session, timeout_ms) in sessions {
+                    self.replicated.insert(session as u64);
                     self.negotiated(session, timeout_ms);
                 }
             }
             ZooKeeperObservation::SessionOpened { session, timeout_ms } => {
                 tree.sessions.insert(*session);
                 self.had_opened = !tree.opened.insert(*session as u64);
+                self.replicated.insert(*session as u64);
                 self.negotiated(*session, *timeout_ms);
             }
             ZooKeeperObservation::SessionAttached { session, timeout_ms } => {
@@ -88,10 +110,12 @@ impl ServerTrees {
             }
             ZooKeeperObservation::SessionExpired { session, .. } => {
                 self.had_session = tree.sessions.contains(session);
+                self.had_ended = tree.ended.contains(*session as u64);
                 self.ended.insert(*session as u64);
             }
             ZooKeeperObservation::SessionEnded { session } => {
                 self.had_session = tree.sessions.remove(session);
+                self.had_ended = !tree.ended.insert(*session as u64);
                 self.ended.insert(*session as u64);
             }
             ZooKeeperObservation::EphemeralCreated { path, session } => {

@@ -69,12 +69,12 @@ impl Sessions {
     pub fn observe(
         &mut self,
         (time, node): (Time, NodeId),
-        told: &SessionObservation,
+        did: &SessionObservation,
         last: Zxid,
         ensemble: &Ensemble,
     ) {
         self.answered = None;
-        match told {
+        match did {
             SessionObservation::Attached { session, server } => {
                 let (session, server) = (*session, *server);
                 let before = self.clients.remove(&node).filter(|client| client.session == session);
@@ -95,7 +95,7 @@ impl Sessions {
                 client.seen = seen.max(*zxid);
                 let is_write = open.as_ref().is_some_and(|open| open.call.is_write());
                 match answer {
-                    // Where the answer does not tell the write's own transaction, it may tell a later one.
+                    // An answer without the write's own transaction may have the zxid of a later one.
                     SessionAnswer::Created { czxid: Some(own), .. }
                     | SessionAnswer::Stat { mzxid: own, .. }
                         if is_write =>

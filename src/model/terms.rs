@@ -82,6 +82,8 @@ pub struct Terms {
     pub admin: Option<NodeId>,
     /// The nodes on which an operator runs commands.
     pub commands: Vec<NodeId>,
+    /// `localSessionsEnabled`: ZooKeeper servers may have sessions of their own, which are in no tree.
+    pub local_sessions: bool,
     /// Whether acknowledged records may be lost (with it: be skipped by readers, be gone after reading).
     pub acknowledged_loss: Permission,
     /// The longest time that a producer may be without an acknowledgement, if there is a limit.

@@ -115,7 +115,7 @@ impl Timeline {
         }
     }
 
-    /// Adds what a node told, if it is a turning point.
+    /// Adds what a node observed, if it is a turning point.
     pub fn observe(&mut self, terms: &Terms, time: Time, node: NodeId, observation: &Observation) {
         let Observation::Broker(observation) = observation else { return };
         let broker = || terms.name(node);

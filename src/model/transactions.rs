@@ -35,6 +35,32 @@ impl<const MAX: usize> Contents<MAX> {
     }
 }
 
+/// The last transactions on one server's disk. Older ones are forgotten, and count as being there.
+#[derive(Clone, Debug, Default)]
+struct Durable {
+    known: BTreeSet<Zxid>,
+    forgotten: Option<Zxid>,
+}
+
+impl Durable {
+    fn logged(&mut self, zxid: Zxid) {
+        self.known.insert(zxid);
+        if self.known.len() > DURABLE_MAX {
+            self.forgotten = self.forgotten.max(self.known.pop_first());
+        }
+    }
+
+    fn has(&self, zxid: Zxid) -> bool {
+        self.known.contains(&zxid) || self.forgotten.is_some_and(|forgotten| zxid <= forgotten)
+    }
+
+    /// Cuts what is behind `to`; the transactions that go, as far as they are known.
+    fn truncate(&mut self, to: Zxid) -> BTreeSet<Zxid> {
+        self.forgotten = self.forgotten.map(|forgotten| forgotten.min(to));
+        self.known.split_off(&Zxid(to.0 + 1))
+    }
+}
+
 /// What the event at hand shows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shown {
@@ -53,7 +79,7 @@ pub struct Transactions {
     /// The last transaction that each server applied.
     applied: BTreeMap<NodeId, Zxid>,
     servers: BTreeSet<NodeId>,
-    durable: BTreeMap<NodeId, BTreeSet<Zxid>>,
+    durable: BTreeMap<NodeId, Durable>,
     last_committed: Zxid,
     shown: Shown,
 }
@@ -104,11 +130,7 @@ impl Transactions {
             }
             ZooKeeperObservation::Logged { zxid, hash } => {
                 self.shown.differs = self.contents.differs(*zxid, *hash);
-                let durable = self.durable.entry(node).or_default();
-                durable.insert(*zxid);
-                if durable.len() > DURABLE_MAX {
-                    durable.pop_first();
-                }
+                self.durable.entry(node).or_default().logged(*zxid);
             }
             ZooKeeperObservation::Committed { zxid, hash } => {
                 self.shown.differs = self.contents.differs(*zxid, *hash);
@@ -116,13 +138,12 @@ impl Transactions {
                 self.commits(*zxid);
             }
             ZooKeeperObservation::Truncated { to } => {
-                let cut = self.durable.entry(node).or_default().split_off(&Zxid(to.0 + 1));
-                let mut cut = cut.into_iter();
+                let mut cut = self.durable.entry(node).or_default().truncate(*to).into_iter();
                 let last = self.last_committed;
                 self.shown.left_out = cut.find(|zxid| self.epochs.contains(last, *zxid));
             }
             ZooKeeperObservation::Installed { .. } => {
-                self.durable.entry(node).or_default().clear();
+                self.durable.insert(node, Durable::default());
             }
             _ => {}
         }
@@ -148,7 +169,7 @@ impl Transactions {
             return;
         }
         self.last_committed = zxid;
-        let copies = self.durable.values().filter(|durable| durable.contains(&zxid)).count();
+        let copies = self.durable.values().filter(|durable| durable.has(zxid)).count();
         self.shown.copies = Some(copies);
     }
 }
@@ -156,6 +177,16 @@ impl Transactions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_forgotten_on_a_disk_counts_as_being_there_until_it_is_cut() {
+        let mut durable = Durable::default();
+        (1..=DURABLE_MAX as i64 + 10).for_each(|number| durable.logged(Zxid(number)));
+        assert_eq!(durable.known.len(), DURABLE_MAX);
+        assert!((1..=DURABLE_MAX as i64 + 10).all(|number| durable.has(Zxid(number))));
+        durable.truncate(Zxid(5));
+        assert!(durable.has(Zxid(5)) && !durable.has(Zxid(6)));
+    }
 
     #[test]
     fn old_contents_are_forgotten() {

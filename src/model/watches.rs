@@ -8,7 +8,7 @@ use crate::history::{
 };
 use crate::model::sessions::Sessions;
 use crate::model::znode_reads::NO_NODE;
-use crate::model::znodes::{Did, Known, Table, Znodes, parent};
+use crate::model::znodes::{Did, FirstChange, Known, Table, Znodes, parent};
 use crate::vocab::{NodeId, Zxid};
 
 /// How a watch went wrong, as its client saw it.
@@ -70,6 +70,8 @@ struct Armed {
     absent: bool,
     /// The change that it has to fire for, once that has happened.
     due: Option<Zxid>,
+    /// Whether changes since then are forgotten: when it has to fire is not known.
+    is_unjudged: bool,
 }
 
 type Watch = (Table, Arc<str>);
@@ -96,9 +98,19 @@ impl Client {
     /// A change that a watch has to fire for; an earlier one counts if there is one.
     fn becomes_due(&mut self, watch: &Watch, due: Zxid) {
         let Some(armed) = self.armed.get_mut(watch) else { return };
-        if armed.due.is_none() && due > armed.since {
+        if armed.due.is_none() && due > armed.since && !armed.is_unjudged {
             armed.due = Some(due);
             self.due.insert((due, watch.clone()));
+        }
+    }
+
+    /// What happened since a watch was set: its first change, or that it is forgotten.
+    fn catches_up(&mut self, znodes: &Znodes, watch: &Watch) {
+        let Some(armed) = self.armed.get_mut(watch) else { return };
+        match znodes.first_change(watch.0, &watch.1, armed.since) {
+            FirstChange::None => {}
+            FirstChange::At(due) => self.becomes_due(watch, due),
+            FirstChange::Forgotten => armed.is_unjudged |= armed.due.is_none(),
         }
     }
 
@@ -229,11 +241,9 @@ impl Watches {
         let watch = (table, path.clone());
         self.watchers.entry(watch.clone()).or_default().insert(node);
         let client = self.clients.entry(node).or_default();
-        let armed = Armed { since: zxid, absent: missing, due: None };
+        let armed = Armed { since: zxid, absent: missing, due: None, is_unjudged: false };
         client.armed.entry(watch.clone()).or_insert(armed);
-        if let Some(due) = znodes.first_change(table, path, zxid) {
-            client.becomes_due(&watch, due);
-        }
+        client.catches_up(znodes, &watch);
     }
 
     /// Another server has the watches of a client now, and has sent the events that they missed.
@@ -247,9 +257,7 @@ impl Watches {
             let exists = matches!(znodes.at(&watch.1, zxid), Known::There(..));
             if armed.absent && watch.0 == Table::Data && !exists {
                 client.armed.insert(watch.clone(), Armed { since: zxid, due: None, ..armed });
-                if let Some(next) = znodes.first_change(watch.0, &watch.1, zxid) {
-                    client.becomes_due(&watch, next);
-                }
+                client.catches_up(znodes, &watch);
             } else {
                 missed.push((due, watch));
             }

@@ -1,12 +1,12 @@
 //! The znodes, as transactions make them: when each was created, set and deleted, and when its children changed.
 //!
-//! Servers tell of the transactions that they apply ([`ZooKeeperObservation::Stored`] and
-//! [`ZooKeeperObservation::Removed`]); the first who tells counts. Not all are told: what a server's log holds
-//! when it begins to serve, and nobody had applied, becomes part of the history without a word. Those pages
-//! are known as quiet, and what happened in them is not known.
+//! Servers report the transactions that they apply ([`ZooKeeperObservation::Stored`] and
+//! [`ZooKeeperObservation::Removed`]); the first report counts. Some are never reported: a server's log may hold
+//! transactions when it begins to serve that no server had applied, and they become part of the history. Those
+//! ranges are quiet: what happened in them is not known.
 //!
-//! Of each znode the last changes are remembered, and of znodes that are gone the last ones: enough for every
-//! server that lags as far as servers do.
+//! Memory is bounded: the last changes of each znode are kept, and the znodes that were deleted last. Up to where
+//! something was forgotten is kept too, so that nothing is concluded from what is not there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::vocab::Zxid;
 const CHANGES: usize = 128;
 /// Znodes that are remembered when they are gone.
 const GONE: usize = 4_096;
-/// Quiet pages that are remembered.
+/// Quiet ranges that are kept; when there are more, the oldest two become one.
 const QUIET: usize = 64;
 
 /// What a change did.
@@ -95,8 +95,11 @@ struct Znode {
 }
 
 impl Znode {
-    fn exists(&self) -> bool {
-        matches!(self.data.known.back(), Some((_, Some(_))))
+    /// A znode whose changes up to `forgotten` are not known.
+    fn new(forgotten: Zxid) -> Self {
+        let data = Changes { known: VecDeque::new(), forgotten };
+        let children = Changes { known: VecDeque::new(), forgotten };
+        Self { data, children, touched: forgotten }
     }
 }
 
@@ -107,16 +110,29 @@ pub enum Known {
     There(Zxid, i32),
     /// It was deleted.
     Gone,
-    /// Nobody told.
+    /// It was not reported, or is forgotten.
     Nothing,
+}
+
+/// The first change behind a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstChange {
+    /// There is none so far.
+    None,
+    /// This one.
+    At(Zxid),
+    /// Some are forgotten, so it is not known.
+    Forgotten,
 }
 
 /// All znodes.
 #[derive(Clone, Debug, Default)]
 pub struct Znodes {
     paths: BTreeMap<Arc<str>, Znode>,
-    /// Znodes that were deleted, in that order.
-    gone: VecDeque<Arc<str>>,
+    /// Deletions, in their order.
+    gone: VecDeque<(Zxid, Arc<str>)>,
+    /// The last change of any znode that was forgotten.
+    forgotten: Zxid,
     quiet: VecDeque<(Zxid, Zxid)>,
     last: Zxid,
     has_led: bool,
@@ -146,10 +162,10 @@ impl Znodes {
         self.fresh
     }
 
-    /// Folds in what a server told.
-    pub fn zookeeper(&mut self, told: &ZooKeeperObservation) {
+    /// Folds in an event of a server.
+    pub fn zookeeper(&mut self, did: &ZooKeeperObservation) {
         self.fresh = None;
-        match told {
+        match did {
             ZooKeeperObservation::Stored { zxid, path, version, .. } => {
                 self.changed(*zxid, path, Some(*version));
             }
@@ -170,17 +186,26 @@ impl Znodes {
     fn begins(&mut self, zxid: Zxid) {
         let is_transaction = zxid.0 & 0xffff_ffff != 0;
         if zxid > self.last && is_transaction {
-            if self.quiet.len() == QUIET {
-                self.quiet.pop_front();
-            }
             self.quiet.push_back((self.last, zxid));
+            if self.quiet.len() > QUIET
+                && let Some((from, _)) = self.quiet.pop_front()
+                && let Some(oldest) = self.quiet.front_mut()
+            {
+                oldest.0 = from;
+            }
             self.last = zxid;
         }
     }
 
     fn changed(&mut self, zxid: Zxid, path: &Arc<str>, version: Option<i32>) {
         self.last = self.last.max(zxid);
-        let znode = self.paths.entry(path.clone()).or_default();
+        if !self.paths.contains_key(path) {
+            if zxid <= self.forgotten {
+                return;
+            }
+            self.paths.insert(path.clone(), Znode::new(self.forgotten));
+        }
+        let znode = self.paths.get_mut(path).expect("just inserted");
         let before = znode.data.known.back().copied();
         if !znode.data.push(zxid, version) {
             return;
@@ -189,13 +214,13 @@ impl Znodes {
         let did = match (version, before) {
             (None, _) => Did::Deleted,
             (Some(0), _) => Did::Created,
-            // It was created and set by one transaction, unless somebody created it without a word.
+            // It was created and set by one transaction, unless its creation was not reported.
             (_, Some((since, None))) if !is_quiet(&self.quiet, since, zxid) => Did::Created,
             _ => Did::Set,
         };
         if did == Did::Deleted {
             znode.children.push(zxid, ());
-            self.gone.push_back(path.clone());
+            self.gone.push_back((zxid, path.clone()));
         }
         self.fresh = Some(Change { zxid, did });
         // What is set may have been created by the same transaction, unless it is known to have been there.
@@ -212,7 +237,7 @@ impl Znodes {
         let above = parent(path);
         let znode = match self.paths.get_mut(above) {
             Some(znode) => znode,
-            None => self.paths.entry(above.into()).or_default(),
+            None => self.paths.entry(above.into()).or_insert_with(|| Znode::new(self.forgotten)),
         };
         znode.touched = znode.touched.max(zxid);
         if is_certain {
@@ -222,11 +247,14 @@ impl Znodes {
 
     fn forget_gone(&mut self) {
         while self.gone.len() > GONE
-            && let Some(path) = self.gone.pop_front()
+            && let Some((zxid, path)) = self.gone.pop_front()
         {
-            // It may be there again, and may be in the list once more.
-            if self.paths.get(&path).is_some_and(|znode| !znode.exists()) {
-                self.paths.remove(&path);
+            // It may have been created since, and deleted again: the last deletion counts.
+            let last = self.paths.get(&path).and_then(|znode| znode.data.known.back());
+            if last == Some(&(zxid, None))
+                && let Some(znode) = self.paths.remove(&path)
+            {
+                self.forgotten = self.forgotten.max(znode.touched);
             }
         }
     }
@@ -246,26 +274,33 @@ impl Znodes {
         }
     }
 
-    /// The first time behind `zxid` that watches of a table have something to tell of a znode.
-    pub fn first_change(&self, table: Table, path: &str, zxid: Zxid) -> Option<Zxid> {
-        let znode = self.paths.get(path)?;
-        let (first, forgotten) = match table {
-            Table::Data => (znode.data.after(zxid).map(|(zxid, _)| *zxid), znode.data.forgotten),
-            Table::Child => {
+    /// The first change behind `zxid` for which the watches of a table fire.
+    pub fn first_change(&self, table: Table, path: &str, zxid: Zxid) -> FirstChange {
+        let first = match (self.paths.get(path), table) {
+            (None, _) => (None, self.forgotten),
+            (Some(znode), Table::Data) => {
+                (znode.data.after(zxid).map(|(zxid, _)| *zxid), znode.data.forgotten)
+            }
+            (Some(znode), Table::Child) => {
                 (znode.children.after(zxid).map(|(zxid, ())| *zxid), znode.children.forgotten)
             }
         };
-        first.filter(|_| forgotten <= zxid)
+        match first {
+            (_, forgotten) if forgotten > zxid => FirstChange::Forgotten,
+            (Some(first), _) => FirstChange::At(first),
+            (None, _) => FirstChange::None,
+        }
     }
 
     /// The last transaction that did, or may have done, anything to a znode or its children.
     pub fn touched(&self, path: &str) -> Zxid {
-        self.paths.get(path).map_or(Zxid(0), |znode| znode.touched)
+        self.paths.get(path).map_or(self.forgotten, |znode| znode.touched)
     }
 
     /// Whether all changes of a znode behind `zxid` are known.
     pub fn remembers(&self, path: &str, zxid: Zxid) -> bool {
-        self.paths.get(path).is_none_or(|znode| znode.data.forgotten <= zxid)
+        let forgotten = self.paths.get(path).map_or(self.forgotten, |znode| znode.data.forgotten);
+        forgotten <= zxid
     }
 }
 
@@ -287,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_who_tells_counts_and_all_changes_are_found_again() {
+    fn the_first_report_counts_and_all_changes_are_found_again() {
         let mut znodes = Znodes::default();
         assert_eq!(stored(&mut znodes, 1, "/a/b", 0), Some(Did::Created));
         assert_eq!(stored(&mut znodes, 1, "/a/b", 0), None);
@@ -298,10 +333,12 @@ mod tests {
         assert_eq!(znodes.at("/a/b", Zxid(4)), Known::There(Zxid(3), 1));
         assert_eq!(znodes.at("/a/b", Zxid(9)), Known::Gone);
         let first = |table, path, zxid| znodes.first_change(table, path, Zxid(zxid));
-        assert_eq!(first(Table::Data, "/a/b", 1), Some(Zxid(3)));
-        assert_eq!(first(Table::Child, "/a/b", 1), Some(Zxid(5)), "a deletion ends the watch");
-        assert_eq!(first(Table::Child, "/a", 1), Some(Zxid(5)), "the set data is none of its");
-        assert_eq!((first(Table::Data, "/a", 0), znodes.touched("/a")), (None, Zxid(5)));
+        let at = |zxid| FirstChange::At(Zxid(zxid));
+        assert_eq!(first(Table::Data, "/a/b", 1), at(3));
+        assert_eq!(first(Table::Child, "/a/b", 1), at(5), "a deletion ends the watch");
+        assert_eq!(first(Table::Child, "/a", 1), at(5), "data of a child does not count");
+        assert_eq!(first(Table::Data, "/a", 0), FirstChange::None);
+        assert_eq!(znodes.touched("/a"), Zxid(5));
     }
 
     #[test]
@@ -310,12 +347,12 @@ mod tests {
         stored(&mut znodes, 1, "/a", 0);
         znodes.zookeeper(&ZooKeeperObservation::Leading { epoch: 2, zxid: Zxid(4), digest: 0 });
         assert_eq!(znodes.at("/a", Zxid(1)), Known::There(Zxid(1), 0));
-        assert_eq!(znodes.at("/a", Zxid(4)), Known::Nothing, "somebody may have deleted it");
+        assert_eq!(znodes.at("/a", Zxid(4)), Known::Nothing, "it may have been deleted");
         assert!(znodes.is_quiet(Zxid(1), Zxid(2)) && !znodes.is_quiet(Zxid(4), Zxid(9)));
     }
 
     #[test]
-    fn what_somebody_may_have_created_without_a_word_is_set_and_not_created() {
+    fn what_may_have_been_created_in_a_quiet_range_is_set_and_not_created() {
         for (quiet, did) in [(false, Did::Created), (true, Did::Set)] {
             let mut znodes = Znodes::default();
             stored(&mut znodes, 1, "/a/b", 0);
@@ -348,7 +385,38 @@ mod tests {
         }
         assert!(znodes.paths.len() <= GONE + 2, "{}", znodes.paths.len());
         assert_eq!(znodes.paths["/q"].children.known.len(), CHANGES);
-        assert_eq!(znodes.first_change(Table::Child, "/q", Zxid(7)), None, "it is forgotten");
+        assert_eq!(znodes.first_change(Table::Child, "/q", Zxid(7)), FirstChange::Forgotten);
         assert_eq!(znodes.at("/q/19999", Zxid(50_000)), Known::Gone);
+        assert!(!znodes.remembers("/q/3", Zxid(0)) && znodes.touched("/q/3") >= Zxid(8));
+        assert_eq!(znodes.first_change(Table::Data, "/q/3", Zxid(8)), FirstChange::Forgotten);
+        assert_eq!(stored(&mut znodes, 9, "/q/4", 0), None, "a late report of what is forgotten");
+    }
+
+    #[test]
+    fn znodes_that_are_created_again_are_not_forgotten() {
+        let mut znodes = Znodes::default();
+        for round in 0..3 * GONE as i64 {
+            stored(&mut znodes, 2 * round + 1, "/a", 0);
+            removed(&mut znodes, 2 * round + 2, "/a");
+            assert_eq!(znodes.touched("/a"), Zxid(2 * round + 2));
+        }
+        assert!(znodes.gone.len() <= GONE);
+        assert_eq!(znodes.at("/a", Zxid(6 * GONE as i64)), Known::Gone);
+        assert_eq!(znodes.forgotten, Zxid(0));
+    }
+
+    #[test]
+    fn many_quiet_ranges_become_fewer_and_stay_quiet() {
+        let mut znodes = Znodes::default();
+        for round in 1..=2 * QUIET as i64 {
+            stored(&mut znodes, 10 * round, "/a", 0);
+            let zxid = Zxid(10 * round + 3);
+            znodes.zookeeper(&ZooKeeperObservation::Leading { epoch: 2, zxid, digest: 0 });
+        }
+        assert_eq!(znodes.quiet.len(), QUIET);
+        assert!(
+            (1..=2 * QUIET as i64)
+                .all(|round| { znodes.is_quiet(Zxid(10 * round), Zxid(10 * round + 3)) })
+        );
     }
 }

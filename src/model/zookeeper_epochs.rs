@@ -1,4 +1,4 @@
-//! The history of an ensemble's transactions, as its servers' words spell it.
+//! The history of an ensemble's transactions, as its servers report it.
 //!
 //! Counters of an epoch have no gaps, and each epoch begins with the history that its leader was elected with. So
 //! the place where each epoch began says of every transaction which one is before it, and whether it belongs to a
@@ -30,7 +30,7 @@ impl Epochs {
         self.starts.last_key_value().map(|(_, last)| *last)
     }
 
-    /// The transaction that a zxid stands for: the beginning of an epoch is the end of what was before.
+    /// The transaction that a zxid means: the beginning of an epoch is the end of what was before.
     pub fn transaction(&self, mut zxid: Zxid) -> Zxid {
         while zxid.0 & 0xffff_ffff == 0
             && let Some(start) = self.starts.get(&epoch(zxid))

@@ -22,7 +22,9 @@ pub use json::json;
 pub use matrix::{matrix_json, matrix_text};
 pub use mutants::{mutants, mutants_table};
 pub use provenance::Provenance;
-pub use releases::{releases, releases_asked, releases_difference};
+pub use releases::{
+    releases, releases_asked, releases_difference, releases_difference_json, releases_json,
+};
 pub use replay::{replay_json, replay_text};
 pub use style::{Paint, Style};
 pub use sweep::{Files, sweep_json, sweep_text};

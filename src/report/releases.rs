@@ -1,11 +1,15 @@
-//! The table of releases → text: all rows, the differences between two releases, those that a run depended on.
+//! The table of releases → text and JSON: all rows, the differences between two releases, those that a run depended on.
 
 use std::fmt::{self, Display, Write};
 
+use serde_json::{Value, json as value};
+
+use super::json::document;
 use super::style::{Paint, Style};
 use crate::releases::{
     Asked, ChangedDefault, Difference, KafkaVersion, Period, Row, Shown, TABLE, difference,
 };
+use crate::run::Build;
 
 /// Every difference between releases, with its source and what shows it.
 pub fn releases(style: Style) -> String {
@@ -88,6 +92,52 @@ fn changes<T: Display>(
     Ok(())
 }
 
+/// Every difference between releases as a JSON document, ended with a newline.
+pub fn releases_json(build: Build) -> String {
+    let rows: Vec<Value> = TABLE.iter().map(row_json).collect();
+    document(&value!({ "differences": rows }), [of_build(build)])
+}
+
+/// What differs between two releases as a JSON document, ended with a newline.
+pub fn releases_difference_json(from: KafkaVersion, to: KafkaVersion, build: Build) -> String {
+    let Difference { came, went, apis, defaults } = difference(from, to);
+    let rows = |rows: &[&Row]| rows.iter().map(|row| row_json(row)).collect::<Vec<_>>();
+    let apis = apis
+        .iter()
+        .map(|(api, old, new)| value!({ "api": format!("{api:?}"), "from": old, "to": new }));
+    let defaults = defaults.iter().map(|ChangedDefault { owner, name, from, to }| {
+        value!({ "owner": owner, "name": name, "from": from.map(|value| value.to_string()), "to": to.map(|value| value.to_string()) })
+    });
+    let differs = value!({
+        "from": from.to_string(),
+        "to": to.to_string(),
+        "only_in_from": rows(&went),
+        "only_in_to": rows(&came),
+        "highest_api_versions": apis.collect::<Vec<_>>(),
+        "defaults": defaults.collect::<Vec<_>>(),
+    });
+    document(&differs, [of_build(build)])
+}
+
+fn of_build(build: Build) -> (&'static str, Value) {
+    ("sim", serde_json::to_value(build).expect("a build is plain data"))
+}
+
+fn row_json(row: &Row) -> Value {
+    let shown = match row.shown {
+        Shown::Scenario(name) => value!({ "scenario": name }),
+        Shown::Test(name) => value!({ "test": name }),
+    };
+    value!({
+        "name": row.name,
+        "first": row.period.first.to_string(),
+        "last": row.period.last.map(|last| last.to_string()),
+        "source": row.source,
+        "sentence": row.sentence,
+        "shown": shown,
+    })
+}
+
 /// The rows that a run of `kafka` asked for, and whether the release has them.
 pub fn releases_asked(kafka: KafkaVersion, asked: Asked, style: Style) -> String {
     let mut out = String::new();
@@ -113,4 +163,36 @@ fn exercised(out: &mut String, kafka: KafkaVersion, asked: Asked, style: Style) 
         writeln!(out, "  {mark}  {:<widest$}  {}", row.name, period(row.period))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::BUILD;
+
+    fn read(text: &str) -> Value {
+        serde_json::from_str(text).expect("one document")
+    }
+
+    #[test]
+    fn json_has_every_row_and_what_differs() {
+        let all = read(&releases_json(BUILD));
+        let rows = all["differences"].as_array().expect("rows");
+        assert_eq!(rows.len(), TABLE.len());
+        let first = &TABLE[0];
+        assert_eq!(
+            (&rows[0]["name"], &rows[0]["source"]),
+            (&first.name.into(), &first.source.into())
+        );
+
+        let (from, to) = (KafkaVersion::patched(2, 0, 1), KafkaVersion::patched(2, 8, 2));
+        let Difference { came, went, apis, defaults } = difference(from, to);
+        let differs = read(&releases_difference_json(from, to, BUILD));
+        assert_eq!((&differs["from"], &differs["to"]), (&"2.0.1".into(), &"2.8.2".into()));
+        let count = |key: &str| differs[key].as_array().map(Vec::len);
+        let counts = ["only_in_to", "only_in_from", "highest_api_versions", "defaults"].map(count);
+        let lengths = [came.len(), went.len(), apis.len(), defaults.len()];
+        assert_eq!(counts, lengths.map(Some));
+        assert_eq!(differs["schema"], super::super::json::SCHEMA);
+    }
 }

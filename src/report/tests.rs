@@ -2,7 +2,7 @@
 
 use super::{Files, Provenance, Style, replay_json, replay_text, sweep_json, sweep_text};
 use crate::checkers::testing::{Story, orders};
-use crate::checkers::{Expectation, Expected};
+use crate::checkers::{Expectation, Occurrence};
 use crate::checkers::{Judgement, RunOutcome};
 use crate::history::{BrokerObservation, Election, Fingerprint};
 use crate::model::Permission;
@@ -152,14 +152,19 @@ fn json_keys_are_sorted_at_every_depth() {
 #[test]
 fn an_expectation_has_words_for_each_case() {
     let seen = |count| Some(Seen { count, first: Time::from_millis(1_500) });
-    let case = |expected, seen| Expectation { happening: Happening::Truncated, expected, seen };
+    let case = |expected, seen| Expectation {
+        happening: Happening::Truncated,
+        expected,
+        seen,
+        nothing_to_judge: None,
+    };
     let judgement = Judgement {
         expectations: vec![
-            case(Expected::Happens, seen(1)),
-            case(Expected::Happens, seen(1_200)),
-            case(Expected::Happens, None),
-            case(Expected::NeverHappens, None),
-            case(Expected::NeverHappens, seen(2)),
+            case(Occurrence::Happens, seen(1)),
+            case(Occurrence::Happens, seen(1_200)),
+            case(Occurrence::Happens, None),
+            case(Occurrence::NeverHappens, None),
+            case(Occurrence::NeverHappens, seen(2)),
         ],
         ..Judgement::default()
     };

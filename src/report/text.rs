@@ -10,7 +10,7 @@ use super::provenance::Provenance;
 use super::style::{Paint, Style};
 use super::table::Table;
 use super::turns::subject_and_text;
-use crate::checkers::{Expectation, Expected};
+use crate::checkers::{Expectation, Occurrence};
 use crate::checkers::{Judged, Judgement, RunOutcome, Status, Verdict};
 use crate::model::{Fired, Turn};
 use crate::vocab::Time;
@@ -73,7 +73,11 @@ impl Text<'_> {
         }
         self.heading("faults")?;
         for fault in &judgement.faults {
-            writeln!(self.out, "{:>TIME_WIDTH$}  {}", millis(fault.time), fault.text)?;
+            write!(self.out, "{:>TIME_WIDTH$}  {}", millis(fault.time), fault.text)?;
+            match &fault.no_effect {
+                Some(why) => writeln!(self.out, "  (no effect: {why})")?,
+                None => writeln!(self.out)?,
+            }
         }
         Ok(())
     }
@@ -209,21 +213,27 @@ impl Text<'_> {
     }
 
     fn expectation(&mut self, expectation: &Expectation, width: usize) -> fmt::Result {
-        let Expectation { happening, expected, seen } = expectation;
+        let Expectation { happening, expected, seen, nothing_to_judge } = expectation;
         let (word, paint) = match (expected, expectation.status()) {
-            (Expected::Happens, Status::Held) => ("happened", Paint::Good),
-            (Expected::Happens, _) => ("missing", Paint::Warning),
-            (Expected::NeverHappens, Status::Held) => ("never", Paint::Good),
-            (Expected::NeverHappens, _) => ("happened", Paint::Bad),
+            (Occurrence::Happens, Status::Held) => ("happened", Paint::Good),
+            (Occurrence::Happens, _) => ("missing", Paint::Warning),
+            (Occurrence::NeverHappens, Status::Held) => ("never", Paint::Good),
+            (Occurrence::NeverHappens, Status::Inconclusive) => ("not judged", Paint::Warning),
+            (Occurrence::NeverHappens, _) => ("happened", Paint::Bad),
         };
         let word = self.style.paint(paint, word);
         write!(self.out, "  {word:<WORD_WIDTH$}  ")?;
-        let Some(seen) = seen else { return writeln!(self.out, "{happening}") };
+        let Some(seen) = seen else {
+            return match nothing_to_judge {
+                Some(why) => writeln!(self.out, "{happening:<width$}  {why}"),
+                None => writeln!(self.out, "{happening}"),
+            };
+        };
         let times = if seen.count == 1 { "once, at" } else { "times, first at" };
         let count = if seen.count == 1 { String::new() } else { thousands(seen.count) + " " };
         let unwanted = match expected {
-            Expected::Happens => "",
-            Expected::NeverHappens => ", but must not happen",
+            Occurrence::Happens => "",
+            Occurrence::NeverHappens => ", but must not happen",
         };
         writeln!(self.out, "{happening:<width$}  {count}{times} {}{unwanted}", millis(seen.first))
     }
@@ -234,17 +244,44 @@ impl Text<'_> {
         writeln!(self.out)?;
         let (held, mut judged): (Vec<_>, Vec<_>) =
             judgement.verdicts.iter().partition(|judged| matches!(judged.verdict, Verdict::Holds));
+        let (idle, held): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|judged| judged.nothing_to_judge.is_some());
         let word = self.style.paint(Paint::Good, "holds");
-        let which = if judged.is_empty() { "all properties" } else { "all other properties" };
+        let is_all = judged.is_empty() && idle.is_empty();
+        let which = if is_all { "all properties" } else { "all other properties" };
         if !held.is_empty() {
             writeln!(self.out, "{word:<WORD_WIDTH$}  {which}")?;
         }
+        self.nothing_to_judge(&idle)?;
         judged.retain(|judged| judged.status() < Status::NotConverged);
         judged.sort_by_key(|judged| judged.status());
         let names = judged.iter().map(|judged| judged.property.name.len());
         let width = names.max().unwrap_or(0);
         let mut shown = Vec::new();
         judged.into_iter().try_for_each(|judged| self.verdict(judged, width, &mut shown))
+    }
+
+    /// The properties that had nothing to look at, in a line for each reason.
+    fn nothing_to_judge(&mut self, idle: &[&Judged]) -> fmt::Result {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for judged in idle {
+            let why = judged.nothing_to_judge.as_deref().unwrap_or_default();
+            let name = judged.property.name;
+            match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+                Some((_, names)) => names.push(name),
+                None => reasons.push((why, vec![name])),
+            }
+        }
+        for (why, names) in reasons {
+            let word = self.style.paint(Paint::Faint, "not judged");
+            let which = match names[..] {
+                [one] => one.to_owned(),
+                [first, ..] => format!("{first} and {} more", names.len() - 1),
+                [] => continue,
+            };
+            writeln!(self.out, "{word:<WORD_WIDTH$}  {which}: {why}")?;
+        }
+        Ok(())
     }
 
     fn verdict(&mut self, judged: &Judged, width: usize, shown: &mut Vec<Fired>) -> fmt::Result {

@@ -487,6 +487,14 @@ impl Network {
         due
     }
 
+    /// Whether there is a connection between two nodes that has not ended.
+    pub fn are_connected(&self, one: NodeId, other: NodeId) -> bool {
+        self.live_ends(one).into_iter().any(|(slot, side)| {
+            let conn = &self.conns[slot as usize];
+            conn.end(side.other()).node == other && !conn.end(side).ended
+        })
+    }
+
     /// Resets every connection between two hosts, at once and at both ends, whatever the links are
     /// like.
     pub fn reset(&mut self, now: Time, one: NodeId, other: NodeId) -> Vec<Due> {

@@ -353,6 +353,11 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         Duration::from_nanos(self.kernel.network.slowed_by(from, to))
     }
 
+    /// Whether there is a connection between two nodes that has not ended.
+    pub fn are_connected(&self, one: NodeId, other: NodeId) -> bool {
+        self.kernel.network.are_connected(one, other)
+    }
+
     /// Resets all connections between two hosts, at both ends.
     pub fn reset(&mut self, one: NodeId, other: NodeId) {
         let due = self.kernel.network.reset(self.kernel.now, one, other);

@@ -207,3 +207,23 @@ fn a_kafka_api_is_where_the_readme_says() {
     }
     check("A Kafka API.", &examples);
 }
+
+#[test]
+fn a_rule_reads_the_kinds_of_events_whose_method_it_has() {
+    let kinds = ["Client", "Broker", "ZooKeeper", "Session"];
+    for file in sources().iter().filter(|file| file.path.starts_with("src/checkers/")) {
+        let code = code(file);
+        let Some((_, rule)) = code.split_once("\nimpl Rule for ") else { continue };
+        let rule = rule.split("\n}\n").next().unwrap_or(rule);
+        let reads = rule.lines().find(|line| line.contains("const READS:")).unwrap_or_default();
+        for kind in kinds {
+            let has_method = rule.contains(&format!("\n    fn {}(", kind.to_lowercase()));
+            assert_eq!(
+                has_method,
+                reads.contains(&format!("Kind::{kind}")),
+                "{} {kind}",
+                file.path
+            );
+        }
+    }
+}

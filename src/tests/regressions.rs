@@ -1,7 +1,10 @@
 //! Runs that failed once, and why: each was understood, and has to come to what it says from now on.
 
+use kafka_sim::checkers::RunOutcome;
 use kafka_sim::checkers::{Status, Verdict};
-use kafka_sim::run;
+use kafka_sim::run::{self, RunOptions};
+use kafka_sim::scenario;
+use kafka_sim::vocab::Seed;
 
 use crate::source::root;
 
@@ -42,4 +45,102 @@ fn what_kafka_leaves_undone_is_told() {
     let outcome = run::seed(scenario, 26).expect("a scenario");
     assert_eq!(outcome.judgement.status(), Status::NotConverged);
     assert!(outcome.violates("high-watermark-reaches-the-end"), "{outcome}");
+}
+
+/// The outcome of a scenario that is given as text.
+fn outcome_of(text: &str, seed: u64) -> RunOutcome {
+    let scenario = scenario::parse("regression.toml", text).expect("a valid scenario");
+    run::run_plan(scenario.plan(Seed(seed)), RunOptions::default())
+        .expect("no event log is written")
+}
+
+/// Scenarios in which a property once saw something wrong, and nothing was.
+const FALSE_ALARMS: &[(&str, &str)] = &[
+    (
+        "more than 4,096 deletions of the same two znodes",
+        r#"
+            kafka = "2.8"
+            duration = "30s"
+            cluster = {brokers = 1}
+            zookeeper-client = [{name = "k", count = 3, rate = "1000/s", znodes = 2}]
+        "#,
+    ),
+    (
+        "clients restart, and begin to count their records from the beginning",
+        r#"
+            kafka = "2.8"
+            duration = "20s"
+            cluster = {brokers = 1}
+            topic = [{name = "t"}]
+            producer = [{name = "p0", topic = "t", acks = "all", rate = "20/s"}]
+            consumer = [{name = "c0", topics = ["t"]}]
+            zookeeper-client = [{name = "k", rate = "50/s", znodes = 2}]
+            fault = [
+                {at = "5s", crash = "p0", restart-after = "1s"},
+                {at = "7s", crash = "c0", restart-after = "1s"},
+                {at = "9s", power-loss = "k", restart-after = "1s"},
+                {at = "12s", shutdown = "p0", restart-after = "1s"},
+            ]
+        "#,
+    ),
+    (
+        "a session expires before its creation is on the disk",
+        r#"
+            kafka = "2.8"
+            duration = "30s"
+            cluster = {brokers = 1}
+            broker = {"zookeeper.session.timeout.ms" = 6000}
+            topic = [{name = "t"}]
+            fault = [
+                {at = "5s", slow-disk = "z1", fsync = "10s"},
+                {at = "6s", crash = "b1", restart-after = "1s"},
+            ]
+        "#,
+    ),
+    (
+        "a local session is unknown to the next server",
+        r#"
+            kafka = "2.8"
+            duration = "30s"
+            cluster = {brokers = 3, zookeepers = 3}
+            zookeeper = {localSessionsEnabled = true}
+            topic = [{name = "t"}]
+            fault = [{at = "8s", reset = "b1"}]
+        "#,
+    ),
+];
+
+#[test]
+fn nothing_is_violated_where_nothing_was_wrong() {
+    for (what, text) in FALSE_ALARMS {
+        for seed in 1..=3 {
+            let outcome = outcome_of(text, seed);
+            assert_ne!(outcome.judgement.status(), Status::Violated, "{what}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_producer_that_restarts_hides_no_loss() {
+    let lost = |producer_faults: &str| {
+        let text = format!(
+            r#"
+            kafka = "2.8"
+            duration = "40s"
+            cluster = {{brokers = 2}}
+            topic = [{{name = "t", assignment = [[1, 2]]}}]
+            producer = [{{name = "p0", topic = "t", acks = 1, rate = "20/s"}}]
+            fault = [
+                {{at = "2s", cut = "b1", to = "b2"}},
+                {{at = "5s", crash = "b1"}},
+                {producer_faults}
+            ]
+            "#
+        );
+        outcome_of(&text, 1)
+    };
+    let restarted = lost(r#"{at = "5s", crash = "p0", restart-after = "10s"}"#);
+    assert_eq!((lost("").lost(), restarted.lost()), (60, 60), "{restarted}");
+    assert!(!restarted.violates("operations-end-once"), "{restarted}");
+    assert_eq!(restarted.judgement.producers[0].duplicated, 0, "{restarted}");
 }

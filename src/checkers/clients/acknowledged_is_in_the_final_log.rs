@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::checkers::{Acknowledged, Cases, Class, Evidence, Gone, Property, Rule, Verdict};
+use crate::checkers::{
+    Acknowledged, Cases, Class, Evidence, Gone, Property, Rule, Subject, Verdict,
+};
 use crate::model::ledger::{Account, Ledger, Producer, TopicAccount};
 use crate::model::{Fired, Model, Permission};
 use crate::vocab::Time;
@@ -16,6 +18,7 @@ pub const PROPERTY: Property = Property {
              as at least one in sync replica is alive; Jepsen's Kafka checker: lost write",
     leaves_out: "records deleted by retention; records sent with acks=0, which are counted apart; \
                  the partition that a record was acknowledged in, as long as its topic has it",
+    looks_at: Subject::Acknowledgements,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! No reader skips an acknowledged record.
 
-use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "records that are not in the final log, which are lost and not unread; readers \
                  that do not read from the beginning; records that a reader has not reached, see \
                  consumers-catch-up",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! A producer's later records are acknowledged at higher offsets.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ClientObservation;
 use crate::model::Permission;
 
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
              max.in.flight.requests.per.connection",
     leaves_out: "records that were not acknowledged; their order in the final log, see order; \
                  comparisons other than with the highest record so far",
+    looks_at: Subject::Acknowledgements,
     class: Class::Safety,
 };
 
@@ -22,6 +23,7 @@ pub struct AcknowledgedOffsetsIncrease;
 
 impl Rule for AcknowledgedOffsetsIncrease {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Client];
 
     fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
         let (model, seen) = (event.model, &event.model.client_observations);

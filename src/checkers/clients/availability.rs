@@ -1,6 +1,6 @@
 //! How long producers were without an acknowledgement.
 
-use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::availability::longer;
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
                 from its first record until its last one has ended",
     source: "the scenario: there is no limit unless it sets one",
     leaves_out: "whether a producer had nothing to send in the meantime or could not send",
+    looks_at: Subject::Operations,
     class: Class::Liveness,
 };
 
@@ -37,6 +38,13 @@ impl Rule for Availability {
             to: gap.to,
             limit: Time::ZERO + limit,
         });
+        // That no gap was too long shows nothing when there was none to see, or when a fault missed its target.
+        let nothing = || Subject::Operations.missing(model).or_else(|| model.idle_fault());
+        if evidence.is_none()
+            && let Some(why) = nothing()
+        {
+            return (Permission::Forbidden, Verdict::Inconclusive(why));
+        }
         (Permission::Forbidden, Verdict::from_evidence(evidence))
     }
 }

@@ -1,6 +1,6 @@
 //! All clients see the same record at an offset.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ClientObservation;
 use crate::model::Permission;
 use crate::model::offset_map::Novelty;
@@ -15,6 +15,7 @@ pub const PROPERTY: Property = Property {
                  which is counted but permitted, see zookeeper-isr-has-committed; records that no \
                  workload wrote; offsets before the last 65,536 runs of record numbers of a \
                  partition",
+    looks_at: Subject::Offsets,
     class: Class::Safety,
 };
 
@@ -24,11 +25,12 @@ pub struct EachOffsetHoldsOneRecord;
 
 impl Rule for EachOffsetHoldsOneRecord {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Client];
 
     fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
         let model = event.model;
         let Some(sighting) = model.client_observations.latest() else { return };
-        let (Novelty::Otherwise(before), Some(value)) = (sighting.told, sighting.value) else {
+        let (Novelty::Otherwise(before), Some(value)) = (sighting.novelty, sighting.value) else {
             return;
         };
         let (at, offset) = (model.client_observations.at(sighting.place), sighting.offset);

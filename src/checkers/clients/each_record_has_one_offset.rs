@@ -1,6 +1,6 @@
 //! All clients see a record at the same offset.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ClientObservation;
 use crate::model::Permission;
 
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
              may write a record again",
     leaves_out: "copies that no client saw, see no-duplicates; offsets before the last 65,536 runs \
                  of record numbers of a partition",
+    looks_at: Subject::Offsets,
     class: Class::Safety,
 };
 
@@ -21,6 +22,7 @@ pub struct EachRecordHasOneOffset;
 
 impl Rule for EachRecordHasOneOffset {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Client];
 
     fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
         let (model, seen) = (event.model, &event.model.client_observations);

@@ -1,6 +1,6 @@
 //! No consumer reads a record whose write failed.
 
-use crate::checkers::{Case, Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Case, Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
@@ -11,6 +11,7 @@ pub const PROPERTY: Property = Property {
     source: "Jepsen's Kafka checker: G1a, aborted read; KAFKA-13574: a timeout, a disconnection \
              and NOT_LEADER_OR_FOLLOWER are no certain failures",
     leaves_out: "operations that ended as unknown, which may have written the record",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! Leaders answer consumers with valid batches of committed records.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ClientObservation;
 
 /// What is judged.
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
              end",
     leaves_out: "whether the high watermark is the right one, see read-is-in-the-final-log and \
                  acknowledged-is-read",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 
@@ -22,6 +23,7 @@ pub struct FetchResponsesAreValid;
 
 impl Rule for FetchResponsesAreValid {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Client];
 
     fn client(event: &Event<'_>, did: &ClientObservation, found: &mut Cases) {
         let ClientObservation::ProtocolError { at, why } = did else { return };

@@ -1,6 +1,6 @@
 //! The final logs hold no record twice.
 
-use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
@@ -11,6 +11,7 @@ pub const PROPERTY: Property = Property {
     source: "KIP-98: idempotent producer; without one, retries may write a record again",
     leaves_out: "copies that were truncated; what readers read more than once, which is counted \
                  for each reader",
+    looks_at: Subject::FinalRecords,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! Consumers do not read past acknowledged records that none of them read.
 
-use crate::checkers::{Case, Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Case, Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::client_observations::Missing;
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
@@ -12,7 +12,9 @@ pub const PROPERTY: Property = Property {
                 partition was polled by some consumer",
     source: "Jepsen's Kafka checker: lost-write",
     leaves_out: "records above the highest polled offset, see acknowledged-is-seen; topics that \
-                 no consumer reads from the beginning; retention and compaction",
+                 no consumer reads from the beginning; records whose offset is no longer kept, \
+                 unless everything so old was polled past; retention and compaction",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 

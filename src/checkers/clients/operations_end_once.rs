@@ -1,6 +1,6 @@
 //! Every client operation ends at most once.
 
-use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
@@ -11,6 +11,7 @@ pub const PROPERTY: Property = Property {
     source: "Kafka's Producer: the callback of a record is executed once; Jepsen: an operation \
              completes once",
     leaves_out: "whether the end is the right one",
+    looks_at: Subject::Operations,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! The final logs hold a producer's records in the order in which they were sent.
 
-use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::{Time, TopicPartition};
 
@@ -17,6 +17,7 @@ pub const PROPERTY: Property = Property {
                  timed out at the producer may still arrive; where acknowledged records may be \
                  lost, partitions whose leader lost records in a power loss and continued to lead \
                  its epoch, which are counted but permitted, see logs-match",
+    looks_at: Subject::FinalRecords,
     class: Class::Safety,
 };
 

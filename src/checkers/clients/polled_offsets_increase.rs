@@ -1,6 +1,6 @@
 //! A consumer does not go back to an earlier offset by itself.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ClientObservation;
 use crate::model::client_observations::By;
 
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
     source: "Jepsen's Kafka checker: nonmonotonic-poll, int-nonmonotonic-poll",
     leaves_out: "polls after the position was set: at the start, by auto.offset.reset, after a \
                  truncation; that is counted as position-reset",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 
@@ -21,6 +22,7 @@ pub struct PolledOffsetsIncrease;
 
 impl Rule for PolledOffsetsIncrease {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Client];
 
     fn client(event: &Event<'_>, _: &ClientObservation, found: &mut Cases) {
         let Some(sighting) = event.model.client_observations.latest() else { return };

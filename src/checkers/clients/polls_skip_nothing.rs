@@ -1,6 +1,6 @@
 //! A consumer does not skip an offset at which another client sees a record.
 
-use crate::checkers::{Case, Cases, Class, Property, Rule, Verdict};
+use crate::checkers::{Case, Cases, Class, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
     source: "Jepsen's Kafka checker: poll-skip, int-poll-skip",
     leaves_out: "offsets at which no client saw a record, such as transaction markers; compacted \
                  topics; offsets before the last 65,536 runs of record numbers of a partition",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! Every record that a reader read is in the final log.
 
-use crate::checkers::{Cases, Class, Evidence, Property, Rule, Verdict};
+use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
 use crate::model::{Model, Permission};
 use crate::vocab::Time;
 
@@ -11,6 +11,7 @@ pub const PROPERTY: Property = Property {
     source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
              the consumer; KIP-101: log divergence after reading",
     leaves_out: "records that no workload wrote; records deleted by retention",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 

@@ -1,6 +1,6 @@
 //! Leaders are elected from the in-sync replicas, unless the topic allows unclean elections.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ZooKeeperObservation;
 use crate::model::Permission;
 
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "where it is set, an unclean election is counted but permitted; topics that are \
                  not in the scenario; a state whose predecessor no ZooKeeper server reported \
                  before it stopped",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -22,6 +23,7 @@ pub struct ElectionsAreClean;
 
 impl Rule for ElectionsAreClean {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::ZooKeeper];
 
     fn zookeeper(event: &Event<'_>, _: &ZooKeeperObservation, found: &mut Cases) {
         let (Some(partition), terms) = (event.model.replicas.current(), &event.model.terms) else {

@@ -1,6 +1,6 @@
 //! A controller epoch has one controller, and a controller that was replaced writes nothing more.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
 use crate::releases::Change;
@@ -14,6 +14,7 @@ pub const PROPERTY: Property = Property {
              version of /controller_epoch",
     leaves_out: "what a controller writes besides partition states; what leaders write themselves \
                  (before 2.7); before 2.1 (KAFKA-6082) a late write is counted but permitted",
+    looks_at: Subject::Controllers,
     class: Class::Safety,
 };
 
@@ -23,6 +24,7 @@ pub struct OneControllerPerEpoch;
 
 impl Rule for OneControllerPerEpoch {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker, Kind::ZooKeeper];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::ControllerElected { epoch } = did else { return };

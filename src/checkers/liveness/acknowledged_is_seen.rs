@@ -1,6 +1,6 @@
-//! In the end, somebody was handed every acknowledged record.
+//! In the end, every acknowledged record was read by some consumer.
 
-use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Subject, Verdict};
 use crate::model::Model;
 use crate::model::client_observations::Missing;
 use crate::vocab::Time;
@@ -11,8 +11,9 @@ pub const PROPERTY: Property = Property {
     statement: "when a run ends, no acknowledged record is left above the highest offset that \
                 was polled of its partition",
     source: "Jepsen's Kafka checker: unseen, after the final polls",
-    leaves_out: "records below, see no-lost-writes; topics that nobody reads from the beginning: \
-                 what nobody was to read holds trivially",
+    leaves_out: "records below, see no-lost-writes; topics that no consumer reads from the beginning: \
+                 what no consumer was to read holds trivially",
+    looks_at: Subject::Reads,
     class: Class::Liveness,
 };
 

@@ -1,6 +1,6 @@
 //! In the end, every broker that runs is registered.
 
-use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Subject, Verdict};
 use crate::model::{Missing, Model};
 use crate::vocab::Time;
 
@@ -11,12 +11,13 @@ pub const PROPERTY: Property = Property {
                 and since its session expired last",
     source: "Kafka: ZooKeeper session expiry handling (KafkaServer, KafkaZkClient); KIP-320's and \
              KIP-966's models: weak fairness of becoming alive",
-    leaves_out: "brokers while ZooKeeper has no quorum; whether the registration still \
-                 stands: replicas-converge needs it to",
+    leaves_out: "brokers while ZooKeeper has no quorum; whether the registration is \
+                 still there: replicas-converge needs it to be",
+    looks_at: Subject::Cluster,
     class: Class::Liveness,
 };
 
-/// Judges by what the model hold in the end.
+/// Judges by what the model holds in the end.
 #[derive(Clone, Copy, Debug)]
 pub struct BrokersRegisterAgain;
 

@@ -1,6 +1,6 @@
 //! In the end, readers have come to every acknowledged record, and to the high watermark.
 
-use crate::checkers::{Case, Cases, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::checkers::{Case, Cases, Checker, Class, Evidence, Judged, Property, Subject, Verdict};
 use crate::model::{Lack, Missing, Model, Permission};
 use crate::vocab::{Offset, Time, TopicPartition};
 
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "how long it took; records before where a consumer began, if that was not the \
                  beginning; partitions without a leader; a consumer whose known brokers were all \
                  stopped for good is counted but permitted (KIP-899)",
+    looks_at: Subject::Reads,
     class: Class::Liveness,
 };
 

@@ -1,6 +1,6 @@
 //! After everything is healed, the cluster comes to rest.
 
-use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Subject, Verdict};
 use crate::model::Model;
 use crate::vocab::Time;
 
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
     source: "TigerBeetle's VOPR: heal, then converge; Jepsen: final polls",
     leaves_out: "brokers that were stopped for good, and what cannot be done without them; what \
                  waits for what: the properties that follow say it",
+    looks_at: Subject::Cluster,
     class: Class::Liveness,
 };
 

@@ -1,6 +1,6 @@
 //! In the end, the in-sync replicas hold the same log.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Case, Cases, Checker, Class, Judged, Property, Subject};
 use crate::history::Replica;
 use crate::model::{Model, Permission};
 use crate::releases::Truncation;
@@ -18,6 +18,7 @@ pub const PROPERTY: Property = Property {
                  any, which are counted but permitted, see logs-match; what lies above the high \
                  watermark, see high-watermark-reaches-the-end; offsets below the start of either \
                  log; replicas that are not in sync",
+    looks_at: Subject::Leaders,
     class: Class::Liveness,
 };
 

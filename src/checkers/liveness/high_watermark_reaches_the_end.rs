@@ -1,6 +1,6 @@
 //! In the end, everything that a leader's log holds is committed.
 
-use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Verdict};
+use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Subject, Verdict};
 use crate::model::{Missing, Model};
 use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
 
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
              replicas have applied it; KIP-320's model: strong fairness of the high watermark",
     leaves_out: "partitions with fewer in-sync replicas than min.insync.replicas, which holds the \
                  high watermark back (3.7+); partitions without a leader",
+    looks_at: Subject::Leaders,
     class: Class::Liveness,
 };
 

@@ -1,6 +1,6 @@
 //! In the end, every partition that can be led is.
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Case, Cases, Checker, Class, Judged, Property, Subject};
 use crate::model::{Lack, Missing, Model, Permission};
 use crate::vocab::{BrokerId, Time, TopicPartition};
 
@@ -14,6 +14,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "topics that were not created during the run; partitions whose in-sync replicas \
                  were all stopped for good; how long it took; before 2.2 a leader whose restart \
                  the controller did not see (KIP-380) is counted but permitted",
+    looks_at: Subject::Leaders,
     class: Class::Liveness,
 };
 

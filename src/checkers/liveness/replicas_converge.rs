@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checkers::{Case, Cases, Checker, Class, Judged, Property};
+use crate::checkers::{Case, Cases, Checker, Class, Judged, Property, Subject};
 use crate::model::{Lack, Missing, Model, Permission};
 use crate::vocab::{BrokerId, Time, TopicPartition};
 
@@ -20,6 +20,7 @@ pub const PROPERTY: Property = Property {
                  whose restart the controller did not see (KIP-380), and those of a leader \
                  whose controller wrote a change twice, as the first answer was lost, and \
                  denied it (2.7 to 3.9)",
+    looks_at: Subject::Leaders,
     class: Class::Liveness,
 };
 

@@ -1,6 +1,6 @@
 //! In the end, every client operation has ended.
 
-use crate::checkers::{Checker, Class, Evidence, Judged, Property, Verdict};
+use crate::checkers::{Checker, Class, Evidence, Judged, Property, Subject, Verdict};
 use crate::model::{Missing, Model, Permission};
 use crate::vocab::Time;
 
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
              (KIP-91)",
     leaves_out: "whether operations ended well; before 2.1, where nothing bounds retries, what \
                  waits for brokers that were stopped for good is counted but permitted",
+    looks_at: Subject::Operations,
     class: Class::Liveness,
 };
 

@@ -1,6 +1,6 @@
 //! A leader acknowledges only what as many replicas have as the producer asked for.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
 use crate::model::Model;
 use crate::model::replicas::{Lead, PartitionReplicas, Replica};
@@ -17,6 +17,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "acks=0; a min.insync.replicas above the replication factor, which counts as the \
                  replication factor; whether the replicas have the records, see \
                  leader-isr-has-committed",
+    looks_at: Subject::Acknowledgements,
     class: Class::Safety,
 };
 
@@ -60,6 +61,7 @@ fn too_early(
 
 impl Rule for AcknowledgedIsReplicated {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let Some((partition, replica, before)) = event.model.replicas.replica() else { return };

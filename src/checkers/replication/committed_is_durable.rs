@@ -1,6 +1,6 @@
 //! A leader that was elected from the in-sync replicas has every committed record.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule, offsets};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject, offsets};
 use crate::history::BrokerObservation;
 use crate::model::Permission;
 
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
              KIP-101, KIP-966",
     leaves_out: "what an unclean election loses, which is counted but permitted; records older \
                  than the last thousands of committed batches; records deleted by retention",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -22,6 +23,7 @@ pub struct CommittedIsDurable;
 
 impl Rule for CommittedIsDurable {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = did else { return };

@@ -1,6 +1,6 @@
 //! No replica truncates committed records.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule, offsets};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject, offsets};
 use crate::history::BrokerObservation;
 
 /// What is judged.
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
                  leader or a leader that lost records in a power loss, see committed-is-durable; \
                  before 2.1 (KIP-320) it is counted but permitted; records older than the last \
                  thousands of committed batches",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -21,6 +22,7 @@ pub struct CommittedIsNotTruncated;
 
 impl Rule for CommittedIsNotTruncated {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::Truncated { at, from, to } = did else { return };

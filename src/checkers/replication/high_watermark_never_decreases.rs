@@ -1,6 +1,6 @@
 //! A leader's high watermark never decreases.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
 
 /// What is judged.
@@ -10,6 +10,7 @@ pub const PROPERTY: Property = Property {
     source: "Partition.maybeIncrementLeaderHW; kafka-specification: what is committed stays so",
     leaves_out: "followers, which take their leader's, and new leaders, whose own may be behind \
                  the previous leader's",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -19,6 +20,7 @@ pub struct HighWatermarkNeverDecreases;
 
 impl Rule for HighWatermarkNeverDecreases {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::HighWatermark { at, offset } = did else { return };

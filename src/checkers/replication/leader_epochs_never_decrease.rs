@@ -1,6 +1,6 @@
 //! Leader epochs increase with every leader, and no broker acts in an epoch older than the one that it knows.
 
-use crate::checkers::{Case, Cases, Class, Event, Property, Rule};
+use crate::checkers::{Case, Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 
 /// What is judged.
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
              state's dataVersion in ZooKeeper",
     leaves_out: "restarted processes, which know no epoch; states that no ZooKeeper server \
                  reported before it stopped",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -21,6 +22,7 @@ pub struct LeaderEpochsNeverDecrease;
 
 impl Rule for LeaderEpochsNeverDecrease {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker, Kind::ZooKeeper];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let Some((partition, replica, before)) = event.model.replicas.replica() else { return };

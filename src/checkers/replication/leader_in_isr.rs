@@ -1,6 +1,6 @@
 //! The leader in ZooKeeper is one of the in-sync replicas written with it.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
 use crate::releases::Change;
@@ -15,6 +15,7 @@ pub const PROPERTY: Property = Property {
              ReplicaStateMachine: the last member of the ISR stays (KAFKA-708)",
     leaves_out: "reassignments, which are not simulated; before 1.1 an empty ISR, where unclean \
                  elections are allowed, is counted but permitted",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -51,6 +52,7 @@ fn state(
 
 impl Rule for LeaderInIsr {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker, Kind::ZooKeeper];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         match did {

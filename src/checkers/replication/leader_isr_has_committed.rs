@@ -1,6 +1,6 @@
 //! Every replica that a leader considers in sync has what the leader considers committed.
 
-use crate::checkers::{Case, Cases, Class, Event, Property, Rule};
+use crate::checkers::{Case, Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
 use crate::model::log_tree::Point;
 use crate::model::replicas::{PartitionReplicas, Replica};
@@ -15,6 +15,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "replicas whose disk lost records, until they have them again; leaders from \
                  before an unclean election or a loss; before 2.1 (KIP-320) it is counted but \
                  permitted; records older than the last thousands of committed batches",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -70,6 +71,7 @@ fn compare(event: &Event<'_>, partition: &PartitionReplicas, leader: &Replica, f
 
 impl Rule for LeaderIsrHasCommitted {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let Some((partition, replica, _)) = event.model.replicas.replica() else { return };

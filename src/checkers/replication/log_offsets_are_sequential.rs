@@ -1,6 +1,6 @@
 //! A replica's log has no gap, its epochs do not decrease, and its high watermark is within it.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{AppendedBatch, BrokerObservation};
 use crate::model::Model;
 
@@ -15,6 +15,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "compaction, which is not simulated; checksums, which brokers and consumers check \
                  themselves, see logs-match and fetch-responses-are-valid; the first record after \
                  a log restarted at another offset",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -53,6 +54,7 @@ fn loaded((start, from, end): (i64, i64, i64), batches: &[AppendedBatch]) -> Opt
 
 impl Rule for LogOffsetsAreSequential {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         use BrokerObservation::{Appended, HighWatermark, LogLoaded, Truncated};

@@ -1,6 +1,6 @@
 //! Two logs with the same record at one offset are the same below it.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
 use crate::model::Permission;
 use crate::model::replicas::Replica;
@@ -17,6 +17,7 @@ pub const PROPERTY: Property = Property {
                  loss and continued to lead it without an election (a restart that the controller \
                  did not see; fixed by KIP-966); before 2.1 (KIP-320) any, as truncation in those \
                  releases allows it",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -26,6 +27,7 @@ pub struct LogsMatch;
 
 impl Rule for LogsMatch {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::Appended { base, leader_epoch, .. } = did else { return };

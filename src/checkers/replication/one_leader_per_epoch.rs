@@ -1,6 +1,6 @@
 //! A partition has at most one leader in each leader epoch.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
 
 /// What is judged.
@@ -11,6 +11,7 @@ pub const PROPERTY: Property = Property {
              leader and epoch are written together",
     leaves_out: "leaders of different epochs at one time, which are fenced; epochs before the \
                  last few hundred of a partition",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -20,6 +21,7 @@ pub struct OneLeaderPerEpoch;
 
 impl Rule for OneLeaderPerEpoch {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::BecameLeader { at, leader_epoch, .. } = did else { return };

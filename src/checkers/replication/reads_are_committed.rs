@@ -1,6 +1,6 @@
 //! Consumers get only committed records.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
 
 /// What is judged.
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
              the consumer",
     leaves_out: "transactions (read_committed) and reading from followers (KIP-392), which are not \
                  simulated; whether what was read stays in the log, see read-is-in-the-final-log",
+    looks_at: Subject::Reads,
     class: Class::Safety,
 };
 
@@ -21,6 +22,7 @@ pub struct ReadsAreCommitted;
 
 impl Rule for ReadsAreCommitted {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::Serving { at, end } = did else { return };

@@ -1,6 +1,6 @@
 //! A replica joins the in-sync replicas only when it has what is committed.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
 use crate::model::replicas::{PartitionReplicas, Replica};
@@ -17,6 +17,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "a replica whose disk lost records after it had caught up, which is counted but \
                  permitted: with ZooKeeper, broker epochs are not compared (KIP-903); ISRs written \
                  by elections; leaders of another epoch than the state's",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -56,6 +57,7 @@ fn join(
 
 impl Rule for ReplicasJoinIsrCaughtUp {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker, Kind::ZooKeeper];
 
     /// A leader decides when it proposes; the replica may have caught up by the time the change is written.
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {

@@ -1,7 +1,7 @@
 //! Every replica that ZooKeeper lists as in sync has what a leader considers committed.
 
 use crate::checkers::replication::leader_isr_has_committed::{below_high_watermark, lacks};
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
 use crate::model::replicas::{PartitionReplicas, Replica};
@@ -17,6 +17,7 @@ pub const PROPERTY: Property = Property {
                  before an unclean election or a loss; before 2.1 (KIP-320), and before 2.7 \
                  (KIP-497) of a leader that got no response to its ISR expansion, it is counted \
                  but permitted; records older than the last thousands of committed batches",
+    looks_at: Subject::Leaders,
     class: Class::Safety,
 };
 
@@ -45,6 +46,7 @@ fn compare_all(event: &Event<'_>, found: &mut Cases) {
 
 impl Rule for ZooKeeperIsrHasCommitted {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker, Kind::ZooKeeper];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         match did {

@@ -1,6 +1,6 @@
 //! A committed transaction of the ZooKeeper ensemble is on the disks of a majority, and is never lost.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ZooKeeperObservation;
 
 /// What is judged.
@@ -11,6 +11,7 @@ pub const PROPERTY: Property = Property {
                 and nothing is committed that a later leader's history lacks",
     source: "ZAB: PrimaryIntegrity; ZooKeeper's guarantees: reliability (Z4, Z10)",
     leaves_out: "transactions that a new leader commits with its history, before it applies them",
+    looks_at: Subject::Ensemble,
     class: Class::Safety,
 };
 
@@ -20,6 +21,7 @@ pub struct CommittedTransactionsAreDurable;
 
 impl Rule for CommittedTransactionsAreDurable {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::ZooKeeper];
 
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
         let transactions = &event.model.transactions;

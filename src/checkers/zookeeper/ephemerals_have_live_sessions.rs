@@ -1,6 +1,6 @@
 //! An ephemeral znode exists only as long as the session that owns it.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ZooKeeperObservation;
 
 /// What is judged.
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
              them is active",
     leaves_out: "whether the session should exist, see sessions-expire-only-when-silent; znodes \
                  that are deleted too early",
+    looks_at: Subject::Sessions,
     class: Class::Safety,
 };
 
@@ -22,6 +23,7 @@ pub struct EphemeralsHaveLiveSessions;
 
 impl Rule for EphemeralsHaveLiveSessions {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::ZooKeeper];
 
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
         let (trees, time) = (&event.model.server_trees, event.time);

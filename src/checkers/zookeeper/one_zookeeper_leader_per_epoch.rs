@@ -1,6 +1,6 @@
 //! One server of the ZooKeeper ensemble leads in each epoch.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ZooKeeperObservation;
 
 /// What is judged.
@@ -13,6 +13,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "servers that consider themselves leader without a majority, as a paused one \
                  does, even one that reads its majority's answers when a newer epoch has begun; \
                  they commit nothing",
+    looks_at: Subject::Ensemble,
     class: Class::Safety,
 };
 
@@ -22,6 +23,7 @@ pub struct OneZooKeeperLeaderPerEpoch;
 
 impl Rule for OneZooKeeperLeaderPerEpoch {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::ZooKeeper];
 
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
         let (holders, name, time) = (&event.model.epoch_holders, || event.name(), event.time);

@@ -1,6 +1,6 @@
 //! The requests of a ZooKeeper session take effect, and are answered, in the order in which they were sent.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{SessionAnswer, SessionObservation, ZooKeeperObservation};
 
 /// What is judged.
@@ -14,6 +14,7 @@ pub const PROPERTY: Property = Property {
              ZOOKEEPER-417, 710, 2886 (row 78)",
     leaves_out: "external clients, whose own side is not recorded; whether requests without an \
                  answer took effect",
+    looks_at: Subject::Sessions,
     class: Class::Safety,
 };
 
@@ -23,6 +24,7 @@ pub struct SessionRequestsAreInOrder;
 
 impl Rule for SessionRequestsAreInOrder {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::ZooKeeper, Kind::Session];
 
     fn session(event: &Event<'_>, did: &SessionObservation, found: &mut Cases) {
         let SessionObservation::Answered { xid, zxid, answer } = did else { return };

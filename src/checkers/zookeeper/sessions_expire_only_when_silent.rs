@@ -1,6 +1,6 @@
 //! Sessions expire only after a silence of their timeout, once, and for good.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 
 /// What is judged.
@@ -12,7 +12,9 @@ pub const PROPERTY: Property = Property {
     source: "ZooKeeper's guarantees: sessions; Programmer's Guide: the session is expired by the \
              ensemble, not by the client",
     leaves_out: "whether a server received what was sent to it; how late a session expires; what \
-                 another server receives in the meantime",
+                 another server receives in the meantime; the silence of a session that expires \
+                 before its creation is committed; local sessions, which are in no tree",
+    looks_at: Subject::Sessions,
     class: Class::Safety,
 };
 
@@ -22,10 +24,13 @@ pub struct SessionsExpireOnlyWhenSilent;
 
 impl Rule for SessionsExpireOnlyWhenSilent {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Broker, Kind::ZooKeeper];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::SessionExpired { session } = did else { return };
-        if !event.model.server_trees.has_ended(*session) {
+        let trees = &event.model.server_trees;
+        let may_be_local = event.model.terms.local_sessions && !trees.is_replicated(*session);
+        if !trees.has_ended(*session) && !may_be_local {
             let (name, time) = (event.name(), event.time);
             let what = format!("{name} saw session {session:#x} expire at {time:.3}");
             found.forbidden(|| event.case(what + ", but no server had expired it"));
@@ -35,10 +40,12 @@ impl Rule for SessionsExpireOnlyWhenSilent {
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
         let (trees, time) = (&event.model.server_trees, event.time);
         let wrong = match did {
-            ZooKeeperObservation::SessionExpired { session, .. }
-            | ZooKeeperObservation::SessionEnded { session }
-                if !trees.had_session() =>
-            {
+            // A session is tracked before its creation is committed, so it may expire before that. Once its end
+            // is applied, it may not.
+            ZooKeeperObservation::SessionExpired { session, .. } if trees.had_ended() => {
+                format!("expired session {session:#x} at {time:.3}, which had ended")
+            }
+            ZooKeeperObservation::SessionEnded { session } if !trees.had_session() => {
                 format!("ended session {session:#x} at {time:.3}, which did not exist")
             }
             ZooKeeperObservation::SessionOpened { session, .. } if trees.had_opened() => {
@@ -114,6 +121,28 @@ mod tests {
         assert_eq!(rejects(&twice, &PROPERTY).to_string(), text);
         story.server(OPENED);
         let text = "z1 opened session 0x100 at 7.000s a second time";
+        assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
+    }
+
+    #[test]
+    fn a_session_may_expire_before_its_creation_is_committed_and_not_after_its_end() {
+        let mut story = Story::default();
+        story.at(15_000).server(expired(7_000)).at(17_000).server(OPENED).server(ENDED);
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+        story.server(expired(7_000));
+        let text = "z1 expired session 0x100 at 17.000s, which had ended";
+        assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
+    }
+
+    #[test]
+    fn a_local_session_ends_when_its_client_moves() {
+        let mut story = Story::default();
+        story.at(3_000).session_expired(1, SESSION);
+        let text = "b1 saw session 0x100 expire at 3.000s, but no server had expired it";
+        assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
+        story.terms.local_sessions = true;
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+        story.server(OPENED).session_expired(1, SESSION);
         assert_eq!(rejects(&story, &PROPERTY).to_string(), text);
     }
 

@@ -1,6 +1,6 @@
 //! ZooKeeper watches fire once, in order, and before the client can see the change.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::SessionObservation;
 use crate::model::watches::WatchError;
 
@@ -16,6 +16,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "an exists watch on a znode that was created and deleted while the client was not \
                  connected, which does not fire, as documented; persistent watches; how often a \
                  znode changed",
+    looks_at: Subject::Sessions,
     class: Class::Safety,
 };
 
@@ -25,6 +26,7 @@ pub struct WatchesFire;
 
 impl Rule for WatchesFire {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Session];
 
     fn session(event: &Event<'_>, _: &SessionObservation, found: &mut Cases) {
         for error in event.model.watches.errors() {

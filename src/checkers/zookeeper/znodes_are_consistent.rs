@@ -1,6 +1,6 @@
 //! ZooKeeper's writes are linearizable, and a session's view of the znodes never goes back.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{SessionAnswer, SessionCall, SessionObservation};
 use crate::model::Model;
 use crate::model::sessions::{Answered, Open};
@@ -20,6 +20,7 @@ pub const PROPERTY: Property = Property {
     leaves_out: "reads without a sync, which may be old; a sync at a server whose leader was \
                  replaced and does not know it (ZOOKEEPER-1675, row 81); names of children; what \
                  is in a new leader's history and was not applied by any server",
+    looks_at: Subject::Sessions,
     class: Class::Safety,
 };
 
@@ -110,6 +111,7 @@ fn content(
 
 impl Rule for ZnodesAreConsistent {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Session];
 
     fn session(event: &Event<'_>, did: &SessionObservation, found: &mut Cases) {
         let SessionObservation::Answered { zxid, answer, .. } = did else { return };

@@ -1,6 +1,6 @@
 //! All servers of the ZooKeeper ensemble go through one history.
 
-use crate::checkers::{Cases, Class, Event, Property, Rule};
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ZooKeeperObservation;
 
 /// What is judged.
@@ -12,6 +12,7 @@ pub const PROPERTY: Property = Property {
     source: "ZAB: PrefixConsistency, Integrity, Agreement and TotalOrder (Z3, Z5)",
     leaves_out: "trees between those moments; what a server applied before it began to serve, \
                  which its tree then shows; what is more than 16,384 transactions old",
+    looks_at: Subject::Ensemble,
     class: Class::Safety,
 };
 
@@ -21,6 +22,7 @@ pub struct ZooKeeperHistoriesAgree;
 
 impl Rule for ZooKeeperHistoriesAgree {
     const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::ZooKeeper];
 
     fn zookeeper(event: &Event<'_>, did: &ZooKeeperObservation, found: &mut Cases) {
         let transactions = &event.model.transactions;
