@@ -178,6 +178,7 @@ impl Failure {
             | Self::Gateway(GatewayError::Unreadable { .. } | GatewayError::Recording { .. }) => {
                 Exit::BadFile
             }
+            Self::Run(RunError::StandsStill(_)) => Exit::NotConverged,
             Self::Create { .. }
             | Self::Gateway(GatewayError::Listen { .. } | GatewayError::Ports(_)) => Exit::Usage,
             Self::Run(RunError::Events(_))

@@ -32,8 +32,7 @@ pub enum Unit {
 /// What a property's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An integer from `min` to `max`. Kafka's own limits, or tighter where Kafka would accept
-    /// nonsense.
+    /// An integer from `min` to `max`, which some release allows: [`Property::range_in`] says what one does.
     Number {
         /// What it counts.
         unit: Unit,
@@ -161,7 +160,7 @@ pub const BROKER: &[Property] = &[
     // The session at ZooKeeper.
     ms("zookeeper.session.timeout.ms", 1, INT, &[(V0_10, Is(6_000)), (V2_5, Is(18_000))]),
     // Replication.
-    ms("replica.lag.time.max.ms", 1, LONG, &[(V0_10, Is(10_000)), (V2_5, Is(30_000))]),
+    ms("replica.lag.time.max.ms", 2, LONG, &[(V0_10, Is(10_000)), (V2_5, Is(30_000))]),
     ms("replica.fetch.wait.max.ms", 0, INT, &[(V0_10, Is(500))]),
     bytes("replica.fetch.min.bytes", 0, &[(V0_10, Is(1))]),
     bytes("replica.fetch.max.bytes", 0, &[(V0_10, Is(MIB))]),
@@ -173,20 +172,20 @@ pub const BROKER: &[Property] = &[
     flag("unclean.leader.election.enable", &[(V0_10, On), (V0_11, Off)]),
     // The log.
     count("log.flush.interval.messages", 1, LONG, &[(V0_10, Is(LONG))]),
-    ms("log.flush.interval.ms", 0, LONG, &[(V0_10, Unset)]),
-    ms("log.flush.offset.checkpoint.interval.ms", 0, INT, &[(V0_10, Is(60_000))]),
+    ms("log.flush.interval.ms", 1, LONG, &[(V0_10, Unset)]),
+    ms("log.flush.offset.checkpoint.interval.ms", 1, INT, &[(V0_10, Is(60_000))]),
     bytes("log.segment.bytes", 14, &[(V0_10, Is(1_024 * MIB))]),
     bytes("message.max.bytes", 0, &[(V0_10, Is(1_000_012)), (V2_5, Is(MIB + 12))]),
     // Topics.
     flag("auto.create.topics.enable", &[(V0_10, On)]),
-    count("default.replication.factor", 1, INT, &[(V0_10, Is(1))]),
+    count("default.replication.factor", 1, SHORT, &[(V0_10, Is(1))]),
     count("num.partitions", 1, INT, &[(V0_10, Is(1))]),
     count("offsets.topic.num.partitions", 1, INT, &[(V0_10, Is(50))]),
     count("offsets.topic.replication.factor", 1, SHORT, &[(V0_10, Is(3))]),
     bytes("offsets.topic.segment.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     // The controller.
     flag("auto.leader.rebalance.enable", &[(V0_10, On)]),
-    numeric("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, INT, &[(V0_10, Is(300))]),
+    numeric("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, LONG, &[(V0_10, Is(300))]),
     numeric("leader.imbalance.per.broker.percentage", Unit::Percent, 0, INT, &[(V0_10, Is(10))]),
     ms("controller.socket.timeout.ms", 1, INT, &[(V0_10, Is(30_000))]),
     flag("controlled.shutdown.enable", &[(V0_10, On)]),
@@ -210,8 +209,8 @@ pub const TOPIC: &[(&str, &str)] = &[
 pub const PRODUCER: &[Property] = &[
     count("retries", 0, INT, &[(V0_10, Is(0)), (V2_1, Is(INT))]),
     ms("delivery.timeout.ms", 0, INT, &[(V2_1, Is(120_000))]),
-    ms("request.timeout.ms", 1, INT, &[(V0_10, Is(30_000))]),
-    ms("linger.ms", 0, INT, &[(V0_10, Is(0))]),
+    ms("request.timeout.ms", 0, INT, &[(V0_10, Is(30_000))]),
+    ms("linger.ms", 0, LONG, &[(V0_10, Is(0))]),
     bytes("batch.size", 0, &[(V0_10, Is(16_384))]),
     count("max.in.flight.requests.per.connection", 1, INT, &[(V0_10, Is(5))]),
     ms("retry.backoff.ms", 0, LONG, &[(V0_10, Is(100))]),
@@ -233,7 +232,7 @@ pub const CONSUMER: &[Property] = &[
     ms("fetch.max.wait.ms", 0, INT, &[(V0_10, Is(500))]),
     bytes("fetch.max.bytes", 0, &[(V0_10, Is(50 * MIB))]),
     bytes("max.partition.fetch.bytes", 0, &[(V0_10, Is(MIB))]),
-    ms("request.timeout.ms", 1, INT, &[(V0_10, Is(305_000)), (V2_0, Is(30_000))]),
+    ms("request.timeout.ms", 0, INT, &[(V0_10, Is(305_000)), (V2_0, Is(30_000))]),
     ms("retry.backoff.ms", 0, LONG, &[(V0_10, Is(100))]),
     ms("reconnect.backoff.ms", 0, LONG, &[(V0_10, Is(50))]),
     ms("reconnect.backoff.max.ms", 0, LONG, &[(V0_11, Is(1_000))]),
@@ -249,7 +248,7 @@ pub const CONSUMER: &[Property] = &[
 /// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
 /// brought between the two limits: 2 and 20 ticks where they are unset.
 pub const ZOOKEEPER: &[Property] = &[
-    ms("tickTime", 1, INT, &[(V0_10, Is(3_000))]),
+    ms("tickTime", 1, INT / 20, &[(V0_10, Is(3_000))]),
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     ms("maxSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     count("snapCount", 2, INT, &[(V0_10, Is(100_000))]),

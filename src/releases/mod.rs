@@ -9,6 +9,7 @@ mod changes;
 pub mod defaults;
 mod difference;
 mod first;
+mod limits;
 mod version;
 
 pub use asked::{Asked, take_asked, unnoted};

@@ -19,4 +19,7 @@ pub enum RunError {
     /// The events cannot be written.
     #[error("cannot write events: {0}")]
     Events(#[source] io::Error),
+    /// Nodes work without end at one virtual moment. Says when, and which.
+    #[error("{0}")]
+    StandsStill(String),
 }

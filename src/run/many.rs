@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::Scope;
 
 use super::single::{STACK_BYTES, caught};
-use super::{Ran, RunOptions};
+use super::{Panicked, Ran, RunOptions};
 use crate::scenario::Plan;
 
 /// How many runs per job may be running or waiting for an earlier one: a run that takes longer than so many others
@@ -95,7 +95,12 @@ impl<I: Iterator<Item = Plan>> Pool<'_, '_, I> {
                 .name(format!("seed {}", plan.seed.0))
                 .stack_size(STACK_BYTES)
                 .spawn_scoped(self.scope, move || {
-                    let ran = caught(plan, RunOptions::default()).expect("no events are written");
+                    let ran = caught(plan.clone(), RunOptions::default());
+                    // One run that does not end must not end all: it failed, as one that panicked.
+                    let ran = ran.unwrap_or_else(|error| Ran {
+                        plan,
+                        outcome: Err(Panicked { message: error.to_string() }),
+                    });
                     // The receiver is gone when `each` has broken.
                     let _: Result<(), _> = sender.send((place, ran));
                 })

@@ -55,7 +55,7 @@ pub fn load(path: &Path) -> Result<Scenario, RunError> {
 /// Runs a plan, as [`play`] does.
 ///
 /// # Errors
-/// [`RunError::Events`] when the event log cannot be written.
+/// [`RunError::Events`] when the event log cannot be written, [`RunError::StandsStill`] when time does not pass.
 ///
 /// # Panics
 /// Passes on a panic of the simulation.
@@ -68,7 +68,7 @@ pub fn run_plan(plan: Plan, options: RunOptions) -> Result<RunOutcome, RunError>
 /// into the next. A panic of the simulation is an outcome; its message is also on stderr.
 ///
 /// # Errors
-/// [`RunError::Events`] when the event log cannot be written.
+/// [`RunError::Events`] when the event log cannot be written, [`RunError::StandsStill`] when time does not pass.
 pub fn play(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", plan.seed.0))
@@ -84,21 +84,29 @@ pub fn play(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
 /// Plays a plan in this thread, which must be a fresh one: after a panic, it must play no other.
 ///
 /// # Errors
-/// [`RunError::Events`] when the event log cannot be written.
+/// [`RunError::Events`] when the event log cannot be written, [`RunError::StandsStill`] when time does not pass.
 pub(super) fn caught(plan: Plan, options: RunOptions) -> Result<Ran, RunError> {
     let play = |live: Live<'_, Listeners>| (live.finish(), ());
     let run = || substrate::simulate(plan.seed, || simulated(&plan, options, None, play));
     let outcome = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => Ok(outcome?.0),
-        Err(payload) => Err(Panicked::new(&*payload)),
+        Err(payload) => Err(ended_by(&*payload)?),
     };
     Ok(Ran { plan, outcome })
+}
+
+/// What a run that unwound its stack ended by: a panic, unless the watchdog did it.
+fn ended_by(payload: &(dyn std::any::Any + Send)) -> Result<Panicked, RunError> {
+    match payload.downcast_ref::<substrate::StandsStill>() {
+        Some(stuck) => Err(RunError::StandsStill(stuck.to_string())),
+        None => Ok(Panicked::new(payload)),
+    }
 }
 
 /// Runs a plan with external clients, in a fresh thread; `play` advances time, lets clients in, and may return a value.
 ///
 /// # Errors
-/// [`RunError::Events`] when the event log cannot be written.
+/// [`RunError::Events`] when the event log cannot be written, [`RunError::StandsStill`] when time does not pass.
 ///
 /// # Panics
 /// Passes on a panic of the simulation.
@@ -117,7 +125,10 @@ pub fn run_live<T: Send + 'static>(
         .expect("the machine has room for one more thread");
     match thread.join() {
         Ok(outcome) => outcome,
-        Err(panic) => std::panic::resume_unwind(panic),
+        Err(panic) => {
+            ended_by(&*panic)?;
+            std::panic::resume_unwind(panic)
+        }
     }
 }
 

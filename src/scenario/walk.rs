@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -123,7 +124,7 @@ impl<'s, 'i> Section<'s, 'i> {
                 let since = property.defaults[0].0;
                 let message = format!("Kafka {version} has no `{}`", property.name);
                 self.sink.error_with(&item.key_span, message, format!("it came in Kafka {since}"));
-            } else if let Some(value) = item.property(property.kind) {
+            } else if let Some(value) = item.property(property, self.title, version) {
                 set.insert(property.name.to_owned(), value);
             }
         }
@@ -233,6 +234,15 @@ impl<'s, 'i> Item<'s, 'i> {
 
     /// An integer of `range`.
     pub fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
+        self.integer_or(range, || None)
+    }
+
+    /// An integer of `range`; another one is reported with a hint.
+    fn integer_or(
+        &self,
+        range: RangeInclusive<i64>,
+        hint: impl FnOnce() -> Option<String>,
+    ) -> Option<i64> {
         let DeValue::Integer(integer) = self.value else {
             return self.wrong_type("an integer");
         };
@@ -246,9 +256,18 @@ impl<'s, 'i> Item<'s, 'i> {
                 false => format!("at most {}", range.end()),
             };
             let message = format!("`{}` must be {limit}, not {integer}", self.key);
-            self.sink.error(&self.span, message);
+            self.sink.push(&self.span, message, hint());
         }
         found
+    }
+
+    /// A duration above zero.
+    pub fn positive_duration(&self, hint: &str) -> Option<Duration> {
+        let found = self.quantity(quantity::duration)?;
+        match found.is_zero() {
+            true => self.error(format!("`{}` must be above 0", self.key), hint),
+            false => Some(found),
+        }
     }
 
     /// A string, read by one of [`quantity`]'s functions.
@@ -323,21 +342,23 @@ impl<'s, 'i> Item<'s, 'i> {
         found
     }
 
-    fn property(&self, kind: Kind) -> Option<Value> {
-        match kind {
+    fn property(&self, of: &Property, table: &str, version: KafkaVersion) -> Option<Value> {
+        match of.kind {
             Kind::Flag => self.flag().map(Value::Flag),
             Kind::Choice(words) => {
                 let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
                 self.word("values", &words).map(|word| Value::Text(word.to_owned()))
             }
-            Kind::Number { unit, min, max } => {
+            Kind::Number { unit, .. } => {
                 if let (Unit::Milliseconds, DeValue::String(text)) = (unit, self.value)
                     && let Ok(span) = quantity::duration(text)
                 {
                     let message = format!("`{}` is a number of milliseconds", self.key);
                     return self.error(message, format!("write {}", span.as_millis()));
                 }
-                self.integer(min..=max).map(Value::Number)
+                let range = of.range_in(table, version).expect("it is a number");
+                let hint = || Some(of.source_of_range(table, version));
+                self.integer_or(range, hint).map(Value::Number)
             }
         }
     }

@@ -11,7 +11,7 @@ use super::disk::Disk;
 use super::link::nanos_range;
 use super::network::Arrival;
 use crate::vocab::step::DiskRequest;
-use crate::vocab::{ConnId, DiskOpId, NodeId, Seed, Stream, Time, TimerId};
+use crate::vocab::{ConnId, DiskOpId, NodeId, Seed, Stream, Time, TimerId, nanos};
 
 /// How fast disks are unless a fault says otherwise.
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ impl Host {
             incarnation: 0,
             wall: WallClock::new(wall_epoch_ms),
             disk: Disk::default(),
-            write_ns: super::link::nanos(disk.write),
+            write_ns: nanos(disk.write),
             fsync_ns: nanos_range(&disk.fsync),
             disk_stream: seed.stream(&format!("disk/{name}")),
             writes_done_at: Time::ZERO,
@@ -180,13 +180,13 @@ impl Host {
     pub fn use_disk(&mut self, now: Time, op: DiskOpId, request: DiskRequest) -> Option<Time> {
         if self.disk.apply(op, request) {
             let begins = now.max(self.writes_done_at);
-            let ends = begins.0 + self.disk_stream.within(self.fsync_ns.clone());
+            let ends = begins.after_nanos(self.disk_stream.within(self.fsync_ns.clone()));
             // One after the other, so that they end in order however the queue breaks ties.
-            self.fsyncs_done_at = Time(ends.max(self.fsyncs_done_at.0 + 1));
+            self.fsyncs_done_at = ends.max(self.fsyncs_done_at.after_nanos(1));
             return Some(self.fsyncs_done_at);
         }
         if self.write_ns > 0 {
-            self.writes_done_at = Time(now.max(self.writes_done_at).0 + self.write_ns);
+            self.writes_done_at = now.max(self.writes_done_at).after_nanos(self.write_ns);
         }
         None
     }

@@ -10,6 +10,7 @@ use super::host::{Held, Host, Outgoing};
 use super::id_map::IdMap;
 use super::network::{Arrival, Due, Network, Reach};
 use super::queue::{Key, Queue};
+use super::watchdog::Watchdog;
 use crate::vocab::step::{Closed, Effect, Input};
 use crate::vocab::{DiskOpId, NodeId, Time, TimerId};
 
@@ -78,6 +79,7 @@ pub struct Kernel<O, W> {
     pub hosts: Vec<Host>,
     /// Links and connections.
     pub network: Network,
+    watchdog: Watchdog,
     queue: Queue<Scheduled>,
     timers: IdMap<TimerPlace>,
     observations: PhantomData<fn(O)>,
@@ -92,6 +94,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             observer,
             hosts: Vec::new(),
             network,
+            watchdog: Watchdog::default(),
             queue: Queue::new(seed),
             timers: IdMap::default(),
             observations: PhantomData,
@@ -113,6 +116,9 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         let (time, event) = self.queue.pop(until)?;
         self.now = time;
         self.events += 1;
+        if self.watchdog.passes(time) {
+            self.suspect(&event);
+        }
         Some(match event {
             Scheduled::Arrival(arrival) => self.arrived(arrival),
             Scheduled::Timer { node, id, token } => self.timer_due(node, id, token),
@@ -125,6 +131,20 @@ impl<O, W: Observer<O>> Kernel<O, W> {
                 Turn::Nothing
             }
         })
+    }
+
+    /// Counts an event for its node, while time hardly moves; ends the run when it has not moved for too long.
+    fn suspect(&mut self, event: &Scheduled) {
+        let node = match event {
+            Scheduled::Arrival(arrival) => self.network.target(arrival),
+            Scheduled::Timer { node, .. }
+            | Scheduled::DiskDone { node, .. }
+            | Scheduled::Flush { node, .. } => Some(*node),
+        };
+        if let Some(stuck) = node.and_then(|node| self.watchdog.suspect(node)) {
+            let name = |node: NodeId| self.hosts[usize::from(node.0)].name.clone();
+            stuck.end_run(name);
+        }
     }
 
     /// The host of `node`.
@@ -151,6 +171,8 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Effect::Connect { conn, to } => Outgoing::Connect { conn, to },
             Effect::Close(conn) => Outgoing::Close(conn),
             Effect::Exit => Outgoing::Exit,
+            // It never fires, and cancelling a timer that is not there does nothing.
+            Effect::SetTimer { at, .. } if at.is_never() => return Life::On,
             Effect::SetTimer { id, at, token } => {
                 let key = self.queue.push(at.max(self.now), Scheduled::Timer { node, id, token });
                 self.timers.insert(id.0, TimerPlace { node, key: Some(key) });

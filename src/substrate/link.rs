@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::vocab::{Ratio, Seed, Stream, Time};
+use crate::vocab::{Ratio, Seed, Stream, Time, nanos};
 
 /// After so many losses in a row a piece arrives all the same, so that a link that loses everything
 /// is very slow rather than endless; to lose everything, cut the link.
@@ -37,14 +37,6 @@ impl Default for NetworkConfig {
             retransmission_max: Duration::from_secs(120),
         }
     }
-}
-
-/// A span in nanoseconds.
-///
-/// # Panics
-/// When it is longer than 584 years.
-pub fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).expect("a span below 584 years")
 }
 
 /// A range of spans in nanoseconds.
@@ -94,22 +86,23 @@ impl Link {
 
     /// When a piece of `bytes` bytes that is sent at `now` arrives.
     pub fn arrival(&mut self, now: Time, bytes: usize) -> Time {
-        let mut arrival = now.0;
+        let mut arrival = now;
         if let Some(rate) = self.bandwidth {
             let takes = bytes as u128 * 1_000_000_000 / u128::from(rate.max(1));
-            arrival = arrival.max(self.free_at.0) + u64::try_from(takes).unwrap_or(u64::MAX / 4);
-            self.free_at = Time(arrival);
+            let takes = u64::try_from(takes).unwrap_or(u64::MAX);
+            arrival = arrival.max(self.free_at).after_nanos(takes);
+            self.free_at = arrival;
         }
-        arrival += self.stream.within(self.latency_ns.clone());
+        arrival = arrival.after_nanos(self.stream.within(self.latency_ns.clone()));
         let mut timeout = *self.retransmission_ns.start();
         for _ in 0..LOSSES_MAX {
             if !self.stream.chance(self.loss) {
                 break;
             }
-            arrival += timeout;
+            arrival = arrival.after_nanos(timeout);
             timeout = (timeout * 2).min(*self.retransmission_ns.end());
         }
-        Time(arrival)
+        arrival
     }
 
     /// How long after the way is open again TCP tries again what it could not deliver since
@@ -118,7 +111,7 @@ impl Link {
     /// The timeout doubles, so that the next try is at most about as far away as the first one is
     /// past.
     pub fn retry_after(&mut self, since: Time, now: Time) -> u64 {
-        let backoff = nanos(now.since(since)) + self.retransmission_ns.start();
+        let backoff = (now.0 - since.0.min(now.0)) + self.retransmission_ns.start();
         self.stream.within(0..=backoff.min(*self.retransmission_ns.end()))
     }
 }

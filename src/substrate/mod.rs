@@ -15,6 +15,7 @@
 //! | `network.rs`, `link.rs` | connections over directed links; what of TCP is modelled |
 //! | `host.rs` | power, pause, wall clock, disk speed |
 //! | `disk.rs` | page cache and platter |
+//! | `watchdog.rs` | ends a run in which time does not move |
 //! | `event.rs` | what an observer gets |
 //! | `floor.rs` | a world that does nothing, for measuring |
 //!
@@ -34,6 +35,7 @@ mod kernel;
 mod link;
 mod network;
 mod queue;
+mod watchdog;
 mod world;
 
 #[cfg(test)]
@@ -44,4 +46,5 @@ pub use event::{Observer, What, WorldEvent};
 pub use floor::floor;
 pub use host::DiskConfig;
 pub use link::NetworkConfig;
+pub use watchdog::StandsStill;
 pub use world::{Moment, Process, World, WorldConfig, moment, simulate};

@@ -606,9 +606,9 @@ impl Network {
             Segment::Data(bytes) => bytes.len(),
             _ => 0,
         };
-        let after = after + self.slowed_by(from, to);
+        let after = after.saturating_add(self.slowed_by(from, to));
         let is_open = !self.is_cut(from, to);
-        let drawn = is_open.then(|| Time(self.link(from, to).arrival(now, len).0 + after));
+        let drawn = is_open.then(|| self.link(from, to).arrival(now, len).after_nanos(after));
         let conn = &mut self.conns[slot as usize];
         conn.syn_travels |= drawn.is_some() && matches!(segment, Segment::Syn);
         let id = conn.id;
@@ -620,7 +620,7 @@ impl Network {
             end.held.push_back(segment);
             return None;
         };
-        let arrival = drawn.max(Time(end.last_arrival.0 + 1));
+        let arrival = drawn.max(end.last_arrival.after_nanos(1));
         end.last_arrival = arrival;
         Some((arrival, Arrival { slot, to: side.other(), id, segment }))
     }

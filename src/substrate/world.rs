@@ -10,10 +10,10 @@ use super::disk::Disk;
 use super::event::{Observer, What};
 use super::host::{DiskConfig, Held, Host};
 use super::kernel::{Kernel, Life, Turn};
-use super::link::{Link, NetworkConfig, nanos, nanos_range};
+use super::link::{Link, NetworkConfig, nanos_range};
 use super::network::Network;
 use crate::vocab::step::{Closed, Effects, Input};
-use crate::vocab::{Clock, ConnId, NodeId, Ratio, Seed, Time};
+use crate::vocab::{Clock, ConnId, NodeId, Ratio, Seed, Time, nanos};
 
 /// A process that the world can run.
 pub trait Process {

@@ -58,7 +58,7 @@ pub use mutant::{Mutant, UnknownMutant};
 pub use nearest::nearest;
 pub use rope::Rope;
 pub use seed::{NotASeed, Ratio, Seed, Stream};
-pub use time::{Clock, Time};
+pub use time::{Clock, Time, nanos};
 pub use topics_command::{Shown, TopicsAction, TopicsCommand, Via};
 
 /// Serialises a value as its text, for JSON documents.

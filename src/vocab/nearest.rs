@@ -5,6 +5,11 @@
 ///
 /// Near is: insertions, deletions, replacements and swaps of neighbours for at most a third of the name's letters.
 pub fn nearest<'a>(written: &str, valid: &[&'a str]) -> Option<&'a str> {
+    // One as near as a third of its letters is at most twice as long; a distance to a whole file is not worth its time.
+    let longest = valid.iter().map(|name| name.len()).max()?;
+    if written.len() > 2 * longest + 4 {
+        return None;
+    }
     let written = written.to_lowercase();
     let edits = |name: &str| strsim::osa_distance(&written, &name.to_lowercase());
     let mut ranked: Vec<(usize, &str)> = valid.iter().map(|name| (edits(name), *name)).collect();

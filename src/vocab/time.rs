@@ -15,12 +15,22 @@ pub struct Time(pub u64);
 impl Time {
     /// The start of a run.
     pub const ZERO: Self = Self(0);
-    /// A moment that no run reaches.
+    /// Never: a moment that no run reaches. Every sum that would be later is this.
     pub const MAX: Self = Self(u64::MAX);
 
     /// The moment `ms` milliseconds after the start.
     pub const fn from_millis(ms: u64) -> Self {
-        Self(ms * 1_000_000)
+        Self(ms.saturating_mul(1_000_000))
+    }
+
+    /// The moment `nanos` nanoseconds later.
+    pub const fn after_nanos(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// Whether it never comes.
+    pub const fn is_never(self) -> bool {
+        self.0 == u64::MAX
     }
 
     /// Whole milliseconds since the start.
@@ -34,14 +44,18 @@ impl Time {
     }
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).expect("a span below 584 years")
+/// A span in nanoseconds. `Long.MAX_VALUE` milliseconds, with which Kafka says never, are more than 64 bits hold:
+/// 584 years, the most that they hold, is never too.
+pub const fn nanos(span: Duration) -> u64 {
+    let nanos = span.as_nanos();
+    if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
 impl Add<Duration> for Time {
     type Output = Self;
+    /// Saturates at [`Time::MAX`], never.
     fn add(self, span: Duration) -> Self {
-        Self(self.0 + nanos(span))
+        self.after_nanos(nanos(span))
     }
 }
 
@@ -92,5 +106,18 @@ mod tests {
         let texts = [format!("{time}"), format!("{time:.3}"), format!("{time:.0}")];
         assert_eq!(texts, ["8.204113s", "8.204s", "8s"]);
         assert_eq!(format!("{:.12}", Time(1)), "0.000000001s");
+    }
+
+    #[test]
+    fn what_is_too_late_for_any_run_is_never() {
+        let now = Time::from_millis(5);
+        let long_max = Duration::from_millis(i64::MAX as u64);
+        for span in [long_max, Duration::MAX, Duration::from_nanos(u64::MAX)] {
+            assert!((now + span).is_never(), "{span:?}");
+            assert!((Time::MAX + span).is_never(), "{span:?}");
+            assert_eq!(now - span, Time::ZERO, "{span:?}");
+        }
+        assert!(Time::from_millis(i64::MAX as u64).is_never());
+        assert_eq!(now + Duration::from_nanos(1), Time(5_000_001));
     }
 }

@@ -108,21 +108,20 @@ impl Properties {
         }
     }
 
-    /// A number of milliseconds.
+    /// A number of milliseconds; `Long.MAX_VALUE` of them is never, as any sum of times that is beyond every run.
     ///
     /// # Panics
-    /// When there is no such property, it is no number, negative, unset, or "never".
+    /// When there is no such property, it is no number, negative or unset.
     pub fn ms(&self, name: &str) -> Duration {
         self.optional_ms(name).unwrap_or_else(|| panic!("the property `{name}` is unset"))
     }
 
-    /// A number of milliseconds; `None` when unset, younger than the version, or `Long.MAX_VALUE`'s
-    /// "never".
+    /// A number of milliseconds; `None` when unset or younger than the version.
     ///
     /// # Panics
     /// When there is no such property, it is no number, or negative.
     pub fn optional_ms(&self, name: &str) -> Option<Duration> {
-        let number = self.optional_int(name).filter(|number| *number != i64::MAX)?;
+        let number = self.optional_int(name)?;
         Some(Duration::from_millis(u64::try_from(number).expect("a duration is not negative")))
     }
 

@@ -12,14 +12,15 @@ use super::context::{Context, NodeKind};
 use crate::releases::KafkaVersion;
 use crate::vocab::{Acks, Time};
 
-const PRODUCER_KEYS: &[&str] =
+pub(super) const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
-const ZOOKEEPER_CLIENT_KEYS: &[&str] =
+pub(super) const ZOOKEEPER_CLIENT_KEYS: &[&str] =
     &["name", "count", "rate", "znodes", "move-every", "start", "stop"];
 /// Znodes that clients of ZooKeeper work on unless the scenario says otherwise.
 const ZNODES: i64 = 8;
 const ZNODES_MAX: i64 = 10_000;
-const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
+const NEVER_MOVES: &str = "leave it out for a client that never moves";
+pub(super) const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
 /// The node that every cluster has besides those of its plan.
 const ADMIN: &str = "admin";
 const COUNT_MAX: i64 = 1_000;
@@ -117,7 +118,7 @@ pub(super) fn of_zookeeper(
         let rate = section.need("rate", "\"50/s\"").and_then(|i| i.quantity(quantity::rate));
         let znodes = section.take("znodes").and_then(|item| item.integer(1..=ZNODES_MAX));
         let move_every =
-            section.take("move-every").and_then(|item| item.quantity(quantity::duration));
+            section.take("move-every").and_then(|item| item.positive_duration(NEVER_MOVES));
         let (start, stop) = times(context, &section);
         section.close(ZOOKEEPER_CLIENT_KEYS, &[]);
         let plan = ZooKeeperClientPlan {
@@ -151,6 +152,13 @@ fn names(context: &mut Context<'_>, section: &Section<'_, '_>, example: &str) ->
     let Some((item, name)) = item.and_then(|item| Some((item.clone(), client_name(&item)?))) else {
         return Vec::new();
     };
+    let more = match count {
+        None => 1,
+        Some(count) => usize::try_from(count.unwrap_or(0)).unwrap_or(0),
+    };
+    if !context.has_room_for(more, &item.span) {
+        return Vec::new();
+    }
     let names = match count {
         None => vec![name],
         Some(count) => (0..count.unwrap_or(0)).map(|index| format!("{name}-{index}")).collect(),

@@ -16,7 +16,11 @@ const BROKERS_MAX: i64 = 100;
 /// How many servers an ensemble can have; an even number survives no more failures than the odd one below.
 const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
-const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+pub(super) const CLUSTER_KEYS: &[&str] = &["brokers", "zookeepers"];
+pub(super) const NETWORK_KEYS: &[&str] = &["latency", "loss", "bandwidth"];
+pub(super) const DISK_KEYS: &[&str] = &["write", "fsync"];
 
 pub(super) fn version(top: &Section<'_, '_>) -> Option<KafkaVersion> {
     let item = top.need("kafka", "\"2.8\"")?;
@@ -79,7 +83,7 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
             Some(count)
         }),
     };
-    cluster.close(&["brokers", "zookeepers"], &[]);
+    cluster.close(CLUSTER_KEYS, &[]);
     let count = |found: Option<i64>| found.and_then(|count| usize::try_from(count).ok());
     context.broker_count = count(brokers);
     let (brokers, zookeepers) = (count(brokers).unwrap_or(0), count(zookeepers).unwrap_or(0));
@@ -123,7 +127,24 @@ pub(super) fn zookeeper_properties(context: &Context<'_>, top: &Section<'_, '_>)
     let Some(section) = section else { return properties };
     let names: Vec<&str> = ZOOKEEPER.iter().map(|property| property.name).collect();
     section.close(&[], &names);
+    session_limits(&section, &properties);
     properties
+}
+
+/// `QuorumPeerConfig`: the shortest session must not be longer than the longest one.
+fn session_limits(section: &Section<'_, '_>, properties: &Properties) {
+    let (shortest, longest) = ("minSessionTimeout", "maxSessionTimeout");
+    let ticks = |count: i64| properties.int("tickTime").saturating_mul(count);
+    let low = properties.optional_int(shortest).unwrap_or_else(|| ticks(2));
+    let high = properties.optional_int(longest).unwrap_or_else(|| ticks(20));
+    if low > high {
+        let item = section.take(shortest).or_else(|| section.take(longest));
+        let item = item.expect("2 ticks are not above 20 ticks");
+        let message = format!("`{shortest}` ({low}) must not be above `{longest}` ({high})");
+        let hint =
+            "without them they are 2 and 20 ticks; ZooKeeper does not start with such a pair";
+        let _: Option<()> = item.error(message, hint);
+    }
 }
 
 /// Reads `[network]`.
@@ -143,7 +164,7 @@ pub(super) fn network(top: &Section<'_, '_>) -> NetworkPlan {
     if let Some(item) = section.take("bandwidth") {
         network.bandwidth = item.quantity(quantity::bandwidth);
     }
-    section.close(&["latency", "loss", "bandwidth"], &[]);
+    section.close(NETWORK_KEYS, &[]);
     network
 }
 
@@ -160,6 +181,6 @@ pub(super) fn disk(top: &Section<'_, '_>) -> DiskPlan {
     if let Some(fsync) = section.take("fsync").and_then(|item| item.duration_range()) {
         disk.fsync = fsync;
     }
-    section.close(&["write", "fsync"], &[]);
+    section.close(DISK_KEYS, &[]);
     disk
 }

@@ -8,6 +8,9 @@ use super::schedule::{self, schedule};
 use crate::releases::Change;
 use crate::vocab::{Shown, TopicsAction, TopicsCommand, Via};
 
+/// The keys besides those of a schedule.
+pub(super) const KEYS: &[&str] = &["run"];
+
 /// Options without a value.
 const FLAGS: &[(&str, TopicsAction)] =
     &[("--list", TopicsAction::List), ("--describe", TopicsAction::Describe(Shown::Everything))];
@@ -42,8 +45,11 @@ pub(super) fn read(context: &mut Context<'_>, top: &Section<'_, '_>) -> Vec<Comm
             let line = item.text()?;
             Some((line.to_owned(), Line::new(context, item, line).read()?))
         });
-        section.close(&[schedule::KEYS, &["run"]].concat(), &[]);
+        section.close(&[schedule::KEYS, KEYS].concat(), &[]);
         let Some(schedule) = schedule else { continue };
+        if !context.has_room_for(schedule.times as usize, &section.span) {
+            continue;
+        }
         for _ in 0..schedule.times {
             number += 1;
             context.add_node(shell(number), NodeKind::Client, &section.span);
@@ -53,6 +59,12 @@ pub(super) fn read(context: &mut Context<'_>, top: &Section<'_, '_>) -> Vec<Comm
         }
     }
     all
+}
+
+/// Every option of a command line.
+pub(super) fn options() -> Vec<&'static str> {
+    let flags = FLAGS.iter().map(|(name, _)| *name);
+    flags.chain(SHOWN.iter().map(|(name, _)| *name)).chain(VALUED).collect()
 }
 
 /// A word of a command line, and its place in the file.
@@ -151,9 +163,7 @@ impl<'c, 's, 't> Line<'c, 's, 't> {
         if let Some((_, hint)) = NOT_SIMULATED.iter().find(|(name, _)| *name == text) {
             return self.error(&word.span, format!("`{text}` is not simulated"), *hint);
         }
-        let flags = FLAGS.iter().map(|(name, _)| *name);
-        let options = flags.chain(SHOWN.iter().map(|(name, _)| *name)).chain(VALUED);
-        let hint = did_you_mean(text, "options", options);
+        let hint = did_you_mean(text, "options", options());
         self.error(&word.span, format!("kafka-topics has no option `{text}`"), hint)
     }
 

@@ -35,7 +35,20 @@ pub(super) enum NodeKind {
     Client,
 }
 
+/// Most nodes of a run. Each is known to each, so that memory grows with the square of them.
+const NODES_MAX: usize = 10_000;
+
 impl Context<'_> {
+    /// Whether there may be `more` nodes; reports that there are too many.
+    pub fn has_room_for(&self, more: usize, span: &Span) -> bool {
+        let all = self.nodes.len() + more;
+        if all > NODES_MAX {
+            let message = format!("these are {all} nodes, and a run has at most {NODES_MAX}");
+            self.sink.error_with(span, message, "clients and commands are nodes too");
+        }
+        all <= NODES_MAX
+    }
+
     /// Adds a node; reports a name that is taken.
     pub fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
         if self.nodes.contains_key(&name) {

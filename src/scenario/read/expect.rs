@@ -6,12 +6,16 @@ use super::super::diagnostics::did_you_mean;
 use super::super::plan::Expect;
 use super::super::quantity;
 use super::super::renamed::renamed;
-use super::super::walk::Section;
+use super::super::walk::{Item, Section};
+use super::cluster::DURATION_MAX;
 use crate::vocab::Happening;
 
 /// How long a healed cluster may take unless the scenario says otherwise: three of the longest
 /// default session timeouts, so that a slow ZooKeeper alone is no failure.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
+
+pub(super) const KEYS: &[&str] =
+    &["happened", "never", "acknowledged-loss", "converge-within", "unavailable-at-most"];
 
 /// Reads `[expect]`.
 pub(super) fn read(top: &Section<'_, '_>) -> Expect {
@@ -30,15 +34,23 @@ pub(super) fn read(top: &Section<'_, '_>) -> Expect {
         expect.acknowledged_loss_permitted = item.word("values", &words).unwrap_or(true);
     }
     if let Some(item) = section.take("converge-within") {
-        expect.converge_within = item.quantity(quantity::duration).unwrap_or(CONVERGE_WITHIN);
+        expect.converge_within = converge_within(&item).unwrap_or(CONVERGE_WITHIN);
     }
     if let Some(item) = section.take("unavailable-at-most") {
         expect.unavailable_at_most = item.quantity(quantity::duration);
     }
-    let keys = ["happened", "never", "acknowledged-loss", "converge-within", "unavailable-at-most"];
-    section.close(&keys, &[]);
+    section.close(KEYS, &[]);
     contradictions(&section, &expect);
     expect
+}
+
+fn converge_within(item: &Item<'_, '_>) -> Option<Duration> {
+    let found = item.quantity(quantity::duration)?;
+    if found > DURATION_MAX {
+        let message = format!("`{}` must be at most {}", item.key, quantity::show(DURATION_MAX));
+        return item.error(message, "a cluster that takes longer does not converge");
+    }
+    Some(found)
 }
 
 fn happenings(section: &Section<'_, '_>, key: &str) -> Vec<Happening> {

@@ -7,9 +7,11 @@ mod clients;
 mod cluster;
 mod commands;
 mod context;
+mod cost;
 mod expect;
 mod failure;
 mod faults;
+mod language;
 mod schedule;
 mod targets;
 mod topics;
@@ -24,6 +26,7 @@ use super::failure::Failure;
 use super::plan::Plan;
 use super::walk::Section;
 use context::Context;
+pub use language::{Table, language};
 
 const TOP: &[&str] = &[
     "kafka",
@@ -86,10 +89,10 @@ fn document<T>(
         let top = Section::new(&sink, "", 0..0, document.get_ref());
         found = read(&sink, &top);
     }
-    let list = sink.into_list();
+    let (list, left_out) = sink.into_list();
     match found {
         Some(found) if list.is_empty() => Ok(found),
-        _ => Err(Diagnostics::new(file_name, text, list)),
+        _ => Err(Diagnostics::new(file_name, text, list, left_out)),
     }
 }
 
@@ -128,7 +131,7 @@ fn read<'s>(
     let expect = expect::read(top);
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
     top.close(&[TOP, around].concat(), &[]);
-    Scenario {
+    let scenario = Scenario {
         file_name: file_name.to_owned(),
         about: about(text),
         kafka: context.version,
@@ -147,7 +150,11 @@ fn read<'s>(
         commands,
         zookeeper_clients,
         expect,
+    };
+    if sink.is_empty() {
+        cost::check(top, &scenario);
     }
+    scenario
 }
 
 /// The comment at the start of the file, without its `#`s.

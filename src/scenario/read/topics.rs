@@ -9,11 +9,11 @@ use super::super::walk::{Item, Section};
 use super::context::Context;
 use crate::vocab::BrokerId;
 
-const KEYS: &[&str] = &["name", "partitions", "replication-factor", "assignment"];
+pub(super) const KEYS: &[&str] = &["name", "partitions", "replication-factor", "assignment"];
 const PARTITIONS_MAX: i64 = 10_000;
 
 /// The properties of a topic as a table of their own; a default is its broker's.
-fn table() -> Vec<Property> {
+pub(super) fn table() -> Vec<Property> {
     let row = |(name, of_broker): &(&'static str, &str)| {
         let broker = BROKER.iter().find(|property| property.name == *of_broker);
         Property { name, ..*broker.expect("a topic's property is one of the broker's") }

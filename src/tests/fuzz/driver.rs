@@ -20,6 +20,12 @@ const SLOW: Duration = Duration::from_secs(20);
 /// Held by the target that runs: what is allocated is counted for the whole process.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Waits for the target that runs, and lets none run until what it returns is dropped.
+pub fn turn() -> impl Drop {
+    // A target that found something has poisoned it; the others go on.
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A kind of input and what takes it.
 pub struct Target {
     /// Also the name of its corpus.
@@ -37,9 +43,9 @@ enum Budget {
 }
 
 impl Budget {
-    fn of_environment() -> Self {
+    fn of_environment(cases: u64) -> Self {
         let seconds = env::var("SIM_FUZZ_SECONDS").ok().and_then(|text| text.parse::<u64>().ok());
-        let Some(seconds) = seconds else { return Self::Cases(CASES) };
+        let Some(seconds) = seconds else { return Self::Cases(cases) };
         Self::Until(Instant::now() + Duration::from_secs(seconds) / TARGETS)
     }
 
@@ -66,11 +72,21 @@ impl Target {
 
     /// Runs cases that `draw` makes.
     pub fn draw(&self, draw: impl Fn(&mut Stream) -> Vec<u8>, take: impl Fn(&[u8])) {
+        self.draw_some(CASES, draw, take);
+    }
+
+    /// As [`Target::draw`], with another number of cases in an ordinary test run.
+    pub fn draw_some(
+        &self,
+        cases: u64,
+        draw: impl Fn(&mut Stream) -> Vec<u8>,
+        take: impl Fn(&[u8]),
+    ) {
         // A target that found something has poisoned it; the others go on.
         let _turn = TURN.lock();
         let seed = env::var("SIM_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
         let mut stream = Seed(seed).stream(&format!("fuzz/{}", self.name));
-        let budget = Budget::of_environment();
+        let budget = Budget::of_environment(cases);
         let mut cases = 0;
         while !budget.is_spent(cases) {
             let input = draw(&mut stream);

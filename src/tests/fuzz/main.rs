@@ -12,8 +12,10 @@
 
 use cap::Cap;
 
+mod drawn;
 mod driver;
 mod scenario_text;
+mod valid_scenarios;
 
 /// Counts what is allocated, and ends the process where an input makes it allocate more.
 #[global_allocator]
