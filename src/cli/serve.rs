@@ -1,7 +1,7 @@
 //! `sim serve`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::chosen::Chosen;
 use super::format::Format;
 use super::{Engine, Exit, Failure, Streams, trace};
-use crate::gateway::ServeOptions;
+use crate::gateway::{Record, ServeOptions};
 use crate::report::{self, Provenance};
 use crate::run::RunOptions;
 use crate::scenario::Plan;
@@ -53,6 +53,9 @@ pub struct Args {
     /// Record what clients send to FILE, for `sim run --inbound FILE`.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Stop recording when FILE has so many bytes; serving goes on.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 30, requires = "record")]
+    pub record_limit: u64,
     /// Report as text or as one JSON document.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -72,6 +75,7 @@ pub(super) fn serve(
 ) -> Result<Exit, Failure> {
     trace::start(args.verbose, streams.err_style, engine.now);
     let plan = args.chosen.plan(engine)?;
+    let is_full = Arc::new(AtomicBool::new(false));
     let replay = replay(args, &plan);
     let (kafka, zookeeper) = addresses(args);
     let options = ServeOptions {
@@ -80,7 +84,7 @@ pub(super) fn serve(
         advertised_host: args.advertised_host.clone(),
         speed: args.speed,
         keep_running: args.keep_running,
-        record: record(args)?,
+        record: record(args, &is_full)?,
         // Not `streams`: another thread writes that the cluster is ready.
         notices: match args.format {
             Format::Text => Box::new(io::stdout()),
@@ -92,6 +96,12 @@ pub(super) fn serve(
     // Nothing is used after an unwind: the process ends with this run.
     let ran = catch_unwind(AssertUnwindSafe(|| (engine.serve)(plan, options)));
     let outcome = ran.map_err(|_| Failure::Panic { replay: replay.clone() })??;
+    let replay = match &args.record {
+        Some(file) if is_full.load(Ordering::Relaxed) => {
+            format!("impossible: {} is full (--record-limit)", file.display())
+        }
+        _ => replay,
+    };
     let about = Provenance { replay: Some(replay), ..Provenance::default() };
     let report = match args.format {
         Format::Text => report::text(&outcome, &about, streams.out_style),
@@ -145,9 +155,14 @@ fn replay(args: &Args, plan: &Plan) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "`--record` names a file of the user's")]
-fn record(args: &Args) -> Result<Option<Box<dyn Write + Send>>, Failure> {
+fn record(args: &Args, is_full: &Arc<AtomicBool>) -> Result<Option<Record>, Failure> {
     let Some(path) = &args.record else { return Ok(None) };
     let file = File::create(path)
         .map_err(|source| Failure::Create { path: path.display().to_string(), source })?;
-    Ok(Some(Box::new(BufWriter::with_capacity(1 << 16, file))))
+    Ok(Some(Record {
+        out: Box::new(BufWriter::with_capacity(1 << 16, file)),
+        path: path.clone(),
+        limit: args.record_limit,
+        is_full: is_full.clone(),
+    }))
 }

@@ -99,7 +99,7 @@ const ENGINE: Engine = Engine {
     play_back: |plan, _, inbound| {
         if inbound.ends_with("damaged") {
             let path = inbound.display().to_string();
-            return Err(GatewayError::Recording { path, source: RecordingError::Checksum });
+            return Err(GatewayError::Recording { path, source: RecordingError::Checksum(7) });
         }
         Ok(played(plan).outcome.unwrap_or_else(|panic| panic!("{panic}")))
     },

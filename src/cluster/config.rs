@@ -179,6 +179,8 @@ pub fn broker(
         log_flush_interval: p.optional_ms("log.flush.interval.ms"),
         log_segment_bytes: narrow(p.int("log.segment.bytes")),
         message_max_bytes: narrow(p.int("message.max.bytes")),
+        fetch_max_bytes: p.optional_int("fetch.max.bytes").map(narrow),
+        socket_request_max_bytes: narrow(p.int("socket.request.max.bytes")),
         min_insync_replicas: narrow(p.int("min.insync.replicas")),
         unclean_leader_election: p.bool("unclean.leader.election.enable"),
         num_partitions: narrow(p.int("num.partitions")),

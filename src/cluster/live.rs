@@ -117,6 +117,24 @@ impl<'p, R: Reader> Live<'p, R> {
         waiting + world.in_flight(conn, outside) + left
     }
 
+    /// Whether all that `visitor` sent is read, and what it asked for is answered: nothing is on its way to the client
+    /// either. True when either end is gone. The beginning of a request asks for nothing yet.
+    ///
+    /// # Panics
+    /// When the cluster has no doors.
+    pub fn is_answered(&self, visitor: Visitor) -> bool {
+        let (world, outside) = (&self.cluster.world, self.outside());
+        let Some(Role::ExternalClients(role)) = world.process(outside) else { return true };
+        let Some((conn, server, waiting)) = role.visit(visitor) else { return true };
+        let works = match world.process(server) {
+            Some(Role::Broker(broker)) => broker.left_in_socket(conn) > 0 || broker.works_for(conn),
+            Some(Role::ZooKeeper(zookeeper)) => zookeeper.works_for(conn),
+            _ => false,
+        };
+        let travels = world.in_flight(conn, outside) + world.in_flight(conn, server);
+        !works && waiting + travels == 0
+    }
+
     /// Whether a client of `server` is refused: its host has power, and its process does not run.
     pub fn refuses(&self, server: NodeId) -> bool {
         self.cluster.world.refuses(server)

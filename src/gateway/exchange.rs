@@ -32,6 +32,8 @@ pub enum Order {
     Reset,
     /// The server has read this many more bytes of what the client sent.
     Took(usize),
+    /// Of what the client sent, the server has answered all requests that end within this many bytes.
+    Answered(u64),
 }
 
 /// What has arrived for the cluster's side.

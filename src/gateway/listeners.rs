@@ -6,7 +6,7 @@
 //! gets it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
@@ -62,13 +62,13 @@ impl AcceptSocket {
         })
     }
 
-    /// Accepts a pending connection.
+    /// Accepts a pending connection; also the address that it comes from.
     ///
     /// # Errors
     /// Those of the operating system; [`io::ErrorKind::WouldBlock`] when no connection is pending, or it is closed.
-    pub fn accept(&self) -> io::Result<TcpStream> {
+    pub fn accept(&self) -> io::Result<(TcpStream, IpAddr)> {
         let listener = self.listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
-        listener.accept().map(|(stream, _)| stream)
+        listener.accept().map(|(stream, address)| (stream, address.ip()))
     }
 
     /// The server's process ended: clients are refused from now on.

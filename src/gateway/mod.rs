@@ -14,12 +14,24 @@
 //! One thing differs: the operating system accepts connections by itself, so that a client that would wait for the
 //! handshake waits for its first answer instead.
 //!
-//! External clients are not trusted. A server has up to 4,096 connections, and its share of the process's descriptors;
-//! more are reset. Bytes that a server does not read stay in the client's socket, except a window of 256 KiB (less
-//! with more than a thousand connections). A client that leaves 1 MiB of answers unread is not read until it reads,
-//! and is reset at 256 MiB. Both limits decide only when bytes are taken from a real socket, so the recording holds
-//! their effect. Requests are checked before they are decoded ([`crate::wire::foreign`]), and those that only
-//! brokers make are refused, as the ACLs of a real cluster do.
+//! External clients are not trusted. What they can make a served cluster hold is bounded, beside what they store (records,
+//! topics, znodes, and the history of it):
+//!
+//! | what | bound |
+//! |---|---|
+//! | connections of a server | `max.connections`, where it is set; otherwise 1,024, and its share of the process's descriptors; more are reset. Of one address `max.connections.per.ip`, `maxClientCnxns`; more are closed |
+//! | idle connections | closed after `connections.max.idle.ms`; at ZooKeeper after 10 s without a word |
+//! | bytes that a server has not read | 256 KiB for each connection, 256 MiB together with more than a thousand; and 64 KiB read ahead; the rest stays in the client's socket |
+//! | requests that are not complete | `socket.request.max.bytes` each, 256 MiB together: then the largest is reset; buffers that grow by doubling can take twice as much |
+//! | a request without records | 1 MiB ([`crate::wire::foreign`]) |
+//! | what a Produce request decompresses to | 64 MiB, one batch at a time |
+//! | requests being worked on | one for each connection, as with a real broker; up to 16 small ones with less than 64 connections |
+//! | answers on their way | for each broker, records of 256 MiB for all clients together, or one batch for each (`message.max.bytes`) if that is more |
+//! | answers that clients do not read | 512 MiB together: then those with more than their share are reset |
+//!
+//! With three brokers and one ZooKeeper server that is at most 4 GiB, and well below 2 GiB with less than 250 connections
+//! to a broker. The limits decide only when bytes are taken from a real socket, and when a connection is closed, so the
+//! recording holds their effect. Requests that only brokers make are refused, as the ACLs of a real cluster do.
 //!
 //! What external clients send, and when, is the only thing that the seed does not decide. It enters between two
 //! events of the simulation, at a virtual time that is recorded ([`recording`]); played back at the same times it
@@ -28,6 +40,8 @@
 //! | file | what |
 //! |---|---|
 //! | `sockets.rs` | the thread with the sockets |
+//! | `limits.rs` | what a server lets its clients have, by its settings |
+//! | `valve.rs` | how much of what a client sends is let through at a time |
 //! | `listeners.rs` | the port of a server, open while it runs |
 //! | `exchange.rs` | what the two threads exchange |
 //! | `serving.rs` | the cluster's side: pace, inputs, the end |
@@ -35,10 +49,12 @@
 //! | `recording.rs` | the file |
 
 mod exchange;
+mod limits;
 mod listeners;
 mod recording;
 mod serving;
 mod sockets;
+mod valve;
 mod wall;
 
 #[cfg(test)]
@@ -51,9 +67,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use recording::{Recording, RecordingError};
+pub use recording::{Record, RecordError, Recording, RecordingError};
 
 use self::exchange::Exchange;
+use self::limits::Limits;
 use self::recording::{Header, digest};
 use self::serving::Serving;
 use self::sockets::Sockets;
@@ -76,8 +93,8 @@ pub struct ServeOptions {
     pub speed: u32,
     /// Whether to go on after the plan's duration.
     pub keep_running: bool,
-    /// Where the recording is written. Should be buffered.
-    pub record: Option<Box<dyn Write + Send>>,
+    /// Where the recording is written.
+    pub record: Option<Record>,
     /// Gets a line for each server's address, and one when the cluster is ready.
     pub notices: Box<dyn Write + Send>,
     /// Set to end serving.
@@ -119,8 +136,8 @@ pub enum GatewayError {
     #[error("cannot wait for connections: {0}")]
     Sockets(#[source] io::Error),
     /// The recording cannot be written.
-    #[error("cannot write the recording: {0}")]
-    Record(#[source] io::Error),
+    #[error(transparent)]
+    Record(RecordError),
     /// The addresses of servers cannot be written.
     #[error("cannot write where servers listen: {0}")]
     Notices(#[source] io::Error),
@@ -154,7 +171,9 @@ pub fn serve(plan: Plan, options: ServeOptions) -> Result<RunOutcome, GatewayErr
     let mut notices = options.notices;
     announce(&plan, &listeners, &mut notices).map_err(GatewayError::Notices)?;
     let exchange = Arc::new(Exchange::default());
-    let sockets = Sockets::new(sockets, exchange.clone()).map_err(GatewayError::Sockets)?;
+    let limits = Limits::of(&plan);
+    let sockets =
+        Sockets::new(sockets, limits.clone(), exchange.clone()).map_err(GatewayError::Sockets)?;
     let stop = options.stop;
     // Started here: a thread that a simulation starts would have its clock.
     let thread = std::thread::Builder::new()
@@ -162,10 +181,11 @@ pub fn serve(plan: Plan, options: ServeOptions) -> Result<RunOutcome, GatewayErr
         .spawn(move || sockets.serve(&stop))
         .map_err(GatewayError::Sockets)?;
     let header = Header { seed: plan.seed, plan: digest(&plan), listeners: listeners.clone() };
-    let recording = options.record.map(|out| recording::Writer::new(out, &header));
+    let recording = options.record.map(|record| recording::Writer::new(record, &header));
     let serving = Serving {
         exchange,
         servers: listeners.iter().map(|listener| listener.server.clone()).collect(),
+        limits,
         pace: Pace::new(options.speed),
         keep_running: options.keep_running,
         recording,
@@ -195,6 +215,12 @@ pub fn play_back(
     let wrong = |source| GatewayError::Recording { path: inbound.display().to_string(), source };
     recording.belongs_to(&plan).map_err(wrong)?;
     let listeners = recording.header.listeners.clone();
+    if recording.is_cut_short {
+        let (path, until) = (inbound.display(), recording.end);
+        let text = format!("{path} was cut short: it is played until {until}, where it ends\n");
+        // When stderr is gone, the run goes on.
+        let _: io::Result<()> = io::stderr().write_all(text.as_bytes());
+    }
     let (outcome, played) =
         run::run_live(plan, options, listeners, move |live| serving::play_back(live, &recording))?;
     played.map_err(wrong)?;

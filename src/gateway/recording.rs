@@ -1,25 +1,32 @@
 //! What external clients sent, and when: a file that makes a served run reproducible.
 //!
 //! ```text
-//! sim inbound 1
-//! seed 42
-//! plan 5f0c1e9d0b7a4c21
-//! door b1 127.0.0.1 9092
-//! door z1 127.0.0.1 2181
-//! 1250000000 open 1 b1
-//! 1250000000 bytes 1 AAAAGgASAAMAAAAB…
-//! 2750000000 close 1
-//! 30000000000 end
-//! checksum 0f3a61c2b7d94e58
+//! sim inbound 2
+//! 7 3b1f22c0 seed 42
+//! 21 90ad1f7e plan 5f0c1e9d0b7a4c21
+//! 22 c4b1a0d3 door b1 127.0.0.1 9092
+//! 22 51a2e9f7 door z1 127.0.0.1 2181
+//! 20 08d1c5b6 1250000000 open 1 b1
+//! 41 e7720c9a 1250000000 bytes 1 AAAAGgASAAMAAAAB…
+//! 16 2f9be4d1 2000000000 alive
+//! 18 7d03b8aa 2750000000 close 1
+//! 15 c2960b3e 30000000000 end
 //! ```
 //!
-//! First the run: the seed, a digest of the plan, and the address that each server advertised (`door`), because
-//! answers contain it. Then the inputs: virtual time in nanoseconds, connection, bytes in base64. `end` is when the
-//! last connection was closed. The checksum (XXH3 of all lines before) comes last, so that a file that is cut short
-//! is recognised.
+//! Each line has its length and a checksum in front: XXH3, its lower half, of it and of all lines before it, so that no
+//! line can be changed, lost or moved unnoticed. First the run: the seed, a digest of the plan, and the address that
+//! each server advertised (`door`), because answers contain it. Then the inputs: virtual time in nanoseconds,
+//! connection, bytes in base64. `alive` says that nothing else came until then. `end` is when the last connection was
+//! closed; `full` comes instead where the recording reached its limit.
+//!
+//! What is written is in the file within half a second, so that a recording of a process that was killed lacks no more
+//! than that. A file without `end` is played as far as it reaches; its last line may be incomplete.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +37,10 @@ use crate::cluster::{ExternalListener, Inbound, Visitor};
 use crate::vocab::{NodeId, Roster, Seed, Time};
 
 /// The format's name and version.
-const MAGIC: &str = "sim inbound 1";
+const MAGIC: &str = "sim inbound 2";
+
+/// Room that is kept for the line that says why a recording ends.
+const LAST_LINE_BYTES: u64 = 80;
 
 /// Later than any run lasts: 400 days.
 const LATEST: Time = Time(400 * 86_400 * 1_000_000_000);
@@ -49,12 +59,12 @@ pub enum RecordingError {
         /// What is wrong.
         why: String,
     },
-    /// The last lines are missing.
-    #[error("it was cut short: the line `checksum …` is missing")]
+    /// Not even its first lines are there.
+    #[error("it was cut short before anything was recorded")]
     Short,
     /// A byte was changed.
-    #[error("it was damaged: the checksum does not match")]
-    Checksum,
+    #[error("it was damaged: the checksum of line {0} does not match")]
+    Checksum(usize),
     /// It belongs to another seed.
     #[error("it was recorded with seed {recorded}, not {asked}")]
     Seed {
@@ -92,10 +102,34 @@ pub fn digest(plan: &crate::scenario::Plan) -> u64 {
     xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
+/// Why a recording cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}", path.display())]
+pub struct RecordError {
+    /// The file, as it was given.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Where a recording goes.
+pub struct Record {
+    /// The file. Should be buffered.
+    pub out: Box<dyn Write + Send>,
+    /// Its name, for messages.
+    pub path: PathBuf,
+    /// Bytes that it may have.
+    pub limit: u64,
+    /// Set when it has them: what comes later is not recorded.
+    pub is_full: Arc<AtomicBool>,
+}
+
 /// Writes a recording, line by line.
 pub struct Writer {
-    out: Box<dyn Write + Send>,
+    record: Record,
     hash: Xxh3,
+    /// Bytes written.
+    size: u64,
     /// The first error; nothing is written after it.
     failed: Option<io::Error>,
     last: Time,
@@ -104,10 +138,10 @@ pub struct Writer {
 
 impl Writer {
     /// Starts a recording.
-    pub fn new(out: Box<dyn Write + Send>, header: &Header) -> Self {
-        let hash = Xxh3::new();
-        let mut writer = Self { out, hash, failed: None, last: Time::ZERO, is_ended: false };
-        writer.line(MAGIC);
+    pub fn new(record: Record, header: &Header) -> Self {
+        let (hash, last) = (Xxh3::new(), Time::ZERO);
+        let mut writer = Self { record, hash, size: 0, failed: None, last, is_ended: false };
+        writer.put(MAGIC);
         writer.line(&format!("seed {}", header.seed.0));
         writer.line(&format!("plan {:016x}", header.plan));
         for ExternalListener { server, host, port } in &header.listeners {
@@ -117,56 +151,97 @@ impl Writer {
     }
 
     fn line(&mut self, text: &str) {
-        self.hash.update(text.as_bytes());
-        self.hash.update(b"\n");
-        self.put(text);
+        let framed = framed(&mut self.hash, text);
+        self.put(&framed);
     }
 
     fn put(&mut self, text: &str) {
         if self.failed.is_none() {
-            self.failed = writeln!(self.out, "{text}").err();
+            self.failed = writeln!(self.record.out, "{text}").err();
+            self.size += text.len() as u64 + 1;
+        }
+    }
+
+    /// Adds a line of the recording proper, if there is room for it.
+    fn event(&mut self, time: Time, text: &str) {
+        if self.is_ended {
+            return;
+        }
+        self.last = time;
+        // The length and the checksum come in front.
+        if self.size + text.len() as u64 + 2 * LAST_LINE_BYTES > self.record.limit {
+            self.is_ended = true;
+            self.line(&format!("{} full", time.0));
+            self.record.is_full.store(true, Ordering::Relaxed);
+        } else {
+            self.line(text);
         }
     }
 
     /// Adds an input at `time`. `roster` names the servers.
     pub fn add(&mut self, time: Time, inbound: &Inbound, roster: &Roster) {
-        self.last = time;
-        let time = time.0;
-        self.line(&match inbound {
+        let text = match inbound {
             Inbound::Open { visitor, server } => {
-                format!("{time} open {} {}", visitor.0, roster.name(*server))
+                format!("{} open {} {}", time.0, visitor.0, roster.name(*server))
             }
             Inbound::Bytes { visitor, bytes } => {
-                format!("{time} bytes {} {}", visitor.0, STANDARD.encode(bytes))
+                format!("{} bytes {} {}", time.0, visitor.0, STANDARD.encode(bytes))
             }
-            Inbound::Close { visitor } => format!("{time} close {}", visitor.0),
-        });
+            Inbound::Close { visitor } => format!("{} close {}", time.0, visitor.0),
+        };
+        self.event(time, &text);
+    }
+
+    /// Hands what was recorded to the operating system; nothing else came until `time`.
+    ///
+    /// # Errors
+    /// The first error of the output.
+    pub fn save(&mut self, time: Time) -> Result<(), RecordError> {
+        if time > self.last {
+            self.event(time, &format!("{} alive", time.0));
+        }
+        self.flush()
+    }
+
+    /// Whether what comes is not recorded, as the limit was reached.
+    pub fn is_full(&self) -> bool {
+        self.record.is_full.load(Ordering::Relaxed)
+    }
+
+    fn flush(&mut self) -> Result<(), RecordError> {
+        let flushed = self.record.out.flush();
+        let path = self.record.path.clone();
+        self.failed.take().map_or(flushed, Err).map_err(|source| RecordError { path, source })
     }
 
     /// Ends the recording at `time`.
     ///
     /// # Errors
     /// The first error of the output.
-    pub fn finish(mut self, time: Time) -> io::Result<()> {
+    pub fn finish(mut self, time: Time) -> Result<(), RecordError> {
         self.end(time);
-        let flushed = self.out.flush();
-        self.failed.take().map_or(flushed, Err)
+        self.flush()
     }
 
     fn end(&mut self, time: Time) {
-        self.is_ended = true;
-        self.line(&format!("{} end", time.0));
-        let checksum = format!("checksum {:016x}", self.hash.digest());
-        self.put(&checksum);
+        if !self.is_ended {
+            self.is_ended = true;
+            self.line(&format!("{} end", time.0));
+        }
     }
+}
+
+/// A line with its length and its checksum, which is added to the hash.
+pub fn framed(hash: &mut Xxh3, text: &str) -> String {
+    hash.update(text.as_bytes());
+    hash.update(b"\n");
+    format!("{} {:08x} {text}", text.len(), hash.digest() as u32)
 }
 
 /// The recording of a simulation that panicked ends with the last input: played back, it panics again.
 impl Drop for Writer {
     fn drop(&mut self) {
-        if !self.is_ended {
-            self.end(self.last);
-        }
+        self.end(self.last);
     }
 }
 
@@ -211,6 +286,8 @@ pub struct Recording {
     pub entries: Vec<(Time, Entry)>,
     /// When the last connection was closed.
     pub end: Time,
+    /// Whether the file ends before the run did: its process was killed, or it had reached its limit.
+    pub is_cut_short: bool,
 }
 
 impl Recording {
@@ -219,26 +296,22 @@ impl Recording {
     /// # Errors
     /// See [`RecordingError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordingError> {
-        if !bytes.starts_with(MAGIC.as_bytes()) {
-            return Err(RecordingError::Magic);
+        let body = bytes.strip_prefix(MAGIC.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));
+        let body = body.ok_or(RecordingError::Magic)?;
+        let (mut reader, mut hash) = (Reader::default(), Xxh3::new());
+        // Behind the last newline is what a killed process had not written to its end.
+        let whole = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        for (line, bytes) in (2..).zip(body[..whole].split_inclusive(|byte| *byte == b'\n')) {
+            let text = std::str::from_utf8(&bytes[..bytes.len() - 1]).ok();
+            let text = text.and_then(|framed_text| {
+                let text = framed_text.splitn(3, ' ').nth(2)?;
+                (framed(&mut hash, text) == framed_text).then_some(text)
+            });
+            let text = text.ok_or(RecordingError::Checksum(line))?;
+            reader.line(text).map_err(|why| RecordingError::Line { line, why })?;
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| RecordingError::Checksum)?;
-        let Some((body, checksum)) =
-            text.strip_suffix('\n').and_then(|text| text.rsplit_once('\n'))
-        else {
-            return Err(RecordingError::Short);
-        };
-        let Some(checksum) = checksum.strip_prefix("checksum ") else {
-            return Err(RecordingError::Short);
-        };
-        let hash = xxhash_rust::xxh3::xxh3_64(&bytes[..=body.len()]);
-        if checksum != format!("{hash:016x}") {
-            return Err(RecordingError::Checksum);
-        }
-        let mut reader = Reader::default();
-        for (index, line) in body.lines().enumerate() {
-            let wrong = |why| RecordingError::Line { line: index + 1, why };
-            reader.line(index, line).map_err(wrong)?;
+        if whole < body.len() && reader.end.is_some() {
+            return Err(RecordingError::Line { line: 0, why: "bytes follow the end".to_owned() });
         }
         reader.finish()
     }
@@ -267,30 +340,35 @@ struct Reader {
     visitors: BTreeMap<u64, bool>,
     last: Time,
     end: Option<Time>,
+    is_full: bool,
 }
 
 impl Reader {
-    fn line(&mut self, index: usize, line: &str) -> Result<(), String> {
+    fn line(&mut self, line: &str) -> Result<(), String> {
         if self.end.is_some() {
             return Err("lines follow the end".to_owned());
         }
         let words: Vec<&str> = line.split(' ').collect();
         let number =
             |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
-        match (index, &words[..]) {
-            (0, _) if line == MAGIC => {}
-            (_, ["seed", seed]) => self.seed = Some(Seed(number(seed)?)),
-            (_, ["plan", plan]) => {
+        match words[..] {
+            ["seed", seed] => self.seed = Some(Seed(number(seed)?)),
+            ["plan", plan] => {
                 let digest = u64::from_str_radix(plan, 16);
                 self.plan = Some(digest.map_err(|_| format!("`{plan}` is not a digest"))?);
             }
-            (_, ["door", server, host, port]) => {
+            ["door", server, host, port] => {
                 let port = port.parse().map_err(|_| format!("`{port}` is not a port"))?;
-                let (server, host) = ((*server).to_owned(), (*host).to_owned());
+                let (server, host) = (server.to_owned(), host.to_owned());
                 self.listeners.push(ExternalListener { server, host, port });
             }
-            (_, [time, "end"]) => self.end = Some(self.time(number(time)?)?),
-            (_, [time, rest @ ..]) if !rest.is_empty() => {
+            [time, "end"] => self.end = Some(self.time(number(time)?)?),
+            [time, "full"] => {
+                self.end = Some(self.time(number(time)?)?);
+                self.is_full = true;
+            }
+            [time, "alive"] => _ = self.time(number(time)?)?,
+            [time, ref rest @ ..] if !rest.is_empty() => {
                 let time = self.time(number(time)?)?;
                 let entry = self.entry(rest, number)?;
                 self.entries.push((time, entry));
@@ -349,11 +427,17 @@ impl Reader {
         }
     }
 
-    fn finish(self) -> Result<Recording, RecordingError> {
-        let (Some(seed), Some(plan), Some(end)) = (self.seed, self.plan, self.end) else {
+    fn finish(mut self) -> Result<Recording, RecordingError> {
+        let (Some(seed), Some(plan)) = (self.seed, self.plan) else {
             return Err(RecordingError::Short);
         };
+        let is_cut_short = self.end.is_none() || self.is_full;
+        let end = self.end.unwrap_or(self.last);
+        // Connections that are open where the file ends: as when serving ends.
+        let open = self.visitors.iter().filter(|(_, is_open)| **is_open);
+        let closed = open.map(|(visitor, _)| (end, Entry::Close(Visitor(*visitor))));
+        self.entries.extend(closed);
         let header = Header { seed, plan, listeners: self.listeners };
-        Ok(Recording { header, entries: self.entries, end })
+        Ok(Recording { header, entries: self.entries, end, is_cut_short })
     }
 }

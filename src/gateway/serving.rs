@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::{Arrived, Exchange, Order};
-use super::recording::{Recording, RecordingError, Writer};
+use super::limits::Limits;
+use super::recording::{RecordError, Recording, RecordingError, Writer};
 use super::wall::Pace;
 use crate::cluster::{Inbound, Live, News, Played, Visitor};
 use crate::model::Reader;
@@ -19,12 +20,17 @@ const SLICE: Duration = Duration::from_millis(10);
 /// `echo ruok | nc HOST PORT`. The simulated network has no connections that are closed on one side only.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How often the recording is handed to the operating system, in real time: what a killed process loses.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+
 /// What serving needs.
 pub struct Serving {
     /// The way to the sockets.
     pub exchange: Arc<Exchange>,
     /// The names of the servers, in the order of their listeners.
     pub servers: Vec<String>,
+    /// What each lets its clients have.
+    pub limits: Vec<Limits>,
     /// How fast time passes.
     pub pace: Pace,
     /// Whether to go on after the plan's duration.
@@ -44,6 +50,15 @@ impl Drop for Ending {
     }
 }
 
+/// A connection that is open at both ends.
+struct Open {
+    server: usize,
+    /// Bytes of the client that were let in.
+    total: u64,
+    /// When there was traffic last.
+    heard: Time,
+}
+
 /// A cluster that is being served.
 struct Served<'a, 'p, R: Reader> {
     live: &'a mut Live<'p, R>,
@@ -53,18 +68,24 @@ struct Served<'a, 'p, R: Reader> {
     listening: Vec<bool>,
     /// Connections with bytes that their server has not read, and how many those were at the last report.
     unread: BTreeMap<Visitor, usize>,
+    /// Connections with requests that are not answered.
+    asking: BTreeSet<Visitor>,
     /// Connections that are open at both ends.
-    open: BTreeSet<Visitor>,
+    open: BTreeMap<Visitor, Open>,
+    /// When a connection may have had no traffic for as long as its server allows.
+    idle: BTreeSet<(Time, Visitor)>,
     /// Connections whose clients send no more, by the time at which they are closed.
     lingering: BTreeSet<(Time, Visitor)>,
     news: Vec<(Visitor, News)>,
     orders: Vec<(Visitor, Order)>,
     is_ready: bool,
+    /// Whether it was said that the recording is full.
+    is_full: bool,
 }
 
 impl Serving {
     /// Serves the cluster to its end. The second result is how writing the recording ended.
-    pub fn play<R: Reader>(self, mut live: Live<'_, R>) -> (Played<R>, io::Result<()>) {
+    pub fn play<R: Reader>(self, mut live: Live<'_, R>) -> (Played<R>, Result<(), RecordError>) {
         let _ending = Ending(self.exchange.clone());
         let roster = live.roster().clone();
         let node =
@@ -76,11 +97,14 @@ impl Serving {
             listening: vec![true; servers.len()],
             servers,
             unread: BTreeMap::new(),
-            open: BTreeSet::new(),
+            asking: BTreeSet::new(),
+            open: BTreeMap::new(),
+            idle: BTreeSet::new(),
             lingering: BTreeSet::new(),
             news: Vec::new(),
             orders: Vec::new(),
             is_ready: false,
+            is_full: false,
         };
         let written = served.serve();
         drop(served);
@@ -90,7 +114,8 @@ impl Serving {
 }
 
 impl<R: Reader> Served<'_, '_, R> {
-    fn serve(&mut self) -> io::Result<()> {
+    fn serve(&mut self) -> Result<(), RecordError> {
+        let mut saved = Duration::ZERO;
         let duration = Time::ZERO + self.live.duration();
         loop {
             let inbox = self.serving.exchange.wait();
@@ -98,12 +123,38 @@ impl<R: Reader> Served<'_, '_, R> {
             self.run_until(if self.serving.keep_running { target } else { target.min(duration) });
             self.let_in_all(inbox.arrived);
             self.close_lingering();
+            self.close_idle();
             self.hand_out();
+            if inbox.elapsed >= saved + SAVE_EVERY {
+                saved = inbox.elapsed;
+                self.save()?;
+            }
             let is_over = !self.serving.keep_running && self.live.now() >= duration;
             if inbox.stop || is_over {
                 return self.end();
             }
         }
+    }
+
+    /// Saves what was recorded. An error ends serving: what is not recorded cannot be had again.
+    fn save(&mut self) -> Result<(), RecordError> {
+        let now = self.live.now();
+        let Some(recording) = &mut self.serving.recording else { return Ok(()) };
+        if let Err(why) = recording.save(now) {
+            // At once: the rest of the scenario is simulated before the error is returned.
+            let notices = &mut self.serving.notices;
+            let _: io::Result<()> =
+                writeln!(notices, "{why}: serving ends").and_then(|()| notices.flush());
+            return Err(why);
+        }
+        if recording.is_full() && !std::mem::replace(&mut self.is_full, true) {
+            let notices = &mut self.serving.notices;
+            // A reader that is gone does not need it.
+            let _: io::Result<()> =
+                writeln!(notices, "the recording is full: nothing after {now} is recorded")
+                    .and_then(|()| notices.flush());
+        }
+        Ok(())
     }
 
     /// Advances time in slices, so that answers are handed out in between.
@@ -125,6 +176,11 @@ impl<R: Reader> Served<'_, '_, R> {
         for (visitor, arrived) in arrived {
             match arrived {
                 Arrived::Open(server) => {
+                    let now = self.live.now();
+                    self.open.insert(visitor, Open { server, total: 0, heard: now });
+                    if let Some(limit) = self.idle_limit(visitor) {
+                        self.idle.insert((now + limit, visitor));
+                    }
                     self.let_in(Inbound::Open { visitor, server: self.servers[server] });
                 }
                 Arrived::Bytes(bytes) => self.let_in(Inbound::Bytes { visitor, bytes }),
@@ -139,20 +195,23 @@ impl<R: Reader> Served<'_, '_, R> {
     /// Lets something in, unless the server has closed that connection already. Nothing happens between two inputs of
     /// the same time, neither here nor when the recording is played.
     fn let_in(&mut self, inbound: Inbound) {
-        let is_open = match &inbound {
-            Inbound::Open { visitor, .. } => self.open.insert(*visitor),
-            Inbound::Bytes { visitor, .. } => self.open.contains(visitor),
-            Inbound::Close { visitor } => self.open.remove(visitor),
-        };
-        if !is_open {
-            return;
-        }
+        let (Inbound::Open { visitor, .. }
+        | Inbound::Bytes { visitor, .. }
+        | Inbound::Close { visitor }) = &inbound;
+        let Some(open) = self.open.get_mut(visitor) else { return };
         match &inbound {
             Inbound::Open { .. } => {}
-            Inbound::Bytes { visitor, bytes } => {
+            Inbound::Bytes { bytes, .. } => {
+                open.total += bytes.len() as u64;
+                open.heard = self.live.now();
                 *self.unread.entry(*visitor).or_default() += bytes.len();
+                self.asking.insert(*visitor);
             }
-            Inbound::Close { visitor } => _ = self.unread.remove(visitor),
+            Inbound::Close { .. } => {
+                self.open.remove(visitor);
+                self.unread.remove(visitor);
+                self.asking.remove(visitor);
+            }
         }
         let (now, roster) = (self.live.now(), self.live.roster());
         if let Some(recording) = &mut self.serving.recording {
@@ -172,12 +231,39 @@ impl<R: Reader> Served<'_, '_, R> {
         }
     }
 
+    /// How long a connection may have no traffic.
+    fn idle_limit(&self, visitor: Visitor) -> Option<Duration> {
+        let open = self.open.get(&visitor)?;
+        let limits = &self.serving.limits[open.server];
+        if open.total == 0 { limits.silent.or(limits.idle) } else { limits.idle }
+    }
+
+    /// Closes connections without traffic. Their servers would do it, at most a moment later.
+    fn close_idle(&mut self) {
+        let now = self.live.now();
+        while let Some(&(at, visitor)) = self.idle.first()
+            && at <= now
+        {
+            self.idle.pop_first();
+            let Some(limit) = self.idle_limit(visitor) else { continue };
+            let due = self.open[&visitor].heard + limit;
+            if due > now {
+                self.idle.insert((due, visitor));
+                continue;
+            }
+            self.let_in(Inbound::Close { visitor });
+            self.orders.push((visitor, Order::Close));
+        }
+    }
+
     /// Hands out what servers sent.
     fn hand_out(&mut self) {
         self.live.take_news(&mut self.news);
         for (visitor, news) in self.news.drain(..) {
             if matches!(news, News::Closed(_)) {
                 self.open.remove(&visitor);
+            } else if let Some(open) = self.open.get_mut(&visitor) {
+                open.heard = self.live.now();
             }
             let order = match news {
                 News::Bytes(bytes) => Order::Send(bytes),
@@ -187,6 +273,7 @@ impl<R: Reader> Served<'_, '_, R> {
             self.orders.push((visitor, order));
         }
         self.send_read();
+        self.send_answered();
         self.send_listening();
         if !self.orders.is_empty() {
             self.serving.exchange.order(&mut self.orders);
@@ -206,6 +293,19 @@ impl<R: Reader> Served<'_, '_, R> {
         });
     }
 
+    /// Reports whose requests are all answered, so that the next are let in.
+    fn send_answered(&mut self) {
+        let (live, open, orders) = (&*self.live, &self.open, &mut self.orders);
+        self.asking.retain(|visitor| {
+            let Some(open) = open.get(visitor) else { return false };
+            let is_answered = live.is_answered(*visitor);
+            if is_answered {
+                orders.push((*visitor, Order::Answered(open.total)));
+            }
+            !is_answered
+        });
+    }
+
     /// Opens and closes listeners as servers start and stop.
     fn send_listening(&mut self) {
         for (index, (server, listening)) in self.servers.iter().zip(&mut self.listening).enumerate()
@@ -219,8 +319,8 @@ impl<R: Reader> Served<'_, '_, R> {
     }
 
     /// Closes all connections of external clients, and the recording.
-    fn end(&mut self) -> io::Result<()> {
-        for visitor in self.open.clone() {
+    fn end(&mut self) -> Result<(), RecordError> {
+        for visitor in self.open.keys().copied().collect::<Vec<_>>() {
             self.let_in(Inbound::Close { visitor });
         }
         let now = self.live.now();

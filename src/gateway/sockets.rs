@@ -1,13 +1,14 @@
 //! The thread with the sockets: accepts, reads, writes, and looks at the wall clock.
 //!
-//! One loop serves all connections, so that ten thousand of them need no threads. A connection uses memory only for
+//! One loop serves all connections, so that thousands of them need no threads. A connection uses memory only for
 //! bytes that its server or its client has not read yet, never by a length that a client announces. Both are bounded:
-//! a socket is not read while its server has a full window of unread bytes, so that the client's own TCP holds the
-//! rest; a client that leaves too much unread is reset.
+//! a socket is not read while its server has a full window of unread bytes, or works on a request ([`Valve`]), so
+//! that the client's own TCP holds the rest. Where clients together leave too much unread, or too many requests
+//! unfinished, those with the most of it are reset.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, UdpSocket};
+use std::net::{IpAddr, Shutdown, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,14 +20,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use super::exchange::{Arrived, Exchange, Order};
+use super::limits::Limits;
 use super::listeners::AcceptSocket;
+use super::valve::Valve;
 use super::wall::Stopwatch;
 use crate::cluster::Visitor;
 
 /// How often the cluster learns the time.
 const TICK: Duration = Duration::from_millis(1);
-/// Connections of one server at once; more are reset (`max.connections`).
-const CONNECTIONS_MAX: usize = 4_096;
 /// Descriptors that are needed for other things than connections.
 const DESCRIPTORS_KEPT: usize = 64;
 /// Bytes that are read from one connection in one round, so that the others need not wait.
@@ -35,8 +36,12 @@ const READ_MAX: usize = 256 * 1024;
 const UNREAD_MAX: usize = 1 << 20;
 /// Bytes that a client may leave unread before it is reset.
 const UNREAD_LIMIT: usize = 256 << 20;
-/// Bytes that all clients together may leave unread before those above [`UNREAD_MAX`] are reset.
-const UNREAD_TOTAL: usize = 1 << 30;
+/// Bytes that all clients together may leave unread before those with more than their share are reset.
+const UNREAD_TOTAL: usize = 512 << 20;
+/// Bytes of incomplete requests of all connections together before the largest of them is reset.
+const UNFINISHED_TOTAL: usize = 256 << 20;
+/// Bytes that are read ahead of what is let through.
+const AHEAD_MAX: usize = 64 * 1024;
 /// Bytes of a connection that its server has not read yet, as in a socket buffer: the most, with few connections,
 const WINDOW_MAX: usize = 256 * 1024;
 /// the least, with many,
@@ -52,14 +57,23 @@ const CLOSING: Duration = Duration::from_secs(2);
 struct Connection {
     stream: TcpStream,
     server: usize,
+    address: IpAddr,
+    valve: Valve,
     outgoing: VecDeque<Bytes>,
+    /// Bytes of `outgoing`; an answer counts as a whole until all of it is written.
     unread: usize,
+    /// The first of `outgoing`, as long as it was.
+    writing: usize,
     /// Bytes from the client that the server has not read.
     in_flight: usize,
     can_read: bool,
     can_write: bool,
     /// The client sends no more.
     is_half_closed: bool,
+    /// The cluster knows that.
+    is_half_closed_there: bool,
+    /// Bytes of the client up to which its requests are answered.
+    answered: u64,
     /// When the server closed.
     closing: Option<Duration>,
 }
@@ -79,15 +93,20 @@ pub struct Sockets {
     /// Listeners with connections that were not accepted yet.
     pending: BTreeSet<usize>,
     connections: BTreeMap<u64, Connection>,
-    /// Connections of each server.
-    connections_at: Vec<usize>,
-    connections_max: usize,
+    /// What each server lets its clients have.
+    limits: Vec<Limits>,
+    /// Connections of each server, by address.
+    connections_at: Vec<BTreeMap<IpAddr, usize>>,
+    /// Descriptors that each server may use.
+    share: usize,
     next_visitor: u64,
     /// Bytes that all clients have not read.
     unread: usize,
     /// A spare descriptor: freed when there are no others, so that a connection can be accepted and closed.
     spare: Option<UdpSocket>,
     arrived: Vec<(Visitor, Arrived)>,
+    /// Where every connection is read into.
+    buffer: Box<[u8]>,
     exchange: Arc<Exchange>,
 }
 
@@ -96,7 +115,11 @@ impl Sockets {
     ///
     /// # Errors
     /// Those of the operating system.
-    pub fn new(listeners: Vec<std::net::TcpListener>, exchange: Arc<Exchange>) -> io::Result<Self> {
+    pub fn new(
+        listeners: Vec<std::net::TcpListener>,
+        limits: Vec<Limits>,
+        exchange: Arc<Exchange>,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut accept_sockets = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
@@ -105,8 +128,9 @@ impl Sockets {
         Ok(Self {
             poll,
             first_connection: accept_sockets.len(),
-            connections_at: vec![0; accept_sockets.len()],
-            connections_max: share(accept_sockets.len()),
+            connections_at: vec![BTreeMap::new(); accept_sockets.len()],
+            share: share(accept_sockets.len()),
+            limits,
             accept_sockets,
             pending: BTreeSet::new(),
             connections: BTreeMap::new(),
@@ -114,6 +138,7 @@ impl Sockets {
             unread: 0,
             spare: spare(),
             arrived: Vec::new(),
+            buffer: vec![0; AHEAD_MAX].into(),
             exchange,
         })
     }
@@ -180,8 +205,12 @@ impl Sockets {
     fn accept_all(&mut self) {
         for server in std::mem::take(&mut self.pending) {
             for _ in 0..256 {
+                if self.is_full(server) && self.limits[server].waits {
+                    self.pending.insert(server);
+                    break;
+                }
                 match self.accept_sockets[server].accept() {
-                    Ok(stream) => self.register(server, stream),
+                    Ok((stream, address)) => self.register(server, stream, address),
                     Err(why) if why.kind() == ErrorKind::WouldBlock => break,
                     Err(why) => {
                         self.pending.insert(server);
@@ -194,21 +223,33 @@ impl Sockets {
         }
     }
 
+    /// Whether a server has all the connections that it may have.
+    fn is_full(&self, server: usize) -> bool {
+        let most = self.limits[server].connections.min(self.share);
+        self.connections_at[server].values().sum::<usize>() >= most
+    }
+
     /// No descriptors are left: accepts one connection with the spare one and resets it, so that its client does not
     /// wait.
     fn close_one(&mut self, server: usize, why: &io::Error) {
         warn!(%why, "cannot accept a connection");
         self.spare = None;
-        if let Ok(stream) = self.accept_sockets[server].accept() {
+        if let Ok((stream, _)) = self.accept_sockets[server].accept() {
             reset(stream);
         }
         self.spare = spare();
     }
 
-    fn register(&mut self, server: usize, mut stream: TcpStream) {
-        if self.connections_at[server] >= self.connections_max {
-            info!(server, "resets a connection: there are {} already", self.connections_max);
+    fn register(&mut self, server: usize, mut stream: TcpStream, address: IpAddr) {
+        let (limits, here) = (self.limits[server], &self.connections_at[server]);
+        if self.is_full(server) {
+            info!(server, "resets a connection: there are enough already");
             reset(stream);
+            return;
+        }
+        if here.get(&address).is_some_and(|here| *here >= limits.connections_per_ip) {
+            // Brokers and ZooKeeper servers close it.
+            info!(server, %address, "closes a connection: its address has enough already");
             return;
         }
         let visitor = self.next_visitor;
@@ -225,28 +266,37 @@ impl Sockets {
         let connection = Connection {
             stream,
             server,
+            address,
+            valve: Valve::new(limits.is_broker),
             outgoing: VecDeque::new(),
             unread: 0,
+            writing: 0,
             in_flight: 0,
             can_read: true,
             can_write: true,
             is_half_closed: false,
+            is_half_closed_there: false,
+            answered: 0,
             closing: None,
         };
         self.connections.insert(visitor, connection);
-        self.connections_at[server] += 1;
+        *self.connections_at[server].entry(address).or_default() += 1;
         self.arrived.push((Visitor(visitor), Arrived::Open(server)));
     }
 
     fn apply(&mut self, now: Duration, visitor: Visitor, order: Order) {
         // The client may be gone already.
+        let share = UNREAD_TOTAL / self.connections.len().max(1);
         let Some(connection) = self.connections.get_mut(&visitor.0) else { return };
         match order {
             Order::Send(bytes) => {
                 connection.unread += bytes.len();
                 self.unread += bytes.len();
+                if connection.outgoing.is_empty() {
+                    connection.writing = bytes.len();
+                }
                 connection.outgoing.push_back(bytes);
-                let is_crowded = self.unread > UNREAD_TOTAL && connection.unread > UNREAD_MAX;
+                let is_crowded = self.unread > UNREAD_TOTAL && connection.unread > share;
                 if connection.unread > UNREAD_LIMIT || is_crowded {
                     info!(visitor = visitor.0, "resets a client that does not read");
                     self.drop_connection(visitor.0, true);
@@ -256,21 +306,24 @@ impl Sockets {
             Order::Close => connection.closing = Some(now),
             Order::Reset => self.drop_connection(visitor.0, true),
             Order::Took(bytes) => connection.in_flight = connection.in_flight.saturating_sub(bytes),
+            Order::Answered(upto) => connection.answered = upto,
         }
     }
 
     /// Reads and writes all connections that are ready.
     fn work(&mut self, now: Duration) {
         let listens = self.exchange.backlog() < BACKLOG_MAX;
-        let window = (WINDOWS_TOTAL / self.connections.len().max(1)).clamp(WINDOW_MIN, WINDOW_MAX);
-        let (mut ended, mut unread) = (Vec::new(), 0);
+        let count = self.connections.len().max(1);
+        let window = (WINDOWS_TOTAL / count).clamp(WINDOW_MIN, WINDOW_MAX);
+        let (mut ended, mut unread, mut unfinished) = (Vec::new(), 0, 0);
         for (&visitor, connection) in &mut self.connections {
             let mut fate = connection.write();
             unread += connection.unread;
-            if matches!(fate, Fate::Stays) && listens && connection.can_read {
-                fate = connection
-                    .read(window, |arrived| self.arrived.push((Visitor(visitor), arrived)));
+            if matches!(fate, Fate::Stays) && listens {
+                let arrived = |arrived| self.arrived.push((Visitor(visitor), arrived));
+                fate = connection.read(&mut self.buffer, window, count, arrived);
             }
+            unfinished += connection.valve.unfinished();
             let is_closed = connection.closing.is_some_and(|since| {
                 connection.outgoing.is_empty()
                     && (connection.is_half_closed || now >= since + CLOSING)
@@ -286,6 +339,25 @@ impl Sockets {
                 self.arrived.push((Visitor(visitor), Arrived::Gone));
             }
         }
+        if unfinished > UNFINISHED_TOTAL {
+            self.end_unfinished(unfinished);
+        }
+    }
+
+    /// Resets those that have sent the most of a request and not all of it, until they hold `UNFINISHED_TOTAL` together.
+    fn end_unfinished(&mut self, mut unfinished: usize) {
+        let all = self.connections.iter();
+        let mut largest: Vec<_> =
+            all.map(|(visitor, connection)| (connection.valve.unfinished(), *visitor)).collect();
+        largest.sort_unstable();
+        while let Some((size, visitor)) = largest.pop()
+            && unfinished > UNFINISHED_TOTAL
+        {
+            info!(visitor, size, "resets a client whose request does not end");
+            self.drop_connection(visitor, true);
+            self.arrived.push((Visitor(visitor), Arrived::Gone));
+            unfinished -= size;
+        }
     }
 
     /// The cluster has ended: connections close as soon as their clients have read everything.
@@ -298,7 +370,13 @@ impl Sockets {
 
     fn drop_connection(&mut self, visitor: u64, with_reset: bool) {
         let Some(mut connection) = self.connections.remove(&visitor) else { return };
-        self.connections_at[connection.server] -= 1;
+        let here = &mut self.connections_at[connection.server];
+        if let Some(count) = here.get_mut(&connection.address) {
+            *count -= 1;
+            if *count == 0 {
+                here.remove(&connection.address);
+            }
+        }
         self.unread -= connection.unread.min(self.unread);
         // Only a descriptor that is not registered fails here.
         let _: io::Result<()> = self.poll.registry().deregister(&mut connection.stream);
@@ -323,9 +401,11 @@ impl Connection {
             match self.stream.write(bytes) {
                 Ok(written) => {
                     bytes.advance(written);
-                    self.unread -= written;
                     if bytes.is_empty() {
+                        // Its memory is free only now.
+                        self.unread -= self.writing;
                         self.outgoing.pop_front();
+                        self.writing = self.outgoing.front().map_or(0, Bytes::len);
                     }
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => self.can_write = false,
@@ -340,43 +420,71 @@ impl Connection {
         Fate::Stays
     }
 
-    /// Reads what is there, up to the window; a client that does not read its answers is not read either.
-    fn read(&mut self, window: usize, mut arrived: impl FnMut(Arrived)) -> Fate {
-        if self.is_half_closed || self.unread > UNREAD_MAX {
+    /// Reads what is there, and lets through what may pass; a client that does not read its answers is not read either.
+    fn read(
+        &mut self,
+        buffer: &mut [u8],
+        window: usize,
+        connections: usize,
+        mut arrived: impl FnMut(Arrived),
+    ) -> Fate {
+        let is_idle = self.answered == self.valve.total() && self.outgoing.is_empty();
+        if is_idle {
+            self.valve.answered();
+        }
+        if self.is_half_closed_there || self.unread > UNREAD_MAX {
             return Fate::Stays;
         }
-        // Bytes that are thrown away need no room.
-        let window = if self.closing.is_some() { usize::MAX } else { window };
-        let mut buffer = [0; 64 * 1024];
+        let mut goes_on = true;
         for _ in 0..READ_MAX / buffer.len() {
-            let room = window.saturating_sub(self.in_flight).min(buffer.len());
-            if room == 0 {
-                // Its server has to read first.
-                return Fate::Stays;
-            }
-            match self.stream.read(&mut buffer[..room]) {
-                Ok(0) => {
-                    self.is_half_closed = true;
-                    if self.closing.is_none() {
-                        arrived(Arrived::HalfClosed);
-                    }
-                    return Fate::Stays;
-                }
-                // Bytes after the server has closed are thrown away.
-                Ok(_) if self.closing.is_some() => {}
-                Ok(length) => {
-                    self.in_flight += length;
-                    arrived(Arrived::Bytes(Bytes::copy_from_slice(&buffer[..length])));
-                }
-                Err(why) if why.kind() == ErrorKind::WouldBlock => {
-                    self.can_read = false;
-                    return Fate::Stays;
-                }
-                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+            match self.read_ahead(buffer, window) {
+                Ok(has_read) => goes_on = has_read,
                 Err(_) => return Fate::Ends,
             }
+            if self.closing.is_none()
+                && let Some(bytes) =
+                    self.valve.take(window.saturating_sub(self.in_flight), connections)
+            {
+                self.in_flight += bytes.len();
+                arrived(Arrived::Bytes(bytes));
+                goes_on = true;
+            }
+            if !goes_on {
+                break;
+            }
+        }
+        // What still does not pass when all is answered is the beginning of a request.
+        let is_over = self.is_half_closed && (self.valve.held() == 0 || (is_idle && !goes_on));
+        if is_over && self.closing.is_none() {
+            self.is_half_closed_there = true;
+            arrived(Arrived::HalfClosed);
         }
         Fate::Stays
+    }
+
+    /// Reads once, if there is room; whether there was something.
+    fn read_ahead(&mut self, buffer: &mut [u8], window: usize) -> io::Result<bool> {
+        // Bytes that are thrown away need no room.
+        let room = match self.closing {
+            None => AHEAD_MAX.min(window).saturating_sub(self.valve.held()).min(buffer.len()),
+            Some(_) => buffer.len(),
+        };
+        if !self.can_read || self.is_half_closed || room == 0 {
+            return Ok(false);
+        }
+        match self.stream.read(&mut buffer[..room]) {
+            Ok(0) => self.is_half_closed = true,
+            // Bytes after the server has closed are thrown away.
+            Ok(_) if self.closing.is_some() => {}
+            Ok(length) => self.valve.push(&buffer[..length]),
+            Err(why) if why.kind() == ErrorKind::WouldBlock => {
+                self.can_read = false;
+                return Ok(false);
+            }
+            Err(why) if why.kind() == ErrorKind::Interrupted => {}
+            Err(why) => return Err(why),
+        }
+        Ok(true)
     }
 }
 
@@ -396,7 +504,7 @@ fn share(servers: usize) -> usize {
     }
     let descriptors =
         limit.current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-    (descriptors.saturating_sub(DESCRIPTORS_KEPT) / servers.max(1)).clamp(1, CONNECTIONS_MAX)
+    (descriptors.saturating_sub(DESCRIPTORS_KEPT) / servers.max(1)).max(1)
 }
 
 fn spare() -> Option<UdpSocket> {
@@ -411,7 +519,15 @@ mod tests {
     fn with_connection() -> (Sockets, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut sockets = Sockets::new(vec![listener], Arc::default()).unwrap();
+        let limits = Limits {
+            is_broker: false,
+            connections: 10,
+            connections_per_ip: 2,
+            waits: false,
+            idle: None,
+            silent: None,
+        };
+        let mut sockets = Sockets::new(vec![listener], vec![limits], Arc::default()).unwrap();
         let client = std::net::TcpStream::connect(address).unwrap();
         while sockets.connections.is_empty() {
             sockets.pending.insert(0);

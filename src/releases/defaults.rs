@@ -176,6 +176,12 @@ pub const BROKER: &[Property] = &[
     ms("log.flush.offset.checkpoint.interval.ms", 1, INT, &[(V0_10, Is(60_000))]),
     bytes("log.segment.bytes", 14, &[(V0_10, Is(1_024 * MIB))]),
     bytes("message.max.bytes", 0, &[(V0_10, Is(1_000_012)), (V2_5, Is(MIB + 12))]),
+    // Connections. The last three are of clients from outside (`sim serve`).
+    bytes("socket.request.max.bytes", 1, &[(V0_10, Is(100 * MIB))]),
+    bytes("fetch.max.bytes", 1_024, &[(V2_5, Is(55 * MIB))]),
+    count("max.connections", 0, INT, &[(V2_4, Is(INT))]),
+    count("max.connections.per.ip", 0, INT, &[(V0_10, Is(INT))]),
+    ms("connections.max.idle.ms", -1, LONG, &[(V0_10, Is(600_000))]),
     // Topics.
     flag("auto.create.topics.enable", &[(V0_10, On)]),
     count("default.replication.factor", 1, SHORT, &[(V0_10, Is(1))]),
@@ -251,6 +257,8 @@ pub const ZOOKEEPER: &[Property] = &[
     ms("tickTime", 1, INT / 20, &[(V0_10, Is(3_000))]),
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     ms("maxSessionTimeout", 1, INT, &[(V0_10, Unset)]),
+    // Connections of one address, of clients from outside (`sim serve`); 0 is any number.
+    count("maxClientCnxns", 0, INT, &[(V0_10, Is(60))]),
     count("snapCount", 2, INT, &[(V0_10, Is(100_000))]),
     // Of an ensemble, in ticks; those of ZooKeeper's sample configuration, as it has no defaults.
     count("initLimit", 1, INT, &[(V0_10, Is(10))]),

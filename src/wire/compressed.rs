@@ -12,9 +12,6 @@ use flate2::bufread::GzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-/// Most bytes that a batch may decompress to. Kafka has no such bound; its producers fill batches of
-/// `batch.size` = 16 KiB, and limit requests to a mebibyte.
-const DECOMPRESSED_MAX: u64 = 64 << 20;
 /// Largest window of a zstd frame, in bytes: what RFC 8878 wants every decoder to support.
 const WINDOW_MAX: u64 = 8 << 20;
 /// A snappy copy of three bytes makes at most 64.
@@ -31,7 +28,7 @@ pub(super) enum Fault {
     Records,
     /// They do not decompress.
     Codec,
-    /// They decompress to more than 64 MiB.
+    /// They decompress to more than there is room for.
     Size,
     /// The compression type does not exist.
     UnknownCodec(u8),
@@ -59,12 +56,20 @@ pub(super) struct Compressed<'a> {
 }
 
 impl Compressed<'_> {
-    /// Checks that the records can be read, are as many as the header says, and have offsets within the batch.
-    pub(super) fn check(&self) -> Result<(), Fault> {
-        self.check_within(DECOMPRESSED_MAX)
+    /// Checks that the records can be read, are as many as the header says, have offsets within the batch, and not
+    /// more than `room` bytes, which becomes less by what they have.
+    pub(super) fn check(&self, room: &mut u64) -> Result<(), Fault> {
+        let size = self.check_within(*room).inspect_err(|fault| {
+            if *fault == Fault::Size {
+                *room = 0;
+            }
+        })?;
+        *room -= size;
+        Ok(())
     }
 
-    fn check_within(&self, limit: u64) -> Result<(), Fault> {
+    /// How many bytes they have.
+    fn check_within(&self, limit: u64) -> Result<u64, Fault> {
         let body = self.body;
         match self.codec {
             1 => self.pass_all(GzDecoder::new(body), limit),
@@ -79,12 +84,12 @@ impl Compressed<'_> {
     }
 
     /// Reads over the records of `stream`, which has to end behind the last one.
-    fn pass_all(&self, stream: impl Read, limit: u64) -> Result<(), Fault> {
+    fn pass_all(&self, stream: impl Read, limit: u64) -> Result<u64, Fault> {
         let mut records = Records { stream: BufReader::new(stream), read: 0, limit };
         for _ in 0..self.count {
             records.pass(self.last_delta)?;
         }
-        if records.stream.fill_buf()?.is_empty() { Ok(()) } else { Err(Fault::Records) }
+        if records.stream.fill_buf()?.is_empty() { Ok(records.read) } else { Err(Fault::Records) }
     }
 }
 
@@ -210,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::vocab::Seed;
-    use crate::wire::records::{BATCH_HEADER_BYTES, Batch, BatchBuilder};
+    use crate::wire::records::{BATCH_HEADER_BYTES, Batch, BatchBuilder, DECOMPRESSED_MAX};
 
     const CODECS: [u8; 5] = [1, 2, 3, 4, 12];
 
@@ -264,14 +269,16 @@ mod tests {
         let batch = plain(40, &[7; 90]);
         let records = &batch.bytes[BATCH_HEADER_BYTES..];
         for codec in CODECS {
-            let check =
-                |records: &[u8]| with_body(&batch, codec % 10, &compressed(codec, records)).check();
+            let check = |records: &[u8]| {
+                with_body(&batch, codec % 10, &compressed(codec, records))
+                    .check(&mut { DECOMPRESSED_MAX })
+            };
             assert_eq!(check(records), Ok(()), "{codec}");
             assert_eq!(check(&records[..records.len() / 2]), Err(Fault::Records), "{codec}");
             assert_eq!(check(&[records, &[0]].concat()), Err(Fault::Records), "{codec}");
             let (body, size) = (compressed(codec, records), records.len() as u64);
             let whole = with_body(&batch, codec % 10, &body);
-            assert_eq!(whole.check_within(size), Ok(()), "{codec}");
+            assert_eq!(whole.check_within(size), Ok(size), "{codec}");
             assert_eq!(whole.check_within(size - 1), Err(Fault::Size), "{codec}");
         }
     }
@@ -281,11 +288,11 @@ mod tests {
         let batch = plain(3, b"value");
         for codec in 1..=4 {
             let garbage = with_body(&batch, codec, &[0x5a; 200]);
-            assert_eq!(garbage.check(), Err(Fault::Codec), "{codec}");
+            assert_eq!(garbage.check(&mut { DECOMPRESSED_MAX }), Err(Fault::Codec), "{codec}");
         }
         for codec in 5..=7 {
             let unknown = with_body(&batch, codec, &[0x5a; 200]);
-            assert_eq!(unknown.check(), Err(Fault::UnknownCodec(codec)));
+            assert_eq!(unknown.check(&mut { DECOMPRESSED_MAX }), Err(Fault::UnknownCodec(codec)));
         }
     }
 
@@ -307,7 +314,7 @@ mod tests {
         let body = [&[0xff, 0xff, 0xff, 0xff, 0x07][..], &[0; 100]].concat();
         let batch = plain(1, b"value");
         let lie = with_body(&batch, 2, &body);
-        assert_eq!(lie.check(), Err(Fault::Codec));
+        assert_eq!(lie.check(&mut { DECOMPRESSED_MAX }), Err(Fault::Codec));
     }
 
     #[test]
@@ -327,7 +334,8 @@ mod tests {
                         _ => damaged.truncate(at.max(1)),
                     }
                 }
-                let _may_be_either = with_body(&batch, codec % 10, &damaged).check();
+                let _may_be_either =
+                    with_body(&batch, codec % 10, &damaged).check(&mut { DECOMPRESSED_MAX });
             }
         }
     }

@@ -4,6 +4,9 @@
 //! dozen bytes can make it allocate hundreds of gigabytes. So requests from outside are checked first: Produce,
 //! which may be large, by skipping over it; the others, which are small, by a decoding in which every announced
 //! number is compared with the bytes that are left, as no element takes less than one.
+//!
+//! What is decoded is larger than its bytes: an element of two bytes takes a hundred in memory. So requests without
+//! records are limited to a mebibyte, and a Produce request to so many topics, partitions and tagged fields.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::{
@@ -23,6 +26,9 @@ use super::kafka::{KafkaWireError, RequestFrame, decode_request};
 
 /// Largest request that holds no records, in bytes: room for some 50,000 partitions.
 const PLAIN_MAX: usize = 1 << 20;
+
+/// Most topics, partitions and tagged fields of a Produce request, together: as many as a mebibyte has room for.
+const PRODUCE_PARTS_MAX: usize = 100_000;
 
 /// Whether clients, rather than other brokers, send requests of this API, as far as it is known here.
 pub fn is_for_clients(api: ApiKey) -> bool {
@@ -53,74 +59,105 @@ fn spoken(payload: &[u8]) -> Option<(ApiKey, i16)> {
 }
 
 fn check(api: ApiKey, version: i16, payload: &Bytes) -> Result<(), String> {
+    let plain = plain(api);
+    if plain.is_some() && payload.len() > PLAIN_MAX {
+        return Err(format!("{} bytes, more than {PLAIN_MAX}", payload.len()));
+    }
+    let Some(check) = plain else {
+        let mut walk = Walk { bytes: payload, at: 0, flexible: version >= 9, parts: 0 };
+        return walk.produce(version).ok_or_else(|| "it is cut short, or too large".to_owned());
+    };
     let mut bytes = payload.clone();
     RequestHeader::decode(&mut bytes, api.request_header_version(version))
         .map_err(|why| why.to_string())?;
-    let Some(check) = plain(api) else {
-        return pass_produce(&mut bytes, version).ok_or_else(|| "it is cut short".to_owned());
-    };
-    if bytes.len() > PLAIN_MAX {
-        return Err(format!("{} bytes, more than {PLAIN_MAX}", bytes.len()));
-    }
     check(&mut BoundedReader { bytes }, version)
 }
 
-/// Goes over a Produce request; `None` when it has not the bytes that it announces.
-fn pass_produce(bytes: &mut Bytes, version: i16) -> Option<()> {
-    let flexible = version >= 9;
-    if version >= 3 {
-        // transactional.id
-        pass_text(bytes, flexible)?;
-    }
-    // acks and timeout.ms
-    pass(bytes, 6)?;
-    for _ in 0..count(bytes, flexible)? {
-        pass_text(bytes, flexible)?;
-        for _ in 0..count(bytes, flexible)? {
-            pass(bytes, 4)?;
-            let records = count(bytes, flexible)?;
-            pass(bytes, records)?;
-            pass_tags(bytes, flexible)?;
+/// A walk over a Produce request. Its steps are `None` when there are not the bytes that were announced, or too many
+/// parts.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    flexible: bool,
+    /// Topics, partitions and tagged fields so far.
+    parts: usize,
+}
+
+impl Walk<'_> {
+    fn produce(&mut self, version: i16) -> Option<()> {
+        // API key, version and correlation id; the client's name has no varint in any version.
+        self.skip(8)?;
+        self.short_text()?;
+        self.tags()?;
+        if version >= 3 {
+            // transactional.id
+            self.text()?;
         }
-        pass_tags(bytes, flexible)?;
+        // acks and timeout.ms
+        self.skip(6)?;
+        for _ in 0..self.count()? {
+            self.part()?;
+            self.text()?;
+            for _ in 0..self.count()? {
+                self.part()?;
+                self.skip(4)?;
+                let records = self.count()?;
+                self.skip(records)?;
+                self.tags()?;
+            }
+            self.tags()?;
+        }
+        self.tags()
     }
-    pass_tags(bytes, flexible)
-}
 
-fn pass(bytes: &mut Bytes, size: usize) -> Option<()> {
-    (size <= bytes.len()).then(|| bytes.advance(size))
-}
-
-fn varint(bytes: &mut Bytes) -> Option<usize> {
-    let value = first_varint(bytes);
-    let size = bytes.iter().take(4).take_while(|byte| *byte & 0x80 != 0).count() + 1;
-    pass(bytes, size).map(|()| value)
-}
-
-/// The length of an array or of bytes; none when it is null.
-fn count(bytes: &mut Bytes, flexible: bool) -> Option<usize> {
-    if flexible {
-        return varint(bytes).map(|length| length.saturating_sub(1));
+    fn part(&mut self) -> Option<()> {
+        self.parts += 1;
+        (self.parts <= PRODUCE_PARTS_MAX).then_some(())
     }
-    bytes.try_get_i32().ok().map(|length| usize::try_from(length).unwrap_or(0))
-}
 
-fn pass_text(bytes: &mut Bytes, flexible: bool) -> Option<()> {
-    let length = if flexible {
-        count(bytes, true)?
-    } else {
-        usize::try_from(bytes.try_get_i16().ok()?).unwrap_or(0)
-    };
-    pass(bytes, length)
-}
-
-fn pass_tags(bytes: &mut Bytes, flexible: bool) -> Option<()> {
-    for _ in 0..if flexible { varint(bytes)? } else { 0 } {
-        varint(bytes)?;
-        let size = varint(bytes)?;
-        pass(bytes, size)?;
+    fn skip(&mut self, size: usize) -> Option<()> {
+        (size <= self.bytes.len() - self.at).then(|| self.at += size)
     }
-    Some(())
+
+    fn varint(&mut self) -> Option<usize> {
+        let rest = &self.bytes[self.at..];
+        let size = rest.iter().take(4).take_while(|byte| *byte & 0x80 != 0).count() + 1;
+        self.skip(size).map(|()| first_varint(rest))
+    }
+
+    /// The length of an array or of bytes; none when it is null.
+    fn count(&mut self) -> Option<usize> {
+        if self.flexible {
+            return self.varint().map(|length| length.saturating_sub(1));
+        }
+        let length = *self.bytes[self.at..].first_chunk()?;
+        self.at += 4;
+        Some(usize::try_from(i32::from_be_bytes(length)).unwrap_or(0))
+    }
+
+    fn text(&mut self) -> Option<()> {
+        if !self.flexible {
+            return self.short_text();
+        }
+        let length = self.count()?;
+        self.skip(length)
+    }
+
+    fn short_text(&mut self) -> Option<()> {
+        let length = *self.bytes[self.at..].first_chunk()?;
+        self.at += 2;
+        self.skip(usize::try_from(i16::from_be_bytes(length)).unwrap_or(0))
+    }
+
+    fn tags(&mut self) -> Option<()> {
+        for _ in 0..if self.flexible { self.varint()? } else { 0 } {
+            self.part()?;
+            self.varint()?;
+            let size = self.varint()?;
+            self.skip(size)?;
+        }
+        Some(())
+    }
 }
 
 /// The unsigned varint at the beginning of `bytes`.
@@ -180,7 +217,7 @@ fn plain(api: ApiKey) -> Option<Check> {
 /// Bytes that give a decoder smaller numbers than they hold, where the true ones cannot be lengths.
 ///
 /// A plain number may come out wrong, which is why the decoded value is dropped. A length that comes out too small
-/// still makes the decoder run out of bytes: so many elements are more than is left.
+/// still makes the decoder run out of bytes: it is one more than there are bytes, and no element takes less than one.
 struct BoundedReader {
     bytes: Bytes,
 }
@@ -200,7 +237,8 @@ impl Buf for BoundedReader {
 
     fn try_get_i32(&mut self) -> Result<i32, TryGetError> {
         let truth = self.bytes.try_get_i32()?;
-        Ok(i32::try_from(self.bytes.len()).map_or(truth, |left| truth.min(left)))
+        let most = i32::try_from(self.bytes.len()).map_or(i32::MAX, |left| left.saturating_add(1));
+        Ok(truth.min(most))
     }
 
     /// Only varints are read so, and flags: a byte with the highest bit begins, or continues, a varint.
@@ -291,6 +329,39 @@ mod tests {
                 let answer = decode_foreign_request(bytes.freeze());
                 assert!(matches!(answer, Err(KafkaWireError::Body { .. })), "{answer:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_count_at_the_very_end_is_compared_with_the_nothing_that_is_left() {
+        // Metadata v1 of the client `evil`; in Kafka's framing it has 22 bytes.
+        let packet = b"\0\x03\0\x01\0\0\0\x01\0\x04evil\x7f\xff\xff\xff";
+        let answer = decode_foreign_request(Bytes::from_static(packet));
+        assert!(matches!(answer, Err(KafkaWireError::Body { .. })), "{answer:?}");
+    }
+
+    #[test]
+    fn no_request_has_more_parts_than_a_mebibyte_has_room_for() {
+        // Produce v9: topics without a name and partitions, in three bytes each.
+        let topics = 1_000_000;
+        let mut produce = header(ApiKey::Produce, 9);
+        produce.put_u8(0);
+        produce.put_slice(&[0; 6]);
+        produce.put_slice(&[0xc1, 0x84, 0x3d]);
+        (0..topics).for_each(|_| produce.put_slice(&[1, 1, 0]));
+        produce.put_u8(0);
+        let answer = decode_foreign_request(produce.freeze());
+        assert!(answer.unwrap_err().to_string().contains("too large"));
+        // A header that is nothing but tagged fields.
+        for api in [ApiKey::Produce, ApiKey::Metadata] {
+            let mut tagged = header(api, 9);
+            tagged.truncate(10);
+            tagged.put_slice(&[0xc0, 0x84, 0x3d]);
+            (0..1_000_000u32).for_each(|tag| {
+                tagged.put_slice(&[tag as u8 | 0x80, (tag >> 7) as u8 | 0x80, (tag >> 14) as u8]);
+                tagged.put_u8(0);
+            });
+            assert!(decode_foreign_request(tagged.freeze()).is_err(), "{api:?}");
         }
     }
 

@@ -64,7 +64,12 @@ impl Frames {
             return Ok(Some(self.whole.split_to(length)));
         }
         self.rest.advance(4);
-        Ok(Some(self.rest.split_to(length).freeze()))
+        let frame = self.rest.split_to(length).freeze();
+        if self.rest.len() <= length {
+            // What follows would keep the room of a large frame for as long as the connection lasts.
+            self.rest = BytesMut::from(&self.rest[..]);
+        }
+        Ok(Some(frame))
     }
 }
 

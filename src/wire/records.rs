@@ -15,6 +15,9 @@ use crate::vocab::{LeaderEpoch, Offset};
 
 /// Bytes of a batch before its records.
 pub const BATCH_HEADER_BYTES: usize = 61;
+/// Most bytes that the batches of a request may decompress to. Kafka has no such bound; its producers fill batches of
+/// `batch.size` = 16 KiB, and limit requests to a mebibyte.
+pub const DECOMPRESSED_MAX: u64 = 64 << 20;
 /// Bytes of a batch before what its length field counts.
 const LENGTH_END: usize = 12;
 const CRC_START: usize = 21;
@@ -43,7 +46,7 @@ pub enum BatchError {
     /// Its compressed records do not decompress.
     #[error("batch at offset {0} does not decompress")]
     Decompress(Offset),
-    /// It decompresses to more than 64 MiB.
+    /// It decompresses to more than its request may.
     #[error("batch at offset {0} decompresses to too much")]
     Bomb(Offset),
     /// Compressed: stored as it came, and no simulated client opens it.
@@ -179,10 +182,10 @@ impl Batch {
     ///
     /// # Errors
     /// [`BatchError::Records`]; of a compressed batch also [`BatchError::Codec`], [`BatchError::Decompress`] and
-    /// [`BatchError::Bomb`].
-    pub fn check_records(&self) -> Result<(), BatchError> {
+    /// [`BatchError::Bomb`], when it has more than `room` bytes; else `room` becomes less by what it has.
+    pub fn check_records(&self, room: &mut u64) -> Result<(), BatchError> {
         if self.is_compressed() {
-            return self.check_compressed();
+            return self.check_compressed(room);
         }
         let error = BatchError::Records(self.base_offset);
         let mut reader = Reader { bytes: &self.bytes, at: BATCH_HEADER_BYTES };
@@ -195,14 +198,14 @@ impl Batch {
         if reader.at == self.bytes.len() { Ok(()) } else { Err(error) }
     }
 
-    fn check_compressed(&self) -> Result<(), BatchError> {
+    fn check_compressed(&self, room: &mut u64) -> Result<(), BatchError> {
         let records = Compressed {
             codec: self.compression_type(),
             body: &self.bytes[BATCH_HEADER_BYTES..],
             count: self.count(),
             last_delta: self.last_offset - self.base_offset,
         };
-        records.check().map_err(|fault| match fault {
+        records.check(room).map_err(|fault| match fault {
             Fault::Records => BatchError::Records(self.base_offset),
             Fault::Codec => BatchError::Decompress(self.base_offset),
             Fault::Size => BatchError::Bomb(self.base_offset),

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, MetadataRequest, RequestKind, ResponseKind,
 };
 
-use super::recordings::Memory;
+use super::recordings::{Memory, record_to};
 use super::{handshake, request, scenario};
 use crate::checkers::RunOutcome;
 use crate::gateway::{GatewayError, Recording, ServeOptions, serve, serving};
@@ -47,7 +47,7 @@ impl Server {
             advertised_host: None,
             speed,
             keep_running: true,
-            record: Some(Box::new(record.clone())),
+            record: Some(record_to(&record, 1 << 30)),
             notices: Box::new(notices.clone()),
             stop: stop.clone(),
             run: RunOptions::default(),

@@ -70,6 +70,10 @@ pub struct Config {
     pub log_segment_bytes: u64,
     /// `message.max.bytes`
     pub message_max_bytes: i32,
+    /// `fetch.max.bytes`; `None` before 2.5
+    pub fetch_max_bytes: Option<i32>,
+    /// `socket.request.max.bytes`
+    pub socket_request_max_bytes: usize,
     /// `min.insync.replicas`
     pub min_insync_replicas: i32,
     /// `unclean.leader.election.enable`

@@ -32,6 +32,8 @@ pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config
         log_flush_interval: None,
         log_segment_bytes: 1 << 30,
         message_max_bytes: 1_000_012,
+        fetch_max_bytes: None,
+        socket_request_max_bytes: 100 << 20,
         min_insync_replicas: 1,
         unclean_leader_election: false,
         num_partitions: 1,

@@ -64,6 +64,12 @@ impl ZooKeeperServer {
         self.running.as_ref().is_some_and(|it| it.quorum.serving() != Serving::Nobody)
     }
 
+    /// Whether a client's connection waits for an answer.
+    pub fn works_for(&self, conn: ConnId) -> bool {
+        let connection = self.running.as_ref().and_then(|it| it.service.clients.get(conn));
+        connection.is_some_and(|it| it.greeting || !it.waiting.is_empty())
+    }
+
     /// The last transaction that this server has proposed.
     #[cfg(test)]
     pub(super) fn last_proposed(&self) -> crate::vocab::Zxid {

@@ -7,7 +7,6 @@ pub const NOT_SIMULATED: &[&str] = &[
     "broker.rack",
     "cleanup.policy",
     "compression.type",
-    "connections.max.idle.ms",
     "group.initial.rebalance.delay.ms",
     "group.max.session.timeout.ms",
     "group.min.session.timeout.ms",
@@ -63,6 +62,5 @@ pub const NOT_SIMULATED: &[&str] = &[
     "transactional.id",
     // ZooKeeper.
     "forceSync",
-    "maxClientCnxns",
     "preAllocSize",
 ];

@@ -70,6 +70,14 @@ impl Target {
         self.draw(|stream| damaged(stream, &corpus), take);
     }
 
+    /// Runs `inputs`, and nothing else: for a target that changes each of them in every way.
+    pub fn each(&self, inputs: &mut dyn Iterator<Item = Vec<u8>>, take: impl Fn(&[u8])) {
+        let _turn = TURN.lock();
+        for (number, input) in inputs.enumerate() {
+            self.one(&format!("input {number}"), &input, &take);
+        }
+    }
+
     /// Runs cases that `draw` makes.
     pub fn draw(&self, draw: impl Fn(&mut Stream) -> Vec<u8>, take: impl Fn(&[u8])) {
         self.draw_some(CASES, draw, take);

@@ -14,8 +14,11 @@ use cap::Cap;
 
 mod drawn;
 mod driver;
+mod kafka_frames;
+mod recordings;
 mod scenario_text;
 mod valid_scenarios;
+mod zookeeper_frames;
 
 /// Counts what is allocated, and ends the process where an input makes it allocate more.
 #[global_allocator]

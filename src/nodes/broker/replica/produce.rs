@@ -17,7 +17,7 @@ use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Mutant, Offset, Time};
-use crate::wire::records::{Batch, BatchError};
+use crate::wire::records::{Batch, BatchError, DECOMPRESSED_MAX};
 
 /// `CompressionType.ZSTD`, since 2.1 and Produce v7 (KIP-110).
 const ZSTD: u8 = 4;
@@ -32,6 +32,7 @@ fn validate(
     max_message_bytes: i32,
     version: KafkaVersion,
     api_version: i16,
+    room: &mut u64,
 ) -> Result<Batch, ResponseError> {
     // INVALID_RECORD came with 2.4; before, the error was CORRUPT_MESSAGE.
     let invalid = if version.has(Change::InvalidRecordError) {
@@ -61,7 +62,7 @@ fn validate(
     if !whole || !counted || batch.is_control() {
         return Err(invalid);
     }
-    match batch.check_records() {
+    match batch.check_records(room) {
         Ok(()) => Ok(batch),
         Err(BatchError::Codec(_) | BatchError::Decompress(_)) => {
             Err(ResponseError::UnknownServerError)
@@ -102,6 +103,7 @@ impl ProduceHandler<'_> {
         acks: i16,
         api_version: i16,
         records: Option<&Bytes>,
+        room: &mut u64,
     ) -> Result<(Offset, Offset), ResponseError> {
         let version = self.leader.config.version;
         if self.logs.is_shutting_down() {
@@ -111,7 +113,7 @@ impl ProduceHandler<'_> {
         let partition = self.leader.replicas.at_mut(slot);
         check_leader(partition, acks, version)?;
         let limit = partition.settings.max_message_bytes;
-        let batch = validate(records, limit, version, api_version)?;
+        let batch = validate(records, limit, version, api_version, room)?;
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
         if self.leader.config.is(Mutant::CanaryAcknowledgeWithoutAppend) {
@@ -136,6 +138,7 @@ impl ProduceHandler<'_> {
         let acks = request.acks;
         let valid_acks = (-1..=1).contains(&acks);
         let (mut failed, mut unsettled) = (false, Vec::new());
+        let mut room = DECOMPRESSED_MAX;
         let mut responses = Vec::with_capacity(request.topic_data.len());
         for (topic, data) in request.topic_data.into_iter().enumerate() {
             let mut parts = Vec::with_capacity(data.partition_data.len());
@@ -149,7 +152,14 @@ impl ProduceHandler<'_> {
                     }
                     None => Err(ResponseError::UnknownTopicOrPartition),
                     Some(slot) => self
-                        .append_as_leader(cx, slot, acks, to.version, part.records.as_ref())
+                        .append_as_leader(
+                            cx,
+                            slot,
+                            acks,
+                            to.version,
+                            part.records.as_ref(),
+                            &mut room,
+                        )
                         .map(|offsets| (slot, offsets)),
                 };
                 let mut response = PartitionProduceResponse::default().with_index(part.index);

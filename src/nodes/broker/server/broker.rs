@@ -128,6 +128,11 @@ impl Broker {
         self.connections.left_in_socket(conn)
     }
 
+    /// Whether it works on a request of a client's connection.
+    pub fn works_for(&self, conn: ConnId) -> bool {
+        self.connections.is_busy(conn)
+    }
+
     /// Whether it is the active controller.
     pub fn is_controller(&self) -> bool {
         self.controller.is_active()
@@ -232,7 +237,8 @@ impl Broker {
                     let is_external = external.is_some_and(|listener| listener.peer == peer);
                     let listener =
                         if is_external { Listener::External } else { Listener::Internal };
-                    self.connections.accepted(conn, listener);
+                    let most = self.config.socket_request_max_bytes;
+                    self.connections.accepted(conn, listener, most);
                 }
             }
             Input::Opened(conn) => self.opened(cx, conn),

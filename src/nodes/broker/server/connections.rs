@@ -12,7 +12,6 @@ use crate::nodes::broker::context::{ConnOwner, Context};
 use crate::nodes::broker::replica::ReplicaManager;
 use crate::vocab::ConnId;
 use crate::wire::frames::{FrameError, Frames};
-use crate::wire::kafka::MAX_FRAME_BYTES;
 
 #[derive(Debug)]
 struct Client {
@@ -58,8 +57,10 @@ impl Connections {
     }
 
     /// A peer connected.
-    pub fn accepted(&mut self, conn: ConnId, listener: Listener) {
-        let frames = Frames::new(MAX_FRAME_BYTES);
+    ///
+    /// A request of more than `max_bytes` will end the connection (`socket.request.max.bytes`).
+    pub fn accepted(&mut self, conn: ConnId, listener: Listener, max_bytes: usize) {
+        let frames = Frames::new(max_bytes);
         let client = Client { listener, frames, busy: false };
         self.by_conn.insert(conn, Connection::Client(client));
     }
@@ -141,6 +142,17 @@ impl Connections {
         }
     }
 
+    /// Whether a request of the connection is worked on.
+    pub fn is_busy(&self, conn: ConnId) -> bool {
+        matches!(self.by_conn.get(&conn), Some(Connection::Client(client)) if client.busy)
+    }
+
+    /// How many connections came in by a listener.
+    pub fn count(&self, listener: Listener) -> usize {
+        let is_of = |one: &&Connection| matches!(one, Connection::Client(client) if client.listener == listener);
+        self.by_conn.values().filter(is_of).count()
+    }
+
     /// The request that was worked on is done. Returns whether the connection is still open.
     pub fn done(&mut self, conn: ConnId) -> bool {
         let Some(client) = self.client(conn) else {
@@ -183,7 +195,7 @@ mod tests {
     #[test]
     fn one_request_at_a_time_is_handed_out() {
         let (mut clients, conn) = (Connections::default(), ConnId(1));
-        clients.accepted(conn, Listener::Internal);
+        clients.accepted(conn, Listener::Internal, 100);
         clients.set_accepting(true);
         let pieces = Bytes::from_static(&[0, 0, 0, 1, 7, 0, 0, 0, 1, 8]);
         assert_eq!(clients.received(conn, pieces.clone()), Ok(()));

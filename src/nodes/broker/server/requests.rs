@@ -1,7 +1,9 @@
 //! Requests of clients and of other brokers, each to the part that it is for (`KafkaApis.handle`).
 
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, DescribeConfigsRequest, RequestKind, ResponseKind};
+use kafka_protocol::messages::{
+    ApiKey, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind,
+};
 use tracing::info;
 
 use super::broker::Broker;
@@ -11,6 +13,9 @@ use crate::nodes::broker::versions::{table, unsupported};
 use crate::vocab::ConnId;
 use crate::wire::foreign::decode_foreign_request;
 use crate::wire::kafka::{KafkaWireError, RequestFrame, decode_request, encode_response};
+
+/// Bytes of records that the answers to all clients from outside may have, when each has fetched once.
+const FOREIGN_ANSWERS_BYTES: usize = 256 << 20;
 
 impl Broker {
     /// Takes a request's payload of a client's connection.
@@ -58,7 +63,25 @@ impl Broker {
             version: frame.version,
             correlation_id: frame.correlation_id,
         };
-        self.handle(cx, to, frame.body);
+        let mut body = frame.body;
+        if let RequestKind::Fetch(fetch) = &mut body {
+            self.limit_fetch(fetch, foreign);
+        }
+        self.handle(cx, to, body);
+    }
+
+    /// Limits an answer: `fetch.max.bytes` of the broker, and of clients from outside, which may leave it unread, also
+    /// what they may have together. As with a real broker, one batch of records is returned all the same.
+    fn limit_fetch(&self, fetch: &mut FetchRequest, foreign: bool) {
+        let mut most = self.config.fetch_max_bytes.unwrap_or(i32::MAX);
+        if foreign {
+            let share = FOREIGN_ANSWERS_BYTES / self.connections.count(Listener::External).max(1);
+            most = most.min(i32::try_from(share).unwrap_or(i32::MAX));
+        }
+        if fetch.max_bytes > most {
+            fetch.max_bytes = most;
+            fetch.min_bytes = fetch.min_bytes.min(most);
+        }
     }
 
     fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
