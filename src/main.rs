@@ -12,7 +12,8 @@ fn main() -> ExitCode {
         play: run::play,
         play_back: gateway::play_back,
         serve: gateway::serve,
-        many: |plans, jobs, each| run::many(plans, jobs, each),
+        many: |plans, jobs, stop, each| run::many(plans, jobs, stop, each),
+        stop: cli::on_signals,
         now: run::now,
     })
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Engine, Exit, Failure, Streams};
+use super::{Engine, Exit, Failure, Streams, say};
+use crate::vocab::foreign::Foreign;
 
 /// Read scenarios without running them, and print their mistakes.
 #[derive(Debug, clap::Args)]
@@ -20,10 +21,10 @@ pub(super) fn check(
     let mut exit = Exit::Held;
     for file in &args.files {
         match (engine.load)(file) {
-            Ok(_) => writeln!(streams.out, "{}: ok", file.display())?,
+            Ok(_) => writeln!(streams.out, "{}: ok", Foreign(&file.display().to_string()))?,
             Err(error) => {
                 let failure = Failure::from(error);
-                writeln!(streams.err, "{}", failure.to_string().trim_end())?;
+                say(&failure, streams);
                 exit = failure.exit();
             }
         }

@@ -1,10 +1,11 @@
 //! `sim determinism`: the same run in two processes, compared line by line as it happens.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::chosen::Chosen;
 use super::{Exit, Failure, Streams};
+use crate::vocab::foreign::ForeignLines;
 
 /// Run a scenario in two processes, and compare every event, the report and the exit code.
 ///
@@ -19,6 +20,8 @@ pub struct Args {
 struct Run {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// Never written to; open as long as this process runs.
+    _alive: ChildStdin,
 }
 
 impl Run {
@@ -32,6 +35,7 @@ impl Run {
             "--color",
             "never",
             "--no-report",
+            "--until-stdin-ends",
         ]);
         if let Some(seed) = args.chosen.seed {
             command.args(["--seed", &seed.0.to_string()]);
@@ -39,10 +43,13 @@ impl Run {
         if let Some(mutant) = args.chosen.mutant {
             command.args(["--mutant", mutant.name()]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        // The pipe to its stdin closes when this process ends, by whatever signal, and then it ends, too.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().map_err(Failure::Spawn)?;
+        let alive = child.stdin.take().expect("its stdin is a pipe");
         let stdout = child.stdout.take().expect("its stdout is a pipe");
-        Ok(Self { child, lines: BufReader::with_capacity(1 << 16, stdout).lines() })
+        let lines = BufReader::with_capacity(1 << 16, stdout).lines();
+        Ok(Self { child, lines, _alive: alive })
     }
 
     fn next_line(&mut self) -> Result<Option<String>, Failure> {
@@ -96,7 +103,7 @@ fn compare_codes(codes: [Option<i32>; 2]) -> Result<Exit, String> {
     }
     let Some(code) = codes[0] else { return Ok(Exit::Bug) };
     // Any outcome of a run can be compared; a wrong file or a bug cannot.
-    let failed = [Exit::Usage, Exit::BadFile, Exit::Bug];
+    let failed = [Exit::Usage, Exit::BadFile, Exit::Bug, Exit::Unwritten];
     let failure = failed.into_iter().find(|&exit| i32::from(exit as u8) == code);
     Ok(failure.unwrap_or(Exit::Held))
 }
@@ -116,7 +123,7 @@ pub(super) fn determinism(args: &Args, streams: &mut Streams<'_>) -> Result<Exit
         }
         Ok((failure, _)) => Ok(failure),
         Err(difference) => {
-            writeln!(streams.out, "not deterministic: {difference}")?;
+            writeln!(streams.out, "not deterministic: {}", ForeignLines(&difference))?;
             Ok(Exit::NotDeterministic)
         }
     }

@@ -23,6 +23,10 @@ pub enum Exit {
     BadFile = 6,
     /// A bug in `sim` itself (`EX_SOFTWARE` of sysexits.h).
     Bug = 70,
+    /// The answer or a file could not be written: a full disk (`EX_IOERR`).
+    Unwritten = 74,
+    /// SIGINT or SIGTERM stopped many runs, as shells report it.
+    Stopped = 130,
 }
 
 impl Exit {
@@ -36,6 +40,8 @@ impl Exit {
         Self::NotDeterministic,
         Self::BadFile,
         Self::Bug,
+        Self::Unwritten,
+        Self::Stopped,
     ];
 
     /// Its meaning, as `sim --help` prints it.
@@ -49,6 +55,8 @@ impl Exit {
             Self::NotDeterministic => "not deterministic",
             Self::BadFile => "a scenario or report file is wrong",
             Self::Bug => "a bug in sim itself",
+            Self::Unwritten => "the answer or a file could not be written",
+            Self::Stopped => "stopped by a signal before all seeds had run",
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,9 +17,11 @@ use clap::{ColorChoice, Parser, Subcommand};
 use crate::checkers::RunOutcome;
 use crate::gateway::{GatewayError, ServeOptions};
 use crate::report::Style;
-use crate::run::{Jobs, Ran, RunError, RunOptions};
+use crate::run::{Integrity, Jobs, Ran, RunError, RunOptions, Stop};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::Time;
+use crate::vocab::foreign::{Foreign, ForeignLines, is_unprintable_in_lines};
+use output::{Unheard, UntilGone};
 
 mod check;
 mod chosen;
@@ -28,6 +31,7 @@ mod exit;
 mod format;
 mod matrix;
 mod mutants;
+mod output;
 mod progress;
 mod properties;
 mod releases;
@@ -36,14 +40,18 @@ mod reports;
 mod run;
 mod seeds;
 mod serve;
+mod stop;
 mod sweep;
 mod timeline;
 mod trace;
 
 pub use exit::Exit;
+pub use stop::on_signals;
 
+/// What [`run::many`](crate::run::many) calls with each outcome.
+pub type Each<'a> = &'a mut dyn FnMut(Ran) -> ControlFlow<()>;
 /// See [`run::many`](crate::run::many).
-pub type Many = fn(&mut dyn Iterator<Item = Plan>, Jobs, &mut dyn FnMut(Ran) -> ControlFlow<()>);
+pub type Many = fn(&mut dyn Iterator<Item = Plan>, Jobs, &Stop, Each<'_>);
 
 /// The functions of the layers below that the verbs call.
 #[derive(Clone, Copy)]
@@ -51,7 +59,7 @@ pub struct Engine {
     /// Reads a scenario.
     pub load: fn(&Path) -> Result<Scenario, RunError>,
     /// Reads a failure.
-    pub read_failure: fn(&Path) -> Result<scenario::Failure, RunError>,
+    pub read_failure: fn(&Path, Integrity) -> Result<scenario::Failure, RunError>,
     /// Runs a plan.
     pub play: fn(Plan, RunOptions) -> Result<Ran, RunError>,
     /// Runs a plan, with what external clients sent when the file was recorded.
@@ -60,6 +68,8 @@ pub struct Engine {
     pub serve: fn(Plan, ServeOptions) -> Result<RunOutcome, GatewayError>,
     /// Runs plans, several at a time, and hands over the outcomes in the order of the plans.
     pub many: Many,
+    /// What asks many runs to stop.
+    pub stop: fn() -> io::Result<Stop>,
     /// Virtual time and the name of the node that is being stepped, for `-v`.
     pub now: fn() -> (Time, String),
 }
@@ -127,11 +137,11 @@ fn after_help() -> String {
          sim run scenarios/leader_crash.toml\n  \
          sim run scenarios/leader_crash.toml --seed 7 --format json | jq .producers\n  \
          sim run scenarios/leader_crash.toml --seeds 1..1000\n  \
-         sim replay reports/last_replica-42.toml\n  \
+         sim replay reports/scenarios.last_replica-42.toml\n  \
          sim determinism scenarios/leader_crash.toml --seed 7\n\nExit codes:",
     );
     for &exit in Exit::ALL {
-        text.push_str(&format!("\n  {:>2}  {}", exit as u8, exit.meaning()));
+        text.push_str(&format!("\n  {:>3}  {}", exit as u8, exit.meaning()));
     }
     text
 }
@@ -145,10 +155,14 @@ enum Failure {
     Gateway(GatewayError),
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] io::Error),
-    #[error("cannot write the answer: {0}")]
+    #[error("cannot write to stdout: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot create {path}: {source}")]
+    #[error("cannot create {}: {source}", Foreign(path))]
     Create { path: String, source: io::Error },
+    #[error("cannot write {}: {source}", Foreign(path))]
+    Write { path: String, source: io::Error },
+    #[error("{} is there and holds no events: it stays as it is", Foreign(path))]
+    NotEvents { path: String },
     #[error("cannot start sim a second time: {0}")]
     Spawn(#[source] io::Error),
     /// The message of the panic is on stderr already.
@@ -168,27 +182,30 @@ impl From<GatewayError> for Failure {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            // The reader, `head` or a pager, has seen enough.
-            Self::Output(error) | Self::Run(RunError::Events(error))
-                if error.kind() == io::ErrorKind::BrokenPipe =>
-            {
-                Exit::Held
-            }
-            Self::Run(RunError::Unreadable { .. } | RunError::Scenario(_))
+            Self::Run(
+                RunError::Unreadable { .. } | RunError::Scenario(_) | RunError::Damaged { .. },
+            )
             | Self::Gateway(GatewayError::Unreadable { .. } | GatewayError::Recording { .. }) => {
                 Exit::BadFile
             }
             Self::Run(RunError::StandsStill(_)) => Exit::NotConverged,
+            Self::Create { source, .. } if is_full(source) => Exit::Unwritten,
             Self::Create { .. }
+            | Self::NotEvents { .. }
             | Self::Gateway(GatewayError::Listen { .. } | GatewayError::Ports(_)) => Exit::Usage,
             Self::Run(RunError::Events(_))
-            | Self::Gateway(_)
-            | Self::Signals(_)
+            | Self::Gateway(GatewayError::Record(_) | GatewayError::Notices(_))
             | Self::Output(_)
-            | Self::Spawn(_)
-            | Self::Panic { .. } => Exit::Bug,
+            | Self::Write { .. } => Exit::Unwritten,
+            Self::Gateway(_) | Self::Signals(_) | Self::Spawn(_) | Self::Panic { .. } => Exit::Bug,
         }
     }
+}
+
+/// Whether a disk has no room, or takes nothing.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
 /// Whether a stream has colour by itself: a terminal that knows it, and no NO_COLOR.
@@ -208,7 +225,10 @@ pub fn main(engine: Engine) -> ExitCode {
     let (mut out, mut err) = (stdout, stderr);
     let mut streams =
         Streams { out: &mut out, err: &mut err, out_style, err_style, err_is_terminal };
-    ExitCode::from(main_with(std::env::args_os(), engine, &mut streams) as u8)
+    let run = || main_with(std::env::args_os(), engine, &mut streams);
+    // Nothing is used after an unwind, whose message is on stderr already.
+    let exit = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Exit::Bug);
+    ExitCode::from(exit as u8)
 }
 
 /// Runs a command line.
@@ -217,6 +237,11 @@ pub fn main_with(
     engine: Engine,
     streams: &mut Streams<'_>,
 ) -> Exit {
+    let streams = &mut Streams {
+        out: &mut UntilGone::new(&mut *streams.out),
+        err: &mut Unheard(&mut *streams.err),
+        ..*streams
+    };
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return not_parsed(&error, streams),
@@ -237,32 +262,39 @@ pub fn main_with(
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(streams),
         Verb::Releases(args) => releases::releases(&args, streams),
-        Verb::Matrix(args) => matrix::run(&args, streams),
-        Verb::Mutants(args) => mutants::mutants(&args, streams),
+        Verb::Matrix(args) => matrix::run(&args, engine, streams),
+        Verb::Mutants(args) => mutants::mutants(&args, engine, streams),
     };
     let flushed = |exit| streams.out.flush().map(|()| exit).map_err(Failure::from);
     match done.and_then(flushed) {
         Ok(exit) => exit,
         Err(failure) => {
-            if failure.exit() != Exit::Held {
-                let text = failure.to_string();
-                // When stderr is gone, too, the exit code is all there is.
-                let _: io::Result<()> = writeln!(streams.err, "{}", text.trim_end());
-            }
+            say(&failure, streams);
             failure.exit()
         }
     }
 }
 
+/// Names a failure on stderr.
+fn say(failure: &Failure, streams: &mut Streams<'_>) {
+    let text = failure.to_string();
+    writeln!(streams.err, "{}", ForeignLines(text.trim_end())).expect("stderr may be gone");
+}
+
 /// Help and versions go to stdout, mistakes to stderr.
 fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
     let rendered = error.render();
+    // It may quote an argument.
+    let plain = ForeignLines(&rendered.to_string()).to_string();
     let text = |style| match style {
-        Style::Plain => rendered.to_string(),
-        Style::Colour => rendered.ansi().to_string(),
+        Style::Colour if !rendered.to_string().contains(is_unprintable_in_lines) => {
+            rendered.ansi().to_string()
+        }
+        _ => plain.clone(),
     };
     if error.use_stderr() {
-        let _: io::Result<()> = streams.err.write_all(text(streams.err_style).as_bytes());
+        let text = text(streams.err_style);
+        streams.err.write_all(text.as_bytes()).expect("stderr may be gone");
         return Exit::Usage;
     }
     match streams.out.write_all(text(streams.out_style).as_bytes()) {

@@ -5,6 +5,7 @@ use std::fmt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::run::Ran;
+use crate::vocab::foreign::ForeignLines;
 
 /// A line such as `640/1000 seeds  12.5/s  29s left  3 failed`.
 #[derive(Debug)]
@@ -37,8 +38,10 @@ impl Progress {
         }
         if ran.has_failed() && self.failed == 1 {
             self.bar.println(match &ran.outcome {
-                Ok(outcome) => outcome.to_string(),
-                Err(panic) => format!("seed {} {panic}", ran.plan.seed.0),
+                Ok(outcome) => ForeignLines(&outcome.to_string()).to_string(),
+                Err(panic) => {
+                    ForeignLines(&format!("seed {} {panic}", ran.plan.seed.0)).to_string()
+                }
             });
         }
         self.bar.inc(1);

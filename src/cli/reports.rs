@@ -1,6 +1,5 @@
 //! `--reports` and `--no-report`.
 
-use std::io;
 use std::path::PathBuf;
 
 use super::Streams;
@@ -9,7 +8,7 @@ use crate::run::{self, REPORTS, Ran};
 /// Where failures are written.
 #[derive(Debug, clap::Args)]
 pub struct Reports {
-    /// Write failures to DIR, as SCENARIO-SEED.toml.
+    /// Write failures to DIR, as FOLDER.SCENARIO-SEED.toml.
     #[arg(long = "reports", value_name = "DIR", default_value = REPORTS)]
     pub folder: PathBuf,
     /// Write no failure files.
@@ -26,8 +25,7 @@ impl Reports {
         match run::write_failure(ran, &self.folder) {
             Ok(file) => file,
             Err(unwritable) => {
-                // When stderr is gone, too, there is no place left to say it.
-                let _: io::Result<()> = writeln!(streams.err, "{unwritable}");
+                writeln!(streams.err, "{unwritable}").expect("stderr may be gone");
                 None
             }
         }

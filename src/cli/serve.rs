@@ -5,19 +5,16 @@ use std::io::{self, BufWriter};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::chosen::Chosen;
 use super::format::Format;
+use super::output::UntilGone;
 use super::{Engine, Exit, Failure, Streams, trace};
 use crate::gateway::{Record, ServeOptions};
 use crate::report::{self, Provenance};
 use crate::run::RunOptions;
 use crate::scenario::Plan;
+use crate::vocab::foreign::shell_path;
 
 /// Run a scenario's cluster in real time, for real clients.
 ///
@@ -87,10 +84,10 @@ pub(super) fn serve(
         record: record(args, &is_full)?,
         // Not `streams`: another thread writes that the cluster is ready.
         notices: match args.format {
-            Format::Text => Box::new(io::stdout()),
+            Format::Text => Box::new(UntilGone::new(io::stdout())),
             Format::Json => Box::new(io::stderr()),
         },
-        stop: stop_on_signals().map_err(Failure::Signals)?,
+        stop: (engine.stop)().map_err(Failure::Signals)?.flag(),
         run: RunOptions::default(),
     };
     // Nothing is used after an unwind: the process ends with this run.
@@ -121,35 +118,10 @@ fn addresses(args: &Args) -> (SocketAddr, SocketAddr) {
     (kafka, zookeeper)
 }
 
-/// A flag that SIGINT or SIGTERM sets. Another signal, a second or more later, ends the process: not sooner, as
-/// `timeout` and others send theirs twice, to the process and to its group.
-#[expect(clippy::disallowed_methods, reason = "signals come in real time, beside any simulation")]
-fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
-    /// Exit code of a process that SIGINT ended, as shells report it.
-    const INTERRUPTED: i32 = 130;
-    const LOOK: Duration = Duration::from_millis(100);
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let stop = Arc::new(AtomicBool::new(false));
-    let impatient = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, impatient.clone())?;
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
-    let asked = stop.clone();
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        while !asked.load(Ordering::Relaxed) {
-            std::thread::sleep(LOOK);
-        }
-        std::thread::sleep(PATIENCE);
-        impatient.store(true, Ordering::Relaxed);
-    })?;
-    Ok(stop)
-}
-
 /// The command that gives the same run again, if there is one.
 fn replay(args: &Args, plan: &Plan) -> String {
     match &args.record {
-        Some(file) => format!("{} --inbound {}", plan.command(), file.display()),
+        Some(file) => format!("{} --inbound {}", plan.command(), shell_path(file)),
         None => "impossible: what clients sent was not recorded (--record FILE)".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use super::reports::Reports;
 use super::seeds::Seeds;
 use super::{Engine, Exit, Failure, Streams};
 use crate::report::{self, Files};
-use crate::run::{BUILD, Jobs, Ran, Tally};
+use crate::run::{BUILD, Fewer, Jobs, Ran, Tally};
 use crate::scenario::Plan;
 use crate::vocab::Seed;
 
@@ -34,6 +34,9 @@ pub(super) fn sweep(
 ) -> Result<Exit, Failure> {
     let Options { chosen, seeds: Seeds(seeds), jobs, format, reports } = options;
     let scenario = (engine.load)(&chosen.scenario)?;
+    let jobs = jobs.map_or_else(Jobs::default, Jobs);
+    let jobs = or_fewer(jobs.within_memory(&scenario.plan(Seed(*seeds.start()))), streams);
+    let stop = (engine.stop)().map_err(Failure::Signals)?;
     let mut tally = Tally::new(scenario.file_name(), seeds);
     let mut files = Files::default();
     let total = (seeds.end() - seeds.start()).saturating_add(1);
@@ -53,7 +56,7 @@ pub(super) fn sweep(
         let plan = scenario.plan(Seed(seed));
         Plan { mutant: chosen.mutant.or(plan.mutant), ..plan }
     };
-    (engine.many)(&mut seeds.clone().map(plan), jobs.map_or_else(Jobs::default, Jobs), each);
+    (engine.many)(&mut seeds.clone().map(plan), jobs, &stop, each);
     progress.clear();
     let sweep = tally.finish();
     let report = match format {
@@ -61,5 +64,16 @@ pub(super) fn sweep(
         Format::Json => report::sweep_json(&sweep, &files, BUILD),
     };
     streams.out.write_all(report.as_bytes())?;
-    Ok(sweep.worst().into())
+    Ok(match sweep.not_run() {
+        0 => sweep.worst().into(),
+        _ => Exit::Stopped,
+    })
+}
+
+/// The jobs that memory allows; when these are fewer, stderr says so.
+pub(super) fn or_fewer(jobs: Result<Jobs, Fewer>, streams: &mut Streams<'_>) -> Jobs {
+    jobs.unwrap_or_else(|fewer| {
+        writeln!(streams.err, "{fewer}").expect("stderr may be gone");
+        fewer.jobs
+    })
 }

@@ -12,7 +12,7 @@ use crate::history::Fingerprint;
 use crate::model::Permission;
 use crate::releases::{Asked, KafkaVersion};
 use crate::report::Style;
-use crate::run::{self, Panicked, Ran, RunError, RunOptions};
+use crate::run::{self, Panicked, Ran, RunError, RunOptions, Stop};
 use crate::scenario::{self, Plan, Scenario};
 use crate::vocab::{Happening, Seed, Time};
 
@@ -33,7 +33,6 @@ fn load(path: &Path) -> Result<Scenario, RunError> {
 
 fn play(plan: Plan, mut options: RunOptions) -> Result<Ran, RunError> {
     match &*plan.scenario {
-        "pipe.toml" => return Err(RunError::Events(io::ErrorKind::BrokenPipe.into())),
         "full.toml" => return Err(RunError::Events(io::ErrorKind::StorageFull.into())),
         _ => {}
     }
@@ -54,7 +53,8 @@ fn played(plan: Plan) -> Ran {
         ("mixed.toml", 7) => "inconclusive.toml",
         ("mixed.toml", 8) => "permitted.toml",
         ("mixed.toml", _) => "held.toml",
-        (other, _) => other,
+        // A name may hold more: see the test of what files bring.
+        (other, _) => other.lines().last().unwrap_or(other),
     };
     match kind {
         "held.toml" => _ = story.acknowledged(0, 0).consumed(0, 0).final_log(0..1),
@@ -104,13 +104,14 @@ const ENGINE: Engine = Engine {
         Ok(played(plan).outcome.unwrap_or_else(|panic| panic!("{panic}")))
     },
     serve: |plan, _| Ok(played(plan).outcome.unwrap_or_else(|panic| panic!("{panic}"))),
-    many: |plans, _, each| {
+    many: |plans, _, stop, each| {
         for plan in plans {
-            if each(played(plan)).is_break() {
+            if stop.is_asked() || each(played(plan)).is_break() {
                 return;
             }
         }
     },
+    stop: || Ok(Stop::default()),
     now: || (Time::ZERO, String::new()),
 };
 
@@ -127,10 +128,14 @@ fn plain<'a>(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Streams<'a> {
 }
 
 fn said(args: &[&str]) -> Said {
+    said_by(ENGINE, args)
+}
+
+fn said_by(engine: Engine, args: &[&str]) -> Said {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = plain(&mut out, &mut err);
     let args = ["sim"].iter().chain(args).map(OsString::from);
-    let exit = main_with(args, ENGINE, &mut streams);
+    let exit = main_with(args, engine, &mut streams);
     let text = |bytes| String::from_utf8(bytes).expect("text");
     Said { exit, out: text(out), err: text(err) }
 }
@@ -145,8 +150,7 @@ fn every_status_has_its_exit_code() {
         ("wrong.toml", Exit::BadFile, 6),
         ("missing.toml", Exit::BadFile, 6),
         ("panic.toml", Exit::Bug, 70),
-        ("pipe.toml", Exit::Held, 0),
-        ("full.toml", Exit::Bug, 70),
+        ("full.toml", Exit::Unwritten, 74),
     ] {
         let said = said(&["run", scenario, "--seed", "7", "--no-report"]);
         assert_eq!(said.exit, exit, "{scenario}: {}", said.err);
@@ -216,13 +220,13 @@ fn help_lists_every_exit_code() {
     let help = said(&["--help"]);
     assert_eq!(help.exit, Exit::Held);
     for &exit in Exit::ALL {
-        let line = format!("\n  {:>2}  {}", exit as u8, exit.meaning());
+        let line = format!("\n  {:>3}  {}", exit as u8, exit.meaning());
         assert!(help.out.contains(&line), "{line:?} is not in {}", help.out);
     }
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn the_verdict_decides_also_when_the_reader_goes_away() {
     struct Gone;
     impl Write for Gone {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -233,12 +237,22 @@ fn a_reader_that_goes_away_is_no_failure() {
         }
     }
     let violated = ["sim", "run", "violated.toml", "--no-report"];
-    for args in [&violated[..], &["sim", "--help"], &["sim", "properties"], &["sim", "releases"]] {
+    let sweep = [&violated[..], &["--seeds", "1..3"]].concat();
+    let not_converged = ["sim", "run", "not_converged.toml", "--no-report", "--format", "json"];
+    for (args, code) in [
+        (&violated[..], Exit::Violated),
+        (&sweep, Exit::Violated),
+        (&not_converged, Exit::NotConverged),
+        (&["sim", "run", "held.toml"], Exit::Held),
+        (&["sim", "--help"], Exit::Held),
+        (&["sim", "properties"], Exit::Held),
+        (&["sim", "releases"], Exit::Held),
+    ] {
         let mut err = Vec::new();
         let mut gone = Gone;
         let mut streams = plain(&mut gone, &mut err);
         let exit = main_with(args.iter().map(OsString::from), ENGINE, &mut streams);
-        assert_eq!((exit, &*err), (Exit::Held, &b""[..]), "{args:?}");
+        assert_eq!((exit, &*err), (code, &b""[..]), "{args:?}");
     }
 }
 
@@ -288,6 +302,38 @@ fn a_sweep_exits_like_its_worst_seed() {
         ("3..8", Exit::Bug),
     ] {
         assert_eq!(swept(seeds).0, exit, "{seeds}");
+    }
+}
+
+#[test]
+fn a_sweep_that_is_stopped_says_what_it_knows() {
+    fn stopped() -> io::Result<Stop> {
+        let stop = Stop::default();
+        stop.ask();
+        Ok(stop)
+    }
+    let engine = Engine { stop: stopped, ..ENGINE };
+    let sweep = ["run", "violated.toml", "--seeds", "1..9"];
+    let text = said_by(engine, &sweep);
+    assert_eq!(text.exit, Exit::Stopped);
+    assert!(text.out.contains("\nstopped after 0 of 9 seeds\n"), "{}", text.out);
+    let json = said_by(engine, &[&sweep[..], &["--format", "json"]].concat());
+    let document: serde_json::Value = serde_json::from_str(&json.out).expect("one document");
+    assert_eq!((&document["ran"], &document["not_run"]), (&0.into(), &9.into()));
+    let matrix = said_by(engine, &["matrix", "--seeds", "1..2"]);
+    assert_eq!(matrix.exit, Exit::Stopped);
+    assert!(matrix.out.ends_with("\noutcome  stopped after 0 of 30 runs\n"), "{}", matrix.out);
+}
+
+#[test]
+fn what_files_bring_reaches_no_terminal_as_it_is() {
+    let name = "\x1b[2J\u{202e}\nviolated.toml";
+    for colour in ["always", "never"] {
+        let said = said(&["run", name, "--color", colour]);
+        for text in [said.out, said.err] {
+            assert!(!text.contains("\x1b[2J") && !text.contains('\u{202e}'), "{text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("violated.toml")), "{text:?}");
+        }
     }
 }
 

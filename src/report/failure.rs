@@ -7,6 +7,7 @@ use super::provenance::Provenance;
 use super::style::{Paint, Style};
 use crate::checkers::{Evidence, Finding, RunOutcome};
 use crate::model::Fired;
+use crate::vocab::foreign::shell_path;
 
 /// Writes every violation of `outcome`, and one way to see them all again.
 ///
@@ -29,7 +30,7 @@ pub(super) fn block(
     let (fingerprint, build) = (outcome.fingerprint, about.build);
     writeln!(out, "  replay  {replay}        (fingerprint {fingerprint}, {build})")?;
     match &about.file {
-        Some(file) => writeln!(out, "  report  {}", file.display()),
+        Some(file) => writeln!(out, "  report  {}", shell_path(file)),
         None => Ok(()),
     }
 }

@@ -1,10 +1,13 @@
 //! Outcome → JSON: one document, keys sorted, times in nanoseconds of virtual time.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json as value};
 
 use super::provenance::Provenance;
 use crate::checkers::{Finding, RunOutcome};
+use crate::vocab::foreign::is_unprintable_in_lines;
 
 /// Version of the document's shape; it changes when a reader of the old one would misread the new one.
 pub const SCHEMA: u64 = 1;
@@ -48,5 +51,22 @@ pub(super) fn document<T: Serialize>(
     }
     // The map is ordered by its keys (serde_json without `preserve_order`).
     let document: Map<String, Value> = document;
-    format!("{:#}\n", Value::Object(document))
+    ascii_where_unprintable(format!("{:#}\n", Value::Object(document)))
+}
+
+/// The same document with `\u009b` for what a terminal would obey: JSON itself asks for that below U+0020 only.
+fn ascii_where_unprintable(document: String) -> String {
+    if !document.contains(is_unprintable_in_lines) {
+        return document;
+    }
+    let mut out = String::with_capacity(document.len() + 16);
+    for c in document.chars() {
+        match is_unprintable_in_lines(c) {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                write!(out, "\\u{unit:04x}").expect("a string takes everything");
+            }),
+            false => out.push(c),
+        }
+    }
+    out
 }

@@ -6,18 +6,17 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::json::document;
-use super::numbers::{seconds, thousands};
-use super::style::{Paint, Style};
+use super::numbers::{seconds, stopped, thousands};
+use super::style::{Paint, Style, page};
 use super::table::Table;
 use crate::run::Build;
 use crate::run::matrix::golden::Expected;
 use crate::run::matrix::{Agreement, Count, Matrix, Measurement};
+use crate::vocab::foreign::shell_path;
 
 /// The matrix as text, ended with a newline; `files` are the failures that were written.
 pub fn matrix_text(matrix: &Matrix, files: &[PathBuf], style: Style) -> String {
-    let mut out = String::new();
-    text(&mut out, matrix, files, style).expect("a string takes everything");
-    out
+    page(style, |out, style| text(out, matrix, files, style))
 }
 
 /// The matrix as a JSON document, ended with a newline.
@@ -79,7 +78,8 @@ fn text(out: &mut String, matrix: &Matrix, files: &[PathBuf], style: Style) -> f
         "unavailable",
     ]);
     table.align_left(["loss", "duplicates", "golden", "unavailable"]);
-    matrix.cells.iter().for_each(|measured| table.row(row(measured, style)));
+    let measured = matrix.cells.iter().filter(|measured| measured.ran > 0);
+    measured.for_each(|measured| table.row(row(measured, style)));
     table.write(out, style)?;
     writeln!(
         out,
@@ -93,7 +93,12 @@ fn text(out: &mut String, matrix: &Matrix, files: &[PathBuf], style: Style) -> f
         wrong(out, measured, style)?;
     }
     for file in files {
-        writeln!(out, "report  sim replay {}", file.display())?;
+        writeln!(out, "report  sim replay {}", shell_path(file))?;
+    }
+    if matrix.not_run > 0 {
+        let ran = matrix.cells.iter().map(|measured| measured.ran).sum::<u64>();
+        let stopped = stopped(ran, matrix.not_run, "runs");
+        return writeln!(out, "\noutcome  {}", style.paint(Paint::Warning, stopped));
     }
     let (paint, verdict) = match matrix.worst() {
         None => (Paint::Good, "agrees with the golden matrix, except where explained"),
@@ -183,7 +188,7 @@ mod tests {
     }
 
     fn matrix(cells: Vec<Measurement>) -> Matrix {
-        Matrix { first: Seed(1), last: Seed(9), cells }
+        Matrix { first: Seed(1), last: Seed(9), not_run: 0, cells }
     }
 
     /// The rows of a matrix, and its last line.
@@ -223,6 +228,19 @@ mod tests {
         assert!(text.contains(failed), "{text}");
         assert!(text.contains("\nreport  sim replay reports/x-1.toml\n"), "{text}");
         assert!(text.contains("\noutcome  does not agree"), "{text}");
+    }
+
+    #[test]
+    fn a_matrix_that_was_stopped_shows_what_it_has_and_judges_nothing() {
+        let seen = Count { seeds: 3, records: 1_200 };
+        let empty = Measurement { ran: 0, ..cell(Acks::None, Count::default(), Agreement::Unseen) };
+        let stopped = Matrix {
+            not_run: 126,
+            ..matrix(vec![cell(Acks::Leader, seen, Agreement::Agrees), empty])
+        };
+        let (rows, last) = printed(&stopped);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!(last, "outcome  stopped after 9 of 135 runs");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use super::numbers::stopped;
 use super::style::{Paint, Style};
 use super::table::Table;
 use crate::checkers::PROPERTIES;
-use crate::run::mutants::{MUTANT_CASES, MutantResult};
+use crate::run::mutants::{Hunt, MUTANT_CASES, MutantResult};
 use crate::vocab::Mutant;
 
 /// All mutants, each with the bug, its source, and the commands that show it.
@@ -28,9 +29,13 @@ fn list(out: &mut String, style: Style) -> fmt::Result {
 }
 
 /// The table mutant × checker: in how many seeds each checker failed the run.
-pub fn mutants_table(results: &[MutantResult], style: Style) -> String {
+pub fn mutants_table(hunt: &Hunt, style: Style) -> String {
     let mut out = String::new();
-    table(&mut out, results, style).expect("a string takes everything");
+    table(&mut out, &hunt.results, style).expect("a string takes everything");
+    if hunt.not_run > 0 {
+        let stopped = stopped(hunt.ran, hunt.not_run, "runs");
+        writeln!(out, "\n{}", style.paint(Paint::Warning, stopped)).expect("as above");
+    }
     out
 }
 
@@ -42,7 +47,12 @@ fn table(out: &mut String, results: &[MutantResult], style: Style) -> fmt::Resul
     table.narrow();
     for result in results {
         let found = format!("{}/{}", result.found, result.seeds);
-        let paint = if result.found > 0 { Paint::Good } else { Paint::Bad };
+        let paint = match (result.found, result.seeds) {
+            (1.., _) => Paint::Good,
+            // It was stopped before.
+            (0, 0) => Paint::Faint,
+            (0, 1..) => Paint::Bad,
+        };
         let name = result.case.mutant.name().to_owned();
         let by = columns.iter().map(|&index| match result.by[index] {
             0 => style.paint(Paint::Faint, ".").to_string(),

@@ -27,6 +27,12 @@ pub fn seconds(span: Duration) -> String {
     format!("{}.{:03}s", thousands(span.as_secs()), span.subsec_millis())
 }
 
+/// What is said of many runs, or seeds, that were stopped: `stopped after 37 of 1,000 seeds`.
+pub fn stopped(ran: u64, not_run: u64, unit: &str) -> String {
+    let all = ran.saturating_add(not_run);
+    format!("stopped after {} of {} {unit}", thousands(ran), thousands(all))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

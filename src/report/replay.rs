@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use super::json::{document, of_outcome};
 use super::provenance::Provenance;
-use super::style::{Paint, Style};
+use super::style::{Paint, Style, page};
 use super::text::text;
 use crate::run::{Comparison, Replayed};
+use crate::vocab::foreign::Foreign;
 
 /// The replay as text, ended with a newline.
 pub fn replay_text(replayed: &Replayed, about: &Provenance, style: Style) -> String {
-    let mut out = match &replayed.ran.outcome {
+    let run = match &replayed.ran.outcome {
         Ok(outcome) => text(outcome, about, style) + "\n",
         Err(_) => String::new(),
     };
-    compare(&mut out, replayed, about, style).expect("a string takes everything");
-    out
+    run + &page(style, |out, style| compare(out, replayed, about, style))
 }
 
 /// The replay as a JSON document, ended with a newline.
@@ -55,8 +55,9 @@ fn compare(
     let Replayed { ran, found, comparison } = replayed;
     let panic = found.panicked.iter().map(|message| format!("panic   {message}"));
     let violations = found.violations.iter();
-    let violations = violations.map(|one| format!("{}   {}", one.property, one.sentence));
-    let build = format!("sim {}, {}", found.version, found.commit);
+    let violations =
+        violations.map(|one| format!("{}   {}", Foreign(&one.property), Foreign(&one.sentence)));
+    let build = format!("sim {}, {}", Foreign(&found.version), Foreign(&found.commit));
     for what in panic.chain(violations) {
         writeln!(out, "recorded  {what}")?;
     }

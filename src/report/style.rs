@@ -4,6 +4,24 @@ use std::fmt;
 
 use anstyle::AnsiColor;
 
+use crate::vocab::foreign::{ForeignLines, is_unprintable_in_lines};
+
+/// A page for a terminal. What comes from files and clients may hold anything; where it holds what a terminal would
+/// obey, all of it is escaped, and the page has no colour: in a plain page no escape sequence is ours.
+pub(super) fn page(style: Style, write: impl Fn(&mut String, Style) -> fmt::Result) -> String {
+    let written = |style| {
+        let mut out = String::new();
+        write(&mut out, style).expect("a string takes everything");
+        out
+    };
+    let plain = written(Style::Plain);
+    match plain.contains(is_unprintable_in_lines) {
+        true => ForeignLines(&plain).to_string(),
+        false if style == Style::Plain => plain,
+        false => written(style),
+    }
+}
+
 /// Whether a report has colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::json::document;
-use super::numbers::thousands;
-use super::style::{Paint, Style};
+use super::numbers::{stopped, thousands};
+use super::style::{Paint, Style, page};
 use crate::run::{Build, Group, Sweep, Worst};
+use crate::vocab::foreign::{Foreign, shell_path};
 
 /// The failure files of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +22,7 @@ pub struct Files {
 
 /// The sweep as text, ended with a newline.
 pub fn sweep_text(sweep: &Sweep, files: &Files, build: Build, style: Style) -> String {
-    let mut out = String::new();
-    write_text(&mut out, sweep, files, build, style).expect("a string takes everything");
-    out
+    page(style, |out, style| write_text(out, sweep, files, build, style))
 }
 
 /// The sweep as a JSON document, ended with a newline.
@@ -35,6 +34,7 @@ pub fn sweep_json(sweep: &Sweep, files: &Files, build: Build) -> String {
             ("sim", serde_json::to_value(build).expect("a build is plain data")),
             ("reports", Value::from_iter(reports)),
             ("reports_left_out", files.left_out.into()),
+            ("not_run", sweep.not_run().into()),
         ],
     )
 }
@@ -64,9 +64,13 @@ fn write_text(
     writeln!(
         out,
         "{}  seeds {first}..{last}  {} acknowledged records\n",
-        style.paint(Paint::Heading, name),
+        style.paint(Paint::Heading, Foreign(&name)),
         thousands(sweep.acknowledged)
     )?;
+    if sweep.not_run() > 0 {
+        let stopped = stopped(sweep.ran, sweep.not_run(), "seeds");
+        writeln!(out, "{}\n", style.paint(Paint::Warning, stopped))?;
+    }
     let held = ("held", Paint::Good);
     for ((name, paint), count) in [
         (held, sweep.held),
@@ -107,10 +111,10 @@ fn write_files(out: &mut dyn Write, files: &Files) -> fmt::Result {
     let (Some(first), Some(last)) = (files.written.first(), files.written.last()) else {
         return Ok(());
     };
-    let (first, count) = (first.display(), files.written.len());
+    let (first, count) = (shell_path(first), files.written.len());
     match count {
         1 => writeln!(out, "\nreports  {first}")?,
-        _ => writeln!(out, "\nreports  {first} … {}, {count} files", last.display())?,
+        _ => writeln!(out, "\nreports  {first} … {}, {count} files", shell_path(last))?,
     }
     match files.left_out {
         0 => Ok(()),

@@ -7,13 +7,14 @@ use std::fmt::{self, Write};
 use super::failure;
 use super::numbers::{millis, thousands};
 use super::provenance::Provenance;
-use super::style::{Paint, Style};
+use super::style::{Paint, Style, page};
 use super::table::Table;
 use super::turns::subject_and_text;
 use crate::checkers::{Expectation, Occurrence};
 use crate::checkers::{Judged, Judgement, RunOutcome, Status, Verdict};
 use crate::model::{Fired, Turn};
 use crate::vocab::Time;
+use crate::vocab::foreign::Foreign;
 
 /// Width of the column of times: `9,999.999s` fits.
 const TIME_WIDTH: usize = 10;
@@ -22,10 +23,7 @@ const WORD_WIDTH: usize = 12;
 
 /// The outcome as text, ended with a newline.
 pub fn text(outcome: &RunOutcome, about: &Provenance, style: Style) -> String {
-    let mut out = String::new();
-    let mut text = Text { out: &mut out, style };
-    text.outcome(outcome, about).expect("a string takes everything");
-    out
+    page(style, |out, style| Text { out, style }.outcome(outcome, about))
 }
 
 struct Text<'a> {
@@ -53,7 +51,7 @@ impl Text<'_> {
 
     fn banner(&mut self, outcome: &RunOutcome) -> fmt::Result {
         let RunOutcome { scenario, seed, kafka, mutant, simulated, events, .. } = outcome;
-        let scenario = self.style.paint(Paint::Heading, scenario);
+        let scenario = self.style.paint(Paint::Heading, Foreign(scenario));
         let (simulated, events) = (millis(*simulated), thousands(*events));
         writeln!(
             self.out,

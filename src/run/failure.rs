@@ -1,22 +1,38 @@
 //! Failures on disk: `reports/<scenario>-<seed>.toml`.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use super::{BUILD, Build, Ran, RunError};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::sealed::{damage, seal};
+use super::{BUILD, Build, Ran, RunError, files, single};
 use crate::scenario::{self, Failure, Found, FoundViolation, Plan};
+use crate::vocab::foreign::Foreign;
 
 /// Default folder of failure files, below the current directory.
 pub const REPORTS: &str = "reports";
 
+/// How many characters of a scenario's path are in the name of a failure file, when not the whole path is.
+const PATH_SHOWN: usize = 80;
+
 /// Why a failure cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}: {source}")]
+#[error("cannot write {}: {source}", Foreign(path))]
 pub struct Unwritable {
     /// The file or folder.
     pub path: String,
     /// The error of the operating system.
     pub source: io::Error,
+}
+
+/// Whether a failure file has to be as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// Its last line must say so.
+    Checked,
+    /// It was edited.
+    Edited,
 }
 
 /// The failure file of a run; `None` when the run did not fail.
@@ -40,18 +56,39 @@ pub fn failure(ran: &Ran, build: Build) -> Option<Failure> {
     Some(Failure { plan: ran.plan.clone(), found })
 }
 
-/// The name of a plan's failure: `leader_crash-42.toml`.
+/// The name of a plan's failure: `scenarios.leader_crash-42.toml`, and after the seed its mutant.
+///
+/// No two scenarios, seeds or mutants share one. The folders of the scenario are before its name. Where that leaves
+/// two paths alike, because a name has a dot, a blank or the like, or the path is absolute, a hash of the whole path
+/// is at the end.
 pub fn failure_name(plan: &Plan) -> String {
-    let stem = Path::new(&plan.scenario).file_stem().unwrap_or_default();
-    format!("{}-{}.toml", stem.to_string_lossy(), plan.seed.0)
+    let path = Path::new(&plan.scenario);
+    let path = path.with_extension("");
+    let parts: Vec<_> = path.components().filter(|part| *part != Component::CurDir).collect();
+    let is_usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let name = |part: &Component<'_>| part.as_os_str().to_string_lossy().into_owned();
+    let names: Vec<String> = parts.iter().map(name).collect();
+    let joined = names.join(".");
+    let is_whole = joined.len() <= PATH_SHOWN
+        && plan.scenario.ends_with(".toml")
+        && names.iter().all(|name| name.chars().all(is_usual));
+    let seed = plan.seed.0;
+    let mutant = plan.mutant.map_or_else(String::new, |mutant| format!("-{mutant}"));
+    if is_whole {
+        return format!("{joined}-{seed}{mutant}.toml");
+    }
+    // Its last part tells most.
+    let last: String = names.last().map_or("", |name| name).chars().take(PATH_SHOWN).collect();
+    let last = last.replace(|c| !is_usual(c), "_");
+    let hash = xxh3_64(plan.scenario.as_bytes());
+    format!("{last}-{seed}{mutant}~{hash:016x}.toml")
 }
 
 /// Writes the failure file of a run into `folder`, which is created if missing; replaces an earlier file of the same
-/// scenario and seed. `None` when the run did not fail.
+/// scenario, seed and mutant. `None` when the run did not fail.
 ///
 /// # Errors
 /// [`Unwritable`].
-#[expect(clippy::disallowed_methods, reason = "`run` writes failure files")]
 pub fn write_failure(ran: &Ran, folder: &Path) -> Result<Option<PathBuf>, Unwritable> {
     let Some(failure) = failure(ran, BUILD) else { return Ok(None) };
     let path = folder.join(failure_name(&ran.plan));
@@ -60,15 +97,23 @@ pub fn write_failure(ran: &Ran, folder: &Path) -> Result<Option<PathBuf>, Unwrit
         move |source| Unwritable { path, source }
     };
     std::fs::create_dir_all(folder).map_err(unwritable(folder))?;
-    std::fs::write(&path, scenario::write(&failure)).map_err(unwritable(&path))?;
+    let text = seal(scenario::write(&failure));
+    files::write_whole(&path, text.as_bytes()).map_err(unwritable(&path))?;
     Ok(Some(path))
 }
 
 /// Reads the failure at `path`.
 ///
 /// # Errors
-/// [`RunError::Unreadable`], or [`RunError::Scenario`] with all that is wrong in it.
-pub fn read_failure(path: &Path) -> Result<Failure, RunError> {
-    let (name, text) = super::single::read(path)?;
-    scenario::parse_failure(&name, &text).map_err(|wrong| RunError::Scenario(wrong.render()))
+/// [`RunError::Unreadable`]; [`RunError::Scenario`] with all that is wrong in it; [`RunError::Damaged`] when it is not
+/// as it was written, and has to be.
+pub fn read_failure(path: &Path, integrity: Integrity) -> Result<Failure, RunError> {
+    let (name, text) = single::read(path)?;
+    let failure = scenario::parse_failure(&name, &text).map_err(single::wrong)?;
+    match damage(&text) {
+        Some(damage) if integrity == Integrity::Checked => {
+            Err(RunError::Damaged { path: path.into(), damage, again: failure.plan.command() })
+        }
+        _ => Ok(failure),
+    }
 }

@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
 
-use super::{Jobs, RunError, RunOptions, load, many, run_plan};
+use super::{Jobs, RunError, RunOptions, Stop, load, many, run_plan};
 use crate::checkers::RunOutcome;
 use crate::vocab::Seed;
 
@@ -31,7 +31,8 @@ pub fn seeds(
 ) -> Result<Vec<RunOutcome>, RunError> {
     let scenario = load(path.as_ref())?;
     let mut outcomes = Vec::new();
-    many(seeds.map(|seed| scenario.plan(Seed(seed))), Jobs::default(), |ran| {
+    let plans = seeds.map(|seed| scenario.plan(Seed(seed)));
+    many(plans, Jobs::default(), &Stop::default(), |ran| {
         let seed = ran.plan.seed.0;
         outcomes.push(ran.outcome.unwrap_or_else(|panic| panic!("seed {seed} {panic}")));
         ControlFlow::Continue(())

@@ -1,11 +1,12 @@
 //! Mutants against checkers: which checker finds which planted bug, on runs that are known to show it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::{Jobs, RunError, load, many};
+use super::{Fewer, Jobs, RunError, Stop, estimate, load, many};
 use crate::checkers::{Judged, PROPERTIES, Property, RunOutcome, Status};
-use crate::scenario::Plan;
+use crate::scenario::{Plan, Scenario};
 use crate::vocab::{Mutant, Seed};
 
 /// A run that shows a mutant.
@@ -92,32 +93,79 @@ pub struct MutantResult {
     pub by: Vec<u64>,
 }
 
+/// The cases, run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hunt {
+    /// The result of each case, in the order of [`MUTANT_CASES`].
+    pub results: Vec<MutantResult>,
+    /// How many runs there were.
+    pub ran: u64,
+    /// How many runs are missing, because it was stopped.
+    pub not_run: u64,
+    /// Fewer runs at a time than there are cores.
+    pub fewer: Option<Fewer>,
+}
+
+/// A run: its scenario, seed and mutant. Cases share those without a mutant.
+type Key = (&'static str, u64, Option<Mutant>);
+
 /// Runs every case with `seeds` seeds, on the scenarios in `folder`, each with and without its mutant: a property
-/// that fails without the mutant, too, does not count.
+/// that fails without the mutant, too, does not count. Asked to `stop`, it has the results of the runs that ended.
 ///
 /// # Errors
 /// When a scenario cannot be read, or is wrong.
 ///
 /// # Panics
 /// Passes on a panic of the simulation: a mutant is a bug of what is simulated, not of the simulator.
-pub fn run_cases(folder: &Path, seeds: u64) -> Result<Vec<MutantResult>, RunError> {
-    let mut plans = Vec::new();
+pub fn run_cases(folder: &Path, seeds: u64, stop: &Stop) -> Result<Hunt, RunError> {
+    let numbers = |case: &MutantCase| case.seed.0..case.seed.0 + seeds;
+    let mut scenarios: BTreeMap<&'static str, Scenario> = BTreeMap::new();
+    let mut keys: BTreeSet<Key> = BTreeSet::new();
     for case in MUTANT_CASES {
-        let scenario = load(&folder.join(case.scenario).with_extension("toml"))?;
-        let numbers = case.seed.0..case.seed.0 + seeds;
-        plans.extend(numbers.flat_map(|seed| {
-            [Some(case.mutant), None].map(|mutant| Plan { mutant, ..scenario.plan(Seed(seed)) })
-        }));
+        let path = folder.join(case.scenario).with_extension("toml");
+        scenarios.insert(case.scenario, load(&path)?);
+        let mutants = [Some(case.mutant), None];
+        keys.extend(
+            mutants
+                .iter()
+                .flat_map(|mutant| numbers(case).map(move |seed| (case.scenario, seed, *mutant))),
+        );
     }
-    let mut failing: Vec<Vec<bool>> = Vec::new();
-    many(plans, Jobs::default(), |ran| {
+    let (jobs, fewer) = jobs(scenarios.values());
+    let mut failing: BTreeMap<Key, Vec<bool>> = BTreeMap::new();
+    let plans = keys.iter().map(|&(name, seed, mutant)| Plan {
+        mutant,
+        scenario: name.into(),
+        ..scenarios[name].plan(Seed(seed))
+    });
+    many(plans, jobs, stop, |ran| {
         let outcome = ran.outcome.unwrap_or_else(|panicked| panic!("{panicked}"));
-        failing.push(PROPERTIES.iter().map(|property| fails(&outcome, property)).collect());
+        let Plan { seed, mutant, .. } = ran.plan;
+        let (&name, _) = scenarios.get_key_value(&*ran.plan.scenario).expect("it was given one");
+        let key = (name, seed.0, mutant);
+        let fails = PROPERTIES.iter().map(|property| fails(&outcome, property)).collect();
+        failing.insert(key, fails);
         ControlFlow::Continue(())
     });
-    let per_case = 2 * usize::try_from(seeds).expect("few seeds");
-    let cases = MUTANT_CASES.iter().zip(failing.chunks(per_case));
-    Ok(cases.map(|(case, failing)| result(*case, failing)).collect())
+    let result_of = |case: &MutantCase| {
+        let pair = |seed| {
+            let run = |mutant| failing.get(&(case.scenario, seed, mutant)).cloned();
+            Some([run(Some(case.mutant))?, run(None)?])
+        };
+        result(*case, numbers(case).filter_map(pair))
+    };
+    let (results, ran) = (MUTANT_CASES.iter().map(result_of).collect(), failing.len() as u64);
+    Ok(Hunt { results, ran, not_run: keys.len() as u64 - ran, fewer })
+}
+
+/// One job for each core, if there is memory for the largest of these scenarios.
+fn jobs<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> (Jobs, Option<Fewer>) {
+    let plans = scenarios.map(|scenario| scenario.plan(Seed(1)));
+    let largest = plans.max_by_key(estimate).expect("there are cases");
+    match Jobs::default().within_memory(&largest) {
+        Ok(jobs) => (jobs, None),
+        Err(fewer) => (fewer.jobs, Some(fewer)),
+    }
 }
 
 fn fails(outcome: &RunOutcome, property: &Property) -> bool {
@@ -125,10 +173,10 @@ fn fails(outcome: &RunOutcome, property: &Property) -> bool {
     matches!(status, Some(Status::Violated | Status::NotConverged))
 }
 
-/// Counts runs with the mutant, each followed by the same run without it, by which of [`PROPERTIES`] fail.
-fn result(case: MutantCase, failing: &[Vec<bool>]) -> MutantResult {
+/// Counts runs with the mutant, each beside the same run without it, by which of [`PROPERTIES`] fail.
+fn result(case: MutantCase, failing: impl Iterator<Item = [Vec<bool>; 2]>) -> MutantResult {
     let mut result = MutantResult { case, seeds: 0, found: 0, by: vec![0; PROPERTIES.len()] };
-    for pair in failing.chunks(2) {
+    for pair in failing {
         let shown: Vec<_> =
             pair[0].iter().zip(&pair[1]).map(|(with, bare)| *with && !bare).collect();
         result.seeds += 1;
@@ -146,8 +194,8 @@ mod tests {
     fn what_fails_without_the_mutant_too_finds_nothing() {
         let none = vec![false; PROPERTIES.len()];
         let first = PROPERTIES.iter().enumerate().map(|(index, _)| index == 0).collect::<Vec<_>>();
-        let runs = [first.clone(), none.clone(), first.clone(), first, none.clone(), none];
-        let result = result(MUTANT_CASES[0], &runs);
+        let runs = [[first.clone(), none.clone()], [first.clone(), first], [none.clone(), none]];
+        let result = result(MUTANT_CASES[0], runs.into_iter());
         assert_eq!((result.seeds, result.found, result.by[0]), (3, 1, 1));
     }
 }

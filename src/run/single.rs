@@ -1,18 +1,21 @@
 //! One scenario, one seed, one outcome.
 
 use std::cell::RefCell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::files::read_text;
 use super::{Listeners, Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{Judge, RunOutcome};
 use crate::cluster::{self, ExternalListener, Live, Names, Played};
 use crate::history::Recorder;
 use crate::model::Modelled;
 use crate::releases;
-use crate::scenario::{self, Plan, Scenario};
+use crate::scenario::{self, Diagnostics, Plan, Scenario};
 use crate::substrate;
+use crate::vocab::foreign::ForeignLines;
 use crate::vocab::{Roster, Seed, Time};
 
 /// The default seed.
@@ -34,13 +37,17 @@ pub fn now() -> (Time, String) {
 }
 
 /// The name and the text of the file at `path`.
-#[expect(clippy::disallowed_methods, reason = "`run` reads scenarios")]
 pub(super) fn read(path: &Path) -> Result<(String, String), RunError> {
     let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok((name, text)),
         Err(source) => Err(RunError::Unreadable { path: name, source }),
     }
+}
+
+/// What is wrong with a file, for people: a text in lines, in which no escape sequence is ours.
+pub(super) fn wrong(found: Diagnostics) -> RunError {
+    RunError::Scenario(ForeignLines(&found.render()).to_string())
 }
 
 /// Reads the scenario at `path`.
@@ -48,8 +55,14 @@ pub(super) fn read(path: &Path) -> Result<(String, String), RunError> {
 /// # Errors
 /// [`RunError::Unreadable`], or [`RunError::Scenario`] with all that is wrong in it.
 pub fn load(path: &Path) -> Result<Scenario, RunError> {
+    if path.to_str().is_none() {
+        // Reports name it, and the command that runs it again.
+        let why = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
+        let path = path.display().to_string();
+        return Err(RunError::Unreadable { path, source: why });
+    }
     let (name, text) = read(path)?;
-    scenario::parse(&name, &text).map_err(|wrong| RunError::Scenario(wrong.render()))
+    scenario::parse(&name, &text).map_err(wrong)
 }
 
 /// Runs a plan, as [`play`] does.

@@ -170,6 +170,11 @@ impl Tally {
 }
 
 impl Sweep {
+    /// How many seeds are missing, because it was stopped.
+    pub fn not_run(&self) -> u64 {
+        (self.last.0 - self.first.0).saturating_add(1).saturating_sub(self.ran)
+    }
+
     /// The worst seed; `None` when all held.
     pub fn worst(&self) -> Option<Worst> {
         self.groups.iter().map(|group| group.status).max()

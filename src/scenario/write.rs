@@ -81,9 +81,7 @@ impl Toml {
     fn head(&mut self, plan: &Plan) {
         let Plan { scenario, seed, kafka, mutant, duration, .. } = plan;
         self.line("# A run that failed, with everything that was drawn for it written out.");
-        self.line(
-            "# `sim replay` runs it again, edited or not: this is the language of scenarios.",
-        );
+        self.line("# This is the language of scenarios: edit a copy, and run that by `sim replay --edited`.");
         self.raw("schema", SCHEMA);
         self.text("scenario", scenario);
         self.seed(*seed);

@@ -1,15 +1,15 @@
 //! What each `acks` loses is what is expected, and the numbers are as they were.
 
 use kafka_sim::report::{self, Style};
-use kafka_sim::run::Jobs;
 use kafka_sim::run::matrix::golden::Expected;
 use kafka_sim::run::matrix::{Agreement, Matrix, matrix};
+use kafka_sim::run::{Jobs, Stop};
 
 /// How many seeds each cell is given: enough for each that must be seen.
 const SEEDS: u64 = 8;
 
 fn measured() -> Matrix {
-    matrix(1..=SEEDS, Jobs::default(), |_| {})
+    matrix(1..=SEEDS, Jobs::default(), &Stop::default(), |_| {})
 }
 
 #[test]

@@ -37,6 +37,7 @@
 //! | zxid | position in ZooKeeper's sequence of transactions: epoch ‖ counter |
 
 mod acks;
+pub mod foreign;
 mod happening;
 mod ids;
 mod mutant;

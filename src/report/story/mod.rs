@@ -8,13 +8,14 @@ mod kind;
 mod tell;
 mod trace;
 
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 pub use kind::{Kind, UnknownKind};
 pub use trace::RecordId;
 
-use super::style::{Paint, Style};
+use super::style::{Paint, Style, page};
 use crate::history::{Fact, Life, Observation};
 use crate::model::{Fired, Model, Reader, Terms};
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
@@ -148,13 +149,16 @@ impl Reader for Story {
 
 /// The lines of a story: time, node, partition, what.
 pub fn story(moments: &[Moment], style: Style) -> String {
+    page(style, |out, style| lines(out, moments, style))
+}
+
+fn lines(out: &mut String, moments: &[Moment], style: Style) -> fmt::Result {
     let node = |moment: &Moment| moment.node.as_deref().unwrap_or("-").to_owned();
     let at = |moment: &Moment| moment.at.as_ref().map_or_else(|| "-".into(), ToString::to_string);
     let width = |cell: &dyn Fn(&Moment) -> String| {
         moments.iter().map(|moment| cell(moment).chars().count()).max().unwrap_or(0)
     };
     let (nodes, partitions) = (width(&node), width(&at));
-    let mut out = String::new();
     for moment in moments {
         let time = style.paint(Paint::Faint, format!("{:>12}", format!("{:.6}", moment.time)));
         let text = match moment.kind {
@@ -165,9 +169,9 @@ pub fn story(moments: &[Moment], style: Style) -> String {
             _ => moment.text.clone(),
         };
         let (node, at) = (node(moment), at(moment));
-        out.push_str(&format!("{time}  {node:<nodes$}  {at:<partitions$}  {text}\n"));
+        writeln!(out, "{time}  {node:<nodes$}  {at:<partitions$}  {text}")?;
     }
-    out
+    Ok(())
 }
 
 #[cfg(test)]

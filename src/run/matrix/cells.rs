@@ -159,11 +159,16 @@ impl Cell {
         golden(self.fault, self.acks)
     }
 
+    /// The name of its scenario, which no other cell has.
+    pub(super) fn name(self) -> String {
+        format!("matrix-{}-acks-{}.toml", self.fault.name(), self.acks)
+    }
+
     /// The plan of its run: `scenario`, the one of its fault, with its `acks`. A loss that is expected fails no run;
     /// a loss that must never happen does, and leaves a failure file.
     pub(super) fn plan(self, scenario: &Scenario, seed: Seed) -> Plan {
         let mut plan = scenario.plan(seed);
-        plan.scenario = format!("matrix-{}-acks-{}.toml", self.fault.name(), self.acks);
+        plan.scenario = self.name();
         for producer in &mut plan.producers {
             producer.acks = self.acks;
         }

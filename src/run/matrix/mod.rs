@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{Jobs, Ran, Worst, many};
-use crate::vocab::Seed;
+use super::{Fewer, Jobs, Ran, Stop, Worst, many};
+use crate::vocab::{Acks, Seed};
 use golden::{Expected, Golden};
 use measure::CellTally;
 
@@ -125,6 +125,8 @@ pub struct Matrix {
     pub first: Seed,
     /// The last seed.
     pub last: Seed,
+    /// How many runs are missing, because it was stopped.
+    pub not_run: u64,
     /// Every cell, in the order of [`Cell::all`].
     pub cells: Vec<Measurement>,
 }
@@ -136,29 +138,43 @@ impl Matrix {
     }
 }
 
-/// Runs every cell with every one of `seeds`, and shows each run to `each` as it ends, cell by cell.
+/// As many of `jobs` as the machine's memory holds.
+///
+/// # Errors
+/// [`Fewer`] when these are too many.
+pub fn within_memory(jobs: Jobs) -> Result<Jobs, Fewer> {
+    let cell = Cell { fault: MatrixFault::LeaderCrash, acks: Acks::All };
+    jobs.within_memory(&cell.plan(&cell.fault.scenario(), Seed(1)))
+}
+
+/// Runs every cell with every one of `seeds`, and shows each run to `each` as it ends, cell by cell, until it is asked
+/// to `stop`: then the later cells have fewer runs, or none.
 ///
 /// # Panics
 /// When the range of seeds is empty.
-pub fn matrix(seeds: RangeInclusive<u64>, jobs: Jobs, mut each: impl FnMut(&Ran)) -> Matrix {
+pub fn matrix(
+    seeds: RangeInclusive<u64>,
+    jobs: Jobs,
+    stop: &Stop,
+    mut each: impl FnMut(&Ran),
+) -> Matrix {
     assert!(!seeds.is_empty(), "a cell is measured with some seed");
     let cells: Vec<Cell> = Cell::all().collect();
-    let per_cell = seeds.end() - seeds.start() + 1;
     let plans = cells.iter().flat_map(|cell| {
         let scenario = cell.fault.scenario();
         seeds.clone().map(move |seed| cell.plan(&scenario, Seed(seed)))
     });
-    let mut measured: Vec<CellTally> = Vec::new();
-    many(plans, jobs, |ran| {
-        if measured.last().is_none_or(|cell| cell.ran() == per_cell) {
-            measured.push(CellTally::default());
-        }
-        measured.last_mut().expect("one was just added").add(&ran);
+    let mut measured = vec![CellTally::default(); cells.len()];
+    many(plans, jobs, stop, |ran| {
+        let cell = cells.iter().position(|cell| cell.name() == ran.plan.scenario);
+        measured[cell.expect("each run is of a cell")].add(&ran);
         each(&ran);
         ControlFlow::Continue(())
     });
+    let ran = measured.iter().map(CellTally::ran).sum::<u64>();
     let cells = cells.into_iter().zip(measured).map(|(cell, tally)| tally.finish(cell)).collect();
-    Matrix { first: Seed(*seeds.start()), last: Seed(*seeds.end()), cells }
+    let not_run = runs((seeds.end() - seeds.start()).saturating_add(1)).saturating_sub(ran);
+    Matrix { first: Seed(*seeds.start()), last: Seed(*seeds.end()), not_run, cells }
 }
 
 /// How many runs [`matrix`] makes with so many seeds.
@@ -190,7 +206,7 @@ mod tests {
     #[test]
     fn every_cell_is_measured_with_every_seed() {
         let mut runs_shown = 0;
-        let matrix = matrix(1..=1, Jobs::default(), |_| runs_shown += 1);
+        let matrix = matrix(1..=1, Jobs::default(), &Stop::default(), |_| runs_shown += 1);
         assert_eq!(runs_shown, runs(1));
         assert!(matrix.cells.iter().map(|result| result.cell).eq(Cell::all()));
         assert!(matrix.cells.iter().all(|result| result.ran == 1 && result.acknowledged > 0));
