@@ -14,6 +14,8 @@
 //! - Before 4.0 a client asks only the live brokers of the last answer for new ones (KIP-899).
 //! - From 2.7 to 3.9 a leader gives up a change of the in-sync replicas that its controller wrote twice and denied
 //!   (`handleAlterPartitionError` of `Partition`).
+//! - From 2.7 to 3.0 a leader does not look at its high watermark when an ISR change is written (KAFKA-13091): what
+//!   waited for the shrink is committed with the next append, or with a follower that moves, and else not at all.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +45,8 @@ pub struct KnownLimits {
     ended: BTreeMap<(NodeId, BrokerId), bool>,
     /// Logs that were shown to differ, and where they ended then: what lies far back cannot be compared later.
     parted: BTreeMap<(NodeId, TopicPartition), Offset>,
+    /// Leaders with an ISR change written since they last looked at their high watermark, with the ISR.
+    unlooked: BTreeMap<(NodeId, TopicPartition), Option<Vec<BrokerId>>>,
     /// The brokers that each client asks for metadata.
     asked: BTreeMap<NodeId, Vec<NodeId>>,
 }
@@ -106,11 +110,43 @@ impl KnownLimits {
             }
             _ => {}
         }
+        if terms.kafka.has(Change::HighWatermarkWaitsAfterShrink) {
+            self.high_watermark(node, told);
+        }
+    }
+
+    /// Folds in when a leader looks at its high watermark, and when its ISR changes.
+    fn high_watermark(&mut self, node: NodeId, told: &BrokerObservation) {
+        match told {
+            BrokerObservation::IsrKnown { at, committed, maximal, .. } => {
+                // While a change is under way the former ISR counts.
+                let is_pending = committed != maximal;
+                let place = (node, at.clone());
+                if is_pending {
+                    self.unlooked.insert(place, None);
+                } else if let Some(written @ None) = self.unlooked.get_mut(&place) {
+                    *written = Some(committed.clone());
+                }
+            }
+            BrokerObservation::Appended { at, .. }
+            | BrokerObservation::HighWatermark { at, .. }
+            | BrokerObservation::BecameLeader { at, .. }
+            | BrokerObservation::BecameFollower { at, .. }
+                if !self.unlooked.is_empty() =>
+            {
+                let place = (node, at.clone());
+                if self.unlooked.get(&place).is_some_and(Option::is_some) {
+                    self.unlooked.remove(&place);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Folds in a turn in the life of a process.
     pub fn life(&mut self, node: NodeId, life: Life) {
         if life == Life::Started {
+            self.unlooked.retain(|(other, _), _| *other != node);
             self.failed.retain(|(other, _), _| *other != node);
             self.ended.retain(|(other, _), _| *other != node);
         }
@@ -154,6 +190,25 @@ impl Model {
     pub fn denied(&self, at: &TopicPartition) -> Option<String> {
         let since = self.reported.of(at)?.denied()?;
         Some(format!("its controller wrote that change twice, and denied it at {since:.3}"))
+    }
+
+    /// Why a leader does not move its high watermark though all in-sync replicas have its whole log.
+    pub fn is_not_looked_at(&self, at: &TopicPartition) -> Option<String> {
+        let (leader, _) = self.leader(at)?;
+        let written = self.known_limits.unlooked.get(&(leader.node, at.clone()))?.as_ref()?;
+        let partition = self.replicas.find(at)?;
+        // One that is behind moves, and the leader looks then.
+        let has_all = |id: &BrokerId| {
+            !self.runs(*id) || partition.replica(*id).is_some_and(|r| r.log_end >= leader.log_end)
+        };
+        written.iter().all(has_all).then(|| {
+            let isr = self.terms.broker_names(written).join(" ");
+            format!(
+                "{} has not looked at its high watermark since the ISR was written as {isr} \
+                 (KAFKA-13091)",
+                self.terms.broker(leader.broker)
+            )
+        })
     }
 
     /// Why all replicas that are missing from the in-sync replicas stay out; `None` when one may yet join.

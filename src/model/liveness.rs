@@ -163,8 +163,9 @@ impl Model {
             lacks.push(Lack { missing: Missing::InSync(at.clone(), *id), limit });
         }
         if high_watermark < leader.log_end && !self.is_held_below_min_isr(lead) {
+            let limit = limit.clone().or_else(|| self.is_not_looked_at(at));
             let missing = Missing::Commit(at.clone(), high_watermark, leader.log_end);
-            lacks.push(lack(missing));
+            lacks.push(Lack { missing, limit });
         }
         for id in self.assignment(at).iter().filter(|id| is_in_sync(id)) {
             // One that lost the end of its log, and restarted before its session ended, is still in sync.

@@ -63,6 +63,13 @@ const fn until(major: u8, minor: u8, patch: u8) -> Period {
     Period { first: OLDEST, last: Some(KafkaVersion::patched(major, minor, patch)) }
 }
 
+const fn between(first: (u8, u8, u8), last: (u8, u8, u8)) -> Period {
+    Period {
+        first: KafkaVersion::patched(first.0, first.1, first.2),
+        last: Some(KafkaVersion::patched(last.0, last.1, last.2)),
+    }
+}
+
 macro_rules! table {
     ($(
         $change:ident: $name:literal, $period:expr,
@@ -146,9 +153,18 @@ table! {
         "KAFKA-8841", Scenario("idle_leader"),
         "A leader looks at its high watermark at every fetch of a follower; since, only when \
          the follower has moved.";
+    HighWatermarkWaitsAfterShrink: "high-watermark-waits-after-shrink",
+        between((2, 7, 0), (3, 0, 2)),
+        "KAFKA-13091", Test("kafka_13091_from_2_7_to_3_0_a_shrink_leaves_the_high_watermark"),
+        "A leader does not look at its high watermark when an ISR change that it asked for is \
+         written, but at its next append, or when a follower's log end moves.";
     HighWatermarkHeldBelowMinIsr: "high-watermark-held-below-min-isr", since(3, 7, 0),
         "KIP-966 (KAFKA-15583)", Scenario("lone_leader_3_7"),
         "The high watermark does not advance while the ISR is smaller than min.insync.replicas.";
+    FetcherPausesTwice: "fetcher-pauses-twice", until(3, 0, 2),
+        "KAFKA-8529", Test("a_fetcher_whose_connection_broke_pauses_twice_up_to_3_0"),
+        "A follower whose fetch failed pauses for replica.fetch.backoff.ms, and then delays its \
+         partitions for as long; since, it only delays them.";
     // What a broker answers.
     OffsetNotAvailable: "offset-not-available", since(2, 2, 0),
         "KIP-207 (KAFKA-2334)", Test("a_new_leader_does_not_list_an_end_that_goes_back"),
@@ -193,6 +209,23 @@ table! {
         Test("a_new_broker_makes_the_controller_repeat_all_partitions_to_the_others_before_2_2"),
         "UpdateMetadata about changed brokers carries no partitions to brokers that were there \
          before.";
+    DeadReplicasLeaveAtFailover: "dead-replicas-leave-at-failover", since(2, 3, 0),
+        "KAFKA-3143",
+        Test("kafka_3143_before_2_3_a_new_controller_leaves_dead_replicas_in_the_isr"),
+        "A new controller takes the replicas of dead brokers out of the ISR; before, a dead \
+         follower stayed until the leader noticed that it lags.";
+    ControllerAddressKept: "controller-address-kept", since(2, 7, 0),
+        "KAFKA-10270", Test("the_channel_to_the_controller_keeps_to_the_one_it_found"),
+        "A broker sends AlterPartition to the controller that it found first, until a request is \
+         lost or answered with NOT_CONTROLLER.";
+    ShutdownAsksKnownController: "shutdown-asks-known-controller", since(3, 0, 0),
+        "KAFKA-9189", Test("a_shutdown_finds_the_controller_in_the_metadata_since_3_0"),
+        "A broker that shuts down takes the controller from its metadata; before, it read \
+         /controller and waited for as long as ZooKeeper was away.";
+    ShutdownEndsWithLastTry: "shutdown-ends-with-last-try", since(3, 1, 0),
+        "apache/kafka#11246", Test("a_shutdown_does_not_pause_after_its_last_try_since_3_1"),
+        "A controlled shutdown that failed for the last time goes on at once; before, it paused \
+         for controlled.shutdown.retry.backoff.ms first.";
     AlterPartitionChecksState: "alter-partition-checks-state", since(3, 3, 0),
         "KIP-841 (KAFKA-13916, KAFKA-14154)",
         Test("alter_partition_is_refused_with_the_errors_of_the_release"),
@@ -250,6 +283,10 @@ table! {
         "KIP-794 (KAFKA-10888)", Test("records_without_a_key_spread_as_their_release_spreads_them"),
         "Records without a key move to another partition after batch.size bytes, not after a \
          batch.";
+    LostRequestsOldestFirst: "lost-requests-oldest-first", since(2, 0, 0),
+        "apache/kafka#4642", Test("a_lost_connection_turns_its_batches_around_since_2_0"),
+        "A client whose connection is lost ends its requests oldest first, and each batch goes \
+         back to the head of its queue: the order of a producer's batches is turned around.";
     // Tools.
     TopicsToolAsksBrokers: "topics-tool-asks-brokers", since(2, 2, 0),
         "KIP-377 (KAFKA-7433)", Scenario("describe_topic"),

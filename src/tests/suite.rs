@@ -17,6 +17,7 @@ mod mutants;
 #[expect(dead_code, reason = "the unit tests use the rest of it")]
 mod peer;
 mod readme;
+mod recorded;
 mod regressions;
 mod releases;
 mod replay;

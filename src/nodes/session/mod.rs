@@ -414,7 +414,7 @@ impl Session {
         self.drop_link(fx);
         self.server = (self.server + 1) % self.config.servers.len();
         let mut pause_ms = self.stream.within(self.config.backoff_ms.clone());
-        if self.config.servers.len() > 1 && self.server == self.round_began {
+        if self.server == self.round_began {
             pause_ms += ROUND_PAUSE_MS;
         }
         self.link = Link::Backoff(clock.now + Duration::from_millis(pause_ms));

@@ -318,6 +318,22 @@ fn servers_that_do_not_answer_are_tried_in_turn() {
     assert_eq!(harness.connected_to, [NodeId(2), NodeId(1), NodeId(2)]);
 }
 
+/// Recorded with 2.8.2: sessions are there again 0.8 to 2.8 s after the only server is back; `StaticHostProvider`.
+#[test]
+fn a_server_that_is_the_only_one_is_tried_again_after_a_second_and_more() {
+    let mut harness = Harness::new();
+    harness.session.config.servers.truncate(1);
+    harness.accept(7, 6_000);
+    for tries in 1..4 {
+        harness.lose();
+        assert_eq!(harness.connected_to.len(), tries);
+        harness.pass(1_050);
+        assert_eq!(harness.connected_to.len(), tries, "1 s, and 0.1 s here");
+        harness.pass(100);
+        assert_eq!(harness.connected_to.len(), tries + 1);
+    }
+}
+
 #[test]
 fn what_does_not_decode_or_was_not_asked_for_breaks_the_connection() {
     for bytes in [

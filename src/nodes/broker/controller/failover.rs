@@ -154,7 +154,12 @@ impl Controller {
                 list.push((at.clone(), id));
             }
         }
-        offline.retain(|(at, _)| !self.known.is_to_be_deleted(at));
+        if self.config.version.has(Change::DeadReplicasLeaveAtFailover) {
+            offline.retain(|(at, _)| !self.known.is_to_be_deleted(at));
+        } else {
+            // They are known to be offline, and stay in the ISR (`ReplicaStateMachine.startup`).
+            offline.clear();
+        }
         let told = self.partitions_of_plain_metadata();
         self.event_manager.first([
             Step::UpdateMetadata(everybody, told),

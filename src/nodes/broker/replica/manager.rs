@@ -205,7 +205,9 @@ impl ReplicaManager {
         let Some(slot) = self.replicas.find_at(at) else { return };
         let replica = self.replicas.at_mut(slot);
         let has_ended = change_ended(cx, self.config.version, replica, outcome);
-        if has_ended && !self.config.is(Mutant::StallAfterShrink) {
+        let waits = self.config.version.has(Change::HighWatermarkWaitsAfterShrink)
+            || self.config.is(Mutant::StallAfterShrink);
+        if has_ended && !waits {
             self.leading().progress(cx, slot);
         }
     }

@@ -1,9 +1,12 @@
 //! Requests to the controller: AlterPartition, CreateTopics, ControlledShutdown.
 //!
 //! Each purpose has a channel of its own and one request in flight (`BrokerToControllerChannelManager`). A
-//! broker that is the controller itself asks it without a network in between.
+//! broker that is the controller itself asks it without a network in between. A channel keeps to the controller that it
+//! found first, until a request is lost or answered with NOT_CONTROLLER: when the controller's host is silent, the next
+//! request still goes there, and is lost after `controller.socket.timeout.ms`.
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 use tracing::debug;
@@ -15,6 +18,7 @@ use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{ConnOwner, Context, Part, Purpose, ReplyTo};
 use crate::nodes::broker::controller::Controller;
 use crate::nodes::channel::Channel;
+use crate::releases::Change;
 use crate::vocab::{ConnId, NodeId, Roster, TimerId};
 
 /// The place of a connection in requests to this broker's own controller.
@@ -23,9 +27,20 @@ pub const OWN: ConnId = ConnId(u64::MAX);
 /// A call ended, with an answer or without one.
 pub type CallEnd = Option<ResponseKind>;
 
+/// Where a request to the controller goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Destination {
+    /// To this broker's own controller.
+    Own,
+    Node(NodeId),
+}
+
 #[derive(Debug, Default)]
 struct Call {
     channel: Option<Channel>,
+    /// Where the last request went: the next one goes there too, until one is lost or refused
+    /// (`BrokerToControllerRequestThread.activeController`).
+    controller: Option<Destination>,
     /// Counts the requests: a late answer has an earlier number.
     number: u64,
     timeout: Option<TimerId>,
@@ -108,10 +123,30 @@ impl ControllerChannel {
     }
 
     fn end(&mut self, cx: &mut Context<'_>, purpose: Purpose, answer: CallEnd) -> CallEnd {
-        if let Some(timer) = self.by_purpose[purpose as usize].timeout.take() {
+        let call = &mut self.by_purpose[purpose as usize];
+        if let Some(timer) = call.timeout.take() {
             cx.effects.cancel(timer);
         }
+        if answer.as_ref().is_none_or(is_from_no_controller) {
+            call.controller = None;
+        }
         answer
+    }
+}
+
+/// Whether an answer says that its broker is not the controller, for the request or for one of its partitions.
+fn is_from_no_controller(answer: &ResponseKind) -> bool {
+    let refuses = |code: i16| code == ResponseError::NotController.code();
+    match answer {
+        ResponseKind::AlterPartition(response) => {
+            let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+            refuses(response.error_code) || partitions.any(|one| refuses(one.error_code))
+        }
+        ResponseKind::CreateTopics(response) => {
+            response.topics.iter().any(|topic| refuses(topic.error_code))
+        }
+        ResponseKind::ControlledShutdown(response) => refuses(response.error_code),
+        other => unreachable!("no purpose asks for {other:?}"),
     }
 }
 
@@ -156,8 +191,17 @@ impl ControllerClient<'_> {
         version: i16,
         body: RequestKind,
     ) -> Result<(), NoController> {
+        let found = match self.controller.is_active() {
+            true => Some(Destination::Own),
+            false => to.map(Destination::Node),
+        };
+        // A shutdown looks for the controller before each request, with a client of its own.
+        let keeps = purpose != Purpose::ControlledShutdown
+            && self.config.version.has(Change::ControllerAddressKept);
         let call = &mut self.channel.by_purpose[purpose as usize];
         call.number += 1;
+        let destination = call.controller.filter(|_| keeps).or(found);
+        call.controller = destination;
         let api = match purpose {
             Purpose::AlterPartition => ApiKey::AlterPartition,
             Purpose::CreateTopics => ApiKey::CreateTopics,
@@ -165,13 +209,13 @@ impl ControllerClient<'_> {
         };
         let at = cx.clock.now + self.config.controller_socket_timeout;
         call.timeout = Some(cx.timer(Part::Server, at, TimerFor::Call(purpose).number()));
-        if self.controller.is_active() {
+        if destination == Some(Destination::Own) {
             let correlation_id = i32::try_from(call.number).expect("fewer than 2³¹ calls");
             let to = ReplyTo { conn: OWN, api, version, correlation_id };
             self.ask_own(cx, to, body);
             return Ok(());
         }
-        let Some(to) = to else {
+        let Some(Destination::Node(to)) = destination else {
             // No UpdateMetadata came yet, or the controller is not among the live brokers.
             self.channel.end(cx, purpose, None);
             return Err(NoController);

@@ -18,8 +18,9 @@ use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, Part, Purpose};
 use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::znodes::payload;
+use crate::releases::Change;
 use crate::releases::apis::highest;
-use crate::vocab::{BrokerEpoch, BrokerId};
+use crate::vocab::{BrokerEpoch, BrokerId, NodeId};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How far the end is.
@@ -94,10 +95,22 @@ impl ShutdownHandler<'_> {
             return;
         }
         *self.shutdown = Shutdown::Asking(left - 1);
-        self.client.zk.ask(cx, Op::FindController);
+        if !self.config.version.has(Change::ShutdownAsksKnownController) {
+            self.client.zk.ask(cx, Op::FindController);
+        } else if let Some(node) = self.client.controller_node() {
+            self.ask_controller(cx, Some(node));
+        } else {
+            self.ask_later(cx);
+        }
     }
 
     fn ask_later(&mut self, cx: &mut Context<'_>) {
+        if *self.shutdown == Shutdown::Asking(0)
+            && self.config.version.has(Change::ShutdownEndsWithLastTry)
+        {
+            self.ask(cx);
+            return;
+        }
         let at = cx.clock.now + self.config.controlled_shutdown_retry_backoff;
         cx.timer(Part::Server, at, TimerFor::ShutdownRetry.number());
     }
@@ -125,12 +138,16 @@ impl ShutdownHandler<'_> {
             self.ask_later(cx);
             return;
         };
+        let to = self.client.roster.find(&host.host);
+        self.ask_controller(cx, to);
+    }
+
+    fn ask_controller(&mut self, cx: &mut Context<'_>, to: Option<NodeId>) {
         let request = ControlledShutdownRequest::default()
             .with_broker_id(WireBrokerId(self.config.id.0))
             .with_broker_epoch(self.broker_epoch.unwrap_or(-1));
         let version = highest(self.config.version, ApiKey::ControlledShutdown).unwrap_or(0);
         let body = RequestKind::ControlledShutdown(request);
-        let to = self.client.roster.find(&host.host);
         if self.client.call(cx, Purpose::ControlledShutdown, to, version, body).is_err() {
             self.answered(cx, None);
         }

@@ -235,12 +235,14 @@ impl Accumulator {
         if let Some(delivery_timeout) = self.delivery_timeout {
             return batch.created + delivery_timeout;
         }
+        let lingered = batch.created + self.linger;
         let waits_since = if batch.attempts > 0 {
             batch.last_attempt + backoff
         } else if self.is_full(queue, at) {
-            batch.last_append
+            // Either limit ends it (`ProducerBatch.maybeExpire`).
+            batch.last_append.min(lingered)
         } else {
-            batch.created + self.linger
+            lingered
         };
         waits_since + self.request_timeout
     }

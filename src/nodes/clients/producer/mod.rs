@@ -29,6 +29,7 @@ use super::metadata::{METADATA_TAG, Metadata, MetadataConfig};
 use super::protocol::ApiVersions;
 use super::wake::{Wake, earlier};
 use crate::nodes::Effects;
+use crate::releases::Change;
 use crate::vocab::step::Input;
 use crate::vocab::{Clock, NodeId, Roster, Stream};
 
@@ -165,6 +166,9 @@ impl Producer {
                 }
                 other => panic!("a producer does not ask for {other:?}"),
             }
+        }
+        if !self.config.version.has(Change::LostRequestsOldestFirst) {
+            happened.lost.reverse();
         }
         for tag in happened.lost.drain(..) {
             if tag == METADATA_TAG {

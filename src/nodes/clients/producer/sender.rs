@@ -263,8 +263,8 @@ impl Sender<'_> {
     /// The request `tag` will have no answer.
     pub fn lost(&mut self, clock: Clock, tag: u64, effects: &mut Effects) {
         let batches = self.in_flight.sent.remove(&tag).expect("a lost request was in flight");
-        // As in Java, each goes back to the head of its queue, the oldest first: with several requests in flight
-        // their order is reversed. Idempotence, or one request in flight, prevents this reordering.
+        // As in Java, each goes back to the head of its queue. Since 2.0 the oldest request is lost first, so that
+        // several in flight are turned around; idempotence, or one request in flight, prevents this.
         for (slot, batch) in batches {
             self.settle(clock, slot, batch, code::NETWORK_EXCEPTION, -1, effects);
         }

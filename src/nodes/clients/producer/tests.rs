@@ -249,6 +249,60 @@ fn one_request_in_flight_keeps_the_order_through_retries_and_more_may_turn_it_ar
     assert!(!order(5));
 }
 
+/// Recorded with 1.1.1 and 2.8.2: a leader is killed with five requests in flight.
+#[test]
+fn a_lost_connection_turns_its_batches_around_since_2_0() {
+    for (version, keeps) in [(V1_0, true), (KafkaVersion::new(2, 0), false), (V2_8, false)] {
+        let mut world = with(version, |config| {
+            config.acks = Acks::All;
+            config.retries = 1_000;
+            config.workload.interval = Duration::from_millis(1);
+        });
+        let mut requests = 0;
+        world.fake().script = Box::new(move |_, _, request| {
+            let RequestKind::Produce(_) = request.body else { return None };
+            requests += 1;
+            match requests {
+                10..14 => Some(Answer::Silence),
+                14 => Some(Answer::Close),
+                _ => None,
+            }
+        });
+        world.run_to(5_000);
+        assert!(outcomes(&world).iter().all(|end| end.starts_with("ok")), "{version}");
+        let values = world.fake().partitions[0].values();
+        assert_eq!(values.len(), outcomes(&world).len(), "{version}");
+        assert_eq!(values.is_sorted(), keeps, "{version}: {values:?}");
+    }
+}
+
+/// Recorded with 1.1.1: each batch is given up `request.timeout.ms` after its first record, full or not.
+#[test]
+fn a_full_batch_does_not_wait_longer_before_2_1() {
+    let mut config = config(V1_0);
+    config.bootstrap = all_nodes(1);
+    config.connection.request_timeout = Duration::from_secs(8);
+    config.batch_size = 400;
+    config.workload.interval = Duration::from_millis(100);
+    config.workload.stop = Some(Time::from_millis(3_000));
+    let mut world = world(config, &[2]);
+    world.cut(2);
+    world.run_to(20_000);
+    let (mut begun, mut ages) = (Vec::new(), Vec::new());
+    for (time, observation) in world.observed() {
+        match observation {
+            ClientObservation::Invoked { .. } => begun.push(time),
+            ClientObservation::Completed { op, outcome: Outcome::Failed { .. } } => {
+                ages.push(time.since(begun[op as usize]).as_millis());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(ages.len(), begun.len());
+    // Three records to a batch: the first one's age decides.
+    assert!(ages.iter().all(|age| (7_700..=8_010).contains(age)), "{ages:?}");
+}
+
 #[test]
 fn a_record_without_metadata_or_room_blocks_the_application_and_fails() {
     let mut config = config(V2_1);

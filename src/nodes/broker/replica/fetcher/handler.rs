@@ -15,6 +15,7 @@ use crate::nodes::broker::replica::log_manager::LogManager;
 use crate::nodes::broker::replica::partition::{Follower, ReplicaRole};
 use crate::nodes::broker::replica::replicas::{Replicas, Slot};
 use crate::nodes::broker::replica::truncation::{Truncator, begins_at_high_watermark, first_state};
+use crate::releases::Change;
 use crate::vocab::{BrokerId, ConnId, Mutant, NodeId, Time};
 
 /// The parts that following works with.
@@ -150,7 +151,7 @@ impl FollowerHandler<'_> {
         self.break_connection(cx, leader);
     }
 
-    /// Closes a fetcher's connection and pauses it for `replica.fetch.backoff.ms`.
+    /// Closes a fetcher's connection and pauses it.
     fn break_connection(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
         let fetcher = self.fetchers.get_mut(leader).expect("its deadlines end with it");
         cx.disconnect(&mut fetcher.channel);
@@ -163,7 +164,8 @@ impl FollowerHandler<'_> {
         if let Some(deadline) = fetcher.deadline.take() {
             self.alarm.clear(deadline);
         }
-        fetcher.paused_until = cx.clock.now + self.config.replica_fetch_backoff;
+        let pauses = if self.config.version.has(Change::FetcherPausesTwice) { 2 } else { 1 };
+        fetcher.paused_until = cx.clock.now + self.config.replica_fetch_backoff * pauses;
         self.drive(cx, leader);
     }
 

@@ -141,7 +141,7 @@ fn compressed_batches_are_opened_and_kept_as_they_came() {
 
 #[test]
 fn too_few_in_sync_replicas_after_the_append_is_an_error_but_the_record_stays() {
-    let mut cluster = Cluster::tuned(KafkaVersion::new(2, 8), |config| {
+    let mut cluster = Cluster::tuned(KafkaVersion::new(2, 6), |config| {
         config.min_insync_replicas = 2;
     });
     cluster.crash(3);

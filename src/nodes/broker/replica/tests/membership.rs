@@ -59,6 +59,37 @@ fn a_pending_shrink_does_not_let_the_high_watermark_pass() {
     }
 }
 
+/// Recorded at 2.6.3, 2.7.2, 2.8.2 and 3.9.1: 2.7 and 2.8 acknowledge only when the follower is back, or with the
+/// next append.
+#[test]
+fn kafka_13091_from_2_7_to_3_0_a_shrink_leaves_the_high_watermark() {
+    for (version, waits) in [
+        (KafkaVersion::new(2, 6), false),
+        (KafkaVersion::new(2, 7), true),
+        (KafkaVersion::new(2, 8), true),
+        (KafkaVersion::new(3, 0), true),
+        (KafkaVersion::new(3, 1), false),
+        (NEWEST, false),
+    ] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2, 3]);
+        cluster.crash(3);
+        let conn = cluster.produce(1, -1, "a");
+        cluster.pass(16_000);
+        cluster.commit_isr();
+        cluster.pass(5_000);
+        assert_eq!(cluster.status(1).isr, ids(&[1, 2]));
+        let committed = if waits { (0, None) } else { (1, Some((0, 0))) };
+        let now = (cluster.status(1).high_watermark, cluster.produced(conn));
+        assert_eq!(now, committed, "{version}");
+        // The append of anyone makes the leader look.
+        cluster.produce(1, 1, "b");
+        cluster.pass(1_000);
+        assert_eq!(cluster.status(1).high_watermark, 2, "{version}");
+        assert_eq!(cluster.produced(conn).or(committed.1), Some((0, 0)), "{version}");
+    }
+}
+
 #[test]
 fn a_refused_change_is_proposed_again_and_a_superseded_one_waits_for_the_controller() {
     let mut cluster = Cluster::new(OLD);
@@ -206,4 +237,26 @@ fn a_topic_setting_overrides_the_brokers() {
     cluster.with(1, |m, cx| m.set_topic_overrides(cx, "orders", &BTreeMap::new()));
     let conn = cluster.produce(1, -1, "a");
     assert_eq!(cluster.produced(conn), Some((0, 0)));
+}
+
+#[test]
+fn a_fetcher_whose_connection_broke_pauses_twice_up_to_3_0() {
+    for (version, pause_ms) in [
+        (OLD, 2_000),
+        (KafkaVersion::new(3, 0), 2_000),
+        (KafkaVersion::new(3, 1), 1_000),
+        (NEWEST, 1_000),
+    ] {
+        let mut cluster = Cluster::new(version);
+        cluster.elect(1, 1, &[1, 2]);
+        cluster.pass(100);
+        cluster.crash(1);
+        cluster.start(1);
+        cluster.tell(1, 1, 1, &[1, 2]);
+        cluster.produce(1, 1, "a");
+        cluster.pass(pause_ms - 100);
+        assert_eq!(cluster.status(2).log_end_offset, 0, "{version}");
+        cluster.pass(200);
+        assert_eq!(cluster.status(2).log_end_offset, 1, "{version}");
+    }
 }
