@@ -5,6 +5,8 @@ use std::io::{self, BufWriter};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chosen::Chosen;
 use super::format::Format;

@@ -111,13 +111,13 @@ impl KnownLimits {
             _ => {}
         }
         if terms.kafka.has(Change::HighWatermarkWaitsAfterShrink) {
-            self.high_watermark(node, told);
+            self.high_watermark(node, did);
         }
     }
 
     /// Folds in when a leader looks at its high watermark, and when its ISR changes.
-    fn high_watermark(&mut self, node: NodeId, told: &BrokerObservation) {
-        match told {
+    fn high_watermark(&mut self, node: NodeId, did: &BrokerObservation) {
+        match did {
             BrokerObservation::IsrKnown { at, committed, maximal, .. } => {
                 // While a change is under way the former ISR counts.
                 let is_pending = committed != maximal;
