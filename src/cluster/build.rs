@@ -21,13 +21,13 @@ use crate::vocab::Stream;
 const RECORDS_PER_LIFE: u64 = 1_000_000_000;
 
 impl<'p, R: Reader> Cluster<'p, R> {
-    /// The cluster of `plan`, with nothing started, and with a way in from outside when there are `doors`.
+    /// The cluster of `plan`, with nothing started, and with external clients when there are `listeners`.
     pub fn new(
         plan: &'p Plan,
         recorder: Recorder<Modelled<R>>,
-        doors: Option<&[ExternalListener]>,
+        listeners: Option<&[ExternalListener]>,
     ) -> Self {
-        let names = if doors.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
+        let names = if listeners.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
         let mut world = World::new(plan.seed, config::world(plan), recorder);
         for (index, server) in plan.zookeepers.iter().enumerate() {
             let config = config::zookeeper(plan, index, &names);
@@ -37,8 +37,9 @@ impl<'p, R: Reader> Cluster<'p, R> {
             add(&mut world, &server.name, boot, |role| Role::ZooKeeper(Box::new(role)));
         }
         for broker in &plan.brokers {
-            let door = doors.and_then(|doors| doors.iter().find(|d| d.server == broker.name));
-            let config = config::broker(plan, broker, &names, door);
+            let listener =
+                listeners.and_then(|listeners| listeners.iter().find(|l| l.server == broker.name));
+            let config = config::broker(plan, broker, &names, listener);
             let roster = names.roster.clone();
             let mut streams = Lives::new(plan, "broker", &broker.name);
             let boot = move || Broker::new(config.clone(), roster.clone(), streams.next());

@@ -1,4 +1,4 @@
-//! From a plan to the settings of nodes and of the world. Nothing is decided here: every default stands in
+//! From a plan to the settings of nodes and of the world. Nothing is decided here: every default is in
 //! the scenario's property tables.
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub struct Names {
     pub commands: Vec<NodeId>,
     /// Clients of ZooKeeper alone.
     pub zookeeper_clients: Vec<NodeId>,
-    /// Through which clients from outside come in; none unless somebody serves them.
+    /// Stands for all external clients; none unless the cluster is served.
     pub outside: Option<NodeId>,
 }
 
@@ -142,20 +142,21 @@ pub fn zookeeper(plan: &Plan, index: usize, names: &Names) -> zookeeper::Config 
     }
 }
 
-/// A broker, with the address that clients from outside are told when there is one.
+/// A broker, with the address that it advertises to external clients when there is one.
 pub fn broker(
     plan: &Plan,
     broker: &BrokerPlan,
     names: &Names,
-    door: Option<&ExternalListener>,
+    listener: Option<&ExternalListener>,
 ) -> broker::Config {
-    let advertised = |door: &ExternalListener| broker::Endpoint {
-        host: door.host.clone(),
-        port: door.port.into(),
+    let advertised = |listener: &ExternalListener| broker::Endpoint {
+        host: listener.host.clone(),
+        port: listener.port.into(),
     };
-    let external = door
-        .zip(names.outside)
-        .map(|(door, peer)| broker::ExternalListener { peer, advertised: advertised(door) });
+    let external = listener.zip(names.outside).map(|(listener, peer)| broker::ExternalListener {
+        peer,
+        advertised: advertised(listener),
+    });
     let p = &broker.properties;
     let imbalance_check = narrow(p.int("leader.imbalance.check.interval.seconds"));
     broker::Config {

@@ -16,7 +16,7 @@ use crate::vocab::{NodeId, Roster, Time};
 pub struct ExternalListener {
     /// The server's name: `b1`, `z1`.
     pub server: String,
-    /// What it tells clients from outside of itself: a host,
+    /// What it advertises to external clients: a host,
     pub host: String,
     /// and a port there.
     pub port: u16,
@@ -32,14 +32,14 @@ pub struct Live<'p, R: Reader> {
 }
 
 impl<'p, R: Reader> Live<'p, R> {
-    /// The cluster of `plan` at time zero, its servers just started. With `doors`, clients can be let in, and
-    /// servers tell them of these addresses.
+    /// The cluster of `plan` at time zero, its servers just started. With `listeners`, external clients can connect,
+    /// and servers advertise these addresses.
     pub fn new(
         plan: &'p Plan,
         recorder: Recorder<Modelled<R>>,
-        doors: Option<&[ExternalListener]>,
+        listeners: Option<&[ExternalListener]>,
     ) -> Self {
-        let mut cluster = Cluster::new(plan, recorder, doors);
+        let mut cluster = Cluster::new(plan, recorder, listeners);
         cluster.start_servers();
         Self { cluster, next_look: Time::ZERO + LOOK_EVERY }
     }
@@ -80,7 +80,7 @@ impl<'p, R: Reader> Live<'p, R> {
     /// Lets something in, now.
     ///
     /// # Panics
-    /// When the cluster has no doors.
+    /// When the cluster has no external listeners.
     pub fn let_in(&mut self, inbound: Inbound) {
         let outside = self.outside();
         self.cluster.world.drive(outside, |role, _, effects| match role {
@@ -92,7 +92,7 @@ impl<'p, R: Reader> Live<'p, R> {
     /// Moves what is to go out behind `news`.
     ///
     /// # Panics
-    /// When the cluster has no doors.
+    /// When the cluster has no external listeners.
     pub fn take_news(&mut self, news: &mut Vec<(Visitor, News)>) {
         let outside = self.outside();
         self.cluster.world.drive(outside, |role, _, _| match role {
@@ -105,7 +105,7 @@ impl<'p, R: Reader> Live<'p, R> {
     /// or for a paused process, or for a broker that works on an earlier request. 0 when either end is gone.
     ///
     /// # Panics
-    /// When the cluster has no doors.
+    /// When the cluster has no external listeners.
     pub fn unread(&self, visitor: Visitor) -> usize {
         let (world, outside) = (&self.cluster.world, self.outside());
         let Some(Role::ExternalClients(role)) = world.process(outside) else { return 0 };
@@ -141,7 +141,7 @@ impl<'p, R: Reader> Live<'p, R> {
     }
 
     fn outside(&self) -> NodeId {
-        self.cluster.names.outside.expect("a cluster with doors")
+        self.cluster.names.outside.expect("a cluster with external listeners")
     }
 
     /// Plays the rest of the plan, if there is any, and the second phase.

@@ -14,7 +14,7 @@ const FILES_MAX: usize = 4;
 /// A module's path below the crate: `["nodes", "broker"]`.
 type Module = Vec<String>;
 
-/// The modules, each with the paths that it names, and what these come to.
+/// The modules, each with the paths that it names, and where these lead.
 struct Graph {
     paths: BTreeMap<Module, Vec<Vec<String>>>,
 }

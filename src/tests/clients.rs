@@ -1,4 +1,4 @@
-//! Programs that nobody here wrote, on clusters that `sim serve` serves: kcat, kafka-python, kazoo and
+//! Programs of other projects, on clusters that `sim serve` serves: kcat, kafka-python, kazoo and
 //! ZooKeeper's shell.
 //!
 //! `.ci/run` installs them. A program that is missing fails its tests.

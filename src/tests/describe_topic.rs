@@ -94,11 +94,11 @@ run = "kafka-topics --describe"
 
 #[test]
 fn who_cannot_be_asked_is_waited_for_as_long_as_the_tool_waits() {
-    let told = shown(&commands(ALONE));
+    let printed = shown(&commands(ALONE));
     let topic = "Topic: orders→TopicId: ";
-    let told: Vec<&str> = told.lines().collect();
+    let printed: Vec<&str> = printed.lines().collect();
     let (head, rest): (Vec<&str>, Vec<&str>) =
-        told.into_iter().partition(|line| line.starts_with(topic));
+        printed.into_iter().partition(|line| line.starts_with(topic));
     assert!(head.len() == 1 && head[0].ends_with("→Configs: "), "{head:?}");
     assert_eq!(
         rest,

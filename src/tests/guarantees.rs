@@ -75,7 +75,7 @@ fn the_report_of_leader_crash_is_pinned() {
     });
 }
 
-/// Whether the consumer of `power_loss_all` on Kafka `version` comes to the end of the log in `within`.
+/// Whether the consumer of `power_loss_all` on Kafka `version` reaches the end of the log in `within`.
 fn catches_up(version: &str, within: &str) -> bool {
     let text = text("power_loss_all.toml")
         .replace("kafka = \"2.8\"", &format!("kafka = \"{version}\""))
@@ -85,7 +85,7 @@ fn catches_up(version: &str, within: &str) -> bool {
 
 #[test]
 fn before_2_0_a_consumer_waits_five_minutes_for_a_broker_that_forgot_its_connection() {
-    // A host that lost its power resets nothing, and the fetch that it never saw is answered by nobody. The
+    // A host that lost its power resets nothing, and the fetch that it never saw has no answer. The
     // consumer gives up after request.timeout.ms: 305 s, and 30 s since 2.0 (KIP-266).
     assert!(!catches_up("1.0", "60s"));
     assert!(catches_up("1.0", "330s"));

@@ -48,7 +48,7 @@ fn lists_are_found() {
     assert!(entry("src/a/", true).has("src/a/x.rs") && !entry("b", true).has("src/b"));
 }
 
-/// Something that was added before: the words by which its files name it, each with what stands around it in code.
+/// Something that was added before: the words by which its files name it, each with the code around it.
 struct Example {
     name: String,
     words: Vec<String>,

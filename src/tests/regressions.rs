@@ -1,4 +1,4 @@
-//! Runs that failed once, and why: each was understood, and has to come to what it says from now on.
+//! Runs that failed once, and why: each was understood, and ends as it says here from now on.
 
 use kafka_sim::checkers::RunOutcome;
 use kafka_sim::checkers::{Status, Verdict};
@@ -8,19 +8,19 @@ use kafka_sim::vocab::Seed;
 
 use crate::source::root;
 
-/// A run, what it once failed by, and whether that is something that happens, and is permitted.
+/// A run, the property that it failed, and whether that failure is real and permitted.
 const ONCE_FAILED: &[(&str, u64, &str, bool)] = &[
     // The controller's write of a changed ISR is repeated when its answer was lost with a connection, and runs into
-    // itself. It tells the leader INVALID_UPDATE_VERSION, and the leader waits until the next election: Kafka's
-    // own doing, in 2.7 to 3.9.
+    // itself. It answers INVALID_UPDATE_VERSION, and the leader waits until the next election: as Kafka 2.7
+    // to 3.9 does.
     ("ensemble_faults", 457, "replicas-converge", true),
-    // A leader's session ends while its write of a join is under way. The join stands, the leader never hears so,
-    // and moves its high watermark without the replica that joined: what KIP-497 (2.7) ended. A consumer reads a
-    // record that the next leader lacks.
+    // A leader's session ends while its write of a join is under way. The write took effect, but the leader does not
+    // learn it, and moves its high watermark without the replica that joined, until KIP-497 (2.7). A consumer reads
+    // a record that the next leader lacks.
     ("fast_elections_2_4", 394, "zookeeper-isr-has-committed", true),
     ("fast_elections_2_4", 394, "each-offset-holds-one-record", true),
-    // a ZooKeeper server's leader that stood still reads its majority's answers after a newer epoch began. It decides
-    // nothing: the checker was wrong.
+    // A paused ZooKeeper leader reads the answers of its majority after a newer epoch began. It decides nothing: the
+    // checker was wrong.
     ("ensemble_faults", 1808, "one-zookeeper-leader-per-epoch", false),
 ];
 

@@ -11,7 +11,7 @@ const FILE_LINES: usize = 700;
 /// Lines of a function, from its signature to its closing brace.
 const FUNCTION_LINES: usize = 70;
 
-/// What may not stand in code, and what to do instead. Split in two so that this list does not name them.
+/// What may not be in code, and what to do instead. Split in two so that this list does not name them.
 const BANNED: &[(&str, &str, &str)] = &[
     ("todo", "!(", "write it, or leave the caller without it"),
     ("unimplemented", "!(", "write it, or leave the caller without it"),

@@ -24,12 +24,12 @@ use kafka_protocol::messages::{
 use super::protocol::{text, topic_name};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
+use crate::nodes::testing::kafka::Requests;
 use crate::nodes::testing::{Entry, Rig, Role, steady};
 use crate::vocab::step::Input;
 use crate::vocab::{Clock, ConnId, NodeId, Roster, Time, Zxid};
-use crate::wire::frames::Frames;
 use crate::wire::jute::Reader;
-use crate::wire::kafka::{MAX_FRAME_BYTES, RequestFrame, decode_request, encode_response};
+use crate::wire::kafka::{RequestFrame, decode_request, encode_response};
 use crate::wire::records::{Batch, BatchBuilder};
 use crate::wire::zookeeper::{
     Code, ConnectRequest, ConnectResponse, Reply, Request, RequestHeader, Stat,
@@ -114,7 +114,7 @@ pub struct Fake {
 struct FakeNode {
     id: i32,
     fake: Rc<RefCell<Fake>>,
-    frames: BTreeMap<ConnId, Frames>,
+    requests: Requests,
     /// Responses that wait for their time, by the token of their timer.
     later: BTreeMap<u64, (ConnId, Bytes)>,
     tokens: u64,
@@ -123,21 +123,18 @@ struct FakeNode {
 impl Role for FakeNode {
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         match input {
-            Input::Accepted { conn, .. } => {
-                self.frames.insert(conn, Frames::new(MAX_FRAME_BYTES));
-            }
+            Input::Accepted { conn, .. } => self.requests.accept(conn),
             Input::Received { conn, bytes } => {
-                self.frames.get_mut(&conn).expect("it was accepted").push(bytes);
-                while let Some(frames) = self.frames.get_mut(&conn)
-                    && let Some(payload) = frames.pop().expect("clients send frames")
-                {
-                    self.serve(clock.now, conn, payload, effects);
+                for payload in self.requests.payloads(conn, bytes) {
+                    if self.requests.has(conn) {
+                        self.serve(clock.now, conn, payload, effects);
+                    }
                 }
             }
-            Input::Closed { conn, .. } => _ = self.frames.remove(&conn),
+            Input::Closed { conn, .. } => _ = self.requests.close(conn),
             Input::Timer { token, .. } => {
                 let (conn, bytes) = self.later.remove(&token).expect("a response waits");
-                if self.frames.contains_key(&conn) {
+                if self.requests.has(conn) {
                     effects.send(conn, bytes);
                 }
             }
@@ -158,7 +155,7 @@ impl FakeNode {
             Some(Answer::Body(body)) => (Some(*body), Duration::ZERO),
             Some(Answer::Silence) => (None, Duration::ZERO),
             Some(Answer::Close) => {
-                self.frames.remove(&conn);
+                self.requests.close(conn);
                 return effects.close(conn);
             }
             None => fake.answer(self.id, &request),
@@ -233,7 +230,7 @@ impl<R: Role> World<R> {
             rig.run(&format!("n{id}"), move || FakeNode {
                 id,
                 fake: fake.clone(),
-                frames: BTreeMap::new(),
+                requests: Requests::default(),
                 later: BTreeMap::new(),
                 tokens: 0,
             });

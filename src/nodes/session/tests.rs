@@ -16,7 +16,7 @@ struct Harness {
     connected_to: Vec<NodeId>,
     conn: Option<ConnId>,
     sent: Vec<Bytes>,
-    told: Vec<Observation>,
+    observed: Vec<Observation>,
 }
 
 impl Harness {
@@ -32,7 +32,7 @@ impl Harness {
             connected_to: Vec::new(),
             conn: None,
             sent: Vec::new(),
-            told: Vec::new(),
+            observed: Vec::new(),
         };
         harness.call(|session, clock, fx| session.start(clock, fx));
         harness
@@ -68,7 +68,7 @@ impl Harness {
                 Effect::CancelTimer(id) => {
                     assert_eq!(self.timer.take().unwrap().1, id);
                 }
-                Effect::Observe(told) => self.told.push(told),
+                Effect::Observe(seen) => self.observed.push(seen),
                 other => panic!("{other:?}"),
             }
         }
@@ -276,7 +276,7 @@ fn what_it_asks_and_is_told_is_in_the_history() {
     let exists = || SessionCall::Exists { path: path.clone(), watch: true };
     let failed = SessionAnswer::Failed { code: -101 };
     let found = SessionAnswer::Stat { mzxid: Zxid(6), version: 3 };
-    let told = [
+    let observed = [
         attached(0),
         Asked { xid: 1, call: exists() },
         Answered { xid: 1, zxid: Zxid(5), answer: failed },
@@ -288,7 +288,7 @@ fn what_it_asks_and_is_told_is_in_the_history() {
         attached(1),
         Rearmed { zxid: Zxid(8) },
     ];
-    assert_eq!(harness.told, told.map(Observation::Session));
+    assert_eq!(harness.observed, observed.map(Observation::Session));
 }
 
 #[test]

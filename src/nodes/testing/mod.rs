@@ -6,14 +6,15 @@
 //! (`src/tests/layers.rs`).
 
 mod cluster;
+pub mod kafka;
 mod peer;
 mod rig;
 pub mod settings;
 mod zk;
 
-pub use cluster::Cluster;
-pub use peer::{Peer, Request};
-pub use rig::{Entry, Rig, Role, steady};
+pub use cluster::{Cluster, ZOOKEEPER, node};
+pub use peer::{Peer, Sent};
+pub use rig::{Advance, Entry, Rig, Role, steady};
 
 use super::Effects;
 use super::broker::Broker;

@@ -1,18 +1,19 @@
 //! A node that speaks bytes: the other end of whatever is under test.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{ApiKey, RequestKind, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 
-use super::rig::{Rig, Role};
+use super::rig::{Advance, Rig, Role};
 use crate::nodes::Effects;
 use crate::vocab::step::{Closed, Input};
 use crate::vocab::{Clock, ConnId, NodeId};
 use crate::wire::frames::Frames;
-use crate::wire::kafka::{MAX_FRAME_BYTES, decode_response, encode_request};
+use crate::wire::kafka::{MAX_FRAME_BYTES, encode_request};
 
 /// One connection of a [`Peer`].
 #[derive(Debug)]
@@ -60,13 +61,26 @@ impl Role for Peer {
     }
 }
 
-/// A request on a connection of its own.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
+/// A Kafka request on a connection of its own.
+#[derive(Debug)]
+pub struct Sent<R> {
     from: NodeId,
     pub conn: ConnId,
-    api: ApiKey,
     version: i16,
+    request: PhantomData<R>,
+}
+
+impl<R> Clone for Sent<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Sent<R> {}
+
+/// The API of a request.
+pub fn api<R: Request>() -> ApiKey {
+    ApiKey::try_from(R::KEY).expect("every request has an API")
 }
 
 /// Connections and requests of a [`Peer`].
@@ -119,42 +133,49 @@ impl Rig {
     }
 
     /// Sends a Kafka request on a new connection.
-    pub fn request(
+    pub fn request<R: Request + Into<RequestKind>>(
         &mut self,
         from: NodeId,
         to: NodeId,
-        api: ApiKey,
         version: i16,
-        body: &RequestKind,
-    ) -> Request {
+        body: R,
+    ) -> Sent<R> {
         let conn = self.connect(from, to);
         let name = StrBytes::from_static_str("test");
-        self.send(from, conn, encode_request(api, version, 1, &name, body));
-        Request { from, conn, api, version }
+        self.send(from, conn, encode_request(api::<R>(), version, 1, &name, &body.into()));
+        Sent { from, conn, version, request: PhantomData }
     }
 
-    /// The payload that a request was answered with, if it was.
-    pub fn payload(&self, request: Request) -> Option<Bytes> {
+    /// The payloads that came for a request.
+    pub fn payloads<R>(&self, request: Sent<R>) -> Vec<Bytes> {
         let mut frames = Frames::new(MAX_FRAME_BYTES);
         frames.push(Bytes::copy_from_slice(self.arrived(request.from, request.conn)));
-        frames.pop().expect("brokers send frames")
+        std::iter::from_fn(|| frames.pop().expect("brokers send frames")).collect()
     }
 
     /// What a request was answered with, if it was.
-    pub fn response(&self, request: Request) -> Option<ResponseKind> {
-        let payload = self.payload(request)?;
-        Some(decode_response(request.api, request.version, payload).expect("brokers speak Kafka"))
+    pub fn response<R: Request>(&self, request: Sent<R>) -> Option<R::Response> {
+        let mut payload = self.payloads(request).into_iter().next()?;
+        let header = api::<R>().response_header_version(request.version);
+        ResponseHeader::decode(&mut payload, header).expect("brokers speak Kafka");
+        let body = R::Response::decode(&mut payload, request.version);
+        assert!(payload.is_empty(), "{} bytes too many", payload.len());
+        Some(body.expect("brokers speak Kafka"))
     }
 
     /// Lets time pass until a request is answered; `None` when the connection ends first or `within` passes.
-    pub fn await_payload(&mut self, request: Request, within: Duration) -> Option<Bytes> {
+    pub fn await_payload<R>(&mut self, request: Sent<R>, within: Duration) -> Option<Bytes> {
         let is_closed = |rig: &Self| rig.closed(request.from, request.conn).is_some();
-        self.run_until(within, |rig| rig.payload(request).is_some() || is_closed(rig));
-        self.payload(request)
+        self.run_until(within, |rig| !rig.payloads(request).is_empty() || is_closed(rig));
+        self.payloads(request).into_iter().next()
     }
 
     /// As [`Rig::await_payload`], decoded.
-    pub fn await_response(&mut self, request: Request, within: Duration) -> Option<ResponseKind> {
+    pub fn await_response<R: Request>(
+        &mut self,
+        request: Sent<R>,
+        within: Duration,
+    ) -> Option<R::Response> {
         self.await_payload(request, within)?;
         let response = self.response(request);
         self.hang_up(request.from, request.conn);

@@ -179,29 +179,6 @@ impl<W: Observer<Observation>> Rig<W> {
         self.world.run_until(end);
     }
 
-    /// Goes to the next moment in which something is due. When nothing is due by `end`, goes to `end` and
-    /// returns false.
-    pub fn advance(&mut self, end: Time) -> bool {
-        let next = self.world.next_event_at().filter(|at| *at <= end);
-        self.world.run_until(next.unwrap_or(end));
-        next.is_some()
-    }
-
-    /// Lets time pass until `is_done`, at most for `span`; returns whether it is done.
-    pub fn run_until(
-        &mut self,
-        span: Duration,
-        mut is_done: impl FnMut(&mut Self) -> bool,
-    ) -> bool {
-        let end = self.now() + span;
-        while !is_done(self) {
-            if !self.advance(end) {
-                return is_done(self);
-            }
-        }
-        true
-    }
-
     /// The role of a node, if its process runs.
     pub fn find<R: Role>(&self, node: NodeId) -> Option<&R> {
         let role: &dyn Any = &**self.world.process(node)?;
@@ -239,6 +216,39 @@ impl<W: Observer<Observation>> Rig<W> {
     }
 }
 
+/// Time that passes step by step.
+pub trait Advance {
+    /// Goes to the next moment in which something is due. When nothing is due by `end`, goes to `end` and
+    /// returns false.
+    fn advance(&mut self, end: Time) -> bool;
+
+    /// The time.
+    fn time(&self) -> Time;
+
+    /// Lets time pass until `is_done`, at most for `span`; returns whether it is done.
+    fn run_until(&mut self, span: Duration, mut is_done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.time() + span;
+        while !is_done(self) {
+            if !self.advance(end) {
+                return is_done(self);
+            }
+        }
+        true
+    }
+}
+
+impl<W: Observer<Observation>> Advance for Rig<W> {
+    fn advance(&mut self, end: Time) -> bool {
+        let next = self.world.next_event_at().filter(|at| *at <= end);
+        self.world.run_until(next.unwrap_or(end));
+        next.is_some()
+    }
+
+    fn time(&self) -> Time {
+        self.now()
+    }
+}
+
 /// What the journal holds.
 impl Rig {
     /// What the world reported so far.
@@ -267,7 +277,7 @@ impl Rig {
     }
 
     /// What the nodes observed about themselves so far.
-    pub fn observations(&self) -> impl Iterator<Item = (Time, NodeId, &Observation)> {
+    pub fn observations(&self) -> impl DoubleEndedIterator<Item = (Time, NodeId, &Observation)> {
         self.journal().iter().filter_map(|(at, node, entry)| match entry {
             Entry::Observed(observation) => Some((*at, *node, observation)),
             _ => None,

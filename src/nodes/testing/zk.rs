@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::rig::Rig;
+use super::rig::{Advance, Rig};
 use crate::vocab::{ConnId, NodeId, Zxid};
 use crate::wire::frames::Frames;
 use crate::wire::jute::Reader;

@@ -72,10 +72,10 @@ fn batches_are_kept_as_they_came_whatever_they_are_compressed_with() {
 }
 
 #[test]
-fn records_that_nobody_waits_for_are_written_without_an_answer() {
+fn records_with_acks_0_are_written_without_an_answer() {
     let server = Server::start(&beside("calm.toml"), &[]);
     let broker = server.address("b1");
-    // The first try of a new topic could be lost, and nobody would know.
+    // The first try of a new topic could be lost without a sign.
     run(kcat(&["-b", broker, "-P", "-t", "silent", "-X", "acks=all"]), "first\n");
     run(kcat(&["-b", broker, "-P", "-t", "silent", "-X", "acks=0"]), "second\n");
     let mut read = String::new();
@@ -93,8 +93,8 @@ fn records_that_nobody_waits_for_are_written_without_an_answer() {
 fn kafka_python_produces_and_consumes() {
     for scenario in ["calm.toml", "calm_1_0.toml"] {
         let server = Server::start(&beside(scenario), &[]);
-        let told = said(python("produce_consume.py", &[server.address("b1")]), "");
-        assert_eq!(told, "100 written, 100 read, none differs\n", "{scenario}");
+        let printed = said(python("produce_consume.py", &[server.address("b1")]), "");
+        assert_eq!(printed, "100 written, 100 read, none differs\n", "{scenario}");
         server.end().held_and_can_be_had_again();
     }
 }
@@ -106,7 +106,7 @@ fn complaint_of(broker: &str, arguments: &[&str]) -> String {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // Where it consumes, or has given up, nobody reads it.
+    // A consumer does not read it, nor does a producer that has given up.
     let _: std::io::Result<()> = stdin.write_all(b"a record\n");
     drop(stdin);
     let ended = child.wait_with_output().expect("it ends");
@@ -114,25 +114,25 @@ fn complaint_of(broker: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_groups_coordinator_is_told_at_its_real_address_and_what_is_missing_is_said() {
+fn a_groups_coordinator_is_named_with_its_real_address_and_what_is_missing_is_an_error() {
     for scenario in ["calm.toml", "calm_1_0.toml", "calm_3_9.toml"] {
         let server = Server::start(&beside(scenario), &[]);
         let broker = server.address("b1");
-        let told = said(python("find_coordinator.py", &[broker]), "");
-        let mut lines = told.lines();
+        let printed = said(python("find_coordinator.py", &[broker]), "");
+        let mut lines = printed.lines();
         let found = lines.next().expect("a line");
         let (id, address) = found
             .strip_prefix("my-group is coordinated by broker ")
             .and_then(|rest| rest.split_once(" at "))
-            .unwrap_or_else(|| panic!("{told}"));
+            .unwrap_or_else(|| panic!("{printed}"));
         assert_eq!(address, server.address(&format!("b{id}")), "{scenario}");
         // Java hashes its name to partition 12 of 50.
         let listed = said(kcat(&["-b", broker, "-L", "-t", "__consumer_offsets"]), "");
         assert!(listed.contains(&format!("    partition 12, leader {id}, ")), "{listed}");
-        // Neither group members nor idempotent producers are served, and both are told so.
+        // Neither group members nor idempotent producers are served, and both get an error.
         for what in ["member: ", "idempotent producer: "] {
             let line = lines.next().unwrap_or_default();
-            assert!(line.starts_with(what) && line.contains("does not support"), "{told}");
+            assert!(line.starts_with(what) && line.contains("does not support"), "{printed}");
         }
         let idempotent = ["-P", "-t", "orders", "-X", "enable.idempotence=true"];
         let complaint = complaint_of(broker, &idempotent);

@@ -31,8 +31,8 @@ fn turns(text: &str) -> Vec<Turn> {
     turns
 }
 
-/// Without what another run of the same session may print otherwise: whom kcat asked, and a moment of the wall
-/// clock that moves with every change to what brokers do first.
+/// Without what another run of the same session may print otherwise: the broker that kcat asked, and a moment of
+/// the wall clock that moves with every change to what brokers do first.
 fn normalised(text: &str) -> String {
     let mut lines = String::new();
     for line in text.lines() {

@@ -10,7 +10,7 @@ use super::server::Server;
 
 /// What a server answers to a word of four letters before it hangs up.
 fn word(server: &Server, name: &str, word: &str) -> String {
-    let mut stream = TcpStream::connect(server.address(name)).expect("somebody listens");
+    let mut stream = TcpStream::connect(server.address(name)).expect("the server listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
     stream.write_all(word.as_bytes()).expect("it takes the word");
     stream.shutdown(Shutdown::Write).expect("a socket");
@@ -37,8 +37,8 @@ fn no_step_differs(scenario: &str, wanted: &str) {
         .collect();
     let found = names.iter().find(|name| mode(&server, name) == wanted);
     let at = server.address(found.unwrap_or_else(|| panic!("no {wanted} among {names:?}")));
-    let told = said(python("../conformance/zk_vectors.py", &[at]), "");
-    assert_eq!(told, "271 steps compared, 0 differences\n");
+    let printed = said(python("../conformance/zk_vectors.py", &[at]), "");
+    assert_eq!(printed, "271 steps compared, 0 differences\n");
     server.end().held_and_can_be_had_again();
 }
 

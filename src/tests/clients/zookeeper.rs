@@ -15,16 +15,16 @@ pub fn answer(command: Command) -> String {
 #[test]
 fn kazoo_creates_watches_and_reads() {
     let server = Server::start(&beside("calm.toml"), &[]);
-    let told = said(python("create_watch.py", &[server.address("z1")]), "");
-    assert_eq!(told, "created, changed, read, gone with its session\n");
+    let printed = said(python("create_watch.py", &[server.address("z1")]), "");
+    assert_eq!(printed, "created, changed, read, gone with its session\n");
     server.end().held_and_can_be_had_again();
 }
 
 #[test]
 fn kazoo_asks_in_words_of_four_letters() {
     let server = Server::start(&beside("calm.toml"), &[]);
-    let told = said(python("words.py", &[server.address("z1")]), "");
-    assert_eq!(told, "(3, 8, 0)\nimok\nrw\nstandalone\n127.0.0.1\n");
+    let printed = said(python("words.py", &[server.address("z1")]), "");
+    assert_eq!(printed, "(3, 8, 0)\nimok\nrw\nstandalone\n127.0.0.1\n");
     server.end().held_and_can_be_had_again();
 }
 

@@ -10,7 +10,7 @@ const SECOND: u64 = 1_000;
 pub fn outage(tick_ms: u32, seed: u64, fault: fn(&mut Ensemble, u16)) -> (u64, u64) {
     let mut ensemble = Ensemble::with_tick(3, 3, Seed(seed), tick_ms);
     ensemble.run(6 * SECOND);
-    let leader = ensemble.world.observer().leading.expect("somebody leads");
+    let leader = ensemble.world.observer().leading.expect("a server leads");
     let epochs = ensemble.world.observer().leaders.len();
     let begun = ensemble.world.now();
     fault(&mut ensemble, leader);

@@ -108,7 +108,7 @@ impl Rules {
         let (applied, before) = (self.transaction(applied), self.before(zxid));
         assert_eq!(applied, before, "node {node} went from {applied} to {zxid}");
         let last = self.last_committed();
-        let newest = *self.starts.last_key_value().expect("somebody leads").1;
+        let newest = *self.starts.last_key_value().expect("a server has led").1;
         if last >= zxid || newest >= zxid {
             let known = self.contains(last, zxid) || self.contains(newest, zxid);
             assert!(known, "{zxid} was decided after {last}");

@@ -72,7 +72,7 @@ impl Client {
                     }
                     Effect::SetTimer { id, at, .. } => self.timer = Some((at, id)),
                     Effect::CancelTimer(_) => self.timer = None,
-                    // What it tells the checkers of.
+                    // Checkers read it; there are none here.
                     Effect::Observe(_) => {}
                     other => panic!("{other:?}"),
                 }

@@ -64,7 +64,7 @@ impl Hello {
     }
 
     /// Whether a connection's first payload is of this kind; of a learner's connection it is not.
-    pub fn stands_in(payload: &[u8]) -> bool {
+    pub fn is_in(payload: &[u8]) -> bool {
         payload.starts_with(&ELECTION_PROTOCOL.to_be_bytes())
     }
 
@@ -505,10 +505,10 @@ mod tests {
     #[test]
     fn a_hello_is_told_from_a_learners_first_packet() {
         let hello = Hello { from: 5 }.encode().slice(4..);
-        assert!(Hello::stands_in(&hello));
+        assert!(Hello::is_in(&hello));
         assert_eq!(Hello::decode(hello), Ok(Hello { from: 5 }));
         let info = Packet::FollowerInfo { from: 5, accepted_epoch: 0 }.encode().slice(4..);
-        assert!(!Hello::stands_in(&info));
+        assert!(!Hello::is_in(&info));
         assert!(Hello::decode(info).is_err());
     }
 }

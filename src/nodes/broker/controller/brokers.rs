@@ -128,11 +128,11 @@ impl Controller {
     pub(super) fn broker_startup(&mut self, new: Vec<BrokerId>) {
         let mut others = self.known.registered();
         others.retain(|id| !new.contains(id));
-        let told = self.partitions_of_plain_metadata();
+        let partitions = self.partitions_of_plain_metadata();
         let replicas = self.known.replicas_on(&new);
         let all = self.known.with_leadership();
         self.event_manager.first([
-            Step::UpdateMetadata(others, told),
+            Step::UpdateMetadata(others, partitions),
             Step::Flush,
             Step::UpdateMetadata(new, all),
             Step::Flush,
@@ -163,8 +163,8 @@ impl Controller {
         }
         let mut steps = vec![Step::TriggerOnline, Step::ReplicasOffline(replicas), Step::Flush];
         if leaderless.is_empty() {
-            let told = self.partitions_of_plain_metadata();
-            steps.extend([Step::UpdateMetadata(self.known.registered(), told), Step::Flush]);
+            let partitions = self.partitions_of_plain_metadata();
+            steps.extend([Step::UpdateMetadata(self.known.registered(), partitions), Step::Flush]);
         }
         self.event_manager.first(steps);
     }

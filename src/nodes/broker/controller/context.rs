@@ -125,6 +125,11 @@ impl ControllerContext {
         self.topic_ids.get(topic).copied().unwrap_or_default()
     }
 
+    /// The topic with an id.
+    pub fn topic_of(&self, id: Uuid) -> Option<Arc<str>> {
+        self.topic_ids.iter().find(|(_, of_it)| **of_it == id).map(|(topic, _)| topic.clone())
+    }
+
     /// All registered brokers, those that are shutting down among them.
     pub fn registered(&self) -> Vec<BrokerId> {
         self.brokers.keys().copied().collect()

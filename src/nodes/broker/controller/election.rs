@@ -92,8 +92,8 @@ impl Candidates<'_> {
         let can_lead = |id: &BrokerId| self.is_live(*id) && self.isr.contains(id) && !leaving(*id);
         let leader = self.assignment.iter().copied().find(can_lead)?;
         let isr = self.isr.iter().copied().filter(|&id| !leaving(id)).collect();
-        let told = |id: &BrokerId| self.is_live(*id) || leaving(*id);
-        let recipients = self.assignment.iter().copied().filter(told).collect();
+        let is_sent_to = |id: &BrokerId| self.is_live(*id) || leaving(*id);
+        let recipients = self.assignment.iter().copied().filter(is_sent_to).collect();
         Some(Choice { leader, isr, recipients, unclean: false })
     }
 

@@ -135,7 +135,7 @@ impl Controller {
 
     /// All is read: begins to act.
     pub(super) fn failover_start(&mut self, cx: &mut Context<'_>) {
-        let everybody = self.known.registered();
+        let all = self.known.registered();
         let (mut online, mut offline) = (Vec::new(), Vec::new());
         let context = &mut self.known;
         let (brokers, partitions) = (&context.brokers, &mut context.partitions);
@@ -160,9 +160,9 @@ impl Controller {
             // They are known to be offline, and stay in the ISR (`ReplicaStateMachine.startup`).
             offline.clear();
         }
-        let told = self.partitions_of_plain_metadata();
+        let partitions = self.partitions_of_plain_metadata();
         self.event_manager.first([
-            Step::UpdateMetadata(everybody, told),
+            Step::UpdateMetadata(all, partitions),
             Step::Flush,
             Step::ReplicasOnline(online),
             Step::Flush,

@@ -2,6 +2,7 @@
 //! KIP-841), and the notifications of leaders that write by themselves (up to 2.6).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::alter_partition_response::{PartitionData, TopicData};
@@ -11,7 +12,7 @@ use kafka_protocol::messages::{
 
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
-use super::context::Leadership;
+use super::context::{ControllerContext, Leadership};
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use super::refusals::refuse_alter_partition;
@@ -37,9 +38,21 @@ struct Proposal {
 
 type Verdicts = BTreeMap<TopicPartition, Result<Leadership, ResponseError>>;
 
-fn proposals(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPartition, Proposal> {
+/// The first version of AlterPartition that names topics by their ids.
+const WITH_TOPIC_IDS: i16 = 2;
+
+fn proposals(
+    known: &ControllerContext,
+    request: &AlterPartitionRequest,
+    version: i16,
+) -> BTreeMap<TopicPartition, Proposal> {
     let mut proposals = BTreeMap::new();
     for topic in &request.topics {
+        let name: Arc<str> = if version >= WITH_TOPIC_IDS {
+            known.topic_of(topic.topic_id).unwrap_or_default()
+        } else {
+            (*topic.topic_name.0).into()
+        };
         for partition in &topic.partitions {
             let isr = if version >= 3 {
                 let with_epochs = partition.new_isr_with_epochs.iter();
@@ -47,7 +60,7 @@ fn proposals(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPar
             } else {
                 partition.new_isr.iter().map(|id| BrokerId(id.0)).collect()
             };
-            let at = TopicPartition::new(&*topic.topic_name.0, partition.partition_index);
+            let at = TopicPartition::new(name.clone(), partition.partition_index);
             let proposal = Proposal {
                 leader: BrokerId(request.broker_id.0),
                 leader_epoch: partition.leader_epoch,
@@ -60,7 +73,7 @@ fn proposals(request: &AlterPartitionRequest, version: i16) -> BTreeMap<TopicPar
     proposals
 }
 
-fn answer(cx: &mut Context<'_>, to: ReplyTo, verdicts: Verdicts) {
+fn answer(cx: &mut Context<'_>, known: &ControllerContext, to: ReplyTo, verdicts: Verdicts) {
     let mut response = AlterPartitionResponse::default();
     for (at, verdict) in verdicts {
         let data = PartitionData::default().with_partition_index(at.partition);
@@ -76,7 +89,10 @@ fn answer(cx: &mut Context<'_>, to: ReplyTo, verdicts: Verdicts) {
         match response.topics.last_mut() {
             Some(topic) if topic.topic_name == name => topic.partitions.push(data),
             _ => {
-                let topic = TopicData::default().with_topic_name(name);
+                let mut topic = TopicData::default().with_topic_name(name);
+                if to.version >= WITH_TOPIC_IDS {
+                    topic.topic_id = known.topic_id(&at.topic);
+                }
                 response.topics.push(topic.with_partitions(vec![data]));
             }
         }
@@ -98,7 +114,7 @@ impl Controller {
             tracing::info!(%broker, ?epoch, "AlterPartition with a stale broker epoch");
             return refuse_alter_partition(cx, to, ResponseError::StaleBrokerEpoch);
         }
-        let proposals = proposals(request, to.version);
+        let proposals = proposals(&self.known, request, to.version);
         let asked: Vec<_> = proposals.keys().cloned().collect();
         let mut verdicts = Verdicts::new();
         let (mut calls, mut granted) = (Vec::new(), Vec::new());
@@ -134,7 +150,7 @@ impl Controller {
             }
             this.event_manager
                 .first([Step::UpdateMetadata(this.known.registered(), asked), Step::Flush]);
-            answer_and_log(cx, to, verdicts);
+            answer_and_log(cx, &this.known, to, verdicts);
         });
     }
 
@@ -261,9 +277,14 @@ impl Controller {
     }
 }
 
-fn answer_and_log(cx: &mut Context<'_>, to: ReplyTo, verdicts: Verdicts) {
+fn answer_and_log(
+    cx: &mut Context<'_>,
+    known: &ControllerContext,
+    to: ReplyTo,
+    verdicts: Verdicts,
+) {
     for (at, verdict) in &verdicts {
         tracing::debug!(partition = %at, ?verdict, "AlterPartition");
     }
-    answer(cx, to, verdicts);
+    answer(cx, known, to, verdicts);
 }

@@ -27,7 +27,7 @@ fn batch(base: Offset, count: i64, epoch: LeaderEpoch) -> Batch {
     builder.build().stamped(base, epoch)
 }
 
-/// A disk that does at once what it is told, and the log's world.
+/// A disk that does every operation at once, and the log's world.
 #[derive(Default)]
 struct World {
     effects: Effects,

@@ -161,8 +161,8 @@ impl ConfigDescriber<'_> {
             let keys = resource.configuration_keys.as_ref();
             keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name))
         };
-        let told = settings.into_iter().filter(|(name, _)| wanted(name));
-        result.with_configs(told.map(|setting| describe(setting, version)).collect())
+        let chosen = settings.into_iter().filter(|(name, _)| wanted(name));
+        result.with_configs(chosen.map(|setting| describe(setting, version)).collect())
     }
 
     fn topic_settings(self, topic: &str) -> Result<Settings, ResponseError> {
@@ -182,12 +182,12 @@ fn describe(
     (name, (value, kind, source)): (String, (String, Type, i8)),
     version: i16,
 ) -> DescribeConfigsResourceResult {
-    let told = DescribeConfigsResourceResult::default()
+    let result = DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_string(name))
         .with_value(Some(StrBytes::from_string(value)))
         .with_read_only(source == FROM_FILE);
     if version == 0 {
-        return told.with_is_default(source == FROM_DEFAULT);
+        return result.with_is_default(source == FROM_DEFAULT);
     }
-    told.with_config_source(source).with_config_type(kind as i8)
+    result.with_config_source(source).with_config_type(kind as i8)
 }

@@ -52,7 +52,7 @@ fn sentence(result: &Found) -> StrBytes {
 }
 
 /// Error code, node, host and port.
-fn told(found: &Found) -> (i16, WireBrokerId, StrBytes, i32) {
+fn fields(found: &Found) -> (i16, WireBrokerId, StrBytes, i32) {
     match found {
         Ok((id, at)) => (0, WireBrokerId(id.0), at.host.clone(), at.port),
         Err(error) => (error.code(), WireBrokerId(-1), StrBytes::default(), -1),
@@ -79,7 +79,7 @@ impl CoordinatorHandler<'_> {
         let mut response = FindCoordinatorResponse::default();
         if to.version < BATCHED {
             let found = self.coordinator_of(cx, request.key_type, &request.key);
-            let (code, node, host, port) = told(&found);
+            let (code, node, host, port) = fields(&found);
             let message = (to.version >= 1).then(|| sentence(&found));
             response = response
                 .with_error_code(code)
@@ -90,7 +90,7 @@ impl CoordinatorHandler<'_> {
         } else {
             for key in request.coordinator_keys {
                 let found = self.coordinator_of(cx, request.key_type, &key);
-                let (code, node, host, port) = told(&found);
+                let (code, node, host, port) = fields(&found);
                 let one = Coordinator::default()
                     .with_key(key)
                     .with_error_code(code)

@@ -274,12 +274,12 @@ mod tests {
         cache.update(request(&[2], vec![state(1, 2)]));
         assert_eq!(cache.live_brokers(), BTreeSet::from([BrokerId(2)]));
         let topic = cache.response_topic("t", 9).unwrap();
-        let told: Vec<_> = topic
+        let known: Vec<_> = topic
             .partitions
             .iter()
             .map(|p| (p.partition_index, p.error_code, p.leader_id.0))
             .collect();
-        assert_eq!(told, [(0, 5, -1), (1, 0, 2)]);
+        assert_eq!(known, [(0, 5, -1), (1, 0, 2)]);
     }
 
     #[test]
@@ -294,13 +294,13 @@ mod tests {
         let live = vec![both, broker(2)];
         let mut cache = MetadataCache::default();
         cache.update(UpdateMetadataRequest::default().with_live_brokers(live));
-        let told = |listener| -> Vec<(i32, String, i32)> {
+        let known = |listener| -> Vec<(i32, String, i32)> {
             let brokers = cache.response_brokers(listener).into_iter();
             brokers.map(|b| (b.node_id.0, b.host.to_string(), b.port)).collect()
         };
         let own = |id: i32| (id, format!("b{id}"), 9092);
-        assert_eq!(told(Listener::Internal), [own(1), own(2)]);
-        assert_eq!(told(Listener::External), [(1, "127.0.0.1".to_owned(), 40_123)]);
+        assert_eq!(known(Listener::Internal), [own(1), own(2)]);
+        assert_eq!(known(Listener::External), [(1, "127.0.0.1".to_owned(), 40_123)]);
     }
 
     #[test]

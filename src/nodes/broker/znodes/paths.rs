@@ -69,7 +69,7 @@ pub fn delete_topic(name: &str) -> String {
     format!("{DELETE_TOPICS}/{name}")
 }
 
-/// The persistent znodes, with empty data, that every broker makes sure of when it starts; parents stand
+/// The persistent znodes, with empty data, that a broker creates when it starts if they are missing; parents come
 /// before their children. Entity types of the settings grew with the releases (`ips` in 2.7).
 pub fn ensured_at_start(version: KafkaVersion) -> Vec<&'static str> {
     let mut paths = vec![

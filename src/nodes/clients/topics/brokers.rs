@@ -233,15 +233,15 @@ impl Brokers {
             let is_it = |topic: &&mut TopicDescription| topic.name == result.resource_name.as_str();
             // An answer about something that was not asked for.
             let Some(topic) = self.topics.iter_mut().find(is_it) else { continue };
-            let is_default = |told: &DescribeConfigsResourceResult| {
-                told.is_default || told.config_source == FROM_DEFAULT
+            let is_default = |config: &DescribeConfigsResourceResult| {
+                config.is_default || config.config_source == FROM_DEFAULT
             };
-            let told = result.configs.iter().filter(|told| !is_default(told));
-            let config = |told: &DescribeConfigsResourceResult| {
-                let value = told.value.as_ref().map_or("null", |value| value.as_str());
-                (told.name.to_string(), value.to_owned())
+            let set = result.configs.iter().filter(|config| !is_default(config));
+            let name_and_value = |config: &DescribeConfigsResourceResult| {
+                let value = config.value.as_ref().map_or("null", |value| value.as_str());
+                (config.name.to_string(), value.to_owned())
             };
-            topic.configs = told.map(config).collect();
+            topic.configs = set.map(name_and_value).collect();
             java::hash_map_order(&mut topic.configs, BUCKETS_OF_CONFIGS, |(name, _)| name);
         }
         self.question = Question::Leaders;
@@ -249,17 +249,17 @@ impl Brokers {
     }
 
     fn leaders(&mut self, body: &MetadataResponse) -> Vec<String> {
-        for told in &body.topics {
-            if told.error_code != code::NONE {
-                return vec![self.refused(told.error_code)];
+        for answer in &body.topics {
+            if answer.error_code != code::NONE {
+                return vec![self.refused(answer.error_code)];
             }
-            let name = told.name.as_ref().map(|name| name.as_str());
+            let name = answer.name.as_ref().map(|name| name.as_str());
             let is_it = |topic: &&mut TopicDescription| Some(&*topic.name) == name;
             // Before 0.11 one cannot ask for chosen topics without creating them: the answer has all.
             let Some(topic) = self.topics.iter_mut().find(is_it) else { continue };
             let live = |id: i32| body.brokers.iter().any(|broker| broker.node_id.0 == id);
-            topic.id = id_of(told);
-            topic.partitions = told.partitions.iter().map(|told| partition(told, live)).collect();
+            topic.id = id_of(answer);
+            topic.partitions = answer.partitions.iter().map(|one| partition(one, live)).collect();
             topic.partitions.sort_by_key(|partition| partition.index);
         }
         let count = self.topics.len();
@@ -284,19 +284,19 @@ fn time_limit(version: KafkaVersion) -> Duration {
     limit.expect("a release whose tools ask brokers has an admin client")
 }
 
-fn partition(told: &MetadataResponsePartition, live: impl Fn(i32) -> bool) -> TopicPartitionInfo {
-    let leader = told.leader_id.0;
+fn partition(answer: &MetadataResponsePartition, live: impl Fn(i32) -> bool) -> TopicPartitionInfo {
+    let leader = answer.leader_id.0;
     TopicPartitionInfo {
-        index: told.partition_index,
+        index: answer.partition_index,
         // A leader that is not among the brokers of the answer counts as none.
         leader: live(leader).then_some(leader),
-        replicas: told.replica_nodes.iter().map(|id| id.0).collect(),
-        isr: told.isr_nodes.iter().map(|id| id.0).collect(),
+        replicas: answer.replica_nodes.iter().map(|id| id.0).collect(),
+        isr: answer.isr_nodes.iter().map(|id| id.0).collect(),
     }
 }
 
 /// A topic's id as `Uuid.toString` has it: base64 for addresses, without padding.
-fn id_of(told: &MetadataResponseTopic) -> Option<String> {
+fn id_of(answer: &MetadataResponseTopic) -> Option<String> {
     use crate::nodes::broker::znodes::payload::encode_uuid;
-    (!told.topic_id.is_nil()).then(|| encode_uuid(told.topic_id))
+    (!answer.topic_id.is_nil()).then(|| encode_uuid(answer.topic_id))
 }

@@ -59,9 +59,9 @@ fn a_topic_is_described_as_in_each_release() {
         ("3.8", Via::Brokers, with_id, none, elr),
         ("3.9", Via::Brokers, with_id, none, elr),
     ] {
-        let told = lines(version(release), &command(via, DESCRIBE), &description());
+        let printed = lines(version(release), &command(via, DESCRIBE), &description());
         let expected = [head.to_owned(), format!("{whole}{behind}"), format!("{second}{behind}")];
-        assert_eq!(told, expected, "{release} {via:?}");
+        assert_eq!(printed, expected, "{release} {via:?}");
     }
 }
 
@@ -69,8 +69,8 @@ fn a_topic_is_described_as_in_each_release() {
 fn a_topic_without_an_id_is_described_without() {
     let mut description = description();
     description.topics[0].id = None;
-    let told = lines(version("2.8"), &command(Via::Brokers, DESCRIBE), &description);
-    assert!(told[0].starts_with("Topic: orders\tPartitionCount: 2"), "{told:?}");
+    let printed = lines(version("2.8"), &command(Via::Brokers, DESCRIBE), &description);
+    assert!(printed[0].starts_with("Topic: orders\tPartitionCount: 2"), "{printed:?}");
 }
 
 #[test]
@@ -98,13 +98,13 @@ fn filters_leave_out_what_is_well() {
 fn a_topic_that_is_to_be_deleted_is_marked() {
     let mut description = description();
     description.topics[0].is_marked_for_deletion = true;
-    let told =
+    let printed =
         |release, action| lines(version(release), &command(Via::ZooKeeper, action), &description);
     let marked = |line: &String| line.ends_with("\tMarkedForDeletion: true");
-    assert!(told("1.0", DESCRIBE)[0].ends_with("\tMarkedForDeletion:true"));
-    assert!(!told("1.0", DESCRIBE).iter().any(marked));
-    assert!(told("2.8", DESCRIBE).iter().all(marked));
-    assert_eq!(told("1.0", TopicsAction::List), ["orders - marked for deletion"]);
+    assert!(printed("1.0", DESCRIBE)[0].ends_with("\tMarkedForDeletion:true"));
+    assert!(!printed("1.0", DESCRIBE).iter().any(marked));
+    assert!(printed("2.8", DESCRIBE).iter().all(marked));
+    assert_eq!(printed("1.0", TopicsAction::List), ["orders - marked for deletion"]);
 }
 
 #[test]
@@ -122,8 +122,9 @@ fn what_is_not_there_is_told_as_in_each_release() {
         ("1.0", Via::ZooKeeper, TopicsAction::List, vec![]),
         ("2.8", Via::Brokers, TopicsAction::List, vec![""]),
     ] {
-        let told = lines(version(release), &command(via, action), &ClusterDescription::default());
-        assert_eq!(told, expected, "{release} {via:?}");
+        let printed =
+            lines(version(release), &command(via, action), &ClusterDescription::default());
+        assert_eq!(printed, expected, "{release} {via:?}");
     }
     let all = TopicsCommand { topics: None, ..command(Via::Brokers, DESCRIBE) };
     assert_eq!(lines(version("2.8"), &all, &ClusterDescription::default()), Vec::<String>::new());

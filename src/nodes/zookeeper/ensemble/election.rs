@@ -332,11 +332,11 @@ mod tests {
             let decided = act(&mut self.elections[usize::from(id) - 1], self.now, &mut votes);
             for vote in votes {
                 match vote {
-                    VoteTo::All(told) => {
+                    VoteTo::All(vote) => {
                         let others = (1..=self.elections.len() as u8).filter(|&to| to != id);
-                        self.sent.extend(others.map(|to| (id, to, told)));
+                        self.sent.extend(others.map(|to| (id, to, vote)));
                     }
-                    VoteTo::One(to, told) => self.sent.push_back((id, to, told)),
+                    VoteTo::One(to, vote) => self.sent.push_back((id, to, vote)),
                 }
             }
             if let Some(vote) = decided {
@@ -349,9 +349,9 @@ mod tests {
         }
 
         fn deliver(&mut self) {
-            while let Some((from, to, told)) = self.sent.pop_front() {
+            while let Some((from, to, vote)) = self.sent.pop_front() {
                 if !self.down.contains(&to) && !self.down.contains(&from) {
-                    self.act(to, |e, now, votes| e.on_notification(now, from, told, votes));
+                    self.act(to, |e, now, votes| e.on_notification(now, from, vote, votes));
                 }
             }
         }
@@ -374,13 +374,13 @@ mod tests {
 
     #[test]
     fn the_order_of_votes_is_epoch_then_zxid_then_id() {
-        for (stand, winner) in [
+        for (logs, winner) in [
             ([(1, 5), (1, 5), (1, 5)], 3),
             ([(1, 5), (1, 6), (1, 5)], 2),
             ([(2, 1), (1, 6), (1, 5)], 1),
         ] {
             let mut servers = Servers::new(3);
-            for (id, (epoch, zxid)) in (1..).zip(stand) {
+            for (id, (epoch, zxid)) in (1..).zip(logs) {
                 servers.begin(id, epoch, zxid);
             }
             servers.pass(1_000);

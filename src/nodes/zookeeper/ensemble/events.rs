@@ -91,7 +91,7 @@ impl EnsembleEvents<'_> {
             }
         };
         let frames = new_servers.remove(&conn).expect("it was just read");
-        if Hello::stands_in(&payload) {
+        if Hello::is_in(&payload) {
             match Hello::decode(payload) {
                 Ok(hello) => {
                     self.peer().member.links.greeted(step, conn, hello, frames);

@@ -230,7 +230,7 @@ impl Server {
         conn
     }
 
-    /// The connections that this server asked for, and with whom.
+    /// The connections that this server asked for, and their other ends.
     pub fn connects(&self) -> Vec<(ConnId, NodeId)> {
         let mine = self.rig.journal().iter().filter(|(_, node, _)| *node == self.me);
         let connects = mine.filter_map(|(_, _, entry)| match entry {

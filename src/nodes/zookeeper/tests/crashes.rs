@@ -34,8 +34,8 @@ fn no_power_loss_takes_what_was_acknowledged() {
         let mut harness = Harness::seeded(Seed(seed));
         for _ in 0..4 {
             let conns = [harness.attach().0, harness.attach().0];
-            let mut told = harness.state().last_zxid;
-            let mut digests = BTreeMap::from([(told, harness.state().digest())]);
+            let mut acked = harness.state().last_zxid;
+            let mut digests = BTreeMap::from([(acked, harness.state().digest())]);
             for xid in 1..=stream.within(1..=40) as i32 {
                 let conn = conns[stream.below(2) as usize];
                 harness.ask(conn, xid, &random_request(&mut stream));
@@ -43,16 +43,16 @@ fn no_power_loss_takes_what_was_acknowledged() {
                     harness.sync_one();
                     digests.insert(harness.state().last_zxid, harness.state().digest());
                 }
-                told = told.max(acknowledged(&mut harness, conns[0]));
-                told = told.max(acknowledged(&mut harness, conns[1]));
+                acked = acked.max(acknowledged(&mut harness, conns[0]));
+                acked = acked.max(acknowledged(&mut harness, conns[1]));
             }
             let proposed = harness.server().last_proposed();
             harness.lose_power();
             harness.sync();
             let found = harness.state().last_zxid;
             assert!(
-                (told..=proposed).contains(&found),
-                "seed {seed}: {told} was acknowledged, {found} is left"
+                (acked..=proposed).contains(&found),
+                "seed {seed}: {acked} was acknowledged, {found} is left"
             );
             if let Some(digest) = digests.get(&found) {
                 assert_eq!(harness.state().digest(), *digest, "seed {seed} at {found}");

@@ -123,7 +123,8 @@ fn an_unclean_election_takes_any_live_replica_if_the_topic_or_the_broker_allows_
     for (by_topic, by_broker, leader) in
         [(None, true, 3), (Some("true"), false, 3), (Some("false"), true, -1), (None, false, -1)]
     {
-        let mut world = World::with(V2_8, 3, |config| config.unclean_leader_election = by_broker);
+        let mut world =
+            World::with(V2_8, 3, move |config| config.unclean_leader_election = by_broker);
         world.start(&[1, 2, 3]);
         let settings =
             by_topic.map(|value| ("unclean.leader.election.enable".into(), value.into()));
@@ -166,7 +167,7 @@ fn a_fast_restart_is_seen_since_2_2_and_not_before() {
         world.shared().sent.clear();
         world.bounce(2);
         world.run();
-        world.advance(Duration::from_secs(1));
+        world.run_for(Duration::from_secs(1));
         assert_eq!(world.state("t", 0), wanted, "{version}");
         let epochs: Vec<_> = world
             .sent()
@@ -247,7 +248,7 @@ fn leaders_move_back_when_too_many_are_not_the_preferred_ones() {
     world.run();
     world.start(&[2]);
     assert_eq!(world.state("t", 0), (3, 1, vec![3]));
-    world.advance(Duration::from_secs(301));
+    world.run_for(Duration::from_secs(301));
     assert_eq!(world.state("t", 0).0, 3, "2 is not in sync yet");
     world.write_state("t", 1, (3, 1, &[3, 2]));
     world.put(
@@ -256,7 +257,7 @@ fn leaders_move_back_when_too_many_are_not_the_preferred_ones() {
     );
     world.run();
     assert!(world.data("/isr_change_notification/isr_change_0000000000").is_none());
-    world.advance(Duration::from_secs(300));
+    world.run_for(Duration::from_secs(300));
     assert_eq!(world.state("t", 0), (2, 2, vec![3, 2]));
     assert_eq!(elections(&world).last(), Some(&(2, 2, Election::Preferred)));
 }

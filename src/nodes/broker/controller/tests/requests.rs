@@ -8,26 +8,21 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::update_metadata_request::UpdateMetadataTopicState;
 use kafka_protocol::messages::{
-    AlterPartitionRequest, ApiKey, BrokerId as WireBrokerId, ControlledShutdownRequest,
-    CreateTopicsRequest, RequestKind, ResponseKind,
+    AlterPartitionRequest, AlterPartitionResponse, BrokerId as WireBrokerId,
+    ControlledShutdownRequest, CreateTopicsRequest, CreateTopicsResponse, RequestKind,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::world::World;
 use crate::history::{BrokerObservation, Election};
-use crate::nodes::broker::context::ReplyTo;
 use crate::nodes::broker::controller::batch::topic_name;
-use crate::nodes::broker::controller::event_manager::ControllerEvent;
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::nodes::testing::{Advance, Sent};
 use crate::releases::KafkaVersion;
-use crate::vocab::{BrokerId, ConnId};
+use crate::vocab::{BrokerId, TopicPartition};
 
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
 const V3_8: KafkaVersion = KafkaVersion::new(3, 8);
-
-fn to(api: ApiKey, version: i16) -> ReplyTo {
-    ReplyTo { conn: ConnId(1_000_000), api, version, correlation_id: 1 }
-}
 
 fn creatable(name: &str, partitions: i32, factor: i16) -> CreatableTopic {
     CreatableTopic::default()
@@ -36,21 +31,17 @@ fn creatable(name: &str, partitions: i32, factor: i16) -> CreatableTopic {
         .with_replication_factor(factor)
 }
 
-fn create(world: &mut World, id: i32, topics: Vec<CreatableTopic>) {
-    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(5_000);
-    let event = ControllerEvent::CreateTopics(to(ApiKey::CreateTopics, 5), request);
-    world.act(id, |controller, cx| controller.requested(cx, event));
-    world.run();
+fn creation(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
+    CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(5_000)
 }
 
-/// The error codes of the last reply.
-fn created(world: &World) -> Vec<i16> {
-    match &world.replies().last().unwrap().1 {
-        ResponseKind::CreateTopics(response) => {
-            response.topics.iter().map(|topic| topic.error_code).collect()
-        }
-        other => panic!("{other:?}"),
-    }
+/// Asks a broker to create topics; returns their error codes.
+fn create(world: &mut World, id: i32, topics: Vec<CreatableTopic>) -> Vec<i16> {
+    created(&world.ask(id, 5, creation(topics)))
+}
+
+fn created(response: &CreateTopicsResponse) -> Vec<i16> {
+    response.topics.iter().map(|topic| topic.error_code).collect()
 }
 
 #[test]
@@ -84,8 +75,7 @@ fn a_created_topic_is_answered_for_when_it_has_leaders() {
     let config = CreatableTopicConfig::default()
         .with_name(StrBytes::from_static_str("min.insync.replicas"))
         .with_value(Some(StrBytes::from_static_str("2")));
-    create(&mut world, 1, vec![creatable("t", 3, 3).with_configs(vec![config])]);
-    assert_eq!(created(&world), [0]);
+    assert_eq!(create(&mut world, 1, vec![creatable("t", 3, 3).with_configs(vec![config])]), [0]);
     for partition in 0..3 {
         let (leader, epoch, isr) = world.state("t", partition);
         assert_eq!((leader, epoch, isr.len()), (isr[0], 0, 3));
@@ -121,13 +111,12 @@ fn impossible_topics_are_refused_each_with_its_error() {
         (assigned("good", &[3, 1]), 0),
     ];
     let (topics, errors): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    create(&mut world, 1, topics);
-    assert_eq!(created(&world), errors);
+    assert_eq!(create(&mut world, 1, topics), errors);
     assert_eq!(world.state("good", 0), (3, 0, vec![3, 1]));
-    create(&mut world, 1, vec![creatable("same", 1, 1), creatable("same", 1, 1)]);
-    assert_eq!(created(&world), [42]);
-    create(&mut world, 2, vec![creatable("elsewhere", 1, 1)]);
-    assert_eq!(created(&world), [41], "2 is not the controller");
+    let same = vec![creatable("same", 1, 1), creatable("same", 1, 1)];
+    assert_eq!(create(&mut world, 1, same), [42]);
+    let elsewhere = vec![creatable("elsewhere", 1, 1)];
+    assert_eq!(create(&mut world, 2, elsewhere), [41], "2 is not the controller");
 }
 
 #[test]
@@ -137,29 +126,21 @@ fn a_topic_that_gets_no_leader_times_out() {
     // 2 is shutting down: it takes replicas, but cannot lead.
     shut_down(&mut world, 2);
     let one = CreatableReplicaAssignment::default().with_broker_ids(vec![WireBrokerId(2)]);
-    world.shared().replies.clear();
-    create(&mut world, 1, vec![creatable("t", -1, -1).with_assignments(vec![one])]);
-    assert!(world.replies().is_empty());
-    world.advance(Duration::from_secs(6));
-    assert_eq!(created(&world), [7]);
+    let topics = vec![creatable("t", -1, -1).with_assignments(vec![one])];
+    let request = world.request(1, 5, creation(topics));
+    world.run();
+    assert!(world.response(request).is_none());
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(created(&world.response(request).unwrap()), [7]);
 }
 
-fn shut_down(world: &mut World, id: i32) {
+/// Asks the controller for a controlled shutdown: the error, and how many partitions remain.
+fn shut_down(world: &mut World, id: i32) -> (i16, usize) {
     let request = ControlledShutdownRequest::default()
         .with_broker_id(WireBrokerId(id))
         .with_broker_epoch(i64::MAX);
-    let event = ControllerEvent::ControlledShutdown(to(ApiKey::ControlledShutdown, 2), request);
-    world.act(1, |controller, cx| controller.requested(cx, event));
-    world.run();
-}
-
-fn remaining(world: &World) -> (i16, usize) {
-    match &world.replies().last().unwrap().1 {
-        ResponseKind::ControlledShutdown(response) => {
-            (response.error_code, response.remaining_partitions.len())
-        }
-        other => panic!("{other:?}"),
-    }
+    let response = world.ask(1, 2, request);
+    (response.error_code, response.remaining_partitions.len())
 }
 
 #[test]
@@ -170,8 +151,7 @@ fn a_controlled_shutdown_hands_leaderships_over_and_leaves_every_isr() {
     world.write_topic("followed", &[&[2, 3, 1]]);
     world.write_topic("alone", &[&[3]]);
     world.shared().sent.clear();
-    shut_down(&mut world, 3);
-    assert_eq!(remaining(&world), (0, 0));
+    assert_eq!(shut_down(&mut world, 3), (0, 0));
     assert_eq!(world.state("led", 0), (2, 1, vec![2, 1]));
     assert_eq!(world.state("followed", 0), (2, 1, vec![2, 1]));
     assert_eq!(world.state("alone", 0), (3, 0, vec![3]), "no other replica could lead it");
@@ -193,14 +173,8 @@ fn a_controlled_shutdown_reports_what_no_other_broker_can_lead() {
     world.write_topic("t", &[&[3, 2]]);
     world.die(2);
     world.run();
-    shut_down(&mut world, 3);
-    assert_eq!(remaining(&world), (0, 1));
-    let event = ControllerEvent::ControlledShutdown(
-        to(ApiKey::ControlledShutdown, 2),
-        ControlledShutdownRequest::default().with_broker_id(WireBrokerId(2)),
-    );
-    world.act(1, |controller, cx| controller.requested(cx, event));
-    assert_eq!(remaining(&world).0, 8, "2 is not registered");
+    assert_eq!(shut_down(&mut world, 3), (0, 1));
+    assert_eq!(shut_down(&mut world, 2).0, 8, "2 is not registered");
 }
 
 struct Alter {
@@ -221,8 +195,8 @@ const ALTER: Alter = Alter {
     topic: "t",
 };
 
-/// Hands an AlterPartition to broker 1.
-fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) {
+/// Sends an AlterPartition to broker 1.
+fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) -> Sent<AlterPartitionRequest> {
     let epoch = world.broker_epoch(alter.broker);
     let partition = PartitionData::default()
         .with_leader_epoch(alter.leader_epoch)
@@ -230,30 +204,29 @@ fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) {
         .with_partition_epoch(alter.partition_epoch);
     let topic = TopicData::default()
         .with_topic_name(topic_name(alter.topic))
+        .with_topic_id(world.controller(1).known.topic_id(alter.topic))
         .with_partitions(vec![partition]);
     let request = AlterPartitionRequest::default()
         .with_broker_id(WireBrokerId(alter.broker))
         .with_broker_epoch(alter.broker_epoch.unwrap_or(epoch))
         .with_topics(vec![topic]);
-    let event = ControllerEvent::AlterPartition(to(ApiKey::AlterPartition, version), request);
-    world.act(1, |controller, cx| controller.requested(cx, event));
+    world.request(1, version, request)
 }
 
 /// Sends an AlterPartition; returns the error of the whole and of the partition.
 fn alter(world: &mut World, version: i16, alter: &Alter) -> (i16, Option<i16>) {
-    ask_to_alter(world, version, alter);
+    let request = ask_to_alter(world, version, alter);
     world.run();
-    altered(world)
+    altered(world, request)
 }
 
-fn altered(world: &World) -> (i16, Option<i16>) {
-    match &world.replies().last().unwrap().1 {
-        ResponseKind::AlterPartition(response) => {
-            let partition = response.topics.first().map(|topic| topic.partitions[0].error_code);
-            (response.error_code, partition)
-        }
-        other => panic!("{other:?}"),
-    }
+fn altered(world: &World, request: Sent<AlterPartitionRequest>) -> (i16, Option<i16>) {
+    errors(&world.response(request).expect("it is answered"))
+}
+
+fn errors(response: &AlterPartitionResponse) -> (i16, Option<i16>) {
+    let partition = response.topics.first().map(|topic| topic.partitions[0].error_code);
+    (response.error_code, partition)
 }
 
 fn led_by_2(version: KafkaVersion) -> World {
@@ -271,7 +244,7 @@ fn a_granted_isr_is_written_without_a_new_leader_epoch_and_sent_as_metadata() {
         assert_eq!(alter(&mut world, 0, &ALTER), (0, Some(0)), "{version}");
         assert_eq!(world.state("t", 0), (2, 0, vec![2, 1]));
         let changed = BrokerObservation::IsrChanged {
-            at: crate::vocab::TopicPartition::new("t", 0),
+            at: TopicPartition::new("t", 0),
             from: vec![BrokerId(2), BrokerId(3), BrokerId(1)],
             to: vec![BrokerId(2), BrokerId(1)],
             partition_epoch: 1,
@@ -292,12 +265,11 @@ fn a_change_whose_answer_is_lost_is_written_and_denied() {
     for version in [V2_8, V3_8] {
         let mut world = led_by_2(version);
         world.shared().lost_answers = 1;
-        ask_to_alter(&mut world, 0, &ALTER);
-        world.run();
-        world.advance(Duration::from_secs(1));
-        assert_eq!(altered(&world), (0, Some(95)), "{version}");
+        let request = ask_to_alter(&mut world, 0, &ALTER);
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(altered(&world, request), (0, Some(95)), "{version}");
         assert_eq!(world.state("t", 0), (2, 0, vec![2, 1]));
-        let at = crate::vocab::TopicPartition::new("t", 0);
+        let at = TopicPartition::new("t", 0);
         let denied = BrokerObservation::IsrChangeDenied { at, partition_epoch: 1 };
         assert!(world.seen().contains(&(BrokerId(1), denied)), "{version}");
         assert_eq!(world.partition_epoch("t", 0), 1, "and written once");
@@ -351,14 +323,8 @@ fn a_replica_that_is_leaving_cannot_join_since_3_3() {
 #[test]
 fn a_broker_that_is_not_the_controller_refuses() {
     let mut world = led_by_2(V2_8);
-    let request = AlterPartitionRequest::default();
-    let event = ControllerEvent::AlterPartition(to(ApiKey::AlterPartition, 0), request);
-    world.act(2, |controller, cx| controller.requested(cx, event));
-    let replies = world.replies();
-    let Some((_, ResponseKind::AlterPartition(response))) = replies.last() else {
-        panic!("{replies:?}")
-    };
-    assert_eq!(response.error_code, 41);
+    let response = world.ask(2, 0, AlterPartitionRequest::default());
+    assert_eq!(errors(&response), (41, None));
 }
 
 #[test]
@@ -368,18 +334,22 @@ fn a_request_whose_work_is_given_up_is_answered_once() {
     world.shared().deaf.insert(BrokerId(1));
     world.remove(paths::CONTROLLER);
     world.run();
-    assert_eq!(alter(&mut world, 0, &ALTER), (41, None));
-    assert_eq!((world.replies().len(), world.active()), (1, vec![2]));
+    let request = ask_to_alter(&mut world, 0, &ALTER);
+    world.run();
+    assert_eq!(altered(&world, request), (41, None));
+    assert_eq!((world.payloads(request).len(), world.active()), (1, vec![2]));
 
     // The session expires while one request is worked on and another waits.
     let mut world = led_by_2(V2_8);
-    ask_to_alter(&mut world, 0, &ALTER);
-    ask_to_alter(&mut world, 0, &ALTER);
+    let requests = [1, 2].map(|_| ask_to_alter(&mut world, 0, &ALTER));
+    let works = |world: &mut World| world.controller(1).event_manager.is_waiting();
+    assert!(world.run_until(Duration::from_secs(1), works));
     world.act(1, |controller, cx| controller.expired(cx));
-    assert_eq!(altered(&world), (41, None));
-    assert_eq!(world.replies().len(), 2);
     world.run();
-    assert_eq!(world.replies().len(), 2, "answers that come late change nothing");
+    for request in requests {
+        assert_eq!(altered(&world, request), (41, None));
+        assert_eq!(world.payloads(request).len(), 1, "answers that come late change nothing");
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn an_election_whose_answer_is_lost_is_recognised_as_won() {
         world.put(paths::CONTROLLER_EPOCH, "4".into());
         world.shared().lost_answers = 1;
         world.start(&[1]);
-        world.advance(std::time::Duration::from_secs(1));
+        world.run_for(std::time::Duration::from_secs(1));
         assert_eq!(world.active(), [1], "{version}");
         assert_eq!(world.data(paths::CONTROLLER_EPOCH).unwrap(), "5", "{version}");
     }
@@ -161,7 +161,7 @@ fn what_was_lost_with_the_connection_is_asked_again() {
     world.start(&[1, 2, 3]);
     world.shared().lost_answers = 3;
     world.write_topic("t", &[&[2, 3, 1]]);
-    world.advance(std::time::Duration::from_secs(1));
+    world.run_for(std::time::Duration::from_secs(1));
     assert_eq!(world.state("t", 0), (2, 0, vec![2, 3, 1]));
     let is_led = |seen: &BrokerObservation| {
         matches!(seen, BrokerObservation::LeaderElected { leader: BrokerId(2), .. })

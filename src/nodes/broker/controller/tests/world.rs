@@ -3,16 +3,18 @@
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    LeaderAndIsrResponse, RequestKind, ResponseKind, StopReplicaResponse, UpdateMetadataResponse,
+    LeaderAndIsrResponse, RequestKind, StopReplicaResponse, UpdateMetadataResponse,
 };
+use kafka_protocol::protocol::Request as KafkaRequest;
 
-use crate::history::{BrokerObservation, Observation};
+use crate::history::BrokerObservation;
 use crate::nodes::Effects;
 use crate::nodes::broker::config::Config;
 use crate::nodes::broker::context::{Ask, ConnOwner, Context, Outbox, Part, ReplyTo};
@@ -21,17 +23,14 @@ use crate::nodes::broker::controller::event_manager::ControllerEvent;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{BrokerRegistration, PartitionState, TopicAssignment};
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
-use crate::nodes::testing::{Peer, Rig, Role, settings, steady};
-use crate::nodes::zookeeper::{self, Lifetime, Tree, ZooKeeperServer};
+use crate::nodes::testing::kafka::Requests;
+use crate::nodes::testing::{Advance, Cluster, Role, Sent as Asked, ZOOKEEPER, node, steady};
+use crate::nodes::zookeeper::Lifetime;
 use crate::releases::KafkaVersion;
 use crate::vocab::step::Input;
-use crate::vocab::{BrokerId, Clock, ConnId, NodeId, Roster, Seed, TopicPartition};
-use crate::wire::frames::Frames;
-use crate::wire::kafka::{MAX_FRAME_BYTES, decode_request, encode_response};
+use crate::vocab::{BrokerId, Clock, ConnId, Seed, Time, TopicPartition};
+use crate::wire::kafka::{RequestFrame, encode_response};
 use crate::wire::zookeeper::{Code, Create, Delete, MultiOp, Request, SetData};
-
-/// The ZooKeeper server; broker `n` is node `n`.
-const ZOOKEEPER: NodeId = NodeId(0);
 
 /// A control request that reached a broker.
 #[derive(Clone, Debug)]
@@ -40,11 +39,10 @@ pub struct Sent {
     pub body: RequestKind,
 }
 
-/// What the brokers got and answered, and what the test does to them.
+/// What the brokers got, and what the test does to them.
 #[derive(Default)]
 pub struct Shared {
     pub sent: Vec<Sent>,
-    pub replies: Vec<(ReplyTo, ResponseKind)>,
     /// Brokers that see no watches.
     pub deaf: BTreeSet<BrokerId>,
     /// How many of the next ZooKeeper writes succeed without the answer getting through.
@@ -54,12 +52,12 @@ pub struct Shared {
 }
 
 /// A broker's process that has nothing but the controller and its session.
-struct Node {
+pub struct Node {
     id: BrokerId,
     controller: Controller,
     session: Session,
-    /// Connections of controllers, on which control requests come.
-    control: BTreeMap<ConnId, Frames>,
+    /// Connections on which requests come: of clients, and of controllers.
+    requests: Requests,
     /// The broker that a connection of the controller is for, until the controller closes it.
     owners: BTreeMap<ConnId, BrokerId>,
     /// The writes that ZooKeeper has not answered.
@@ -71,9 +69,7 @@ impl Role for Node {
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         match input {
             Input::Start(_) => self.session.start(clock, effects),
-            Input::Accepted { conn, .. } => {
-                self.control.insert(conn, Frames::new(MAX_FRAME_BYTES));
-            }
+            Input::Accepted { conn, .. } => self.requests.accept(conn),
             Input::Opened(conn) if self.session.owns(conn) => {
                 self.session.on_opened(clock, effects, conn);
             }
@@ -82,9 +78,10 @@ impl Role for Node {
                     self.act(clock, effects, |one, cx| one.opened(cx, broker, conn));
                 }
             }
-            Input::Received { conn, bytes } if self.control.contains_key(&conn) => {
-                self.control.get_mut(&conn).expect("it was just found").push(bytes);
-                self.serve(conn, effects);
+            Input::Received { conn, bytes } if self.requests.has(conn) => {
+                for request in self.requests.requests(conn, bytes) {
+                    self.serve(clock, effects, conn, request);
+                }
             }
             Input::Received { conn, bytes } if self.session.owns(conn) => {
                 self.session.on_received(clock, effects, conn, bytes);
@@ -94,7 +91,7 @@ impl Role for Node {
                     self.act(clock, effects, |one, cx| one.bytes_received(cx, broker, bytes));
                 }
             }
-            Input::Closed { conn, .. } if self.control.remove(&conn).is_some() => {}
+            Input::Closed { conn, .. } if self.requests.close(conn) => {}
             Input::Closed { conn, why } if self.session.owns(conn) => {
                 self.session.on_closed(clock, effects, conn, why);
             }
@@ -151,7 +148,10 @@ impl Node {
         act(&mut self.controller, &mut cx);
         for ask in outbox.asks {
             match ask {
-                Ask::Reply { to, body } => self.shared.borrow_mut().replies.push((to, *body)),
+                Ask::Reply { to, body } => {
+                    let frame = encode_response(to.api, to.version, to.correlation_id, &body);
+                    effects.send(to.conn, frame);
+                }
                 Ask::Own(conn, ConnOwner::ControlledBroker(broker)) => {
                     self.owners.insert(conn, broker);
                 }
@@ -193,28 +193,28 @@ impl Node {
         hits.map(set).collect()
     }
 
-    /// Answers the control requests of a connection.
-    fn serve(&mut self, conn: ConnId, effects: &mut Effects) {
-        let frames = self.control.get_mut(&conn).expect("it was accepted");
-        while let Some(payload) = frames.pop().expect("controllers send frames") {
-            let request = decode_request(payload).expect("controllers speak Kafka");
-            let body = match &request.body {
-                RequestKind::LeaderAndIsr(_) => {
-                    ResponseKind::LeaderAndIsr(LeaderAndIsrResponse::default())
-                }
-                RequestKind::UpdateMetadata(_) => {
-                    ResponseKind::UpdateMetadata(UpdateMetadataResponse::default())
-                }
-                RequestKind::StopReplica(_) => {
-                    ResponseKind::StopReplica(StopReplicaResponse::default())
-                }
-                other => panic!("{other:?}"),
-            };
-            let frame =
-                encode_response(request.api, request.version, request.correlation_id, &body);
-            effects.send(conn, frame);
-            self.shared.borrow_mut().sent.push(Sent { to: self.id, body: request.body });
-        }
+    /// Hands a request to the controller; a control request is kept, and answered.
+    fn serve(&mut self, clock: Clock, effects: &mut Effects, conn: ConnId, frame: RequestFrame) {
+        let RequestFrame { api, version, correlation_id, body, .. } = frame;
+        let to = ReplyTo { conn, api, version, correlation_id };
+        let response = match &body {
+            RequestKind::LeaderAndIsr(_) => LeaderAndIsrResponse::default().into(),
+            RequestKind::UpdateMetadata(_) => UpdateMetadataResponse::default().into(),
+            RequestKind::StopReplica(_) => StopReplicaResponse::default().into(),
+            _ => {
+                let event = match body {
+                    RequestKind::CreateTopics(body) => ControllerEvent::CreateTopics(to, body),
+                    RequestKind::AlterPartition(body) => ControllerEvent::AlterPartition(to, body),
+                    RequestKind::ControlledShutdown(body) => {
+                        ControllerEvent::ControlledShutdown(to, body)
+                    }
+                    other => panic!("{other:?}"),
+                };
+                return self.act(clock, effects, |controller, cx| controller.requested(cx, event));
+            }
+        };
+        effects.send(conn, encode_response(api, version, correlation_id, &response));
+        self.shared.borrow_mut().sent.push(Sent { to: self.id, body });
     }
 }
 
@@ -225,17 +225,34 @@ fn is_read(request: &Request) -> bool {
     )
 }
 
-fn node(id: i32) -> NodeId {
-    NodeId(id as u16)
-}
-
 /// Controllers 1, 2, …, ZooKeeper, and an operator with `zkCli.sh`.
 pub struct World {
-    rig: Rig,
-    version: KafkaVersion,
-    brokers: i32,
-    operator: NodeId,
+    cluster: Cluster<Node>,
     shared: Rc<RefCell<Shared>>,
+}
+
+impl Deref for World {
+    type Target = Cluster<Node>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.cluster
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.cluster
+    }
+}
+
+impl Advance for World {
+    fn advance(&mut self, end: Time) -> bool {
+        self.cluster.advance(end)
+    }
+
+    fn time(&self) -> Time {
+        self.cluster.time()
+    }
 }
 
 impl World {
@@ -245,35 +262,35 @@ impl World {
     }
 
     /// The same, with other settings.
-    pub fn with(version: KafkaVersion, brokers: i32, change: impl Fn(&mut Config)) -> Self {
-        let mut roster = Roster::default();
-        roster.add("zk");
-        (1..=brokers).for_each(|id| _ = roster.add(&format!("b{id}")));
-        let roster = Arc::new(roster);
+    pub fn with(
+        version: KafkaVersion,
+        brokers: i32,
+        change: impl Fn(&mut Config) + Clone + 'static,
+    ) -> Self {
         let shared = Rc::new(RefCell::new(Shared::default()));
-        let mut rig = Rig::new(steady(Duration::from_micros(10)));
-        rig.run("zk", || ZooKeeperServer::new(zookeeper::Config::default(), Seed(1).stream("zk")));
-        for id in 1..=brokers {
-            let mut config = settings::broker(id, version, vec![ZOOKEEPER]);
+        let tune = move |config: &mut Config| {
             config.default_replication_factor = 1;
-            change(&mut config);
-            let (config, roster, shared) = (Arc::new(config), roster.clone(), shared.clone());
-            rig.run(&format!("b{id}"), move || {
-                let session = SessionConfig::new(vec![ZOOKEEPER], 18_000, Part::Session.mark(0));
-                let stream = || Seed(1).stream("test");
-                Node {
-                    id: BrokerId(id),
-                    controller: Controller::new(config.clone(), roster.clone(), stream()),
-                    session: Session::new(session, stream()),
-                    control: BTreeMap::new(),
-                    owners: BTreeMap::new(),
-                    writes: BTreeSet::new(),
-                    shared: shared.clone(),
-                }
-            });
-        }
-        let operator = rig.run("operator", Peer::default);
-        let mut world = Self { rig, version, brokers, operator, shared };
+            change(config);
+        };
+        let of_brokers = shared.clone();
+        let boot = move |config: Config, roster| {
+            let session = SessionConfig::new(vec![ZOOKEEPER], 18_000, Part::Session.mark(0));
+            let stream = || Seed(1).stream("test");
+            Node {
+                id: config.id,
+                controller: Controller::new(Arc::new(config), roster, stream()),
+                session: Session::new(session, stream()),
+                requests: Requests::default(),
+                owners: BTreeMap::new(),
+                writes: BTreeSet::new(),
+                shared: of_brokers.clone(),
+            }
+        };
+        let latency = steady(Duration::from_micros(10));
+        let mut cluster = Cluster::of(version, brokers, latency, tune, boot);
+        cluster.deref_mut().start(ZOOKEEPER);
+        cluster.start_all();
+        let mut world = Self { cluster, shared };
         for path in paths::ensured_at_start(version) {
             world.put(path, Bytes::new());
         }
@@ -281,7 +298,7 @@ impl World {
         world
     }
 
-    /// What the brokers got and answered, and what is done to them.
+    /// What the brokers got, and what is done to them.
     pub fn shared(&self) -> RefMut<'_, Shared> {
         self.shared.borrow_mut()
     }
@@ -291,38 +308,52 @@ impl World {
         self.shared().sent.clone()
     }
 
-    /// How requests were answered.
-    pub fn replies(&self) -> Vec<(ReplyTo, ResponseKind)> {
-        self.shared().replies.clone()
-    }
-
     /// What the brokers observed.
     pub fn seen(&self) -> Vec<(BrokerId, BrokerObservation)> {
-        let seen = self.rig.observations().filter_map(|(_, node, observation)| match observation {
-            Observation::Broker(seen) => Some((BrokerId(i32::from(node.0)), seen.clone())),
-            _ => None,
-        });
-        seen.collect()
+        self.observed().map(|(_, id, seen)| (id, seen.clone())).collect()
+    }
+
+    /// Sends a request to a broker.
+    pub fn request<Q: KafkaRequest + Into<RequestKind>>(
+        &mut self,
+        to: i32,
+        version: i16,
+        body: Q,
+    ) -> Asked<Q> {
+        self.send_request(BrokerId(to), version, body)
+    }
+
+    /// Sends a request to a broker, and lets happen what follows from it; returns the answer.
+    pub fn ask<Q: KafkaRequest + Into<RequestKind>>(
+        &mut self,
+        to: i32,
+        version: i16,
+        body: Q,
+    ) -> Q::Response {
+        let request = self.request(to, version, body);
+        self.run();
+        self.response(request).expect("the request is answered")
     }
 
     /// Registers brokers and lets their controllers begin, in this order.
     pub fn start(&mut self, ids: &[i32]) {
         for &id in ids {
-            if self.rig.start(node(id)) {
+            if self.deref_mut().deref_mut().start(node(id)) {
                 self.run();
             }
             self.register(id);
         }
         for &id in ids {
             self.act(id, |controller, cx| controller.happened(cx, ControllerEvent::Reelect));
-            self.rig.run_for(Duration::from_micros(1));
+            self.run_for(Duration::from_micros(1));
         }
         self.run();
     }
 
     fn register(&mut self, id: i32) {
         let registration = BrokerRegistration::plaintext(format!("b{id}"), 9092, 0);
-        self.put(&paths::broker(BrokerId(id)), registration.encode(self.version));
+        let data = registration.encode(self.version);
+        self.put(&paths::broker(BrokerId(id)), data);
     }
 
     /// A broker's session ends, and with it its znodes; it has no watches any more.
@@ -336,7 +367,7 @@ impl World {
     /// A broker's process ends, and its session with it.
     pub fn die(&mut self, id: i32) {
         let session = self.node(id).session.id();
-        self.rig.crash(node(id));
+        self.crash(BrokerId(id));
         self.end_session(id, session);
     }
 
@@ -362,18 +393,13 @@ impl World {
         self.run();
     }
 
-    /// Lets time pass.
-    pub fn advance(&mut self, span: Duration) {
-        self.rig.run_for(span);
-    }
-
     /// Lets happen what is under way.
     pub fn run(&mut self) {
-        self.advance(Duration::from_millis(5));
+        self.run_for(Duration::from_millis(5));
     }
 
     fn node(&self, id: i32) -> &Node {
-        self.rig.role(node(id))
+        self.role(node(id))
     }
 
     pub fn controller(&self, id: i32) -> &Controller {
@@ -382,11 +408,13 @@ impl World {
 
     /// Makes a controller do something.
     pub fn act(&mut self, id: i32, what: impl FnOnce(&mut Controller, &mut Context<'_>)) {
-        self.rig.act(node(id), |node: &mut Node, clock, effects| node.act(clock, effects, what));
+        let act = |node: &mut Node, clock, effects: &mut Effects| node.act(clock, effects, what);
+        self.cluster.act(node(id), act);
     }
 
     fn operate(&mut self, request: &Request) {
-        let done = self.rig.zk_call(self.operator, ZOOKEEPER, request);
+        let operator = self.client;
+        let done = self.zk_call(operator, ZOOKEEPER, request);
         done.unwrap_or_else(|code| panic!("{request:?}: {code:?}"));
     }
 
@@ -402,10 +430,6 @@ impl World {
     /// Removes a znode.
     pub fn remove(&mut self, path: &str) {
         self.operate(&Request::Delete(Delete { path: path.into(), version: -1 }));
-    }
-
-    fn tree(&self) -> &Tree {
-        &self.rig.role::<ZooKeeperServer>(ZOOKEEPER).state().expect("it has started").tree
     }
 
     pub fn data(&self, path: &str) -> Option<&Bytes> {
@@ -424,7 +448,8 @@ impl World {
         let replicas = |ids: &&[i32]| ids.iter().copied().map(BrokerId).collect();
         let partitions = (0..).zip(assignment.iter().map(replicas)).collect();
         let assignment = TopicAssignment { partitions, ..TopicAssignment::default() };
-        self.put(&paths::topic(name), assignment.encode(self.version));
+        let data = assignment.encode(self.version);
+        self.put(&paths::topic(name), data);
         self.run();
     }
 
@@ -449,8 +474,8 @@ impl World {
 
     /// The brokers that are active as controller.
     pub fn active(&self) -> Vec<i32> {
-        let active = |id: &i32| self.rig.is_running(node(*id)) && self.controller(*id).is_active();
-        (1..=self.brokers).filter(active).collect()
+        let active = self.running().filter(|(_, node)| node.controller.is_active());
+        active.map(|(id, _)| id.0).collect()
     }
 }
 

@@ -110,7 +110,7 @@ impl RequestBuilder<'_> {
 
     fn fetch_request(self, slots: &[Slot]) -> Request {
         let config = &self.config;
-        let tells_epoch = config.version.truncation() == Truncation::OnFetch
+        let has_fetched_epoch = config.version.truncation() == Truncation::OnFetch
             && !config.is(Mutant::CompareOffsetsOnly);
         let (mut topics, mut last): (Vec<FetchTopic>, _) = (Vec::new(), None);
         let mut asked = Vec::with_capacity(slots.len());
@@ -124,7 +124,11 @@ impl RequestBuilder<'_> {
                 .with_partition(partition.at.partition)
                 .with_current_leader_epoch(partition.leader_epoch)
                 .with_fetch_offset(offset)
-                .with_last_fetched_epoch(if tells_epoch { self.latest_epoch(slot) } else { -1 })
+                .with_last_fetched_epoch(if has_fetched_epoch {
+                    self.latest_epoch(slot)
+                } else {
+                    -1
+                })
                 .with_log_start_offset(partition.log.start())
                 .with_partition_max_bytes(config.replica_fetch_max_bytes);
             topics.last_mut().expect("it was just begun").partitions.push(question);

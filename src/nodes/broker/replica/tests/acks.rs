@@ -54,9 +54,9 @@ fn acks_zero_has_no_answer_and_an_error_closes_the_connection() {
     let good = cluster.produce(1, 0, "a");
     let bad = cluster.produce(2, 0, "b");
     assert_eq!(cluster.replicas(1).unanswered, 1);
-    assert_eq!(cluster.closed(CLIENT, good.conn), None);
-    assert_eq!(cluster.closed(CLIENT, bad.conn), Some(Closed::Eof));
-    assert!(cluster.payload(good).is_none() && cluster.payload(bad).is_none());
+    assert_eq!(cluster.closed(cluster.client, good.conn), None);
+    assert_eq!(cluster.closed(cluster.client, bad.conn), Some(Closed::Eof));
+    assert!(cluster.payloads(good).is_empty() && cluster.payloads(bad).is_empty());
     assert_eq!(cluster.values(1), ["a"]);
 }
 
@@ -128,7 +128,7 @@ fn compressed_batches_are_opened_and_kept_as_they_came() {
     ] {
         let mut cluster = Cluster::new(KafkaVersion::new(release.0, release.1));
         cluster.elect(1, 1, &[1]);
-        let conn = cluster.produce_as(api, 1, 1, bytes.clone());
+        let conn = cluster.request(1, api, kafka::produce("orders", 0, 1, Some(bytes.clone())));
         let (error, _) = cluster.produced(conn).expect("it is answered at once");
         assert_eq!(error, wanted, "{release:?} v{api} {bytes:02x?}");
         assert_eq!(cluster.status(1).log_end_offset, i64::from(error == 0));
@@ -197,7 +197,7 @@ fn lost_leadership_fails_what_waits() {
     cluster.hold(3);
     let produce = cluster.produce(1, -1, "a");
     let request = Cluster::fetch_request(0, 10_000);
-    let fetch = cluster.request(1, 11, RequestKind::Fetch(request));
+    let fetch = cluster.request(1, 11, request);
     assert_eq!(cluster.fetched(fetch), None);
     cluster.elect(2, 2, &[2, 3]);
     assert_eq!(cluster.produced(produce), Some((6, 0)), "NOT_LEADER_OR_FOLLOWER");
@@ -210,9 +210,10 @@ fn a_client_that_is_gone_leaves_nothing_behind() {
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.hold(3);
     let produce = cluster.produce(1, -1, "a");
-    let fetch = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(0, 10_000)));
-    for request in [produce, fetch] {
-        cluster.hang_up(CLIENT, request.conn);
+    let fetch = cluster.request(1, 11, Cluster::fetch_request(0, 10_000));
+    let client = cluster.client;
+    for conn in [produce.conn, fetch.conn] {
+        cluster.hang_up(client, conn);
     }
     cluster.release(3);
     let waiting = cluster.manager(1).purgatory.waiting();

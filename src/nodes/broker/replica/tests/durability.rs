@@ -8,7 +8,7 @@ fn text(cluster: &Cluster, broker: usize, file: &str) -> String {
 }
 
 fn recovered(cluster: &Cluster) -> (bool, u64) {
-    let last = cluster.observed().rev().find_map(|(_, what)| match what {
+    let last = cluster.observed().rev().find_map(|(_, _, what)| match what {
         BrokerObservation::Recovered { clean, truncated_bytes } => Some((*clean, *truncated_bytes)),
         _ => None,
     });
@@ -29,7 +29,7 @@ fn a_replica_is_after_a_crash_what_it_was_before() {
     assert_eq!(recovered(&cluster), (false, 0));
     assert_eq!((cluster.values(2), cluster.status(2).high_watermark), before);
     assert_eq!(before.1, 20);
-    cluster.tell(2, 1, 1, &[1, 2, 3]);
+    cluster.leader_and_isr(2, 1, 1, &[1, 2, 3]);
     cluster.produce(1, -1, "more");
     cluster.assert_logs_match();
 }
@@ -48,7 +48,7 @@ fn a_torn_tail_is_cut_and_fetched_again() {
     cluster.start(2);
     assert_eq!(recovered(&cluster), (false, bytes.len() as u64 / 2 - 5));
     assert_eq!(cluster.values(2), ["a"]);
-    cluster.tell(2, 1, 1, &[1, 2, 3]);
+    cluster.leader_and_isr(2, 1, 1, &[1, 2, 3]);
     assert_eq!(cluster.values(2), ["a", "b"]);
 }
 

@@ -134,8 +134,8 @@ fn only_the_zookeeper_path_observes_the_change_at_the_leader() {
         let mut cluster = Cluster::new(version);
         cluster.elect(1, 1, &[1, 2]);
         cluster.commit_isr();
-        let changes = cluster.observed().filter(|(broker, what)| {
-            *broker == 1 && matches!(what, BrokerObservation::IsrChanged { .. })
+        let changes = cluster.observed().filter(|(_, broker, what)| {
+            broker.0 == 1 && matches!(what, BrokerObservation::IsrChanged { .. })
         });
         assert_eq!(changes.count(), observed, "{version}");
     }
@@ -172,7 +172,7 @@ fn fetch_of_outsider(version: KafkaVersion, offset: Offset) -> Vec<BrokerId> {
     cluster.elect(2, 2, &[1, 2]);
     assert_eq!(cluster.status(2).high_watermark, 1, "b1 has not fetched");
     let request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(3));
-    cluster.request(2, 6, RequestKind::Fetch(request));
+    cluster.request(2, 6, request);
     cluster.isr_changes().first().map_or_else(Vec::new, |change| change.isr.clone())
 }
 

@@ -14,36 +14,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::leader_and_isr_request::{
     LeaderAndIsrLiveLeader, LeaderAndIsrPartitionState, LeaderAndIsrTopicState,
 };
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, BrokerId as WireBrokerId, FetchRequest, LeaderAndIsrRequest, LeaderAndIsrResponse,
-    ProduceRequest, RequestKind, ResponseKind, TopicName,
+    BrokerId as WireBrokerId, FetchRequest, LeaderAndIsrRequest, LeaderAndIsrResponse,
+    ProduceRequest, RequestKind, TopicName,
 };
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::{PartitionStatus, ReplicaManager};
-use crate::history::{BrokerObservation, Observation};
+use crate::history::BrokerObservation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{
     Ask, ConnOwner, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo,
 };
-use crate::nodes::testing::{Peer, Request, Rig, Role, settings, steady};
+use crate::nodes::testing::kafka::{self, Requests};
+use crate::nodes::testing::{self, Role, Sent, steady};
 use crate::releases::KafkaVersion;
 use crate::vocab::step::{DiskImage, DiskRequest, Input};
 use crate::vocab::{BrokerId, Clock, ConnId, LeaderEpoch, NodeId, Offset, Roster, TopicPartition};
-use crate::wire::frames::Frames;
-use crate::wire::kafka::{decode_request, encode_response};
+use crate::wire::kafka::{RequestFrame, encode_response};
 use crate::wire::records::{Batch, BatchBuilder};
 
 /// The release with every behaviour of today.
 const NEWEST: KafkaVersion = KafkaVersion::new(3, 9);
-/// The node of the clients; broker `n` is node `n`.
-const CLIENT: NodeId = NodeId(0);
 const BROKERS: std::ops::RangeInclusive<usize> = 1..=3;
 
 fn at() -> TopicPartition {
@@ -51,11 +47,11 @@ fn at() -> TopicPartition {
 }
 
 fn topic() -> TopicName {
-    TopicName(StrBytes::from_static_str("orders"))
+    kafka::topic("orders")
 }
 
 fn node(broker: usize) -> NodeId {
-    NodeId(broker as u16)
+    testing::node(broker as i32)
 }
 
 /// A broker's process that has nothing but the replicas: the test is its controller and its ZooKeeper.
@@ -65,7 +61,7 @@ struct Replicas {
     /// There from the first input on.
     manager: Option<ReplicaManager>,
     /// Connections of clients and followers.
-    requests: BTreeMap<ConnId, Frames>,
+    requests: Requests,
     /// The leader that a fetcher's connection is for, until the fetcher closes it.
     leaders: BTreeMap<ConnId, BrokerId>,
     /// Produce requests without acks that are done.
@@ -80,7 +76,7 @@ impl Replicas {
             config: Arc::new(config),
             roster,
             manager: None,
-            requests: BTreeMap::new(),
+            requests: Requests::default(),
             leaders: BTreeMap::new(),
             unanswered: 0,
             isr_changes: Vec::new(),
@@ -122,15 +118,10 @@ impl Replicas {
         }
     }
 
-    fn serve(&mut self, clock: Clock, effects: &mut Effects, conn: ConnId, frame: Bytes) {
-        let request = decode_request(frame).expect("clients speak Kafka");
-        let to = ReplyTo {
-            conn,
-            api: request.api,
-            version: request.version,
-            correlation_id: request.correlation_id,
-        };
-        self.with(clock, effects, |manager, cx| match request.body {
+    fn serve(&mut self, clock: Clock, effects: &mut Effects, conn: ConnId, frame: RequestFrame) {
+        let RequestFrame { api, version, correlation_id, .. } = frame;
+        let to = ReplyTo { conn, api, version, correlation_id };
+        self.with(clock, effects, |manager, cx| match frame.body {
             RequestKind::Produce(body) => manager.produce(cx, to, body),
             RequestKind::Fetch(body) => manager.fetch(cx, to, body),
             RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body),
@@ -152,23 +143,18 @@ impl Role for Replicas {
                 self.manager = Some(ReplicaManager::load(config, roster, image, &mut cx));
                 self.carry_out(outbox, effects);
             }
-            Input::Accepted { conn, .. } => {
-                self.requests.insert(conn, Frames::new(1 << 20));
+            Input::Accepted { conn, .. } => self.requests.accept(conn),
+            Input::Received { conn, bytes } if self.requests.has(conn) => {
+                for request in self.requests.requests(conn, bytes) {
+                    self.serve(clock, effects, conn, request);
+                }
             }
-            Input::Received { conn, bytes } => match self.requests.get_mut(&conn) {
-                Some(frames) => {
-                    frames.push(bytes);
-                    while let Some(frame) = self.requests.get_mut(&conn).unwrap().pop().unwrap() {
-                        self.serve(clock, effects, conn, frame);
-                    }
-                }
-                None => {
-                    let leader = self.leaders[&conn];
-                    self.with(clock, effects, |m, cx| m.received(cx, leader, bytes));
-                }
-            },
+            Input::Received { conn, bytes } => {
+                let leader = self.leaders[&conn];
+                self.with(clock, effects, |m, cx| m.received(cx, leader, bytes));
+            }
             Input::Closed { conn, .. } => {
-                self.requests.remove(&conn);
+                self.requests.close(conn);
                 let leader = self.leaders.remove(&conn);
                 self.with(clock, effects, |m, cx| match leader {
                     Some(leader) => m.closed(cx, leader),
@@ -191,21 +177,21 @@ impl Role for Replicas {
 }
 
 struct Cluster {
-    rig: Rig,
+    brokers: testing::Cluster<Replicas>,
     partition_epoch: i32,
 }
 
 impl Deref for Cluster {
-    type Target = Rig;
+    type Target = testing::Cluster<Replicas>;
 
-    fn deref(&self) -> &Rig {
-        &self.rig
+    fn deref(&self) -> &Self::Target {
+        &self.brokers
     }
 }
 
 impl DerefMut for Cluster {
-    fn deref_mut(&mut self) -> &mut Rig {
-        &mut self.rig
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.brokers
     }
 }
 
@@ -216,43 +202,33 @@ impl Cluster {
     }
 
     fn tuned(version: KafkaVersion, tune: fn(&mut Config)) -> Self {
-        let mut roster = Roster::default();
-        for name in ["client", "b1", "b2", "b3"] {
-            roster.add(name);
-        }
-        let roster = Arc::new(roster);
         let mut world = steady(Duration::from_micros(1));
         world.network.retransmission_min = Duration::from_micros(10);
         world.network.retransmission_max = Duration::from_micros(10);
-        let mut rig = Rig::new(world);
-        rig.run("client", Peer::default);
-        for broker in BROKERS {
-            let roster = roster.clone();
-            rig.run(&format!("b{broker}"), move || {
-                let mut config = settings::broker(broker as i32, version, Vec::new());
-                config.replica_lag_time_max = Duration::from_secs(10);
-                tune(&mut config);
-                Replicas::new(config, roster.clone())
-            });
-        }
-        let mut cluster = Self { rig, partition_epoch: 0 };
+        let tune = move |config: &mut Config| {
+            config.replica_lag_time_max = Duration::from_secs(10);
+            tune(config);
+        };
+        let mut brokers = testing::Cluster::of(version, 3, world, tune, Replicas::new);
+        brokers.start_all();
+        let mut cluster = Self { brokers, partition_epoch: 0 };
         cluster.settle();
         cluster
     }
 
     /// Lets happen what is under way.
     fn settle(&mut self) {
-        self.rig.run_for(Duration::from_micros(100));
+        self.brokers.run_for(Duration::from_micros(100));
     }
 
     /// Lets time pass.
     fn pass(&mut self, ms: u64) {
-        self.rig.run_for(Duration::from_millis(ms));
+        self.brokers.run_for(Duration::from_millis(ms));
     }
 
     /// Starts a broker on what its disk holds.
     fn start(&mut self, broker: usize) {
-        assert!(self.rig.start(node(broker)));
+        self.brokers.start(BrokerId(broker as i32));
         self.settle();
     }
 
@@ -264,7 +240,7 @@ impl Cluster {
     ) -> T {
         let role =
             |role: &mut Replicas, clock, effects: &mut Effects| role.with(clock, effects, act);
-        let result = self.rig.act(node(broker), role);
+        let result = self.brokers.act(node(broker), role);
         self.settle();
         result
     }
@@ -272,16 +248,16 @@ impl Cluster {
     /// The process dies, and with it what it has sent and is held; its disk's page cache stays.
     fn crash(&mut self, broker: usize) {
         for other in BROKERS.filter(|other| *other != broker) {
-            self.rig.reset(node(broker), node(other));
+            self.brokers.reset(node(broker), node(other));
         }
-        self.rig.crash(node(broker));
+        self.brokers.crash(BrokerId(broker as i32));
         self.settle();
     }
 
-    /// The process dies, and somebody changes its files.
+    /// The process dies, and its files are changed.
     fn crash_and_edit(&mut self, broker: usize, edit: impl Fn(DiskImage) -> Vec<DiskRequest>) {
-        let requests = edit(self.rig.disk(node(broker)).image());
-        self.rig.act(node(broker), |_: &mut Replicas, _, effects| {
+        let requests = edit(self.brokers.disk(node(broker)).image());
+        self.brokers.act(node(broker), |_: &mut Replicas, _, effects| {
             requests.into_iter().for_each(|request| _ = effects.disk(request));
         });
         self.crash(broker);
@@ -297,21 +273,21 @@ impl Cluster {
     /// How long every fsync takes from now on.
     fn set_fsyncs(&mut self, ms: u64) {
         let span = Duration::from_millis(ms);
-        BROKERS.for_each(|broker| self.rig.set_fsync(node(broker), span..=span));
+        BROKERS.for_each(|broker| self.brokers.set_fsync(node(broker), span..=span));
     }
 
     /// What other brokers send to `broker` waits.
     fn hold(&mut self, broker: usize) {
-        BROKERS.for_each(|other| self.rig.cut(node(other), node(broker)));
+        BROKERS.for_each(|other| self.brokers.deref_mut().cut(node(other), node(broker)));
     }
 
     fn release(&mut self, broker: usize) {
-        BROKERS.for_each(|other| self.rig.heal(node(other), node(broker)));
+        BROKERS.for_each(|other| self.brokers.deref_mut().heal(node(other), node(broker)));
         self.settle();
     }
 
     /// A LeaderAndIsr request with one partition's state, to one broker.
-    fn tell(
+    fn leader_and_isr(
         &mut self,
         broker: usize,
         leader: usize,
@@ -346,73 +322,53 @@ impl Cluster {
     /// The same to all brokers that are up.
     fn elect(&mut self, leader: usize, leader_epoch: LeaderEpoch, isr: &[i32]) {
         self.partition_epoch += 1;
-        let up = BROKERS.filter(|broker| self.rig.is_running(node(*broker)));
+        let up = BROKERS.filter(|broker| self.brokers.is_running(node(*broker)));
         for broker in up.collect::<Vec<_>>() {
-            self.tell(broker, leader, leader_epoch, isr);
+            self.leader_and_isr(broker, leader, leader_epoch, isr);
         }
     }
 
     /// Sends a request of a client on a connection of its own.
-    fn request(&mut self, broker: usize, version: i16, body: RequestKind) -> Request {
-        let api = match &body {
-            RequestKind::Produce(_) => ApiKey::Produce,
-            RequestKind::Fetch(_) => ApiKey::Fetch,
-            RequestKind::ListOffsets(_) => ApiKey::ListOffsets,
-            RequestKind::OffsetForLeaderEpoch(_) => ApiKey::OffsetForLeaderEpoch,
-            other => panic!("no client sends {other:?} here"),
-        };
-        let request = self.rig.request(CLIENT, node(broker), api, version, &body);
+    fn request<Q: Request + Into<RequestKind>>(
+        &mut self,
+        broker: usize,
+        version: i16,
+        body: Q,
+    ) -> Sent<Q> {
+        let request = self.brokers.send_request(BrokerId(broker as i32), version, body);
         self.settle();
         request
     }
 
-    fn produce_bytes(&mut self, broker: usize, acks: i16, records: Bytes) -> Request {
-        self.produce_as(7, broker, acks, records)
-    }
-
-    fn produce_as(&mut self, api: i16, broker: usize, acks: i16, records: Bytes) -> Request {
-        let part = PartitionProduceData::default().with_index(0).with_records(Some(records));
-        let data = TopicProduceData::default().with_name(topic()).with_partition_data(vec![part]);
-        let request = ProduceRequest::default()
-            .with_acks(acks)
-            .with_timeout_ms(30_000)
-            .with_topic_data(vec![data]);
-        self.request(broker, api, RequestKind::Produce(request))
+    fn produce_bytes(&mut self, broker: usize, acks: i16, records: Bytes) -> Sent<ProduceRequest> {
+        self.request(broker, 7, kafka::produce("orders", 0, acks, Some(records)))
     }
 
     /// Produces one record.
-    fn produce(&mut self, broker: usize, acks: i16, value: &str) -> Request {
+    fn produce(&mut self, broker: usize, acks: i16, value: &str) -> Sent<ProduceRequest> {
         self.produce_bytes(broker, acks, batch(value).bytes)
     }
 
     /// Error code and base offset of a produce request's answer, if there is one.
-    fn produced(&self, request: Request) -> Option<(i16, Offset)> {
-        let ResponseKind::Produce(response) = self.rig.response(request)? else {
-            panic!("not a produce response")
-        };
+    fn produced(&self, request: Sent<ProduceRequest>) -> Option<(i16, Offset)> {
+        let response = self.response(request)?;
         let part = &response.responses[0].partition_responses[0];
         Some((part.error_code, part.base_offset))
     }
 
     fn fetch_request(offset: Offset, max_wait_ms: i32) -> FetchRequest {
-        let part =
-            FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
-        FetchRequest::default().with_max_wait_ms(max_wait_ms).with_min_bytes(1).with_topics(vec![
-            FetchTopic::default().with_topic(topic()).with_partitions(vec![part]),
-        ])
+        kafka::fetch("orders", offset, max_wait_ms)
     }
 
     /// A consumer's fetch that does not wait: error code and values.
     fn consume(&mut self, broker: usize, offset: Offset) -> (i16, Vec<String>) {
         let request = Self::fetch_request(offset, 0);
-        let request = self.request(broker, 11, RequestKind::Fetch(request));
+        let request = self.request(broker, 11, request);
         self.fetched(request).expect("a fetch that does not wait is answered")
     }
 
-    fn fetched(&self, request: Request) -> Option<(i16, Vec<String>)> {
-        let ResponseKind::Fetch(response) = self.rig.response(request)? else {
-            panic!("not a fetch response")
-        };
+    fn fetched(&self, request: Sent<FetchRequest>) -> Option<(i16, Vec<String>)> {
+        let response = self.response(request)?;
         let part = &response.responses[0].partitions[0];
         let records = part.records.clone().unwrap_or_default();
         Some((part.error_code, Batch::all(&records).flat_map(|b| texts(&b.unwrap())).collect()))
@@ -428,7 +384,7 @@ impl Cluster {
     }
 
     fn replicas(&self, broker: usize) -> &Replicas {
-        self.rig.role(node(broker))
+        self.brokers.role(node(broker))
     }
 
     fn manager(&self, broker: usize) -> &ReplicaManager {
@@ -437,43 +393,30 @@ impl Cluster {
 
     /// A file of a broker, as its page cache has it.
     fn file(&self, broker: usize, file: &str) -> Bytes {
-        self.rig.disk(node(broker)).image()[file].flatten(0).into()
+        self.brokers.disk(node(broker)).image()[file].flatten(0).into()
     }
 
     fn has_file(&self, broker: usize, file: &str) -> bool {
-        self.rig.disk(node(broker)).file_len(file).is_some()
-    }
-
-    /// What the brokers observed so far.
-    fn observed(&self) -> impl DoubleEndedIterator<Item = (usize, &BrokerObservation)> {
-        let seen = self.rig.observations().collect::<Vec<_>>().into_iter();
-        seen.filter_map(|(_, node, observation)| match observation {
-            Observation::Broker(observation) => Some((usize::from(node.0), observation)),
-            _ => None,
-        })
+        self.brokers.disk(node(broker)).file_len(file).is_some()
     }
 
     /// Brokers that run and asked to end after a fatal error.
-    fn halted(&self) -> Vec<usize> {
-        let is_up = |broker: &usize| self.rig.is_running(node(*broker));
-        BROKERS.filter(|broker| is_up(broker) && self.replicas(*broker).halted).collect()
+    fn halted(&self) -> Vec<i32> {
+        self.running().filter(|(_, role)| role.halted).map(|(id, _)| id.0).collect()
     }
 
     /// The ISR changes that leaders proposed and the test has not taken yet, oldest first.
     fn isr_changes(&self) -> Vec<IsrChange> {
-        let roles = BROKERS.filter_map(|broker| self.rig.find::<Replicas>(node(broker)));
-        roles.flat_map(|role| role.isr_changes.clone()).collect()
+        self.running().flat_map(|(_, role)| role.isr_changes.clone()).collect()
     }
 
     /// Takes the oldest proposed change, and who proposed it.
     fn take_isr_change(&mut self) -> (usize, IsrChange) {
-        let proposes = |broker: &usize| {
-            let role = self.rig.find::<Replicas>(node(*broker));
-            role.is_some_and(|role| !role.isr_changes.is_empty())
-        };
-        let leader = BROKERS.into_iter().find(proposes).expect("a leader proposed a change");
+        let mut leaders = self.running().filter(|(_, role)| !role.isr_changes.is_empty());
+        let leader = leaders.next().expect("a leader proposed a change").0.0 as usize;
+        drop(leaders);
         let first = |role: &mut Replicas, _, _: &mut Effects| role.isr_changes.remove(0);
-        (leader, self.rig.act(node(leader), first))
+        (leader, self.brokers.act(node(leader), first))
     }
 
     fn forget_isr_changes(&mut self) {
@@ -497,7 +440,7 @@ impl Cluster {
 
     /// All replicas that are up agree, record by record and epoch by epoch.
     fn assert_logs_match(&self) {
-        let up = BROKERS.filter(|broker| self.rig.is_running(node(*broker)));
+        let up = BROKERS.filter(|broker| self.brokers.is_running(node(*broker)));
         self.assert_match(&up.collect::<Vec<_>>());
     }
 

@@ -26,13 +26,13 @@ fn filled(version: KafkaVersion) -> Cluster {
 #[test]
 fn a_fetch_waits_for_data_or_its_longest_wait() {
     let mut cluster = filled(NEWEST);
-    let long = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
+    let long = cluster.request(1, 11, Cluster::fetch_request(3, 500));
     assert_eq!(cluster.fetched(long), None);
     cluster.pass(499);
     assert_eq!(cluster.fetched(long), None);
     cluster.pass(1);
     assert_eq!(cluster.fetched(long), Some((0, vec![])));
-    let woken = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 500)));
+    let woken = cluster.request(1, 11, Cluster::fetch_request(3, 500));
     cluster.produce(1, -1, "d");
     assert_eq!(cluster.fetched(woken), Some((0, vec!["d".to_owned()])));
     let waiting = cluster.manager(1).purgatory.waiting();
@@ -44,7 +44,7 @@ fn a_fetch_waits_for_as_many_bytes_as_it_asks_for() {
     let mut cluster = filled(NEWEST);
     let size = batch("x").bytes.len() as i32;
     let request = Cluster::fetch_request(3, 5_000).with_min_bytes(2 * size);
-    let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+    let conn = cluster.request(1, 11, request);
     cluster.produce(1, -1, "d");
     assert_eq!(cluster.fetched(conn), None);
     cluster.produce(1, -1, "e");
@@ -64,12 +64,12 @@ fn limits_cut_a_fetch_but_one_batch_always_comes() {
     ] {
         let mut request = Cluster::fetch_request(0, 0).with_max_bytes(max_bytes);
         request.topics[0].partitions[0].partition_max_bytes = partition_max;
-        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        let conn = cluster.request(1, 11, request);
         assert_eq!(cluster.fetched(conn).unwrap().1.len(), got, "{max_bytes} {partition_max}");
     }
     let mut hard = Cluster::fetch_request(0, 0);
     hard.topics[0].partitions[0].partition_max_bytes = 1;
-    let conn = cluster.request(1, 2, RequestKind::Fetch(hard));
+    let conn = cluster.request(1, 2, hard);
     assert_eq!(cluster.fetched(conn).unwrap().1.len(), 0, "before v3 limits are hard");
 }
 
@@ -82,13 +82,11 @@ fn a_fetch_out_of_range_or_of_something_unknown_is_an_error_at_once() {
     assert_eq!(cluster.consume(2, 0).0, 6, "NOT_LEADER_OR_FOLLOWER");
     let mut request = Cluster::fetch_request(0, 5_000);
     request.topics[0].partitions[0].partition = 7;
-    let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+    let conn = cluster.request(1, 11, request);
     assert_eq!(cluster.fetched(conn), Some((3, vec![])), "UNKNOWN_TOPIC_OR_PARTITION");
     let request = Cluster::fetch_request(0, 0).with_session_id(5).with_session_epoch(1);
-    let conn = cluster.request(1, 11, RequestKind::Fetch(request));
-    let ResponseKind::Fetch(response) = cluster.response(conn).unwrap() else {
-        panic!("not a fetch")
-    };
+    let conn = cluster.request(1, 11, request);
+    let response = cluster.response(conn).unwrap();
     assert_eq!(response.error_code, 70, "FETCH_SESSION_ID_NOT_FOUND");
 }
 
@@ -98,7 +96,7 @@ fn another_leader_epoch_is_fenced_or_unknown() {
     for (epoch, code) in [(-1, 0), (1, 74), (2, 0), (3, 75)] {
         let mut request = Cluster::fetch_request(0, 0);
         request.topics[0].partitions[0].current_leader_epoch = epoch;
-        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        let conn = cluster.request(1, 11, request);
         assert_eq!(cluster.fetched(conn).unwrap().0, code, "epoch {epoch}");
     }
 }
@@ -119,10 +117,8 @@ fn the_fetch_response_reports_divergence() {
     ] {
         let mut request = Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(2));
         request.topics[0].partitions[0].last_fetched_epoch = last;
-        let conn = cluster.request(1, 12, RequestKind::Fetch(request));
-        let ResponseKind::Fetch(response) = cluster.response(conn).unwrap() else {
-            panic!("not a fetch")
-        };
+        let conn = cluster.request(1, 12, request);
+        let response = cluster.response(conn).unwrap();
         let part = &response.responses[0].partitions[0];
         let diverging = &part.diverging_epoch;
         let got = (part.error_code, diverging.epoch, diverging.end_offset);
@@ -138,10 +134,8 @@ fn listed(cluster: &mut Cluster, version: i16, timestamp: i64) -> (i16, Offset, 
     let request =
         ListOffsetsRequest::default().with_replica_id(WireBrokerId(-1)).with_topics(vec![topic]);
     let leader = if cluster.status(1).is_leader { 1 } else { 2 };
-    let conn = cluster.request(leader, version, RequestKind::ListOffsets(request));
-    let ResponseKind::ListOffsets(response) = cluster.response(conn).unwrap() else {
-        panic!("other")
-    };
+    let conn = cluster.request(leader, version, request);
+    let response = cluster.response(conn).unwrap();
     let part = &response.topics[0].partitions[0];
     (part.error_code, part.offset, part.leader_epoch)
 }
@@ -171,17 +165,15 @@ fn a_new_leader_does_not_list_an_end_that_goes_back() {
         let body = ListOffsetsRequest::default()
             .with_replica_id(WireBrokerId(-1))
             .with_topics(vec![topic]);
-        let conn = cluster.request(2, request, RequestKind::ListOffsets(body.clone()));
-        let error = |cluster: &Cluster, conn| {
-            let ResponseKind::ListOffsets(response) = cluster.response(conn).unwrap() else {
-                panic!()
-            };
+        let conn = cluster.request(2, request, body.clone());
+        let error = |cluster: &Cluster, conn: Sent<ListOffsetsRequest>| {
+            let response = cluster.response(conn).unwrap();
             response.topics[0].partitions[0].error_code
         };
         assert_eq!(error(&cluster, conn), code, "{version}");
         cluster.release(3);
         cluster.pass(600);
-        let conn = cluster.request(2, request, RequestKind::ListOffsets(body));
+        let conn = cluster.request(2, request, body);
         assert_eq!(error(&cluster, conn), 0, "{version}: the follower has fetched");
     }
 }
@@ -204,10 +196,8 @@ fn ends_of_epochs_follow_the_rule_of_the_version() {
         let part = OffsetForLeaderPartition::default().with_leader_epoch(asked);
         let topic = OffsetForLeaderTopic::default().with_topic(topic()).with_partitions(vec![part]);
         let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
-        let conn = cluster.request(1, 0, RequestKind::OffsetForLeaderEpoch(request));
-        let ResponseKind::OffsetForLeaderEpoch(response) = cluster.response(conn).unwrap() else {
-            panic!("other")
-        };
+        let conn = cluster.request(1, 0, request);
+        let response = cluster.response(conn).unwrap();
         let part = &response.topics[0].partitions[0];
         assert_eq!((part.error_code, part.end_offset), (0, expected), "{version}, epoch {asked}");
     }
@@ -218,12 +208,12 @@ fn leader_and_isr_states_of_no_newer_epoch_are_refused() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 3, &[1, 2, 3]);
     let code = |response: LeaderAndIsrResponse| response.partition_errors[0].error_code;
-    let equal = cluster.tell(1, 2, 3, &[1, 2, 3]);
+    let equal = cluster.leader_and_isr(1, 2, 3, &[1, 2, 3]);
     assert_eq!(code(equal), 11);
-    let lower = cluster.tell(1, 2, 2, &[1, 2, 3]);
+    let lower = cluster.leader_and_isr(1, 2, 2, &[1, 2, 3]);
     assert_eq!(code(lower), 11);
     assert!(cluster.status(1).is_leader);
-    let news = cluster.tell(1, 2, 4, &[1, 2, 3]);
+    let news = cluster.leader_and_isr(1, 2, 4, &[1, 2, 3]);
     assert_eq!(code(news), 0);
     assert!(!cluster.status(1).is_leader);
 }
@@ -232,7 +222,7 @@ fn leader_and_isr_states_of_no_newer_epoch_are_refused() {
 fn a_leaderless_state_is_not_adopted() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2, 3]);
-    cluster.tell(2, usize::MAX, 2, &[1]);
+    cluster.leader_and_isr(2, usize::MAX, 2, &[1]);
     assert_eq!(cluster.status(2).leader_epoch, 1);
     cluster.produce(1, 1, "a");
     assert_eq!(cluster.values(2), ["a"], "it goes on following");
@@ -257,7 +247,7 @@ fn a_replica_is_stopped_and_deleted() {
     assert_eq!(cluster.values(2).len(), 3, "it follows no more");
     let old = StopReplicaTopicV1::default().with_name(topic()).with_partition_indexes(vec![0]);
     let old = StopReplicaRequest::default().with_topics(vec![old]).with_delete_partitions(true);
-    let waiting = cluster.request(1, 11, RequestKind::Fetch(Cluster::fetch_request(3, 9_000)));
+    let waiting = cluster.request(1, 11, Cluster::fetch_request(3, 9_000));
     for broker in [1, 2] {
         cluster.with(broker, |m, cx| m.stop_replica(cx, old.clone(), 1));
         assert_eq!(cluster.manager(broker).status(&at()), None);
@@ -280,7 +270,7 @@ fn a_replica_that_got_no_leader_and_isr_request_yet_leads_nothing() {
     for epoch in [-1, 2] {
         let mut request = Cluster::fetch_request(0, 0);
         request.topics[0].partitions[0].current_leader_epoch = epoch;
-        let conn = cluster.request(1, 11, RequestKind::Fetch(request));
+        let conn = cluster.request(1, 11, request);
         assert_eq!(cluster.fetched(conn).unwrap().0, 6);
     }
 }

@@ -31,7 +31,7 @@ fn kip_101_a_restarted_follower_keeps_what_is_committed() {
         cluster.crash(2);
         cluster.start(2);
         cluster.hold(2);
-        cluster.tell(2, 1, 1, &[1, 2]);
+        cluster.leader_and_isr(2, 1, 1, &[1, 2]);
         assert_eq!(cluster.status(2).log_end_offset, kept, "{text}");
         cluster.crash(1);
         cluster.release(2);
@@ -51,7 +51,7 @@ fn an_unreplicated_tail_gives_way_to_the_new_leaders_records() {
         cluster.elect(2, 2, &[2]);
         cluster.produce(2, 1, "c");
         cluster.start(1);
-        cluster.tell(1, 2, 2, &[2]);
+        cluster.leader_and_isr(1, 2, 2, &[2]);
         cluster.pass(3_000);
         assert_eq!(cluster.values(1), ["a", "c"], "{version}");
         cluster.assert_logs_match();
@@ -73,7 +73,7 @@ fn nothing_is_fetched_behind_a_cut_before_the_leader_epochs_are_on_the_platter()
         cluster.produce(2, 1, "c");
         cluster.start(1);
         cluster.set_fsyncs(10_000);
-        cluster.tell(1, 2, 3, &[2]);
+        cluster.leader_and_isr(1, 2, 3, &[2]);
         cluster.pass(3_000);
         assert_eq!(cluster.values(1), ["a"], "{version}: epoch 2 is to go from the file");
         cluster.pass(10_000);
@@ -101,7 +101,7 @@ fn a_recovery_point_that_is_cut_is_checkpointed_at_once() {
     cluster.release(2);
     cluster.elect(2, 2, &[2]);
     cluster.start(1);
-    cluster.tell(1, 2, 2, &[2]);
+    cluster.leader_and_isr(1, 2, 2, &[2]);
     cluster.pass(3_000);
     assert_eq!(cluster.values(1), ["a"]);
     assert_eq!(known(&cluster), "0\n1\norders 0 1\n");
@@ -125,7 +125,7 @@ fn rapid_elections(version: KafkaVersion, writes: bool) -> Cluster {
         cluster.produce(1, 1, "d");
     }
     cluster.start(2);
-    cluster.tell(2, 1, 3, &[1]);
+    cluster.leader_and_isr(2, 1, 3, &[1]);
     cluster.pass(3_000);
     cluster
 }
@@ -170,7 +170,7 @@ fn kafka_6880_a_follower_that_missed_elections_truncates_since_2_1() {
         cluster.release(3);
         cluster.partition_epoch += 1;
         for broker in [3, 1] {
-            cluster.tell(broker, 3, 2, &[1, 3]);
+            cluster.leader_and_isr(broker, 3, 2, &[1, 3]);
         }
         cluster.produce(3, 1, "c");
         cluster.produce(3, 1, "d");
@@ -179,7 +179,7 @@ fn kafka_6880_a_follower_that_missed_elections_truncates_since_2_1() {
         cluster.partition_epoch += 1;
         cluster.release(2);
         for broker in 1..=3 {
-            cluster.tell(broker, 1, 3, &[1, 3]);
+            cluster.leader_and_isr(broker, 1, 3, &[1, 3]);
         }
         cluster.pass(3_000);
         assert_eq!(cluster.values(2) == cluster.values(1), same, "{text}");
@@ -192,14 +192,14 @@ fn a_follower_of_an_older_epoch_is_fenced_until_the_controller_tells_it() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.partition_epoch += 1;
-    cluster.tell(1, 1, 2, &[1, 2, 3]);
+    cluster.leader_and_isr(1, 1, 2, &[1, 2, 3]);
     cluster.pass(2_000);
     let conn = cluster.produce(1, -1, "a");
     cluster.pass(5_000);
     assert_eq!(cluster.produced(conn), None);
     assert!(cluster.values(2).is_empty() && cluster.values(3).is_empty());
     for broker in [2, 3] {
-        cluster.tell(broker, 1, 2, &[1, 2, 3]);
+        cluster.leader_and_isr(broker, 1, 2, &[1, 2, 3]);
     }
     assert_eq!(cluster.produced(conn), Some((0, 0)));
 }
@@ -209,10 +209,10 @@ fn a_follower_ahead_of_its_leader_asks_again_later() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.partition_epoch += 1;
-    cluster.tell(2, 1, 2, &[1, 2, 3]);
+    cluster.leader_and_isr(2, 1, 2, &[1, 2, 3]);
     cluster.produce(1, 1, "a");
     assert!(cluster.values(2).is_empty(), "UNKNOWN_LEADER_EPOCH");
-    cluster.tell(1, 1, 2, &[1, 2, 3]);
+    cluster.leader_and_isr(1, 1, 2, &[1, 2, 3]);
     cluster.pass(1_100);
     assert_eq!(cluster.values(2), ["a"]);
 }
@@ -297,7 +297,7 @@ fn truncation_never_takes_the_high_watermark_past_the_log() {
     cluster.pass(3_000);
     assert_eq!((cluster.status(2).log_end_offset, cluster.status(2).high_watermark), (0, 0));
     let truncated = BrokerObservation::Truncated { at: at(), from: 2, to: 0 };
-    assert!(cluster.observed().any(|seen| seen == (2, &truncated)));
+    assert!(cluster.observed().any(|(_, id, seen)| (id.0, seen) == (2, &truncated)));
 }
 
 /// b1 lost everything and leads on in its epoch; where b2 has three batches of one record, it has one of three
@@ -316,7 +316,7 @@ fn rewritten(version: KafkaVersion, ends: usize) -> Cluster {
     for value in ["x", "y", "z"] {
         builder.push(1_000, None, Some(value.as_bytes()));
     }
-    cluster.tell(1, 1, 1, &[1, 2]);
+    cluster.leader_and_isr(1, 1, 1, &[1, 2]);
     cluster.produce_bytes(1, 1, builder.build().bytes);
     cluster.pass(5_000);
     cluster
@@ -324,7 +324,7 @@ fn rewritten(version: KafkaVersion, ends: usize) -> Cluster {
 
 fn failed(cluster: &Cluster) -> usize {
     let is_it = |what: &BrokerObservation| matches!(what, BrokerObservation::FetchingFailed { .. });
-    cluster.observed().filter(|(broker, what)| *broker == 2 && is_it(what)).count()
+    cluster.observed().filter(|(_, broker, what)| broker.0 == 2 && is_it(what)).count()
 }
 
 #[test]

@@ -2,23 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, BrokerId as WireBrokerId, CreateTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
-    MetadataRequest, MetadataResponse, ProduceRequest, RequestKind, ResponseKind, TopicName,
+    ApiVersionsRequest, BrokerId as WireBrokerId, CreateTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, FindCoordinatorRequest, MetadataResponse, RequestKind, TopicName,
 };
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Request, StrBytes};
 
 use crate::history::{BrokerObservation, Election};
-use crate::nodes::testing::Cluster;
-use crate::releases::apis::highest;
+use crate::nodes::testing::{Advance, Cluster, kafka};
 use crate::releases::defaults::{BROKER, millis};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::BrokerId;
@@ -36,22 +30,11 @@ const VERSIONS: [KafkaVersion; 5] = [
 const STEP: Duration = Duration::from_millis(100);
 
 fn topic() -> TopicName {
-    TopicName(StrBytes::from_static_str("orders"))
-}
-
-fn version(cluster: &Cluster, api: ApiKey) -> i16 {
-    highest(cluster.version, api).unwrap()
+    kafka::topic("orders")
 }
 
 fn metadata(cluster: &mut Cluster, from: BrokerId) -> Option<MetadataResponse> {
-    let topics = vec![MetadataRequestTopic::default().with_name(Some(topic()))];
-    let request =
-        MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
-    let api = version(cluster, ApiKey::Metadata);
-    match cluster.call(from, ApiKey::Metadata, api, &RequestKind::Metadata(request))? {
-        ResponseKind::Metadata(response) => Some(response),
-        other => panic!("{other:?} answers Metadata"),
-    }
+    cluster.call(from, kafka::metadata(&["orders"], false))
 }
 
 fn partition(cluster: &mut Cluster, from: BrokerId) -> Option<MetadataResponsePartition> {
@@ -105,14 +88,22 @@ pub fn create_topic(cluster: &mut Cluster, controller: BrokerId) {
         .with_num_partitions(1)
         .with_replication_factor(3);
     let request = CreateTopicsRequest::default().with_topics(vec![new]).with_timeout_ms(30_000);
-    let api = version(cluster, ApiKey::CreateTopics);
-    let body = RequestKind::CreateTopics(request);
-    match cluster.call(controller, ApiKey::CreateTopics, api, &body) {
-        Some(ResponseKind::CreateTopics(response)) => {
-            assert_eq!(response.topics[0].error_code, 0, "{response:?}");
-        }
-        other => panic!("{other:?} answers CreateTopics"),
-    }
+    let response = cluster.call(controller, request).expect("it is answered");
+    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+}
+
+/// A cluster with a topic: its replicas, the leader first.
+fn with_topic(version: KafkaVersion) -> (Cluster, Vec<BrokerId>) {
+    let mut cluster = Cluster::new(version, 3);
+    let controller = await_cluster(&mut cluster);
+    create_topic(&mut cluster, controller);
+    let within = Duration::from_secs(10);
+    let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
+        partition.error_code == 0 && partition.isr_nodes.len() == 3
+    });
+    let replicas: Vec<_> = ids(&created.replica_nodes).into_iter().map(BrokerId).collect();
+    assert_eq!(created.leader_id.0, replicas[0].0, "the first replica of the assignment leads");
+    (cluster, replicas)
 }
 
 /// Writes records `from..to` in one batch with `acks=all`; returns the base offset.
@@ -128,47 +119,22 @@ fn try_to_produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -
     for record in from..to {
         batch.push(0, None, Some(&workload::encode("p0", record, 20)));
     }
-    let data = PartitionProduceData::default().with_records(Some(batch.build().bytes));
-    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
-    let request = ProduceRequest::default()
-        .with_acks(-1)
-        // Longer than a follower may lag.
-        .with_timeout_ms(60_000)
-        .with_topic_data(vec![topic]);
-    let api = version(cluster, ApiKey::Produce);
-    match cluster.call(leader, ApiKey::Produce, api, &RequestKind::Produce(request)) {
-        Some(ResponseKind::Produce(response)) => {
-            let partition = &response.responses[0].partition_responses[0];
-            (partition.error_code, partition.base_offset)
-        }
-        other => panic!("{other:?} answers Produce with {}", cluster.version),
-    }
+    let request = kafka::produce("orders", 0, -1, Some(batch.build().bytes));
+    // Longer than a follower may lag.
+    let response = cluster.call(leader, request.with_timeout_ms(60_000)).expect("it is answered");
+    let partition = &response.responses[0].partition_responses[0];
+    (partition.error_code, partition.base_offset)
 }
 
 /// The records that a consumer reads from the leader, from the beginning.
 fn consume(cluster: &mut Cluster, leader: BrokerId) -> Vec<u64> {
-    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
-    let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
-    let request = FetchRequest::default()
-        .with_replica_id(WireBrokerId(-1))
-        .with_max_wait_ms(500)
-        .with_min_bytes(1)
-        .with_max_bytes(10 << 20)
-        .with_topics(vec![topic]);
-    let api = version(cluster, ApiKey::Fetch);
-    let records = match cluster.call(leader, ApiKey::Fetch, api, &RequestKind::Fetch(request)) {
-        Some(ResponseKind::Fetch(response)) => {
-            let partition = &response.responses[0].partitions[0];
-            assert_eq!(partition.error_code, 0, "{partition:?}");
-            partition.records.clone().unwrap_or_default()
-        }
-        other => panic!("{other:?} answers Fetch"),
-    };
-    numbers(&records)
-}
-
-fn numbers(records: &Bytes) -> Vec<u64> {
-    let batches = Batch::all(records).map(|batch| batch.unwrap().records().unwrap());
+    let request =
+        kafka::fetch("orders", 0, 500).with_replica_id(WireBrokerId(-1)).with_max_bytes(10 << 20);
+    let response = cluster.call(leader, request).expect("it is answered");
+    let partition = &response.responses[0].partitions[0];
+    assert_eq!(partition.error_code, 0, "{partition:?}");
+    let records = partition.records.clone().unwrap_or_default();
+    let batches = Batch::all(&records).map(|batch| batch.unwrap().records().unwrap());
     let values = batches.flatten().map(|record| record.value.unwrap());
     values.map(|value| workload::decode(&value).unwrap().1).collect()
 }
@@ -176,29 +142,21 @@ fn numbers(records: &Bytes) -> Vec<u64> {
 #[test]
 fn acknowledged_records_survive_their_leader() {
     for version in VERSIONS {
-        let mut cluster = Cluster::new(version, 3);
-        let controller = await_cluster(&mut cluster);
-        create_topic(&mut cluster, controller);
-        let within = Duration::from_secs(10);
-        let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
-            partition.error_code == 0 && partition.isr_nodes.len() == 3
-        });
-        let replicas = ids(&created.replica_nodes);
-        let leader = BrokerId(created.leader_id.0);
-        assert_eq!(leader.0, replicas[0], "the first replica of the assignment leads");
+        let (mut cluster, replicas) = with_topic(version);
+        let leader = replicas[0];
         assert_eq!(produce(&mut cluster, leader, 0, 10), 0);
         assert_eq!(produce(&mut cluster, leader, 10, 12), 10);
         assert_eq!(consume(&mut cluster, leader), (0..12).collect::<Vec<_>>());
 
         cluster.crash(leader);
         let killed = cluster.now();
-        let witness = BrokerId(replicas[2]);
+        let witness = replicas[2];
         let within = Duration::from_secs(60);
         let after = await_partition(&mut cluster, witness, within, "a new leader", |partition| {
             partition.error_code == 0 && partition.leader_id.0 != leader.0
         });
         let new_leader = BrokerId(after.leader_id.0);
-        assert_eq!(new_leader.0, replicas[1], "the first in-sync replica that lives leads");
+        assert_eq!(new_leader, replicas[1], "the first in-sync replica that lives leads");
         let elected = cluster.observed().find(|(at, _, observation)| {
             *at > killed
                 && matches!(observation, BrokerObservation::LeaderElected { election, leader, .. }
@@ -223,15 +181,8 @@ fn acknowledged_records_survive_their_leader() {
 #[test]
 fn a_leader_that_shuts_down_hands_over_at_once() {
     for version in VERSIONS {
-        let mut cluster = Cluster::new(version, 3);
-        let controller = await_cluster(&mut cluster);
-        create_topic(&mut cluster, controller);
-        let within = Duration::from_secs(10);
-        let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
-            partition.error_code == 0 && partition.isr_nodes.len() == 3
-        });
-        let leader = BrokerId(created.leader_id.0);
-        let replicas = ids(&created.replica_nodes);
+        let (mut cluster, replicas) = with_topic(version);
+        let leader = replicas[0];
         produce(&mut cluster, leader, 0, 5);
         cluster.shut_down(leader);
         let is_gone = |cluster: &mut Cluster| cluster.broker(leader).is_none();
@@ -239,7 +190,7 @@ fn a_leader_that_shuts_down_hands_over_at_once() {
             cluster.run_until(Duration::from_secs(4), is_gone),
             "{leader} still runs with {version}"
         );
-        let witness = BrokerId(replicas[2]);
+        let witness = replicas[2];
         let after = await_partition(
             &mut cluster,
             witness,
@@ -260,18 +211,10 @@ fn a_topic_that_a_client_asks_for_is_created() {
         let controller = await_cluster(&mut cluster);
         let other = BrokerId(if controller.0 == 1 { 2 } else { 1 });
         for asked in [other, controller] {
-            let name = TopicName(StrBytes::from_string(format!("t{asked}")));
-            let topics = vec![MetadataRequestTopic::default().with_name(Some(name))];
-            let request = MetadataRequest::default()
-                .with_topics(Some(topics))
-                .with_allow_auto_topic_creation(true);
-            let api = highest(version, ApiKey::Metadata).unwrap();
-            let body = RequestKind::Metadata(request);
-            let ask =
-                |cluster: &mut Cluster| match cluster.call(asked, ApiKey::Metadata, api, &body) {
-                    Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
-                    other => panic!("{other:?} answers Metadata"),
-                };
+            let request = kafka::metadata(&[&format!("t{asked}")], true);
+            let ask = |cluster: &mut Cluster| {
+                cluster.call(asked, request.clone()).expect("it is answered").topics[0].clone()
+            };
             let first = ask(&mut cluster);
             assert_eq!(
                 first.error_code,
@@ -283,19 +226,6 @@ fn a_topic_that_a_client_asks_for_is_created() {
             assert_eq!(then.partitions[0].error_code, 0, "{version}");
         }
     }
-}
-
-/// A cluster with a topic: its replicas, the leader first.
-fn with_topic(version: KafkaVersion) -> (Cluster, Vec<BrokerId>) {
-    let mut cluster = Cluster::new(version, 3);
-    let controller = await_cluster(&mut cluster);
-    create_topic(&mut cluster, controller);
-    let within = Duration::from_secs(10);
-    let created = await_partition(&mut cluster, BrokerId(1), within, "a leader", |partition| {
-        partition.error_code == 0 && partition.isr_nodes.len() == 3
-    });
-    let replicas = ids(&created.replica_nodes).into_iter().map(BrokerId).collect();
-    (cluster, replicas)
 }
 
 #[test]
@@ -368,68 +298,53 @@ fn resource(kind: i8, name: &str) -> DescribeConfigsResource {
         .with_configuration_keys(None)
 }
 
+/// Sends a request in all versions of the release.
+fn in_every_version<Q: Request + Into<RequestKind> + Clone>(
+    cluster: &mut Cluster,
+    asked: BrokerId,
+    request: Q,
+    check: impl Fn(i16, Q::Response),
+) {
+    for version in 0..=cluster.highest::<Q>() {
+        let answer = cluster.call_in(asked, version, request.clone());
+        check(version, answer.unwrap_or_else(|| panic!("API {} v{version}", Q::KEY)));
+    }
+}
+
 #[test]
 fn every_advertised_version_of_the_servers_apis_is_answered() {
     let (mut cluster, replicas) = with_topic(KafkaVersion::new(2, 8));
     let controller = cluster.controller().unwrap();
     let asked = replicas.iter().copied().find(|id| *id != controller).unwrap();
+    let cluster = &mut cluster;
+    in_every_version(cluster, asked, ApiVersionsRequest::default(), |_, table| {
+        assert!(table.api_keys.len() > 10);
+    });
+    let request = kafka::metadata(&["orders", "a b"], true);
+    in_every_version(cluster, asked, request, |version, response| {
+        let codes: Vec<_> = response.topics.iter().map(|topic| topic.error_code).collect();
+        assert_eq!((codes, response.brokers.len()), (vec![0, 17], 3));
+        assert_eq!(response.cluster_id.is_some(), version >= 2);
+    });
+    in_every_version(cluster, asked, FindCoordinatorRequest::default(), |_, response| {
+        // Until the topic that the first request asked for has leaders.
+        assert!([0, 15].contains(&response.error_code), "{response:?}");
+    });
     let new = CreatableTopic::default().with_name(topic());
+    let request = CreateTopicsRequest::default().with_topics(vec![new]);
+    in_every_version(cluster, asked, request, |_, response| {
+        assert_eq!(response.topics[0].error_code, 41);
+    });
     let resources = vec![resource(2, "orders"), resource(4, &asked.to_string()), resource(2, "x")];
-    let bodies = [
-        RequestKind::ApiVersions(ApiVersionsRequest::default()),
-        RequestKind::Metadata(MetadataRequest::default().with_topics(Some(vec![
-            MetadataRequestTopic::default().with_name(Some(topic())),
-            MetadataRequestTopic::default().with_name(Some(TopicName("a b".into()))),
-        ]))),
-        RequestKind::FindCoordinator(FindCoordinatorRequest::default()),
-        RequestKind::CreateTopics(CreateTopicsRequest::default().with_topics(vec![new])),
-        RequestKind::DescribeConfigs(DescribeConfigsRequest::default().with_resources(resources)),
-        RequestKind::DescribeCluster(DescribeClusterRequest::default()),
-    ];
-    for body in bodies {
-        let api = match &body {
-            RequestKind::ApiVersions(_) => ApiKey::ApiVersions,
-            RequestKind::Metadata(_) => ApiKey::Metadata,
-            RequestKind::FindCoordinator(_) => ApiKey::FindCoordinator,
-            RequestKind::CreateTopics(_) => ApiKey::CreateTopics,
-            RequestKind::DescribeConfigs(_) => ApiKey::DescribeConfigs,
-            _ => ApiKey::DescribeCluster,
-        };
-        for version in 0..=version(&cluster, api) {
-            let answer = cluster.call(asked, api, version, &body);
-            match answer.unwrap_or_else(|| panic!("{api:?} v{version} is not answered")) {
-                ResponseKind::ApiVersions(table) => assert!(table.api_keys.len() > 10),
-                ResponseKind::Metadata(response) => {
-                    let codes: Vec<_> =
-                        response.topics.iter().map(|topic| topic.error_code).collect();
-                    assert_eq!(codes, [0, 17]);
-                    assert_eq!(response.brokers.len(), 3);
-                    assert_eq!(response.cluster_id.is_some(), version >= 2);
-                }
-                ResponseKind::FindCoordinator(response) => {
-                    // Until the topic that the first request asked for has leaders.
-                    assert!([0, 15].contains(&response.error_code), "{response:?}");
-                }
-                ResponseKind::CreateTopics(response) => {
-                    assert_eq!(response.topics[0].error_code, 41)
-                }
-                ResponseKind::DescribeConfigs(response) => {
-                    let codes: Vec<_> = response.results.iter().map(|one| one.error_code).collect();
-                    assert_eq!(codes, [0, 0, 3]);
-                    let isr = response.results[0]
-                        .configs
-                        .iter()
-                        .find(|c| &*c.name == "min.insync.replicas");
-                    assert_eq!(isr.unwrap().value.as_deref(), Some("1"));
-                }
-                ResponseKind::DescribeCluster(response) => {
-                    assert_eq!(
-                        (response.brokers.len(), response.controller_id.0),
-                        (3, controller.0)
-                    );
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
+    let request = DescribeConfigsRequest::default().with_resources(resources);
+    in_every_version(cluster, asked, request, |_, response| {
+        let codes: Vec<_> = response.results.iter().map(|one| one.error_code).collect();
+        assert_eq!(codes, [0, 0, 3]);
+        let mut configs = response.results[0].configs.iter();
+        let isr = configs.find(|config| &*config.name == "min.insync.replicas");
+        assert_eq!(isr.unwrap().value.as_deref(), Some("1"));
+    });
+    in_every_version(cluster, asked, DescribeClusterRequest::default(), |_, response| {
+        assert_eq!((response.brokers.len(), response.controller_id.0), (3, controller.0));
+    });
 }

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::FindCoordinatorRequest;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
-    ApiKey, FindCoordinatorRequest, MetadataRequest, ProduceRequest, RequestKind, ResponseKind,
-    TopicName,
-};
 use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::await_cluster;
-use crate::nodes::testing::Cluster;
-use crate::releases::apis::highest;
+use crate::nodes::testing::{Advance, Cluster, kafka};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::BrokerId;
 
@@ -42,41 +36,29 @@ fn find(cluster: &mut Cluster, asked: BrokerId, api: i16, key_type: i8, key: &st
         4.. => request.coordinator_keys = vec![key],
         _ => request.key = key,
     }
-    let body = RequestKind::FindCoordinator(request);
-    match cluster.call(asked, ApiKey::FindCoordinator, api, &body) {
-        Some(ResponseKind::FindCoordinator(answer)) if api >= 4 => {
-            let one = answer.coordinators.into_iter().next().expect("one answer for each key");
-            (one.error_code, one.node_id.0, one.host.to_string(), one.port)
-        }
-        Some(ResponseKind::FindCoordinator(answer)) => {
-            let message = answer.error_message.as_deref();
-            let expected = match answer.error_code {
-                0 => Some("NONE"),
-                15 => Some("The coordinator is not available."),
-                _ => message,
-            };
-            assert_eq!(message.filter(|_| api >= 1), expected.filter(|_| api >= 1), "v{api}");
-            (answer.error_code, answer.node_id.0, answer.host.to_string(), answer.port)
-        }
-        other => panic!("{other:?} answers FindCoordinator v{api}"),
+    let answer = cluster.call_in(asked, api, request).expect("it is answered");
+    if api >= 4 {
+        let one = answer.coordinators.into_iter().next().expect("one answer for each key");
+        return (one.error_code, one.node_id.0, one.host.to_string(), one.port);
     }
+    let message = answer.error_message.as_deref();
+    let expected = match answer.error_code {
+        0 => Some("NONE"),
+        15 => Some("The coordinator is not available."),
+        _ => message,
+    };
+    assert_eq!(message.filter(|_| api >= 1), expected.filter(|_| api >= 1), "v{api}");
+    (answer.error_code, answer.node_id.0, answer.host.to_string(), answer.port)
 }
 
 fn group(cluster: &mut Cluster, asked: i32) -> Answer {
-    let api = highest(cluster.version, ApiKey::FindCoordinator).unwrap();
+    let api = cluster.highest::<FindCoordinatorRequest>();
     find(cluster, BrokerId(asked), api, 0, GROUP)
 }
 
 fn offsets_topic(cluster: &mut Cluster, asked: i32, may_create: bool) -> MetadataResponseTopic {
-    let name = TopicName(StrBytes::from_static_str(OFFSETS));
-    let request = MetadataRequest::default()
-        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name))]))
-        .with_allow_auto_topic_creation(may_create);
-    let api = highest(cluster.version, ApiKey::Metadata).unwrap();
-    match cluster.call(BrokerId(asked), ApiKey::Metadata, api, &RequestKind::Metadata(request)) {
-        Some(ResponseKind::Metadata(response)) => response.topics[0].clone(),
-        other => panic!("{other:?} answers Metadata"),
-    }
+    let request = kafka::metadata(&[OFFSETS], may_create);
+    cluster.call(BrokerId(asked), request).expect("it is answered").topics[0].clone()
 }
 
 #[test]
@@ -96,7 +78,7 @@ fn the_leader_of_the_groups_partition_of_the_offsets_topic_is_the_coordinator() 
         assert_eq!(mine.replica_nodes.len(), 3, "{version}");
         let leader = mine.leader_id.0;
         for asked in 1..=3 {
-            let highest = highest(version, ApiKey::FindCoordinator).unwrap();
+            let highest = cluster.highest::<FindCoordinatorRequest>();
             for api in 0..=highest {
                 let answer = find(&mut cluster, BrokerId(asked), api, 0, GROUP);
                 assert_eq!(answer, (0, leader, format!("b{leader}"), 9092), "{version} v{api}");
@@ -154,7 +136,7 @@ fn there_is_no_coordinator_for_transactions_and_none_of_unknown_kinds() {
     for version in VERSIONS {
         let mut cluster = Cluster::new(version, 3);
         await_cluster(&mut cluster);
-        for api in 1..=highest(version, ApiKey::FindCoordinator).unwrap() {
+        for api in 1..=cluster.highest::<FindCoordinatorRequest>() {
             assert_eq!(
                 find(&mut cluster, BrokerId(1), api, 1, "t"),
                 NO_COORDINATOR(),
@@ -173,17 +155,7 @@ fn only_group_coordinators_write_the_offsets_topic() {
     group(&mut cluster, 1);
     cluster.run_for(Duration::from_secs(3));
     let (_, leader, ..) = group(&mut cluster, 1);
-    let part = PartitionProduceData::default().with_index(12).with_records(None);
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_static_str(OFFSETS)))
-        .with_partition_data(vec![part]);
-    let body = RequestKind::Produce(
-        ProduceRequest::default().with_acks(-1).with_timeout_ms(1_000).with_topic_data(vec![topic]),
-    );
-    match cluster.call(BrokerId(leader), ApiKey::Produce, 7, &body) {
-        Some(ResponseKind::Produce(response)) => {
-            assert_eq!(response.responses[0].partition_responses[0].error_code, 17);
-        }
-        other => panic!("{other:?} answers Produce"),
-    }
+    let request = kafka::produce(OFFSETS, 12, -1, None);
+    let response = cluster.call_in(BrokerId(leader), 7, request).expect("it is answered");
+    assert_eq!(response.responses[0].partition_responses[0].error_code, 17);
 }

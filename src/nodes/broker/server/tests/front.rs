@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, FindCoordinatorRequest, RequestKind, ResponseKind,
-};
+use kafka_protocol::messages::{ApiVersionsRequest, FindCoordinatorRequest};
 
 use crate::history::BrokerObservation;
-use crate::nodes::testing::Cluster;
+use crate::nodes::testing::{Advance, Cluster};
 use crate::releases::KafkaVersion;
 use crate::vocab::{BrokerEpoch, BrokerId, Time};
 
@@ -70,16 +68,11 @@ fn the_api_table_is_answered_and_so_are_unknown_versions_of_its_request() {
     let mut cluster = Cluster::new(OLD, 1);
     let id = BrokerId(1);
     await_registrations(&mut cluster, id, 1);
-    let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
-    match cluster.call(id, ApiKey::ApiVersions, 1, &body) {
-        Some(ResponseKind::ApiVersions(table)) => {
-            let produce = table.api_keys.iter().find(|row| row.api_key == 0).unwrap();
-            assert_eq!((table.error_code, produce.min_version, produce.max_version), (0, 0, 5));
-        }
-        other => panic!("{other:?}"),
-    }
+    let table = cluster.call_in(id, 1, ApiVersionsRequest::default()).unwrap();
+    let produce = table.api_keys.iter().find(|row| row.api_key == 0).unwrap();
+    assert_eq!((table.error_code, produce.min_version, produce.max_version), (0, 0, 5));
     // The answer comes in version 0, which the channel does not expect: that it comes is what counts.
-    let bytes = cluster.call_raw(id, ApiKey::ApiVersions, 3, &body).unwrap();
+    let bytes = cluster.call_raw(id, 3, ApiVersionsRequest::default()).unwrap();
     assert_eq!(bytes[4..10], [0, 35, 0, 0, 0, 0]);
 }
 
@@ -88,20 +81,16 @@ fn what_the_release_does_not_speak_ends_the_connection() {
     let mut cluster = Cluster::new(OLD, 1);
     let id = BrokerId(1);
     await_registrations(&mut cluster, id, 1);
-    let body = RequestKind::FindCoordinator(FindCoordinatorRequest::default());
-    assert!(cluster.call_raw(id, ApiKey::FindCoordinator, 3, &body).is_none());
-    match cluster.call(id, ApiKey::FindCoordinator, 1, &body) {
-        Some(ResponseKind::FindCoordinator(response)) => assert_eq!(response.error_code, 15),
-        other => panic!("{other:?}"),
-    }
+    let request = FindCoordinatorRequest::default();
+    assert!(cluster.call_raw(id, 3, request.clone()).is_none());
+    assert_eq!(cluster.call_in(id, 1, request).unwrap().error_code, 15);
 }
 
 #[test]
 fn requests_wait_until_the_broker_is_registered() {
     let mut cluster = Cluster::new(NEW, 1);
-    let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
     // Asked at the very start, before there is a session at ZooKeeper.
-    assert!(cluster.call(BrokerId(1), ApiKey::ApiVersions, 3, &body).is_some());
+    assert!(cluster.call_in(BrokerId(1), 3, ApiVersionsRequest::default()).is_some());
     let registered = registrations(&cluster, BrokerId(1))[0].0;
     assert!(cluster.now() >= registered);
 }
@@ -120,8 +109,7 @@ fn a_broker_registers_again_after_its_session_expired() {
             matches!(observation, BrokerObservation::SessionExpired { .. })
         });
         assert_eq!(expired.count(), 1);
-        let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
-        assert!(cluster.call(id, ApiKey::ApiVersions, 1, &body).is_some());
+        assert!(cluster.call_in(id, 1, ApiVersionsRequest::default()).is_some());
     }
 }
 
