@@ -4,6 +4,8 @@
 //! asserted. Times are taken outside of the simulated runtime, inside of which clocks show virtual time.
 
 mod parts;
+#[path = "../tests/scale/sizes.rs"]
+mod sizes;
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,9 @@ const SEEDS: std::ops::Range<u64> = 0..8;
 /// Each measurement is the best of so many: what disturbs a run only ever slows it down.
 const ROUNDS: usize = 5;
 const FLOOR_EVENTS: u64 = 1_000_000;
+/// Partitions, producers and consumers.
+const SIZES: [(u32, u32, u32); 5] =
+    [(1, 1, 1), (100, 1, 1), (1_000, 1, 1), (1, 50, 50), (1, 500, 500)];
 /// What the scenario says of its length, ten times that, and a hundred times.
 const DURATIONS: [&str; 3] = ["duration = \"30s\"", "duration = \"300s\"", "duration = \"3000s\""];
 
@@ -49,8 +54,11 @@ fn seconds<R>(mut work: impl FnMut() -> R) -> (f64, R) {
 /// leader_crash, of the length that `duration` says.
 fn scenario(duration: &str) -> Scenario {
     assert!(SCENARIO.contains(DURATIONS[0]), "leader_crash has another length now");
-    let text = SCENARIO.replacen(DURATIONS[0], duration, 1);
-    match scenario::parse("leader_crash.toml", &text) {
+    parsed(&SCENARIO.replacen(DURATIONS[0], duration, 1))
+}
+
+fn parsed(text: &str) -> Scenario {
+    match scenario::parse("bench.toml", text) {
         Ok(scenario) => scenario,
         Err(wrong) => panic!("{}", wrong.render()),
     }
@@ -162,9 +170,25 @@ fn shares(out: &mut impl Write, parts: &Parts, floor_ns: f64, event_ns: f64) -> 
     writeln!(out, "  {:<33} {event_ns:>6.0}   100 %\n", "all of it")
 }
 
+/// What an event costs among few and many partitions and clients.
+fn scale(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "partitions   clients     events   ns for each   times the first")?;
+    let mut first = None;
+    for (partitions, producers, consumers) in SIZES {
+        let scenario = parsed(&sizes::scenario(partitions, producers, consumers));
+        let (took, run) = seconds(|| outcome(scenario.plan(Seed(1)), RunOptions::default()));
+        let (events, clients) = (run.events, producers + consumers);
+        let ns = took * 1e9 / events as f64;
+        let ratio = ns / *first.get_or_insert(ns);
+        writeln!(out, "{partitions:>10} {clients:>9} {events:>10} {ns:>13.0} {ratio:>17.1}")?;
+    }
+    writeln!(out)
+}
+
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     memory(&mut out)?;
+    scale(&mut out)?;
     let scenario = scenario(DURATIONS[0]);
     let (floor_ns, event_ns) = rates(&mut out, &scenario)?;
     let parts = Parts::measure(&counts(scenario.plan(Seed(42))));

@@ -124,9 +124,8 @@ pub struct ClientObservations {
     /// The partition of the last sighting: most come in a row.
     recent: Place,
     topics: Vec<Arc<str>>,
-    /// By topic and producer.
-    records: Vec<Vec<Records>>,
-    producers: usize,
+    /// By topic and producer, as far as clients saw any.
+    records: BTreeMap<(usize, Producer), Records>,
     /// Of each consumer that is judged: how far it is.
     cursors: BTreeMap<NodeId, Cursors>,
     /// By producer: operations that certainly did nothing.
@@ -144,7 +143,6 @@ impl ClientObservations {
             (consumer.node, Cursors { from_beginning, ..Cursors::default() })
         };
         Self {
-            producers: terms.producers.len(),
             failed: vec![IntervalSet::default(); terms.producers.len()],
             cursors: consumers.map(cursor).collect(),
             ..Self::default()
@@ -257,7 +255,8 @@ impl ClientObservations {
             partition.highest = Some((offset, node));
         }
         if let Some(value) = value {
-            self.records[partition.topic][value.producer].polled.insert(value.record);
+            let records = self.records.entry((partition.topic, value.producer)).or_default();
+            records.polled.insert(value.record);
         }
         self.sighted(place, offset, value, By::Poll(before))
     }
@@ -268,7 +267,7 @@ impl ClientObservations {
             let partition = &mut self.partitions[place];
             novelty = partition.map.see(offset, value);
             if matches!(novelty, Novelty::First | Novelty::Otherwise(_)) {
-                let records = &mut self.records[partition.topic][value.producer];
+                let records = self.records.entry((partition.topic, value.producer)).or_default();
                 let fresh = records.seen.insert(value.record);
                 elsewhere = !fresh && novelty == Novelty::First;
             }
@@ -295,7 +294,6 @@ impl ClientObservations {
     fn add_place(&mut self, at: &TopicPartition) -> Place {
         let topic = self.topics.iter().position(|topic| *topic == at.topic).unwrap_or_else(|| {
             self.topics.push(at.topic.clone());
-            self.records.push(vec![Records::default(); self.producers]);
             self.topics.len() - 1
         });
         let (map, highest) = (OffsetMap::default(), None);
@@ -307,14 +305,11 @@ impl ClientObservations {
 
     /// Values that certainly were not written but polled: of each producer and topic the first.
     pub fn failed_but_polled(&self) -> impl Iterator<Item = (usize, Value, u64)> {
-        let topics = self.records.iter().enumerate();
-        topics.flat_map(|(topic, producers)| {
-            let producers = producers.iter().zip(&self.failed).enumerate();
-            producers.filter_map(move |(producer, (records, failed))| {
-                let polled = records.polled.difference(&records.polled.difference(failed));
-                let record = polled.first()?;
-                Some((topic, Value { producer, record }, polled.len()))
-            })
+        self.records.iter().filter_map(|(&(topic, producer), records)| {
+            let failed = &self.failed[producer];
+            let polled = records.polled.difference(&records.polled.difference(failed));
+            let record = polled.first()?;
+            Some((topic, Value { producer, record }, polled.len()))
         })
     }
 
@@ -330,8 +325,10 @@ impl ClientObservations {
             }
             for (producer, account) in ledger.accounts().iter().enumerate() {
                 let Some(book) = account.topics.get(name) else { continue };
-                let polled = &self.records[topic][producer].polled;
-                let missing = book.acknowledged.difference(polled);
+                let missing = match self.records.get(&(topic, producer)) {
+                    Some(records) => book.acknowledged.difference(&records.polled),
+                    None => book.acknowledged.clone(),
+                };
                 if !missing.is_empty() {
                     self.locate(topic, producer, &missing, (&mut below, &mut above));
                 }
@@ -449,7 +446,7 @@ mod tests {
         }
         let client_observations = &model.client_observations;
         assert_eq!(client_observations.partitions[0].map.runs().len(), 1);
-        assert_eq!(client_observations.records[0][0].polled.runs().count(), 1);
+        assert_eq!(client_observations.records[&(0, 0)].polled.runs().count(), 1);
         assert_eq!(client_observations.highest(0), Some((9_999, C0)));
         assert_eq!(
             client_observations.latest().map(|sighting| sighting.novelty),

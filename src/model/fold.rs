@@ -21,7 +21,7 @@ use super::order::Order;
 use super::poll_gaps::PollGaps;
 use super::reading::Reading;
 use super::replicas::Replicas;
-use super::reported::ReportedStates;
+use super::reported::{ReportedState, ReportedStates};
 use super::server_trees::ServerTrees;
 use super::session_writes::SessionWrites;
 use super::sessions::Sessions;
@@ -203,8 +203,19 @@ impl Model {
 
     /// The replicas of a partition: as its controller reported them, or else as they are planned.
     pub fn assignment(&self, at: &TopicPartition) -> &[BrokerId] {
-        let reported = self.reported.of(at).map(|state| &state.assignment[..]);
-        reported.filter(|replicas| !replicas.is_empty()).unwrap_or(self.terms.assignment(at))
+        self.assignment_of(at, self.reported.of(at))
+    }
+
+    /// The same, of a partition that is reported as `state`.
+    pub(super) fn assignment_of<'a>(
+        &'a self,
+        at: &TopicPartition,
+        state: Option<&'a ReportedState>,
+    ) -> &'a [BrokerId] {
+        let reported = state.map(|state| &state.assignment[..]);
+        reported
+            .filter(|replicas| !replicas.is_empty())
+            .unwrap_or_else(|| self.terms.assignment(at))
     }
 
     /// Whether a broker runs; one that is not of the cluster does.

@@ -6,7 +6,7 @@
 
 use super::brokers::Unregistered;
 use super::ledger::Producer;
-use super::replicas::{Lead, Replica};
+use super::replicas::{Lead, PartitionReplicas, Replica};
 use super::{Model, Permission};
 use crate::releases::Change;
 use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
@@ -63,6 +63,16 @@ pub struct Lack {
     pub limit: Option<String>,
 }
 
+/// The first offset at which two replicas' logs hold different batches, as far as both go.
+fn parted(partition: &PartitionReplicas, one: &Replica, other: &Replica) -> Option<Offset> {
+    let logs = &partition.logs;
+    let kept = |replica: &Replica| replica.log.filter(|log| !logs.is_folded(*log));
+    let (one, other) = (kept(one)?, kept(other)?);
+    let same = logs.common(one, other);
+    let (one, other) = (logs.after(one, same)?, logs.after(other, same)?);
+    Some(one.base.min(other.base))
+}
+
 impl Model {
     /// What keeps the cluster from having converged, if anything does.
     pub fn unconverged(&self) -> Option<Missing> {
@@ -109,7 +119,13 @@ impl Model {
 
     /// The broker that leads a partition, as running brokers report it: of several the one with the newest epoch.
     pub fn leader(&self, at: &TopicPartition) -> Option<(&Replica, &Lead)> {
-        let partition = self.replicas.find(at)?;
+        self.leader_in(self.replicas.find(at)?)
+    }
+
+    fn leader_in<'a>(
+        &'a self,
+        partition: &'a PartitionReplicas,
+    ) -> Option<(&'a Replica, &'a Lead)> {
         let brokers = self.terms.brokers.iter().filter(|(_, node)| self.lives.runs(*node));
         let leaders = brokers.filter_map(|(id, _)| {
             let replica = partition.replica(*id)?;
@@ -119,8 +135,12 @@ impl Model {
     }
 
     /// A replica that a running broker has.
-    fn hosted(&self, at: &TopicPartition, broker: BrokerId) -> Option<&Replica> {
-        let replica = self.replicas.find(at)?.replica(broker)?;
+    fn hosted<'a>(
+        &self,
+        partition: &'a PartitionReplicas,
+        broker: BrokerId,
+    ) -> Option<&'a Replica> {
+        let replica = partition.replica(broker)?;
         (replica.is_hosted && self.lives.runs(replica.node)).then_some(replica)
     }
 
@@ -132,7 +152,8 @@ impl Model {
 
     /// What is missing of one partition.
     fn lacks_of(&self, at: &TopicPartition) -> Vec<Lack> {
-        if self.replicas.find(at).is_some_and(|partition| partition.deleted) {
+        let partition = self.replicas.find(at);
+        if partition.is_some_and(|partition| partition.deleted) {
             return Vec::new();
         }
         let state = self.reported.of(at);
@@ -140,7 +161,8 @@ impl Model {
         // A leader that the controller takes for its former process does not learn that it leads.
         let limit = written.and_then(|leader| self.unnoticed(leader));
         let lack = |missing| Lack { missing, limit: limit.clone() };
-        let Some((leader, lead)) = self.leader(at) else {
+        let led = partition.and_then(|p| Some((p, self.leader_in(p)?)));
+        let Some((partition, (leader, lead))) = led else {
             let none_may = written.is_none()
                 && state.is_some_and(|state| state.is_isr_down(|id| self.runs(id)));
             let missing = (!none_may).then(|| lack(Missing::Leader(at.clone())));
@@ -154,7 +176,8 @@ impl Model {
             lead.isr.contains(id) && state.is_some_and(|state| state.isr.contains(id))
         };
         let high_watermark = leader.high_watermark;
-        for id in self.assignment(at) {
+        let assignment = self.assignment_of(at, state);
+        for id in assignment {
             if is_in_sync(id) || !self.runs(*id) {
                 continue;
             }
@@ -167,9 +190,9 @@ impl Model {
             let missing = Missing::Commit(at.clone(), high_watermark, leader.log_end);
             lacks.push(Lack { missing, limit });
         }
-        for id in self.assignment(at).iter().filter(|id| is_in_sync(id)) {
+        for id in assignment.iter().filter(|id| is_in_sync(id)) {
             // One that lost the end of its log, and restarted before its session ended, is still in sync.
-            if let Some(replica) = self.hosted(at, *id)
+            if let Some(replica) = self.hosted(partition, *id)
                 && replica.log_end < high_watermark
             {
                 let missing = Missing::Records(at.clone(), *id, replica.log_end, high_watermark);
@@ -216,23 +239,15 @@ impl Model {
         if self.terms.acknowledged_loss != Permission::Forbidden {
             return Vec::new();
         }
-        let Some((leader, _)) = self.leader(at) else { return Vec::new() };
+        let partition = self.replicas.find(at);
+        let led = partition.and_then(|p| Some((p, self.leader_in(p)?)));
+        let Some((partition, (leader, _))) = led else { return Vec::new() };
         let differing = self.assignment(at).iter().filter_map(|id| {
-            let from = self.parted(at, leader, self.hosted(at, *id)?)?;
+            let from = parted(partition, leader, self.hosted(partition, *id)?)?;
             let missing = Missing::SameLog(at.clone(), *id, from);
             (from < leader.high_watermark).then_some(missing)
         });
         differing.collect()
-    }
-
-    /// The first offset at which two replicas' logs hold different batches, as far as both go.
-    fn parted(&self, at: &TopicPartition, one: &Replica, other: &Replica) -> Option<Offset> {
-        let logs = &self.replicas.find(at)?.logs;
-        let kept = |replica: &Replica| replica.log.filter(|log| !logs.is_folded(*log));
-        let (one, other) = (kept(one)?, kept(other)?);
-        let same = logs.common(one, other);
-        let (one, other) = (logs.after(one, same)?, logs.after(other, same)?);
-        Some(one.base.min(other.base))
     }
 
     /// What is missing, as a clause.

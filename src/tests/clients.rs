@@ -1,5 +1,5 @@
 //! Programs of other projects, on clusters that `sim serve` serves: kcat, kafka-python, kazoo and
-//! ZooKeeper's shell.
+//! ZooKeeper's shell; and valgrind, which counts what a run costs.
 //!
 //! `.ci/run` installs them. A program that is missing fails its tests.
 #![expect(clippy::disallowed_methods, reason = "tests start programs, and live in real time")]
@@ -12,6 +12,8 @@ mod kafka;
 mod programs;
 #[path = "clients/readme.rs"]
 mod readme;
+#[path = "clients/scale.rs"]
+mod scale;
 #[path = "clients/server.rs"]
 mod server;
 #[path = "clients/vectors.rs"]

@@ -1,5 +1,6 @@
 //! Ids and the numbers that order things.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -75,7 +76,7 @@ impl fmt::Display for Zxid {
 }
 
 /// One partition of one topic, written `orders-0`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TopicPartition {
     /// The topic's name.
     pub topic: Arc<str>,
@@ -87,6 +88,24 @@ impl TopicPartition {
     /// The partition `partition` of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
         Self { topic: topic.into(), partition }
+    }
+}
+
+impl Ord for TopicPartition {
+    /// By topic, then by index. Most of those that are compared share their topic's name, whose letters say nothing
+    /// then: a map of thousands of partitions is looked into all the time.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let topics = match Arc::ptr_eq(&self.topic, &other.topic) {
+            true => Ordering::Equal,
+            false => self.topic.cmp(&other.topic),
+        };
+        topics.then(self.partition.cmp(&other.partition))
+    }
+}
+
+impl PartialOrd for TopicPartition {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -23,18 +23,30 @@ pub fn sim() -> Command {
 
 /// A program that has to be there.
 fn program(path: &Path, package: &str) -> Command {
+    program_within("120", path, package)
+}
+
+/// The same, ended after so many seconds.
+fn program_within(seconds: &str, path: &Path, package: &str) -> Command {
     let found = Command::new("sh").arg("-c").arg("command -v \"$0\"").arg(path).output();
     let is_there = found.is_ok_and(|found| found.status.success());
     assert!(is_there, "{} is missing; .ci/clients installs {package}", path.display());
     // What hangs shall not hang the tests.
     let mut command = Command::new("timeout");
-    command.arg("120").arg(path);
+    command.arg(seconds).arg(path);
     command
 }
 
 /// kcat, with librdkafka.
 pub fn kcat(arguments: &[&str]) -> Command {
     let mut command = program(Path::new("kcat"), "Debian's package kcat");
+    command.args(arguments);
+    command
+}
+
+/// valgrind; a program in it is some fifty times slower.
+pub fn valgrind(arguments: &[&str]) -> Command {
+    let mut command = program_within("1800", Path::new("valgrind"), "Debian's package valgrind");
     command.args(arguments);
     command
 }

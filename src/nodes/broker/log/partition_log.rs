@@ -155,6 +155,9 @@ impl Log {
     /// The log end offset as replication may see it: behind the last append that is over. Below
     /// [`Log::end`] only while an append waits for its fsync (`flush.messages`).
     pub fn flushed_end(&self) -> Offset {
+        if self.flushes.is_empty() {
+            return self.end;
+        }
         self.flushes.iter().find_map(|flush| flush.holds_from).unwrap_or(self.end)
     }
 

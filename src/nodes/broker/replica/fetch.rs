@@ -74,17 +74,19 @@ impl FetchHandler<'_> {
             let asked = topic.partitions.iter().map(|asked| asked.partition);
             slots.extend(self.leader.replicas.find_each(&topic.topic, asked));
         }
-        let read = self.leader.reader().read(&request, &slots, to.version);
-        let replica = BrokerId(request.replica_id.0);
-        for position in &read.positions {
-            self.record(cx, replica, position);
-        }
+        let survey = self.leader.reader().survey(&request, &slots, to.version);
         let enough = request.max_wait_ms <= 0
             || slots.is_empty()
-            || read.urgent
-            || read.bytes >= size(request.min_bytes);
-        if enough {
-            self.leader.reader().reply(cx, to, &request, &slots, read);
+            || survey.urgent
+            || survey.bytes >= size(request.min_bytes);
+        // Before the fetch is recorded: what that makes of the high watermark is in the next answer.
+        let response = enough.then(|| self.leader.reader().read(&request, &slots, to.version));
+        let replica = BrokerId(request.replica_id.0);
+        for position in &survey.positions {
+            self.record(cx, replica, position);
+        }
+        if let Some(response) = response {
+            self.leader.reader().reply(cx, to, &request, &slots, response);
             return;
         }
         let LeaderHandler { replicas, purgatory, alarm, .. } = &mut self.leader;

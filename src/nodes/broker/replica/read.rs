@@ -3,11 +3,10 @@
 //! Every answer has session id 0 (no incremental fetch sessions, KIP-227), and only leaders are read from
 //! (no KIP-392).
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchPartition;
-use kafka_protocol::messages::fetch_response::{
-    EpochEndOffset, FetchableTopicResponse, PartitionData,
-};
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
 
 use super::partition::PartitionReplica;
@@ -31,17 +30,23 @@ pub struct Position {
     pub leader_end: Offset,
 }
 
-/// A fetch as read, before the fetcher's position is recorded.
-#[derive(Debug)]
-pub struct Read {
-    /// The response, as far as it is known before waiting.
-    pub response: FetchResponse,
-    /// Size of the records in it, in bytes.
+/// What there is for a fetch.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Size of the records, in bytes.
     pub bytes: usize,
     /// An error or a diverging epoch: to be answered at once.
     pub urgent: bool,
     /// Of a follower's fetch.
     pub positions: Vec<Position>,
+}
+
+/// What there is for a fetch in one partition.
+enum Found {
+    /// The fetcher's log parts from this one.
+    Diverges(EpochEnd),
+    /// Records; often none.
+    Records(Bytes),
 }
 
 /// What may still be read for a request.
@@ -79,16 +84,9 @@ fn read_partition(
     readable_end: Offset,
     last: Offset,
     budget: &mut Budget,
-) -> Result<PartitionData, ResponseError> {
-    let mut data = PartitionData::default()
-        .with_partition_index(asked.partition)
-        .with_high_watermark(partition.high_watermark)
-        .with_log_start_offset(partition.log.start())
-        .with_aborted_transactions(None);
+) -> Result<Found, ResponseError> {
     if let Some(end) = diverging(partition, asked)? {
-        data.diverging_epoch =
-            EpochEndOffset::default().with_epoch(end.epoch).with_end_offset(end.end_offset);
-        return Ok(data);
+        return Ok(Found::Diverges(end));
     }
     let log = &partition.log;
     if asked.fetch_offset < log.start() || asked.fetch_offset > last {
@@ -100,8 +98,38 @@ fn read_partition(
         budget.at_least_one = false;
         budget.bytes = budget.bytes.saturating_sub(records.len());
     }
-    data.records = Some(records);
-    Ok(data)
+    Ok(Found::Records(records))
+}
+
+/// One partition's part of an answer. Fields are set one by one: there are thousands of these for each record where a
+/// broker has thousands of partitions, and a chain of `with_…` moves each as often as it has links.
+fn part_of(
+    asked: &FetchPartition,
+    partition: Option<&PartitionReplica>,
+    found: Result<Found, ResponseError>,
+) -> PartitionData {
+    let mut data = PartitionData::default();
+    data.partition_index = asked.partition;
+    data.aborted_transactions = None;
+    match (found, partition) {
+        (Ok(found), Some(partition)) => {
+            data.high_watermark = partition.high_watermark;
+            data.log_start_offset = partition.log.start();
+            match found {
+                Found::Diverges(end) => {
+                    data.diverging_epoch.epoch = end.epoch;
+                    data.diverging_epoch.end_offset = end.end_offset;
+                }
+                Found::Records(records) => data.records = Some(records),
+            }
+        }
+        (found, _) => {
+            let error = found.err().unwrap_or(ResponseError::UnknownTopicOrPartition);
+            data.high_watermark = -1;
+            data.error_code = error.code();
+        }
+    }
+    data
 }
 
 /// Reads for fetches; changes nothing.
@@ -128,71 +156,89 @@ impl FetchReader<'_> {
         if self.config.is(Mutant::FetchUnfenced) { -1 } else { asked.current_leader_epoch }
     }
 
-    /// Reads what a request asks for, without waiting and without noting anything.
-    pub fn read(&self, request: &FetchRequest, slots: &[Option<Slot>], version: i16) -> Read {
-        let from_follower = request.replica_id.0 >= 0;
-        let mut budget = Budget { bytes: size(request.max_bytes), at_least_one: version >= 3 };
-        let mut read = Read {
-            response: FetchResponse::default(),
-            bytes: 0,
-            urgent: false,
-            positions: Vec::new(),
+    fn budget(&self, request: &FetchRequest, version: i16) -> Budget {
+        Budget { bytes: size(request.max_bytes), at_least_one: version >= 3 }
+    }
+
+    /// Looks into one partition of a request.
+    fn look(
+        &self,
+        asked: &FetchPartition,
+        slot: Option<Slot>,
+        from_follower: bool,
+        budget: &mut Budget,
+    ) -> Result<Found, ResponseError> {
+        let slot = slot.ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let partition = self.replicas.at(slot);
+        partition.leader_at(self.fetchers_epoch(asked))?;
+        let end = self.readable_end(partition, from_follower);
+        let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {
+            true => end,
+            false => partition.log.end(),
         };
+        read_partition(partition, asked, end, last, budget)
+    }
+
+    /// What there is for a request, without an answer being made of it; notes nothing.
+    pub fn survey(&self, request: &FetchRequest, slots: &[Option<Slot>], version: i16) -> Survey {
+        let from_follower = request.replica_id.0 >= 0;
+        let mut budget = self.budget(request, version);
+        let mut survey = Survey::default();
+        if from_follower {
+            survey.positions.reserve(slots.len());
+        }
+        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+        for (asked, &slot) in asked.zip(slots) {
+            match self.look(asked, slot, from_follower, &mut budget) {
+                Ok(Found::Records(records)) => {
+                    survey.bytes += records.len();
+                    if let (true, Some(slot)) = (from_follower, slot) {
+                        let leader_end = self.replicas.at(slot).log.flushed_end();
+                        let offset = asked.fetch_offset;
+                        survey.positions.push(Position { slot, offset, leader_end });
+                    }
+                }
+                Ok(Found::Diverges(_)) | Err(_) => survey.urgent = true,
+            }
+        }
+        survey
+    }
+
+    /// Reads what a request asks for, without waiting and without noting anything.
+    pub fn read(
+        &self,
+        request: &FetchRequest,
+        slots: &[Option<Slot>],
+        version: i16,
+    ) -> FetchResponse {
+        let from_follower = request.replica_id.0 >= 0;
+        let mut budget = self.budget(request, version);
+        let mut response = FetchResponse::default();
         let mut slots = slots.iter();
         for topic in &request.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
-            for asked in &topic.partitions {
-                let slot = *slots.next().expect("one slot for each partition");
-                let data = slot.ok_or(ResponseError::UnknownTopicOrPartition).and_then(|slot| {
-                    let partition = self.replicas.at(slot);
-                    let end = self.readable_end(partition, from_follower);
-                    partition.leader_at(self.fetchers_epoch(asked))?;
-                    let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {
-                        true => end,
-                        false => partition.log.end(),
-                    };
-                    read_partition(partition, asked, end, last, &mut budget)
-                });
-                let data = data.unwrap_or_else(|error| {
-                    PartitionData::default()
-                        .with_partition_index(asked.partition)
-                        .with_high_watermark(-1)
-                        .with_error_code(error.code())
-                        .with_aborted_transactions(None)
-                });
-                let urgent = data.error_code != 0 || data.diverging_epoch.end_offset >= 0;
-                read.urgent |= urgent;
-                read.bytes += data.records.as_ref().map_or(0, bytes::Bytes::len);
-                if let (true, false, Some(slot)) = (from_follower, urgent, slot) {
-                    let leader_end = self.replicas.at(slot).log.flushed_end();
-                    let offset = asked.fetch_offset;
-                    read.positions.push(Position { slot, offset, leader_end });
-                }
-                partitions.push(data);
+            let mut answer = FetchableTopicResponse::default().with_topic(topic.topic.clone());
+            answer.partitions.reserve(topic.partitions.len());
+            for (asked, &slot) in topic.partitions.iter().zip(&mut slots) {
+                let found = self.look(asked, slot, from_follower, &mut budget);
+                let partition = slot.map(|slot| self.replicas.at(slot));
+                answer.partitions.push(part_of(asked, partition, found));
             }
-            read.response.responses.push(
-                FetchableTopicResponse::default()
-                    .with_topic(topic.topic.clone())
-                    .with_partitions(partitions),
-            );
+            response.responses.push(answer);
         }
-        read
+        response
     }
 
     /// Observes how far consumers may read.
     fn observe_served(
         &self,
         cx: &mut Context<'_>,
-        request: &FetchRequest,
         slots: &[Option<Slot>],
-        read: &Read,
+        response: &FetchResponse,
     ) {
-        if request.replica_id.0 >= 0 || read.bytes == 0 {
-            return;
-        }
-        let parts = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+        let parts = response.responses.iter().flat_map(|topic| &topic.partitions);
         for (part, slot) in parts.zip(slots) {
-            let end = part.records.as_ref().and_then(Batch::end_of_all);
+            let records = part.records.as_ref().filter(|records| !records.is_empty());
+            let end = records.and_then(Batch::end_of_all);
             if let (Some(end), Some(slot)) = (end, *slot) {
                 let at = self.replicas.at(slot).at.clone();
                 let serving = BrokerObservation::Serving { at, end };
@@ -208,13 +254,14 @@ impl FetchReader<'_> {
         to: ReplyTo,
         request: &FetchRequest,
         slots: &[Option<Slot>],
-        read: Read,
+        response: FetchResponse,
     ) {
-        self.observe_served(cx, request, slots, &read);
-        if request.replica_id.0 >= 0 && read.bytes > 0 {
+        if request.replica_id.0 < 0 {
+            self.observe_served(cx, slots, &response);
+        } else {
             let follower = BrokerId(request.replica_id.0);
             let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
-            let given = read.response.responses.iter().flat_map(|topic| &topic.partitions);
+            let given = response.responses.iter().flat_map(|topic| &topic.partitions);
             for ((asked, given), slot) in asked.zip(given).zip(slots) {
                 let Some(slot) =
                     slot.filter(|_| given.records.as_ref().is_some_and(|r| !r.is_empty()))
@@ -226,7 +273,7 @@ impl FetchReader<'_> {
                 cx.effects.observe(Observation::Broker(handed));
             }
         }
-        cx.reply(to, ResponseKind::Fetch(read.response));
+        cx.reply(to, ResponseKind::Fetch(response));
     }
 
     /// Whether a fetch that waits can be answered, as far as the partition in `slot` has something to say, which the

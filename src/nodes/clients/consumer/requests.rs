@@ -75,11 +75,13 @@ impl Requests<'_> {
 
     fn fetch(&self, slots: &[usize]) -> RequestKind {
         let partition = |assigned: &Assigned| {
-            FetchPartition::default()
-                .with_partition(assigned.at.partition)
-                .with_current_leader_epoch(self.epoch(assigned))
-                .with_fetch_offset(assigned.position.expect("a partition is fetched by position"))
-                .with_partition_max_bytes(self.config.max_partition_fetch_bytes)
+            // One by one: a chain of `with_…` moves it as often as it has links.
+            let mut asked = FetchPartition::default();
+            asked.partition = assigned.at.partition;
+            asked.current_leader_epoch = self.epoch(assigned);
+            asked.fetch_offset = assigned.position.expect("a partition is fetched by position");
+            asked.partition_max_bytes = self.config.max_partition_fetch_bytes;
+            asked
         };
         let topics = self.by_topic(slots, partition);
         let topics = topics

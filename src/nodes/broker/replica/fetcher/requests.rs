@@ -120,17 +120,14 @@ impl RequestBuilder<'_> {
                 FetchTopic::default().with_topic(name)
             });
             let offset = partition.log.end();
-            let question = FetchPartition::default()
-                .with_partition(partition.at.partition)
-                .with_current_leader_epoch(partition.leader_epoch)
-                .with_fetch_offset(offset)
-                .with_last_fetched_epoch(if has_fetched_epoch {
-                    self.latest_epoch(slot)
-                } else {
-                    -1
-                })
-                .with_log_start_offset(partition.log.start())
-                .with_partition_max_bytes(config.replica_fetch_max_bytes);
+            // One by one: a chain of `with_…` moves it as often as it has links.
+            let mut question = FetchPartition::default();
+            question.partition = partition.at.partition;
+            question.current_leader_epoch = partition.leader_epoch;
+            question.fetch_offset = offset;
+            question.last_fetched_epoch = if has_fetched_epoch { self.latest_epoch(slot) } else { -1 };
+            question.log_start_offset = partition.log.start();
+            question.partition_max_bytes = config.replica_fetch_max_bytes;
             topics.last_mut().expect("it was just begun").partitions.push(question);
             asked.push(Question { slot, current: partition.leader_epoch, what: offset });
         }

@@ -1,0 +1,58 @@
+//! What an event costs in instructions, as valgrind counts them, with few and many partitions and clients: two runs of
+//! one scenario differ by less than a thousandth, however loaded the machine is.
+
+use std::fs;
+use std::path::Path;
+
+use super::programs::{said, valgrind};
+#[path = "../scale/growth.rs"]
+mod growth;
+#[path = "../scale/sizes.rs"]
+mod sizes;
+use growth::{assert_flat, assert_linear};
+use sizes::scenario;
+
+/// The number behind the first `word` of a text, without its commas.
+fn number(text: &str, word: &str) -> u64 {
+    let rest = text.split_once(word).unwrap_or_else(|| panic!("no {word} in {text}")).1;
+    let digits: String = rest
+        .trim_start()
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == ',')
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().unwrap_or_else(|_| panic!("no number behind {word} in {text}"))
+}
+
+/// Instructions of a run, and its events.
+fn instructions(name: &str, text: &str) -> (u64, u64) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scale-{name}.toml"));
+    fs::write(&file, text).expect("a scratch file");
+    let log = file.with_extension("valgrind");
+    let (file, log_file) = (file.display().to_string(), format!("--log-file={}", log.display()));
+    let sim = env!("CARGO_BIN_EXE_sim");
+    let counter = ["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"];
+    let run = [sim, "run", &file, "--seed", "1", "--no-report", "--format", "json"];
+    let json = said(valgrind(&[&counter[..], &[&log_file], &run].concat()), "");
+    let counted = fs::read_to_string(&log).expect("valgrind wrote it");
+    (number(&counted, "refs:"), number(&json, "\"events\":"))
+}
+
+#[test]
+fn an_event_among_many_partitions_costs_what_its_fetch_names() {
+    let costs = [50, 200, 800].map(|size| {
+        let (cost, events) = instructions(&format!("p{size}"), &scenario(size, 1, 1));
+        (size, cost, events)
+    });
+    assert_linear("instructions", &costs);
+}
+
+#[test]
+fn an_event_among_many_clients_costs_what_it_costs_among_few() {
+    let costs = [50, 200, 800].map(|size| {
+        let text = scenario(1, size / 2, size / 2);
+        let (cost, events) = instructions(&format!("c{size}"), &text);
+        (size, cost, events)
+    });
+    assert_flat("instructions", &costs);
+}

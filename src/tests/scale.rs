@@ -1,0 +1,58 @@
+//! What an event costs does not depend on how many partitions and clients there are, and what a run holds grows with
+//! them, not with their square.
+//!
+//! Measured is what is allocated: no other load on the machine changes that. What costs time without memory is counted
+//! in instructions, by `src/tests/clients/scale.rs`.
+
+#[path = "scale/growth.rs"]
+mod growth;
+#[path = "scale/sizes.rs"]
+mod sizes;
+
+use std::sync::Mutex;
+
+use cap::Cap;
+use growth::{assert_flat, assert_linear};
+use kafka_sim::run::{self, RunOptions};
+use kafka_sim::scenario;
+use kafka_sim::vocab::Seed;
+
+#[global_allocator]
+static ALLOCATOR: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX);
+
+/// Held by the test that runs: what is allocated is counted for the whole process.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Bytes that a run allocates, and its events.
+fn allocated(text: &str) -> (u64, u64) {
+    let plan = match scenario::parse("scale.toml", text) {
+        Ok(scenario) => scenario.plan(Seed(1)),
+        Err(wrong) => panic!("{}", wrong.render()),
+    };
+    let before = ALLOCATOR.total_allocated();
+    let outcome = run::run_plan(plan, RunOptions::default()).expect("nothing is written");
+    assert!(outcome.held(), "{outcome}");
+    ((ALLOCATOR.total_allocated() - before) as u64, outcome.events)
+}
+
+#[test]
+fn an_event_among_many_partitions_costs_what_its_fetch_names() {
+    let _turn = TURN.lock();
+    let costs = [50, 200, 800].map(|size| {
+        let (bytes, events) = allocated(&sizes::scenario(size, 1, 1));
+        (size, bytes, events)
+    });
+    println!("{costs:?}");
+    assert_linear("bytes allocated", &costs);
+}
+
+#[test]
+fn an_event_among_many_clients_costs_what_it_costs_among_few() {
+    let _turn = TURN.lock();
+    let costs = [50, 200, 800].map(|size| {
+        let (bytes, events) = allocated(&sizes::scenario(1, size / 2, size / 2));
+        (size, bytes, events)
+    });
+    println!("{costs:?}");
+    assert_flat("bytes allocated", &costs);
+}

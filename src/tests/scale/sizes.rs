@@ -1,0 +1,30 @@
+//! Scenarios of one kind and many sizes.
+
+/// Three brokers, with so many partitions of one topic, producers and consumers. However many producers there are, they
+/// send 100 records per second together.
+pub fn scenario(partitions: u32, producers: u32, consumers: u32) -> String {
+    format!(
+        r#"
+kafka = "1.0"
+duration = "3s"
+[cluster]
+brokers = 3
+zookeepers = 1
+[[topic]]
+name = "orders"
+partitions = {partitions}
+replication-factor = 3
+"min.insync.replicas" = 2
+[[producer]]
+name = "p"
+count = {producers}
+topic = "orders"
+acks = "all"
+rate = "100/{producers}s"
+[[consumer]]
+name = "c"
+count = {consumers}
+topics = ["orders"]
+"#
+    )
+}
