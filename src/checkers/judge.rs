@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::checkers::checker::Checker;
-use crate::checkers::clients::acknowledged_is_in_the_final_log;
 use crate::checkers::judgement::{ConsumerSummary, ProducerSummary};
 use crate::checkers::{CHECKERS, Expectation, Judged, Judgement, Kind, Occurrence, Verdict};
 use crate::history::{Fact, Life, Observation};
@@ -111,9 +110,8 @@ fn producers(model: &Model, end: Time) -> Vec<ProducerSummary> {
         unknown: account.unknown,
         unended: account.unended().len(),
         errors: account.errors.clone(),
-        lost: has_log.then(|| acknowledged_is_in_the_final_log::lost(account)),
-        lost_unconfirmed: has_log
-            .then(|| acknowledged_is_in_the_final_log::lost_unconfirmed(account)),
+        lost: has_log.then(|| account.lost()),
+        lost_unconfirmed: has_log.then(|| account.lost_unconfirmed()),
         duplicated: account.duplicated,
         reordered: model.order.reordered(producer),
         longest_gap: model.availability.longest(&model.ledger, producer, end),

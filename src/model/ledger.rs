@@ -66,6 +66,17 @@ impl Account {
         self.topics.values().map(|topic| topic.acknowledged.len()).sum()
     }
 
+    /// Acknowledged records that the final logs lack.
+    pub fn lost(&self) -> u64 {
+        self.topics.values().map(|topic| Ledger::lost(topic).len()).sum()
+    }
+
+    /// Records that ended well at no known offset, and that the final logs lack.
+    pub fn lost_unconfirmed(&self) -> u64 {
+        let lost = |topic: &TopicAccount| topic.unconfirmed.difference(&topic.in_log).len();
+        self.topics.values().map(lost).sum()
+    }
+
     /// Records that ended well at no known offset, over all topics.
     pub fn unconfirmed(&self) -> u64 {
         self.topics.values().map(|topic| topic.unconfirmed.len()).sum()

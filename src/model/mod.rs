@@ -2,12 +2,12 @@
 //!
 //! | about | files |
 //! |---|---|
-//! | clients | [`ledger`], [`ack_window`], [`reading`], [`client_observations`], [`availability`] |
+//! | clients | [`ledger`], [`ack_window`], [`losses`], [`reading`], [`client_observations`], [`availability`] |
 //! | their order | [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`] |
-//! | replication | [`log_tree`], [`replicas`], [`partition_state`], [`reported`], [`epoch_holders`] |
+//! | replication | [`log_tree`], [`log_errors`], [`replicas`], [`in_sync`], [`partition_state`], [`reported`], [`epoch_holders`] |
 //! | brokers | [`brokers`] |
 //! | ZooKeeper servers | [`ensemble`], [`transactions`], [`zookeeper_epochs`], [`server_trees`] |
-//! | ZooKeeper clients | [`znodes`], [`znode_reads`], [`watches`], [`sessions`], [`session_writes`] |
+//! | ZooKeeper clients | [`znodes`], [`znode_reads`], [`answer_errors`], [`watches`], [`sessions`], [`session_writes`] |
 //! | the run | [`terms`], [`lives`], [`faults`], [`happened`], [`timeline`], [`commands`] |
 //! | the end of a run | [`liveness`], [`known_limits`], [`end`] |
 //! | reading it | [`reader`] |
@@ -17,6 +17,7 @@
 
 pub mod ack_window;
 pub mod acknowledged_order;
+pub mod answer_errors;
 pub mod availability;
 pub mod brokers;
 pub mod client_observations;
@@ -28,12 +29,15 @@ pub mod epoch_holders;
 pub mod faults;
 mod fold;
 pub mod happened;
+pub mod in_sync;
 pub mod interval;
 pub mod known_limits;
 pub mod ledger;
 pub mod liveness;
 pub mod lives;
+pub mod log_errors;
 pub mod log_tree;
+pub mod losses;
 pub mod offset_map;
 pub mod order;
 pub mod partition_state;

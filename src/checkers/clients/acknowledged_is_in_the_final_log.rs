@@ -1,11 +1,9 @@
 //! Every acknowledged record is in the final leader's log.
 
-use std::sync::Arc;
-
 use crate::checkers::{
     Acknowledged, Cases, Class, Evidence, Gone, Property, Rule, Subject, Verdict,
 };
-use crate::model::ledger::{Account, Ledger, Producer, TopicAccount};
+use crate::model::losses::Lost;
 use crate::model::{Fired, Model, Permission};
 use crate::vocab::Time;
 
@@ -35,34 +33,14 @@ impl Rule for AcknowledgedIsInTheFinalLog {
         if let Some(why) = model.ledger.without_final_log() {
             return (permission, Verdict::Inconclusive(why));
         }
-        let accounts = model.ledger.accounts().iter().enumerate();
-        let topics = accounts.flat_map(|(producer, account)| {
-            account.topics.iter().map(move |(topic, book)| (producer, topic, Ledger::lost(book)))
-        });
-        let mut first: Option<(Time, Producer, &Arc<str>, u64)> = None;
-        let mut count: u64 = 0;
-        for (producer, topic, lost) in topics {
-            let Some(record) = lost.first() else { continue };
-            count += lost.len();
-            let found = model.window.find(producer, topic, record);
-            let time = found.map_or(Time::MAX, |found| found.time);
-            if first.is_none_or(|(before, ..)| time < before) {
-                first = Some((time, producer, topic, record));
-            }
-        }
-        let evidence = first
-            .map(|(_, producer, topic, record)| evidence(model, (producer, topic, record), count));
+        let evidence = model.first_lost().map(|lost| evidence(model, lost));
         (permission, Verdict::from_evidence(evidence))
     }
 }
 
-fn evidence(
-    model: &Model,
-    (producer, topic, record): (Producer, &Arc<str>, u64),
-    count: u64,
-) -> Evidence {
+fn evidence(model: &Model, lost: Lost) -> Evidence {
+    let Lost { producer, topic, record, count, found } = lost;
     let account = &model.ledger.accounts()[producer];
-    let found = model.window.find(producer, topic, record);
     let gone = found.as_ref().and_then(|found| found.gone).map(|reign| Gone {
         time: reign.time,
         leader: model.terms.name(reign.leader),
@@ -73,7 +51,7 @@ fn evidence(
     Evidence::Lost {
         producer: account.name.clone(),
         acks: account.terms.acks,
-        topic: topic.clone(),
+        topic,
         record,
         acknowledged: found.map(|found| Acknowledged {
             at: found.at,
@@ -84,17 +62,6 @@ fn evidence(
         faults: Fired::last_until(&model.faults, until),
         count,
     }
-}
-
-/// Acknowledged records of one producer that the final logs lack.
-pub fn lost(account: &Account) -> u64 {
-    account.topics.values().map(|topic| Ledger::lost(topic).len()).sum()
-}
-
-/// Records of one producer that ended `ok` with `acks=0` and that the final logs lack.
-pub fn lost_unconfirmed(account: &Account) -> u64 {
-    let lost = |topic: &TopicAccount| topic.unconfirmed.difference(&topic.in_log).len();
-    account.topics.values().map(lost).sum()
 }
 
 #[cfg(test)]

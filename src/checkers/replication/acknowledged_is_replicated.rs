@@ -25,19 +25,14 @@ pub const PROPERTY: Property = Property {
 #[derive(Debug)]
 pub struct AcknowledgedIsReplicated;
 
-/// Why `isr` replicas in sync are too few. The scenario's min.insync.replicas counts, else the leader's.
+/// Why `isr` replicas in sync are too few for a leader, if so.
 fn too_few(
     model: &Model,
-    partition: &PartitionReplicas,
-    lead: &Lead,
+    (partition, leader): (&PartitionReplicas, &Replica),
     isr: usize,
 ) -> Option<String> {
-    let replicas = partition.assignment.len();
-    let topic = model.terms.topic(&partition.at.topic).filter(|_| replicas > 0);
-    let min = topic.map_or(lead.min, |topic| topic.min_insync_replicas);
-    let min = usize::try_from(min).unwrap_or(usize::MAX);
-    let min = if replicas > 0 { min.min(replicas) } else { min };
-    (isr < min).then(|| format!("{isr} in-sync replicas are fewer than {min}"))
+    let least = partition.least_if_too_few(&model.terms, leader, isr)?;
+    Some(format!("{isr} in-sync replicas are fewer than {least}"))
 }
 
 fn too_early(
@@ -56,7 +51,7 @@ fn too_early(
     if replica.high_watermark < end {
         return Some(format!("its high watermark was {}", replica.high_watermark));
     }
-    too_few(model, partition, lead, lead.maximal.len())
+    too_few(model, (partition, replica), lead.maximal.len())
 }
 
 impl Rule for AcknowledgedIsReplicated {
@@ -74,7 +69,7 @@ impl Rule for AcknowledgedIsReplicated {
                 if event.model.terms.kafka.has(Change::HighWatermarkHeldBelowMinIsr)
                     && *offset > before.high_watermark =>
             {
-                let few = |lead: &Lead| too_few(event.model, partition, lead, lead.isr.len());
+                let few = |lead: &Lead| too_few(event.model, (partition, replica), lead.isr.len());
                 (*offset, "committed", replica.lead().and_then(few))
             }
             _ => return,

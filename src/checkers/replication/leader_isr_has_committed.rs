@@ -2,9 +2,8 @@
 
 use crate::checkers::{Case, Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
-use crate::model::log_tree::Point;
 use crate::model::replicas::{PartitionReplicas, Replica};
-use crate::vocab::{BrokerId, Offset};
+use crate::vocab::Offset;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -48,21 +47,9 @@ pub(super) fn lacks(
     case.in_partition(at).from_offset(same).because(because)
 }
 
-/// The ISR that a leader knows, and its log below its high watermark, if they can be compared.
-pub(super) fn below_high_watermark<'a>(
-    partition: &PartitionReplicas,
-    replica: &'a Replica,
-) -> Option<(&'a [BrokerId], Point)> {
-    let lead = replica.lead()?;
-    let log = replica.log.filter(|log| !partition.logs.is_folded(*log))?;
-    let reached = replica.below_high_watermark;
-    let known = reached.end <= log.end && replica.leader_epoch >= partition.forgiven;
-    known.then_some((&lead.isr, reached))
-}
-
 fn compare(event: &Event<'_>, partition: &PartitionReplicas, leader: &Replica, found: &mut Cases) {
-    let Some((isr, log)) = below_high_watermark(partition, leader) else { return };
-    let Some((replica, same)) = partition.lacking(isr, log) else { return };
+    let (Some(lead), Some(log)) = (leader.lead(), partition.comparable(leader)) else { return };
+    let Some((replica, same)) = partition.lacking(&lead.isr, log) else { return };
     found.found(event.model.terms.disagreement(), || {
         let of_leader = format!("of {}", event.model.terms.name(leader.node));
         lacks(event, partition, (leader, replica, same), &of_leader)

@@ -1,8 +1,7 @@
 //! A replica's log has no gap, its epochs do not decrease, and its high watermark is within it.
 
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
-use crate::history::{AppendedBatch, BrokerObservation};
-use crate::model::Model;
+use crate::history::BrokerObservation;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -23,59 +22,13 @@ pub const PROPERTY: Property = Property {
 #[derive(Debug)]
 pub struct LogOffsetsAreSequential;
 
-fn appended(model: &Model, batch: &AppendedBatch) -> Option<String> {
-    let (partition, _, before) = model.replicas.replica()?;
-    let (AppendedBatch { base, last, leader_epoch, .. }, log) = (*batch, before.log?);
-    if base != log.end || last < base {
-        let end = log.end;
-        return Some(format!("appended offsets {base} to {last} at log end offset {end}"));
-    }
-    let before = partition.logs.last(log).filter(|before| before.leader_epoch > leader_epoch)?;
-    let (end, epoch) = (before.last, before.leader_epoch);
-    Some(format!("appended offset {base} of epoch {leader_epoch} after {end} of epoch {epoch}"))
-}
-
-/// What is wrong with batches that were loaded from offset `from` of a log from `start` to `end`.
-fn loaded((start, from, end): (i64, i64, i64), batches: &[AppendedBatch]) -> Option<String> {
-    let first = batches.first().map_or(end, |batch| batch.base);
-    let (mut next, mut epoch) = (first, None);
-    for batch in batches {
-        if batch.base != next {
-            return Some(format!("loaded a log with a gap at offset {next}"));
-        }
-        if epoch > Some(batch.leader_epoch) {
-            return Some(format!("loaded a log whose epochs decrease at offset {next}"));
-        }
-        (next, epoch) = (batch.last + 1, Some(batch.leader_epoch));
-    }
-    let is_whole = start <= from && from <= end && first <= from && next == end;
-    (!is_whole).then(|| format!("loaded only part of a log from {start} to {end}"))
-}
-
 impl Rule for LogOffsetsAreSequential {
     const PROPERTY: &'static Property = &PROPERTY;
     const READS: &'static [Kind] = &[Kind::Broker];
 
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
-        use BrokerObservation::{Appended, HighWatermark, LogLoaded, Truncated};
-        let Some((partition, replica, before)) = event.model.replicas.replica() else { return };
-        let wrong = match (did, before.log, replica.log) {
-            (&Appended { base, last, leader_epoch, checksum, .. }, ..) => {
-                appended(event.model, &AppendedBatch { base, last, leader_epoch, checksum })
-            }
-            (HighWatermark { offset, .. }, _, Some(log)) if !(0..=log.end).contains(offset) => {
-                let end = log.end;
-                Some(format!("set its high watermark to {offset} with log end offset {end}"))
-            }
-            (Truncated { from, .. }, Some(log), _) if *from != log.end => {
-                Some(format!("truncated a log from {from} with log end offset {}", log.end))
-            }
-            (LogLoaded { start, end, from, batches, .. }, ..) => {
-                loaded((*start, *from, *end), batches)
-            }
-            _ => None,
-        };
-        if let Some(wrong) = wrong {
+        let Some((partition, ..)) = event.model.replicas.replica() else { return };
+        if let Some(wrong) = event.model.replicas.log_error(did) {
             let (name, at, time) = (event.name(), &partition.at, event.time);
             let what = format!("{name} {wrong}, on {at} at {time:.3}");
             found.forbidden(|| event.case(what).in_partition(at));
@@ -87,6 +40,7 @@ impl Rule for LogOffsetsAreSequential {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, orders};
+    use crate::history::AppendedBatch;
 
     #[test]
     fn sequential_batches_in_increasing_epochs_are_accepted() {

@@ -4,7 +4,6 @@ use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
 use crate::model::replicas::{PartitionReplicas, Replica};
-use crate::releases::Change;
 use crate::vocab::BrokerId;
 
 /// What is judged.
@@ -33,24 +32,20 @@ fn join(
     found: &mut Cases,
 ) {
     let (Some(lead), terms) = (leader.lead(), &event.model.terms) else { return };
-    let start = if terms.kafka.has(Change::IsrJoinNeedsEpochStart) { lead.start } else { 0 };
-    let needed = leader.high_watermark.max(start);
-    for replica in joined.filter_map(|broker| partition.replica(broker)) {
-        let Some(log) = replica.log.filter(|log| log.end < needed) else { continue };
+    for (replica, end, needed) in partition.not_caught_up(terms, leader, joined) {
         let lost = replica.lost_at.is_some();
         found.found(if lost { Permission::Permitted } else { Permission::Forbidden }, || {
             let (joins, leads) = (terms.name(replica.node), terms.name(leader.node));
             let (at, time) = (&partition.at, event.time);
             let what = format!(
-                "{joins} {how} the ISR of {at} at {time:.3} with log end offset {}, below {needed}",
-                log.end
+                "{joins} {how} the ISR of {at} at {time:.3} with log end offset {end}, below {needed}"
             );
             let because = format!(
                 "{leads} leads epoch {} from offset {} with high watermark {}",
                 leader.leader_epoch, lead.start, leader.high_watermark
             );
             let case = event.case_about([replica.node, leader.node], what).because([because]);
-            case.in_partition(at).from_offset(log.end)
+            case.in_partition(at).from_offset(end)
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Every replica that ZooKeeper lists as in sync has what a leader considers committed.
 
-use crate::checkers::replication::leader_isr_has_committed::{below_high_watermark, lacks};
+use crate::checkers::replication::leader_isr_has_committed::lacks;
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ZooKeeperObservation};
 use crate::model::Permission;
@@ -26,7 +26,7 @@ pub const PROPERTY: Property = Property {
 pub struct ZooKeeperIsrHasCommitted;
 
 fn compare(event: &Event<'_>, partition: &PartitionReplicas, leader: &Replica, found: &mut Cases) {
-    let Some((_, log)) = below_high_watermark(partition, leader) else { return };
+    let Some(log) = partition.comparable(leader) else { return };
     let Some(state) = &partition.state else { return };
     let Some((replica, same)) = partition.lacking(&state.isr, log) else { return };
     let terms = &event.model.terms;

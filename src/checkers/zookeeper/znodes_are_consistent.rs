@@ -1,12 +1,7 @@
 //! ZooKeeper's writes are linearizable, and a session's view of the znodes never goes back.
 
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
-use crate::history::{SessionAnswer, SessionCall, SessionObservation};
-use crate::model::Model;
-use crate::model::sessions::{Answered, Open};
-use crate::model::znode_reads::{NO_NODE, Read, read};
-use crate::model::znodes::Known;
-use crate::vocab::Zxid;
+use crate::history::SessionObservation;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -28,99 +23,13 @@ pub const PROPERTY: Property = Property {
 #[derive(Debug)]
 pub struct ZnodesAreConsistent;
 
-/// What is wrong with the zxid of an answer.
-fn order(answered: &Answered, open: &Open, zxid: Zxid, succeeded: bool) -> Option<String> {
-    let (seen, call, since) = (answered.seen, &open.call, open.since);
-    if zxid < seen {
-        return Some(format!("got the answer to `{call}` at {zxid} after it had seen {seen}"));
-    }
-    if call.is_write() && succeeded && zxid <= open.acknowledged {
-        let known = open.acknowledged;
-        return Some(format!(
-            "saw `{call}` succeed at {zxid}, but {known} was acknowledged before {since:.3}"
-        ));
-    }
-    let committed = open.decided.filter(|committed| zxid < *committed)?;
-    (*call == SessionCall::Sync && succeeded).then(|| {
-        format!("synced at {since:.3} and was at {zxid}, but {committed} was committed by then")
-    })
-}
-
-/// What is wrong with a read of `path` at `zxid`, which shows the mzxid and version, or no znode.
-fn shown(model: &Model, path: &str, zxid: Zxid, shown: Option<(Zxid, i32)>) -> Option<String> {
-    let text = |znode: Option<(Zxid, i32)>| match znode {
-        Some((mzxid, version)) => format!("version {version} of {mzxid}"),
-        None => "no znode".to_owned(),
-    };
-    match read(&model.znodes, path, zxid, shown) {
-        Read::AsWritten => None,
-        Read::NeverWritten(mzxid) => {
-            Some(format!("read {path} as of {mzxid}, which no transaction wrote"))
-        }
-        Read::Instead(is) => {
-            Some(format!("read {} for {path} at {zxid} instead of {}", text(shown), text(is)))
-        }
-    }
-}
-
-/// What is wrong with a write that succeeded.
-fn wrote(model: &Model, (path, wanted): (&str, i32), mzxid: Zxid, version: i32) -> Option<String> {
-    let text = |what: String| Some(format!("set {path} to version {version} at {mzxid}, {what}"));
-    if wanted >= 0 && version != wanted.wrapping_add(1) {
-        return text(format!("but had asked for version {wanted}"));
-    }
-    match model.znodes.at(path, Zxid(mzxid.0 - 1)) {
-        Known::There(_, before) if version != before.wrapping_add(1) => {
-            text(format!("but the version before was {before}"))
-        }
-        Known::Gone => text("but it was deleted".to_owned()),
-        Known::There(..) | Known::Nothing => None,
-    }
-}
-
-/// What is wrong with the content of an answer.
-fn content(
-    model: &Model,
-    call: &SessionCall,
-    zxid: Zxid,
-    answer: &SessionAnswer,
-) -> Option<String> {
-    use SessionAnswer::*;
-    use SessionCall::*;
-    match (call, answer) {
-        (Exists { path, .. } | GetData { path, .. }, Stat { mzxid, version }) => {
-            shown(model, path, zxid, Some((*mzxid, *version)))
-        }
-        (Exists { path, .. } | GetData { path, .. }, Failed { code: NO_NODE }) => {
-            shown(model, path, zxid, None)
-        }
-        (SetData { path, version: wanted }, Stat { mzxid, version }) => {
-            wrote(model, (path, *wanted), *mzxid, *version)
-        }
-        (Create { .. }, Created { path, czxid: Some(czxid) }) => {
-            match model.znodes.at(path, Zxid(czxid.0 - 1)) {
-                Known::There(since, _) => {
-                    Some(format!("created {path} at {czxid}, but it existed since {since}"))
-                }
-                Known::Gone | Known::Nothing => None,
-            }
-        }
-        _ => None,
-    }
-}
-
 impl Rule for ZnodesAreConsistent {
     const PROPERTY: &'static Property = &PROPERTY;
     const READS: &'static [Kind] = &[Kind::Session];
 
     fn session(event: &Event<'_>, did: &SessionObservation, found: &mut Cases) {
         let SessionObservation::Answered { zxid, answer, .. } = did else { return };
-        let Some(answered) = event.model.sessions.answered() else { return };
-        let Some(open) = &answered.open else { return };
-        let succeeded = !matches!(answer, SessionAnswer::Failed { .. });
-        let wrong = order(answered, open, *zxid, succeeded);
-        let wrong = wrong.or_else(|| content(event.model, &open.call, *zxid, answer));
-        if let Some(wrong) = wrong {
+        if let Some(wrong) = event.model.answer_error(*zxid, answer) {
             found.forbidden(|| event.client_did(wrong));
         }
     }
@@ -130,8 +39,9 @@ impl Rule for ZnodesAreConsistent {
 mod tests {
     use super::*;
     use crate::checkers::testing::{Story, rejects};
-    use crate::history::ZooKeeperObservation;
-    use crate::vocab::NodeId;
+    use crate::history::{SessionAnswer, SessionCall, ZooKeeperObservation};
+    use crate::model::znode_reads::NO_NODE;
+    use crate::vocab::{NodeId, Zxid};
 
     /// A story of z1 and the sessions of b1 and c0.
     #[derive(Clone)]
