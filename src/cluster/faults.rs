@@ -7,7 +7,7 @@ use super::changed::{Changed, ClusterWorld, Done};
 use super::timeline::Due;
 use crate::model::Reader;
 use crate::scenario::faults::{
-    ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk,
+    ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk, Undo,
 };
 use crate::scenario::{Action, Fault, Target};
 use crate::substrate::World;
@@ -32,6 +32,11 @@ impl<R: Reader> Cluster<'_, R> {
         self.world.observer_mut().effect(number, idle.as_deref());
         self.outstanding.extend(&changed);
         if let (Some(after), Some(undo)) = (fault.undo_after, fault.action.kind().undone.by()) {
+            // A client that has not begun begins at its own time, and not because a fault is undone.
+            let nodes = match undo {
+                Undo::Restart => nodes.into_iter().filter(|&at| self.world.has_run(at)).collect(),
+                Undo::Resume | Undo::Heal => nodes,
+            };
             self.timeline.add(now + after, Due::Undo(Done { undo, nodes, changed }));
         }
     }
@@ -78,12 +83,12 @@ impl<R: Reader> Cluster<'_, R> {
     fn inject(&mut self, action: &Action, nodes: &[NodeId]) -> Vec<Changed> {
         let each = nodes.iter().copied();
         match action {
-            Action::Crash(_) => each.map(|node| self.stop(node, World::crash)).collect(),
-            Action::PowerLoss(_) => each.map(|node| self.stop(node, World::power_loss)).collect(),
-            Action::CleanShutdown(_) => each.map(|node| self.stop(node, World::shutdown)).collect(),
+            Action::Crash(_) => self.stop(nodes, World::crash),
+            Action::PowerLoss(_) => self.stop(nodes, World::power_loss),
+            Action::CleanShutdown(_) => self.stop(nodes, World::shutdown),
             Action::Restart(_) => {
                 for node in each {
-                    if !self.world.is_running(node) {
+                    if self.world.has_run(node) && !self.world.is_running(node) {
                         self.world.start(node);
                     }
                 }
@@ -127,9 +132,15 @@ impl<R: Reader> Cluster<'_, R> {
         }
     }
 
-    fn stop(&mut self, node: NodeId, stop: fn(&mut ClusterWorld<R>, NodeId) -> bool) -> Changed {
-        stop(&mut self.world, node);
-        Changed::Stopped(node)
+    fn stop(
+        &mut self,
+        nodes: &[NodeId],
+        stop: fn(&mut ClusterWorld<R>, NodeId) -> bool,
+    ) -> Vec<Changed> {
+        let nodes = nodes.iter().copied();
+        let nodes: Vec<NodeId> = nodes.filter(|&node| self.world.has_run(node)).collect();
+        nodes.iter().for_each(|&node| _ = stop(&mut self.world, node));
+        nodes.into_iter().map(Changed::Stopped).collect()
     }
 
     fn cut(&mut self, links: &[(NodeId, NodeId)]) -> Vec<Changed> {

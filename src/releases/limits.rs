@@ -42,6 +42,15 @@ const IN_SOME: &[InSome] = &[
         min: 0,
         max: INT,
     },
+    // Not the period of a task, as the broker's is.
+    InSome {
+        table: "[[topic]]",
+        name: "flush.ms",
+        from: None,
+        before: None,
+        min: 0,
+        max: i64::MAX,
+    },
     // Each append is flushed with 1, and was with 0.
     InSome {
         table: "[[topic]]",
@@ -62,7 +71,6 @@ const NARROWER: &[(&str, &str, &str)] = &[
     ("[broker]", "replica.high.watermark.checkpoint.interval.ms", SCHEDULED),
     ("[broker]", "log.flush.offset.checkpoint.interval.ms", SCHEDULED),
     ("[broker]", "log.flush.interval.ms", SCHEDULED),
-    ("[[topic]]", "flush.ms", SCHEDULED),
     (
         "[broker]",
         "replica.lag.time.max.ms",

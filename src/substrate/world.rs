@@ -300,6 +300,11 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         self.kernel.hosts[usize::from(node.0)].is_running
     }
 
+    /// Whether a process was ever started.
+    pub fn has_run(&self, node: NodeId) -> bool {
+        self.kernel.hosts[usize::from(node.0)].incarnation > 0
+    }
+
     /// Whether the process is paused.
     pub fn is_paused(&self, node: NodeId) -> bool {
         self.kernel.hosts[usize::from(node.0)].is_paused

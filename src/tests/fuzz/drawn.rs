@@ -38,11 +38,15 @@ struct Writer<'s> {
     milliseconds: u64,
     brokers: u64,
     zookeepers: u64,
+    /// Replicas of the topic that is written.
+    replicas: u64,
     /// Name, partitions, replicas.
     topics: Vec<(String, u64, u64)>,
     clients: Vec<String>,
     /// Whether a process stays stopped: one is enough.
     has_dead: bool,
+    /// Whether acknowledged records may not be lost, whatever the settings.
+    forbids_loss: bool,
 }
 
 /// Draws a scenario.
@@ -63,9 +67,11 @@ pub fn draw(stream: &mut Stream) -> Drawn {
         milliseconds,
         brokers: 0,
         zookeepers: 0,
+        replicas: 1,
         topics: Vec::new(),
         clients: Vec::new(),
         has_dead: false,
+        forbids_loss: false,
     };
     writer.head();
     writer.cluster();
@@ -77,6 +83,13 @@ pub fn draw(stream: &mut Stream) -> Drawn {
     writer.faults();
     writer.commands();
     writer.expect();
+    // A process that stays stopped may have held the last replica of something.
+    let kind = match (writer.like, writer.has_dead) {
+        (_, _) if writer.forbids_loss => "lossy".to_owned(),
+        (Like::Ordinary, true) => "dead".to_owned(),
+        (like, _) => format!("{like:?}").to_lowercase(),
+    };
+    writer.line(format_args!("# kind {kind}"));
     writer.drawn
 }
 
@@ -131,8 +144,7 @@ impl Writer<'_> {
 
     fn head(&mut self) {
         let seed = self.below(1 << 32);
-        let kind = format!("{:?}", self.like).to_lowercase();
-        self.line(format_args!("# seed {seed}\n# kind {kind}"));
+        self.line(format_args!("# seed {seed}"));
         let version = match self.once_in(4) {
             true => {
                 let every: Vec<String> = KafkaVersion::every().map(|v| v.to_string()).collect();
@@ -181,6 +193,11 @@ impl Writer<'_> {
             }
             match property.kind {
                 Kind::Flag => {
+                    // Brokers have ephemeral znodes, which local sessions have not.
+                    let is_local = property.name.starts_with("localSessions");
+                    if is_local && self.like != Like::Wild {
+                        continue;
+                    }
                     let flag = self.once_in(2);
                     self.raw(property.name, flag);
                 }
@@ -193,6 +210,10 @@ impl Writer<'_> {
                     numbers.insert(property.name, number);
                 }
             }
+        }
+        if self.title == "[zookeeper]" && self.like != Like::Wild && self.once_in(4) {
+            self.raw("localSessionsEnabled", true);
+            self.raw("localSessionsUpgradingEnabled", true);
         }
         self.order(&mut numbers);
         for (name, number) in numbers {
@@ -208,9 +229,14 @@ impl Writer<'_> {
             "num.partitions" | "offsets.topic.num.partitions" => {
                 return of_cluster(1 + self.below(4));
             }
-            "default.replication.factor" | "min.insync.replicas" if self.like != Like::Wild => {
+            "default.replication.factor" if self.like != Like::Wild => {
                 let brokers = self.brokers;
                 return of_cluster(1 + self.below(brokers));
+            }
+            // One replica may be down for a while.
+            "min.insync.replicas" if self.like != Like::Wild => {
+                let most = self.replicas.saturating_sub(1).max(1);
+                return of_cluster(1 + self.below(most));
             }
             "default.replication.factor" => return 1,
             _ => {}
@@ -255,7 +281,12 @@ impl Writer<'_> {
         if self.title == "[zookeeper]" {
             let tick = *numbers.get("tickTime").unwrap_or(&3_000);
             let low = *numbers.get("minSessionTimeout").unwrap_or(&(2 * tick));
-            let high = *numbers.get("maxSessionTimeout").unwrap_or(&(20 * tick));
+            let mut high = *numbers.get("maxSessionTimeout").unwrap_or(&(20 * tick));
+            if self.like != Like::Wild && high < 3_000 {
+                // A session that connecting to a far server takes longer than is of no use.
+                high = 3_000;
+                numbers.insert("maxSessionTimeout", high);
+            }
             if low > high {
                 numbers.insert("minSessionTimeout", high);
             }
@@ -288,6 +319,7 @@ impl Writer<'_> {
                 self.raw("partitions", partitions);
                 self.raw("replication-factor", replicas);
             }
+            self.replicas = replicas;
             self.properties();
             self.topics.push((name, partitions, replicas));
         }
@@ -620,7 +652,8 @@ impl Writer<'_> {
             let never = self.one(&names);
             self.list("never", &[never]);
         }
-        let loss = self.one(&["permitted", "permitted", "permitted", "forbidden"]);
+        let loss = self.one(&["permitted", "permitted", "permitted", "permitted", "forbidden"]);
+        self.forbids_loss = loss == "forbidden";
         if loss == "permitted" || self.once_in(2) {
             self.text("acknowledged-loss", loss);
         }
