@@ -177,7 +177,7 @@ fn a_recording_is_played_where_one_is_named() {
     assert!(held.out.contains("sim run held.toml --seed 0 --inbound good\n"), "{}", held.out);
     let bad = said(&["run", "held.toml", "--inbound", "damaged"]);
     assert_eq!(bad.exit, Exit::BadFile);
-    assert_eq!(bad.err, "damaged: it was damaged: the checksum does not match\n");
+    assert_eq!(bad.err, "damaged: it was damaged: the checksum of line 7 does not match\n");
     let bug = said(&["run", "panic.toml", "--inbound", "good"]);
     assert_eq!(bug.exit, Exit::Bug);
     assert!(bug.err.ends_with("\n  sim run panic.toml --seed 0 --inbound good\n"), "{}", bug.err);

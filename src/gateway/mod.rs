@@ -29,8 +29,8 @@
 //! | answers on their way | for each broker, records of 256 MiB for all clients together, or one batch for each (`message.max.bytes`) if that is more |
 //! | answers that clients do not read | 512 MiB together: then those with more than their share are reset |
 //!
-//! With three brokers and one ZooKeeper server that is at most 4 GiB, and well below 2 GiB with less than 250 connections
-//! to a broker. The limits decide only when bytes are taken from a real socket, and when a connection is closed, so the
+//! With three brokers and one ZooKeeper server that is at most 5 GiB, and 3 GiB with less than 250 connections to a broker.
+//! The limits decide only when bytes are taken from a real socket, and when a connection is closed, so the
 //! recording holds their effect. Requests that only brokers make are refused, as the ACLs of a real cluster do.
 //!
 //! What external clients send, and when, is the only thing that the seed does not decide. It enters between two
@@ -79,6 +79,7 @@ use crate::checkers::RunOutcome;
 use crate::cluster::ExternalListener;
 use crate::run::{self, RunError, RunOptions};
 use crate::scenario::Plan;
+use crate::vocab::foreign::Foreign;
 
 /// How a cluster is served.
 pub struct ServeOptions {
@@ -216,7 +217,8 @@ pub fn play_back(
     recording.belongs_to(&plan).map_err(wrong)?;
     let listeners = recording.header.listeners.clone();
     if recording.is_cut_short {
-        let (path, until) = (inbound.display(), recording.end);
+        let (path, until) = (inbound.to_string_lossy(), recording.end);
+        let path = Foreign(&path);
         let text = format!("{path} was cut short: it is played until {until}, where it ends\n");
         // When stderr is gone, the run goes on.
         let _: io::Result<()> = io::stderr().write_all(text.as_bytes());

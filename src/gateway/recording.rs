@@ -34,6 +34,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::cluster::{ExternalListener, Inbound, Visitor};
+use crate::vocab::foreign::Foreign;
 use crate::vocab::{NodeId, Roster, Seed, Time};
 
 /// The format's name and version.
@@ -104,7 +105,7 @@ pub fn digest(plan: &crate::scenario::Plan) -> u64 {
 
 /// Why a recording cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}", path.display())]
+#[error("cannot write {}: {source}", Foreign(&path.to_string_lossy()))]
 pub struct RecordError {
     /// The file, as it was given.
     pub path: PathBuf,
@@ -433,8 +434,8 @@ impl Reader {
         };
         let is_cut_short = self.end.is_none() || self.is_full;
         let end = self.end.unwrap_or(self.last);
-        // Connections that are open where the file ends: as when serving ends.
-        let open = self.visitors.iter().filter(|(_, is_open)| **is_open);
+        // Connections that are open where a file is cut are closed there, as when serving ends.
+        let open = self.visitors.iter().filter(|(_, is_open)| is_cut_short && **is_open);
         let closed = open.map(|(visitor, _)| (end, Entry::Close(Visitor(*visitor))));
         self.entries.extend(closed);
         let header = Header { seed, plan, listeners: self.listeners };

@@ -580,6 +580,32 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_request_that_does_not_end_is_reset() {
+        let (mut sockets, mut large) = with_connection();
+        let (address, piece) = (large.peer_addr().unwrap(), vec![0x7f; 1 << 20]);
+        let mut small = std::net::TcpStream::connect(address).unwrap();
+        while sockets.connections.len() < 2 {
+            sockets.pending.insert(0);
+            sockets.accept_all();
+        }
+        sockets.arrived.clear();
+        for (visitor, pieces) in [(1, UNFINISHED_TOTAL >> 20), (2, 1)] {
+            let valve = &mut sockets.connections.get_mut(&visitor).unwrap().valve;
+            for _ in 0..pieces {
+                assert_eq!(sockets.arrived.len(), 0);
+                valve.push(&piece);
+                assert_eq!(valve.take(usize::MAX, 2).unwrap().len(), piece.len());
+            }
+        }
+        sockets.work(Duration::ZERO);
+        assert_eq!(sockets.arrived, [(Visitor(1), Arrived::Gone)]);
+        assert_eq!(sockets.connections.keys().collect::<Vec<_>>(), [&2]);
+        let end = large.read_to_end(&mut Vec::new()).expect_err("a reset");
+        assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+        small.write_all(b"more").expect("it stays");
+    }
+
+    #[test]
     fn a_client_that_does_not_read_is_first_not_read_and_then_reset() {
         let (mut sockets, mut client) = with_connection();
         let answer = Bytes::from(vec![7; 1 << 20]);

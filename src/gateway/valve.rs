@@ -111,12 +111,11 @@ impl Valve {
         let Some(prefix) = head.first_chunk() else { return false };
         // What is no length ends the connection, or is a four-letter word: no request follows it.
         let length = usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(usize::MAX - 4);
-        let is_large = if self.is_kafka && length >= 2 {
+        let mut is_large = length > LARGE;
+        if self.is_kafka && (2..=LARGE).contains(&length) {
             let Some(key) = head.get(4..6) else { return false };
-            length > LARGE || i16::from_be_bytes([key[0], key[1]]) == FETCH
-        } else {
-            length > LARGE
-        };
+            is_large = i16::from_be_bytes([key[0], key[1]]) == FETCH;
+        }
         if is_large && self.together > 0 {
             return false;
         }
@@ -174,9 +173,7 @@ mod tests {
     fn a_request_passes_in_pieces_and_is_unfinished_meanwhile() {
         let mut valve = Valve::new(true);
         let large = frame(0, 1 << 20);
-        valve.push(&large[..5]);
-        assert_eq!(taken(&mut valve, 1), 0, "it may be a Fetch");
-        valve.push(&large[5..100]);
+        valve.push(&large[..100]);
         assert_eq!((taken(&mut valve, 1), valve.unfinished()), (100, 100));
         // What has arrived of it is not answered.
         valve.answered();
@@ -197,6 +194,12 @@ mod tests {
         let mut negative = Valve::new(true);
         negative.push(&[0xff; 64]);
         assert_eq!(taken(&mut negative, 1), 64);
+        let mut huge = Valve::new(true);
+        huge.push(&i32::MAX.to_be_bytes());
+        assert_eq!(taken(&mut huge, 1), 4);
+        let mut short = Valve::new(true);
+        short.push(&frame(1, 50)[..5]);
+        assert_eq!(taken(&mut short, 1), 0, "it may be a Fetch");
         // An empty request has no API.
         let mut empty = Valve::new(true);
         empty.push(&[0; 4]);

@@ -10,6 +10,7 @@ mod ensemble;
 mod exit_codes;
 mod guarantees;
 mod how_to_add;
+mod killed_serving;
 mod layers;
 mod matrix;
 mod mutants;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod fuzz;
+mod limits;
 mod pressure;
 mod recordings;
 mod served;
