@@ -11,7 +11,7 @@ use crate::model::availability::Gap;
 use crate::model::happened::Seen;
 use crate::model::{CommandSummary, Fired, Permission, Timeline};
 use crate::releases::{Asked, KafkaVersion};
-use crate::vocab::{Acks, Happening, Mutant, Seed, Time};
+use crate::vocab::{Acks, Happening, Mutant, Seed, Time, run_command};
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -184,8 +184,7 @@ pub struct RunOutcome {
 impl RunOutcome {
     /// The command that runs this again.
     pub fn replay(&self) -> String {
-        let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-        format!("sim run {} --seed {}{mutant}", self.path, self.seed.0)
+        run_command(&self.path, self.seed, self.mutant)
     }
 }
 

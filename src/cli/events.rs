@@ -29,7 +29,9 @@ pub(super) fn events(path: Option<&Path>) -> Result<Option<Out>, Failure> {
             let device = File::options().write(true).open(path).map_err(create)?;
             Ok(Some(lines(UntilGone::new(device))))
         }
-        Ok(_) if !holds_events(path).map_err(create)? => Err(Failure::NotEvents { path: name() }),
+        Ok(_) if !is_replaceable(path, BEGINS).map_err(create)? => {
+            Err(Failure::NotOurs { path: name(), what: "no events" })
+        }
         // Where a link leads to events, they are replaced, and the link stays.
         Ok(_) => EventsFile::new(path.canonicalize().map_err(create)?).map_err(create),
         Err(_) => EventsFile::new(path.to_owned()).map_err(create),
@@ -41,12 +43,16 @@ fn lines(out: impl Write + Send + 'static) -> Out {
     Box::new(BufWriter::with_capacity(1 << 16, Escaped::new(out)))
 }
 
-/// Whether a file is empty, or holds the events of a run.
-#[expect(clippy::disallowed_methods, reason = "`--events` names a file of the user's")]
-fn holds_events(path: &Path) -> io::Result<bool> {
+/// Whether a file may be replaced by one that begins so: there is none, it is empty, or it begins so, too. What is no
+/// file, a device, may.
+#[expect(clippy::disallowed_methods, reason = "the options name files of the user's")]
+pub(super) fn is_replaceable(path: &Path, begin: &str) -> io::Result<bool> {
+    if !path.is_file() {
+        return Ok(true);
+    }
     let mut begins = Vec::new();
-    File::open(path)?.take(BEGINS.len() as u64).read_to_end(&mut begins)?;
-    Ok(begins.is_empty() || begins == BEGINS.as_bytes())
+    File::open(path)?.take(begin.len() as u64).read_to_end(&mut begins)?;
+    Ok(begins.is_empty() || begins == begin.as_bytes())
 }
 
 /// What went wrong in a run, with the name of the file that its events are written to.

@@ -3,10 +3,11 @@
 //! The answer goes to stdout, everything else to stderr. The verbs call the layers below through an [`Engine`], so
 //! that tests can give them a made-up one.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -161,8 +162,8 @@ enum Failure {
     Create { path: String, source: io::Error },
     #[error("cannot write {}: {source}", Foreign(path))]
     Write { path: String, source: io::Error },
-    #[error("{} is there and holds no events: it stays as it is", Foreign(path))]
-    NotEvents { path: String },
+    #[error("{} is there and holds {what}: it stays as it is", Foreign(path))]
+    NotOurs { path: String, what: &'static str },
     #[error("cannot start sim a second time: {0}")]
     Spawn(#[source] io::Error),
     /// The message of the panic is on stderr already.
@@ -191,7 +192,7 @@ impl Failure {
             Self::Run(RunError::StandsStill(_)) => Exit::NotConverged,
             Self::Create { source, .. } if is_full(source) => Exit::Unwritten,
             Self::Create { .. }
-            | Self::NotEvents { .. }
+            | Self::NotOurs { .. }
             | Self::Gateway(GatewayError::Listen { .. } | GatewayError::Ports(_)) => Exit::Usage,
             Self::Run(RunError::Events(_))
             | Self::Gateway(GatewayError::Record(_) | GatewayError::Notices(_))
@@ -225,10 +226,24 @@ pub fn main(engine: Engine) -> ExitCode {
     let (mut out, mut err) = (stdout, stderr);
     let mut streams =
         Streams { out: &mut out, err: &mut err, out_style, err_style, err_is_terminal };
+    std::panic::set_hook(Box::new(panicked));
     let run = || main_with(std::env::args_os(), engine, &mut streams);
     // Nothing is used after an unwind, whose message is on stderr already.
     let exit = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Exit::Bug);
     ExitCode::from(exit as u8)
+}
+
+/// Prints a panic as the standard library does; its message may quote a file or a client.
+fn panicked(info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let text = format!("thread '{}' {info}", thread.name().unwrap_or("-"));
+    let mut err = Unheard(io::stderr());
+    writeln!(err, "{}", ForeignLines(&text)).expect("stderr may be gone");
+    // With RUST_BACKTRACE only.
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        writeln!(err, "{backtrace}").expect("stderr may be gone");
+    }
 }
 
 /// Runs a command line.
@@ -297,8 +312,13 @@ fn not_parsed(error: &clap::Error, streams: &mut Streams<'_>) -> Exit {
         streams.err.write_all(text.as_bytes()).expect("stderr may be gone");
         return Exit::Usage;
     }
-    match streams.out.write_all(text(streams.out_style).as_bytes()) {
-        Err(error) => Failure::from(error).exit(),
+    let text = text(streams.out_style);
+    match streams.out.write_all(text.as_bytes()).and_then(|()| streams.out.flush()) {
+        Err(error) => {
+            let failure = Failure::from(error);
+            say(&failure, streams);
+            failure.exit()
+        }
         Ok(()) => Exit::Held,
     }
 }

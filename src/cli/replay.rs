@@ -11,9 +11,9 @@ use crate::vocab::foreign::shell_path;
 
 /// Run a failure again, and compare it with what was recorded.
 ///
-/// FILE was written by a `sim run` that failed; with --edited it may be a copy that you changed. The result is one of: the same violation in
-/// the same run, event by event; the same violation by another path, because the code or the file has changed; or
-/// gone.
+/// FILE was written by a `sim run` that failed; with --edited it may be a copy that you changed. The result is one
+/// of: the same violation in the same run, event by event; the same violation by another path, because the code or
+/// the file has changed; or gone.
 ///
 /// The exit code is that of the new run: 1, 3 or 70 when it fails, 4 when it is inconclusive, 0 when all holds.
 #[derive(Debug, clap::Args)]

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::chosen::Chosen;
+use super::events;
 use super::format::Format;
 use super::output::UntilGone;
 use super::{Engine, Exit, Failure, Streams, trace};
-use crate::gateway::{Record, ServeOptions};
+use crate::gateway::{RECORDING_BEGINS, Record, ServeOptions};
 use crate::report::{self, Provenance};
 use crate::run::RunOptions;
 use crate::scenario::Plan;
@@ -131,8 +132,13 @@ fn replay(args: &Args, plan: &Plan) -> String {
 #[expect(clippy::disallowed_methods, reason = "`--record` names a file of the user's")]
 fn record(args: &Args, is_full: &Arc<AtomicBool>) -> Result<Option<Record>, Failure> {
     let Some(path) = &args.record else { return Ok(None) };
-    let file = File::create(path)
-        .map_err(|source| Failure::Create { path: path.display().to_string(), source })?;
+    let name = || path.display().to_string();
+    let create = |source| Failure::Create { path: name(), source };
+    let is_ours = events::is_replaceable(path, RECORDING_BEGINS).map_err(create)?;
+    if !is_ours {
+        return Err(Failure::NotOurs { path: name(), what: "no recording" });
+    }
+    let file = File::create(path).map_err(create)?;
     Ok(Some(Record {
         out: Box::new(BufWriter::with_capacity(1 << 16, file)),
         path: path.clone(),

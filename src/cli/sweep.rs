@@ -35,7 +35,7 @@ pub(super) fn sweep(
     let Options { chosen, seeds: Seeds(seeds), jobs, format, reports } = options;
     let scenario = (engine.load)(&chosen.scenario)?;
     let jobs = jobs.map_or_else(Jobs::default, Jobs);
-    let jobs = or_fewer(jobs.within_memory(&scenario.plan(Seed(*seeds.start()))), streams);
+    let jobs = or_fewer(jobs.within_memory(&scenario), streams);
     let stop = (engine.stop)().map_err(Failure::Signals)?;
     let mut tally = Tally::new(scenario.file_name(), seeds);
     let mut files = Files::default();

@@ -67,7 +67,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use recording::{Record, RecordError, Recording, RecordingError};
+pub use recording::{RECORDING_BEGINS, Record, RecordError, Recording, RecordingError};
 
 use self::exchange::Exchange;
 use self::limits::Limits;

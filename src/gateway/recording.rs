@@ -39,6 +39,8 @@ use crate::vocab::{NodeId, Roster, Seed, Time};
 
 /// The format's name and version.
 const MAGIC: &str = "sim inbound 2";
+/// How recordings of every version begin.
+pub const RECORDING_BEGINS: &str = "sim inbound ";
 
 /// Room that is kept for the line that says why a recording ends.
 const LAST_LINE_BYTES: u64 = 80;

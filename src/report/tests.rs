@@ -129,6 +129,23 @@ fn colour_changes_nothing_but_colour() {
 }
 
 #[test]
+fn what_clients_bring_reaches_no_terminal_as_it_is() {
+    let mut story = beginning();
+    story.at(8_000).fault("crash \x1b[2J\x1b[31mb1\u{9b}\u{202e}");
+    let outcome = outcome("x\nviolated  everything", story.judgement());
+    for style in [Style::Plain, Style::Colour] {
+        let text = text(&outcome, style);
+        assert!(!text.contains(['\x1b', '\u{9b}', '\u{202e}']), "{text}");
+        assert!(text.contains("crash \\u{1b}[2J\\u{1b}[31mb1\\u{9b}\\u{202e}"), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("violated")), "{text}");
+    }
+    let document = json(&outcome);
+    assert!(!document.contains(['\x1b', '\u{9b}', '\u{202e}']), "{document}");
+    let value: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    assert_eq!(value["faults"][0]["text"], "crash \x1b[2J\x1b[31mb1\u{9b}\u{202e}");
+}
+
+#[test]
 fn json_keys_are_sorted_at_every_depth() {
     fn check(value: &serde_json::Value) {
         match value {

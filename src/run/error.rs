@@ -22,7 +22,8 @@ pub enum RunError {
     Scenario(String),
     /// A failure file is not as it was written.
     #[error(
-        "{} {damage}\n  to write it again    {again}\n  if you changed it    sim replay --edited {}",
+        "{} {damage}\n  to write it again    {again}\n  \
+         if you changed it    sim replay --edited {}",
         Foreign(&path.display().to_string()),
         shell_path(path)
     )]

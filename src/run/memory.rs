@@ -3,50 +3,16 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Duration;
 
 use super::Jobs;
-use crate::scenario::{Plan, Rate};
+use crate::scenario::{self, Scenario};
 
-/// What a run takes by itself, in bytes. This and what follows is rounded up from resident sets that were measured:
-/// 26 MiB with next to nothing, 35 MiB with 900 replicas, 80 MiB with 400 clients of 3 brokers.
+/// What a run takes by itself, in bytes; 26 MiB were measured with next to nothing in it.
 const ALONE: u64 = 32 << 20;
-/// What a replica takes, in bytes.
-const PER_REPLICA: u64 = 24 << 10;
-/// What a node takes that is no client, in bytes.
-const PER_SERVER: u64 = 256 << 10;
-/// What a client takes, in bytes.
-const PER_CLIENT: u64 = 128 << 10;
-/// What a client takes for each broker, in bytes.
-const PER_CONNECTION: u64 = 32 << 10;
-/// What a record or a request takes, in bytes: its operation, its place in each log, what is known of it at the end.
-const PER_OPERATION: u64 = 256;
 
-/// What a run of `plan` may take, in bytes.
-pub fn estimate(plan: &Plan) -> u64 {
-    let many = |count: usize| count as u64;
-    let replicas = plan.topics.iter().flat_map(|topic| &topic.assignment).map(Vec::len).sum();
-    let clients = plan.producers.len() + plan.consumers.len() + plan.zookeeper_clients.len();
-    let connections = many(clients).saturating_mul(many(plan.brokers.len()));
-    let operations = plan.producers.iter().map(|one| &one.rate);
-    let operations = operations.chain(plan.zookeeper_clients.iter().map(|one| &one.rate));
-    let operations =
-        operations.map(|rate| in_all(rate, plan.duration)).fold(0, u64::saturating_add);
-    [
-        (many(replicas), PER_REPLICA),
-        (many(plan.brokers.len() + plan.zookeepers.len()), PER_SERVER),
-        (many(clients), PER_CLIENT),
-        (connections, PER_CONNECTION),
-        (operations, PER_OPERATION),
-    ]
-    .into_iter()
-    .fold(ALONE, |sum, (count, each)| sum.saturating_add(count.saturating_mul(each)))
-}
-
-fn in_all(rate: &Rate, duration: Duration) -> u64 {
-    let per = rate.per.as_nanos().max(1);
-    let all = duration.as_nanos().saturating_mul(u128::from(rate.count)) / per;
-    u64::try_from(all).unwrap_or(u64::MAX)
+/// What a run of `scenario` may take, in bytes.
+pub fn estimate(scenario: &Scenario) -> u64 {
+    ALONE.saturating_add(scenario::memory(scenario))
 }
 
 /// Fewer jobs than were asked for, and why.
@@ -67,10 +33,13 @@ pub struct Fewer {
 }
 
 impl Jobs {
-    /// As many of these as the machine's memory holds, when each may run `plan`.
-    pub fn within_memory(self, plan: &Plan) -> Result<Self, Fewer> {
+    /// As many of these as the machine's memory holds, when each may run `scenario`.
+    ///
+    /// # Errors
+    /// [`Fewer`] when these are too many.
+    pub fn within_memory(self, scenario: &Scenario) -> Result<Self, Fewer> {
         match free() {
-            Some(free) => self.within(estimate(plan), free),
+            Some(free) => self.within(estimate(scenario), free),
             None => Ok(self),
         }
     }
@@ -127,8 +96,6 @@ fn left(group: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario;
-    use crate::vocab::Seed;
 
     fn jobs(jobs: usize) -> Jobs {
         Jobs(NonZeroUsize::new(jobs).expect("some jobs"))
@@ -154,18 +121,19 @@ mod tests {
                 format!("kafka = \"2.8\"\nduration = \"10s\"\n[cluster]\nbrokers = 3\n{rest}");
             let scenario =
                 scenario::parse("x.toml", &text).unwrap_or_else(|wrong| panic!("{wrong}"));
-            estimate(&scenario.plan(Seed(1)))
+            estimate(&scenario)
         };
         let topic = |count: u32| format!("[[topic]]\nname = \"t\"\npartitions = {count}\n");
         let producers = |count: u32, rate: u32| {
             format!(
-                "{}[[producer]]\nname = \"p\"\ncount = {count}\ntopic = \"t\"\nrate = \"{rate}/s\"\n",
+                "{}[[producer]]\nname = \"p\"\ncount = {count}\ntopic = \"t\"\n\
+                 rate = \"{rate}/s\"\n",
                 topic(1)
             )
         };
         let few = of("");
         assert!((ALONE..ALONE + (4 << 20)).contains(&few), "{few}");
-        for more in [topic(1_000), producers(100, 1), producers(1, 100_000)] {
+        for more in [topic(1_000), producers(200, 1), producers(1, 100_000)] {
             assert!(of(&more) > few + (10 << 20), "{more}");
         }
     }

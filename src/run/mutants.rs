@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Fewer, Jobs, RunError, Stop, estimate, load, many};
 use crate::checkers::{Judged, PROPERTIES, Property, RunOutcome, Status};
 use crate::scenario::{Plan, Scenario};
-use crate::vocab::{Mutant, Seed};
+use crate::vocab::{Mutant, Seed, run_command};
 
 /// A run that shows a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl MutantCase {
     /// The command that shows it.
     pub fn command(&self) -> String {
         let Self { mutant, scenario, seed } = self;
-        format!("sim run scenarios/{scenario}.toml --seed {} --mutant {mutant}", seed.0)
+        run_command(&format!("scenarios/{scenario}.toml"), *seed, Some(*mutant))
     }
 }
 
@@ -160,9 +160,8 @@ pub fn run_cases(folder: &Path, seeds: u64, stop: &Stop) -> Result<Hunt, RunErro
 
 /// One job for each core, if there is memory for the largest of these scenarios.
 fn jobs<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> (Jobs, Option<Fewer>) {
-    let plans = scenarios.map(|scenario| scenario.plan(Seed(1)));
-    let largest = plans.max_by_key(estimate).expect("there are cases");
-    match Jobs::default().within_memory(&largest) {
+    let largest = scenarios.max_by_key(|scenario| estimate(scenario)).expect("there are cases");
+    match Jobs::default().within_memory(largest) {
         Ok(jobs) => (jobs, None),
         Err(fewer) => (fewer.jobs, Some(fewer)),
     }

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::vocab::foreign::Foreign;
 use crate::vocab::nearest;
 
 /// Most findings that are shown.
@@ -68,7 +69,8 @@ impl Diagnostics {
         assert!(!list.is_empty(), "no diagnostics to report");
         list.sort_by_key(|d| (d.span.start, d.span.end));
         list.dedup();
-        Self { file_name: file_name.to_owned(), text: text.to_owned(), list, left_out }
+        let file_name = Foreign(file_name).to_string();
+        Self { file_name, text: text.to_owned(), list, left_out }
     }
 
     /// The findings, in the order of the text.
@@ -194,7 +196,9 @@ impl Sink {
         if list.len() >= KEPT_MAX {
             return self.left_out.set(self.left_out.get() + 1);
         }
-        let (message, hint) = (shortened(message), hint.map(shortened));
+        // It may quote a key, in which a line break would begin another message.
+        let message = Foreign(&shortened(message)).to_string();
+        let hint = hint.map(shortened);
         list.push(Diagnostic { span: span.clone(), message, hint });
     }
 

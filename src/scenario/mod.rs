@@ -166,5 +166,5 @@ pub use plan::{
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};
-pub use read::{Table, language, parse, parse_failure};
+pub use read::{Table, language, memory, parse, parse_failure};
 pub use write::write;

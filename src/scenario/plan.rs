@@ -9,8 +9,9 @@ use super::faults::Fault;
 use super::properties::Properties;
 use super::quantity::{Latency, Rate};
 use crate::releases::KafkaVersion;
-use crate::vocab::foreign::shell_path;
-use crate::vocab::{Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand};
+use crate::vocab::{
+    Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand, run_command,
+};
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.
@@ -54,8 +55,7 @@ pub struct Plan {
 impl Plan {
     /// The command that draws this plan from its scenario and runs it.
     pub fn command(&self) -> String {
-        let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-        format!("sim run {} --seed {}{mutant}", shell_path(&self.scenario), self.seed.0)
+        run_command(&self.scenario, self.seed, self.mutant)
     }
 }
 

@@ -81,7 +81,10 @@ impl Toml {
     fn head(&mut self, plan: &Plan) {
         let Plan { scenario, seed, kafka, mutant, duration, .. } = plan;
         self.line("# A run that failed, with everything that was drawn for it written out.");
-        self.line("# This is the language of scenarios: edit a copy, and run that by `sim replay --edited`.");
+        self.line(
+            "# This is the language of scenarios: edit a copy, and run that by \
+             `sim replay --edited`.",
+        );
         self.raw("schema", SCHEMA);
         self.text("scenario", scenario);
         self.seed(*seed);

@@ -13,7 +13,7 @@ use crate::source::root;
 
 /// A run that fails, and its failure file.
 const FAILS: [&str; 4] = ["run", "scenarios/last_replica.toml", "--seed", "42"];
-const FILE: &str = "reports/last_replica-42.toml";
+const FILE: &str = "reports/scenarios.last_replica-42.toml";
 
 /// A scenario that always fails: it forbids what it causes.
 const ALWAYS_FAILS: &str = "kafka = \"2.8\"\nduration = \"5s\"\n[cluster]\nbrokers = 1\n\
@@ -50,13 +50,13 @@ fn a_failure_is_written_and_replayed_until_it_is_gone() {
     assert_eq!((same.code, &*same.err), (Some(1), ""), "{}", same.out);
     let replayed = last_lines(&same.out, 2)[0];
     assert_eq!(replayed, "replayed  the same violation, the same run");
-    assert!(same.out.contains("  replay  sim replay reports/last_replica-42.toml  "));
+    assert!(same.out.contains(&format!("  replay  sim replay {FILE}  ")));
 
     let text = fs::read_to_string(folder.join(FILE)).expect("it was written");
     let other = text.replace("latency = \"200us..900us\"", "latency = \"300us..900us\"");
     assert_ne!(other, text);
     fs::write(folder.join("other.toml"), other).expect("an edited copy");
-    let other = sim(&folder, &["replay", "other.toml", "--format", "json"]);
+    let other = sim(&folder, &["replay", "--edited", "other.toml", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&other.out).expect("one document");
     assert_eq!((other.code, &document["comparison"]), (Some(1), &"other-path".into()));
 
@@ -65,13 +65,15 @@ fn a_failure_is_written_and_replayed_until_it_is_gone() {
     let after = after.split_once("\n\n").expect("what comes after it").1;
     let gone = format!("{before}{after}").replace(", \"leader-elected\"", "");
     fs::write(folder.join("gone.toml"), gone).expect("an edited copy");
-    let gone = sim(&folder, &["replay", "gone.toml"]);
+    let gone = sim(&folder, &["replay", "--edited", "gone.toml"]);
     assert_eq!(
         (gone.code, last_lines(&gone.out, 2)[0]),
         (Some(0), "replayed  gone"),
         "{}",
         gone.out
     );
+
+    damaged_files_are_no_failures(&folder, &text);
 
     fs::write(folder.join("wrong.toml"), text.replace("power-loss =", "powerloss =")).expect("too");
     let wrong = sim(&folder, &["replay", "wrong.toml"]);
@@ -86,12 +88,88 @@ fn a_failure_is_written_and_replayed_until_it_is_gone() {
     assert!(missing.err.starts_with("cannot read no/such.toml: "), "{}", missing.err);
 }
 
+/// A piece of a failure file may be a whole scenario with fewer faults: its failure would be gone.
+fn damaged_files_are_no_failures(folder: &Path, text: &str) {
+    let replay = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).expect("a damaged copy");
+        let said = sim(folder, &["replay", name]);
+        assert_eq!((said.code, &*said.out), (Some(6), ""), "{}", said.err);
+        said.err
+    };
+    let before_faults = text.find("[[fault]]").expect("it has faults");
+    for end in [0, 40, before_faults, text.len() / 2, text.len() - 1] {
+        replay("half.toml", &text[..end]);
+    }
+    let half = replay("half.toml", &text[..before_faults]);
+    assert_eq!(
+        half,
+        "half.toml was cut off: its last line is missing
+  to write it again    \
+         sim run scenarios/last_replica.toml --seed 42
+  if you changed it    \
+         sim replay --edited half.toml
+"
+    );
+    let changed = replay("it's changed.toml", &text.replace("at = \"28s\"", "at = \"29s\""));
+    assert!(changed.starts_with("it's changed.toml was changed since it was written: "));
+    assert!(changed.ends_with("  sim replay --edited 'it'\\''s changed.toml'\n"), "{changed}");
+    let hash = text.rfind(|c: char| c.is_ascii_hexdigit()).expect("a hash at its end");
+    let other = if text[hash..].starts_with('0') { "1" } else { "0" };
+    let other = format!("{}{other}{}", &text[..hash], &text[hash + 1..]);
+    assert!(replay("hash.toml", &other).contains(" was changed since "));
+}
+
+#[test]
+fn reports_share_no_name_and_follow_no_link() {
+    let folder = scratch("names");
+    fs::create_dir_all(folder.join("a b")).expect("a folder");
+    for path in ["x.toml", "a b/x.toml", "scenarios/x.toml"] {
+        fs::write(folder.join(path), ALWAYS_FAILS).expect("a scenario");
+    }
+    fs::create_dir_all(folder.join("reports")).expect("a folder");
+    fs::write(folder.join("precious"), "precious").expect("a file");
+    let link = folder.join("reports/x-1.toml");
+    std::os::unix::fs::symlink("../precious", &link).expect("a link");
+    let run = |path: &str, more: &[&str]| {
+        let said = sim(&folder, &[&["run", path, "--seed", "1"], more].concat());
+        assert_eq!((said.code, &*said.err), (Some(1), ""), "{}", said.out);
+        said.out
+    };
+    run("x.toml", &[]);
+    run("./x.toml", &[]);
+    run("x.toml", &["--mutant", "acknowledge-alone"]);
+    run("x.toml", &["--mutant", "end-twice"]);
+    run("scenarios/x.toml", &[]);
+    let blank = run("a b/x.toml", &[]);
+    assert!(blank.contains("\n  replay  sim run 'a b/x.toml' --seed 1  "), "{blank}");
+    let mut names: Vec<_> = fs::read_dir(folder.join("reports")).expect("a folder").collect();
+    names.sort_by_key(|entry| entry.as_ref().expect("readable").file_name());
+    let names = names.iter().map(|entry| entry.as_ref().expect("readable").file_name());
+    let names: Vec<_> = names.map(|name| name.into_string().expect("text")).collect();
+    let usual =
+        ["scenarios.x-1.toml", "x-1-acknowledge-alone.toml", "x-1-end-twice.toml", "x-1.toml"];
+    assert_eq!(names[..4], usual);
+    assert!(names[4].starts_with("x-1~") && names.len() == 5, "{names:?}");
+    let precious = fs::read_to_string(folder.join("precious")).expect("it is there");
+    assert_eq!(precious, "precious");
+    assert!(link.symlink_metadata().expect("it is there").is_file());
+
+    // The line that runs it again can be pasted.
+    let line = blank.lines().find_map(|line| line.strip_prefix("  replay  sim "));
+    let command = line.and_then(|line| line.split_once("        (")).expect("a command").0;
+    let script = format!("'{}' {command} --no-report", env!("CARGO_BIN_EXE_sim"));
+    let pasted = Command::new("sh").args(["-c", &script]).current_dir(&folder).output();
+    assert_eq!(pasted.expect("a shell").status.code(), Some(1), "{script}");
+}
+
 #[test]
 fn failures_are_written_to_the_given_folder_or_not_at_all() {
     let folder = scratch("reports");
     let to = |more: &[&'static str]| sim(&folder, &[&FAILS[..], more].concat());
-    assert!(to(&["--reports", "a/b"]).out.ends_with("  report  a/b/last_replica-42.toml\n"));
-    assert!(folder.join("a/b/last_replica-42.toml").exists());
+    assert!(
+        to(&["--reports", "a/b"]).out.ends_with("  report  a/b/scenarios.last_replica-42.toml\n")
+    );
+    assert!(folder.join("a/b/scenarios.last_replica-42.toml").exists());
     let none = to(&["--no-report"]);
     assert!(last_lines(&none.out, 1)[0].starts_with("  replay  sim run "), "{}", none.out);
     assert!(!folder.join("reports").exists());

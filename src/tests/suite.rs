@@ -28,6 +28,7 @@ mod rig;
 mod scenarios;
 mod scratch;
 mod source;
+mod stops;
 mod tidy;
 mod timeline;
 mod zookeeper_vectors;

@@ -37,6 +37,7 @@
 //! | zxid | position in ZooKeeper's sequence of transactions: epoch ‖ counter |
 
 mod acks;
+mod again;
 pub mod foreign;
 mod happening;
 mod ids;
@@ -50,6 +51,7 @@ mod time;
 mod topics_command;
 
 pub use acks::Acks;
+pub use again::run_command;
 pub use happening::{Happening, UnknownHappening};
 pub use ids::{
     BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, NotAPartition,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{Fewer, Jobs, Ran, Stop, Worst, many};
-use crate::vocab::{Acks, Seed};
+use crate::vocab::Seed;
 use golden::{Expected, Golden};
 use measure::CellTally;
 
@@ -143,8 +143,7 @@ impl Matrix {
 /// # Errors
 /// [`Fewer`] when these are too many.
 pub fn within_memory(jobs: Jobs) -> Result<Jobs, Fewer> {
-    let cell = Cell { fault: MatrixFault::LeaderCrash, acks: Acks::All };
-    jobs.within_memory(&cell.plan(&cell.fault.scenario(), Seed(1)))
+    jobs.within_memory(&MatrixFault::LeaderCrash.scenario())
 }
 
 /// Runs every cell with every one of `seeds`, and shows each run to `each` as it ends, cell by cell, until it is asked

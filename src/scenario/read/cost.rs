@@ -40,14 +40,26 @@ struct Part {
     events: u128,
 }
 
-/// Reports a scenario that no machine can run, at what takes most of it.
-pub(super) fn check(top: &Section<'_, '_>, scenario: &Scenario) {
+/// What a scenario takes, but for topics that clients from outside would create.
+fn parts(scenario: &Scenario) -> Vec<Part> {
     let mut parts = topics(scenario);
-    parts.extend(properties_of_topics(top, scenario));
     parts.extend(scenario.producers.iter().map(|spec| producer(scenario, spec)));
     parts.extend(scenario.zookeeper_clients.iter().map(zookeeper_client));
     parts.extend(tasks(scenario));
     parts.extend(fetches(scenario));
+    parts
+}
+
+/// The memory that a run of a scenario may take, in bytes, besides what every run takes.
+pub fn memory(scenario: &Scenario) -> u64 {
+    let sum = parts(scenario).iter().map(|part| part.memory).fold(0, u128::saturating_add);
+    u64::try_from(sum).unwrap_or(u64::MAX)
+}
+
+/// Reports a scenario that no machine can run, at what takes most of it.
+pub(super) fn check(top: &Section<'_, '_>, scenario: &Scenario) {
+    let mut parts = parts(scenario);
+    parts.extend(properties_of_topics(top, scenario));
     let seconds = u128::from(scenario.duration.as_secs().max(1));
     let memory = |part: &Part| part.memory;
     let events = |part: &Part| part.events;

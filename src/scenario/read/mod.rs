@@ -26,6 +26,7 @@ use super::failure::Failure;
 use super::plan::Plan;
 use super::walk::Section;
 use context::Context;
+pub use cost::memory;
 pub use language::{Table, language};
 
 const TOP: &[&str] = &[

@@ -14,6 +14,7 @@ use cap::Cap;
 
 mod drawn;
 mod driver;
+mod failure_files;
 mod kafka_frames;
 mod recordings;
 mod scenario_text;
