@@ -125,7 +125,8 @@ impl RequestBuilder<'_> {
             question.partition = partition.at.partition;
             question.current_leader_epoch = partition.leader_epoch;
             question.fetch_offset = offset;
-            question.last_fetched_epoch = if has_fetched_epoch { self.latest_epoch(slot) } else { -1 };
+            question.last_fetched_epoch =
+                if has_fetched_epoch { self.latest_epoch(slot) } else { -1 };
             question.log_start_offset = partition.log.start();
             question.partition_max_bytes = config.replica_fetch_max_bytes;
             topics.last_mut().expect("it was just begun").partitions.push(question);

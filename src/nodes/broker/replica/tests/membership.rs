@@ -252,7 +252,7 @@ fn a_fetcher_whose_connection_broke_pauses_twice_up_to_3_0() {
         cluster.pass(100);
         cluster.crash(1);
         cluster.start(1);
-        cluster.tell(1, 1, 1, &[1, 2]);
+        cluster.leader_and_isr(1, 1, 1, &[1, 2]);
         cluster.produce(1, 1, "a");
         cluster.pass(pause_ms - 100);
         assert_eq!(cluster.status(2).log_end_offset, 0, "{version}");
