@@ -104,7 +104,7 @@ pub struct ConsumerSummary {
     pub duplicates: u64,
     /// Acknowledged records that it went past.
     pub skipped: u64,
-    /// Acknowledged records that it has not come to.
+    /// Acknowledged records that it has not reached.
     pub behind: u64,
 }
 

@@ -20,6 +20,31 @@ use crate::vocab::Stream;
 /// simulated life can send.
 const RECORDS_PER_LIFE: u64 = 1_000_000_000;
 
+/// Adds the ZooKeeper servers and the brokers.
+fn add_servers<R: Reader>(
+    world: &mut World<Role, Recorder<Modelled<R>>>,
+    plan: &Plan,
+    names: &Names,
+    listeners: Option<&[ExternalListener]>,
+) {
+    for (index, server) in plan.zookeepers.iter().enumerate() {
+        let config = config::zookeeper(plan, index, names);
+        // The stream keeps its first name: another would move every stored seed.
+        let mut streams = Lives::new(plan, "coordinator", &server.name);
+        let boot = move || ZooKeeperServer::new(config.clone(), streams.next());
+        add(world, &server.name, boot, |role| Role::ZooKeeper(Box::new(role)));
+    }
+    for broker in &plan.brokers {
+        let listener =
+            listeners.and_then(|listeners| listeners.iter().find(|l| l.server == broker.name));
+        let config = config::broker(plan, broker, names, listener);
+        let roster = names.roster.clone();
+        let mut streams = Lives::new(plan, "broker", &broker.name);
+        let boot = move || Broker::new(config.clone(), roster.clone(), streams.next());
+        add(world, &broker.name, boot, |role| Role::Broker(Box::new(role)));
+    }
+}
+
 impl<'p, R: Reader> Cluster<'p, R> {
     /// The cluster of `plan`, with nothing started, and with external clients when there are `listeners`.
     pub fn new(
@@ -29,22 +54,7 @@ impl<'p, R: Reader> Cluster<'p, R> {
     ) -> Self {
         let names = if listeners.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
         let mut world = World::new(plan.seed, config::world(plan), recorder);
-        for (index, server) in plan.zookeepers.iter().enumerate() {
-            let config = config::zookeeper(plan, index, &names);
-            // The stream keeps its first name: another would move every stored seed.
-            let mut streams = Lives::new(plan, "coordinator", &server.name);
-            let boot = move || ZooKeeperServer::new(config.clone(), streams.next());
-            add(&mut world, &server.name, boot, |role| Role::ZooKeeper(Box::new(role)));
-        }
-        for broker in &plan.brokers {
-            let listener =
-                listeners.and_then(|listeners| listeners.iter().find(|l| l.server == broker.name));
-            let config = config::broker(plan, broker, &names, listener);
-            let roster = names.roster.clone();
-            let mut streams = Lives::new(plan, "broker", &broker.name);
-            let boot = move || Broker::new(config.clone(), roster.clone(), streams.next());
-            add(&mut world, &broker.name, boot, |role| Role::Broker(Box::new(role)));
-        }
+        add_servers(&mut world, plan, &names, listeners);
         let (config, roster) = (config::admin(plan, &names), names.roster.clone());
         let mut streams = Lives::new(plan, "client", "admin");
         let boot = move || Admin::new(config.clone(), roster.clone(), streams.next());

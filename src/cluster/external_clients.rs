@@ -67,7 +67,7 @@ pub struct ExternalClients {
 }
 
 impl ExternalClients {
-    /// Lets something in. What is for a connection that does not stand any more is lost, as on a real one.
+    /// Lets something in. What is for a connection that is not open any more is lost, as on a real one.
     pub fn let_in(&mut self, inbound: Inbound, effects: &mut Effects) {
         match inbound {
             Inbound::Open { visitor, server } => {
@@ -96,7 +96,7 @@ impl ExternalClients {
         news.append(&mut self.news);
     }
 
-    /// The connection, the server and the bytes that wait for the connection to stand; `None` when either end is
+    /// The connection, the server and the bytes that wait for the connection to open; `None` when either end is
     /// gone.
     pub fn visit(&self, visitor: Visitor) -> Option<(ConnId, NodeId, usize)> {
         let visit = self.visits.get(&visitor)?;

@@ -15,7 +15,7 @@ use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::wire::records::Batch;
 use crate::wire::workload;
 
-/// What tells one batch from another: first and last offset, leader epoch, checksum.
+/// What distinguishes batches: first and last offset, leader epoch, checksum.
 type BatchId = (Offset, Offset, LeaderEpoch, u32);
 
 fn id(batch: &Batch) -> BatchId {

@@ -121,7 +121,7 @@ impl<'p, R: Reader> Live<'p, R> {
     /// either. True when either end is gone. The beginning of a request asks for nothing yet.
     ///
     /// # Panics
-    /// When the cluster has no doors.
+    /// When the cluster has no external listeners.
     pub fn is_answered(&self, visitor: Visitor) -> bool {
         let (world, outside) = (&self.cluster.world, self.outside());
         let Some(Role::ExternalClients(role)) = world.process(outside) else { return true };

@@ -35,7 +35,7 @@ use role::Role;
 pub use terms::terms;
 use timeline::{Due, Timeline};
 
-/// How often the outside looks whether the topics stand, and whether the cluster has converged.
+/// Time between two checks of whether the topics are ready, and of whether the cluster has converged.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What is left of a run.

@@ -1,4 +1,4 @@
-//! What the replicas in sync of a partition have, compared with what their leader takes for committed.
+//! What the replicas in sync of a partition have, compared with what their leader counts as committed.
 
 use super::Terms;
 use super::log_tree::Point;

@@ -158,7 +158,7 @@ impl Model {
         }
         let state = self.reported.of(at);
         let written = state.and_then(|state| state.leader);
-        // A leader that the controller takes for its former process does not learn that it leads.
+        // A leader that the controller does not distinguish from its former process does not learn that it leads.
         let limit = written.and_then(|leader| self.unnoticed(leader));
         let lack = |missing| Lack { missing, limit: limit.clone() };
         let led = partition.and_then(|p| Some((p, self.leader_in(p)?)));

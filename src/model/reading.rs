@@ -53,7 +53,7 @@ pub struct ReaderAccount {
     positions: BTreeMap<TopicPartition, Offset>,
     /// Acknowledged final records that it went past.
     pub skipped: Missed,
-    /// Acknowledged final records that it has not come to.
+    /// Acknowledged final records that it has not reached.
     pub behind: Missed,
 }
 

@@ -354,7 +354,7 @@ impl PartitionReplicas {
         self.before_state = self.state.replace(state);
     }
 
-    /// A leader reported which replicas it takes for in sync.
+    /// A leader reported which replicas it counts as in sync.
     fn isr_known(&mut self, index: usize, committed: &[BrokerId], maximal: &[BrokerId], min: u32) {
         let replica = &mut self.replicas[index];
         let ReplicaRole::Leader(lead) = &mut replica.role else { return };

@@ -77,7 +77,7 @@ pub fn failure_name(plan: &Plan) -> String {
     if is_whole {
         return format!("{joined}-{seed}{mutant}.toml");
     }
-    // Its last part tells most.
+    // Its last part identifies it best.
     let last: String = names.last().map_or("", |name| name).chars().take(PATH_SHOWN).collect();
     let last = last.replace(|c| !is_usual(c), "_");
     let hash = xxh3_64(plan.scenario.as_bytes());

@@ -55,7 +55,7 @@ impl Jobs {
 }
 
 /// Memory that is free, in bytes: the machine's, or what is left of a limit of this process's group (Linux's cgroups,
-/// version 2). `None` where the system does not tell.
+/// version 2). `None` where the system does not say.
 fn free() -> Option<u64> {
     let machine = read("/proc/meminfo").and_then(|text| available(&text));
     let own = read("/proc/self/cgroup");

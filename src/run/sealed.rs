@@ -15,7 +15,7 @@ const BEGINS: &str = "# end: ";
 pub enum Damage {
     /// There is none.
     CutOff,
-    /// It tells of another text.
+    /// It is of another text.
     Changed,
 }
 

@@ -129,7 +129,7 @@ impl<'t> Line<'t> {
     }
 
     /// The part of a span of the whole text in this line, in which it begins: of a table or an open string that is
-    /// what tells most. It is moved to where characters begin and end, and into the line.
+    /// what is most specific. It is moved to where characters begin and end, and into the line.
     fn within(&self, text: &str, span: &Span) -> Span {
         let end = self.text.len();
         let start = (text.floor_char_boundary(span.start) - self.start).min(end);
@@ -213,7 +213,7 @@ impl Sink {
     }
 }
 
-/// A sentence, cut in the middle when it is very long: what it begins and ends with tells most.
+/// A sentence, cut in the middle when it is very long: its beginning and its end are most specific.
 fn shortened(sentence: String) -> String {
     if sentence.len() <= SENTENCE_MAX {
         return sentence;

@@ -11,7 +11,7 @@ use crate::vocab::{NodeId, Time, nanos};
 const MOMENT: Duration = Duration::from_millis(10);
 /// Events of one moment after which a run is ended: one every two nanoseconds.
 const EVENTS_MAX: u64 = 5_000_000;
-/// Events of one moment that are not counted by node; the more that follow tell which nodes do not come to rest.
+/// Events of one moment that are not counted by node; those that follow show which nodes go on without end.
 const EVENTS_UNWATCHED: u64 = EVENTS_MAX / 2;
 /// How many nodes are named.
 const NAMED_MAX: usize = 3;

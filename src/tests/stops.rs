@@ -1,4 +1,4 @@
-//! What is stopped tells what it knows, and leaves nothing behind.
+//! A command that is stopped prints what it knows, and leaves nothing behind.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! In the end, readers have come to every acknowledged record, and to the high watermark.
+//! In the end, readers have reached every acknowledged record, and the high watermark.
 
 use crate::checkers::{Case, Cases, Checker, Class, Evidence, Judged, Property, Subject, Verdict};
 use crate::model::{Lack, Missing, Model, Permission};

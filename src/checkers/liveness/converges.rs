@@ -1,4 +1,4 @@
-//! After everything is healed, the cluster comes to rest.
+//! After everything is healed, the cluster converges.
 
 use crate::checkers::{Case, Checker, Class, Evidence, Judged, Property, Subject, Verdict};
 use crate::model::Model;

@@ -1,4 +1,4 @@
-//! What the tests of the world stand on: scripted processes, and a world with shorter words.
+//! The base of the tests of the world: scripted processes, and a world with shorter words.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,13 +15,13 @@ pub const A: NodeId = NodeId(0);
 /// The second node.
 pub const B: NodeId = NodeId(1);
 
-/// What a process was told: when, in milliseconds, and what.
+/// The inputs of a process: when, in milliseconds, and what.
 type Told = Rc<RefCell<Vec<(u64, String)>>>;
 
 /// What a process does besides.
 pub type Act = fn(Input, &mut Effects<String>);
 
-/// Writes down what it is told, and does what its test wants.
+/// Writes down its inputs, and does what its test wants.
 pub struct Scripted {
     told: Told,
     act: Act,
@@ -97,7 +97,7 @@ impl Bench {
         bench
     }
 
-    /// Two idle nodes with one connection, at 2 ms; what they were told so far is forgotten.
+    /// Two idle nodes with one connection, at 2 ms; their inputs so far are forgotten.
     pub fn connected() -> (Self, ConnId) {
         let mut bench = Self::new(1, config(), &[idle, idle]);
         let conn = bench.connect(A, B);

@@ -174,7 +174,7 @@ fn soup(seed: u64) -> (u64, usize) {
         world.run_until(world.now() + Duration::from_nanos(stream.below(1_000_000)));
     }
     calm(&mut world);
-    // Who sends on a half-open connection learns of it; what is left stands at both ends.
+    // A node that sends on a half-open connection sees it end; what is left is open at both ends.
     for node in (0..NODES as u16).map(NodeId) {
         world.drive(node, |process, _, effects| {
             process.open().into_iter().for_each(|conn| process.send(conn, effects));

@@ -66,7 +66,7 @@ fn the_session_in_the_readme_can_be_had_again() {
     assert_eq!((words.next(), words.next()), (Some("sim"), Some("serve")), "{served:?}");
     let scenario = words.next().expect("a scenario");
     let server = Server::start(scenario.as_ref(), &[]);
-    // The README's ports stand for those that were free.
+    // The README has ports where the test has those that were free.
     let documented = served.printed.lines().filter_map(|line| line.rsplit_once(' '));
     let documented: Vec<&str> = documented.map(|(_, address)| address).collect();
     let real: Vec<&str> = server.addresses().map(|(_, address)| address).collect();

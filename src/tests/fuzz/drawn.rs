@@ -482,7 +482,7 @@ impl Writer<'_> {
             }
         }
         if targets.is_empty() {
-            // Groups and nodes are told apart by their words alone.
+            // Groups and nodes differ by their words alone.
             let spare = ["b1", "z1"].iter().find(|spare| !not.contains(&(**spare).to_owned()));
             targets.push((*spare.unwrap_or(&"zookeepers")).to_owned());
         }

@@ -149,7 +149,10 @@ impl Connections {
 
     /// How many connections came in by a listener.
     pub fn count(&self, listener: Listener) -> usize {
-        let is_of = |one: &&Connection| matches!(one, Connection::Client(client) if client.listener == listener);
+        let is_of = |one: &&Connection| match one {
+            Connection::Client(client) => client.listener == listener,
+            _ => false,
+        };
         self.by_conn.values().filter(is_of).count()
     }
 

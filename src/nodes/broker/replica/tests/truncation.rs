@@ -1,4 +1,4 @@
-//! How followers cut their logs, on the histories that tell the protocols apart.
+//! How followers cut their logs, on histories in which the protocols differ.
 
 use super::*;
 use crate::releases::Change;
