@@ -111,7 +111,7 @@ mod tests {
     fn an_expectation_that_did_not_happen_makes_a_run_inconclusive() {
         let mut story = Story::default();
         story.terms.expected = vec![Happening::IsrShrunk, Happening::OperationUnknown];
-        story.at(4_000).sent(0).unknown(0);
+        story.acknowledged(0, 0).consumed(0, 0).final_log(0..1).at(4_000).sent(1).unknown(1);
         let judgement = story.judgement();
         let [shrunk, unknown] = &judgement.expectations[..] else { panic!("two expectations") };
         assert_eq!(shrunk.seen, None);
@@ -126,11 +126,16 @@ mod tests {
     fn what_must_never_happen_fails_the_run_when_it_does() {
         let mut story = Story::default();
         story.terms.never = vec![Happening::Truncated, Happening::UncleanLeaderElected];
-        assert_eq!(story.judgement().status(), Status::Held);
+        let states = |story: &Story| -> Vec<_> {
+            story.judgement().expectations.iter().map(Expectation::status).collect()
+        };
+        // Without a leader there is nothing to truncate, and nothing to elect.
+        assert_eq!(states(&story), [Status::Inconclusive; 2]);
+        assert_eq!(story.judgement().status(), Status::Inconclusive);
+        story.became_leader(1, 0, 0);
+        assert_eq!(states(&story), [Status::Held; 2]);
         story.elected(2, 1, &[2], Election::Unclean);
-        let judgement = story.judgement();
-        let states: Vec<_> = judgement.expectations.iter().map(Expectation::status).collect();
-        assert_eq!(states, [Status::Held, Status::Violated]);
-        assert_eq!(judgement.status(), Status::Violated);
+        assert_eq!(states(&story), [Status::Held, Status::Violated]);
+        assert_eq!(story.judgement().status(), Status::Violated);
     }
 }

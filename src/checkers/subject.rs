@@ -136,9 +136,45 @@ fn refused(model: &Model) -> Option<String> {
         let (isr, least) = (lead.isr.len(), lead.min);
         (isr < least as usize).then(|| {
             format!(
-                "{at} has {isr} in-sync replicas of the {least} that acks=all takes \
+                "{at} has {isr} of the {least} in-sync replicas that acks=all takes \
                  (NOT_ENOUGH_REPLICAS)"
             )
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checkers::clients::{acknowledged_is_in_the_final_log, acknowledged_is_read};
+    use crate::checkers::testing::Story;
+    use crate::checkers::{Status, Verdict};
+
+    #[test]
+    fn a_run_without_an_acknowledgement_is_inconclusive_and_says_why() {
+        let property = &acknowledged_is_in_the_final_log::PROPERTY;
+        let mut story = Story::default();
+        let judged = story.judgement().judged(property).clone();
+        assert_eq!(judged.nothing_to_judge.as_deref(), Some("no record was sent"));
+        assert_eq!(judged.status(), Status::Held);
+        story.sent(0).unknown(0);
+        let verdict = story.judgement().verdict(property).clone();
+        let Verdict::Inconclusive(why) = verdict else { panic!("nothing was acknowledged") };
+        assert!(why.starts_with("none of 1 records was acknowledged: 0 failed, 1 ended unknown ("));
+        story.acknowledged(1, 0).final_log(1..2);
+        assert_eq!(story.judgement().judged(property).nothing_to_judge, None);
+    }
+
+    #[test]
+    fn a_property_that_had_nothing_to_look_at_holds_and_says_so() {
+        let mut story = Story::default();
+        story.acknowledged(0, 0).final_log(0..1);
+        let judged = story.judgement().judged(&acknowledged_is_read::PROPERTY).clone();
+        assert_eq!(
+            (judged.verdict, judged.nothing_to_judge.as_deref()),
+            (Verdict::Holds, Some("no consumer read a record"),)
+        );
+        story.consumed(0, 0);
+        let judgement = story.judgement();
+        assert_eq!(judgement.judged(&acknowledged_is_read::PROPERTY).nothing_to_judge, None);
+    }
 }

@@ -28,10 +28,14 @@ pub struct Fired {
 const FAULTS_SHOWN: usize = 3;
 
 impl Fired {
-    /// A fault with an effect, as far as is known. The history calls a role that no node has `nobody`, and so do
-    /// stored fingerprints.
-    pub fn new(time: Time, text: &str, undoes: bool) -> Self {
-        Self { time, text: text.replace(" = nobody", " = none").into(), undoes, no_effect: None }
+    /// A fault with an effect, as far as is known.
+    pub fn new(time: Time, text: &str, undoes: bool, has_targets: bool) -> Self {
+        // The history has this word where no node is meant, and so have stored fingerprints; a reader gets another.
+        let text = match has_targets {
+            true => text.replace(" = nobody", " = no node"),
+            false => text.replace(" nobody", " no node"),
+        };
+        Self { time, text: text.into(), undoes, no_effect: None }
     }
 
     /// The last faults until `time`, oldest first; ends of faults are left out.

@@ -107,11 +107,11 @@ impl<R: Reader> Subscriber for Modelled<R> {
     }
 
     fn fault(&mut self, time: Time, text: &str, targets: &[NodeId]) {
-        self.fired(Fired::new(time, text, false), targets);
+        self.fired(Fired::new(time, text, false, !targets.is_empty()), targets);
     }
 
     fn undone(&mut self, time: Time, text: &str, targets: &[NodeId]) {
-        self.fired(Fired::new(time, text, true), targets);
+        self.fired(Fired::new(time, text, true, !targets.is_empty()), targets);
     }
 
     fn effect(&mut self, fault: usize, none: Option<&str>) {

@@ -144,3 +144,46 @@ fn a_producer_that_restarts_hides_no_loss() {
     assert!(!restarted.violates("operations-end-once"), "{restarted}");
     assert_eq!(restarted.judgement.producers[0].duplicated, 0, "{restarted}");
 }
+
+/// A scenario of 20 s with this topic, these faults and these expectations.
+fn short(topic: &str, rest: &str) -> RunOutcome {
+    let text = format!(
+        r#"
+        kafka = "2.8"
+        duration = "20s"
+        cluster = {{brokers = 3}}
+        topic = [{topic}]
+        producer = [{{name = "p0", topic = "t", acks = "all", rate = "5/s"}}]
+        {rest}
+        "#
+    );
+    outcome_of(&text, 1)
+}
+
+#[test]
+fn a_run_in_which_nothing_was_acknowledged_is_inconclusive() {
+    let topic = r#"{name = "t", replication-factor = 1, "min.insync.replicas" = 2}"#;
+    let outcome = short(topic, "");
+    assert_eq!(outcome.judgement.status(), Status::Inconclusive);
+    let text = outcome.to_string();
+    assert!(text.contains("NOT_ENOUGH_REPLICAS") && text.contains("was acknowledged"), "{text}");
+}
+
+#[test]
+fn a_fault_without_effect_is_said_and_leaves_open_what_was_expected_of_it() {
+    let topic = r#"{name = "t", replication-factor = 3}"#;
+    let faults = r#"fault = [
+            {at = "0s", crash = "leader(t-0)", restart-after = "1s"},
+            {at = "5s", restart = "b1"},
+            {at = "6s", reset = "p0", to = "z1"},
+        ]"#;
+    let outcome = short(topic, faults);
+    assert_eq!(outcome.judgement.status(), Status::Held, "{outcome}");
+    let idle = outcome.judgement.faults.iter().filter_map(|fault| fault.no_effect.as_deref());
+    let expected = ["no node was leader(t-0)", "b1 ran already", "p0 had no connection"];
+    assert_eq!(idle.collect::<Vec<_>>(), expected);
+    for expect in [r#"never = ["record-lost"]"#, r#"unavailable-at-most = "10s""#] {
+        let outcome = short(topic, &format!("{faults}\n        expect = {{{expect}}}"));
+        assert_eq!(outcome.judgement.status(), Status::Inconclusive, "{expect}: {outcome}");
+    }
+}
