@@ -10,6 +10,7 @@ use crate::vocab::{
 
 mod diagnostics;
 mod failures;
+mod limits;
 
 /// The example, word for word; tests change it by a replacement.
 const EXAMPLE: &str = include_str!("../../scenarios/leader_crash.toml");

@@ -4,3 +4,4 @@ mod bench;
 mod network;
 mod process;
 mod soup;
+mod watchdog;

@@ -46,6 +46,36 @@ fn timers_fire_when_due_and_not_when_cancelled() {
 }
 
 #[test]
+fn a_timer_at_never_costs_nothing() {
+    let mut bench = Bench::new(1, config(), &[idle]);
+    bench.effects(A, |effects| {
+        let id = effects.timer(Time::ZERO + Duration::from_millis(i64::MAX as u64), 1);
+        effects.timer(Time::MAX, 2);
+        effects.cancel(id);
+    });
+    assert_eq!((bench.world.next_event_at(), bench.world.queue_len()), (None, 0));
+    bench.run(1_000_000);
+    assert!(bench.told(A).is_empty());
+}
+
+#[test]
+fn a_disk_and_a_link_that_take_centuries_end_no_run() {
+    let year = Duration::from_secs(366 * 86_400);
+    let (mut bench, conn) = Bench::connected();
+    bench.world.slow_disk(A, year);
+    bench.world.set_fsync(A, Duration::ZERO..=year);
+    bench.world.slow(A, B, year);
+    bench.world.set_bandwidth(A, B, Some(1));
+    for _ in 0..1_000 {
+        bench.append(A, b"x");
+        bench.fsync(A);
+        bench.send(A, conn, "a record");
+    }
+    bench.run(1_000);
+    assert!(bench.told(B).is_empty());
+}
+
+#[test]
 fn a_million_timers_set_and_cancelled_leave_nothing_behind() {
     let mut bench = Bench::new(1, config(), &[idle]);
     for _ in 0..1_000 {

@@ -5,7 +5,9 @@ use std::fmt::Display;
 
 use kafka_sim::releases::defaults::{DefaultValue, Kind, Property, Unit};
 use kafka_sim::releases::{Change, KafkaVersion};
-use kafka_sim::scenario::faults::{Action, Allowed, Field, FieldValue, Need, Undo};
+use kafka_sim::scenario::faults::{
+    Action, Allowed, CleanShutdown, Describe, Field, FieldValue, Need, Undo,
+};
 use kafka_sim::scenario::{self, Table};
 use kafka_sim::vocab::{Happening, Mutant, Stream};
 
@@ -203,6 +205,10 @@ impl Writer<'_> {
                 }
                 Kind::Choice(words) => {
                     let word = self.one(words);
+                    // A consumer that is to go nowhere when its place is gone stays there.
+                    if word == "none" && self.like != Like::Wild {
+                        continue;
+                    }
                     self.text(property.name, word);
                 }
                 Kind::Number { unit, .. } => {
@@ -514,6 +520,8 @@ impl Writer<'_> {
         let ends: Vec<_> = ends.filter(|kind| kind.undone.by() == Some(Undo::Restart)).collect();
         let kind = self.one(&ends);
         let at = self.below(self.milliseconds / 2);
+        // A shutdown may go on when the process is to be started, which then does nothing.
+        self.has_dead |= kind.name == CleanShutdown::KIND.name;
         self.table("[[fault]]");
         self.text("at", format_args!("{at}ms"));
         self.text(kind.name, format_args!("b{number}"));

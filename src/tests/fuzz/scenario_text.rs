@@ -49,7 +49,7 @@ fn any_text_is_read_or_refused() {
             version: "0".to_owned(),
             commit: "0".to_owned(),
             fingerprint: None,
-            panicked: None,
+            panicked: Some("at the fuzzer".to_owned()),
             violations: Vec::new(),
         };
         let failure = Failure { plan, found };
