@@ -45,6 +45,8 @@ pub struct Inbox {
     pub arrived: Vec<(Visitor, Arrived)>,
     /// Whether serving should end.
     pub stop: bool,
+    /// Bytes among `arrived`.
+    bytes: usize,
     is_new: bool,
 }
 
@@ -77,6 +79,11 @@ impl Exchange {
     pub fn deliver(&self, elapsed: Duration, arrived: &mut Vec<(Visitor, Arrived)>, stop: bool) {
         let mut inbox = lock(&self.inbox);
         inbox.elapsed = elapsed;
+        let sizes = arrived.iter().map(|(_, arrived)| match arrived {
+            Arrived::Bytes(bytes) => bytes.len(),
+            Arrived::Open(_) | Arrived::HalfClosed | Arrived::Gone => 0,
+        });
+        inbox.bytes += sizes.sum::<usize>();
         inbox.arrived.append(arrived);
         inbox.stop |= stop;
         inbox.is_new = true;
@@ -91,14 +98,15 @@ impl Exchange {
         while !inbox.is_new {
             inbox = self.arrival.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
-        inbox.is_new = false;
+        (inbox.is_new, inbox.bytes) = (false, 0);
         let arrived = std::mem::take(&mut inbox.arrived);
-        Inbox { elapsed: inbox.elapsed, arrived, stop: inbox.stop, is_new: false }
+        Inbox { elapsed: inbox.elapsed, arrived, stop: inbox.stop, bytes: 0, is_new: false }
     }
 
-    /// How many events wait for the cluster's side.
-    pub fn backlog(&self) -> usize {
-        lock(&self.inbox).arrived.len()
+    /// How many events wait for the cluster's side, and how many bytes.
+    pub fn backlog(&self) -> (usize, usize) {
+        let inbox = lock(&self.inbox);
+        (inbox.arrived.len(), inbox.bytes)
     }
 
     /// The cluster's side: hands over `orders`, which is empty afterwards.

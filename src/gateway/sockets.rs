@@ -48,6 +48,11 @@ const WINDOW_MAX: usize = 256 * 1024;
 const WINDOW_MIN: usize = 16 * 1024;
 /// and the sum for all connections in between.
 const WINDOWS_TOTAL: usize = 256 << 20;
+/// Bytes that all connections together let through in one round, and that may wait for the cluster's side: it takes
+/// them in some tens of milliseconds.
+const ROUND_MAX: usize = 4 << 20;
+/// What each connection may let through in a round, however many there are: room for the requests of most clients.
+const ROUND_MIN: usize = 4 * 1024;
 /// Events that may wait for the cluster's side before no connection is read.
 const BACKLOG_MAX: usize = 4_096;
 /// How long a client may take to read the rest of a closed connection.
@@ -76,6 +81,17 @@ struct Connection {
     answered: u64,
     /// When the server closed.
     closing: Option<Duration>,
+}
+
+/// What a connection may do in one round.
+#[derive(Clone, Copy)]
+struct Round {
+    /// Bytes that its server may have unread.
+    window: usize,
+    /// Bytes that may be let through.
+    most: usize,
+    /// How many connections there are.
+    connections: usize,
 }
 
 /// Whether a connection stays open.
@@ -312,16 +328,21 @@ impl Sockets {
 
     /// Reads and writes all connections that are ready.
     fn work(&mut self, now: Duration) {
-        let listens = self.exchange.backlog() < BACKLOG_MAX;
+        let (events, bytes) = self.exchange.backlog();
+        let listens = events < BACKLOG_MAX && bytes < ROUND_MAX;
         let count = self.connections.len().max(1);
-        let window = (WINDOWS_TOTAL / count).clamp(WINDOW_MIN, WINDOW_MAX);
+        let limits = Round {
+            window: (WINDOWS_TOTAL / count).clamp(WINDOW_MIN, WINDOW_MAX),
+            most: (ROUND_MAX / count).clamp(ROUND_MIN, READ_MAX),
+            connections: count,
+        };
         let (mut ended, mut unread, mut unfinished) = (Vec::new(), 0, 0);
         for (&visitor, connection) in &mut self.connections {
             let mut fate = connection.write();
             unread += connection.unread;
             if matches!(fate, Fate::Stays) && listens {
                 let arrived = |arrived| self.arrived.push((Visitor(visitor), arrived));
-                fate = connection.read(&mut self.buffer, window, count, arrived);
+                fate = connection.read(&mut self.buffer, limits, arrived);
             }
             unfinished += connection.valve.unfinished();
             let is_closed = connection.closing.is_some_and(|since| {
@@ -421,13 +442,7 @@ impl Connection {
     }
 
     /// Reads what is there, and lets through what may pass; a client that does not read its answers is not read either.
-    fn read(
-        &mut self,
-        buffer: &mut [u8],
-        window: usize,
-        connections: usize,
-        mut arrived: impl FnMut(Arrived),
-    ) -> Fate {
+    fn read(&mut self, buffer: &mut [u8], round: Round, mut arrived: impl FnMut(Arrived)) -> Fate {
         let is_idle = self.answered == self.valve.total() && self.outgoing.is_empty();
         if is_idle {
             self.valve.answered();
@@ -435,16 +450,17 @@ impl Connection {
         if self.is_half_closed_there || self.unread > UNREAD_MAX {
             return Fate::Stays;
         }
-        let mut goes_on = true;
+        let (mut goes_on, mut most) = (true, round.most);
         for _ in 0..READ_MAX / buffer.len() {
-            match self.read_ahead(buffer, window) {
+            match self.read_ahead(buffer, round.window) {
                 Ok(has_read) => goes_on = has_read,
                 Err(_) => return Fate::Ends,
             }
             if self.closing.is_none()
-                && let Some(bytes) =
-                    self.valve.take(window.saturating_sub(self.in_flight), connections)
+                && let room = round.window.saturating_sub(self.in_flight).min(most)
+                && let Some(bytes) = self.valve.take(room, round.connections)
             {
+                most -= bytes.len();
                 self.in_flight += bytes.len();
                 arrived(Arrived::Bytes(bytes));
                 goes_on = true;
