@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_final_log_tells_of_loss_copies_and_order() {
+    fn the_final_log_shows_loss_copies_and_order() {
         let mut story = Story::default();
         story.acknowledged(9, 9).final_log(1..3).final_record(3, 0).final_record(4, 1);
         assert_eq!(names(&story), ["record-lost", "record-duplicated", "record-reordered"]);

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_the_connection_stands_waits_for_it() {
+    fn what_comes_before_the_connection_is_open_waits_for_it() {
         let (mut outside, mut effects) = (ExternalClients::default(), Effects::default());
         let conn = open(&mut outside, &mut effects);
         outside.let_in(bytes("a"), &mut effects);

@@ -110,7 +110,7 @@ table! {
          until both logs have it.";
     EpochInReplicaRequests: "epoch-in-replica-requests", since(2, 1, 0),
         "KIP-320 (KAFKA-7395)",
-        Test("a_follower_of_an_older_epoch_is_fenced_until_the_controller_tells_it"),
+        Test("a_follower_of_an_older_epoch_is_fenced_until_it_gets_the_new_one"),
         "Requests of followers carry the leader epoch; a leader of another epoch refuses them, \
          and answers to an older epoch are dropped.";
     DivergenceInFetch: "divergence-in-fetch", since(2, 7, 0),
@@ -269,7 +269,7 @@ table! {
         "KAFKA-10223", Test("the_name_of_error_6_changed_in_2_6"),
         "Error 6 is called NOT_LEADER_OR_FOLLOWER; before, NOT_LEADER_FOR_PARTITION.";
     ConsumerChecksEpochEnd: "consumer-checks-epoch-end", since(2, 3, 0),
-        "KIP-320 (KAFKA-7747)", Test("before_2_3_a_new_leader_is_not_asked_and_not_told_its_epoch"),
+        "KIP-320 (KAFKA-7747)", Test("before_2_3_a_new_leader_is_not_asked_and_gets_no_epoch"),
         "A consumer asks a new leader where its epoch ends, and so detects a truncated log.";
     DeliveryTimeout: "delivery-timeout", since(2, 1, 0),
         "KIP-91 (KAFKA-5886)", Scenario("delivery_timeouts"),
@@ -295,15 +295,15 @@ table! {
         "KAFKA-12596", Test("a_topic_is_described_as_in_each_release"),
         "kafka-topics has --zookeeper; gone in 3.0.";
     TopicsToolMissesInZooKeeper: "topics-tool-misses-in-zookeeper", since(2, 2, 0),
-        "KAFKA-7054", Test("what_is_not_there_is_told_as_in_each_release"),
+        "KAFKA-7054", Test("what_is_not_there_is_printed_as_in_each_release"),
         "kafka-topics --zookeeper --describe fails when the topic does not exist; before, it \
          printed nothing.";
     TopicsToolMissesAtBrokers: "topics-tool-misses-at-brokers", since(2, 4, 0),
-        "KAFKA-8670", Test("what_is_not_there_is_told_as_in_each_release"),
+        "KAFKA-8670", Test("what_is_not_there_is_printed_as_in_each_release"),
         "kafka-topics --bootstrap-server --describe fails when the topic does not exist; \
          before, it printed nothing.";
     TopicsToolNamesMissing: "topics-tool-names-missing", since(2, 3, 1),
-        "KAFKA-8670", Test("what_is_not_there_is_told_as_in_each_release"),
+        "KAFKA-8670", Test("what_is_not_there_is_printed_as_in_each_release"),
         "kafka-topics names the topic that does not exist; before, it printed empty brackets.";
     TopicsToolLayout: "topics-tool-layout", since(2, 4, 0),
         "apache/kafka#7136", Test("a_topic_is_described_as_in_each_release"),

@@ -122,7 +122,7 @@ fn who_cannot_be_asked_is_waited_for_as_long_as_the_tool_waits() {
 }
 
 #[test]
-fn a_command_is_told_in_json_and_text_as_it_was_printed() {
+fn a_command_is_in_json_and_text_as_it_was_printed() {
     use kafka_sim::report::{self, Provenance, Style};
     let scenario = scenario::parse("describe_topic.toml", SCENARIO).expect("it is right");
     let outcome = run::run_plan(scenario.plan(Seed(1)), RunOptions::default()).expect("a run");

@@ -40,7 +40,7 @@ fn what_failed_once_is_as_it_was_explained() {
 }
 
 #[test]
-fn what_kafka_leaves_undone_is_told() {
+fn what_kafka_leaves_undone_is_reported() {
     let scenario = root().join("scenarios/idle_leader.toml");
     let outcome = run::seed(scenario, 26).expect("a scenario");
     assert_eq!(outcome.judgement.status(), Status::NotConverged);

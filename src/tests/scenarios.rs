@@ -110,7 +110,7 @@ fn assert_permitted(name: &str, property: &str) {
 }
 
 #[test]
-fn replicas_that_the_release_cannot_bring_back_are_told_and_permitted() {
+fn replicas_that_the_release_cannot_bring_back_are_reported_and_permitted() {
     assert_permitted("rewritten_epoch", "replicas-converge");
     assert_permitted("unseen_restart", "replicas-converge");
 }

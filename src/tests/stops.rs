@@ -63,7 +63,7 @@ fn is_running(process: u32) -> bool {
 }
 
 #[test]
-fn a_sweep_that_is_stopped_tells_what_it_knows() {
+fn a_sweep_that_is_stopped_prints_what_it_knows() {
     let folder = scratch("stop-sweep");
     fs::write(folder.join("x.toml"), SHORT).expect("a scenario");
     for name in ["-INT", "-TERM"] {

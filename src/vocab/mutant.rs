@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_name_is_told_the_nearest() {
+    fn an_unknown_name_gets_the_nearest_one_suggested() {
         let text = |name: &str| name.parse::<Mutant>().expect_err("no such mutant").to_string();
         assert!(text("elect-outside-irs").ends_with("did you mean `elect-outside-isr`?"));
         assert!(text("explode").ends_with("`sim mutants` lists them"));

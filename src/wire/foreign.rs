@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn an_honest_request_is_decoded_as_it_stands() {
+    fn an_honest_request_is_decoded_unchanged() {
         let fetch = FetchRequest::default().with_max_bytes(i32::MAX).with_max_wait_ms(500);
         for version in 4..=12 {
             let payload = payload(ApiKey::Fetch, version, &RequestKind::Fetch(fetch.clone()));

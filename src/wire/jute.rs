@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_and_empty_buffers_are_told_apart() {
+    fn null_and_empty_buffers_are_different() {
         for value in [None, Some(&b""[..]), Some(b"data")] {
             let mut writer = Writer::new();
             writer.buffer(value);

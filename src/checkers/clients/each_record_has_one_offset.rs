@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_below_the_one_that_was_acknowledged_is_told_with_it() {
+    fn a_copy_below_the_one_that_was_acknowledged_is_reported_with_it() {
         // leader_crash, seed 42: the first copy's answer was lost with the leader, the retry's was not.
         let mut story = Story::default();
         story.acknowledged(7, 8).at(3_000).consumed(7, 7);

@@ -49,7 +49,7 @@ mod tests {
     use crate::checkers::testing::{Story, rejects};
 
     #[test]
-    fn everything_polled_is_accepted_and_a_tail_that_nobody_polled_is_rejected() {
+    fn everything_polled_is_accepted_and_a_tail_that_was_not_polled_is_rejected() {
         let mut story = Story::default();
         story.acknowledged(0, 0).consumed(0, 0).sent(1).unknown(1);
         assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_reads_there_is_nothing_to_see() {
+    fn without_a_reader_there_is_nothing_to_see() {
         let mut story = Story::default();
         story.terms.consumers.clear();
         story.acknowledged(0, 0);

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_who_waits_for_what() {
+    fn it_says_which_replica_waits_for_what() {
         let mut story = Story::default();
         story.created(&[1, 2, 3]).elected(1, 0, &[1, 2], Election::New);
         led(&mut story, 1, 0, &[1, 2]);

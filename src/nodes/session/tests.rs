@@ -139,7 +139,7 @@ fn lost(tag: u64) -> SessionEvent {
 }
 
 #[test]
-fn requests_made_before_the_connection_stands_are_sent_when_it_does() {
+fn requests_made_before_the_connection_is_open_are_sent_when_it_is() {
     let mut harness = Harness::new();
     harness.ask(exists("/a"), 1);
     assert!(harness.sent.is_empty());
@@ -256,7 +256,7 @@ fn an_expired_session_says_so_and_a_new_one_begins_from_nothing() {
 }
 
 #[test]
-fn what_it_asks_and_is_told_is_in_the_history() {
+fn its_requests_and_answers_are_in_the_history() {
     use SessionObservation::*;
     let mut harness = Harness::attached();
     let path: std::sync::Arc<str> = "/a".into();

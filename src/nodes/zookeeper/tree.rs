@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_in_the_order_of_zookeeper() {
+    fn changes_are_reported_in_the_order_of_zookeeper() {
         let mut tree = Tree::new();
         let made = create(&mut tree, 1, "/a", 1);
         assert_eq!(

@@ -244,7 +244,7 @@ fn a_slow_link_is_slow_one_way_and_bandwidth_is_shared() {
 
 #[test]
 #[should_panic(expected = "before it is opened")]
-fn sending_before_the_connection_stands_is_a_bug_of_the_node() {
+fn sending_before_the_connection_is_open_is_a_bug_of_the_node() {
     let mut bench = Bench::new(1, config(), &[idle, idle]);
     let conn = bench.connect(A, B);
     bench.send(A, conn, "too early");

@@ -219,7 +219,7 @@ fn a_close_that_waits_for_the_slow_disk_is_deaf_at_once() {
 }
 
 #[test]
-fn a_process_that_ends_behind_a_slow_write_is_told_nothing_more() {
+fn a_process_that_ends_behind_a_slow_write_gets_no_more_input() {
     let (mut bench, conn) = Bench::connected();
     bench.world.slow_disk(A, Duration::from_millis(20));
     bench.append(A, b"1");

@@ -7,7 +7,7 @@ use super::programs::{beside, kcat, python, run, said};
 use super::server::Server;
 
 #[test]
-fn ten_thousand_silent_connections_disturb_nobody() {
+fn ten_thousand_silent_connections_disturb_no_other() {
     let server = Server::start(&beside("calm.toml"), &[]);
     let (crowded, other) = (server.address("b1"), server.address("b2"));
     let mut crowd = python("crowd.py", &[crowded, "10000"]);

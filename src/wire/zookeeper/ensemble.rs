@@ -503,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_is_told_from_a_learners_first_packet() {
+    fn a_hello_differs_from_a_learners_first_packet() {
         let hello = Hello { from: 5 }.encode().slice(4..);
         assert!(Hello::is_in(&hello));
         assert_eq!(Hello::decode(hello), Ok(Hello { from: 5 }));

@@ -112,7 +112,7 @@ fn a_frame_cut_short_anywhere_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn operations_that_there_are_not_are_told_from_bodies_that_do_not_decode() {
+fn unknown_operations_are_not_bodies_that_do_not_decode() {
     let decode = |op, body: &'static [u8]| {
         let mut from = Reader::new(Bytes::from_static(body));
         Request::decode(RequestHeader { xid: 1, op }, &mut from)

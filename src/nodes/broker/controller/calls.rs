@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_election_is_told_by_the_code() {
+    fn a_lost_election_is_known_by_its_code() {
         let elect = Call::elect(Bytes::new(), Bytes::new(), 0);
         let lost = vec![
             MultiResult::Error(Code::NODE_EXISTS),

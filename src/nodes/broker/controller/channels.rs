@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_broker_is_told_nothing_more() {
+    fn a_removed_broker_gets_no_more_requests() {
         let (mut peers, mut step) = (peers(), Step::default());
         let alarm = peers.send(&mut step.cx(), BROKER, control(1)).unwrap();
         peers.remove(&mut step.cx(), BROKER);

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn preferred_elections_take_the_head_of_the_assignment_or_nobody() {
+    fn preferred_elections_take_the_head_of_the_assignment_or_no_replica() {
         let rows: &[(&[i32], &[i32], Wanted)] = &[
             (&[2, 1, 3], &[1, 2, 3], Some((1, &[2, 1, 3]))),
             (&[2, 3], &[1, 2, 3], None),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_controlled_shutdown_moves_the_leader_and_tells_the_leaving_one() {
+    fn a_controlled_shutdown_moves_the_leader_and_the_leaving_one_gets_the_request() {
         let (assignment, isr, live) = (ids(&[1, 2, 3]), ids(&[1, 3, 2]), ids(&[2, 3]));
         let leaving = ids(&[1]);
         let mut candidates =

@@ -85,7 +85,7 @@ fn all_but_the_last_stretches_are_cold_and_shared_with_the_disk() {
 }
 
 #[test]
-fn replicas_share_their_pages_even_when_one_started_anew() {
+fn replicas_share_their_pages_even_when_one_started_again() {
     both(|settings, batches| {
         let mut world = World::default();
         let leader = long(&mut world, settings, batches);

@@ -254,7 +254,7 @@ fn an_append_that_has_to_be_flushed_is_not_settled_before() {
 }
 
 #[test]
-fn a_log_that_starts_anew_elsewhere_survives() {
+fn a_log_that_starts_again_elsewhere_survives() {
     let mut world = World::default();
     let mut log = filled(&mut world, small());
     log.truncate_fully_and_start_at(&mut world.disk(), 100);

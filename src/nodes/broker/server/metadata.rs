@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_from_outside_are_told_of_listeners_for_the_outside() {
+    fn external_clients_get_external_listeners() {
         let mut both = broker(1);
         both.endpoints.push(
             UpdateMetadataEndpoint::default()
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_of_version_0_are_not_told_of_dead_replicas() {
+    fn clients_of_version_0_do_not_get_dead_replicas() {
         let mut cache = MetadataCache::default();
         cache.update(request(&[1], vec![state(0, 1)]));
         let partition = &cache.response_topic("t", 0).unwrap().partitions[0];

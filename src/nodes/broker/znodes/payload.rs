@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_for_the_outside_stands_first_and_the_clusters_own_is_still_found() {
+    fn an_external_listener_comes_first_and_the_internal_one_is_still_found() {
         let external = Endpoint { host: "127.0.0.1".into(), port: 40_123 };
         for version in [V(1, 0), V(2, 8)] {
             let mut broker = BrokerRegistration::plaintext("b1".into(), 9092, 7);

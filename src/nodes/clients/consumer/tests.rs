@@ -219,7 +219,7 @@ fn a_log_that_was_cut_moves_the_position_to_where_it_parted() {
 }
 
 #[test]
-fn before_2_3_a_new_leader_is_not_asked_and_not_told_its_epoch() {
+fn before_2_3_a_new_leader_is_not_asked_and_gets_no_epoch() {
     for version in [V1_0, V2_1, KafkaVersion::new(2, 2)] {
         let mut world = world(version, &[1], |_| {});
         world.fake().partitions[0].append_records("p0", 0..3);

@@ -108,7 +108,7 @@ fn a_topic_that_is_to_be_deleted_is_marked() {
 }
 
 #[test]
-fn what_is_not_there_is_told_as_in_each_release() {
+fn what_is_not_there_is_printed_as_in_each_release() {
     let in_brackets = "Error while executing topic command : Topics in [] does not exist";
     let by_name = "Error while executing topic command : Topic 'orders' does not exist as expected";
     for (release, via, action, expected) in [

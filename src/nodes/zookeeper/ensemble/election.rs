@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_majority_nobody_leads_and_votes_are_repeated_ever_more_slowly() {
+    fn without_a_majority_no_server_leads_and_votes_are_repeated_ever_more_slowly() {
         let mut servers = Servers::new(5);
         servers.down = vec![3, 4, 5];
         servers.begin(1, 1, 5);
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_round_is_told_of_the_later_one() {
+    fn a_vote_of_an_earlier_round_is_answered_with_the_later_one() {
         let mut servers = Servers::new(3);
         servers.down = vec![3];
         for _ in 0..3 {

@@ -354,7 +354,7 @@ fn a_check_outside_a_multi_is_refused_and_closes_behind_what_waits() {
 }
 
 #[test]
-fn exists_tells_everybody_even_what_only_its_owner_may_read() {
+fn exists_answers_everyone_even_where_only_the_owner_may_read() {
     let mut harness = Harness::new();
     let (owner, _) = harness.attach();
     let credentials = Some(Bytes::from_static(b"bob:pw"));

@@ -188,7 +188,7 @@ fn kafka_6880_a_follower_that_missed_elections_truncates_since_2_1() {
 }
 
 #[test]
-fn a_follower_of_an_older_epoch_is_fenced_until_the_controller_tells_it() {
+fn a_follower_of_an_older_epoch_is_fenced_until_it_gets_the_new_one() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2, 3]);
     cluster.partition_epoch += 1;
