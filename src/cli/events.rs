@@ -33,8 +33,8 @@ pub(super) fn events(path: Option<&Path>) -> Result<Option<Out>, Failure> {
             Err(Failure::NotOurs { path: name(), what: "no events" })
         }
         // Where a link leads to events, they are replaced, and the link stays.
-        Ok(_) => EventsFile::new(path.canonicalize().map_err(create)?).map_err(create),
-        Err(_) => EventsFile::new(path.to_owned()).map_err(create),
+        Ok(_) => EventsFile::begin(path.canonicalize().map_err(create)?).map_err(create),
+        Err(_) => EventsFile::begin(path.to_owned()).map_err(create),
     }
 }
 
@@ -75,7 +75,7 @@ struct EventsFile {
 }
 
 impl EventsFile {
-    fn new(path: PathBuf) -> io::Result<Option<Out>> {
+    fn begin(path: PathBuf) -> io::Result<Option<Out>> {
         let file = Beside::new(&path)?;
         let unfinished = file.path().to_owned();
         stop::before_signals_end(move || {

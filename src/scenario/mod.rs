@@ -123,7 +123,8 @@
 //! # Failure files
 //!
 //! [`write`] makes a file of a plan that failed: a scenario with every property, time and assignment written
-//! out, and beside it what ran and what was found. [`parse_failure`] reads it.
+//! out, and beside it what ran and what was found. [`parse_failure`] reads it. On disk its last line is a comment with
+//! the length and the hash of all before it (`run::read_failure` checks it).
 //!
 //! | table | key | value |
 //! |---|---|---|
