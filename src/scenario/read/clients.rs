@@ -164,7 +164,10 @@ fn names(context: &mut Context<'_>, section: &Section<'_, '_>, example: &str) ->
         Some(count) => (0..count.unwrap_or(0)).map(|index| format!("{name}-{index}")).collect(),
     };
     for name in &names {
-        context.add_node(name.clone(), NodeKind::Client, &item.span);
+        // Of many clients whose names are taken, one is reported.
+        if !context.add_node(name.clone(), NodeKind::Client, &item.span) {
+            return Vec::new();
+        }
     }
     names
 }

@@ -88,10 +88,10 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
     context.broker_count = count(brokers);
     let (brokers, zookeepers) = (count(brokers).unwrap_or(0), count(zookeepers).unwrap_or(0));
     for id in 1..=brokers {
-        context.add_node(format!("b{id}"), NodeKind::Broker, &cluster.span);
+        _ = context.add_node(format!("b{id}"), NodeKind::Broker, &cluster.span);
     }
     for id in 1..=zookeepers {
-        context.add_node(format!("z{id}"), NodeKind::ZooKeeper, &cluster.span);
+        _ = context.add_node(format!("z{id}"), NodeKind::ZooKeeper, &cluster.span);
     }
     (brokers, zookeepers)
 }

@@ -52,7 +52,7 @@ pub(super) fn read(context: &mut Context<'_>, top: &Section<'_, '_>) -> Vec<Comm
         }
         for _ in 0..schedule.times {
             number += 1;
-            context.add_node(shell(number), NodeKind::Client, &section.span);
+            _ = context.add_node(shell(number), NodeKind::Client, &section.span);
         }
         if let Some((run, command)) = command {
             all.push(CommandSpec { schedule, run, command });

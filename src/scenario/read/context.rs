@@ -49,13 +49,15 @@ impl Context<'_> {
         all <= NODES_MAX
     }
 
-    /// Adds a node; reports a name that is taken.
-    pub fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) {
+    /// Adds a node; reports a name that is taken, and then gives false.
+    pub fn add_node(&mut self, name: String, kind: NodeKind, span: &Span) -> bool {
         if self.nodes.contains_key(&name) {
             let message = format!("there are two nodes named `{name}`");
             let hint = "brokers are b1, b2, …, ZooKeeper servers z1, z2, …; choose another name";
-            return self.sink.error_with(span, message, hint);
+            self.sink.error_with(span, message, hint);
+            return false;
         }
         self.nodes.insert(name, kind);
+        true
     }
 }

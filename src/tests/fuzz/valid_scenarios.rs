@@ -1,9 +1,9 @@
 //! Scenarios that are right: each is read, planned and run, and nothing that Kafka promises is broken.
 //!
 //! What is judged depends on how a scenario was drawn. With settings near their defaults, everything is. With settings
-//! at the ends of their ranges, or with a process that stays stopped, a cluster may well never be of any use: there, only that a run ends without a panic,
-//! and that nothing unsafe happened. With a planted bug, or where the loss of acknowledged records is forbidden
-//! whatever the settings, only that a run ends.
+//! at the ends of their ranges, or with a process that stays stopped, a cluster may well never be of any use: there,
+//! only that a run ends without a panic, and that nothing unsafe happened. With a planted bug, or where the loss of
+//! acknowledged records is forbidden whatever the settings, only that a run ends.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
