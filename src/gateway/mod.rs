@@ -14,8 +14,8 @@
 //! One thing differs: the operating system accepts connections by itself, so that a client that would wait for the
 //! handshake waits for its first answer instead.
 //!
-//! External clients are not trusted. What they can make a served cluster hold is bounded, beside what they store (records,
-//! topics, znodes, and the history of it):
+//! External clients are not trusted. What they can make a served cluster hold is bounded, beside what they store
+//! (records, topics, znodes, and the history of it):
 //!
 //! | what | bound |
 //! |---|---|
@@ -29,8 +29,8 @@
 //! | answers on their way | for each broker, records of 256 MiB for all clients together, or one batch for each (`message.max.bytes`) if that is more |
 //! | answers that clients do not read | 512 MiB together: then those with more than their share are reset |
 //!
-//! With three brokers and one ZooKeeper server that is at most 5 GiB, and 3 GiB with less than 250 connections to a broker.
-//! The limits decide only when bytes are taken from a real socket, and when a connection is closed, so the
+//! With three brokers and one ZooKeeper server that is at most 5 GiB, and 3 GiB with less than 250 connections to a
+//! broker. The limits decide only when bytes are taken from a real socket, and when a connection is closed, so the
 //! recording holds their effect. Requests that only brokers make are refused, as the ACLs of a real cluster do.
 //!
 //! What external clients send, and when, is the only thing that the seed does not decide. It enters between two

@@ -365,7 +365,8 @@ impl Sockets {
         }
     }
 
-    /// Resets those that have sent the most of a request and not all of it, until they hold `UNFINISHED_TOTAL` together.
+    /// Resets those that have sent the most of a request and not all of it, until they hold `UNFINISHED_TOTAL`
+    /// together.
     fn end_unfinished(&mut self, mut unfinished: usize) {
         let all = self.connections.iter();
         let mut largest: Vec<_> =

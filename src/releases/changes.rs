@@ -161,10 +161,6 @@ table! {
     HighWatermarkHeldBelowMinIsr: "high-watermark-held-below-min-isr", since(3, 7, 0),
         "KIP-966 (KAFKA-15583)", Scenario("lone_leader_3_7"),
         "The high watermark does not advance while the ISR is smaller than min.insync.replicas.";
-    FetcherPausesTwice: "fetcher-pauses-twice", until(3, 0, 2),
-        "KAFKA-8529", Test("a_fetcher_whose_connection_broke_pauses_twice_up_to_3_0"),
-        "A follower whose fetch failed pauses for replica.fetch.backoff.ms, and then delays its \
-         partitions for as long; since, it only delays them.";
     // What a broker answers.
     OffsetNotAvailable: "offset-not-available", since(2, 2, 0),
         "KIP-207 (KAFKA-2334)", Test("a_new_leader_does_not_list_an_end_that_goes_back"),

@@ -62,8 +62,8 @@ const IN_SOME: &[InSome] = &[
     },
 ];
 
-const SCHEDULED: &str = "it is the period of a scheduled task; Kafka's scheduler refuses 0 (up to 3.4) or does the \
-                         task once";
+const SCHEDULED: &str = "it is the period of a scheduled task; Kafka's scheduler refuses 0 (up to \
+                         3.4) or does the task once";
 const UNCHECKED: &str = "Kafka does not check it, but a smaller one has no meaning";
 
 /// Ranges that are narrower than Kafka's, and why.
@@ -74,7 +74,8 @@ const NARROWER: &[(&str, &str, &str)] = &[
     (
         "[broker]",
         "replica.lag.time.max.ms",
-        "half of it is the period of a scheduled task; Kafka's scheduler refuses 0 (up to 3.4) or does the task once",
+        "half of it is the period of a scheduled task; Kafka's scheduler refuses 0 (up to 3.4) or \
+         does the task once",
     ),
     (
         "[broker]",

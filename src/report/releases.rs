@@ -106,7 +106,8 @@ pub fn releases_difference_json(from: KafkaVersion, to: KafkaVersion, build: Bui
         .iter()
         .map(|(api, old, new)| value!({ "api": format!("{api:?}"), "from": old, "to": new }));
     let defaults = defaults.iter().map(|ChangedDefault { owner, name, from, to }| {
-        value!({ "owner": owner, "name": name, "from": from.map(|value| value.to_string()), "to": to.map(|value| value.to_string()) })
+        let (from, to) = (from.map(|value| value.to_string()), to.map(|value| value.to_string()));
+        value!({ "owner": owner, "name": name, "from": from, "to": to })
     });
     let differs = value!({
         "from": from.to_string(),

@@ -37,7 +37,7 @@ pub const MUTANT_CASES: &[MutantCase] = &[
     case(Mutant::CanaryAcknowledgeWithoutAppend, "leader_crash", 1),
     case(Mutant::TruncateToOwnHighWatermark, "fast_elections", 1),
     case(Mutant::AcknowledgeAlone, "fast_elections", 1),
-    case(Mutant::IgnoreMinInsyncReplicas, "lone_leader", 1),
+    case(Mutant::IgnoreMinInsyncReplicas, "lone_leader_3_7", 1),
     case(Mutant::JoinBelowEpochStart, "behind_the_epoch_start", 4),
     case(Mutant::CommitOverPendingShrink, "fast_elections", 1),
     case(Mutant::CommitBelowMinInsyncReplicas, "lone_leader_3_7", 1),

@@ -162,9 +162,18 @@ fn short(topic: &str, rest: &str) -> RunOutcome {
 
 #[test]
 fn a_run_in_which_nothing_was_acknowledged_is_inconclusive() {
-    let topic = r#"{name = "t", replication-factor = 1, "min.insync.replicas" = 2}"#;
-    let outcome = short(topic, "");
-    assert_eq!(outcome.judgement.status(), Status::Inconclusive);
+    let text = r#"
+        kafka = "2.8"
+        duration = "20s"
+        cluster = {brokers = 3}
+        topic = [{name = "t", replication-factor = 1, "min.insync.replicas" = 2}]
+        producer = [{
+            name = "p0", topic = "t", acks = "all", rate = "5/s", "request.timeout.ms" = 5_000,
+            "delivery.timeout.ms" = 10_000,
+        }]
+    "#;
+    let outcome = outcome_of(text, 1);
+    assert_eq!(outcome.judgement.status(), Status::Inconclusive, "{outcome}");
     let text = outcome.to_string();
     assert!(text.contains("NOT_ENOUGH_REPLICAS") && text.contains("was acknowledged"), "{text}");
 }

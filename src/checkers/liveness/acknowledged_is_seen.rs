@@ -11,8 +11,8 @@ pub const PROPERTY: Property = Property {
     statement: "when a run ends, no acknowledged record is left above the highest offset that \
                 was polled of its partition",
     source: "Jepsen's Kafka checker: unseen, after the final polls",
-    leaves_out: "records below, see no-lost-writes; topics that no consumer reads from the beginning: \
-                 what no consumer was to read holds trivially",
+    leaves_out: "records below, see no-lost-writes; topics that no consumer reads from the \
+                 beginning: what no consumer was to read holds trivially",
     looks_at: Subject::Reads,
     class: Class::Liveness,
 };

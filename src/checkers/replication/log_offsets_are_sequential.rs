@@ -2,6 +2,9 @@
 
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
+use crate::model::Permission;
+use crate::model::log_errors::LogError;
+use crate::releases::Truncation;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -13,7 +16,8 @@ pub const PROPERTY: Property = Property {
              fetched after a truncation; UnifiedLog: log start ≤ high watermark ≤ log end",
     leaves_out: "compaction, which is not simulated; checksums, which brokers and consumers check \
                  themselves, see logs-match and fetch-responses-are-valid; the first record after \
-                 a log restarted at another offset",
+                 a log restarted at another offset; before 2.0 (KIP-279) a follower may be sent \
+                 records of an older epoch, which is permitted",
     looks_at: Subject::Leaders,
     class: Class::Safety,
 };
@@ -31,7 +35,14 @@ impl Rule for LogOffsetsAreSequential {
         if let Some(wrong) = event.model.replicas.log_error(did) {
             let (name, at, time) = (event.name(), &partition.at, event.time);
             let what = format!("{name} {wrong}, on {at} at {time:.3}");
-            found.forbidden(|| event.case(what).in_partition(at));
+            let kafka = event.model.terms.kafka;
+            let goes_back =
+                matches!(wrong, LogError::EarlierEpoch { .. } | LogError::LoadedEpochs { .. });
+            // Before KIP-279 a leader without the follower's last epoch answers with where its next one starts.
+            let may_go_back = goes_back && kafka.truncation() < Truncation::Kip279;
+            let permission =
+                if may_go_back { Permission::Permitted } else { Permission::Forbidden };
+            found.found(permission, || event.case(what).in_partition(at));
         }
     }
 }
@@ -65,6 +76,21 @@ mod tests {
             let mut story = Story::replicated();
             story.broker(2, loaded);
             assert_eq!(story.violation(&PROPERTY).as_deref(), told);
+        }
+    }
+
+    #[test]
+    fn before_kip_279_an_epoch_may_decrease() {
+        for (release, permission) in [
+            ("1.1", Permission::Permitted),
+            ("2.0", Permission::Forbidden),
+            ("3.9", Permission::Forbidden),
+        ] {
+            let mut story = Story::replicated();
+            story.terms.kafka = release.parse().expect("a release");
+            story.appended(2, 0, 1).appended(2, 1, 0);
+            assert!(story.violation(&PROPERTY).is_some(), "{release}");
+            assert_eq!(story.judgement().judged(&PROPERTY).permission, permission, "{release}");
         }
     }
 

@@ -38,7 +38,8 @@ fn join(
             let (joins, leads) = (terms.name(replica.node), terms.name(leader.node));
             let (at, time) = (&partition.at, event.time);
             let what = format!(
-                "{joins} {how} the ISR of {at} at {time:.3} with log end offset {end}, below {needed}"
+                "{joins} {how} the ISR of {at} at {time:.3} with log end offset {end}, below \
+                 {needed}"
             );
             let because = format!(
                 "{leads} leads epoch {} from offset {} with high watermark {}",

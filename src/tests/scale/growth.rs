@@ -1,7 +1,8 @@
 //! How what an event costs may grow with the size of a scenario.
 
 /// Fails when what an event costs grows faster than the size does: `costs` are of rising sizes, each with its events.
-/// What a fetch costs grows with the partitions that it names, as in Kafka without incremental fetch sessions (KIP-227).
+/// What a fetch costs grows with the partitions that it names, as in Kafka without incremental fetch sessions
+/// (KIP-227).
 pub fn assert_linear(what: &str, costs: &[(u32, u64, u64)]) {
     let each: Vec<(f64, f64)> = costs
         .iter()

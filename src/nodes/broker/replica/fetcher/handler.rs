@@ -15,7 +15,6 @@ use crate::nodes::broker::replica::log_manager::LogManager;
 use crate::nodes::broker::replica::partition::{Follower, ReplicaRole};
 use crate::nodes::broker::replica::replicas::{Replicas, Slot};
 use crate::nodes::broker::replica::truncation::{Truncator, begins_at_high_watermark, first_state};
-use crate::releases::Change;
 use crate::vocab::{BrokerId, ConnId, Mutant, NodeId, Time};
 
 /// The parts that following works with.
@@ -164,8 +163,7 @@ impl FollowerHandler<'_> {
         if let Some(deadline) = fetcher.deadline.take() {
             self.alarm.clear(deadline);
         }
-        let pauses = if self.config.version.has(Change::FetcherPausesTwice) { 2 } else { 1 };
-        fetcher.paused_until = cx.clock.now + self.config.replica_fetch_backoff * pauses;
+        fetcher.paused_until = cx.clock.now + self.config.replica_fetch_backoff;
         self.drive(cx, leader);
     }
 

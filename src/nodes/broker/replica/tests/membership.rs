@@ -238,25 +238,3 @@ fn a_topic_setting_overrides_the_brokers() {
     let conn = cluster.produce(1, -1, "a");
     assert_eq!(cluster.produced(conn), Some((0, 0)));
 }
-
-#[test]
-fn a_fetcher_whose_connection_broke_pauses_twice_up_to_3_0() {
-    for (version, pause_ms) in [
-        (OLD, 2_000),
-        (KafkaVersion::new(3, 0), 2_000),
-        (KafkaVersion::new(3, 1), 1_000),
-        (NEWEST, 1_000),
-    ] {
-        let mut cluster = Cluster::new(version);
-        cluster.elect(1, 1, &[1, 2]);
-        cluster.pass(100);
-        cluster.crash(1);
-        cluster.start(1);
-        cluster.leader_and_isr(1, 1, 1, &[1, 2]);
-        cluster.produce(1, 1, "a");
-        cluster.pass(pause_ms - 100);
-        assert_eq!(cluster.status(2).log_end_offset, 0, "{version}");
-        cluster.pass(200);
-        assert_eq!(cluster.status(2).log_end_offset, 1, "{version}");
-    }
-}
