@@ -175,7 +175,7 @@ fn scale(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "partitions   clients     events   ns for each   times the first")?;
     let mut first = None;
     for (partitions, producers, consumers) in SIZES {
-        let scenario = parsed(&sizes::scenario(partitions, producers, consumers));
+        let scenario = parsed(&sizes::scenario(partitions, producers, consumers, 3));
         let (took, run) = seconds(|| outcome(scenario.plan(Seed(1)), RunOptions::default()));
         let (events, clients) = (run.events, producers + consumers);
         let ns = took * 1e9 / events as f64;

@@ -2,11 +2,11 @@
 
 /// Three brokers, with so many partitions of one topic, producers and consumers. However many producers there are, they
 /// send 100 records per second together.
-pub fn scenario(partitions: u32, producers: u32, consumers: u32) -> String {
+pub fn scenario(partitions: u32, producers: u32, consumers: u32, seconds: u32) -> String {
     format!(
         r#"
 kafka = "1.0"
-duration = "3s"
+duration = "{seconds}s"
 [cluster]
 brokers = 3
 zookeepers = 1
