@@ -32,9 +32,8 @@ fn load(path: &Path) -> Result<Scenario, RunError> {
 }
 
 fn play(plan: Plan, mut options: RunOptions) -> Result<Ran, RunError> {
-    match &*plan.scenario {
-        "full.toml" => return Err(RunError::Events(io::ErrorKind::StorageFull.into())),
-        _ => {}
+    if &*plan.scenario == "full.toml" {
+        return Err(RunError::Events(io::ErrorKind::StorageFull.into()));
     }
     if let Some(events) = &mut options.events {
         writeln!(events, "an event").map_err(RunError::Events)?;

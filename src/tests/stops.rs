@@ -1,4 +1,5 @@
 //! A command that is stopped prints what it knows, and leaves nothing behind.
+#![expect(clippy::disallowed_types, reason = "signals take real time")]
 
 use std::fs;
 use std::io::Write;

@@ -46,7 +46,7 @@ fn read(bytes: &[u8]) {
 
 #[test]
 fn any_recording_is_read_or_refused() {
-    let target = Target { name: "recordings", memory: 64 << 10, memory_per_byte: 500 };
+    let target = Target { name: "recordings", memory: 4 << 20, memory_per_byte: 500 };
     target.run(recordings(), |bytes| {
         read(bytes);
         // The same with right checksums, so that the lines are looked at.

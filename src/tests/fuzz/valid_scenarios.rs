@@ -91,14 +91,12 @@ fn every_valid_scenario_runs_and_breaks_no_promise() {
         if !wrong.is_empty() {
             let mut found = found.borrow_mut();
             let file = keep(found.len(), text);
-            println!("{file} ({kind}, seed {seed}):\n  {}", wrong.join("\n  "));
-            found.push(file);
+            found.push(format!("{file} ({kind}, seed {seed}):\n  {}", wrong.join("\n  ")));
         }
     };
     let cases = env::var("SIM_FUZZ_SCENARIOS").ok().and_then(|text| text.parse().ok());
     target.draw_some(cases.unwrap_or(SCENARIOS), |stream| draw(stream).text.into_bytes(), run);
-    println!("{:?}", statuses.borrow());
-    assert!(found.borrow().is_empty(), "{} findings", found.borrow().len());
+    assert!(found.borrow().is_empty(), "{}\n{:?}", found.borrow().join("\n"), statuses.borrow());
 }
 
 #[test]
