@@ -37,6 +37,14 @@ struct Failed {
     explained: bool,
 }
 
+/// An ISR as its leader knows it.
+#[derive(Clone, Debug)]
+struct KnownIsr {
+    committed: Vec<BrokerId>,
+    /// Whether it shrank after the leader looked at its high watermark last.
+    has_shrunk: bool,
+}
+
 /// What the limits are proven from.
 #[derive(Clone, Debug, Default)]
 pub struct KnownLimits {
@@ -45,8 +53,8 @@ pub struct KnownLimits {
     ended: BTreeMap<(NodeId, BrokerId), bool>,
     /// Logs that were shown to differ, and where they ended then: what lies far back cannot be compared later.
     parted: BTreeMap<(NodeId, TopicPartition), Offset>,
-    /// Leaders with an ISR change written since they last looked at their high watermark, with the ISR.
-    unlooked: BTreeMap<(NodeId, TopicPartition), Option<Vec<BrokerId>>>,
+    /// The ISR that each leader knows, for releases in which a shrink leaves the high watermark.
+    isrs: BTreeMap<(NodeId, TopicPartition), KnownIsr>,
     /// The brokers that each client asks for metadata.
     asked: BTreeMap<NodeId, Vec<NodeId>>,
 }
@@ -111,33 +119,29 @@ impl KnownLimits {
             _ => {}
         }
         if terms.kafka.has(Change::HighWatermarkWaitsAfterShrink) {
-            self.high_watermark(node, did);
+            self.shrunk_or_looked(node, did);
         }
     }
 
-    /// Folds in when a leader looks at its high watermark, and when its ISR changes.
-    fn high_watermark(&mut self, node: NodeId, did: &BrokerObservation) {
+    /// Folds in that a leader's ISR shrank, or that it looked at its high watermark.
+    fn shrunk_or_looked(&mut self, node: NodeId, did: &BrokerObservation) {
         match did {
-            BrokerObservation::IsrKnown { at, committed, maximal, .. } => {
-                // While a change is under way the former ISR counts.
-                let is_pending = committed != maximal;
-                let place = (node, at.clone());
-                if is_pending {
-                    self.unlooked.insert(place, None);
-                } else if let Some(written @ None) = self.unlooked.get_mut(&place) {
-                    *written = Some(committed.clone());
-                }
+            BrokerObservation::IsrKnown { at, committed, .. } => {
+                let fresh = || KnownIsr { committed: committed.clone(), has_shrunk: false };
+                let known = self.isrs.entry((node, at.clone())).or_insert_with(fresh);
+                known.has_shrunk |= known.committed.iter().any(|id| !committed.contains(id));
+                known.committed.clone_from(committed);
             }
             BrokerObservation::Appended { at, .. }
-            | BrokerObservation::HighWatermark { at, .. }
-            | BrokerObservation::BecameLeader { at, .. }
-            | BrokerObservation::BecameFollower { at, .. }
-                if !self.unlooked.is_empty() =>
-            {
-                let place = (node, at.clone());
-                if self.unlooked.get(&place).is_some_and(Option::is_some) {
-                    self.unlooked.remove(&place);
+            | BrokerObservation::HighWatermark { at, .. } => {
+                if let Some(known) = self.isrs.get_mut(&(node, at.clone())) {
+                    known.has_shrunk = false;
                 }
+            }
+            // A new leader looks, too.
+            BrokerObservation::BecameLeader { at, .. }
+            | BrokerObservation::BecameFollower { at, .. } => {
+                self.isrs.remove(&(node, at.clone()));
             }
             _ => {}
         }
@@ -146,7 +150,7 @@ impl KnownLimits {
     /// Folds in a turn in the life of a process.
     pub fn life(&mut self, node: NodeId, life: Life) {
         if life == Life::Started {
-            self.unlooked.retain(|(other, _), _| *other != node);
+            self.isrs.retain(|(other, _), _| *other != node);
             self.failed.retain(|(other, _), _| *other != node);
             self.ended.retain(|(other, _), _| *other != node);
         }
@@ -192,19 +196,19 @@ impl Model {
         Some(format!("its controller wrote that change twice, and denied it at {since:.3}"))
     }
 
-    /// Why a leader does not move its high watermark though all in-sync replicas have its whole log.
+    /// Why a leader does not move its high watermark though all in-sync replicas that run have its whole log.
     pub fn is_not_looked_at(&self, at: &TopicPartition) -> Option<String> {
-        let (leader, _) = self.leader(at)?;
-        let written = self.known_limits.unlooked.get(&(leader.node, at.clone()))?.as_ref()?;
+        let (leader, lead) = self.leader(at)?;
+        let known = self.known_limits.isrs.get(&(leader.node, at.clone()))?;
         let partition = self.replicas.find(at)?;
         // One that is behind moves, and the leader looks then.
         let has_all = |id: &BrokerId| {
             !self.runs(*id) || partition.replica(*id).is_some_and(|r| r.log_end >= leader.log_end)
         };
-        written.iter().all(has_all).then(|| {
-            let isr = self.terms.broker_names(written).join(" ");
+        (known.has_shrunk && lead.isr.iter().all(has_all)).then(|| {
+            let isr = self.terms.broker_names(&lead.isr).join(" ");
             format!(
-                "{} has not looked at its high watermark since the ISR was written as {isr} \
+                "{} has not looked at its high watermark since the ISR shrank to {isr} \
                  (KAFKA-13091)",
                 self.terms.broker(leader.broker)
             )

@@ -150,7 +150,8 @@ table! {
         "KIP-841 (KAFKA-13916)", Test("since_3_3_only_live_brokers_are_admitted"),
         "A leader proposes only replicas on live brokers for the ISR.";
     HighWatermarkAtEveryFetch: "high-watermark-at-every-fetch", until(2, 3, 1),
-        "KAFKA-8841", Scenario("idle_leader"),
+        "KAFKA-8841",
+        Test("a_caught_up_follower_holds_the_high_watermark_though_it_is_not_in_sync"),
         "A leader looks at its high watermark at every fetch of a follower; since, only when \
          the follower has moved.";
     HighWatermarkWaitsAfterShrink: "high-watermark-waits-after-shrink",

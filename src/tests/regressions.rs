@@ -36,10 +36,38 @@ fn what_failed_once_is_as_it_was_explained() {
 
 #[test]
 fn what_kafka_leaves_undone_is_reported() {
-    let scenario = root().join("scenarios/idle_leader.toml");
+    let scenario = root().join("scenarios/exits_rather_than_truncate.toml");
     let outcome = run::seed(scenario, 1).expect("a scenario");
     assert_eq!(outcome.judgement.status(), Status::NotConverged);
     assert!(outcome.violates("partitions-are-led"), "{outcome}");
+}
+
+/// KAFKA-13091: the last record waits above the high watermark for an append that nobody makes.
+#[test]
+fn a_shrink_after_the_last_append_leaves_the_high_watermark_in_2_8() {
+    let run = |release: &str| {
+        let text = format!(
+            r#"
+            kafka = "{release}"
+            duration = "30s"
+            cluster = {{brokers = 4}}
+            broker = {{"zookeeper.session.timeout.ms" = 60_000, "replica.lag.time.max.ms" = 3_000}}
+            topic = [{{name = "t", assignment = [[1, 2, 3]]}}]
+            producer = [{{name = "p0", topic = "t", acks = 1, rate = "20/s"}}]
+            fault = [{{at = "29s", crash = "b3"}}]
+            "#
+        );
+        outcome_of(&text, 2)
+    };
+    for (release, waits) in [("2.6", false), ("2.8", true), ("3.9", false)] {
+        let outcome = run(release);
+        assert_eq!(outcome.judgement.status(), Status::Held, "{outcome}");
+        let verdicts = &outcome.judgement.verdicts;
+        let property = "high-watermark-reaches-the-end";
+        let judged = verdicts.iter().find(|judged| judged.property.name == property);
+        let judged = judged.expect("a property");
+        assert_eq!(matches!(judged.verdict, Verdict::Violated(_)), waits, "{outcome}");
+    }
 }
 
 /// The outcome of a scenario that is given as text.

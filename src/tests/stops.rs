@@ -20,7 +20,9 @@ const LONG: &str = "kafka = \"2.8\"\nduration = \"10h\"\n[cluster]\nbrokers = 1\
 const SHORT: &str = "kafka = \"2.8\"\nduration = \"1s\"\n[cluster]\nbrokers = 1\n";
 
 fn start(folder: &Path, args: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    // A shell starts what runs in the background with SIGINT ignored, and that is passed on.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_sim")]);
     command.args(args).current_dir(folder).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
 }

@@ -31,7 +31,8 @@ fn assert_in_order(story: &str, steps: &[&str]) {
 
 #[test]
 fn the_differences_between_releases_that_a_run_asked_for_are_listed() {
-    let listed = timeline(&["scenarios/idle_leader.toml", "--seed", "1", "--releases"]);
+    let listed =
+        timeline(&["scenarios/exits_rather_than_truncate.toml", "--seed", "1", "--releases"]);
     assert!(listed.contains("  yes  high-watermark-at-every-fetch "), "{listed}");
     assert!(listed.contains("  no   isr-join-needs-epoch-start "), "{listed}");
     assert!(!listed.contains("topics-tool"), "nothing ran kafka-topics:\n{listed}");

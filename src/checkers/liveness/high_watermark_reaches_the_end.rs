@@ -1,7 +1,7 @@
 //! In the end, everything that a leader's log holds is committed.
 
-use crate::checkers::{Case, Checker, Class, FirstCase, Judged, Property, Subject, Verdict};
-use crate::model::{Missing, Model};
+use crate::checkers::{Case, Cases, Checker, Class, Judged, Property, Subject};
+use crate::model::{Lack, Missing, Model, Permission};
 use crate::vocab::{BrokerId, Offset, Time, TopicPartition};
 
 /// What is judged.
@@ -11,7 +11,8 @@ pub const PROPERTY: Property = Property {
     source: "Kafka documentation, 4.7 Replication: a message is committed when all in-sync \
              replicas have applied it; KIP-320's model: strong fairness of the high watermark",
     leaves_out: "partitions with fewer in-sync replicas than min.insync.replicas, which holds the \
-                 high watermark back (3.7+); partitions without a leader",
+                 high watermark back (3.7+); partitions without a leader. Permitted: a leader that \
+                 does not look again after a shrink (2.7 to 3.0, KAFKA-13091)",
     looks_at: Subject::Leaders,
     class: Class::Liveness,
 };
@@ -32,10 +33,12 @@ fn behind(model: &Model, at: &TopicPartition, log_end: Offset) -> Vec<BrokerId> 
 
 impl Checker for HighWatermarkReachesTheEnd {
     fn judge(&self, model: &Model, end: Time) -> Judged {
-        let (terms, mut cases) = (&model.terms, FirstCase::default());
-        for lack in model.lacks().filter(|lack| lack.limit.is_none()) {
-            let Missing::Commit(at, high_watermark, log_end) = lack.missing else { continue };
-            cases.found(|| {
+        let (terms, mut cases) = (&model.terms, Cases::default());
+        for Lack { missing, limit } in model.lacks() {
+            let Missing::Commit(at, high_watermark, log_end) = missing else { continue };
+            let permission =
+                if limit.is_some() { Permission::Permitted } else { Permission::Forbidden };
+            cases.found(permission, || {
                 let leader = model
                     .leader(&at)
                     .map_or("no broker".into(), |(leader, _)| terms.broker(leader.broker));
@@ -44,17 +47,18 @@ impl Checker for HighWatermarkReachesTheEnd {
                      the end"
                 );
                 let waits = behind(model, &at, log_end).into_iter();
-                let waits = waits.map(|id| model.progress(&at, id));
+                let waits = waits.map(|id| model.progress(&at, id)).chain(limit);
                 Case::new(&at, end, what).from_offset(high_watermark).because(waits)
             });
         }
-        PROPERTY.forbidden(Verdict::from_evidence(cases.evidence()))
+        PROPERTY.given(cases.verdict())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::Verdict;
     use crate::checkers::testing::{Story, leading, rejects};
     use crate::history::Election;
 

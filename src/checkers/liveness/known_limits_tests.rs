@@ -1,7 +1,8 @@
 //! What the liveness properties make of the known limits of releases.
 
 use crate::checkers::liveness::{
-    consumers_catch_up, partitions_are_led, replicas_converge, workload_completes,
+    consumers_catch_up, high_watermark_reaches_the_end, partitions_are_led, replicas_converge,
+    workload_completes,
 };
 use crate::checkers::testing::Story;
 use crate::checkers::{Property, Verdict};
@@ -83,6 +84,30 @@ fn a_fetcher_that_ended_explains_its_other_partitions_as_far_as_that_is_explaine
     failed(&mut story, "orders");
     failed(&mut story, "payments");
     assert_eq!(permission(&story, property), Permission::Permitted);
+}
+
+#[test]
+fn a_shrink_may_leave_the_high_watermark_from_2_7_to_3_0() {
+    let property = &high_watermark_reaches_the_end::PROPERTY;
+    let shrunk = |text: &str| {
+        let mut story = Story::replicated();
+        release(&mut story, text);
+        story.elected(1, 0, &[1, 2, 3], Election::New).became_leader(1, 0, 0);
+        story.isr_known(1, &[1, 2, 3], 2).appended(1, 0, 0).appended(2, 0, 0);
+        // The change is asked for, and written.
+        story.isr_wanted(1, &[1, 2, 3], &[1, 2, 3], 2).isr_known(1, &[1, 2], 2);
+        story
+    };
+    for (text, limit) in [("2.6", false), ("2.7", true), ("3.0", true), ("3.1", false)] {
+        let expected = if limit { Permission::Permitted } else { Permission::Forbidden };
+        assert_eq!(permission(&shrunk(text), property), expected, "{text}");
+    }
+    let mut appended = shrunk("2.8");
+    appended.appended(1, 1, 0).appended(2, 1, 0);
+    assert_eq!(permission(&appended, property), Permission::Forbidden, "it looked with the append");
+    let mut behind = shrunk("2.8");
+    behind.truncated(2, 1, 0);
+    assert_eq!(permission(&behind, property), Permission::Forbidden, "b2 moves");
 }
 
 /// The controller knows b2 by its first registration, and has made a broker the leader with b1 and b3 in sync.
