@@ -181,6 +181,9 @@ pub fn broker(
         log_segment_bytes: narrow(p.int("log.segment.bytes")),
         message_max_bytes: narrow(p.int("message.max.bytes")),
         fetch_max_bytes: p.optional_int("fetch.max.bytes").map(narrow),
+        max_fetch_sessions: p
+            .optional_int("max.incremental.fetch.session.cache.slots")
+            .map_or(0, narrow),
         socket_request_max_bytes: narrow(p.int("socket.request.max.bytes")),
         min_insync_replicas: narrow(p.int("min.insync.replicas")),
         unclean_leader_election: p.bool("unclean.leader.election.enable"),

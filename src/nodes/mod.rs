@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod channel;
 pub mod clients;
+mod fetch_session;
 pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;

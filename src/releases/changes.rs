@@ -117,6 +117,34 @@ table! {
         "KIP-595 (KAFKA-10435)", Test("the_fetch_response_reports_divergence"),
         "The leader reports in the Fetch response where the logs diverge, and followers no \
          longer ask with OffsetForLeaderEpoch.";
+    FetchSessions: "fetch-sessions", since(1, 1, 0),
+        "KIP-227 (KAFKA-6254)", Test("a_session_answers_what_is_new_of_what_was_asked_before"),
+        "A fetcher names only the partitions of which it asks something else than before, and is \
+         answered only those that have something new; before, every fetch named all.";
+    FetchFromFollowers: "fetch-from-followers", since(2, 4, 0),
+        "KIP-392 (KAFKA-8443)", Test("consumers_may_read_from_a_follower_since_2_4"),
+        "A follower answers consumers (Fetch v11 and later), up to its own high watermark; before, \
+         it refused them with NOT_LEADER_OR_FOLLOWER.";
+    FollowerAnswersAtHighWatermark: "follower-answers-at-high-watermark", since(3, 3, 2),
+        "KAFKA-14334", Test("a_fetch_that_waits_at_a_follower_is_answered_since_3_3_2"),
+        "A consumer's fetch that waits at a follower is answered when the high watermark rises \
+         there; before, when its longest wait was over.";
+    LastStableOffsetInEveryFetch: "last-stable-offset-in-every-fetch", since(2, 1, 0),
+        "KIP-320 (KAFKA-7395)", Test("what_a_fetch_is_told_besides_records"),
+        "Every Fetch response has the last stable offset; before, only those of \
+         `isolation.level=read_committed`.";
+    UnknownIsolationIsAnswered: "unknown-isolation-is-answered", since(2, 7, 0),
+        "KAFKA-9629", Test("an_unknown_isolation_level_is_refused"),
+        "A Fetch request with an unknown isolation level is answered with UNKNOWN_SERVER_ERROR; \
+         before, its connection was closed.";
+    NoAbortedTransactionsOfUnknown: "no-aborted-transactions-of-unknown", since(3, 0, 0),
+        "apache/kafka#9758", Test("what_a_fetch_is_told_besides_records"),
+        "In a Fetch response a partition that is refused as unknown, or with the whole request, \
+         has an empty list of aborted transactions; before, it had none.";
+    ConvertsWhileSending: "converts-while-sending", since(2, 0, 0),
+        "KAFKA-6927", Test("old_clients_read_messages_of_their_format"),
+        "Batches are converted for clients before 0.11 while they are sent, with the size that \
+         they had; before, all at once, with the size that they get.";
     EpochStoredAtElection: "epoch-stored-at-election", since(2, 0, 1),
         "KAFKA-7415", Test("kafka_7415_an_epoch_without_records_has_to_be_known_too"),
         "A new leader stores its epoch at once; before, with the first record of the epoch.";

@@ -176,9 +176,10 @@ pub const BROKER: &[Property] = &[
     ms("log.flush.offset.checkpoint.interval.ms", 1, INT, &[(V0_10, Is(60_000))]),
     bytes("log.segment.bytes", 14, &[(V0_10, Is(1_024 * MIB))]),
     bytes("message.max.bytes", 0, &[(V0_10, Is(1_000_012)), (V2_5, Is(MIB + 12))]),
-    // Connections. The last three are of clients from outside (`sim serve`).
+    // Connections, and sessions of fetchers (KIP-227). The last three are of clients from outside (`sim serve`).
     bytes("socket.request.max.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     bytes("fetch.max.bytes", 1_024, &[(V2_5, Is(55 * MIB))]),
+    count("max.incremental.fetch.session.cache.slots", 0, INT, &[(V1_1, Is(1_000))]),
     count("max.connections", 0, INT, &[(V2_4, Is(INT))]),
     count("max.connections.per.ip", 0, INT, &[(V0_10, Is(INT))]),
     ms("connections.max.idle.ms", -1, LONG, &[(V0_10, Is(600_000))]),

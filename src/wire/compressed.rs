@@ -6,11 +6,13 @@
 //! grows a thousandfold: no codec allocates an announced size, except the window of zstd, which is bounded, and the
 //! decompressed size is bounded too.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 
 use flate2::bufread::GzDecoder;
-use lz4_flex::frame::FrameDecoder;
+use flate2::write::GzEncoder;
+use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use ruzstd::decoding::StreamingDecoder;
+use ruzstd::encoding::CompressionLevel;
 
 /// Largest window of a zstd frame, in bytes: what RFC 8878 wants every decoder to support.
 const WINDOW_MAX: u64 = 8 << 20;
@@ -19,6 +21,8 @@ const SNAPPY_GROWTH_MAX: usize = 22;
 /// How the framing of snappy-java begins, in 8 bytes; two versions of 4 bytes follow.
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
+/// What snappy-java compresses at a time, in bytes.
+const SNAPPY_BLOCK_BYTES: usize = 32 << 10;
 const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
 /// What is wrong with compressed records.
@@ -90,6 +94,57 @@ impl Compressed<'_> {
             records.pass(self.last_delta)?;
         }
         if records.stream.fill_buf()?.is_empty() { Ok(records.read) } else { Err(Fault::Records) }
+    }
+}
+
+/// Decompresses what has at most `limit` bytes.
+pub(super) fn decompress(codec: u8, body: &[u8], limit: u64) -> Result<Vec<u8>, Fault> {
+    let read_all = |stream: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        stream.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit { Err(Fault::Size) } else { Ok(bytes) }
+    };
+    match codec {
+        1 => read_all(&mut GzDecoder::new(body)),
+        2 => read_all(&mut Snappy::new(body)?),
+        3 if !body.starts_with(&LZ4_MAGIC) => Err(Fault::Codec),
+        3 => read_all(&mut FrameDecoder::new(body)),
+        4 => StreamingDecoder::new_with_max_window_size(body, WINDOW_MAX)
+            .map_err(|_| Fault::Codec)
+            .and_then(|mut zstd| read_all(&mut zstd)),
+        unknown => Err(Fault::UnknownCodec(unknown)),
+    }
+}
+
+/// Compresses as the Java client does: snappy and lz4 in frames of blocks, without checksums of the content.
+///
+/// # Panics
+/// When there is no such compression type.
+pub(super) fn compress(codec: u8, bytes: &[u8]) -> Vec<u8> {
+    const TO_MEMORY: &str = "memory takes what is written";
+    match codec {
+        1 => {
+            let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
+            gzip.write_all(bytes).expect(TO_MEMORY);
+            gzip.finish().expect(TO_MEMORY)
+        }
+        2 => {
+            let mut framed = [XERIAL_MAGIC, &[0, 0, 0, 1, 0, 0, 0, 1]].concat();
+            for piece in bytes.chunks(SNAPPY_BLOCK_BYTES) {
+                let block = snap::raw::Encoder::new().compress_vec(piece).expect("a small block");
+                framed.extend((block.len() as u32).to_be_bytes());
+                framed.extend(block);
+            }
+            framed
+        }
+        3 => {
+            let frame = FrameInfo::new().block_size(BlockSize::Max64KB);
+            let mut lz4 = FrameEncoder::with_frame_info(frame, Vec::new());
+            lz4.write_all(bytes).expect(TO_MEMORY);
+            lz4.finish().expect(TO_MEMORY)
+        }
+        4 => ruzstd::encoding::compress_to_vec(bytes, CompressionLevel::Fastest),
+        unknown => panic!("no compression type has number {unknown}"),
     }
 }
 
@@ -211,12 +266,11 @@ impl Read for Snappy<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
     use crate::vocab::Seed;
     use crate::wire::records::{BATCH_HEADER_BYTES, Batch, BatchBuilder, DECOMPRESSED_MAX};
 
+    /// 12 is snappy without frames.
     const CODECS: [u8; 5] = [1, 2, 3, 4, 12];
 
     fn plain(records: usize, value: &[u8]) -> Batch {
@@ -227,35 +281,23 @@ mod tests {
         builder.build()
     }
 
-    /// Compressed; 12 is snappy in frames.
     fn compressed(codec: u8, bytes: &[u8]) -> Vec<u8> {
         match codec {
-            1 => {
-                let mut gzip =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                gzip.write_all(bytes).unwrap();
-                gzip.finish().unwrap()
-            }
-            2 => snap::raw::Encoder::new().compress_vec(bytes).unwrap(),
-            3 => {
-                let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                lz4.write_all(bytes).unwrap();
-                lz4.finish().unwrap()
-            }
-            4 => {
-                let level = ruzstd::encoding::CompressionLevel::Fastest;
-                ruzstd::encoding::compress_to_vec(bytes, level)
-            }
-            _ => {
-                let mut framed = [XERIAL_MAGIC, &[0, 0, 0, 1, 0, 0, 0, 1]].concat();
-                for piece in bytes.chunks(100) {
-                    let block = compressed(2, piece);
-                    framed.extend((block.len() as u32).to_be_bytes());
-                    framed.extend(block);
-                }
-                framed
-            }
+            12 => snap::raw::Encoder::new().compress_vec(bytes).unwrap(),
+            _ => compress(codec, bytes),
         }
+    }
+
+    #[test]
+    fn what_is_compressed_decompresses_within_its_bound() {
+        let bytes: Vec<u8> = (0..200_000u32).map(|n| (n / 7) as u8).collect();
+        for codec in CODECS {
+            let body = compressed(codec, &bytes);
+            let open = |limit| decompress(codec % 10, &body, limit);
+            assert_eq!(open(bytes.len() as u64), Ok(bytes.clone()), "{codec}");
+            assert_eq!(open(bytes.len() as u64 - 1), Err(Fault::Size), "{codec}");
+        }
+        assert_eq!(decompress(5, b"", 1), Err(Fault::UnknownCodec(5)));
     }
 
     /// The records of `batch` replaced by `body`, under that compression type.

@@ -5,6 +5,7 @@ pub mod foreign;
 pub mod frames;
 pub mod jute;
 pub mod kafka;
+pub mod message_set;
 pub mod records;
 pub mod workload;
 pub mod zookeeper;

@@ -10,7 +10,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::compressed::{Compressed, Fault};
+use super::compressed::{Compressed, Fault, compress, decompress};
 use crate::vocab::{LeaderEpoch, Offset};
 
 /// Bytes of a batch before its records.
@@ -205,12 +205,16 @@ impl Batch {
             count: self.count(),
             last_delta: self.last_offset - self.base_offset,
         };
-        records.check(room).map_err(|fault| match fault {
+        records.check(room).map_err(|fault| self.fault(fault))
+    }
+
+    fn fault(&self, fault: Fault) -> BatchError {
+        match fault {
             Fault::Records => BatchError::Records(self.base_offset),
             Fault::Codec => BatchError::Decompress(self.base_offset),
             Fault::Size => BatchError::Bomb(self.base_offset),
             Fault::UnknownCodec(codec) => BatchError::Codec(codec),
-        })
+        }
     }
 
     /// How its records are compressed: 0 not at all, 1 gzip, 2 snappy, 3 lz4, 4 zstd (2.1+, KIP-110); others do not
@@ -222,6 +226,11 @@ impl Batch {
     /// Whether it holds a marker of a transaction instead of records.
     pub fn is_control(&self) -> bool {
         self.bytes[22] & 0b10_0000 != 0
+    }
+
+    /// Whether its records have the time of their append (`message.timestamp.type=LogAppendTime`).
+    pub fn has_append_time(&self) -> bool {
+        self.bytes[22] & 0b1000 != 0
     }
 
     fn is_compressed(&self) -> bool {
@@ -236,9 +245,49 @@ impl Batch {
         if self.is_compressed() {
             return Err(BatchError::Compressed(self.base_offset));
         }
+        self.records_in(&self.bytes, BATCH_HEADER_BYTES)
+    }
+
+    /// Its records, decompressed if they are compressed.
+    ///
+    /// # Errors
+    /// As [`Batch::check_records`], and with the same `room`.
+    pub fn open(&self, room: &mut u64) -> Result<Vec<Record>, BatchError> {
+        if !self.is_compressed() {
+            return self.records();
+        }
+        let body = &self.bytes[BATCH_HEADER_BYTES..];
+        let opened = decompress(self.compression_type(), body, *room);
+        let opened = opened.map_err(|fault| self.fault(fault))?;
+        *room -= opened.len() as u64;
+        self.records_in(&opened.into(), 0)
+    }
+
+    /// The same records, compressed so; 0 is not at all.
+    ///
+    /// # Errors
+    /// As [`Batch::check_records`], and with the same `room`.
+    pub fn recompressed(&self, codec: u8, room: &mut u64) -> Result<Self, BatchError> {
+        let body = &self.bytes[BATCH_HEADER_BYTES..];
+        let opened = match self.compression_type() {
+            0 => body.to_vec(),
+            from => {
+                let opened = decompress(from, body, *room).map_err(|fault| self.fault(fault))?;
+                *room -= opened.len() as u64;
+                opened
+            }
+        };
+        let packed = if codec == 0 { opened } else { compress(codec, &opened) };
+        let mut bytes = BytesMut::from(&self.bytes[..BATCH_HEADER_BYTES]);
+        bytes.extend_from_slice(&packed);
+        bytes[22] = (bytes[22] & !0b111) | codec;
+        Ok(sealed(bytes, self.base_offset, self.last_offset, self.leader_epoch))
+    }
+
+    fn records_in(&self, bytes: &Bytes, at: usize) -> Result<Vec<Record>, BatchError> {
         let base_timestamp_ms = i64::from_be_bytes(number(&self.bytes, 27));
         let error = BatchError::Records(self.base_offset);
-        let mut reader = Reader { bytes: &self.bytes, at: BATCH_HEADER_BYTES };
+        let mut reader = Reader { bytes, at };
         let mut records = Vec::new();
         for _ in 0..self.count() {
             let record = reader.record(self.base_offset, base_timestamp_ms).ok_or(error)?;
@@ -247,7 +296,7 @@ impl Batch {
             }
             records.push(record);
         }
-        if reader.at == self.bytes.len() { Ok(records) } else { Err(error) }
+        if reader.at == bytes.len() { Ok(records) } else { Err(error) }
     }
 }
 
@@ -401,8 +450,6 @@ impl BatchBuilder {
     pub fn build(self) -> Batch {
         assert!(self.count > 0, "a batch has a record");
         let mut bytes = self.buffer;
-        let length = i32::try_from(bytes.len() - LENGTH_END).expect("a batch below 2 GiB");
-        bytes[8..12].copy_from_slice(&length.to_be_bytes());
         bytes[12..16].copy_from_slice(&(-1i32).to_be_bytes());
         bytes[16] = 2;
         bytes[23..27].copy_from_slice(&(self.count - 1).to_be_bytes());
@@ -412,16 +459,17 @@ impl BatchBuilder {
         bytes[51..53].copy_from_slice(&(-1i16).to_be_bytes());
         bytes[53..57].copy_from_slice(&(-1i32).to_be_bytes());
         bytes[57..61].copy_from_slice(&self.count.to_be_bytes());
-        let checksum = crc32c::crc32c(&bytes[CRC_START..]);
-        bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
-        Batch {
-            base_offset: 0,
-            last_offset: i64::from(self.count - 1),
-            leader_epoch: -1,
-            checksum,
-            bytes: bytes.freeze(),
-        }
+        sealed(bytes, 0, i64::from(self.count - 1), -1)
     }
+}
+
+/// A batch of these bytes, to which length and checksum are added.
+fn sealed(mut bytes: BytesMut, base_offset: Offset, last: Offset, epoch: LeaderEpoch) -> Batch {
+    let length = i32::try_from(bytes.len() - LENGTH_END).expect("a batch below 2 GiB");
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    let checksum = crc32c::crc32c(&bytes[CRC_START..]);
+    bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
+    Batch { base_offset, last_offset: last, leader_epoch: epoch, checksum, bytes: bytes.freeze() }
 }
 
 #[cfg(test)]

@@ -72,6 +72,8 @@ pub struct Config {
     pub message_max_bytes: i32,
     /// `fetch.max.bytes`; `None` before 2.5
     pub fetch_max_bytes: Option<i32>,
+    /// `max.incremental.fetch.session.cache.slots`; 0 before 1.1
+    pub max_fetch_sessions: usize,
     /// `socket.request.max.bytes`
     pub socket_request_max_bytes: usize,
     /// `min.insync.replicas`

@@ -33,6 +33,7 @@ pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config
         log_segment_bytes: 1 << 30,
         message_max_bytes: 1_000_012,
         fetch_max_bytes: None,
+        max_fetch_sessions: 1_000,
         socket_request_max_bytes: 100 << 20,
         min_insync_replicas: 1,
         unclean_leader_election: false,

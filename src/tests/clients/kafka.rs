@@ -99,6 +99,33 @@ fn kafka_python_produces_and_consumes() {
     }
 }
 
+#[test]
+fn clients_before_0_11_write_and_read_messages_of_their_formats() {
+    let lines: String = (1..=20).map(|n| format!("{n}\n")).collect();
+    for scenario in ["calm.toml", "calm_1_0.toml", "calm_3_9.toml"] {
+        let server = Server::start(&beside(scenario), &[]);
+        let broker = server.address("b1");
+        let printed = said(python("old_format.py", &[broker]), "");
+        assert_eq!(printed.lines().count(), 6, "{scenario}: {printed}");
+        assert!(printed.lines().all(|line| line.ends_with(" as written")), "{scenario}: {printed}");
+        for release in ["0.8.2.2", "0.10.0.0"] {
+            let older = ["-X", "api.version.request=false", "-X"];
+            let older = [&older[..], &[&format!("broker.version.fallback={release}")]].concat();
+            for codec in ["none", "snappy", "lz4"] {
+                let (topic, codec) =
+                    (format!("{release}-{codec}"), format!("compression.codec={codec}"));
+                let produce = ["-b", broker, "-P", "-t", &topic, "-X", &codec];
+                run(kcat(&[&produce[..], &older].concat()), &lines);
+                let consume = ["-b", broker, "-C", "-t", &topic, "-e", "-q"];
+                let read = [&consume[..], &older].concat();
+                assert_eq!(said(kcat(&read), ""), lines, "{scenario} {topic} in the old format");
+                assert_eq!(said(kcat(&consume), ""), lines, "{scenario} {topic} in the new one");
+            }
+        }
+        server.end().held_and_can_be_had_again();
+    }
+}
+
 /// What kcat says on stderr when it is refused, or within half a minute; it may go on trying.
 fn complaint_of(broker: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("timeout");

@@ -52,7 +52,7 @@ fn assert_holds(log: &Log, batches: &[Batch]) {
     let from = log.start().max(end / 2);
     let behind = batches.iter().filter(|batch| batch.last_offset >= from);
     let bytes: Vec<u8> = behind.flat_map(|batch| batch.bytes.to_vec()).collect();
-    assert_eq!(log.read(from, end, usize::MAX, false), bytes);
+    assert_eq!(log.read(from, end, usize::MAX, FirstBatch::IfItFits), bytes);
 }
 
 /// What is on the disk is what is in memory, piece for piece on the same pages.
@@ -224,7 +224,7 @@ fn a_reader_from_the_beginning_gets_every_batch_however_little_it_takes() {
             let (mut from, mut seen) = (0, Vec::new());
             while from < log.end() {
                 let available = log.bytes_available(from, log.end(), max_bytes);
-                let bytes = log.read(from, log.end(), max_bytes, true);
+                let bytes = log.read(from, log.end(), max_bytes, FirstBatch::Whole);
                 assert!(available >= bytes.len().min(max_bytes));
                 seen.extend(Batch::all(&bytes).map(Result::unwrap));
                 from = seen.last().unwrap().last_offset + 1;

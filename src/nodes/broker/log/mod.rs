@@ -19,5 +19,7 @@ mod tests;
 pub use self::checkpoint::AtomicFiles;
 pub use self::checkpoint_lines::CheckpointError;
 pub use self::epochs::{EpochCache, EpochEnd};
-pub use self::partition_log::{Disk, Found, Log, LogSettings, directory_of, partition_of};
+pub use self::partition_log::{
+    Disk, FirstBatch, Found, Log, LogSettings, directory_of, partition_of,
+};
 pub use self::recovery::{Known, Loaded};

@@ -25,6 +25,17 @@ pub struct Disk<'a> {
     pub flushing: &'a mut BTreeMap<DiskOpId, usize>,
 }
 
+/// What becomes of the first batch of a read that is larger than what may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstBatch {
+    /// It is given as a whole (KIP-74).
+    Whole,
+    /// It is left out, and all behind it.
+    IfItFits,
+    /// It is cut (Fetch before v3).
+    Cut,
+}
+
 /// The settings that an append obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSettings {
@@ -352,26 +363,33 @@ impl Log {
         batches.take_while(move |batch| batch.last_offset < up_to)
     }
 
-    /// Whole batches from the one that holds `from` on: those that end below `up_to` and fit into
-    /// `max_bytes`; with `at_least_one` the first, however large. One batch is not copied.
-    pub fn read(&self, from: Offset, up_to: Offset, max_bytes: usize, at_least_one: bool) -> Bytes {
+    /// `max_bytes` of the batches from the one that holds `from` on, those that end below `up_to`. The last may be cut
+    /// short, as it is where a real broker reads a file; `first` says what may become of the first. What is one batch
+    /// is not copied.
+    pub fn read(&self, from: Offset, up_to: Offset, max_bytes: usize, first: FirstBatch) -> Bytes {
         if from >= up_to {
             return Bytes::new();
         }
-        let mut total = 0;
-        let fits = |batch: &Cow<'_, Batch>| {
-            let free = at_least_one && total == 0;
-            total += batch.bytes.len();
-            free || total <= max_bytes
-        };
-        let mut taken = self.batches_from(from, up_to).take_while(fits);
-        let Some(first) = taken.next() else { return Bytes::new() };
-        let Some(second) = taken.next() else { return first.bytes.clone() };
-        let mut all = BytesMut::with_capacity(first.bytes.len() + second.bytes.len());
-        all.extend_from_slice(&first.bytes);
-        all.extend_from_slice(&second.bytes);
-        for batch in taken {
-            all.extend_from_slice(&batch.bytes);
+        let mut batches = self.batches_from(from, up_to);
+        let Some(batch) = batches.next() else { return Bytes::new() };
+        let size = batch.bytes.len();
+        match first {
+            FirstBatch::IfItFits if size > max_bytes => return Bytes::new(),
+            FirstBatch::Cut if size >= max_bytes => return batch.bytes.slice(..max_bytes),
+            _ => {}
+        }
+        if size >= max_bytes {
+            return batch.bytes.clone();
+        }
+        let Some(second) = batches.next() else { return batch.bytes.clone() };
+        let mut all = BytesMut::with_capacity((size + second.bytes.len()).min(max_bytes));
+        all.extend_from_slice(&batch.bytes);
+        for batch in std::iter::once(second).chain(batches) {
+            let room = max_bytes - all.len();
+            all.extend_from_slice(&batch.bytes[..batch.bytes.len().min(room)]);
+            if all.len() == max_bytes {
+                break;
+            }
         }
         all.freeze()
     }

@@ -118,23 +118,29 @@ fn folders_are_named_after_partitions() {
 }
 
 #[test]
-fn reads_give_whole_batches_up_to_a_bound() {
+fn reads_give_batches_up_to_a_bound_and_cut_the_last() {
+    use FirstBatch::{Cut, IfItFits, Whole};
     for settings in [FOREVER, small()] {
         let log = filled(&mut World::default(), settings);
         let bases = |from, up_to, max, one| -> Vec<Offset> {
             let read = log.read(from, up_to, max, one);
             Batch::all(&read).map(|batch| batch.unwrap().base_offset).collect()
         };
-        assert_eq!(bases(0, 11, usize::MAX, false), [0, 3, 4, 6, 10]);
-        assert_eq!(bases(4, 11, usize::MAX, false), [4, 6, 10]);
-        assert_eq!(bases(5, 10, usize::MAX, false), [4, 6], "the batch that holds the offset");
-        assert_eq!(bases(6, 9, usize::MAX, false), [] as [Offset; 0], "no part of a batch");
-        assert_eq!(bases(0, 11, 1, true), [0]);
-        assert_eq!(bases(0, 11, 1, false), [] as [Offset; 0]);
-        let two = batch(0, 3, 1).bytes.len() + batch(3, 1, 1).bytes.len();
-        assert_eq!(bases(0, 11, two, false), [0, 3]);
-        assert_eq!(bases(11, 11, 100, true), [] as [Offset; 0]);
+        assert_eq!(bases(0, 11, usize::MAX, IfItFits), [0, 3, 4, 6, 10]);
+        assert_eq!(bases(4, 11, usize::MAX, IfItFits), [4, 6, 10]);
+        assert_eq!(bases(5, 10, usize::MAX, IfItFits), [4, 6], "the batch that holds the offset");
+        assert_eq!(bases(6, 9, usize::MAX, IfItFits), [] as [Offset; 0], "no part of a batch");
+        assert_eq!(bases(0, 11, 1, Whole), [0]);
+        assert_eq!(bases(0, 11, 1, IfItFits), [] as [Offset; 0]);
+        let one = batch(0, 3, 1).bytes.len();
+        let two = one + batch(3, 1, 1).bytes.len();
+        assert_eq!(bases(0, 11, two, IfItFits), [0, 3]);
+        assert_eq!(bases(11, 11, 100, Whole), [] as [Offset; 0]);
         assert_eq!(log.bytes_available(0, 4, usize::MAX), two);
+        let lengths = |max| [Whole, IfItFits, Cut].map(|first| log.read(0, 11, max, first).len());
+        assert_eq!(lengths(1), [one, 0, 1], "one byte");
+        assert_eq!(lengths(one), [one; 3], "one batch");
+        assert_eq!(lengths(two - 1), [two - 1; 3], "the second batch is cut");
     }
 }
 
@@ -142,7 +148,7 @@ fn reads_give_whole_batches_up_to_a_bound() {
 fn one_batch_is_read_without_a_copy() {
     let log = filled(&mut World::default(), FOREVER);
     let stored = log.batches().nth(1).unwrap().bytes.clone();
-    assert_eq!(log.read(3, 4, 1000, true).as_ptr(), stored.as_ptr());
+    assert_eq!(log.read(3, 4, 1000, FirstBatch::Whole).as_ptr(), stored.as_ptr());
 }
 
 #[test]

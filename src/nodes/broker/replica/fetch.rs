@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
 
 use super::alarm::Due;
+use super::fetch_partitions::{FetchParams, FetchPartitions};
+use super::fetch_sessions::{FINAL_EPOCH, FetchSource, INITIAL_EPOCH, NO_SESSION};
 use super::isr_change::maybe_expand;
 use super::leader::LeaderHandler;
 use super::purgatory::DelayedFetch;
-use super::read::{Position, size};
-use super::replicas::Slot;
+use super::read::Position;
 use crate::history::{BrokerObservation, Observation};
-use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::Change;
 use crate::vocab::BrokerId;
 
@@ -29,10 +33,15 @@ pub struct FetchHandler<'a> {
 impl FetchHandler<'_> {
     /// Notes where a follower is: it has everything below the offset that it fetches from. What this makes
     /// of the ISR and the high watermark is not in the response that was just read.
-    fn record(&mut self, cx: &mut Context<'_>, replica: BrokerId, position: &Position) {
+    fn record(
+        &mut self,
+        cx: &mut Context<'_>,
+        replica: BrokerId,
+        position: &Position,
+        looks_at_every_fetch: bool,
+    ) {
         let now = cx.clock.now;
         let config = self.leader.config;
-        let looks_at_every_fetch = config.version.has(Change::HighWatermarkAtEveryFetch);
         let partition = self.leader.replicas.at_mut(position.slot);
         let leader = partition.leader_mut().expect("it was just read from as the leader");
         let state = leader.followers.iter_mut().find(|(id, _)| *id == replica);
@@ -60,39 +69,113 @@ impl FetchHandler<'_> {
         }
     }
 
+    /// What a request asks for: it opens a session, goes on with one, or has none (`FetchManager.newContext`).
+    fn source(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &FetchRequest,
+    ) -> Result<FetchSource, ResponseError> {
+        let (id, epoch) = (request.session_id, request.session_epoch);
+        let replicas = &*self.leader.replicas;
+        if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
+            let partitions = FetchPartitions::named(&request.topics, replicas);
+            if id != NO_SESSION {
+                self.leader.close_session(cx, id);
+            }
+            return Ok(FetchSource::Named { partitions, opens: epoch == INITIAL_EPOCH });
+        }
+        let expected = self.leader.sessions.expects(id);
+        if expected.ok_or(ResponseError::FetchSessionIdNotFound)? != epoch {
+            return Err(ResponseError::InvalidFetchSessionEpoch);
+        }
+        // Its fetcher sent another request on another connection.
+        self.leader.answer_waiting_of(cx, id);
+        let LeaderHandler { replicas, sessions, .. } = &mut self.leader;
+        let session = sessions.get_mut(id).expect("it has a next epoch");
+        session.partitions.name(&request.topics, replicas);
+        session.partitions.forget(&request.forgotten_topics_data);
+        session.partitions.resolve(replicas);
+        if session.partitions.is_empty() {
+            sessions.close(id);
+            return Ok(FetchSource::Named { partitions: FetchPartitions::default(), opens: false });
+        }
+        sessions.touch(id, cx.clock.now);
+        Ok(FetchSource::Session(id))
+    }
+
     /// Answers a fetch of a follower or a consumer, at once or when there is enough.
-    pub fn fetch(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: FetchRequest) {
-        if request.session_id != 0 && request.session_epoch > 0 {
-            let code = ResponseError::FetchSessionIdNotFound.code();
-            let response = FetchResponse::default().with_error_code(code);
-            cx.reply(to, ResponseKind::Fetch(response));
-            return;
+    /// `is_foreign` says whether it comes from outside of the simulation.
+    pub fn fetch(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+        is_foreign: bool,
+    ) {
+        if !matches!(request.isolation_level, 0 | 1) {
+            return self.refuse_isolation_level(cx, to, request);
         }
-        let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-        let mut slots: Vec<Option<Slot>> = Vec::with_capacity(count);
-        for topic in &request.topics {
-            let asked = topic.partitions.iter().map(|asked| asked.partition);
-            slots.extend(self.leader.replicas.find_each(&topic.topic, asked));
-        }
-        let survey = self.leader.reader().survey(&request, &slots, to.version);
-        let enough = request.max_wait_ms <= 0
-            || slots.is_empty()
+        let source = match self.source(cx, request) {
+            Ok(source) => source,
+            Err(error) => {
+                let response = FetchResponse::default().with_error_code(error.code());
+                cx.reply(to, ResponseKind::Fetch(response));
+                return;
+            }
+        };
+        let params = FetchParams::of(request, to.version, is_foreign);
+        let reader = self.leader.reader();
+        let partitions = source.partitions(self.leader.sessions);
+        let survey = reader.survey(&params, partitions);
+        let enough = params.max_wait_ms <= 0
+            || partitions.is_empty()
             || survey.urgent
-            || survey.bytes >= size(request.min_bytes);
+            || survey.bytes >= params.min_bytes;
         // Before the fetch is recorded: what that makes of the high watermark is in the next answer.
-        let response = enough.then(|| self.leader.reader().read(&request, &slots, to.version));
-        let replica = BrokerId(request.replica_id.0);
-        for position in &survey.positions {
-            self.record(cx, replica, position);
+        let answers = enough.then(|| reader.read(&params, partitions, source.has_session()));
+        if let Some(follower) = params.follower {
+            let version = self.leader.config.version;
+            let looks_at_every_fetch = version.has(Change::HighWatermarkAtEveryFetch);
+            for position in &survey.positions {
+                self.record(cx, follower, position, looks_at_every_fetch);
+            }
         }
-        if let Some(response) = response {
-            self.leader.reader().reply(cx, to, &request, &slots, response);
+        if let Some(answers) = answers {
+            self.leader.answer(cx, to, &params, source, answers);
             return;
         }
-        let LeaderHandler { replicas, purgatory, alarm, .. } = &mut self.leader;
+        let LeaderHandler { replicas, sessions, purgatory, alarm, .. } = &mut self.leader;
         let number = purgatory.number();
-        let wait = Duration::from_millis(request.max_wait_ms.unsigned_abs().into());
+        let wait = Duration::from_millis(params.max_wait_ms.unsigned_abs().into());
         let deadline = alarm.set_after(cx, wait, Due::Fetch(number));
-        purgatory.park_fetch(replicas, number, DelayedFetch { to, deadline, request, slots });
+        let delayed = DelayedFetch { to, deadline, params, source, slots: Vec::new() };
+        purgatory.park_fetch(replicas, sessions, number, delayed);
+    }
+
+    /// An isolation level that is not known. Before 2.8 the request did not parse, and the connection is closed.
+    fn refuse_isolation_level(&self, cx: &mut Context<'_>, to: ReplyTo, request: &FetchRequest) {
+        if !self.leader.config.version.has(Change::UnknownIsolationIsAnswered) {
+            cx.ask(Ask::Close(to.conn));
+            return;
+        }
+        let code = ResponseError::UnknownServerError.code();
+        let is_bare = self.leader.config.version.has(Change::NoAbortedTransactionsOfUnknown);
+        let refused = |asked: &FetchPartition| {
+            let mut data = PartitionData::default()
+                .with_partition_index(asked.partition)
+                .with_error_code(code)
+                .with_high_watermark(-1);
+            data.aborted_transactions = is_bare.then(Vec::new);
+            data.records = (!is_bare).then(Bytes::new);
+            data
+        };
+        let topics = request.topics.iter().map(|topic| {
+            FetchableTopicResponse::default()
+                .with_topic(topic.topic.clone())
+                .with_partitions(topic.partitions.iter().map(refused).collect())
+        });
+        let response =
+            FetchResponse::default().with_error_code(code).with_responses(topics.collect());
+        cx.reply(to, ResponseKind::Fetch(response));
     }
 }

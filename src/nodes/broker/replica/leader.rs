@@ -1,14 +1,23 @@
 //! What every change at a leader leads to: the high watermark moves, and requests that waited are answered.
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
+use kafka_protocol::messages::{FetchResponse, ResponseKind};
 
 use super::alarm::{Alarm, Due};
+use super::fetch_partitions::FetchParams;
+use super::fetch_sessions::{FetchSessions, FetchSource, NO_SESSION};
 use super::high_watermark::{advanced, set_high_watermark};
 use super::purgatory::{DelayedFetch, Purgatory};
-use super::read::FetchReader;
+use super::read::{Answer, FetchReader};
 use super::replicas::{Replicas, Slot};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
-use crate::nodes::broker::context::Context;
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::releases::Change;
+use crate::wire::message_set::{Magic, down_convert};
+use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
 /// The parts that the leader of a partition works with.
 #[derive(Debug)]
@@ -17,6 +26,8 @@ pub struct LeaderHandler<'a> {
     pub config: &'a Config,
     /// All replicas.
     pub replicas: &'a mut Replicas,
+    /// The sessions of those that fetch.
+    pub sessions: &'a mut FetchSessions,
     /// Requests that wait.
     pub purgatory: &'a mut Purgatory,
     /// Their deadlines.
@@ -58,7 +69,9 @@ impl LeaderHandler<'_> {
     pub fn wake_fetches(&mut self, cx: &mut Context<'_>, slot: Slot) {
         let mut n = 0;
         while let Some(&waiting) = self.replicas.at(slot).waiting_fetches.get(n) {
-            if self.reader().is_ready(self.purgatory.fetch(waiting.number), slot, waiting.place) {
+            let DelayedFetch { params, source, .. } = self.purgatory.fetch(waiting.number);
+            let partitions = source.partitions(self.sessions);
+            if self.reader().is_ready(params, partitions, waiting.place) {
                 // Takes it off the list.
                 self.answer_fetch(cx, waiting.number);
             } else {
@@ -69,11 +82,101 @@ impl LeaderHandler<'_> {
 
     /// Answers a fetch that waits with what there is.
     pub fn answer_fetch(&mut self, cx: &mut Context<'_>, number: u64) {
-        let delayed = self.purgatory.take_fetch(self.alarm, self.replicas, number);
-        let DelayedFetch { to, request, slots, .. } = delayed;
-        let reader = self.reader();
-        let read = reader.read(&request, &slots, to.version);
-        reader.reply(cx, to, &request, &slots, read);
+        let Self { replicas, sessions, purgatory, alarm, .. } = self;
+        let delayed = purgatory.take_fetch(alarm, replicas, sessions, number);
+        let DelayedFetch { to, params, source, .. } = delayed;
+        let partitions = source.partitions(self.sessions);
+        let answers = self.reader().read(&params, partitions, source.has_session());
+        self.answer(cx, to, &params, source, answers);
+    }
+
+    /// Answers the request of a session that waits, if one does, with what there is.
+    pub fn answer_waiting_of(&mut self, cx: &mut Context<'_>, id: i32) {
+        if let Some(number) = self.sessions.get(id).and_then(|session| session.waiting) {
+            self.answer_fetch(cx, number);
+        }
+    }
+
+    /// Ends a session, if it is there.
+    pub fn close_session(&mut self, cx: &mut Context<'_>, id: i32) {
+        self.answer_waiting_of(cx, id);
+        self.sessions.close(id);
+    }
+
+    /// Observes how far a consumer may read, or that a follower gets records.
+    fn observe_answer(&self, cx: &mut Context<'_>, params: &FetchParams, answer: &Answer) {
+        let records = answer.data.records.as_ref().filter(|records| !records.is_empty());
+        let (Some(records), Some(slot)) = (records, answer.slot) else { return };
+        let at = || self.replicas.at(slot).at.clone();
+        let observation = match params.follower {
+            Some(follower) => {
+                BrokerObservation::HandedToFollower { at: at(), follower, from: answer.offset }
+            }
+            None => match Batch::end_of_all(records) {
+                Some(end) => BrokerObservation::Serving { at: at(), end },
+                None => return,
+            },
+        };
+        cx.effects.observe(Observation::Broker(observation));
+    }
+
+    /// Puts the records of an answer into an older format, for a client that knows no other.
+    fn convert(&self, answer: &mut Answer, to: Magic) {
+        let Some(records) = answer.data.records.as_ref().filter(|records| !records.is_empty())
+        else {
+            return;
+        };
+        let lazily = self.config.version.has(Change::ConvertsWhileSending);
+        match down_convert(records, to, answer.offset, lazily, &mut { DECOMPRESSED_MAX }) {
+            Ok(converted) => answer.data.records = Some(converted),
+            Err(why) => {
+                tracing::info!(%why, "records cannot be converted");
+                answer.data.records = Some(Bytes::new());
+                answer.data.error_code = ResponseError::UnknownServerError.code();
+            }
+        }
+    }
+
+    /// Sends what was read. A session remembers it, and one that is to be opened begins with it.
+    pub fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        params: &FetchParams,
+        source: FetchSource,
+        mut answers: Vec<Answer>,
+    ) {
+        for answer in &mut answers {
+            self.observe_answer(cx, params, answer);
+            if let Some(to) = params.converts_to {
+                self.convert(answer, to);
+            }
+        }
+        let session_id = match source {
+            FetchSource::Named { opens: false, .. } => NO_SESSION,
+            FetchSource::Named { mut partitions, opens: true } => {
+                answers.iter().for_each(|answer| answer.note(&mut partitions));
+                self.sessions.open(partitions, params.follower.is_some(), cx.clock.now)
+            }
+            FetchSource::Session(id) => {
+                let session = self.sessions.get_mut(id).expect("a session outlives its request");
+                answers.iter().for_each(|answer| answer.note(&mut session.partitions));
+                let places: Vec<usize> = answers.iter().map(|answer| answer.place).collect();
+                session.partitions.move_to_end(&places);
+                id
+            }
+        };
+        let mut topics: Vec<FetchableTopicResponse> = Vec::new();
+        for Answer { topic, data, .. } in answers {
+            match topics.last_mut() {
+                Some(last) if last.topic == topic => last.partitions.push(data),
+                _ => topics.push(
+                    FetchableTopicResponse::default().with_topic(topic).with_partitions(vec![data]),
+                ),
+            }
+        }
+        let response = FetchResponse::default().with_session_id(session_id).with_responses(topics);
+        cx.reply(to, ResponseKind::Fetch(response));
     }
 
     /// The replica leads no longer: requests that wait for it are answered with an error.

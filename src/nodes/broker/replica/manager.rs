@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 
 use super::alarm::{Alarm, Due};
 use super::fetch::FetchHandler;
+use super::fetch_sessions::FetchSessions;
 use super::fetcher::{Fetchers, FollowerHandler};
 use super::isr_change::{change_ended, maybe_shrink, observe_isr};
 use super::leader::LeaderHandler;
@@ -26,7 +27,7 @@ use crate::nodes::broker::{Config, TopicOverrides};
 use crate::releases::Change;
 use crate::vocab::step::DiskImage;
 use crate::vocab::{
-    BrokerId, ConnId, DiskOpId, LeaderEpoch, Mutant, Offset, Roster, Time, TopicPartition,
+    BrokerId, ConnId, DiskOpId, LeaderEpoch, Mutant, Offset, Roster, Stream, Time, TopicPartition,
 };
 use crate::wire::records::Batch;
 
@@ -64,6 +65,7 @@ pub struct ReplicaManager {
     live: Option<BTreeSet<BrokerId>>,
     pub(super) replicas: Replicas,
     pub(super) logs: LogManager,
+    pub(super) sessions: FetchSessions,
     pub(super) purgatory: Purgatory,
     pub(super) fetchers: Fetchers,
     alarm: Alarm<Due>,
@@ -72,21 +74,25 @@ pub struct ReplicaManager {
 }
 
 impl ReplicaManager {
-    /// Loads the logs that the disk kept, checking them unless the last process ended cleanly.
+    /// Loads the logs that the disk kept, checking them unless the last process ended cleanly. `session_ids` are those
+    /// of fetch sessions.
     pub fn load(
         config: Arc<Config>,
         roster: Arc<Roster>,
         image: DiskImage,
+        session_ids: Stream,
         cx: &mut Context<'_>,
     ) -> Self {
         let mut replicas = Replicas::new(config.clone());
         let logs = LogManager::load(&config, cx, &image, &mut replicas);
+        let sessions = FetchSessions::new(config.max_fetch_sessions, session_ids);
         Self {
             config,
             roster,
             live: None,
             replicas,
             logs,
+            sessions,
             purgatory: Purgatory::default(),
             fetchers: Fetchers::default(),
             alarm: Alarm::default(),
@@ -99,6 +105,7 @@ impl ReplicaManager {
         LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
+            sessions: &mut self.sessions,
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         }
@@ -120,21 +127,29 @@ impl ReplicaManager {
         let leader = LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
+            sessions: &mut self.sessions,
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
         ProduceHandler { leader, logs: &mut self.logs }.produce(cx, to, request);
     }
 
-    /// Fetch of a follower or a consumer; answered at once or when there is enough.
-    pub fn fetch(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: FetchRequest) {
+    /// Fetch of a follower or a consumer, which may be from outside; answered at once or when there is enough.
+    pub fn fetch(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: FetchRequest,
+        is_foreign: bool,
+    ) {
         let leader = LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
+            sessions: &mut self.sessions,
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
-        FetchHandler { leader, live: self.live.as_ref() }.fetch(cx, to, request);
+        FetchHandler { leader, live: self.live.as_ref() }.fetch(cx, to, &request, is_foreign);
     }
 
     fn offsets(&self) -> OffsetsHandler<'_> {
@@ -158,7 +173,8 @@ impl ReplicaManager {
 
     /// A client's connection is gone.
     pub fn client_gone(&mut self, conn: ConnId) {
-        self.purgatory.client_gone(&mut self.alarm, &mut self.replicas, conn);
+        let Self { alarm, replicas, sessions, .. } = self;
+        self.purgatory.client_gone(alarm, replicas, sessions, conn);
     }
 
     /// The connection of the fetcher of `leader` is open.
@@ -173,7 +189,12 @@ impl ReplicaManager {
 
     /// Bytes of `leader` arrived at its fetcher.
     pub fn received(&mut self, cx: &mut Context<'_>, leader: BrokerId, bytes: Bytes) {
-        self.following().received(cx, leader, bytes);
+        let raised = self.following().received(cx, leader, bytes);
+        if self.config.version.has(Change::FollowerAnswersAtHighWatermark) {
+            for slot in raised {
+                self.leading().wake_fetches(cx, slot);
+            }
+        }
     }
 
     /// Takes a topic's own settings (`/config/topics/T`), now and for replicas to come.

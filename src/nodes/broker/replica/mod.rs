@@ -13,6 +13,7 @@
 //! | `purgatory`, `acks` | requests that wait |
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
 //! | `produce`, `fetch`, `read`, `offsets` | requests of clients and followers |
+//! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |
 //! | `fetcher`, `truncation` | following a leader |
 //! | `leadership` | LeaderAndIsr and StopReplica |
 //! | `alarm` | many deadlines on one timer |
@@ -20,6 +21,8 @@
 mod acks;
 mod alarm;
 mod fetch;
+mod fetch_partitions;
+mod fetch_sessions;
 mod fetcher;
 mod high_watermark;
 mod isr;

@@ -131,8 +131,8 @@ pub enum ReplicaRole {
 pub struct WaitingFetch {
     /// Its number.
     pub number: u64,
-    /// Where the request names the partition: topic and partition in it.
-    pub place: (usize, usize),
+    /// The partition's place in it.
+    pub place: usize,
 }
 
 /// One partition on one broker.
@@ -227,11 +227,8 @@ impl PartitionReplica {
         }
     }
 
-    /// The leader's part, if `current_leader_epoch` (KIP-320; −1 is "unknown") agrees and this leads.
-    ///
-    /// # Errors
-    /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
-    pub fn leader_at(&self, current_leader_epoch: LeaderEpoch) -> Result<&Leader, ResponseError> {
+    /// Whether `current_leader_epoch` (KIP-320; −1 is "unknown") is the one of this replica.
+    fn check_epoch(&self, current_leader_epoch: LeaderEpoch) -> Result<(), ResponseError> {
         if current_leader_epoch >= 0 && !matches!(self.role, ReplicaRole::Offline) {
             if current_leader_epoch < self.leader_epoch {
                 return Err(ResponseError::FencedLeaderEpoch);
@@ -240,7 +237,28 @@ impl PartitionReplica {
                 return Err(ResponseError::UnknownLeaderEpoch);
             }
         }
+        Ok(())
+    }
+
+    /// The leader's part, if `current_leader_epoch` (KIP-320; −1 is "unknown") agrees and this leads.
+    ///
+    /// # Errors
+    /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
+    pub fn leader_at(&self, current_leader_epoch: LeaderEpoch) -> Result<&Leader, ResponseError> {
+        self.check_epoch(current_leader_epoch)?;
         self.leader().ok_or(ResponseError::NotLeaderOrFollower)
+    }
+
+    /// Whether consumers may read from it, as leader or follower (KIP-392), if `current_leader_epoch` agrees.
+    ///
+    /// # Errors
+    /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER.
+    pub fn replica_at(&self, current_leader_epoch: LeaderEpoch) -> Result<(), ResponseError> {
+        self.check_epoch(current_leader_epoch)?;
+        match self.role {
+            ReplicaRole::Leader(_) | ReplicaRole::Follower(_) => Ok(()),
+            ReplicaRole::Offline => Err(ResponseError::NotLeaderOrFollower),
+        }
     }
 }
 

@@ -17,14 +17,17 @@ use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Mutant, Offset, Time};
+use crate::wire::message_set::{is_message_set, up_convert};
 use crate::wire::records::{Batch, BatchError, DECOMPRESSED_MAX};
 
 /// `CompressionType.ZSTD`, since 2.1 and Produce v7 (KIP-110).
 const ZSTD: u8 = 4;
 /// The first version of Produce whose clients may use it.
 const WITH_ZSTD: i16 = 7;
+/// The first version of Produce that takes batches of format 2 only (KIP-98).
+const WITH_BATCHES: i16 = 3;
 
-/// The one batch that a producer may send for a partition (since Produce v3): `ProduceRequest.validateRecords`,
+/// The one batch that a producer sends for a partition, `None` when it sends nothing: `ProduceRequest.validateRecords`,
 /// `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`. What is compressed is looked through, and stored as it
 /// came. What does not decompress is to Kafka an error that it did not expect.
 fn validate(
@@ -33,15 +36,15 @@ fn validate(
     version: KafkaVersion,
     api_version: i16,
     room: &mut u64,
-) -> Result<Batch, ResponseError> {
+) -> Result<Option<Batch>, ResponseError> {
     // INVALID_RECORD came with 2.4; before, the error was CORRUPT_MESSAGE.
     let invalid = if version.has(Change::InvalidRecordError) {
         ResponseError::InvalidRecord
     } else {
         ResponseError::CorruptMessage
     };
-    let records = records.filter(|records| !records.is_empty()).ok_or(invalid)?;
-    let batch = Batch::first(records).map_err(|why| match why {
+    let Some(records) = one_batch(records, api_version, room, invalid)? else { return Ok(None) };
+    let batch = Batch::first(&records).map_err(|why| match why {
         BatchError::Magic(0 | 1) => ResponseError::UnsupportedForMessageFormat,
         _ => ResponseError::CorruptMessage,
     })?;
@@ -63,7 +66,7 @@ fn validate(
         return Err(invalid);
     }
     match batch.check_records(room) {
-        Ok(()) => Ok(batch),
+        Ok(()) => Ok(Some(batch)),
         Err(BatchError::Codec(_) | BatchError::Decompress(_)) => {
             Err(ResponseError::UnknownServerError)
         }
@@ -71,6 +74,29 @@ fn validate(
         Err(BatchError::Bomb(_)) => Err(ResponseError::MessageTooLarge),
         Err(_) => Err(invalid),
     }
+}
+
+/// What a producer sends: since Produce v3 one batch, before also messages of formats 0 and 1, which become one; an
+/// empty set of those is accepted, and `None`.
+fn one_batch(
+    records: Option<&Bytes>,
+    api_version: i16,
+    room: &mut u64,
+    invalid: ResponseError,
+) -> Result<Option<Bytes>, ResponseError> {
+    let records = records.filter(|records| !records.is_empty());
+    let Some(records) = records else {
+        return if api_version < WITH_BATCHES { Ok(None) } else { Err(invalid) };
+    };
+    if api_version >= WITH_BATCHES || !is_message_set(records) {
+        return Ok(Some(records.clone()));
+    }
+    let converted = up_convert(records, room).map_err(|why| match why {
+        BatchError::Codec(_) | BatchError::Decompress(_) => ResponseError::UnknownServerError,
+        BatchError::Bomb(_) => ResponseError::MessageTooLarge,
+        _ => ResponseError::CorruptMessage,
+    })?;
+    Ok(converted.map(|batch| batch.bytes))
 }
 
 fn check_leader(
@@ -95,7 +121,8 @@ pub struct ProduceHandler<'a> {
 }
 
 impl ProduceHandler<'_> {
-    /// Appends a batch as the leader. Returns its first offset and the one behind its last.
+    /// Appends a batch as the leader. Returns its first offset and the one behind its last; `None` when there is no
+    /// record in what was sent.
     fn append_as_leader(
         &mut self,
         cx: &mut Context<'_>,
@@ -104,7 +131,7 @@ impl ProduceHandler<'_> {
         api_version: i16,
         records: Option<&Bytes>,
         room: &mut u64,
-    ) -> Result<(Offset, Offset), ResponseError> {
+    ) -> Result<Option<(Offset, Offset)>, ResponseError> {
         let version = self.leader.config.version;
         if self.logs.is_shutting_down() {
             // Nothing may follow the last flush.
@@ -114,10 +141,11 @@ impl ProduceHandler<'_> {
         check_leader(partition, acks, version)?;
         let limit = partition.settings.max_message_bytes;
         let batch = validate(records, limit, version, api_version, room)?;
+        let Some(batch) = batch else { return Ok(None) };
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
         if self.leader.config.is(Mutant::CanaryAcknowledgeWithoutAppend) {
-            return Ok((base, 0));
+            return Ok(Some((base, 0)));
         }
         let appended = BrokerObservation::Appended {
             at: partition.at.clone(),
@@ -129,7 +157,7 @@ impl ProduceHandler<'_> {
         partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
         cx.effects.observe(Observation::Broker(appended));
         self.leader.progress(cx, slot);
-        Ok((base, last + 1))
+        Ok(Some((base, last + 1)))
     }
 
     /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
@@ -164,7 +192,8 @@ impl ProduceHandler<'_> {
                 };
                 let mut response = PartitionProduceResponse::default().with_index(part.index);
                 match result {
-                    Ok((slot, (base, required))) => {
+                    Ok((_, None)) => response.base_offset = -1,
+                    Ok((slot, Some((base, required)))) => {
                         response.base_offset = base;
                         response.log_start_offset = self.leader.replicas.at(slot).log.start();
                         unsettled.push(Unsettled { place: (topic, n), slot, required });

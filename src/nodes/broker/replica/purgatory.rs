@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{FetchRequest, ProduceResponse, ResponseKind};
+use kafka_protocol::messages::{ProduceResponse, ResponseKind};
 
 use super::acks::{ACKS_ALL, ACKS_LEADER, observe_acknowledged};
 use super::alarm::{Alarm, Deadline, Due};
+use super::fetch_partitions::FetchParams;
+use super::fetch_sessions::{FetchSessions, FetchSource};
 use super::partition::{PartitionReplica, WaitingFetch};
 use super::replicas::{Replicas, Slot};
 use crate::nodes::broker::context::{Context, ReplyTo};
@@ -47,10 +49,12 @@ pub struct DelayedFetch {
     pub to: ReplyTo,
     /// When its `max_wait_ms` is over.
     pub deadline: Deadline,
-    /// The request.
-    pub request: FetchRequest,
-    /// The partitions of the request, in order.
-    pub slots: Vec<Option<Slot>>,
+    /// What it asks.
+    pub params: FetchParams,
+    /// And of which partitions.
+    pub source: FetchSource,
+    /// The replicas of these.
+    pub slots: Vec<Slot>,
 }
 
 fn code(error: Option<ResponseError>) -> i16 {
@@ -211,15 +215,24 @@ impl Purgatory {
         cx.reply(delayed.to, ResponseKind::Produce(delayed.response));
     }
 
-    /// Lets a fetch wait for data.
-    pub fn park_fetch(&mut self, replicas: &mut Replicas, number: u64, delayed: DelayedFetch) {
-        let mut slots = delayed.slots.iter();
-        for (n, topic) in delayed.request.topics.iter().enumerate() {
-            for (m, slot) in (0..topic.partitions.len()).zip(&mut slots) {
-                let Some(slot) = *slot else { continue };
-                let waiting = WaitingFetch { number, place: (n, m) };
-                replicas.at_mut(slot).waiting_fetches.push(waiting);
-            }
+    /// Lets a fetch wait for data. All its partitions are here: another one is an error, which is answered at once.
+    pub fn park_fetch(
+        &mut self,
+        replicas: &mut Replicas,
+        sessions: &mut FetchSessions,
+        number: u64,
+        mut delayed: DelayedFetch,
+    ) {
+        let partitions = delayed.source.partitions(sessions);
+        let mut slots = Vec::with_capacity(partitions.len());
+        for (place, asked) in partitions.iter() {
+            let slot = asked.slot.expect("a fetch with an error does not wait");
+            replicas.at_mut(slot).waiting_fetches.push(WaitingFetch { number, place });
+            slots.push(slot);
+        }
+        delayed.slots = slots;
+        if let FetchSource::Session(id) = delayed.source {
+            sessions.get_mut(id).expect("it was just read").waiting = Some(number);
         }
         self.clients.insert(delayed.to.conn, Waiting::Fetch(number));
         self.fetches.insert(number, delayed);
@@ -235,14 +248,18 @@ impl Purgatory {
         &mut self,
         alarm: &mut Alarm<Due>,
         replicas: &mut Replicas,
+        sessions: &mut FetchSessions,
         number: u64,
     ) -> DelayedFetch {
         let delayed = self.fetches.remove(&number).expect("the fetch waits");
-        for slot in delayed.slots.iter().flatten() {
-            let waiting = &mut replicas.at_mut(*slot).waiting_fetches;
+        for &slot in &delayed.slots {
+            let waiting = &mut replicas.at_mut(slot).waiting_fetches;
             if let Some(n) = waiting.iter().position(|other| other.number == number) {
                 waiting.swap_remove(n);
             }
+        }
+        if let FetchSource::Session(id) = delayed.source {
+            sessions.get_mut(id).expect("a session outlives its request").waiting = None;
         }
         self.clients.remove(&delayed.to.conn);
         alarm.clear(delayed.deadline);
@@ -250,7 +267,13 @@ impl Purgatory {
     }
 
     /// A client's connection is gone: its request needs no answer. What it appended stays.
-    pub fn client_gone(&mut self, alarm: &mut Alarm<Due>, replicas: &mut Replicas, conn: ConnId) {
+    pub fn client_gone(
+        &mut self,
+        alarm: &mut Alarm<Due>,
+        replicas: &mut Replicas,
+        sessions: &mut FetchSessions,
+        conn: ConnId,
+    ) {
         match self.clients.get(&conn) {
             // Most connections close while no request of theirs waits.
             None => {}
@@ -259,7 +282,7 @@ impl Purgatory {
                 alarm.clear(delayed.deadline);
             }
             Some(&Waiting::Fetch(number)) => {
-                self.take_fetch(alarm, replicas, number);
+                self.take_fetch(alarm, replicas, sessions, number);
             }
         }
     }

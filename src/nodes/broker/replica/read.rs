@@ -1,23 +1,17 @@
-//! What a fetch reads from the logs of leaders, and when a fetch that waits can be answered.
-//!
-//! Every answer has session id 0 (no incremental fetch sessions, KIP-227), and only leaders are read from
-//! (no KIP-392).
+//! What a fetch reads from the logs, and when a fetch that waits can be answered.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::FetchPartition;
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseKind};
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::fetch_response::PartitionData;
 
+use super::fetch_partitions::{AskedPartition, FetchParams, FetchPartitions};
 use super::partition::PartitionReplica;
-use super::purgatory::DelayedFetch;
 use super::replicas::{Replicas, Slot};
-use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
-use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::log::EpochEnd;
-use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset};
-use crate::wire::records::Batch;
+use crate::nodes::broker::log::{EpochEnd, FirstBatch};
+use crate::releases::Change;
+use crate::vocab::{LeaderEpoch, Mutant, Offset};
 
 /// Where a follower is, as its fetch says.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +35,30 @@ pub struct Survey {
     pub positions: Vec<Position>,
 }
 
+/// What a fetch is answered of one partition.
+#[derive(Debug)]
+pub struct Answer {
+    /// The place of the partition in the fetch.
+    pub place: usize,
+    /// Its topic.
+    pub topic: TopicName,
+    /// The replica, if it is here.
+    pub slot: Option<Slot>,
+    /// Where it was read from.
+    pub offset: Offset,
+    /// The answer.
+    pub data: PartitionData,
+}
+
+impl Answer {
+    /// The session remembers what was answered.
+    pub fn note(&self, partitions: &mut FetchPartitions) {
+        let asked = partitions.at_mut(self.place);
+        asked.high_watermark = self.data.high_watermark;
+        asked.log_start = self.data.log_start_offset;
+    }
+}
+
 /// What there is for a fetch in one partition.
 enum Found {
     /// The fetcher's log parts from this one.
@@ -49,87 +67,73 @@ enum Found {
     Records(Bytes),
 }
 
-/// What may still be read for a request.
-struct Budget {
-    bytes: usize,
-    /// The first batch is given however large it is, so that a consumer cannot be stuck.
-    at_least_one: bool,
+impl Found {
+    fn is_something(&self) -> bool {
+        match self {
+            Self::Diverges(_) => true,
+            Self::Records(records) => !records.is_empty(),
+        }
+    }
 }
 
-/// A size in a request, in bytes; negative ones count as none.
-pub fn size(bytes: i32) -> usize {
-    usize::try_from(bytes).unwrap_or(0)
+/// What may still be read for a request.
+struct Budget {
+    /// Negative when the request says so.
+    bytes: i32,
+    /// The first batch is given however large it is, so that a consumer cannot be stuck (KIP-74). Before v3 it is cut.
+    at_least_one: bool,
 }
 
 /// Where the fetcher's log parts from this one, if it does (KIP-595's check in Fetch v12).
 fn diverging(
     partition: &PartitionReplica,
-    asked: &FetchPartition,
+    asked: &AskedPartition,
 ) -> Result<Option<EpochEnd>, ResponseError> {
     if asked.last_fetched_epoch < 0 {
         return Ok(None);
     }
     let end = partition.log.end_offset_for(asked.last_fetched_epoch);
-    if end == EpochEnd::UNDEFINED || asked.fetch_offset < partition.log.start() {
+    if end == EpochEnd::UNDEFINED || asked.offset < partition.log.start() {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    let diverges = end.epoch < asked.last_fetched_epoch || end.end_offset < asked.fetch_offset;
+    let diverges = end.epoch < asked.last_fetched_epoch || end.end_offset < asked.offset;
     Ok(diverges.then_some(end))
 }
 
 /// Reads what `asked` asks for, up to `readable_end`; an offset behind `last` is out of range.
 fn read_partition(
     partition: &PartitionReplica,
-    asked: &FetchPartition,
+    asked: &AskedPartition,
     readable_end: Offset,
     last: Offset,
     budget: &mut Budget,
+    cuts_first: bool,
 ) -> Result<Found, ResponseError> {
     if let Some(end) = diverging(partition, asked)? {
         return Ok(Found::Diverges(end));
     }
     let log = &partition.log;
-    if asked.fetch_offset < log.start() || asked.fetch_offset > last {
+    if asked.offset < log.start() || asked.offset > last {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    let max_bytes = size(asked.partition_max_bytes).min(budget.bytes);
-    let records = log.read(asked.fetch_offset, readable_end, max_bytes, budget.at_least_one);
+    if asked.offset >= readable_end {
+        return Ok(Found::Records(Bytes::new()));
+    }
+    // As in Kafka, where the segment refuses to read less than nothing.
+    let max_bytes = usize::try_from(asked.max_bytes.min(budget.bytes))
+        .map_err(|_| ResponseError::UnknownServerError)?;
+    let first = match (budget.at_least_one, cuts_first) {
+        (true, _) => FirstBatch::Whole,
+        (false, true) => FirstBatch::Cut,
+        (false, false) => FirstBatch::IfItFits,
+    };
+    let records = log.read(asked.offset, readable_end, max_bytes, first);
     if !records.is_empty() {
         budget.at_least_one = false;
-        budget.bytes = budget.bytes.saturating_sub(records.len());
+        let size = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        budget.bytes = budget.bytes.saturating_sub(size).max(0);
     }
     Ok(Found::Records(records))
-}
-
-/// One partition's part of an answer. Fields are set one by one: there are thousands of these for each record where a
-/// broker has thousands of partitions, and a chain of `with_…` moves each as often as it has links.
-fn part_of(
-    asked: &FetchPartition,
-    partition: Option<&PartitionReplica>,
-    found: Result<Found, ResponseError>,
-) -> PartitionData {
-    let mut data = PartitionData::default();
-    data.partition_index = asked.partition;
-    data.aborted_transactions = None;
-    match (found, partition) {
-        (Ok(found), Some(partition)) => {
-            data.high_watermark = partition.high_watermark;
-            data.log_start_offset = partition.log.start();
-            match found {
-                Found::Diverges(end) => {
-                    data.diverging_epoch.epoch = end.epoch;
-                    data.diverging_epoch.end_offset = end.end_offset;
-                }
-                Found::Records(records) => data.records = Some(records),
-            }
-        }
-        (found, _) => {
-            let error = found.err().unwrap_or(ResponseError::UnknownTopicOrPartition);
-            data.high_watermark = -1;
-            data.error_code = error.code();
-        }
-    }
-    data
 }
 
 /// Reads for fetches; changes nothing.
@@ -143,8 +147,8 @@ pub struct FetchReader<'a> {
 
 impl FetchReader<'_> {
     /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
-    fn readable_end(&self, partition: &PartitionReplica, from_follower: bool) -> Offset {
-        if from_follower || self.config.is(Mutant::ReadAboveHighWatermark) {
+    fn readable_end(&self, partition: &PartitionReplica, params: &FetchParams) -> Offset {
+        if params.follower.is_some() || self.config.is(Mutant::ReadAboveHighWatermark) {
             partition.log.flushed_end()
         } else {
             partition.high_watermark
@@ -152,173 +156,198 @@ impl FetchReader<'_> {
     }
 
     /// The leader epoch that a fetcher knows (KIP-320); −1 is "unknown".
-    fn fetchers_epoch(&self, asked: &FetchPartition) -> LeaderEpoch {
+    fn fetchers_epoch(&self, asked: &AskedPartition) -> LeaderEpoch {
         if self.config.is(Mutant::FetchUnfenced) { -1 } else { asked.current_leader_epoch }
     }
 
-    fn budget(&self, request: &FetchRequest, version: i16) -> Budget {
-        Budget { bytes: size(request.max_bytes), at_least_one: version >= 3 }
+    /// Whether this replica may be read from: the leader always, a follower by consumers (KIP-392).
+    fn check(
+        &self,
+        partition: &PartitionReplica,
+        params: &FetchParams,
+        asked: &AskedPartition,
+    ) -> Result<(), ResponseError> {
+        let epoch = self.fetchers_epoch(asked);
+        let reads_followers = params.follower.is_none()
+            && params.version >= 11
+            && self.config.version.has(Change::FetchFromFollowers);
+        match reads_followers {
+            true => partition.replica_at(epoch),
+            false => partition.leader_at(epoch).map(|_| ()),
+        }
+    }
+
+    /// Whether a fetcher has read a partition to its end, and knows its leader epoch: there is nothing for it. Nearly
+    /// all partitions of a large session are so nearly always.
+    fn is_quiet(
+        &self,
+        params: &FetchParams,
+        asked: &AskedPartition,
+        partition: &PartitionReplica,
+    ) -> bool {
+        let (known, last) = (asked.current_leader_epoch, asked.last_fetched_epoch);
+        asked.offset == self.readable_end(partition, params)
+            && (known == partition.leader_epoch || known < 0)
+            && partition.leader().is_some()
+            && (last < 0 || partition.log.epochs().latest() == Some(last))
+    }
+
+    fn budget(params: &FetchParams) -> Budget {
+        Budget { bytes: params.max_bytes, at_least_one: params.version >= 3 }
     }
 
     /// Looks into one partition of a request.
     fn look(
         &self,
-        asked: &FetchPartition,
-        slot: Option<Slot>,
-        from_follower: bool,
+        params: &FetchParams,
+        asked: &AskedPartition,
         budget: &mut Budget,
     ) -> Result<Found, ResponseError> {
-        let slot = slot.ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let slot = asked.slot.ok_or(ResponseError::UnknownTopicOrPartition)?;
         let partition = self.replicas.at(slot);
-        partition.leader_at(self.fetchers_epoch(asked))?;
-        let end = self.readable_end(partition, from_follower);
+        self.check(partition, params, asked)?;
+        let end = self.readable_end(partition, params);
         let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {
             true => end,
             false => partition.log.end(),
         };
-        read_partition(partition, asked, end, last, budget)
+        read_partition(partition, asked, end, last, budget, params.version < 3)
     }
 
     /// What there is for a request, without an answer being made of it; notes nothing.
-    pub fn survey(&self, request: &FetchRequest, slots: &[Option<Slot>], version: i16) -> Survey {
-        let from_follower = request.replica_id.0 >= 0;
-        let mut budget = self.budget(request, version);
+    pub fn survey(&self, params: &FetchParams, partitions: &FetchPartitions) -> Survey {
+        let mut budget = Self::budget(params);
         let mut survey = Survey::default();
-        if from_follower {
-            survey.positions.reserve(slots.len());
+        if params.follower.is_some() {
+            survey.positions.reserve(partitions.len());
         }
-        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
-        for (asked, &slot) in asked.zip(slots) {
-            match self.look(asked, slot, from_follower, &mut budget) {
-                Ok(Found::Records(records)) => {
-                    survey.bytes += records.len();
-                    if let (true, Some(slot)) = (from_follower, slot) {
-                        let leader_end = self.replicas.at(slot).log.flushed_end();
-                        let offset = asked.fetch_offset;
-                        survey.positions.push(Position { slot, offset, leader_end });
+        for (_, asked) in partitions.iter() {
+            let replica = asked.slot.map(|slot| (slot, self.replicas.at(slot)));
+            if !replica.is_some_and(|(_, partition)| self.is_quiet(params, asked, partition)) {
+                match self.look(params, asked, &mut budget) {
+                    Ok(Found::Records(records)) => survey.bytes += records.len(),
+                    Ok(Found::Diverges(_)) | Err(_) => {
+                        survey.urgent = true;
+                        continue;
                     }
                 }
-                Ok(Found::Diverges(_)) | Err(_) => survey.urgent = true,
+            }
+            if let (Some(_), Some((slot, partition))) = (params.follower, replica) {
+                let (offset, leader_end) = (asked.offset, partition.log.flushed_end());
+                survey.positions.push(Position { slot, offset, leader_end });
             }
         }
         survey
     }
 
-    /// Reads what a request asks for, without waiting and without noting anything.
+    /// Reads what a request asks for, without waiting and without noting anything; of a session `only_news`: what
+    /// differs from its last answer (`CachedPartition.maybeUpdateResponseData`).
     pub fn read(
         &self,
-        request: &FetchRequest,
-        slots: &[Option<Slot>],
-        version: i16,
-    ) -> FetchResponse {
-        let from_follower = request.replica_id.0 >= 0;
-        let mut budget = self.budget(request, version);
-        let mut response = FetchResponse::default();
-        let mut slots = slots.iter();
-        for topic in &request.topics {
-            let mut answer = FetchableTopicResponse::default().with_topic(topic.topic.clone());
-            answer.partitions.reserve(topic.partitions.len());
-            for (asked, &slot) in topic.partitions.iter().zip(&mut slots) {
-                let found = self.look(asked, slot, from_follower, &mut budget);
-                let partition = slot.map(|slot| self.replicas.at(slot));
-                answer.partitions.push(part_of(asked, partition, found));
+        params: &FetchParams,
+        partitions: &FetchPartitions,
+        only_news: bool,
+    ) -> Vec<Answer> {
+        let mut budget = Self::budget(params);
+        let mut answers = Vec::with_capacity(if only_news { 1 } else { partitions.len() });
+        for (place, asked) in partitions.iter() {
+            let partition = asked.slot.map(|slot| self.replicas.at(slot));
+            let is_known = partition.is_some_and(|partition| {
+                partition.high_watermark == asked.high_watermark
+                    && partition.log.start() == asked.log_start
+            });
+            let is_quiet = || partition.is_some_and(|p| self.is_quiet(params, asked, p));
+            if only_news && is_known && is_quiet() {
+                continue;
             }
-            response.responses.push(answer);
+            let found = self.look(params, asked, &mut budget);
+            if only_news && is_known && found.as_ref().is_ok_and(|found| !found.is_something()) {
+                continue;
+            }
+            let data = self.part_of(params, asked, partition, found);
+            let (topic, slot, offset) = (asked.topic.clone(), asked.slot, asked.offset);
+            answers.push(Answer { place, topic, slot, offset, data });
         }
-        response
+        answers
     }
 
-    /// Observes how far consumers may read.
-    fn observe_served(
+    /// One partition's part of an answer. Fields are set one by one: a chain of `with_…` moves the part as often as it
+    /// has links, and before 1.1 each fetch is answered with all partitions.
+    fn part_of(
         &self,
-        cx: &mut Context<'_>,
-        slots: &[Option<Slot>],
-        response: &FetchResponse,
-    ) {
-        let parts = response.responses.iter().flat_map(|topic| &topic.partitions);
-        for (part, slot) in parts.zip(slots) {
-            let records = part.records.as_ref().filter(|records| !records.is_empty());
-            let end = records.and_then(Batch::end_of_all);
-            if let (Some(end), Some(slot)) = (end, *slot) {
-                let at = self.replicas.at(slot).at.clone();
-                let serving = BrokerObservation::Serving { at, end };
-                cx.effects.observe(Observation::Broker(serving));
+        params: &FetchParams,
+        asked: &AskedPartition,
+        partition: Option<&PartitionReplica>,
+        found: Result<Found, ResponseError>,
+    ) -> PartitionData {
+        let release = self.config.version;
+        let mut data = PartitionData::default();
+        data.partition_index = asked.partition;
+        data.aborted_transactions = None;
+        match (found, partition) {
+            (Ok(found), Some(partition)) => {
+                data.high_watermark = partition.high_watermark;
+                data.log_start_offset = partition.log.start();
+                if params.read_committed || release.has(Change::LastStableOffsetInEveryFetch) {
+                    data.last_stable_offset = partition.high_watermark;
+                }
+                if params.read_committed {
+                    data.aborted_transactions = Some(Vec::new());
+                }
+                match found {
+                    Found::Diverges(end) => {
+                        data.diverging_epoch.epoch = end.epoch;
+                        data.diverging_epoch.end_offset = end.end_offset;
+                    }
+                    Found::Records(records) => data.records = Some(records),
+                }
+            }
+            (found, _) => {
+                let error = found.err().unwrap_or(ResponseError::UnknownTopicOrPartition);
+                data.high_watermark = -1;
+                data.error_code = error.code();
+                if error == ResponseError::UnknownTopicOrPartition
+                    && release.has(Change::NoAbortedTransactionsOfUnknown)
+                {
+                    data.aborted_transactions = Some(Vec::new());
+                }
             }
         }
+        data
     }
 
-    /// Sends what was read, and observes which followers get records.
-    pub fn reply(
-        &self,
-        cx: &mut Context<'_>,
-        to: ReplyTo,
-        request: &FetchRequest,
-        slots: &[Option<Slot>],
-        response: FetchResponse,
-    ) {
-        if request.replica_id.0 < 0 {
-            self.observe_served(cx, slots, &response);
-        } else {
-            let follower = BrokerId(request.replica_id.0);
-            let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
-            let given = response.responses.iter().flat_map(|topic| &topic.partitions);
-            for ((asked, given), slot) in asked.zip(given).zip(slots) {
-                let Some(slot) =
-                    slot.filter(|_| given.records.as_ref().is_some_and(|r| !r.is_empty()))
-                else {
-                    continue;
-                };
-                let (at, from) = (self.replicas.at(slot).at.clone(), asked.fetch_offset);
-                let handed = BrokerObservation::HandedToFollower { at, follower, from };
-                cx.effects.observe(Observation::Broker(handed));
-            }
-        }
-        cx.reply(to, ResponseKind::Fetch(response));
-    }
-
-    /// Whether a fetch that waits can be answered, as far as the partition in `slot` has something to say, which the
-    /// request names at `place`.
+    /// Whether a fetch that waits can be answered, as far as the partition at `place` has something to say.
     pub fn is_ready(
         &self,
-        delayed: &DelayedFetch,
-        slot: Slot,
-        (topic, partition): (usize, usize),
+        params: &FetchParams,
+        partitions: &FetchPartitions,
+        place: usize,
     ) -> bool {
-        let request = &delayed.request;
-        let enough = size(request.min_bytes);
-        if enough <= 1 {
+        if params.min_bytes <= 1 {
             // The other partitions have nothing, or it would be over.
-            let asked = &request.topics[topic].partitions[partition];
-            return self.bytes_for(request, asked, slot).is_none_or(|bytes| bytes > 0);
+            return self.bytes_for(params, partitions.at(place)).is_none_or(|bytes| bytes > 0);
         }
-        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
         let mut total = 0;
-        asked.zip(&delayed.slots).any(|(asked, slot)| {
-            // A partition that is not here was answered with an error at once.
-            let slot = slot.expect("a fetch with an error does not wait");
-            let Some(bytes) = self.bytes_for(request, asked, slot) else { return true };
+        partitions.iter().any(|(_, asked)| {
+            let Some(bytes) = self.bytes_for(params, asked) else { return true };
             total += bytes;
-            total >= enough
+            total >= params.min_bytes
         })
     }
 
     /// How many bytes there are for a fetch that waits in one of its partitions, as far as they matter to it; `None`
     /// when the partition has an error for it.
-    fn bytes_for(
-        &self,
-        request: &FetchRequest,
-        asked: &FetchPartition,
-        slot: Slot,
-    ) -> Option<usize> {
-        let partition = self.replicas.at(slot);
-        let wrong = partition.leader_at(self.fetchers_epoch(asked)).is_err()
+    fn bytes_for(&self, params: &FetchParams, asked: &AskedPartition) -> Option<usize> {
+        // A partition that is not here was answered with an error at once.
+        let partition = self.replicas.at(asked.slot.expect("a fetch with an error does not wait"));
+        let wrong = self.check(partition, params, asked).is_err()
             || !matches!(diverging(partition, asked), Ok(None))
-            || asked.fetch_offset > partition.log.end();
+            || asked.offset > partition.log.end();
         if wrong {
             return None;
         }
-        let end = self.readable_end(partition, request.replica_id.0 >= 0);
-        let (enough, max) = (size(request.min_bytes), size(asked.partition_max_bytes).max(1));
-        Some(partition.log.bytes_available(asked.fetch_offset, end, enough).min(max))
+        let end = self.readable_end(partition, params);
+        let max = usize::try_from(asked.max_bytes).unwrap_or(0).max(1);
+        Some(partition.log.bytes_available(asked.offset, end, params.min_bytes).min(max))
     }
 }

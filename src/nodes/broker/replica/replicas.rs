@@ -42,6 +42,7 @@ impl Replicas {
     ///
     /// # Panics
     /// When it was deleted: every part that refers to a slot has to forget it before.
+    #[inline]
     pub fn at(&self, slot: Slot) -> &PartitionReplica {
         self.slots[slot].as_ref().expect("the replica was not deleted")
     }
@@ -50,6 +51,7 @@ impl Replicas {
     ///
     /// # Panics
     /// When it was deleted.
+    #[inline]
     pub fn at_mut(&mut self, slot: Slot) -> &mut PartitionReplica {
         self.slots[slot].as_mut().expect("the replica was not deleted")
     }
@@ -57,6 +59,11 @@ impl Replicas {
     /// The replica in a slot; `None` when it was deleted.
     pub fn get(&self, slot: Slot) -> Option<&PartitionReplica> {
         self.slots[slot].as_ref()
+    }
+
+    /// How many slots there are, those of deleted replicas among them.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// All replicas, in the order in which they came.

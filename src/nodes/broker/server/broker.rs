@@ -45,6 +45,8 @@ pub struct Broker {
     pub(super) config: Arc<Config>,
     roster: Arc<Roster>,
     pub(super) zk: ZkRequests,
+    /// Ids of fetch sessions come from here.
+    fetch_sessions: Stream,
     /// There from the first input on.
     replicas: Option<ReplicaManager>,
     pub(super) controller: Controller,
@@ -74,7 +76,7 @@ struct Parts<'a> {
 
 impl Broker {
     /// A broker whose process is about to start. `stream` feeds the cluster's id, should this broker be the
-    /// first of its cluster, and the controller's assignments.
+    /// first of its cluster, the controller's assignments, and the ids of fetch sessions.
     pub fn new(config: Config, roster: Arc<Roster>, mut stream: Stream) -> Self {
         let config = Arc::new(config);
         let cluster_id = payload::random_uuid(&mut stream);
@@ -86,6 +88,7 @@ impl Broker {
         );
         Self {
             zk: ZkRequests::new(config.clone(), session),
+            fetch_sessions: stream.below_name("fetch-sessions"),
             replicas: None,
             controller: Controller::new(config.clone(), roster.clone(), stream),
             outbox: Outbox::default(),
@@ -223,8 +226,9 @@ impl Broker {
     fn take(&mut self, cx: &mut Context<'_>, input: Input) {
         match input {
             Input::Start(image) => {
-                let replicas =
-                    ReplicaManager::load(self.config.clone(), self.roster.clone(), image, cx);
+                let (config, roster) = (self.config.clone(), self.roster.clone());
+                let ids = self.fetch_sessions.clone();
+                let replicas = ReplicaManager::load(config, roster, image, ids, cx);
                 self.replicas = Some(replicas);
                 self.isr = IsrChanges::starting(cx.clock.now);
                 self.zk.session.start(cx.clock, cx.effects);

@@ -87,7 +87,10 @@ impl Broker {
     fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
         match body {
             RequestKind::Produce(request) => self.replicas_mut().produce(cx, to, request),
-            RequestKind::Fetch(request) => self.replicas_mut().fetch(cx, to, request),
+            RequestKind::Fetch(request) => {
+                let is_foreign = self.connections.listener(to.conn) == Listener::External;
+                self.replicas_mut().fetch(cx, to, request, is_foreign);
+            }
             RequestKind::ListOffsets(request) => self.replicas_mut().list_offsets(cx, to, request),
             RequestKind::OffsetForLeaderEpoch(request) => {
                 self.replicas_mut().offsets_for_leader_epoch(cx, to, request);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kafka_protocol::messages::FetchResponse;
+
 use super::assignment::{Assignment, FetchPhase};
 use super::config::ConsumerConfig;
 use super::requests::{Purpose, Requests};
@@ -10,7 +12,8 @@ use crate::nodes::clients::connections::{Connections, Readiness};
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::ApiVersions;
 use crate::nodes::clients::wake::earlier;
-use crate::vocab::{Clock, NodeId, Time};
+use crate::nodes::fetch_session::FetchSession;
+use crate::vocab::{Clock, LeaderEpoch, NodeId, Offset, Time};
 
 /// A request in flight.
 #[derive(Debug)]
@@ -21,12 +24,21 @@ pub(super) struct Sent {
     pub(super) slots: Vec<usize>,
 }
 
-/// The requests that wait for an answer.
+/// What a Fetch request asks of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fetching {
+    /// The leader epoch that the leader must have; −1 where it is not sent.
+    pub(super) epoch: LeaderEpoch,
+    pub(super) offset: Offset,
+}
+
+/// The requests that wait for an answer, and the sessions that they are part of.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     /// By their tags.
     sent: BTreeMap<u64, Sent>,
     next_tag: u64,
+    sessions: BTreeMap<NodeId, FetchSession<Fetching>>,
 }
 
 impl InFlight {
@@ -41,6 +53,22 @@ impl InFlight {
             assignment.partitions[slot].busy = false;
         }
         sent
+    }
+
+    /// The request is lost.
+    pub(super) fn lost(&mut self, tag: u64, assignment: &mut Assignment) {
+        let sent = self.end(tag, assignment);
+        if sent.purpose == Purpose::Fetch
+            && let Some(session) = self.sessions.get_mut(&sent.node)
+        {
+            session.lost();
+        }
+    }
+
+    /// A fetch was answered; whether there is something in the answer.
+    pub(super) fn answered(&mut self, sent: &Sent, body: &FetchResponse) -> bool {
+        let session = self.sessions.get_mut(&sent.node).expect("a fetch was sent there");
+        session.answered(body)
     }
 }
 
@@ -104,7 +132,9 @@ impl Fetcher<'_> {
             metadata: self.metadata,
             assigned: &self.assignment.partitions,
         };
-        let (api, version, body) = requests.of(request.purpose, &request.slots);
+        let session = self.in_flight.sessions.entry(request.node);
+        let session = session.or_insert_with(|| FetchSession::new(self.config.version));
+        let (api, version, body) = requests.of(request.purpose, &request.slots, session);
         let tag = self.in_flight.next_tag;
         self.in_flight.next_tag += 1;
         self.net.send(clock.now, request.node, effects, (api, version, &body), tag);

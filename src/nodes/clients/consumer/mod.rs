@@ -1,5 +1,5 @@
 //! A consumer without a group, as the Java client's behaves with `assign`: it reads every partition of its
-//! topics, from the leader, without fetch sessions, and keeps its positions in memory only.
+//! topics, from the leader, and keeps its positions in memory only.
 //!
 //! From 2.3 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
 //! a truncated log only when its position is out of range.
@@ -15,6 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use kafka_protocol::messages::ResponseKind;
+use tracing::debug;
 
 use self::assignment::Assignment;
 pub use self::config::{ConsumerConfig, ResetPolicy, StartFrom};
@@ -127,6 +128,12 @@ impl Consumer {
                 continue;
             }
             let sent = self.in_flight.end(tag, &mut self.assignment);
+            if let ResponseKind::Fetch(body) = &body
+                && !self.in_flight.answered(&sent, body)
+            {
+                debug!(error = body.error_code, "the fetch session is over");
+                continue;
+            }
             let mut handler = ResponseHandler {
                 config: &self.config,
                 assignment: &mut self.assignment,
@@ -146,7 +153,7 @@ impl Consumer {
             if tag == METADATA_TAG {
                 self.metadata.lost();
             } else {
-                self.in_flight.end(tag, &mut self.assignment);
+                self.in_flight.lost(tag, &mut self.assignment);
             }
         }
         if std::mem::take(&mut happened.disconnected) {

@@ -11,8 +11,10 @@ use kafka_protocol::messages::{
 
 use super::assignment::{Assigned, FetchPhase};
 use super::config::ConsumerConfig;
+use super::fetcher::Fetching;
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::ApiVersions;
+use crate::nodes::fetch_session::FetchSession;
 use crate::vocab::LeaderEpoch;
 use crate::wire::kafka::LATEST_TIMESTAMP;
 
@@ -36,8 +38,13 @@ pub(super) struct Requests<'a> {
 }
 
 impl Requests<'_> {
-    /// The request for the partitions `slots`.
-    pub(super) fn of(&self, purpose: Purpose, slots: &[usize]) -> (ApiKey, i16, RequestKind) {
+    /// The request for the partitions `slots`; a fetch is the next one of its session.
+    pub(super) fn of(
+        &self,
+        purpose: Purpose,
+        slots: &[usize],
+        session: &mut FetchSession<Fetching>,
+    ) -> (ApiKey, i16, RequestKind) {
         match purpose {
             Purpose::ListOffsets => {
                 (ApiKey::ListOffsets, self.versions.list_offsets, self.list_offsets(slots))
@@ -48,7 +55,7 @@ impl Requests<'_> {
                 let body = self.offset_for_leader_epoch(slots, version);
                 (ApiKey::OffsetForLeaderEpoch, version, body)
             }
-            Purpose::Fetch => (ApiKey::Fetch, self.versions.fetch, self.fetch(slots)),
+            Purpose::Fetch => (ApiKey::Fetch, self.versions.fetch, self.fetch(slots, session)),
         }
     }
 
@@ -56,12 +63,12 @@ impl Requests<'_> {
     fn by_topic<T>(
         &self,
         slots: &[usize],
-        each: impl Fn(&Assigned) -> T,
+        each: impl Fn(usize, &Assigned) -> T,
     ) -> Vec<(TopicName, Vec<T>)> {
         let mut topics: Vec<(usize, TopicName, Vec<T>)> = Vec::new();
         for &slot in slots {
             let assigned = &self.assigned[slot];
-            let item = each(assigned);
+            let item = each(slot, assigned);
             match topics.iter_mut().find(|topic| topic.0 == assigned.topic) {
                 Some(topic) => topic.2.push(item),
                 None => {
@@ -73,32 +80,42 @@ impl Requests<'_> {
         topics.into_iter().map(|(_, name, items)| (name, items)).collect()
     }
 
-    fn fetch(&self, slots: &[usize]) -> RequestKind {
-        let partition = |assigned: &Assigned| {
+    fn fetch(&self, slots: &[usize], session: &mut FetchSession<Fetching>) -> RequestKind {
+        let fetching = |&slot: &usize| {
+            let assigned = &self.assigned[slot];
+            let offset = assigned.position.expect("a partition is fetched by position");
+            (slot, Fetching { epoch: self.epoch(assigned), offset })
+        };
+        let wanted: Vec<(usize, Fetching)> = slots.iter().map(fetching).collect();
+        let max_wait = self.config.fetch_max_wait.as_millis();
+        let mut request = FetchRequest::default()
+            .with_max_wait_ms(i32::try_from(max_wait).unwrap_or(i32::MAX))
+            .with_min_bytes(self.config.fetch_min_bytes)
+            .with_max_bytes(self.config.fetch_max_bytes);
+        session.next(&mut request, &wanted, |slot| {
+            let assigned = &self.assigned[slot];
+            (self.metadata.wire_name(assigned.topic), assigned.at.partition)
+        });
+        let partition = |slot: usize, assigned: &Assigned| {
+            let fetching = session.asked(slot).expect("it was just asked for");
             // One by one: a chain of `with_…` moves it as often as it has links.
             let mut asked = FetchPartition::default();
             asked.partition = assigned.at.partition;
-            asked.current_leader_epoch = self.epoch(assigned);
-            asked.fetch_offset = assigned.position.expect("a partition is fetched by position");
+            asked.current_leader_epoch = fetching.epoch;
+            asked.fetch_offset = fetching.offset;
             asked.partition_max_bytes = self.config.max_partition_fetch_bytes;
             asked
         };
-        let topics = self.by_topic(slots, partition);
-        let topics = topics
+        request.topics = self
+            .by_topic(session.named(), partition)
             .into_iter()
-            .map(|(name, items)| FetchTopic::default().with_topic(name).with_partitions(items));
-        let max_wait = self.config.fetch_max_wait.as_millis();
-        RequestKind::Fetch(
-            FetchRequest::default()
-                .with_max_wait_ms(i32::try_from(max_wait).unwrap_or(i32::MAX))
-                .with_min_bytes(self.config.fetch_min_bytes)
-                .with_max_bytes(self.config.fetch_max_bytes)
-                .with_topics(topics.collect()),
-        )
+            .map(|(name, items)| FetchTopic::default().with_topic(name).with_partitions(items))
+            .collect();
+        RequestKind::Fetch(request)
     }
 
     fn list_offsets(&self, slots: &[usize]) -> RequestKind {
-        let partition = |assigned: &Assigned| {
+        let partition = |_, assigned: &Assigned| {
             let timestamp = match assigned.phase {
                 FetchPhase::Unpositioned(timestamp) => timestamp,
                 _ => LATEST_TIMESTAMP,
@@ -117,7 +134,7 @@ impl Requests<'_> {
     }
 
     fn offset_for_leader_epoch(&self, slots: &[usize], version: i16) -> RequestKind {
-        let partition = |assigned: &Assigned| {
+        let partition = |_, assigned: &Assigned| {
             OffsetForLeaderPartition::default()
                 .with_partition(assigned.at.partition)
                 .with_current_leader_epoch(self.epoch(assigned))

@@ -66,11 +66,6 @@ impl ResponseHandler<'_> {
 
     /// A Fetch answer: records, in order.
     pub(super) fn fetched(&mut self, body: &FetchResponse, effects: &mut Effects) {
-        if body.error_code != code::NONE {
-            for &slot in self.slots {
-                self.refused(slot, body.error_code);
-            }
-        }
         let mut next = 0;
         for topic in &body.responses {
             for data in &topic.partitions {

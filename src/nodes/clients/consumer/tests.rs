@@ -119,7 +119,7 @@ fn one_fetch_is_in_flight_for_each_leader() {
     let of = |id| &fetches.iter().find(|fetch| fetch.1 == id).unwrap().2;
     let RequestKind::Fetch(request) = &of(1).body else { panic!("not Fetch") };
     assert_eq!(request.topics[0].partitions.len(), 2);
-    assert_eq!((request.session_id, request.session_epoch), (0, -1));
+    assert_eq!((request.session_id, request.session_epoch), (0, 0), "it asks for a session");
     assert_eq!((request.min_bytes, request.max_wait_ms), (1, 500));
 }
 

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::protocol::StrBytes;
 
+use crate::nodes::broker::Config;
 use crate::nodes::broker::replica::alarm::Deadline;
 use crate::nodes::broker::replica::partition::{
     FetchState, Follower, PartitionReplica, ReplicaRole,
 };
 use crate::nodes::broker::replica::replicas::Slot;
 use crate::nodes::channel::Channel;
+use crate::nodes::fetch_session::FetchSession;
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, Time, TopicPartition};
 
 /// What was asked about one partition.
@@ -26,12 +28,38 @@ pub struct Question<T> {
 /// The request in flight.
 #[derive(Debug)]
 pub enum Asked {
-    /// Records from these offsets on.
-    Fetch(Vec<Question<Offset>>),
+    /// Records, of the partitions in the fetch session.
+    Fetch,
     /// Where these epochs end.
     Epochs(Vec<Question<LeaderEpoch>>),
     /// Where the leader's log ends, or starts.
     Offsets(Vec<Question<FetchState>>),
+}
+
+/// What a fetch asks of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetching {
+    /// The leader epoch under which it was asked.
+    pub current: LeaderEpoch,
+    /// The offset from which records are wanted: the end of the own log.
+    pub offset: Offset,
+    /// The epoch of the last own record (KIP-595); −1 where it is not sent.
+    pub last_fetched_epoch: LeaderEpoch,
+    /// Where the own log starts.
+    pub log_start: Offset,
+}
+
+impl Fetching {
+    /// What a replica needs now; `sends_epoch` of its last record.
+    pub fn of(replica: &PartitionReplica, sends_epoch: bool) -> Self {
+        let last_epoch = if sends_epoch { replica.log.epochs().latest() } else { None };
+        Self {
+            current: replica.leader_epoch,
+            offset: replica.log.end(),
+            last_fetched_epoch: last_epoch.unwrap_or(-1),
+            log_start: replica.log.start(),
+        }
+    }
 }
 
 /// Follows one broker.
@@ -41,6 +69,8 @@ pub struct Fetcher {
     pub channel: Channel,
     /// The replicas that follow it.
     pub slots: BTreeSet<Slot>,
+    /// Its session at the leader.
+    pub session: FetchSession<Fetching>,
     /// The request in flight.
     pub asked: Option<Asked>,
     /// When the request in flight has been without an answer for `replica.socket.timeout.ms`.
@@ -72,13 +102,14 @@ impl Fetchers {
         self.by_leader.get_mut(&leader)
     }
 
-    /// The fetcher of `leader`; `me` makes one when there is none.
-    pub fn add(&mut self, me: BrokerId, leader: BrokerId, host: NodeId) -> &mut Fetcher {
+    /// The fetcher of `leader`; one is made when there is none.
+    pub fn add(&mut self, config: &Config, leader: BrokerId, host: NodeId) -> &mut Fetcher {
         self.by_leader.entry(leader).or_insert_with(|| {
-            let client_id = StrBytes::from_string(format!("broker-{me}-fetcher-0"));
+            let client_id = StrBytes::from_string(format!("broker-{}-fetcher-0", config.id));
             Fetcher {
                 channel: Channel::new(host, client_id),
                 slots: BTreeSet::new(),
+                session: FetchSession::new(config.version),
                 asked: None,
                 deadline: None,
                 resume: None,

@@ -48,12 +48,11 @@ impl FollowerHandler<'_> {
             let Self { config, replicas, logs, .. } = self;
             Truncator { config, replicas, logs }.truncate(cx, slot, high_watermark);
         }
-        let me = self.config.id;
         if self.fetchers.get(leader).is_some_and(|fetcher| fetcher.channel.to() != host) {
             let slots = self.drop_fetcher(cx, leader);
-            self.fetchers.add(me, leader, host).slots = slots;
+            self.fetchers.add(self.config, leader, host).slots = slots;
         }
-        let fetcher = self.fetchers.add(me, leader, host);
+        let fetcher = self.fetchers.add(self.config, leader, host);
         fetcher.slots.insert(slot);
         if let Some(refused) = fetcher.ended_by.clone() {
             observe_failed(cx, self.replicas.at(slot), leader, refused);
@@ -159,7 +158,9 @@ impl FollowerHandler<'_> {
 
     fn pause(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
         let fetcher = self.fetchers.get_mut(leader).expect("it was just used");
-        fetcher.asked = None;
+        if let Some(Asked::Fetch) = fetcher.asked.take() {
+            fetcher.session.lost();
+        }
         if let Some(deadline) = fetcher.deadline.take() {
             self.alarm.clear(deadline);
         }
@@ -181,33 +182,38 @@ impl FollowerHandler<'_> {
         self.pause(cx, leader);
     }
 
-    /// Bytes of `leader` arrived.
-    pub fn received(&mut self, cx: &mut Context<'_>, leader: BrokerId, bytes: Bytes) {
+    /// Bytes of `leader` arrived. Returns the replicas whose high watermark rose, and for which fetches wait.
+    pub fn received(&mut self, cx: &mut Context<'_>, leader: BrokerId, bytes: Bytes) -> Vec<Slot> {
         let fetcher = self.fetchers.get_mut(leader).expect("it owns the connection");
         let mut responses = Vec::new();
         let result = fetcher.channel.received(bytes, &mut responses);
+        let mut raised = Vec::new();
         for (_, response) in responses {
-            self.answered(cx, leader, response);
+            raised.append(&mut self.answered(cx, leader, response));
         }
         if let Err(why) = result {
             tracing::warn!(%leader, %why, "fetcher: the leader broke the protocol");
             self.break_connection(cx, leader);
         }
+        raised
     }
 
-    fn answered(&mut self, cx: &mut Context<'_>, leader: BrokerId, response: ResponseKind) {
+    fn answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        leader: BrokerId,
+        response: ResponseKind,
+    ) -> Vec<Slot> {
         let Self { config, replicas, logs, fetchers, alarm } = self;
         let fetcher = fetchers.get_mut(leader).expect("it owns the connection");
         if let Some(deadline) = fetcher.deadline.take() {
             alarm.clear(deadline);
         }
         let asked = fetcher.asked.take().expect("the channel answers the request in flight");
-        let mut responses = ResponseHandler { config, replicas, logs, fetcher, leader };
-        let mut is_refused = false;
+        let raised = Vec::new();
+        let mut responses = ResponseHandler { config, replicas, logs, fetcher, leader, raised };
         match (asked, response) {
-            (Asked::Fetch(asked), ResponseKind::Fetch(response)) => {
-                is_refused = responses.fetched(cx, &asked, response).is_err();
-            }
+            (Asked::Fetch, ResponseKind::Fetch(response)) => responses.fetched(cx, response),
             (Asked::Epochs(asked), ResponseKind::OffsetForLeaderEpoch(response)) => {
                 responses.epochs_answered(cx, &asked, response);
             }
@@ -216,10 +222,9 @@ impl FollowerHandler<'_> {
             }
             (asked, response) => unreachable!("{response:?} does not answer {asked:?}"),
         }
-        if is_refused {
-            self.pause(cx, leader);
-        }
+        let raised = responses.raised;
         self.drive(cx, leader);
+        raised
     }
 
     /// A file was replaced: fetchers that waited for the end of a truncation go on.

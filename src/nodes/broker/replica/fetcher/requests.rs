@@ -10,13 +10,14 @@ use kafka_protocol::messages::{
     OffsetForLeaderEpochRequest, RequestKind, TopicName,
 };
 
-use super::fetchers::{Asked, Fetcher, Question};
+use super::fetchers::{Asked, Fetcher, Fetching, Question};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::replica::log_manager::LogManager;
 use crate::nodes::broker::replica::partition::{
     FetchState, Follower, PartitionReplica, ReplicaRole,
 };
 use crate::nodes::broker::replica::replicas::{Replicas, Slot};
+use crate::nodes::fetch_session::FetchSession;
 use crate::releases::apis::highest;
 use crate::releases::{KafkaVersion, Truncation};
 use crate::vocab::{LeaderEpoch, Mutant, Time};
@@ -53,7 +54,7 @@ fn state_now(replica: &PartitionReplica, now: Time) -> Result<FetchState, Option
     if delayed_until > now { Err(Some(delayed_until)) } else { Ok(state) }
 }
 
-/// The parts that the next request is made from; changes nothing.
+/// The parts that the next request is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestBuilder<'a> {
     /// The broker's settings.
@@ -67,21 +68,27 @@ pub struct RequestBuilder<'a> {
 impl RequestBuilder<'_> {
     /// The next request of a fetcher: truncation first, then offsets that went out of range, then records.
     /// With nothing to ask, says when there may be.
-    pub fn next(self, fetcher: &Fetcher, now: Time) -> (Option<Request>, Option<Time>) {
-        let (mut truncating, mut lost, mut fetching) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn next(self, fetcher: &mut Fetcher, now: Time) -> (Option<Request>, Option<Time>) {
+        let (mut truncating, mut lost) = (Vec::new(), Vec::new());
+        let mut fetching = Vec::with_capacity(fetcher.slots.len());
+        let sends_epoch = self.config.version.truncation() == Truncation::OnFetch
+            && !self.config.is(Mutant::CompareOffsetsOnly);
         let mut delayed_until: Option<Time> = None;
         let rotated =
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
         for &slot in rotated {
-            let log = &self.replicas.at(slot).log;
+            let replica = self.replicas.at(slot);
+            let log = &replica.log;
             if log.flushed_end() < log.end() || self.logs.is_cutting(slot) {
                 // An append or a cut waits for an fsync, and with it, as it is one thread, the whole fetcher.
                 return (None, None);
             }
-            match state_now(self.replicas.at(slot), now) {
+            match state_now(replica, now) {
                 Ok(FetchState::Truncating) => truncating.push(slot),
                 Ok(FetchState::AskingEnd | FetchState::AskingStart) => lost.push(slot),
-                Ok(FetchState::Fetching) => fetching.push(slot),
+                Ok(FetchState::Fetching) => {
+                    fetching.push((slot, Fetching::of(replica, sends_epoch)));
+                }
                 Ok(FetchState::Parked | FetchState::Failed) | Err(None) => {}
                 Err(Some(until)) => {
                     delayed_until = Some(delayed_until.map_or(until, |other| other.min(until)));
@@ -93,7 +100,7 @@ impl RequestBuilder<'_> {
         } else if !lost.is_empty() {
             Some(self.offsets_request(&lost))
         } else if !fetching.is_empty() {
-            Some(self.fetch_request(&fetching))
+            Some(self.fetch_request(&fetching, &mut fetcher.session))
         } else {
             None
         };
@@ -108,39 +115,41 @@ impl RequestBuilder<'_> {
         self.replicas.at(slot).log.epochs().latest().unwrap_or(-1)
     }
 
-    fn fetch_request(self, slots: &[Slot]) -> Request {
+    fn fetch_request(
+        self,
+        wanted: &[(Slot, Fetching)],
+        session: &mut FetchSession<Fetching>,
+    ) -> Request {
         let config = &self.config;
-        let has_fetched_epoch = config.version.truncation() == Truncation::OnFetch
-            && !config.is(Mutant::CompareOffsetsOnly);
-        let (mut topics, mut last): (Vec<FetchTopic>, _) = (Vec::new(), None);
-        let mut asked = Vec::with_capacity(slots.len());
-        for &slot in slots {
-            let partition = self.replicas.at(slot);
-            group(&mut topics, &mut last, &partition.topic, |name| {
-                FetchTopic::default().with_topic(name)
-            });
-            let offset = partition.log.end();
-            // One by one: a chain of `with_…` moves it as often as it has links.
-            let mut question = FetchPartition::default();
-            question.partition = partition.at.partition;
-            question.current_leader_epoch = partition.leader_epoch;
-            question.fetch_offset = offset;
-            question.last_fetched_epoch =
-                if has_fetched_epoch { self.latest_epoch(slot) } else { -1 };
-            question.log_start_offset = partition.log.start();
-            question.partition_max_bytes = config.replica_fetch_max_bytes;
-            topics.last_mut().expect("it was just begun").partitions.push(question);
-            asked.push(Question { slot, current: partition.leader_epoch, what: offset });
-        }
         let wait_ms = i32::try_from(config.replica_fetch_wait_max.as_millis()).unwrap_or(i32::MAX);
-        let request = FetchRequest::default()
+        let mut request = FetchRequest::default()
             .with_replica_id(self.wire_id())
             .with_max_wait_ms(wait_ms)
             .with_min_bytes(config.replica_fetch_min_bytes)
-            .with_max_bytes(config.replica_fetch_response_max_bytes)
-            .with_topics(topics);
+            .with_max_bytes(config.replica_fetch_response_max_bytes);
+        session.next(&mut request, wanted, |slot| {
+            let partition = self.replicas.at(slot);
+            (&partition.topic, partition.at.partition)
+        });
+        let mut last = None;
+        for &slot in session.named() {
+            let partition = self.replicas.at(slot);
+            group(&mut request.topics, &mut last, &partition.topic, |name| {
+                FetchTopic::default().with_topic(name)
+            });
+            let asked = session.asked(slot).expect("it was just named");
+            // One by one: a chain of `with_…` moves it as often as it has links.
+            let mut question = FetchPartition::default();
+            question.partition = partition.at.partition;
+            question.current_leader_epoch = asked.current;
+            question.fetch_offset = asked.offset;
+            question.last_fetched_epoch = asked.last_fetched_epoch;
+            question.log_start_offset = asked.log_start;
+            question.partition_max_bytes = config.replica_fetch_max_bytes;
+            request.topics.last_mut().expect("it was just begun").partitions.push(question);
+        }
         let version = version(config.version, ApiKey::Fetch);
-        (ApiKey::Fetch, version, RequestKind::Fetch(request), Asked::Fetch(asked))
+        (ApiKey::Fetch, version, RequestKind::Fetch(request), Asked::Fetch)
     }
 
     fn epochs_request(self, slots: &[Slot]) -> Request {

@@ -32,10 +32,6 @@ enum AppendError {
     DoesNotFollow(Offset, Offset),
 }
 
-/// A fetch was refused as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused;
-
 /// Observes that a partition is fetched no more.
 pub fn observe_failed(
     cx: &mut Context<'_>,
@@ -61,6 +57,8 @@ pub struct ResponseHandler<'a> {
     pub fetcher: &'a mut Fetcher,
     /// The leader that answered.
     pub leader: BrokerId,
+    /// Replicas whose high watermark has risen, and for which fetches wait.
+    pub raised: Vec<Slot>,
 }
 
 impl ResponseHandler<'_> {
@@ -82,6 +80,20 @@ impl ResponseHandler<'_> {
         };
         *next = n + 1;
         Some(asked[n])
+    }
+
+    /// The replica of a partition that is answered: in a full answer nearly always the one that was named `next`.
+    fn answered_slot(&self, next: &mut usize, topic: &TopicName, index: i32) -> Option<Slot> {
+        let named = self.fetcher.session.named().get(*next).copied();
+        *next += 1;
+        let is_it = |slot: Slot| {
+            let partition = self.replicas.get(slot);
+            partition.is_some_and(|p| p.at.partition == index && p.topic == *topic)
+        };
+        match named {
+            Some(slot) if is_it(slot) => Some(slot),
+            _ => self.replicas.find(topic, index),
+        }
     }
 
     /// Whether a partition still waits for an answer that was asked for under epoch `current`: it can have been
@@ -123,36 +135,28 @@ impl ResponseHandler<'_> {
     }
 
     /// A fetch was answered.
-    ///
-    /// # Errors
-    /// When it was refused as a whole.
-    pub fn fetched(
-        &mut self,
-        cx: &mut Context<'_>,
-        asked: &[Question<Offset>],
-        response: FetchResponse,
-    ) -> Result<(), Refused> {
-        if response.error_code != 0 {
+    pub fn fetched(&mut self, cx: &mut Context<'_>, response: FetchResponse) {
+        if !self.fetcher.session.answered(&response) {
             let (leader, code) = (self.leader, response.error_code);
-            tracing::warn!(%leader, code, "fetcher: fetch refused");
-            return Err(Refused);
+            tracing::info!(%leader, code, "fetcher: the fetch session is over");
+            return;
         }
-        let (mut next, mut last_with_data) = (0, None);
+        let (mut last_with_data, mut next) = (None, 0);
         for topic in response.responses {
             for data in topic.partitions {
-                let question = self.question(asked, &mut next, &topic.topic, data.partition_index);
+                let slot = self.answered_slot(&mut next, &topic.topic, data.partition_index);
+                let asked = slot.and_then(|slot| Some((slot, self.fetcher.session.asked(slot)?)));
                 // Its replica was deleted since.
-                let Some(question) = question else { continue };
+                let Some((slot, asked)) = asked else { continue };
                 if data.records.as_ref().is_some_and(|records| !records.is_empty()) {
-                    last_with_data = Some(question.slot);
+                    last_with_data = Some(slot);
                 }
-                let slot = question.slot;
-                let awaited = self.awaits(slot, question.current, FetchState::Fetching)
-                    && self.replicas.at(slot).log.end() == question.what;
-                if awaited && !self.partition_fetched(cx, slot, question.current, &data) {
+                let awaited = self.awaits(slot, asked.current, FetchState::Fetching)
+                    && self.replicas.at(slot).log.end() == asked.offset;
+                if awaited && !self.partition_fetched(cx, slot, asked.current, &data) {
                     self.fail(cx, slot);
                     if self.fetcher.ended_by.is_some() {
-                        return Ok(());
+                        return;
                     }
                 }
             }
@@ -160,7 +164,6 @@ impl ResponseHandler<'_> {
         if let Some(slot) = last_with_data {
             self.fetcher.first = slot + 1;
         }
-        Ok(())
     }
 
     /// Takes one partition's answer; whether the records in it, if there are any, follow on the log.
@@ -205,7 +208,11 @@ impl ResponseHandler<'_> {
             true => data.high_watermark.max(start),
             false => data.high_watermark.clamp(start, end),
         };
+        let rises = high_watermark > partition.high_watermark;
         set_high_watermark(cx, partition, high_watermark);
+        if rises && !partition.waiting_fetches.is_empty() {
+            self.raised.push(slot);
+        }
         true
     }
 

@@ -3,6 +3,7 @@
 
 mod acks;
 mod durability;
+mod fetches;
 mod membership;
 mod requests;
 mod truncation;
@@ -34,7 +35,9 @@ use crate::nodes::testing::kafka::{self, Requests};
 use crate::nodes::testing::{self, Role, Sent, steady};
 use crate::releases::KafkaVersion;
 use crate::vocab::step::{DiskImage, DiskRequest, Input};
-use crate::vocab::{BrokerId, Clock, ConnId, LeaderEpoch, NodeId, Offset, Roster, TopicPartition};
+use crate::vocab::{
+    BrokerId, Clock, ConnId, LeaderEpoch, NodeId, Offset, Roster, Seed, TopicPartition,
+};
 use crate::wire::kafka::{RequestFrame, encode_response};
 use crate::wire::records::{Batch, BatchBuilder};
 
@@ -123,7 +126,7 @@ impl Replicas {
         let to = ReplyTo { conn, api, version, correlation_id };
         self.with(clock, effects, |manager, cx| match frame.body {
             RequestKind::Produce(body) => manager.produce(cx, to, body),
-            RequestKind::Fetch(body) => manager.fetch(cx, to, body),
+            RequestKind::Fetch(body) => manager.fetch(cx, to, body, true),
             RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body),
             RequestKind::OffsetForLeaderEpoch(body) => {
                 manager.offsets_for_leader_epoch(cx, to, body);
@@ -140,7 +143,8 @@ impl Role for Replicas {
                 let mut outbox = Outbox::default();
                 let mut cx = Context { clock, effects, outbox: &mut outbox };
                 let (config, roster) = (self.config.clone(), self.roster.clone());
-                self.manager = Some(ReplicaManager::load(config, roster, image, &mut cx));
+                let ids = Seed(1).stream("fetch-sessions");
+                self.manager = Some(ReplicaManager::load(config, roster, image, ids, &mut cx));
                 self.carry_out(outbox, effects);
             }
             Input::Accepted { conn, .. } => self.requests.accept(conn),

@@ -79,7 +79,8 @@ fn a_fetch_out_of_range_or_of_something_unknown_is_an_error_at_once() {
     assert_eq!(cluster.consume(1, 4).0, 1, "OFFSET_OUT_OF_RANGE");
     assert_eq!(cluster.consume(1, -1).0, 1);
     assert_eq!(cluster.consume(1, 3), (0, vec![]));
-    assert_eq!(cluster.consume(2, 0).0, 6, "NOT_LEADER_OR_FOLLOWER");
+    let conn = cluster.request(2, 10, Cluster::fetch_request(0, 0));
+    assert_eq!(cluster.fetched(conn).unwrap().0, 6, "NOT_LEADER_OR_FOLLOWER");
     let mut request = Cluster::fetch_request(0, 5_000);
     request.topics[0].partitions[0].partition = 7;
     let conn = cluster.request(1, 11, request);

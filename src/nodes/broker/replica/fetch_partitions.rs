@@ -1,0 +1,310 @@
+//! What a fetch asks for: the partitions that it names, or that its session remembers.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::{FetchRequest, TopicName};
+
+use super::replicas::{Replicas, Slot};
+use crate::vocab::{BrokerId, LeaderEpoch, Offset};
+use crate::wire::message_set::Magic;
+
+/// What a fetch asks as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchParams {
+    /// The follower that fetches; `None` for a consumer.
+    pub follower: Option<BrokerId>,
+    /// The longest wait, in milliseconds; none when it is 0 or negative.
+    pub max_wait_ms: i32,
+    /// Records that it waits for, in bytes.
+    pub min_bytes: usize,
+    /// Records that it takes, in bytes; may be negative.
+    pub max_bytes: i32,
+    /// Whether it asks for the last stable offset (`isolation.level=read_committed`).
+    pub read_committed: bool,
+    /// The version of the request.
+    pub version: i16,
+    /// The format that the fetcher knows, if it does not know batches of format 2.
+    pub converts_to: Option<Magic>,
+}
+
+impl FetchParams {
+    /// Those of a request. The nodes of the simulation know format 2 in every release.
+    pub fn of(request: &FetchRequest, version: i16, is_foreign: bool) -> Self {
+        let replica = request.replica_id.0;
+        let converts_to = match version {
+            _ if !is_foreign || replica >= 0 => None,
+            ..=1 => Some(Magic::V0),
+            2..=3 => Some(Magic::V1),
+            _ => None,
+        };
+        Self {
+            follower: (replica >= 0).then_some(BrokerId(replica)),
+            max_wait_ms: request.max_wait_ms,
+            min_bytes: size(request.min_bytes),
+            max_bytes: request.max_bytes,
+            read_committed: request.isolation_level == 1,
+            version,
+            converts_to,
+        }
+    }
+}
+
+/// A size in a request, in bytes; negative ones count as none.
+fn size(bytes: i32) -> usize {
+    usize::try_from(bytes).unwrap_or(0)
+}
+
+/// What a fetch asks of one partition, and what the fetcher was last answered of it in its session.
+#[derive(Clone, Debug)]
+pub struct AskedPartition {
+    /// Its topic.
+    pub topic: TopicName,
+    /// Its number.
+    pub partition: i32,
+    /// The replica, if it is here.
+    pub slot: Option<Slot>,
+    /// The leader epoch that the fetcher knows (KIP-320); −1 is "unknown".
+    pub current_leader_epoch: LeaderEpoch,
+    /// Where to read from.
+    pub offset: Offset,
+    /// The epoch of the fetcher's last record (KIP-595); −1 is "unknown".
+    pub last_fetched_epoch: LeaderEpoch,
+    /// Records that it takes of the partition, in bytes; may be negative.
+    pub max_bytes: i32,
+    /// The high watermark in the last answer; −1 before the first, and after an error.
+    pub high_watermark: Offset,
+    /// The log's start in the last answer; −1 before the first.
+    pub log_start: Offset,
+}
+
+impl AskedPartition {
+    fn new(topic: &TopicName, asked: &FetchPartition, slot: Option<Slot>) -> Self {
+        Self {
+            topic: topic.clone(),
+            partition: asked.partition,
+            slot,
+            current_leader_epoch: asked.current_leader_epoch,
+            offset: asked.fetch_offset,
+            last_fetched_epoch: asked.last_fetched_epoch,
+            max_bytes: asked.partition_max_bytes,
+            high_watermark: -1,
+            log_start: -1,
+        }
+    }
+
+    /// The fetcher asks for something else; what it was answered stays.
+    fn update(&mut self, asked: &FetchPartition) {
+        self.current_leader_epoch = asked.current_leader_epoch;
+        self.offset = asked.fetch_offset;
+        self.last_fetched_epoch = asked.last_fetched_epoch;
+        self.max_bytes = asked.partition_max_bytes;
+    }
+}
+
+/// Places by topic and partition.
+type Index = BTreeMap<TopicName, BTreeMap<i32, usize>>;
+
+/// The partitions of a fetch, each at its place, in the order in which they are read.
+#[derive(Debug, Default)]
+pub struct FetchPartitions {
+    /// By place; `None` when the session has forgotten it.
+    entries: Vec<Option<AskedPartition>>,
+    /// Places that are free.
+    free: Vec<usize>,
+    order: Vec<usize>,
+    /// Made when it is needed: a fetch without a session rarely does.
+    index: Option<Index>,
+}
+
+impl FetchPartitions {
+    /// Those that a request names. One that it names twice counts as it is named last.
+    pub fn named(topics: &[FetchTopic], replicas: &Replicas) -> Self {
+        let mut partitions = Self::default();
+        let count = topics.iter().map(|topic| topic.partitions.len()).sum();
+        partitions.entries.reserve_exact(count);
+        let mut seen = vec![false; if count > 1 { replicas.slots() } else { 0 }];
+        for topic in topics {
+            let numbers = topic.partitions.iter().map(|asked| asked.partition);
+            let slots = replicas.find_each(&topic.topic, numbers);
+            for (asked, slot) in topic.partitions.iter().zip(slots) {
+                let seen = slot.and_then(|slot| seen.get_mut(slot));
+                if seen.is_some_and(|seen| std::mem::replace(seen, true)) {
+                    let mut partitions = Self::default();
+                    partitions.name(topics, replicas);
+                    return partitions;
+                }
+                let entry = AskedPartition::new(&topic.topic, asked, slot);
+                partitions.entries.push(Some(entry));
+            }
+        }
+        partitions.order.extend(0..partitions.entries.len());
+        partitions
+    }
+
+    fn index(entries: &[Option<AskedPartition>]) -> Index {
+        let mut index = Index::new();
+        for (place, entry) in entries.iter().enumerate() {
+            let Some(AskedPartition { topic, partition, .. }) = entry else { continue };
+            index.entry(topic.clone()).or_default().insert(*partition, place);
+        }
+        index
+    }
+
+    /// Adds those that a request names, or takes what it says of them now.
+    pub fn name(&mut self, topics: &[FetchTopic], replicas: &Replicas) {
+        if topics.is_empty() {
+            return;
+        }
+        let Self { entries, free, order, index } = self;
+        let index = index.get_or_insert_with(|| Self::index(entries));
+        for topic in topics {
+            let numbers = topic.partitions.iter().map(|asked| asked.partition);
+            let slots = replicas.find_each(&topic.topic, numbers);
+            if !index.contains_key(&topic.topic) {
+                index.insert(topic.topic.clone(), BTreeMap::new());
+            }
+            let places = index.get_mut(&topic.topic).expect("it was just looked at");
+            for (asked, slot) in topic.partitions.iter().zip(slots) {
+                if let Some(&place) = places.get(&asked.partition) {
+                    entries[place].as_mut().expect("a place that is named").update(asked);
+                    continue;
+                }
+                let entry = Some(AskedPartition::new(&topic.topic, asked, slot));
+                let place = match free.pop() {
+                    Some(place) => {
+                        entries[place] = entry;
+                        place
+                    }
+                    None => {
+                        entries.push(entry);
+                        entries.len() - 1
+                    }
+                };
+                places.insert(asked.partition, place);
+                order.push(place);
+            }
+        }
+    }
+
+    /// Takes out those that a request names as forgotten.
+    pub fn forget(&mut self, topics: &[ForgottenTopic]) {
+        if topics.is_empty() {
+            return;
+        }
+        let Self { entries, free, order, index } = self;
+        let index = index.get_or_insert_with(|| Self::index(entries));
+        for topic in topics {
+            let Some(places) = index.get_mut(&topic.topic) else { continue };
+            for partition in &topic.partitions {
+                if let Some(place) = places.remove(partition) {
+                    entries[place] = None;
+                    free.push(place);
+                }
+            }
+            if places.is_empty() {
+                index.remove(&topic.topic);
+            }
+        }
+        order.retain(|&place| entries[place].is_some());
+    }
+
+    /// Looks again for the replicas that were not here, or were deleted since.
+    pub fn resolve(&mut self, replicas: &Replicas) {
+        for entry in self.entries.iter_mut().flatten() {
+            if entry.slot.and_then(|slot| replicas.get(slot)).is_none() {
+                entry.slot = replicas.find(&entry.topic, entry.partition);
+            }
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The partition at a place.
+    #[inline]
+    pub fn at(&self, place: usize) -> &AskedPartition {
+        self.entries[place].as_ref().expect("a place that is named")
+    }
+
+    /// The partition at a place.
+    pub fn at_mut(&mut self, place: usize) -> &mut AskedPartition {
+        self.entries[place].as_mut().expect("a place that is named")
+    }
+
+    /// All of them, with their places, in the order in which they are read.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &AskedPartition)> {
+        self.order.iter().map(|&place| (place, self.at(place)))
+    }
+
+    /// These places were answered and are read last from now on, so that all get their share of an answer.
+    pub fn move_to_end(&mut self, answered: &[usize]) {
+        match answered {
+            [] => {}
+            [one] => {
+                let at = self.order.iter().position(|place| place == one);
+                self.order[at.expect("it was answered")..].rotate_left(1);
+            }
+            several => {
+                let mut moved = vec![false; self.entries.len()];
+                for &place in several {
+                    moved[place] = true;
+                }
+                self.order.retain(|&place| !moved[place]);
+                self.order.extend_from_slice(several);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::testing;
+    use crate::nodes::testing::kafka;
+    use crate::releases::KafkaVersion;
+
+    fn naming(numbers: &[(i32, Offset)]) -> Vec<FetchTopic> {
+        let mut topics = kafka::fetch("orders", 0, 0).topics;
+        let one = topics[0].partitions[0].clone();
+        let asked =
+            |&(number, offset)| one.clone().with_partition(number).with_fetch_offset(offset);
+        topics[0].partitions = numbers.iter().map(asked).collect();
+        topics
+    }
+
+    fn content(partitions: &FetchPartitions) -> Vec<(i32, Offset)> {
+        partitions.iter().map(|(_, asked)| (asked.partition, asked.offset)).collect()
+    }
+
+    #[test]
+    fn a_place_that_is_forgotten_is_taken_again() {
+        let config = testing::settings::broker(1, KafkaVersion::new(2, 8), Vec::new());
+        let replicas = Replicas::new(config.into());
+        let mut partitions = FetchPartitions::named(&naming(&[(0, 5), (1, 6), (2, 7)]), &replicas);
+        let forgotten = ForgottenTopic::default().with_topic(kafka::topic("orders"));
+        partitions.forget(&[forgotten.with_partitions(vec![1, 9])]);
+        assert_eq!(content(&partitions), [(0, 5), (2, 7)]);
+        partitions.name(&naming(&[(3, 1), (2, 8)]), &replicas);
+        assert_eq!(content(&partitions), [(0, 5), (2, 8), (3, 1)]);
+        assert_eq!(partitions.entries.len(), 3);
+        partitions.move_to_end(&[0]);
+        assert_eq!(content(&partitions), [(2, 8), (3, 1), (0, 5)], "what was answered comes last");
+    }
+
+    #[test]
+    fn what_is_named_twice_counts_as_it_is_named_last() {
+        let config = testing::settings::broker(1, KafkaVersion::new(2, 8), Vec::new());
+        let replicas = Replicas::new(config.into());
+        let mut twice = FetchPartitions::default();
+        twice.name(&naming(&[(4, 1), (2, 2), (4, 3)]), &replicas);
+        assert_eq!(content(&twice), [(4, 3), (2, 2)]);
+    }
+}

@@ -1,0 +1,226 @@
+//! Fetch sessions (KIP-227, since 1.1): a fetcher that has one names only what it asks otherwise than before, and is
+//! only answered what is new.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fetch_partitions::FetchPartitions;
+use crate::vocab::{Stream, Time};
+
+/// The session id of a request or an answer that has no session.
+pub const NO_SESSION: i32 = 0;
+/// The epoch of a request that asks for a new session.
+pub const INITIAL_EPOCH: i32 = 0;
+/// The epoch of a request that wants none; requests before v7 have it.
+pub const FINAL_EPOCH: i32 = -1;
+
+/// A session that was not used for so long may be evicted; one that is younger is not, unless for a follower
+/// (`MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
+const EVICTION: Duration = Duration::from_mins(2);
+
+/// The epoch after `epoch`; after the largest comes 1.
+fn next_epoch(epoch: i32) -> i32 {
+    epoch.checked_add(1).unwrap_or(1)
+}
+
+/// Where a fetch has its partitions.
+#[derive(Debug)]
+pub enum FetchSource {
+    /// In the request itself.
+    Named {
+        /// Those that it names.
+        partitions: FetchPartitions,
+        /// Whether its answer opens a session.
+        opens: bool,
+    },
+    /// In the session with this id.
+    Session(i32),
+}
+
+impl FetchSource {
+    /// The partitions.
+    pub fn partitions<'a>(&'a self, sessions: &'a FetchSessions) -> &'a FetchPartitions {
+        match self {
+            Self::Named { partitions, .. } => partitions,
+            Self::Session(id) => {
+                &sessions.get(*id).expect("a session outlives its request").partitions
+            }
+        }
+    }
+
+    /// Whether it goes on with a session.
+    pub fn has_session(&self) -> bool {
+        matches!(self, Self::Session(_))
+    }
+}
+
+/// The session of one fetcher.
+#[derive(Debug)]
+pub struct FetchSession {
+    /// What it asks.
+    pub partitions: FetchPartitions,
+    /// The request of it that waits for data, by its number.
+    pub waiting: Option<u64>,
+    /// The epoch that its next request has to have.
+    next_epoch: i32,
+    of_follower: bool,
+    created: Time,
+    last_used: Time,
+}
+
+/// Owns the sessions of all fetchers, by id.
+#[derive(Debug)]
+pub struct FetchSessions {
+    sessions: BTreeMap<i32, FetchSession>,
+    /// `max.incremental.fetch.session.cache.slots`
+    most: usize,
+    /// Ids are random, so that those of a process that has ended are not known to the next.
+    ids: Stream,
+}
+
+impl FetchSessions {
+    /// No sessions, and at most `most` of them (`max.incremental.fetch.session.cache.slots`).
+    pub fn new(most: usize, ids: Stream) -> Self {
+        Self { sessions: BTreeMap::new(), most, ids }
+    }
+
+    /// A session, if there is one.
+    pub fn get(&self, id: i32) -> Option<&FetchSession> {
+        self.sessions.get(&id)
+    }
+
+    /// A session, if there is one.
+    pub fn get_mut(&mut self, id: i32) -> Option<&mut FetchSession> {
+        self.sessions.get_mut(&id)
+    }
+
+    /// Ends a session. Returns the request of it that waits, which has to be answered first.
+    pub fn close(&mut self, id: i32) -> Option<FetchSession> {
+        self.sessions.remove(&id)
+    }
+
+    /// The epoch that the next request of a session has to have.
+    pub fn expects(&self, id: i32) -> Option<i32> {
+        self.sessions.get(&id).map(|session| session.next_epoch)
+    }
+
+    /// The session is used for a request.
+    pub fn touch(&mut self, id: i32, now: Time) {
+        let session = self.sessions.get_mut(&id).expect("the session was just looked at");
+        session.last_used = now;
+        session.next_epoch = next_epoch(session.next_epoch);
+    }
+
+    /// Opens a session with what was asked and answered. Returns its id, or [`NO_SESSION`] when there is no room.
+    pub fn open(&mut self, partitions: FetchPartitions, of_follower: bool, now: Time) -> i32 {
+        if self.sessions.len() >= self.most && !self.evict(of_follower, partitions.len(), now) {
+            return NO_SESSION;
+        }
+        let id = loop {
+            let id = i32::try_from(self.ids.below(i32::MAX as u64)).expect("below the bound");
+            if id != NO_SESSION && !self.sessions.contains_key(&id) {
+                break id;
+            }
+        };
+        let next_epoch = next_epoch(INITIAL_EPOCH);
+        let (created, last_used) = (now, now);
+        let session =
+            FetchSession { partitions, waiting: None, next_epoch, of_follower, created, last_used };
+        self.sessions.insert(id, session);
+        id
+    }
+
+    /// Makes room for a session: of one that nobody used for long, or else of the one that is worth least, if that is
+    /// worth no more than the new one. Followers' sessions are worth more than consumers', large ones more than small.
+    fn evict(&mut self, of_follower: bool, partitions: usize, now: Time) -> bool {
+        let sessions = || self.sessions.iter().filter(|(_, session)| session.waiting.is_none());
+        let stale = sessions().min_by_key(|(id, session)| (session.last_used, **id));
+        if let Some((&id, session)) = stale
+            && now.since(session.last_used) > EVICTION
+        {
+            self.sessions.remove(&id);
+            return true;
+        }
+        let is_evictable = |session: &FetchSession| {
+            session.last_used.since(session.created) > EVICTION
+                || (of_follower && !session.of_follower)
+        };
+        let worth =
+            |id: i32, session: &FetchSession| (session.of_follower, session.partitions.len(), id);
+        let least = sessions()
+            .filter(|(_, session)| is_evictable(session))
+            .map(|(&id, session)| worth(id, session))
+            .min();
+        match least {
+            Some(least) if least <= (of_follower, partitions, 0) => {
+                self.sessions.remove(&least.2);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::broker::replica::replicas::Replicas;
+    use crate::nodes::testing;
+    use crate::nodes::testing::kafka;
+    use crate::releases::KafkaVersion;
+    use crate::vocab::Seed;
+
+    const OF_FOLLOWER: bool = true;
+    const OF_CONSUMER: bool = false;
+
+    fn asking(partitions: i32) -> FetchPartitions {
+        let mut fetch = kafka::fetch("orders", 0, 0);
+        let one = fetch.topics[0].partitions[0].clone();
+        fetch.topics[0].partitions =
+            (0..partitions).map(|partition| one.clone().with_partition(partition)).collect();
+        let replicas =
+            Replicas::new(testing::settings::broker(1, KafkaVersion::new(2, 8), Vec::new()).into());
+        FetchPartitions::named(&fetch.topics, &replicas)
+    }
+
+    /// Two sessions at most; a consumer's with two partitions is there since the beginning.
+    fn one_of_two() -> (FetchSessions, i32) {
+        let mut sessions = FetchSessions::new(2, Seed(1).stream("ids"));
+        let id = sessions.open(asking(2), OF_CONSUMER, Time::ZERO);
+        (sessions, id)
+    }
+
+    #[test]
+    fn a_young_consumers_session_gives_way_to_a_follower_only() {
+        let soon = Time::from_millis(100);
+        let (mut sessions, consumer) = one_of_two();
+        let follower = sessions.open(asking(1), OF_FOLLOWER, soon);
+        assert_eq!(sessions.open(asking(9), OF_CONSUMER, soon), NO_SESSION);
+        assert_ne!(sessions.open(asking(1), OF_FOLLOWER, soon), NO_SESSION);
+        assert_eq!(sessions.expects(consumer), None);
+        assert_eq!(sessions.expects(follower), Some(1));
+        assert_eq!(sessions.open(asking(9), OF_FOLLOWER, soon), NO_SESSION, "both are young");
+    }
+
+    #[test]
+    fn a_session_that_is_used_for_long_gives_way_to_a_larger_one() {
+        let (mut sessions, small) = one_of_two();
+        let other = sessions.open(asking(5), OF_CONSUMER, Time::ZERO);
+        let late = Time::from_millis(121_000);
+        for id in [small, other] {
+            sessions.touch(id, late);
+        }
+        assert_eq!(sessions.open(asking(2), OF_CONSUMER, late), NO_SESSION, "no larger");
+        assert_ne!(sessions.open(asking(3), OF_CONSUMER, late), NO_SESSION);
+        assert_eq!((sessions.expects(small), sessions.expects(other)), (None, Some(2)));
+    }
+
+    #[test]
+    fn a_session_that_nobody_uses_gives_way_to_any() {
+        let (mut sessions, stale) = one_of_two();
+        let fresh = sessions.open(asking(1), OF_CONSUMER, Time::from_millis(1));
+        let late = Time::from_millis(120_001);
+        assert_ne!(sessions.open(asking(1), OF_CONSUMER, late), NO_SESSION);
+        assert_eq!((sessions.expects(stale), sessions.expects(fresh)), (None, Some(1)));
+    }
+}
