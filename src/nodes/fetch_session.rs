@@ -42,7 +42,8 @@ impl<D: Copy + PartialEq> FetchSession<D> {
         Self { id: 0, epoch, entries: Vec::new(), count: 0, named: Vec::new(), requests: 0 }
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether the next request asks for everything.
+    pub fn is_full(&self) -> bool {
         matches!(self.epoch, INITIAL_EPOCH | FINAL_EPOCH)
     }
 
@@ -95,6 +96,21 @@ impl<D: Copy + PartialEq> FetchSession<D> {
 
     /// What the last request named. A full answer has the same partitions in this order.
     pub fn named(&self) -> &[usize] {
+        &self.named
+    }
+
+    /// As [`Self::next`], when only these partitions can have changed since the last request of the session.
+    pub fn next_changed(&mut self, request: &mut FetchRequest, changed: &[(usize, D)]) -> &[usize] {
+        assert!(!self.is_full(), "only a session knows what was asked before");
+        request.session_id = self.id;
+        request.session_epoch = self.epoch;
+        self.named.clear();
+        for &(slot, asked) in changed {
+            let entry = self.entries[slot].as_mut().expect("it was asked for before");
+            if std::mem::replace(&mut entry.asked, asked) != asked {
+                self.named.push(slot);
+            }
+        }
         &self.named
     }
 

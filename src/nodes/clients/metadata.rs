@@ -57,6 +57,18 @@ struct Topic {
     /// Whether the last answer knew the topic.
     present: bool,
     partitions: Vec<PartitionMetadata>,
+    /// How many of them have a leader.
+    led: usize,
+}
+
+impl Topic {
+    /// Takes what is known of a partition now; whether it is new.
+    fn learn(&mut self, index: usize, new: PartitionMetadata) -> bool {
+        let known = &mut self.partitions[index];
+        self.led -= usize::from(known.leader.is_some());
+        self.led += usize::from(new.leader.is_some());
+        std::mem::replace(known, new) != new
+    }
 }
 
 /// What a client knows. A topic is identified by its place in the list of the client's topics.
@@ -94,6 +106,7 @@ impl Metadata {
             wire_name: topic_name(name),
             present: false,
             partitions: Vec::new(),
+            led: 0,
         };
         Self {
             roster,
@@ -136,6 +149,11 @@ impl Metadata {
     pub fn partitions(&self, topic: usize) -> usize {
         let topic = &self.topics[topic];
         if topic.present { topic.partitions.len() } else { 0 }
+    }
+
+    /// Whether the leader of every partition is known.
+    pub fn is_led_throughout(&self, topic: usize) -> bool {
+        self.topics[topic].led == self.topics[topic].partitions.len()
     }
 
     /// The leader of a partition, if one is known.
@@ -300,14 +318,13 @@ impl Metadata {
         let Ok(index) = usize::try_from(answer.partition_index) else { return };
         let node_of = |id| self.brokers.iter().find(|(broker, _)| *broker == id);
         let leader = node_of(BrokerId(answer.leader_id.0)).copied();
-        let Some(known) = self.topics[topic].partitions.get_mut(index) else { return };
+        let Some(known) = self.topics[topic].partitions.get(index) else { return };
         if answer.leader_epoch >= 0 && answer.leader_epoch < known.epoch {
             debug!(index, old = answer.leader_epoch, known = known.epoch, "answer is out of date");
             return;
         }
         let new = PartitionMetadata { leader, epoch: answer.leader_epoch };
-        if *known != new {
-            *known = new;
+        if self.topics[topic].learn(index, new) {
             self.learned.push((topic, index));
         }
     }
@@ -348,9 +365,7 @@ impl Metadata {
                 let live = |(id, _): &&(BrokerId, NodeId)| Some(*id) == leader;
                 let new =
                     PartitionMetadata { leader: self.brokers.iter().find(live).copied(), epoch };
-                let known = &mut topic.partitions[index];
-                if epoch >= known.epoch && *known != new {
-                    *known = new;
+                if epoch >= topic.partitions[index].epoch && topic.learn(index, new) {
                     self.learned.push((place, index));
                 }
             }

@@ -118,6 +118,9 @@ fn available(topic: usize, metadata: &Metadata, partition: usize) -> bool {
 
 fn nth_available(topic: usize, metadata: &Metadata, n: u64) -> usize {
     let partitions = metadata.partitions(topic);
+    if metadata.is_led_throughout(topic) {
+        return (n % partitions as u64) as usize;
+    }
     let with_leader = || (0..partitions).filter(|&p| available(topic, metadata, p));
     match with_leader().count() {
         0 => (n % partitions as u64) as usize,

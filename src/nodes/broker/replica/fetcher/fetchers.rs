@@ -71,6 +71,11 @@ pub struct Fetcher {
     pub slots: BTreeSet<Slot>,
     /// Its session at the leader.
     pub session: FetchSession<Fetching>,
+    /// The replicas that were answered since the last request. In a session that is all there is to look at, as long as
+    /// nothing but fetching goes on.
+    pub answered: Vec<Slot>,
+    /// Something else went on: all replicas have to be looked at.
+    pub looks_at_all: bool,
     /// The request in flight.
     pub asked: Option<Asked>,
     /// When the request in flight has been without an answer for `replica.socket.timeout.ms`.
@@ -110,6 +115,8 @@ impl Fetchers {
                 channel: Channel::new(host, client_id),
                 slots: BTreeSet::new(),
                 session: FetchSession::new(config.version),
+                answered: Vec::new(),
+                looks_at_all: true,
                 asked: None,
                 deadline: None,
                 resume: None,
@@ -123,6 +130,13 @@ impl Fetchers {
     /// Takes a fetcher out.
     pub fn remove(&mut self, leader: BrokerId) -> Fetcher {
         self.by_leader.remove(&leader).expect("the fetcher is there")
+    }
+
+    /// Something happened that can change what each of them asks.
+    pub fn look_at_all(&mut self) {
+        for fetcher in self.by_leader.values_mut() {
+            fetcher.looks_at_all = true;
+        }
     }
 
     /// The leaders that are followed.
@@ -142,6 +156,7 @@ impl Fetchers {
             && let Some(fetcher) = self.by_leader.get_mut(&leader)
         {
             fetcher.slots.remove(&slot);
+            fetcher.looks_at_all = true;
         }
     }
 

@@ -54,6 +54,7 @@ impl FollowerHandler<'_> {
         }
         let fetcher = self.fetchers.add(self.config, leader, host);
         fetcher.slots.insert(slot);
+        fetcher.looks_at_all = true;
         if let Some(refused) = fetcher.ended_by.clone() {
             observe_failed(cx, self.replicas.at(slot), leader, refused);
         }
@@ -84,6 +85,7 @@ impl FollowerHandler<'_> {
 
     /// Sends the next request to every leader that none is in flight to.
     pub fn drive_all(&mut self, cx: &mut Context<'_>) {
+        self.fetchers.look_at_all();
         for leader in self.fetchers.leaders() {
             self.drive(cx, leader);
         }
@@ -94,6 +96,9 @@ impl FollowerHandler<'_> {
         // It may lead by now, or be deleted: an fsync takes its time.
         let role = self.replicas.get(slot).map(|replica| &replica.role);
         if let Some(&ReplicaRole::Follower(Follower { leader: Some(leader), .. })) = role {
+            if let Some(fetcher) = self.fetchers.get_mut(leader) {
+                fetcher.looks_at_all = true;
+            }
             self.drive(cx, leader);
         }
     }
@@ -140,6 +145,7 @@ impl FollowerHandler<'_> {
     pub fn resume(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
         let fetcher = self.fetchers.get_mut(leader).expect("its deadlines end with it");
         fetcher.resume = None;
+        fetcher.looks_at_all = true;
         self.drive(cx, leader);
     }
 
@@ -161,6 +167,7 @@ impl FollowerHandler<'_> {
         if let Some(Asked::Fetch) = fetcher.asked.take() {
             fetcher.session.lost();
         }
+        fetcher.looks_at_all = true;
         if let Some(deadline) = fetcher.deadline.take() {
             self.alarm.clear(deadline);
         }
@@ -211,6 +218,7 @@ impl FollowerHandler<'_> {
         }
         let asked = fetcher.asked.take().expect("the channel answers the request in flight");
         let raised = Vec::new();
+        fetcher.looks_at_all |= !matches!(asked, Asked::Fetch);
         let mut responses = ResponseHandler { config, replicas, logs, fetcher, leader, raised };
         match (asked, response) {
             (Asked::Fetch, ResponseKind::Fetch(response)) => responses.fetched(cx, response),

@@ -69,10 +69,19 @@ impl RequestBuilder<'_> {
     /// The next request of a fetcher: truncation first, then offsets that went out of range, then records.
     /// With nothing to ask, says when there may be.
     pub fn next(self, fetcher: &mut Fetcher, now: Time) -> (Option<Request>, Option<Time>) {
-        let (mut truncating, mut lost) = (Vec::new(), Vec::new());
-        let mut fetching = Vec::with_capacity(fetcher.slots.len());
         let sends_epoch = self.config.version.truncation() == Truncation::OnFetch
             && !self.config.is(Mutant::CompareOffsetsOnly);
+        if !fetcher.looks_at_all && !fetcher.session.is_full() {
+            let answered = std::mem::take(&mut fetcher.answered);
+            let fetching = |slot| (slot, Fetching::of(self.replicas.at(slot), sends_epoch));
+            let changed: Vec<_> = answered.into_iter().map(fetching).collect();
+            let request = self.fetch_request(&changed, true, &mut fetcher.session);
+            debug_assert!(self.asks_as_if_it_looked_at_all(fetcher, now, sends_epoch));
+            return (Some(request), None);
+        }
+        fetcher.answered.clear();
+        let (mut truncating, mut lost) = (Vec::new(), Vec::new());
+        let mut fetching = Vec::with_capacity(fetcher.slots.len());
         let mut delayed_until: Option<Time> = None;
         let rotated =
             fetcher.slots.range(fetcher.first..).chain(fetcher.slots.range(..fetcher.first));
@@ -100,11 +109,25 @@ impl RequestBuilder<'_> {
         } else if !lost.is_empty() {
             Some(self.offsets_request(&lost))
         } else if !fetching.is_empty() {
-            Some(self.fetch_request(&fetching, &mut fetcher.session))
+            // A partition that waits, or has to be asked about first, is looked at again each time.
+            fetcher.looks_at_all = fetching.len() < fetcher.slots.len();
+            Some(self.fetch_request(&fetching, false, &mut fetcher.session))
         } else {
             None
         };
         (request, delayed_until)
+    }
+
+    /// Whether the session asks what it would if all replicas had been looked at.
+    fn asks_as_if_it_looked_at_all(self, fetcher: &Fetcher, now: Time, sends_epoch: bool) -> bool {
+        fetcher.slots.iter().all(|&slot| {
+            let replica = self.replicas.at(slot);
+            let asked = fetcher.session.asked(slot);
+            let is_unhindered = replica.log.flushed_end() == replica.log.end()
+                && !self.logs.is_cutting(slot)
+                && state_now(replica, now) == Ok(FetchState::Fetching);
+            is_unhindered && asked == Some(Fetching::of(replica, sends_epoch))
+        })
     }
 
     fn wire_id(self) -> WireBrokerId {
@@ -115,9 +138,11 @@ impl RequestBuilder<'_> {
         self.replicas.at(slot).log.epochs().latest().unwrap_or(-1)
     }
 
+    /// A fetch of these partitions, or of those in the session when only these `changed`.
     fn fetch_request(
         self,
         wanted: &[(Slot, Fetching)],
+        changed: bool,
         session: &mut FetchSession<Fetching>,
     ) -> Request {
         let config = &self.config;
@@ -127,10 +152,14 @@ impl RequestBuilder<'_> {
             .with_max_wait_ms(wait_ms)
             .with_min_bytes(config.replica_fetch_min_bytes)
             .with_max_bytes(config.replica_fetch_response_max_bytes);
-        session.next(&mut request, wanted, |slot| {
-            let partition = self.replicas.at(slot);
-            (&partition.topic, partition.at.partition)
-        });
+        if changed {
+            session.next_changed(&mut request, wanted);
+        } else {
+            session.next(&mut request, wanted, |slot| {
+                let partition = self.replicas.at(slot);
+                (&partition.topic, partition.at.partition)
+            });
+        }
         let mut last = None;
         for &slot in session.named() {
             let partition = self.replicas.at(slot);

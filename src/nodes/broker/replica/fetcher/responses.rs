@@ -96,6 +96,16 @@ impl ResponseHandler<'_> {
         }
     }
 
+    /// Whether nothing keeps a replica from being in the next fetch.
+    fn goes_on(&self, cx: &Context<'_>, slot: Slot) -> bool {
+        let replica = self.replicas.at(slot);
+        let ReplicaRole::Follower(follower) = &replica.role else { return false };
+        follower.state == FetchState::Fetching
+            && follower.delayed_until <= cx.clock.now
+            && replica.log.flushed_end() == replica.log.end()
+            && !self.logs.is_cutting(slot)
+    }
+
     /// Whether a partition still waits for an answer that was asked for under epoch `current`: it can have been
     /// deleted since, or lead, or follow another.
     ///
@@ -139,6 +149,7 @@ impl ResponseHandler<'_> {
         if !self.fetcher.session.answered(&response) {
             let (leader, code) = (self.leader, response.error_code);
             tracing::info!(%leader, code, "fetcher: the fetch session is over");
+            self.fetcher.looks_at_all = true;
             return;
         }
         let (mut last_with_data, mut next) = (None, 0);
@@ -158,6 +169,11 @@ impl ResponseHandler<'_> {
                     if self.fetcher.ended_by.is_some() {
                         return;
                     }
+                }
+                if awaited && self.goes_on(cx, slot) {
+                    self.fetcher.answered.push(slot);
+                } else {
+                    self.fetcher.looks_at_all = true;
                 }
             }
         }
