@@ -35,7 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value_t = local(9092))]
     pub kafka: SocketAddr,
     /// Address of the first ZooKeeper server; the others get the next ports.
-    #[arg(long, value_name = "ADDRESS", default_value_t = local(2181))]
+    // Scripts that were written for the former word go on.
+    #[arg(long, alias = "coordinator", value_name = "ADDRESS", default_value_t = local(2181))]
     pub zookeeper: SocketAddr,
     /// Use ports from PORT on, first for brokers, then for ZooKeeper; 0 picks free ports.
     #[arg(long)]

@@ -271,7 +271,7 @@ table! {
     ConfigZnodesOfUsersAndBrokers: "config-znodes-of-users-and-brokers", since(1, 1, 0),
         "KAFKA-6320", Test("a_started_cluster_has_the_znodes_of_its_release"),
         "A broker creates /config/users and /config/brokers when it starts.";
-    ConfigZnodeOfIps: "config-znode-of-ips", since(2, 7, 0),
+    ConfigZnodeOfIps: "config-znode-of-ips", since(2, 8, 0),
         "KIP-612 (KAFKA-10024)", Test("a_started_cluster_has_the_znodes_of_its_release"),
         "A broker creates /config/ips when it starts.";
     ProducerIdZnode: "producer-id-znode", since(0, 11, 0),

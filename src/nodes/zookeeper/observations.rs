@@ -67,20 +67,29 @@ pub(super) fn applied(db: &Database, txn: &Txn, owned: &[(Arc<str>, i64)], step:
     });
 }
 
-/// Observes the znodes whose data a transaction set, as the tree has them now.
+/// Observes the znodes whose data a transaction set, as the tree has them now. What a later operation of the same multi
+/// sets again is not in the tree: it is observed as the transaction has it.
 pub(super) fn stored(tree: &Tree, zxid: Zxid, record: &Record, step: &mut Step<'_>) {
-    match record {
-        Record::Multi(records) => {
-            records.iter().for_each(|record| stored(tree, zxid, record, step));
-        }
-        Record::Create { path, .. } | Record::SetData { path, .. } => {
-            // A later operation of the same multi may have deleted it, and a mutant may not have stored it.
-            let Some(znode) = tree.get(path).filter(|znode| znode.mzxid == zxid) else { return };
-            let data = String::from_utf8_lossy(znode.data.as_deref().unwrap_or_default());
-            let (path, version, data) = (path.clone(), znode.version, data.into());
-            step.observe(ZooKeeperObservation::Stored { zxid, path, version, data });
-        }
-        _ => {}
+    let records = match record {
+        Record::Multi(records) => &records[..],
+        one => std::slice::from_ref(one),
+    };
+    for (n, record) in records.iter().enumerate() {
+        let (path, set) = match record {
+            Record::Create { path, data, .. } => (path, data),
+            Record::SetData { path, data, .. } => (path, data),
+            _ => continue,
+        };
+        // A later operation of the same multi may have deleted it, and a mutant may not have stored it.
+        let Some(znode) = tree.get(path).filter(|znode| znode.mzxid == zxid) else { continue };
+        let sets_again =
+            |later: &&Record| matches!(later, Record::SetData { path: at, .. } if at == path);
+        let again = records[n + 1..].iter().filter(sets_again).count();
+        let data = if again == 0 { znode.data.as_deref() } else { set.as_deref() };
+        let data = String::from_utf8_lossy(data.unwrap_or_default()).into();
+        let version = znode.version - i32::try_from(again).expect("a multi fits into a frame");
+        let path = path.clone();
+        step.observe(ZooKeeperObservation::Stored { zxid, path, version, data });
     }
 }
 

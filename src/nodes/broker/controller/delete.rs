@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::calls::{Answer, Call};
 use super::context::{PartitionStage, Replica, ReplicaStage};
+use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -39,7 +40,7 @@ impl Controller {
     /// Goes on with the deletions that can go on, and ends those that are done.
     pub(super) fn resume_deletions(&mut self, cx: &mut Context<'_>) {
         let to_be_deleted: Vec<_> = self.known.to_be_deleted.iter().cloned().collect();
-        let mut done = Vec::new();
+        let (mut done, mut left) = (Vec::new(), Vec::new());
         for topic in to_be_deleted {
             let stages = self.replica_stages(&topic);
             let is_deleted =
@@ -51,19 +52,21 @@ impl Controller {
             let is_under_way =
                 stages.iter().any(|(_, stage)| *stage == Some(ReplicaStage::DeletionStarted));
             if !is_under_way {
-                let left: Vec<_> = stages
-                    .into_iter()
-                    .filter(|replica| !is_deleted(replica))
-                    .map(|(replica, _)| replica)
-                    .collect();
-                self.start_deletion(cx, &topic, &left);
+                tracing::info!(%topic, "is being deleted");
+                self.begin_deletion(&topic);
+                let undeleted = stages.into_iter().filter(|replica| !is_deleted(replica));
+                left.extend(undeleted.map(|(replica, _)| replica));
             }
+        }
+        if !left.is_empty() {
+            self.flush(cx);
+            self.start_deletion(left);
         }
         self.remove_topics(cx, done);
     }
 
-    fn start_deletion(&mut self, cx: &mut Context<'_>, topic: &Arc<str>, replicas: &[Replica]) {
-        tracing::info!(%topic, "is being deleted");
+    /// The partitions of a topic go offline, and brokers forget it.
+    fn begin_deletion(&mut self, topic: &Arc<str>) {
         let partitions: Vec<_> = self.known.of_topic(topic).map(|(at, _)| at.clone()).collect();
         for at in &partitions {
             if let Some(partition) = self.known.partitions.get_mut(at) {
@@ -71,19 +74,30 @@ impl Controller {
             }
         }
         self.batch.update_metadata(self.known.registered(), partitions);
-        self.flush(cx);
-        for delete in [false, true] {
-            for replica in replicas {
-                let is_there = self.known.brokers.contains_key(&replica.1);
-                if is_there {
-                    self.batch.stop_replica(replica.1, &replica.0, delete);
-                }
-                let started = is_there && delete;
-                let stage =
-                    if started { ReplicaStage::DeletionStarted } else { ReplicaStage::Offline };
-                self.known.put_replica(replica, stage);
-            }
-            self.flush(cx);
+    }
+
+    /// Replicas go offline, which takes each out of the ISR and is written, before they delete anything
+    /// (`TopicDeletionManager.onPartitionDeletion`). Those on dead brokers wait.
+    fn start_deletion(&mut self, replicas: Vec<Replica>) {
+        let is_there = |replica: &Replica| self.known.brokers.contains_key(&replica.1);
+        let (live, dead): (Vec<_>, Vec<_>) = replicas.into_iter().partition(is_there);
+        for replica in &dead {
+            self.known.put_replica(replica, ReplicaStage::Offline);
+        }
+        let steps = [
+            Step::ReplicasOffline(live.clone()),
+            Step::Flush,
+            Step::DeleteReplicas(live),
+            Step::Flush,
+        ];
+        self.event_manager.first(steps);
+    }
+
+    /// Sends replicas StopReplica, with which they delete their logs.
+    pub(super) fn delete_replicas(&mut self, replicas: &[Replica]) {
+        for replica in replicas {
+            self.batch.stop_replica(replica.1, &replica.0, true);
+            self.known.put_replica(replica, ReplicaStage::DeletionStarted);
         }
     }
 

@@ -126,6 +126,8 @@ pub enum Step {
     ClearPreferredElection,
     /// Deletes topics, as far as it can be done now.
     ResumeDeletions,
+    /// Sends replicas StopReplica, with which they delete their logs.
+    DeleteReplicas(Vec<Replica>),
     /// Answers a ControlledShutdown with the partitions that the broker leads still.
     AnswerControlledShutdown(ReplyTo, BrokerId),
     /// Answers an ElectLeaders.

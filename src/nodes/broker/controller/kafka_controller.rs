@@ -209,6 +209,7 @@ impl Controller {
             Step::ElectPreferred(partitions) => self.elect_preferred(partitions),
             Step::ClearPreferredElection => self.clear_preferred_election(cx),
             Step::ResumeDeletions => self.resume_deletions(cx),
+            Step::DeleteReplicas(replicas) => self.delete_replicas(&replicas),
             Step::AnswerControlledShutdown(to, id) => self.answer_controlled_shutdown(cx, to, id),
             Step::AnswerElectLeaders(to, partitions) => {
                 self.answer_elect_leaders(cx, to, &partitions);

@@ -69,32 +69,33 @@ pub fn delete_topic(name: &str) -> String {
     format!("{DELETE_TOPICS}/{name}")
 }
 
-/// The persistent znodes, with empty data, that a broker creates when it starts if they are missing; parents come
-/// before their children. Entity types of the settings grew with the releases (`ips` in 2.7).
+/// The persistent znodes, with empty data, that a broker creates when it starts if they are missing, in Kafka's order;
+/// parents come before their children. Entity types of the settings grew with the releases.
 pub fn ensured_at_start(version: KafkaVersion) -> Vec<&'static str> {
     let mut paths = vec![
         "/consumers",
         "/brokers",
         BROKER_IDS,
         TOPICS,
-        BROKER_SEQID,
         "/config",
         CONFIG_CHANGES,
-        CONFIG_TOPICS,
-        "/config/clients",
+        "/admin",
+        DELETE_TOPICS,
+        BROKER_SEQID,
+        ISR_CHANGE_NOTIFICATION,
     ];
-    if version.has(Change::ConfigZnodesOfUsersAndBrokers) {
-        paths.extend(["/config/users", "/config/brokers"]);
-    }
-    if version.has(Change::ConfigZnodeOfIps) {
-        paths.push("/config/ips");
-    }
-    paths.extend(["/admin", DELETE_TOPICS, ISR_CHANGE_NOTIFICATION]);
     if version.has(Change::ProducerIdZnode) {
         paths.push(LATEST_PRODUCER_ID_BLOCK);
     }
     if version.has(Change::LogDirEventZnode) {
         paths.push(LOG_DIR_EVENT_NOTIFICATION);
+    }
+    paths.extend([CONFIG_TOPICS, "/config/clients"]);
+    if version.has(Change::ConfigZnodesOfUsersAndBrokers) {
+        paths.extend(["/config/users", "/config/brokers"]);
+    }
+    if version.has(Change::ConfigZnodeOfIps) {
+        paths.push("/config/ips");
     }
     paths
 }

@@ -293,6 +293,8 @@ fn a_deleted_topic_is_gone_once_all_replicas_are_and_waits_for_dead_brokers() {
         world.put(&paths::delete_topic("t"), "".into());
         world.run();
         assert!(world.data(&paths::topic("t")).is_some(), "{version}: 3 has a replica");
+        // Replicas go offline before they delete, and the last stays in the ISR, as recorded (`delete-while-down`).
+        assert_eq!(world.state("t", 0), (-1, 2, vec![2]), "{version}");
         world.start(&[3]);
         for path in [paths::topic("t"), paths::topic_config("t"), paths::delete_topic("t")] {
             assert!(world.data(&path).is_none(), "{version}: {path}");
