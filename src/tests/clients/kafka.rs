@@ -109,8 +109,8 @@ fn clients_before_0_11_write_and_read_messages_of_their_formats() {
         assert_eq!(printed.lines().count(), 6, "{scenario}: {printed}");
         assert!(printed.lines().all(|line| line.ends_with(" as written")), "{scenario}: {printed}");
         for release in ["0.8.2.2", "0.10.0.0"] {
-            let older = ["-X", "api.version.request=false", "-X"];
-            let older = [&older[..], &[&format!("broker.version.fallback={release}")]].concat();
+            let fallback = format!("broker.version.fallback={release}");
+            let older = ["-X", "api.version.request=false", "-X", &fallback];
             for codec in ["none", "snappy", "lz4"] {
                 let (topic, codec) =
                     (format!("{release}-{codec}"), format!("compression.codec={codec}"));
