@@ -142,6 +142,21 @@ pub fn zookeeper(plan: &Plan, index: usize, names: &Names) -> zookeeper::Config 
     }
 }
 
+fn groups(p: &Properties) -> broker::GroupSettings {
+    broker::GroupSettings {
+        min_session_timeout: p.ms("group.min.session.timeout.ms"),
+        max_session_timeout: p.ms("group.max.session.timeout.ms"),
+        initial_rebalance_delay: p
+            .optional_ms("group.initial.rebalance.delay.ms")
+            .unwrap_or_default(),
+        max_size: p.optional_int("group.max.size").map(narrow),
+        offset_metadata_max_bytes: narrow(p.int("offset.metadata.max.bytes")),
+        offsets_commit_timeout: p.ms("offsets.commit.timeout.ms"),
+        offsets_retention: Duration::from_mins(narrow(p.int("offsets.retention.minutes"))),
+        offsets_retention_check_interval: p.ms("offsets.retention.check.interval.ms"),
+    }
+}
+
 /// A broker, with the address that it advertises to external clients when there is one.
 pub fn broker(
     plan: &Plan,
@@ -192,6 +207,11 @@ pub fn broker(
         offsets_topic_num_partitions: narrow(p.int("offsets.topic.num.partitions")),
         offsets_topic_replication_factor: narrow(p.int("offsets.topic.replication.factor")),
         offsets_topic_segment_bytes: narrow(p.int("offsets.topic.segment.bytes")),
+        groups: groups(p),
+        producer_id_expiration: p
+            .optional_ms("producer.id.expiration.ms")
+            .or_else(|| p.optional_ms("transactional.id.expiration.ms"))
+            .unwrap_or(Duration::MAX),
         auto_create_topics: p.bool("auto.create.topics.enable"),
         auto_leader_rebalance: p.bool("auto.leader.rebalance.enable"),
         leader_imbalance_check_interval: Duration::from_secs(imbalance_check),

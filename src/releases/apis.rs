@@ -1,8 +1,8 @@
 //! The highest version of each API, by release.
 //!
 //! Source: the message definitions at the tags of the releases; the lowest version is always 0. What clients use stays
-//! after 2.8 what it was in 2.8, except FindCoordinator: later versions need topic IDs and fetch sessions in forms that
-//! are not simulated. Clients and followers use the highest version of their release, too.
+//! after 2.8 what it was in 2.8, except FindCoordinator and the APIs of groups: later versions need topic IDs and
+//! fetch sessions in forms that are not simulated. Clients and followers use the highest version of their release, too.
 
 use kafka_protocol::messages::ApiKey;
 
@@ -53,13 +53,37 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     (ApiKey::StopReplica, &[(V0_10, 0), (V2_2, 1), (V2_4, 2), (V2_6, 3), (V3_4, 4)]),
     (ApiKey::UpdateMetadata, &[(V0_10, 3), (V1_0, 4), (V2_2, 5), (V2_4, 6), (V2_8, 7), (V3_4, 8)]),
     (ApiKey::ControlledShutdown, &[(V0_10, 1), (V2_2, 2), (V2_4, 3)]),
-    (ApiKey::FindCoordinator, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V3_0, 4)]),
+    (
+        ApiKey::FindCoordinator,
+        &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V3_0, 4), (V3_8, 5), (V3_9, 6)],
+    ),
     (ApiKey::ApiVersions, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3)]),
     (ApiKey::CreateTopics, &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_4, 5), (V2_7, 6), (V2_8, 7)]),
     (ApiKey::OffsetForLeaderEpoch, &[(V0_11, 0), (V2_0, 1), (V2_1, 2), (V2_3, 3), (V2_8, 4)]),
     (ApiKey::DescribeConfigs, &[(V0_11, 0), (V1_1, 1), (V2_0, 2), (V2_6, 3), (V2_8, 4)]),
     (ApiKey::ElectLeaders, &[(V2_2, 0), (V2_4, 2)]),
+    (
+        ApiKey::OffsetCommit,
+        &[(V0_10, 2), (V0_11, 3), (V2_0, 4), (V2_1, 6), (V2_3, 7), (V2_4, 8), (V3_7, 9)],
+    ),
+    (
+        ApiKey::OffsetFetch,
+        &[(V0_10, 2), (V0_11, 3), (V2_0, 4), (V2_1, 5), (V2_4, 6), (V2_5, 7), (V3_0, 8), (V3_7, 9)],
+    ),
+    (
+        ApiKey::JoinGroup,
+        &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_2, 4), (V2_3, 5), (V2_4, 6), (V2_5, 7), (V3_2, 9)],
+    ),
+    (ApiKey::SyncGroup, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_3, 3), (V2_4, 4), (V2_5, 5)]),
+    (ApiKey::Heartbeat, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_3, 3), (V2_4, 4)]),
+    (ApiKey::LeaveGroup, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 4), (V3_2, 5)]),
+    (ApiKey::DescribeGroups, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_3, 3), (V2_4, 5)]),
+    (ApiKey::ListGroups, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V2_6, 4), (V3_8, 5)]),
+    (ApiKey::DeleteGroups, &[(V1_1, 0), (V2_0, 1), (V2_4, 2)]),
+    (ApiKey::OffsetDelete, &[(V2_4, 0)]),
+    (ApiKey::InitProducerId, &[(V0_11, 0), (V2_0, 1), (V2_4, 2), (V2_5, 3), (V2_7, 4), (V3_8, 5)]),
     (ApiKey::AlterPartition, &[(V2_7, 0), (V3_2, 1)]),
+    (ApiKey::AllocateProducerIds, &[(V3_0, 0)]),
     (ApiKey::DescribeCluster, &[(V2_8, 0)]),
 ];
 

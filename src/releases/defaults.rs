@@ -21,6 +21,8 @@ pub enum Unit {
     Milliseconds,
     /// Seconds.
     Seconds,
+    /// Minutes.
+    Minutes,
     /// Bytes.
     Bytes,
     /// Per cent.
@@ -190,6 +192,24 @@ pub const BROKER: &[Property] = &[
     count("offsets.topic.num.partitions", 1, INT, &[(V0_10, Is(50))]),
     count("offsets.topic.replication.factor", 1, SHORT, &[(V0_10, Is(3))]),
     bytes("offsets.topic.segment.bytes", 1, &[(V0_10, Is(100 * MIB))]),
+    // Idempotent producers.
+    ms("transactional.id.expiration.ms", 1, INT, &[(V0_11, Is(604_800_000))]),
+    ms("producer.id.expiration.ms", 1, INT, &[(V3_4, Is(86_400_000))]),
+    // Groups.
+    ms("group.min.session.timeout.ms", 0, INT, &[(V0_10, Is(6_000))]),
+    ms("group.max.session.timeout.ms", 0, INT, &[(V0_10, Is(300_000)), (V2_3, Is(1_800_000))]),
+    ms("group.initial.rebalance.delay.ms", 0, INT, &[(V0_11, Is(3_000))]),
+    count("group.max.size", 1, INT, &[(V2_2, Is(INT))]),
+    bytes("offset.metadata.max.bytes", 0, &[(V0_10, Is(4_096))]),
+    ms("offsets.commit.timeout.ms", 1, INT, &[(V0_10, Is(5_000))]),
+    numeric(
+        "offsets.retention.minutes",
+        Unit::Minutes,
+        1,
+        INT,
+        &[(V0_10, Is(1_440)), (V2_0, Is(10_080))],
+    ),
+    ms("offsets.retention.check.interval.ms", 1, LONG, &[(V0_10, Is(600_000))]),
     // The controller.
     flag("auto.leader.rebalance.enable", &[(V0_10, On)]),
     numeric("leader.imbalance.check.interval.seconds", Unit::Seconds, 1, LONG, &[(V0_10, Is(300))]),

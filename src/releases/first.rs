@@ -19,3 +19,5 @@ pub(super) const V3_0: KafkaVersion = KafkaVersion::patched(3, 0, 0);
 pub(super) const V3_2: KafkaVersion = KafkaVersion::patched(3, 2, 0);
 pub(super) const V3_4: KafkaVersion = KafkaVersion::patched(3, 4, 0);
 pub(super) const V3_7: KafkaVersion = KafkaVersion::patched(3, 7, 0);
+pub(super) const V3_8: KafkaVersion = KafkaVersion::patched(3, 8, 0);
+pub(super) const V3_9: KafkaVersion = KafkaVersion::patched(3, 9, 0);

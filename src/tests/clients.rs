@@ -6,6 +6,8 @@
 
 #[path = "clients/crowd.rs"]
 mod crowd;
+#[path = "clients/groups.rs"]
+mod groups;
 #[path = "clients/kafka.rs"]
 mod kafka;
 #[path = "clients/programs.rs"]

@@ -16,8 +16,9 @@ use kafka_protocol::messages::{
     DescribeGroupsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
     FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
     InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, RequestHeader, SyncGroupRequest, TxnOffsetCommitRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, RequestHeader, SyncGroupRequest,
+    TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
@@ -199,6 +200,7 @@ fn plain(api: ApiKey) -> Option<Check> {
         ApiKey::DeleteTopics => decodes::<DeleteTopicsRequest>,
         ApiKey::DeleteRecords => decodes::<DeleteRecordsRequest>,
         ApiKey::InitProducerId => decodes::<InitProducerIdRequest>,
+        ApiKey::OffsetDelete => decodes::<OffsetDeleteRequest>,
         ApiKey::OffsetForLeaderEpoch => decodes::<OffsetForLeaderEpochRequest>,
         ApiKey::AddPartitionsToTxn => decodes::<AddPartitionsToTxnRequest>,
         ApiKey::AddOffsetsToTxn => decodes::<AddOffsetsToTxnRequest>,

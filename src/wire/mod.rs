@@ -3,6 +3,7 @@
 pub mod compressed;
 pub mod foreign;
 pub mod frames;
+pub mod group_records;
 pub mod jute;
 pub mod kafka;
 pub mod message_set;

@@ -163,6 +163,27 @@ impl Batch {
         i64::from_be_bytes(number(&self.bytes, 35))
     }
 
+    /// Its producer's id; −1 when the producer is not idempotent.
+    pub fn producer_id(&self) -> i64 {
+        i64::from_be_bytes(number(&self.bytes, 43))
+    }
+
+    /// Its producer's epoch.
+    pub fn producer_epoch(&self) -> i16 {
+        i16::from_be_bytes(number(&self.bytes, 51))
+    }
+
+    /// The sequence of its first record at its producer.
+    pub fn base_sequence(&self) -> i32 {
+        i32::from_be_bytes(number(&self.bytes, 53))
+    }
+
+    /// The sequence of its last record; behind 2³¹−1 comes 0.
+    pub fn last_sequence(&self) -> i32 {
+        let last = i64::from(self.base_sequence()) + (self.last_offset - self.base_offset);
+        i32::try_from(last % (1 << 31)).expect("it is below 2³¹")
+    }
+
     /// A copy that begins at `base_offset` under `leader_epoch`: what a leader does to a batch.
     #[must_use]
     pub fn stamped(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> Self {
@@ -394,13 +415,15 @@ fn put_field(buffer: &mut BytesMut, field: Option<&[u8]>) {
     }
 }
 
-/// Fills a batch, as a producer that is not idempotent does: base offset 0, leader epoch −1.
+/// Fills a batch, as a producer does: base offset 0, leader epoch −1.
 #[derive(Debug)]
 pub struct BatchBuilder {
     buffer: BytesMut,
     base_timestamp_ms: i64,
     max_timestamp_ms: i64,
     count: i32,
+    /// Id, epoch and first sequence.
+    producer: (i64, i16, i32),
 }
 
 impl BatchBuilder {
@@ -408,7 +431,19 @@ impl BatchBuilder {
     pub fn new(base_timestamp_ms: i64) -> Self {
         let mut buffer = BytesMut::with_capacity(256);
         buffer.put_bytes(0, BATCH_HEADER_BYTES);
-        Self { buffer, base_timestamp_ms, max_timestamp_ms: base_timestamp_ms, count: 0 }
+        Self {
+            buffer,
+            base_timestamp_ms,
+            max_timestamp_ms: base_timestamp_ms,
+            count: 0,
+            producer: (-1, -1, -1),
+        }
+    }
+
+    /// Makes it a batch of an idempotent producer.
+    #[must_use]
+    pub fn of_producer(self, id: i64, epoch: i16, first_sequence: i32) -> Self {
+        Self { producer: (id, epoch, first_sequence), ..self }
     }
 
     /// Adds a record.
@@ -455,9 +490,10 @@ impl BatchBuilder {
         bytes[23..27].copy_from_slice(&(self.count - 1).to_be_bytes());
         bytes[27..35].copy_from_slice(&self.base_timestamp_ms.to_be_bytes());
         bytes[35..43].copy_from_slice(&self.max_timestamp_ms.to_be_bytes());
-        bytes[43..51].copy_from_slice(&(-1i64).to_be_bytes());
-        bytes[51..53].copy_from_slice(&(-1i16).to_be_bytes());
-        bytes[53..57].copy_from_slice(&(-1i32).to_be_bytes());
+        let (id, epoch, sequence) = self.producer;
+        bytes[43..51].copy_from_slice(&id.to_be_bytes());
+        bytes[51..53].copy_from_slice(&epoch.to_be_bytes());
+        bytes[53..57].copy_from_slice(&sequence.to_be_bytes());
         bytes[57..61].copy_from_slice(&self.count.to_be_bytes());
         sealed(bytes, 0, i64::from(self.count - 1), -1)
     }

@@ -27,6 +27,27 @@ pub struct Endpoint {
     pub port: i32,
 }
 
+/// What a broker's properties say of consumer groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// `group.min.session.timeout.ms`
+    pub min_session_timeout: Duration,
+    /// `group.max.session.timeout.ms`
+    pub max_session_timeout: Duration,
+    /// `group.initial.rebalance.delay.ms`; before 0.11 a group did not wait
+    pub initial_rebalance_delay: Duration,
+    /// `group.max.size`; `None` before 2.2
+    pub max_size: Option<usize>,
+    /// `offset.metadata.max.bytes`
+    pub offset_metadata_max_bytes: usize,
+    /// `offsets.commit.timeout.ms`
+    pub offsets_commit_timeout: Duration,
+    /// `offsets.retention.minutes`
+    pub offsets_retention: Duration,
+    /// `offsets.retention.check.interval.ms`
+    pub offsets_retention_check_interval: Duration,
+}
+
 /// The `server.properties` of one broker, as far as the simulated broker reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -90,6 +111,10 @@ pub struct Config {
     pub offsets_topic_replication_factor: i16,
     /// `offsets.topic.segment.bytes`
     pub offsets_topic_segment_bytes: i32,
+    /// Groups.
+    pub groups: GroupSettings,
+    /// `producer.id.expiration.ms`; before 3.4 `transactional.id.expiration.ms`
+    pub producer_id_expiration: Duration,
     /// `auto.create.topics.enable`
     pub auto_create_topics: bool,
     /// `auto.leader.rebalance.enable`

@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 
 use crate::nodes::Effects;
 use crate::nodes::channel::Channel;
 use crate::vocab::{
-    BrokerId, Clock, ConnId, LeaderEpoch, PartitionEpoch, Time, TimerId, TopicPartition,
+    BrokerId, Clock, ConnId, LeaderEpoch, Offset, PartitionEpoch, Time, TimerId, TopicPartition,
 };
+use crate::wire::records::Batch;
 
 /// A part of a broker. The highest byte of a timer's or a ZooKeeper request's number names its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,8 @@ pub enum Part {
     Controller = 3,
     /// The session at ZooKeeper.
     Session = 4,
+    /// Consumer groups.
+    Groups = 5,
 }
 
 impl Part {
@@ -50,6 +54,7 @@ impl Part {
             2 => Self::Replicas,
             3 => Self::Controller,
             4 => Self::Session,
+            5 => Self::Groups,
             other => panic!("no part of a broker has mark {other}"),
         };
         (part, marked & ((1 << Self::SHIFT) - 1))
@@ -114,11 +119,28 @@ pub enum Purpose {
     CreateTopics,
     /// Have leaderships moved away before a shutdown.
     ControlledShutdown,
+    /// Get ids for idempotent producers.
+    AllocateProducerIds,
 }
 
 impl Purpose {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::AlterPartition, Self::CreateTopics, Self::ControlledShutdown];
+    pub const ALL: [Self; 4] = [
+        Self::AlterPartition,
+        Self::CreateTopics,
+        Self::ControlledShutdown,
+        Self::AllocateProducerIds,
+    ];
+
+    /// The API of its requests.
+    pub fn api(self) -> ApiKey {
+        match self {
+            Self::AlterPartition => ApiKey::AlterPartition,
+            Self::CreateTopics => ApiKey::CreateTopics,
+            Self::ControlledShutdown => ApiKey::ControlledShutdown,
+            Self::AllocateProducerIds => ApiKey::AllocateProducerIds,
+        }
+    }
 }
 
 /// The part that made a connection to another broker.
@@ -153,6 +175,31 @@ pub enum Ask {
     Own(ConnId, ConnOwner),
     /// The owner closed the connection.
     Disown(ConnId),
+    /// Groups → replicas: append a batch to a partition of `__consumer_offsets`.
+    AppendOffsets {
+        /// The partition.
+        partition: i32,
+        /// What is appended.
+        batch: Batch,
+        /// Given back with [`Ask::OffsetsAppended`] when all in-sync replicas have it; without a number nothing waits.
+        number: Option<u64>,
+    },
+    /// Replicas → groups: an append ended.
+    OffsetsAppended {
+        /// Which.
+        number: u64,
+        /// Its first offset, or why it failed.
+        result: Result<Offset, ResponseError>,
+    },
+    /// Replicas → groups: this broker leads a partition of `__consumer_offsets`, or does not.
+    OffsetsLeader {
+        /// The partition.
+        partition: i32,
+        /// The leader epoch; `None` when the replica is deleted.
+        leader_epoch: Option<LeaderEpoch>,
+        /// Whether it leads.
+        leads: bool,
+    },
     /// End the process, after a fatal error.
     Halt(String),
 }

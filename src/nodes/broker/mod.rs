@@ -3,11 +3,12 @@
 mod config;
 pub mod context;
 pub mod controller;
+pub mod group;
 pub mod log;
 pub mod replica;
 mod server;
 mod versions;
 pub mod znodes;
 
-pub use config::{Config, Endpoint, ExternalListener, PORT, TopicOverrides};
+pub use config::{Config, Endpoint, ExternalListener, GroupSettings, PORT, TopicOverrides};
 pub use server::Broker;

@@ -77,7 +77,10 @@ mod tests {
             (ApiKey::CreateTopics, (1, 1), Some(2)),
             (ApiKey::DescribeCluster, (2, 7), None),
             (ApiKey::AlterPartition, (2, 6), None),
-            (ApiKey::JoinGroup, (2, 8), None),
+            (ApiKey::JoinGroup, (2, 8), Some(7)),
+            (ApiKey::InitProducerId, (1, 1), Some(0)),
+            (ApiKey::OffsetDelete, (2, 3), None),
+            (ApiKey::AllocateProducerIds, (3, 0), Some(0)),
             (ApiKey::DeleteTopics, (2, 8), None),
         ];
         for (api, (major, minor), max) in cases {
@@ -95,7 +98,7 @@ mod tests {
         assert!(versions.speaks(ApiKey::Fetch, 0) && versions.speaks(ApiKey::Fetch, 6));
         assert!(!versions.speaks(ApiKey::Fetch, 7) && !versions.speaks(ApiKey::Fetch, -1));
         assert!(!versions.speaks(ApiKey::AlterPartition, 0));
-        assert!(!versions.speaks(ApiKey::ListGroups, 0) && !versions.speaks(ApiKey::Vote, 0));
+        assert!(!versions.speaks(ApiKey::DeleteGroups, 0) && !versions.speaks(ApiKey::Vote, 0));
     }
 
     #[test]
@@ -117,6 +120,7 @@ mod tests {
             ApiKey::UpdateMetadata,
             ApiKey::ControlledShutdown,
             ApiKey::AlterPartition,
+            ApiKey::AllocateProducerIds,
         ];
         for (api, _) in APIS {
             assert_ne!(is_for_clients(*api), for_brokers.contains(api), "{api:?}");

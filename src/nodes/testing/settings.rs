@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::nodes::broker::Config;
+use crate::nodes::broker::{Config, GroupSettings};
 use crate::releases::KafkaVersion;
 use crate::releases::defaults::{BROKER, millis};
 use crate::vocab::{BrokerId, NodeId};
@@ -42,6 +42,17 @@ pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config
         offsets_topic_num_partitions: 50,
         offsets_topic_replication_factor: 3,
         offsets_topic_segment_bytes: 100 << 20,
+        groups: GroupSettings {
+            min_session_timeout: ms(6_000),
+            max_session_timeout: default("group.max.session.timeout.ms"),
+            initial_rebalance_delay: ms(3_000),
+            max_size: None,
+            offset_metadata_max_bytes: 4_096,
+            offsets_commit_timeout: ms(5_000),
+            offsets_retention: ms(86_400_000),
+            offsets_retention_check_interval: ms(600_000),
+        },
+        producer_id_expiration: ms(86_400_000),
         auto_create_topics: true,
         auto_leader_rebalance: true,
         leader_imbalance_check_interval: ms(300_000),

@@ -1,10 +1,9 @@
-"""kafka-python: who coordinates a group, and what a member of it is told."""
+"""kafka-python: who coordinates a group."""
 
 import sys
 import time
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import IncompatibleBrokerVersion
+from kafka import KafkaAdminClient
 from kafka.protocol.metadata import FindCoordinatorRequest
 
 BROKER = sys.argv[1]
@@ -23,26 +22,3 @@ while True:
 print(f"{GROUP} is coordinated by broker {one.node_id} at {one.host}:{one.port}")
 admin.close()
 
-
-def refused(what, attempt):
-    try:
-        attempt()
-    except IncompatibleBrokerVersion as why:
-        print(f"{what}: {why}")
-
-
-def join():
-    consumer = KafkaConsumer("orders", bootstrap_servers=BROKER, group_id=GROUP)
-    try:
-        consumer.poll(timeout_ms=20_000)
-        print("a member was neither served nor refused")
-    finally:
-        consumer.close()
-
-
-def write():
-    KafkaProducer(bootstrap_servers=BROKER).send("orders", b"value").get(timeout=60)
-
-
-refused("member", join)
-refused("idempotent producer", write)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use super::programs::{beside, kcat, python, run, said};
@@ -126,29 +126,14 @@ fn clients_before_0_11_write_and_read_messages_of_their_formats() {
     }
 }
 
-/// What kcat says on stderr when it is refused, or within half a minute; it may go on trying.
-fn complaint_of(broker: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new("timeout");
-    command.args(["30", "kcat", "-b", broker]).args(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    // A consumer does not read it, nor does a producer that has given up.
-    let _: std::io::Result<()> = stdin.write_all(b"a record\n");
-    drop(stdin);
-    let ended = child.wait_with_output().expect("it ends");
-    String::from_utf8_lossy(&ended.stderr).into_owned()
-}
-
 #[test]
-fn a_groups_coordinator_is_named_with_its_real_address_and_what_is_missing_is_an_error() {
+fn a_groups_coordinator_is_named_with_its_real_address() {
     for scenario in ["calm.toml", "calm_1_0.toml", "calm_3_9.toml"] {
         let server = Server::start(&beside(scenario), &[]);
         let broker = server.address("b1");
         let printed = said(python("find_coordinator.py", &[broker]), "");
-        let mut lines = printed.lines();
-        let found = lines.next().expect("a line");
-        let (id, address) = found
+        let (id, address) = printed
+            .trim_end()
             .strip_prefix("my-group is coordinated by broker ")
             .and_then(|rest| rest.split_once(" at "))
             .unwrap_or_else(|| panic!("{printed}"));
@@ -156,18 +141,6 @@ fn a_groups_coordinator_is_named_with_its_real_address_and_what_is_missing_is_an
         // Java hashes its name to partition 12 of 50.
         let listed = said(kcat(&["-b", broker, "-L", "-t", "__consumer_offsets"]), "");
         assert!(listed.contains(&format!("    partition 12, leader {id}, ")), "{listed}");
-        // Neither group members nor idempotent producers are served, and both get an error.
-        for what in ["member: ", "idempotent producer: "] {
-            let line = lines.next().unwrap_or_default();
-            assert!(line.starts_with(what) && line.contains("does not support"), "{printed}");
-        }
-        let idempotent = ["-P", "-t", "orders", "-X", "enable.idempotence=true"];
-        let complaint = complaint_of(broker, &idempotent);
-        assert!(complaint.contains("Idempotent producer not supported"), "{complaint}");
-        if scenario == "calm.toml" {
-            let complaint = complaint_of(broker, &["-G", "my-group", "orders"]);
-            assert!(complaint.contains("JoinGroup failed: "), "{complaint}");
-        }
         server.end().held_and_can_be_had_again();
     }
 }

@@ -10,7 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use kafka_protocol::messages::{
-    AlterPartitionRequest, ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
+    AllocateProducerIdsRequest, AlterPartitionRequest, ControlledShutdownRequest,
+    CreateTopicsRequest, ElectLeadersRequest,
 };
 
 use super::calls::{Answer, Call};
@@ -60,6 +61,8 @@ pub enum ControllerEvent {
     ControlledShutdown(ReplyTo, ControlledShutdownRequest),
     /// A request.
     ElectLeaders(ReplyTo, ElectLeadersRequest),
+    /// A request.
+    AllocateProducerIds(ReplyTo, AllocateProducerIdsRequest),
 }
 
 impl ControllerEvent {
@@ -71,6 +74,7 @@ impl ControllerEvent {
                 | Self::AlterPartition(..)
                 | Self::ControlledShutdown(..)
                 | Self::ElectLeaders(..)
+                | Self::AllocateProducerIds(..)
         )
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    AlterPartitionRequest, ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
-    ResponseKind,
+    AllocateProducerIdsRequest, AlterPartitionRequest, ControlledShutdownRequest,
+    CreateTopicsRequest, ElectLeadersRequest, ResponseKind,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -175,6 +175,9 @@ impl Controller {
             }
             ControllerEvent::ElectLeaders(to, request) => {
                 self.process_elect_leaders(cx, to, &request)
+            }
+            ControllerEvent::AllocateProducerIds(to, request) => {
+                self.process_allocate_producer_ids(cx, to, &request);
             }
         }
     }
@@ -458,6 +461,18 @@ impl Controller {
         request: ElectLeadersRequest,
     ) {
         self.requested(cx, ControllerEvent::ElectLeaders(to, request));
+        self.forward(cx, zk);
+    }
+
+    /// AllocateProducerIds (3.0+).
+    pub fn allocate_producer_ids(
+        &mut self,
+        cx: &mut Context<'_>,
+        zk: &mut Session,
+        to: ReplyTo,
+        request: AllocateProducerIdsRequest,
+    ) {
+        self.requested(cx, ControllerEvent::AllocateProducerIds(to, request));
         self.forward(cx, zk);
     }
 }

@@ -28,6 +28,7 @@ mod isr;
 mod kafka_controller;
 mod partitions;
 mod preferred;
+mod producer_ids;
 mod refusals;
 mod replicas;
 mod shutdown;

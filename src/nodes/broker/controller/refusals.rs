@@ -2,7 +2,8 @@
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
-    AlterPartitionResponse, ControlledShutdownResponse, ElectLeadersResponse, ResponseKind,
+    AllocateProducerIdsResponse, AlterPartitionResponse, ControlledShutdownResponse,
+    ElectLeadersResponse, ResponseKind,
 };
 
 use super::creation::refuse_all;
@@ -22,6 +23,9 @@ pub fn refuse(cx: &mut Context<'_>, event: &ControllerEvent) {
         }
         ControllerEvent::ElectLeaders(to, _) => {
             refuse_elect_leaders(cx, *to, ResponseError::NotController)
+        }
+        ControllerEvent::AllocateProducerIds(to, _) => {
+            refuse_producer_ids(cx, *to, ResponseError::NotController);
         }
         _ => {}
     }
@@ -46,4 +50,10 @@ pub fn refuse_elect_leaders(cx: &mut Context<'_>, to: ReplyTo, error: ResponseEr
         response.error_code = error.code();
     }
     cx.reply(to, ResponseKind::ElectLeaders(response));
+}
+
+/// Answers AllocateProducerIds with an error.
+pub fn refuse_producer_ids(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
+    let response = AllocateProducerIdsResponse::default().with_error_code(error.code());
+    cx.reply(to, ResponseKind::AllocateProducerIds(response));
 }

@@ -12,6 +12,7 @@ mod checkpoint_lines;
 pub mod epochs;
 mod pages;
 mod partition_log;
+pub mod producers;
 mod recovery;
 #[cfg(test)]
 mod tests;

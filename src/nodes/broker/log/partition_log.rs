@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
 use super::checkpoint::AtomicFiles;
 use super::epochs::{EpochCache, EpochEnd};
 use super::pages::LogPages;
+use super::producers::Producers;
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
 use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
@@ -82,6 +84,7 @@ pub struct Log {
     unflushed_records: i64,
     flushes: VecDeque<Flush>,
     pub(super) epochs: EpochCache,
+    pub(super) producers: Producers,
 }
 
 /// A record found by its timestamp.
@@ -150,6 +153,7 @@ impl Log {
             unflushed_records: 0,
             flushes: VecDeque::new(),
             epochs: EpochCache::default(),
+            producers: Producers::default(),
         }
     }
 
@@ -185,6 +189,16 @@ impl Log {
     /// The leader epoch cache.
     pub fn epochs(&self) -> &EpochCache {
         &self.epochs
+    }
+
+    /// The idempotent producers that it has batches of.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// Forgets idempotent producers that were silent for long.
+    pub fn expire_producers(&mut self, expiry: Duration, now_ms: i64) {
+        self.producers.expire(expiry, now_ms);
     }
 
     /// All batches, in order.
@@ -233,6 +247,7 @@ impl Log {
         if self.epochs.assign(batch.leader_epoch, batch.base_offset) {
             self.save_epochs(disk);
         }
+        self.producers.note(&batch);
         let before = self.end;
         self.end = batch.last_offset + 1;
         self.unflushed_records = self.unflushed_records.saturating_add(self.end - before);
@@ -311,6 +326,11 @@ impl Log {
             disk.effects.disk(DiskRequest::Truncate { file, len: left });
         }
         self.end_at(end);
+        if self.producers.reaches(end) {
+            let mut producers = Producers::default();
+            self.batches().for_each(|batch| producers.note(&batch));
+            self.producers = producers;
+        }
     }
 
     /// The log ends at `end` now, below where it ended.
@@ -334,6 +354,7 @@ impl Log {
         self.end_at(offset);
         (self.start, self.recovery_point) = (offset, offset);
         self.flushes.clear();
+        self.producers.clear();
         if self.epochs.clear() {
             self.save_epochs(disk);
         }

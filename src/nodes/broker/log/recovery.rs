@@ -10,6 +10,7 @@ use super::checkpoint::text_of;
 use super::epochs::EpochCache;
 use super::pages::LogPages;
 use super::partition_log::{Disk, Log, Segment, segment_file};
+use super::producers::Producers;
 use crate::vocab::page::Piece;
 
 use crate::vocab::step::{DiskImage, DiskRequest};
@@ -41,6 +42,8 @@ struct Reader {
     pages: LogPages,
     /// The leader epochs of the batches so far, each with its first offset.
     epochs: Vec<(LeaderEpoch, Offset)>,
+    /// The producers of the batches so far.
+    producers: Producers,
 }
 
 impl Reader {
@@ -49,6 +52,9 @@ impl Reader {
         let right = batch.base_offset == next && (!check || batch.verify().is_ok());
         if right && self.epochs.last().is_none_or(|last| last.0 != batch.leader_epoch) {
             self.epochs.push((batch.leader_epoch, batch.base_offset));
+        }
+        if right {
+            self.producers.note(batch);
         }
         right
     }
@@ -148,7 +154,7 @@ impl Log {
         let bases: Vec<Offset> = files.keys().copied().collect();
         let mut segments: Vec<Segment> = Vec::with_capacity(files.len().max(1));
         let pages = LogPages::new(disk.effects.pages().clone());
-        let mut reader = Reader { pages, epochs: Vec::new() };
+        let mut reader = Reader { pages, epochs: Vec::new(), producers: Producers::default() };
         let (mut truncated_bytes, mut right) = (0, true);
         for (n, (&base, content)) in files.iter().enumerate() {
             let file = segment_file(&directory, base);
@@ -177,7 +183,8 @@ impl Log {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
         reader.pages.close();
-        let log = Self::of(owner, directory, segments, reader.pages);
+        let mut log = Self::of(owner, directory, segments, reader.pages);
+        log.producers = reader.producers;
         let log = log.loaded(disk, image, known, &reader.epochs);
         Loaded { log, truncated_bytes }
     }

@@ -28,6 +28,8 @@ pub enum Due {
     CheckpointRecoveryPoints,
     /// Flush all logs (`log.flush.interval.ms`).
     FlushLogs,
+    /// Look for idempotent producers that were silent for long.
+    ExpireProducers,
 }
 
 /// A deadline that was set, until it is due or cleared.
@@ -36,6 +38,8 @@ pub type Deadline = (Time, u64);
 /// Deadlines, each with what is due then.
 #[derive(Debug)]
 pub struct Alarm<D> {
+    /// Whose timer it is.
+    part: Part,
     entries: BTreeMap<Deadline, D>,
     next: u64,
     armed: Option<(Time, TimerId)>,
@@ -43,13 +47,12 @@ pub struct Alarm<D> {
     firing: bool,
 }
 
-impl<D> Default for Alarm<D> {
-    fn default() -> Self {
-        Self { entries: BTreeMap::new(), next: 0, armed: None, firing: false }
-    }
-}
-
 impl<D> Alarm<D> {
+    /// No deadlines, on a timer of `part`. It is the only timer of that part, with number 0.
+    pub fn of(part: Part) -> Self {
+        Self { part, entries: BTreeMap::new(), next: 0, armed: None, firing: false }
+    }
+
     /// Sets a deadline.
     pub fn set(&mut self, cx: &mut Context<'_>, at: Time, due: D) -> Deadline {
         let deadline = (at, self.next);
@@ -85,7 +88,7 @@ impl<D> Alarm<D> {
             }
             cx.effects.cancel(timer);
         }
-        self.armed = Some((first, cx.timer(Part::Replicas, first, 0)));
+        self.armed = Some((first, cx.timer(self.part, first, 0)));
     }
 
     /// The world's timer is due: call [`Alarm::pop`] until it gives nothing.

@@ -18,7 +18,8 @@ use super::manager::ReplicaManager;
 use super::partition::{FetchState, Leader, RemoteReplica, ReplicaRole};
 use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
-use crate::nodes::broker::context::Context;
+use crate::nodes::broker::config::OFFSETS_TOPIC;
+use crate::nodes::broker::context::{Ask, Context};
 use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, NodeId, TopicPartition};
 
@@ -200,6 +201,21 @@ impl ReplicaManager {
         cx.effects.observe(Observation::Broker(observation));
         observe_isr(cx, version, self.replicas.at(slot));
         self.leading().progress(cx, slot);
+        self.tell_groups(cx, slot, Some(leader_epoch), true);
+    }
+
+    /// Tells the group coordinator of a partition of `__consumer_offsets`.
+    fn tell_groups(
+        &self,
+        cx: &mut Context<'_>,
+        slot: Slot,
+        leader_epoch: Option<LeaderEpoch>,
+        leads: bool,
+    ) {
+        let at = &self.replicas.at(slot).at;
+        if &*at.topic == OFFSETS_TOPIC {
+            cx.ask(Ask::OffsetsLeader { partition: at.partition, leader_epoch, leads });
+        }
     }
 
     fn make_follower(
@@ -229,6 +245,7 @@ impl ReplicaManager {
             leader: Some(leader),
         };
         cx.effects.observe(Observation::Broker(observation));
+        self.tell_groups(cx, slot, Some(state.leader_epoch), false);
         if same && !version.has(Change::FollowerRestartsInNewEpoch) {
             // Before 2.1 a follower goes on fetching from the same leader, whatever came between
             // (KAFKA-6880).
@@ -283,6 +300,7 @@ impl ReplicaManager {
             return;
         }
         partition.role = ReplicaRole::Offline;
+        self.tell_groups(cx, slot, None, false);
         self.leading().lose_leadership(cx, slot);
         let replica = self.replicas.remove(slot);
         tracing::info!(at = %replica.at, "replica deleted");

@@ -19,10 +19,11 @@ use super::leader::LeaderHandler;
 use super::log_manager::{DiskDone, LogManager};
 use super::offsets::OffsetsHandler;
 use super::partition::{self, PartitionReplica, ReplicaRole};
-use super::produce::ProduceHandler;
+use super::produce::{Append, ProduceHandler};
 use super::purgatory::Purgatory;
 use super::replicas::Replicas;
-use crate::nodes::broker::context::{Context, IsrOutcome, ReplyTo};
+use crate::nodes::broker::config::OFFSETS_TOPIC;
+use crate::nodes::broker::context::{Context, IsrOutcome, Part, ReplyTo};
 use crate::nodes::broker::{Config, TopicOverrides};
 use crate::releases::Change;
 use crate::vocab::step::DiskImage;
@@ -30,6 +31,10 @@ use crate::vocab::{
     BrokerId, ConnId, DiskOpId, LeaderEpoch, Mutant, Offset, Roster, Stream, Time, TopicPartition,
 };
 use crate::wire::records::Batch;
+
+/// How often idempotent producers that are silent are looked for (`producer.id.expiration.check.interval.ms`; before
+/// 3.4 `LogManager.ProducerIdExpirationCheckIntervalMs`).
+const PRODUCER_CHECK: Duration = Duration::from_mins(10);
 
 /// The state of one replica, as the simulator looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +100,7 @@ impl ReplicaManager {
             sessions,
             purgatory: Purgatory::default(),
             fetchers: Fetchers::default(),
-            alarm: Alarm::default(),
+            alarm: Alarm::of(Part::Replicas),
             is_periodic: false,
         }
     }
@@ -132,6 +137,26 @@ impl ReplicaManager {
             alarm: &mut self.alarm,
         };
         ProduceHandler { leader, logs: &mut self.logs }.produce(cx, to, request);
+    }
+
+    /// Appends what the group coordinator writes into a partition of `__consumer_offsets`. With a number it waits for
+    /// the in-sync replicas and tells the coordinator; else nothing waits for it.
+    pub fn append_offsets(
+        &mut self,
+        cx: &mut Context<'_>,
+        partition: i32,
+        batch: Batch,
+        number: Option<u64>,
+    ) {
+        let leader = LeaderHandler {
+            config: &self.config,
+            replicas: &mut self.replicas,
+            sessions: &mut self.sessions,
+            purgatory: &mut self.purgatory,
+            alarm: &mut self.alarm,
+        };
+        let append = Append { topic: OFFSETS_TOPIC, partition, batch, number };
+        ProduceHandler { leader, logs: &mut self.logs }.append_internal(cx, append);
     }
 
     /// Fetch of a follower or a consumer, which may be from outside; answered at once or when there is enough.
@@ -247,6 +272,7 @@ impl ReplicaManager {
         if let Some(interval) = config.log_flush_interval {
             alarm.set_after(cx, interval, Due::FlushLogs);
         }
+        alarm.set_after(cx, PRODUCER_CHECK, Due::ExpireProducers);
     }
 
     /// Does a periodic task; returns when it is due again.
@@ -271,6 +297,12 @@ impl ReplicaManager {
                 self.logs.flush_all(cx, &mut self.replicas);
                 config.log_flush_interval.expect("it was set when this was scheduled")
             }
+            Due::ExpireProducers => {
+                let (expiry, now_ms) = (config.producer_id_expiration, cx.clock.wall_ms);
+                let logs = self.replicas.iter_mut().map(|replica| &mut replica.log);
+                logs.for_each(|log| log.expire_producers(expiry, now_ms));
+                PRODUCER_CHECK
+            }
             other => unreachable!("{other:?} is not periodic"),
         }
     }
@@ -290,7 +322,8 @@ impl ReplicaManager {
                 Due::ShrinkIsr
                 | Due::CheckpointHighWatermarks
                 | Due::CheckpointRecoveryPoints
-                | Due::FlushLogs => {
+                | Due::FlushLogs
+                | Due::ExpireProducers => {
                     let interval = self.do_periodic(cx, due);
                     self.alarm.set_after(cx, interval, due);
                 }

@@ -42,4 +42,5 @@ mod settings;
 mod tests;
 mod truncation;
 
+pub use self::alarm::Alarm;
 pub use self::manager::{PartitionStatus, ReplicaManager};

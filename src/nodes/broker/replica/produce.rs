@@ -10,11 +10,12 @@ use super::alarm::Due;
 use super::leader::LeaderHandler;
 use super::log_manager::LogManager;
 use super::partition::PartitionReplica;
-use super::purgatory::{DelayedProduce, Unsettled};
+use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
 use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
+use crate::nodes::broker::log::producers::{Remembered, Sequence};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Mutant, Offset, Time};
 use crate::wire::message_set::{is_message_set, up_convert};
@@ -62,7 +63,8 @@ fn validate(
     batch.verify().map_err(|_| ResponseError::CorruptMessage)?;
     let whole = batch.bytes.len() == records.len();
     let counted = i64::from(batch.count()) == batch.last_offset - batch.base_offset + 1;
-    if !whole || !counted || batch.is_control() {
+    let sequenced = batch.producer_id() < 0 || batch.base_sequence() >= 0;
+    if !whole || !counted || !sequenced || batch.is_control() {
         return Err(invalid);
     }
     match batch.check_records(room) {
@@ -99,6 +101,18 @@ fn one_batch(
     Ok(converted.map(|batch| batch.bytes))
 }
 
+/// Whether an error is about an idempotent producer: the answer then says where the log starts, by which the producer
+/// knows whether its last batch was deleted.
+fn is_of_producer(error: ResponseError) -> bool {
+    matches!(
+        error,
+        ResponseError::InvalidProducerEpoch
+            | ResponseError::UnknownProducerId
+            | ResponseError::DuplicateSequenceNumber
+            | ResponseError::OutOfOrderSequenceNumber
+    )
+}
+
 fn check_leader(
     partition: &PartitionReplica,
     acks: i16,
@@ -111,6 +125,29 @@ fn check_leader(
     Ok(())
 }
 
+/// Where a batch is.
+#[derive(Clone, Copy, Debug)]
+struct Appended {
+    base: Offset,
+    /// Behind its last record.
+    end: Offset,
+    /// Of a batch that was appended before, its timestamp; else −1.
+    append_ms: i64,
+}
+
+/// What a broker itself writes.
+#[derive(Debug)]
+pub struct Append {
+    /// An internal topic.
+    pub topic: &'static str,
+    /// The partition.
+    pub partition: i32,
+    /// What is appended.
+    pub batch: Batch,
+    /// Who waits for it: the group coordinator, with this number.
+    pub number: Option<u64>,
+}
+
 /// The parts that a produce request works with.
 #[derive(Debug)]
 pub struct ProduceHandler<'a> {
@@ -121,8 +158,7 @@ pub struct ProduceHandler<'a> {
 }
 
 impl ProduceHandler<'_> {
-    /// Appends a batch as the leader. Returns its first offset and the one behind its last; `None` when there is no
-    /// record in what was sent.
+    /// Appends a batch as the leader, unless it was appended before; `None` when there is no record in what was sent.
     fn append_as_leader(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,7 +167,7 @@ impl ProduceHandler<'_> {
         api_version: i16,
         records: Option<&Bytes>,
         room: &mut u64,
-    ) -> Result<Option<(Offset, Offset)>, ResponseError> {
+    ) -> Result<Option<Appended>, ResponseError> {
         let version = self.leader.config.version;
         if self.logs.is_shutting_down() {
             // Nothing may follow the last flush.
@@ -142,10 +178,49 @@ impl ProduceHandler<'_> {
         let limit = partition.settings.max_message_bytes;
         let batch = validate(records, limit, version, api_version, room)?;
         let Some(batch) = batch else { return Ok(None) };
+        if let Some(known) = self.repeated(slot, &batch)? {
+            return Ok(Some(Appended {
+                base: known.first_offset,
+                end: known.last_offset + 1,
+                append_ms: known.timestamp_ms,
+            }));
+        }
+        let (base, end) = self.append(cx, slot, &batch);
+        Ok(Some(Appended { base, end, append_ms: -1 }))
+    }
+
+    /// Where a batch of an idempotent producer was appended before, if it was (`ProducerAppendInfo`).
+    fn repeated(&self, slot: Slot, batch: &Batch) -> Result<Option<Remembered>, ResponseError> {
+        if batch.producer_id() < 0 {
+            return Ok(None);
+        }
+        let version = self.leader.config.version;
+        let remembered = if version.has(Change::BatchesRemembered) { usize::MAX } else { 1 };
+        let producers = self.leader.replicas.at(slot).log.producers();
+        match producers.sequence(batch, remembered) {
+            Sequence::Next => Ok(None),
+            Sequence::Repeated(known) => Ok(Some(known)),
+            Sequence::Fenced => Err(ResponseError::InvalidProducerEpoch),
+            Sequence::Unknown if version.has(Change::ProducersBeginAnywhere) => Ok(None),
+            Sequence::Unknown if version.has(Change::UnknownProducersTold) => {
+                Err(ResponseError::UnknownProducerId)
+            }
+            Sequence::Forgotten if version.has(Change::DuplicateSequenceTold) => {
+                Err(ResponseError::DuplicateSequenceNumber)
+            }
+            Sequence::Unknown | Sequence::Forgotten | Sequence::OutOfOrder => {
+                Err(ResponseError::OutOfOrderSequenceNumber)
+            }
+        }
+    }
+
+    /// Appends a batch that is right, as the leader. Returns its first offset and the one behind its last.
+    fn append(&mut self, cx: &mut Context<'_>, slot: Slot, batch: &Batch) -> (Offset, Offset) {
+        let partition = self.leader.replicas.at_mut(slot);
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
         if self.leader.config.is(Mutant::CanaryAcknowledgeWithoutAppend) {
-            return Ok(Some((base, 0)));
+            return (base, 0);
         }
         let appended = BrokerObservation::Appended {
             at: partition.at.clone(),
@@ -157,7 +232,35 @@ impl ProduceHandler<'_> {
         partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
         cx.effects.observe(Observation::Broker(appended));
         self.leader.progress(cx, slot);
-        Ok(Some((base, last + 1)))
+        (base, last + 1)
+    }
+
+    /// Appends what this broker writes itself, with `acks=all` when its end is waited for, else with `acks=0`.
+    pub fn append_internal(&mut self, cx: &mut Context<'_>, append: Append) {
+        let Append { topic, partition, batch, number } = append;
+        let version = self.leader.config.version;
+        let acks = if number.is_some() { ACKS_ALL } else { 0 };
+        let slot = self.leader.replicas.find(topic, partition);
+        let checked = match slot {
+            _ if self.logs.is_shutting_down() => Err(ResponseError::NotLeaderOrFollower),
+            None => Err(ResponseError::UnknownTopicOrPartition),
+            Some(slot) => check_leader(self.leader.replicas.at(slot), acks, version).map(|()| slot),
+        };
+        let appended = checked.map(|slot| (slot, self.append(cx, slot, &batch)));
+        let Some(number) = number else { return };
+        let (slot, (base, required)) = match appended {
+            Ok(appended) => appended,
+            Err(error) => {
+                cx.ask(Ask::OffsetsAppended { number, result: Err(error) });
+                return;
+            }
+        };
+        let part = PartitionProduceResponse::default().with_base_offset(base);
+        let rows = TopicProduceResponse::default().with_partition_responses(vec![part]);
+        let response = ProduceResponse::default().with_responses(vec![rows]);
+        let unsettled = vec![Unsettled { place: (0, 0), slot, required }];
+        let due = cx.clock.now + self.leader.config.groups.offsets_commit_timeout;
+        self.wait(cx, AppendedBy::Groups(number), (acks, due), response, unsettled);
     }
 
     /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
@@ -188,13 +291,14 @@ impl ProduceHandler<'_> {
                             part.records.as_ref(),
                             &mut room,
                         )
-                        .map(|offsets| (slot, offsets)),
+                        .map(|appended| (slot, appended)),
                 };
                 let mut response = PartitionProduceResponse::default().with_index(part.index);
                 match result {
                     Ok((_, None)) => response.base_offset = -1,
-                    Ok((slot, Some((base, required)))) => {
+                    Ok((slot, Some(Appended { base, end: required, append_ms }))) => {
                         response.base_offset = base;
+                        response.log_append_time_ms = append_ms;
                         response.log_start_offset = self.leader.replicas.at(slot).log.start();
                         unsettled.push(Unsettled { place: (topic, n), slot, required });
                     }
@@ -204,6 +308,9 @@ impl ProduceHandler<'_> {
                         failed = true;
                         response.base_offset = -1;
                         response.error_code = error.code();
+                        if let Some(slot) = slot.filter(|_| is_of_producer(error)) {
+                            response.log_start_offset = self.leader.replicas.at(slot).log.start();
+                        }
                     }
                 }
                 parts.push(response);
@@ -252,8 +359,20 @@ impl ProduceHandler<'_> {
             cx.reply(to, ResponseKind::Produce(response));
             return;
         }
-        let slots: Vec<Slot> = unsettled.iter().map(|part| part.slot).collect();
         let due = Time(cx.clock.now.0.saturating_add(timeout_ms.saturating_mul(1_000_000)));
+        self.wait(cx, AppendedBy::Client(to), (acks, due), response, unsettled);
+    }
+
+    /// Lets an append wait for the high watermark or fsyncs, or for the time when it is due.
+    fn wait(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: AppendedBy,
+        (acks, due): (i16, Time),
+        response: ProduceResponse,
+        unsettled: Vec<Unsettled>,
+    ) {
+        let slots: Vec<Slot> = unsettled.iter().map(|part| part.slot).collect();
         let LeaderHandler { replicas, purgatory, alarm, .. } = &mut self.leader;
         let number = purgatory.number();
         let deadline = alarm.set(cx, due, Due::Produce(number));

@@ -14,7 +14,7 @@ use super::fetch_partitions::FetchParams;
 use super::fetch_sessions::{FetchSessions, FetchSource};
 use super::partition::{PartitionReplica, WaitingFetch};
 use super::replicas::{Replicas, Slot};
-use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::KafkaVersion;
 use crate::vocab::{ConnId, Offset};
 
@@ -29,11 +29,44 @@ pub struct Unsettled {
     pub required: Offset,
 }
 
+/// Who waits for an append.
+#[derive(Clone, Copy, Debug)]
+pub enum AppendedBy {
+    /// A producer.
+    Client(ReplyTo),
+    /// The group coordinator, with its number of the append.
+    Groups(u64),
+}
+
+impl AppendedBy {
+    /// Tells how it ended.
+    pub fn end(self, cx: &mut Context<'_>, response: ProduceResponse) {
+        match self {
+            Self::Client(to) => cx.reply(to, ResponseKind::Produce(response)),
+            Self::Groups(number) => {
+                let part = &response.responses[0].partition_responses[0];
+                let result = match ResponseError::try_from_code(part.error_code) {
+                    None => Ok(part.base_offset),
+                    Some(error) => Err(error),
+                };
+                cx.ask(Ask::OffsetsAppended { number, result });
+            }
+        }
+    }
+
+    fn client(self) -> Option<ConnId> {
+        match self {
+            Self::Client(to) => Some(to.conn),
+            Self::Groups(_) => None,
+        }
+    }
+}
+
 /// A produce request that waits.
 #[derive(Debug)]
 pub struct DelayedProduce {
     /// Where its response goes.
-    pub to: ReplyTo,
+    pub to: AppendedBy,
     /// When its `timeout_ms` is over.
     pub deadline: Deadline,
     /// The response as it will be if all goes well.
@@ -109,7 +142,9 @@ impl Purgatory {
             };
             waiting.push_back((part.required, number));
         }
-        self.clients.insert(delayed.to.conn, Waiting::Produce(number));
+        if let Some(conn) = delayed.to.client() {
+            self.clients.insert(conn, Waiting::Produce(number));
+        }
         self.produces.insert(number, delayed);
     }
 
@@ -132,8 +167,10 @@ impl Purgatory {
         if delayed.unsettled.is_empty() {
             let delayed = self.produces.remove(&request).expect("it was just looked at");
             alarm.clear(delayed.deadline);
-            self.clients.remove(&delayed.to.conn);
-            cx.reply(delayed.to, ResponseKind::Produce(delayed.response));
+            if let Some(conn) = delayed.to.client() {
+                self.clients.remove(&conn);
+            }
+            delayed.to.end(cx, delayed.response);
         }
     }
 
@@ -195,7 +232,9 @@ impl Purgatory {
                 }
             }
         }
-        self.clients.remove(&delayed.to.conn);
+        if let Some(conn) = delayed.to.client() {
+            self.clients.remove(&conn);
+        }
         delayed
     }
 
@@ -212,7 +251,7 @@ impl Purgatory {
             let part = &mut delayed.response.responses[topic].partition_responses[partition];
             part.error_code = ResponseError::RequestTimedOut.code();
         }
-        cx.reply(delayed.to, ResponseKind::Produce(delayed.response));
+        delayed.to.end(cx, delayed.response);
     }
 
     /// Lets a fetch wait for data. All its partitions are here: another one is an error, which is answered at once.

@@ -15,6 +15,7 @@ use super::find_coordinator::CoordinatorHandler;
 use super::isr::{IsrChanges, IsrHandler};
 use super::metadata::{Listener, MetadataCache};
 use super::metadata_requests::MetadataHandler;
+use super::producer_ids::{ProducerIdHandler, ProducerIds};
 use super::registration::{Next, Registration, RegistrationHandler};
 use super::shutdown::{Shutdown, ShutdownHandler};
 use super::timers::TimerFor;
@@ -23,17 +24,21 @@ use super::zk_requests::{Op, ZkRequests};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
+use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{
     Ask, ConnOwner, Context, IsrOutcome, Outbox, Part, Purpose, ReplyTo,
 };
 use crate::nodes::broker::controller::Controller;
+use crate::nodes::broker::group::GroupCoordinator;
 use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::versions::Versions;
 use crate::nodes::broker::znodes::{paths, payload};
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
 use crate::releases::Change;
 use crate::vocab::step::{Closed, Input};
-use crate::vocab::{BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId};
+use crate::vocab::{
+    BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId, TopicPartition,
+};
 use crate::wire::kafka::encode_response;
 use crate::wire::zookeeper::{Code, Reply};
 
@@ -43,7 +48,7 @@ const STARTED: &str = "the first input starts the process";
 #[derive(Debug)]
 pub struct Broker {
     pub(super) config: Arc<Config>,
-    roster: Arc<Roster>,
+    pub(super) roster: Arc<Roster>,
     pub(super) zk: ZkRequests,
     /// Ids of fetch sessions come from here.
     fetch_sessions: Stream,
@@ -53,7 +58,7 @@ pub struct Broker {
     outbox: Outbox,
     pub(super) versions: Versions,
     pub(super) connections: Connections,
-    metadata: MetadataCache,
+    pub(super) metadata: MetadataCache,
     registration: Registration,
     /// The highest of a control request so far.
     controller_epoch: ControllerEpoch,
@@ -61,6 +66,8 @@ pub struct Broker {
     isr: IsrChanges,
     controller_channel: ControllerChannel,
     shutdown: Shutdown,
+    pub(super) groups: GroupCoordinator,
+    producer_ids: ProducerIds,
 }
 
 /// What [`Broker::parts`] lends.
@@ -82,6 +89,7 @@ impl Broker {
         let cluster_id = payload::random_uuid(&mut stream);
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let servers = config.zookeepers.clone();
+        let groups = GroupCoordinator::new(config.clone(), stream.below_name("groups"));
         let session = Session::new(
             SessionConfig::new(servers, timeout_ms, Part::Session.mark(0)),
             stream.below_name("session"),
@@ -101,6 +109,8 @@ impl Broker {
             isr: IsrChanges::default(),
             controller_channel: ControllerChannel::default(),
             shutdown: Shutdown::default(),
+            groups,
+            producer_ids: ProducerIds::default(),
             config,
             roster,
         }
@@ -211,6 +221,19 @@ impl Broker {
         ShutdownHandler { broker_epoch, config, shutdown, connections, replicas, client }
     }
 
+    pub(super) fn producer_ids(&mut self) -> ProducerIdHandler<'_> {
+        let broker_epoch = self.broker_epoch();
+        let client = ControllerClient {
+            config: &self.config,
+            roster: &self.roster,
+            metadata: &self.metadata,
+            channel: &mut self.controller_channel,
+            controller: &mut self.controller,
+            zk: &mut self.zk,
+        };
+        ProducerIdHandler { broker_epoch, ids: &mut self.producer_ids, client }
+    }
+
     pub(super) fn metadata_handler(&mut self, conn: ConnId) -> MetadataHandler<'_> {
         let listener = self.connections.listener(conn);
         let Parts { registration, client, .. } = self.parts();
@@ -242,7 +265,7 @@ impl Broker {
                     let listener =
                         if is_external { Listener::External } else { Listener::Internal };
                     let most = self.config.socket_request_max_bytes;
-                    self.connections.accepted(conn, listener, most);
+                    self.connections.accepted(conn, peer, listener, most);
                 }
             }
             Input::Opened(conn) => self.opened(cx, conn),
@@ -314,6 +337,13 @@ impl Broker {
             Part::Replicas => self.replicas_mut().on_timer(cx, number),
             Part::Controller => self.controller.on_timer(cx, &mut self.zk.session, number),
             Part::Session => self.zk.session.on_timer(cx.clock, cx.effects, id),
+            Part::Groups => {
+                if let Some(partition) = self.groups.on_timer(cx) {
+                    let at = TopicPartition::new(OFFSETS_TOPIC, partition);
+                    let replicas = self.replicas.as_ref().expect(STARTED);
+                    self.groups.load(cx, replicas.records(&at));
+                }
+            }
             Part::Server => match TimerFor::of(number) {
                 TimerFor::Registration => self.registration().try_again(cx),
                 TimerFor::IsrNotification => self.isr().notify(cx),
@@ -361,6 +391,16 @@ impl Broker {
             Ask::Disown(conn) => {
                 self.connections.remove(conn);
             }
+            Ask::AppendOffsets { partition, batch, number } => {
+                self.replicas_mut().append_offsets(cx, partition, batch, number);
+            }
+            Ask::OffsetsAppended { number, result } => self.groups.appended(cx, number, result),
+            Ask::OffsetsLeader { partition, leader_epoch: Some(epoch), leads: true } => {
+                self.groups.elected(cx, partition, epoch);
+            }
+            Ask::OffsetsLeader { partition, leader_epoch, .. } => {
+                self.groups.resigned(cx, partition, leader_epoch);
+            }
             Ask::Halt(why) => {
                 error!(broker = %self.config.id, why, "halts");
                 let why = why.into();
@@ -378,6 +418,7 @@ impl Broker {
                 debug!(broker = %self.config.id, answer = ?end, "topics created on demand");
             }
             Purpose::ControlledShutdown => self.shutdown().answered(cx, end),
+            Purpose::AllocateProducerIds => self.producer_ids().allocated(cx, end),
         }
     }
 
@@ -527,6 +568,8 @@ impl Broker {
                     self.isr.notification_failed(partitions);
                 }
             }
+            Op::ReadProducerIds => self.producer_ids().read(cx, &result),
+            Op::WriteProducerIds { start, .. } => self.producer_ids().written(cx, start, &result),
             Op::FindController => self.shutdown().controller_found(cx, &result),
             Op::FindControllerHost(broker) => {
                 self.shutdown().controller_host_found(cx, broker, &result);

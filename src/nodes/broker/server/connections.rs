@@ -10,12 +10,13 @@ use bytes::Bytes;
 use super::metadata::Listener;
 use crate::nodes::broker::context::{ConnOwner, Context};
 use crate::nodes::broker::replica::ReplicaManager;
-use crate::vocab::ConnId;
+use crate::vocab::{ConnId, NodeId};
 use crate::wire::frames::{FrameError, Frames};
 
 #[derive(Debug)]
 struct Client {
     listener: Listener,
+    peer: NodeId,
     frames: Frames,
     busy: bool,
 }
@@ -59,9 +60,9 @@ impl Connections {
     /// A peer connected.
     ///
     /// A request of more than `max_bytes` will end the connection (`socket.request.max.bytes`).
-    pub fn accepted(&mut self, conn: ConnId, listener: Listener, max_bytes: usize) {
+    pub fn accepted(&mut self, conn: ConnId, peer: NodeId, listener: Listener, max_bytes: usize) {
         let frames = Frames::new(max_bytes);
-        let client = Client { listener, frames, busy: false };
+        let client = Client { listener, peer, frames, busy: false };
         self.by_conn.insert(conn, Connection::Client(client));
     }
 
@@ -85,6 +86,14 @@ impl Connections {
             Some(Connection::Client(client)) => client.listener,
             // The client is gone while its request waited.
             Some(Connection::Own(_)) | None => Listener::Internal,
+        }
+    }
+
+    /// The node that a client's connection comes from.
+    pub fn peer(&self, conn: ConnId) -> Option<NodeId> {
+        match self.by_conn.get(&conn) {
+            Some(Connection::Client(client)) => Some(client.peer),
+            Some(Connection::Own(_)) | None => None,
         }
     }
 
@@ -198,7 +207,8 @@ mod tests {
     #[test]
     fn one_request_at_a_time_is_handed_out() {
         let (mut clients, conn) = (Connections::default(), ConnId(1));
-        clients.accepted(conn, Listener::Internal, 100);
+        clients.accepted(conn, NodeId(3), Listener::Internal, 100);
+        assert_eq!(clients.peer(conn), Some(NodeId(3)));
         clients.set_accepting(true);
         let pieces = Bytes::from_static(&[0, 0, 0, 1, 7, 0, 0, 0, 1, 8]);
         assert_eq!(clients.received(conn, pieces.clone()), Ok(()));

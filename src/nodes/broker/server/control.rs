@@ -98,23 +98,26 @@ impl ControlHandler<'_> {
         cx.reply(to, ResponseKind::StopReplica(response));
     }
 
-    /// UpdateMetadata.
+    /// UpdateMetadata. Returns the topics that are deleted.
     pub fn update_metadata(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: UpdateMetadataRequest,
-    ) {
+    ) -> Vec<Arc<str>> {
+        let mut gone = Vec::new();
         let mut response = UpdateMetadataResponse::default();
         if let Some(error) = self.fence(request.controller_epoch, request.broker_epoch) {
             response.error_code = error.code();
         } else {
-            for topic in self.metadata.update(request) {
-                self.topic_configs.forget(&topic);
+            gone = self.metadata.update(request);
+            for topic in &gone {
+                self.topic_configs.forget(topic);
             }
             let live = self.metadata.live_brokers();
             self.replicas.set_live_brokers(live);
         }
         cx.reply(to, ResponseKind::UpdateMetadata(response));
+        gone
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to the controller: AlterPartition, CreateTopics, ControlledShutdown.
+//! Requests to the controller: AlterPartition, CreateTopics, ControlledShutdown, AllocateProducerIds.
 //!
 //! Each purpose has a channel of its own and one request in flight (`BrokerToControllerChannelManager`). A
 //! broker that is the controller itself asks it without a network in between. A channel keeps to the controller that it
@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
+use kafka_protocol::messages::{RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 use tracing::debug;
 
@@ -110,12 +110,8 @@ impl ControllerChannel {
         to: ReplyTo,
         body: ResponseKind,
     ) -> Option<(Purpose, CallEnd)> {
-        let purpose = match to.api {
-            ApiKey::AlterPartition => Purpose::AlterPartition,
-            ApiKey::CreateTopics => Purpose::CreateTopics,
-            ApiKey::ControlledShutdown => Purpose::ControlledShutdown,
-            other => unreachable!("no purpose sends {other:?}"),
-        };
+        let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.api() == to.api);
+        let purpose = purpose.expect("it answers a request of the server");
         let call = &self.by_purpose[purpose as usize];
         let is_current =
             call.timeout.is_some() && u64::try_from(to.correlation_id) == Ok(call.number);
@@ -146,6 +142,7 @@ fn is_from_no_controller(answer: &ResponseKind) -> bool {
             response.topics.iter().any(|topic| refuses(topic.error_code))
         }
         ResponseKind::ControlledShutdown(response) => refuses(response.error_code),
+        ResponseKind::AllocateProducerIds(response) => refuses(response.error_code),
         other => unreachable!("no purpose asks for {other:?}"),
     }
 }
@@ -202,11 +199,7 @@ impl ControllerClient<'_> {
         call.number += 1;
         let destination = call.controller.filter(|_| keeps).or(found);
         call.controller = destination;
-        let api = match purpose {
-            Purpose::AlterPartition => ApiKey::AlterPartition,
-            Purpose::CreateTopics => ApiKey::CreateTopics,
-            Purpose::ControlledShutdown => ApiKey::ControlledShutdown,
-        };
+        let api = purpose.api();
         let at = cx.clock.now + self.config.controller_socket_timeout;
         call.timeout = Some(cx.timer(Part::Server, at, TimerFor::Call(purpose).number()));
         if destination == Some(Destination::Own) {
@@ -244,6 +237,9 @@ impl ControllerClient<'_> {
             }
             RequestKind::ControlledShutdown(request) => {
                 controller.controlled_shutdown(cx, session, to, request);
+            }
+            RequestKind::AllocateProducerIds(request) => {
+                controller.allocate_producer_ids(cx, session, to, request);
             }
             other => unreachable!("no purpose sends {other:?}"),
         }

@@ -3,9 +3,11 @@
 //!
 //! A group's key is hashed to a partition of `__consumer_offsets`, and that partition's leader is the group
 //! coordinator. The first request has the topic created; until its partition has a leader that the asking
-//! client's listener can name, the answer is COORDINATOR_NOT_AVAILABLE. What group coordinators do is not
-//! simulated: brokers say where one would be, and advertise none of its requests. There are no transactions, so
-//! no transaction coordinator is available.
+//! client's listener can name, the answer is COORDINATOR_NOT_AVAILABLE.
+//!
+//! Transactions are not simulated. A client that asks for a transaction coordinator is refused with an error that all
+//! clients take as final, TRANSACTIONAL_ID_AUTHORIZATION_FAILED: with COORDINATOR_NOT_AVAILABLE they would ask again
+//! for as long as they may.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
@@ -19,6 +21,8 @@ use super::auto_creation::TopicCreator;
 use super::metadata::{Listener, Reached};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::group::partition_of;
+use crate::releases::Change;
 use crate::vocab::BrokerId;
 
 /// `CoordinatorType.GROUP`
@@ -28,22 +32,18 @@ const TRANSACTION: i8 = 1;
 /// The first version that asks for many keys at once (KIP-699).
 const BATCHED: i16 = 4;
 
+/// Says why there is no transaction coordinator.
+const NO_TRANSACTIONS: &str = "Transactions are not simulated.";
+
 /// Where a coordinator is, or the error of the answer.
 type Found = Result<(BrokerId, Reached), ResponseError>;
-
-/// `Utils.abs(key.hashCode)`: Java hashes UTF-16 code units, and has no positive counterpart of its least number.
-fn positive_hash(key: &str) -> i32 {
-    let hash = key
-        .encode_utf16()
-        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    hash.checked_abs().unwrap_or(0)
-}
 
 /// The sentence of an error, as [`ResponseError`] has none of Kafka's own.
 fn sentence(result: &Found) -> StrBytes {
     StrBytes::from_static_str(match result {
         Ok(_) => "NONE",
         Err(ResponseError::CoordinatorNotAvailable) => "The coordinator is not available.",
+        Err(ResponseError::TransactionalIdAuthorizationFailed) => NO_TRANSACTIONS,
         Err(_) => {
             "This most likely occurs because of a request being malformed by the client library or \
              the message was sent to an incompatible broker. See the broker logs for more details."
@@ -80,7 +80,10 @@ impl CoordinatorHandler<'_> {
         if to.version < BATCHED {
             let found = self.coordinator_of(cx, request.key_type, &request.key);
             let (code, node, host, port) = fields(&found);
-            let message = (to.version >= 1).then(|| sentence(&found));
+            let version = self.creator.client.config.version;
+            let is_final = found.as_ref().is_err_and(|error| !error.is_retriable());
+            let has_text = is_final || version.has(Change::FindCoordinatorText);
+            let message = (to.version >= 1 && has_text).then(|| sentence(&found));
             response = response
                 .with_error_code(code)
                 .with_error_message(message)
@@ -107,7 +110,7 @@ impl CoordinatorHandler<'_> {
     fn coordinator_of(&mut self, cx: &mut Context<'_>, key_type: i8, key: &str) -> Found {
         match key_type {
             GROUP => {}
-            TRANSACTION => return Err(ResponseError::CoordinatorNotAvailable),
+            TRANSACTION => return Err(ResponseError::TransactionalIdAuthorizationFailed),
             _ => return Err(ResponseError::InvalidRequest),
         }
         let not_available = Err(ResponseError::CoordinatorNotAvailable);
@@ -116,33 +119,11 @@ impl CoordinatorHandler<'_> {
             return not_available;
         }
         // Kafka reads how many partitions there are when it starts; here the setting has to be right.
-        let partition =
-            positive_hash(key) % self.creator.client.config.offsets_topic_num_partitions;
+        let partition = partition_of(key, self.creator.client.config.offsets_topic_num_partitions);
         let leader = self.creator.client.metadata.leader(OFFSETS_TOPIC, partition);
         let at = leader.and_then(|id| {
             Some((id, self.creator.client.metadata.broker(id)?.at(self.listener)?.clone()))
         });
         at.map_or(not_available, Ok)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_are_hashed_as_java_hashes_strings() {
-        for (key, hash) in [
-            ("", 0),
-            ("a", 97),
-            ("my-group", 1_906_497_762),
-            // The least number of 32 bits.
-            ("polygenelubricants", 0),
-            // One code unit beyond ASCII, and a surrogate pair.
-            ("é", 233),
-            ("😀", 1_772_899),
-        ] {
-            assert_eq!(positive_hash(key), hash, "{key}");
-        }
     }
 }

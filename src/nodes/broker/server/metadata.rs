@@ -141,6 +141,11 @@ impl MetadataCache {
         self.topics.contains_key(name)
     }
 
+    /// Whether the topic has this partition.
+    pub fn has_partition(&self, topic: &str, partition: i32) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.partitions.contains_key(&partition))
+    }
+
     /// The live leader of a partition, if there is one.
     pub fn leader(&self, topic: &str, partition: i32) -> Option<BrokerId> {
         let state = self.topics.get(topic)?.partitions.get(&partition)?;

@@ -11,6 +11,8 @@
 //! | `requests` | the part that a request is for |
 //! | `zk_requests`, `controller_channel` | requests to ZooKeeper and to the controller |
 //! | `registration`, `shutdown` | becoming a broker of the cluster, and leaving it |
+//! | `group_requests` | requests of consumer groups |
+//! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
 //! | `metadata`, `metadata_requests`, `auto_creation`, `find_coordinator`, `describe` | what clients ask |
@@ -22,9 +24,11 @@ mod control;
 mod controller_channel;
 mod describe;
 mod find_coordinator;
+mod group_requests;
 mod isr;
 mod metadata;
 mod metadata_requests;
+mod producer_ids;
 mod registration;
 mod requests;
 mod shutdown;

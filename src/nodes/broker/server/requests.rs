@@ -67,7 +67,9 @@ impl Broker {
         if let RequestKind::Fetch(fetch) = &mut body {
             self.limit_fetch(fetch, foreign);
         }
-        self.handle(cx, to, body);
+        if let Some(body) = self.group_request(cx, to, frame.client_id, body) {
+            self.handle(cx, to, body);
+        }
     }
 
     /// Limits an answer: `fetch.max.bytes` of the broker, and of clients from outside, which may leave it unread, also
@@ -100,7 +102,11 @@ impl Broker {
             }
             RequestKind::LeaderAndIsr(request) => self.control().leader_and_isr(cx, to, request),
             RequestKind::StopReplica(request) => self.control().stop_replica(cx, to, request),
-            RequestKind::UpdateMetadata(request) => self.control().update_metadata(cx, to, request),
+            RequestKind::UpdateMetadata(request) => {
+                for topic in self.control().update_metadata(cx, to, request) {
+                    self.groups.topic_deleted(cx, &topic);
+                }
+            }
             RequestKind::AlterPartition(request) => {
                 self.controller.alter_partition(cx, &mut self.zk.session, to, request);
             }
@@ -118,6 +124,12 @@ impl Broker {
             }
             RequestKind::FindCoordinator(request) => {
                 self.coordinators(to.conn).find_coordinator(cx, to, request)
+            }
+            RequestKind::InitProducerId(request) => {
+                self.producer_ids().init_producer_id(cx, to, &request);
+            }
+            RequestKind::AllocateProducerIds(request) => {
+                self.controller.allocate_producer_ids(cx, &mut self.zk.session, to, request);
             }
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
             RequestKind::DescribeCluster(_) => {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::config::PORT;
 use crate::nodes::broker::context::{Context, IsrChange, Part};
-use crate::nodes::broker::znodes::{paths, payload};
+use crate::nodes::broker::znodes::{paths, payload, producer_ids};
 use crate::nodes::session::Session;
 use crate::releases::Change;
 use crate::vocab::{BrokerId, TopicPartition};
@@ -48,6 +48,15 @@ pub enum Op {
     RereadIsr(IsrChange),
     /// Notify the controller of changed in-sync replicas.
     NotifyIsrChanges(Vec<TopicPartition>),
+    /// Read the block of producer ids that was taken last.
+    ReadProducerIds,
+    /// Write the next one.
+    WriteProducerIds {
+        /// Its first id.
+        start: i64,
+        /// dataVersion of the last one.
+        version: i32,
+    },
     /// Read `/controller`, to shut down.
     FindController,
     /// Read the controller's registration, to shut down.
@@ -127,8 +136,10 @@ impl ZkRequests {
             match op {
                 Op::ReadTopicConfig(_)
                 | Op::ReadConfigChange(_)
+                | Op::ReadProducerIds
                 | Op::FindController
                 | Op::FindControllerHost(_) => self.stalled.push(op),
+                Op::WriteProducerIds { .. } => self.stalled.push(Op::ReadProducerIds),
                 Op::WriteIsr(_) | Op::RereadIsr(_) | Op::NotifyIsrChanges(_) => given_up.push(op),
                 Op::Ensure(_)
                 | Op::ReadClusterId
@@ -184,6 +195,12 @@ impl ZkRequests {
                 Some(payload::encode_partitions(partitions)),
                 create_flags::PERSISTENT_SEQUENTIAL,
             )),
+            Op::ReadProducerIds => read(paths::LATEST_PRODUCER_ID_BLOCK.to_owned()),
+            Op::WriteProducerIds { start, version } => Request::SetData(SetData {
+                path: paths::LATEST_PRODUCER_ID_BLOCK.into(),
+                data: Some(producer_ids::encode(self.config.id, *start)),
+                version: *version,
+            }),
             Op::FindController => read(paths::CONTROLLER.to_owned()),
             Op::FindControllerHost(broker) => read(paths::broker(*broker)),
         }

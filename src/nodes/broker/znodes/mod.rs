@@ -4,3 +4,4 @@
 
 pub mod paths;
 pub mod payload;
+pub mod producer_ids;

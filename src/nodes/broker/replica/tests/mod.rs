@@ -4,6 +4,7 @@
 mod acks;
 mod durability;
 mod fetches;
+mod idempotence;
 mod membership;
 mod requests;
 mod truncation;
@@ -70,6 +71,8 @@ struct Replicas {
     /// Produce requests without acks that are done.
     unanswered: usize,
     isr_changes: Vec<IsrChange>,
+    /// Appends of the group coordinator that ended.
+    appended: Vec<(u64, Result<Offset, kafka_protocol::ResponseError>)>,
     halted: bool,
 }
 
@@ -83,6 +86,7 @@ impl Replicas {
             leaders: BTreeMap::new(),
             unanswered: 0,
             isr_changes: Vec::new(),
+            appended: Vec::new(),
             halted: false,
         }
     }
@@ -112,6 +116,9 @@ impl Replicas {
                 Ask::Close(conn) => effects.close(conn),
                 Ask::ChangeIsr(change) => self.isr_changes.push(change),
                 Ask::Halt(_) => self.halted = true,
+                Ask::OffsetsLeader { .. } => {}
+                Ask::OffsetsAppended { number, result } => self.appended.push((number, result)),
+                Ask::AppendOffsets { .. } => panic!("replicas append, and ask for none"),
                 Ask::Own(conn, ConnOwner::Fetcher(leader)) => {
                     self.leaders.insert(conn, leader);
                 }

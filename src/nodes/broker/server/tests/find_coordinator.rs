@@ -42,7 +42,9 @@ fn find(cluster: &mut Cluster, asked: BrokerId, api: i16, key_type: i8, key: &st
         return (one.error_code, one.node_id.0, one.host.to_string(), one.port);
     }
     let message = answer.error_message.as_deref();
+    let has_text = cluster.version.has(Change::FindCoordinatorText);
     let expected = match answer.error_code {
+        0 | 15 if !has_text => None,
         0 => Some("NONE"),
         15 => Some("The coordinator is not available."),
         _ => message,
@@ -132,16 +134,13 @@ fn fewer_brokers_than_replicas_have_no_coordinator_since_0_11() {
 }
 
 #[test]
-fn there_is_no_coordinator_for_transactions_and_none_of_unknown_kinds() {
+fn transactions_are_refused_for_good_and_so_are_unknown_kinds() {
     for version in VERSIONS {
         let mut cluster = Cluster::new(version, 3);
         await_cluster(&mut cluster);
         for api in 1..=cluster.highest::<FindCoordinatorRequest>() {
-            assert_eq!(
-                find(&mut cluster, BrokerId(1), api, 1, "t"),
-                NO_COORDINATOR(),
-                "{version} v{api}"
-            );
+            let (code, ..) = find(&mut cluster, BrokerId(1), api, 1, "t");
+            assert_eq!(code, 53, "{version} v{api}: TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
             let (code, ..) = find(&mut cluster, BrokerId(1), api, 7, "t");
             assert_eq!(code, 42, "{version} v{api}: INVALID_REQUEST");
         }
@@ -158,4 +157,18 @@ fn only_group_coordinators_write_the_offsets_topic() {
     let request = kafka::produce(OFFSETS, 12, -1, None);
     let response = cluster.call_in(BrokerId(leader), 7, request).expect("it is answered");
     assert_eq!(response.responses[0].partition_responses[0].error_code, 17);
+}
+
+#[test]
+fn the_answer_has_a_text_since_2_3() {
+    // `find-coordinator.group`
+    for (text, expected) in [("2.2", None), ("2.3", Some("NONE"))] {
+        let mut cluster = Cluster::new(text.parse().unwrap(), 3);
+        await_cluster(&mut cluster);
+        group(&mut cluster, 1);
+        cluster.run_for(Duration::from_secs(3));
+        let request = FindCoordinatorRequest::default().with_key(StrBytes::from_static_str("g"));
+        let answer = cluster.call_in(BrokerId(1), 1, request).expect("it is answered");
+        assert_eq!((answer.error_code, answer.error_message.as_deref()), (0, expected), "{text}");
+    }
 }

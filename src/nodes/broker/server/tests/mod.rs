@@ -3,4 +3,6 @@
 mod cluster;
 mod find_coordinator;
 mod front;
+mod groups;
+mod producer_ids;
 mod znodes;

@@ -1,0 +1,66 @@
+//! Requests for consumer groups, each with what the coordinator has to know beside it.
+
+use kafka_protocol::messages::RequestKind;
+use kafka_protocol::protocol::StrBytes;
+use tracing::info;
+
+use super::broker::Broker;
+use super::metadata::Listener;
+use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::group::Client;
+use crate::vocab::ConnId;
+
+impl Broker {
+    /// Takes a request for a group; gives back what is none of them.
+    pub(super) fn group_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        client: Option<StrBytes>,
+        body: RequestKind,
+    ) -> Option<RequestKind> {
+        let metadata = &self.metadata;
+        let knows = |topic: &str, partition: Option<i32>| match partition {
+            Some(partition) => metadata.has_partition(topic, partition),
+            None => metadata.has_topic(topic),
+        };
+        match body {
+            // Version 0 is that of clients before 0.8.2, whose offsets are in ZooKeeper.
+            RequestKind::OffsetCommit(_) | RequestKind::OffsetFetch(_) if to.version == 0 => {
+                info!(broker = %self.config.id, api = ?to.api, "not built: closes a connection");
+                self.close_client(cx, to.conn);
+            }
+            RequestKind::JoinGroup(request) => {
+                let client = self.client_of(to.conn, client);
+                self.groups.join_group(cx, to, client, request);
+            }
+            RequestKind::SyncGroup(request) => self.groups.sync_group(cx, to, request),
+            RequestKind::Heartbeat(request) => self.groups.heartbeat(cx, to, request),
+            RequestKind::LeaveGroup(request) => self.groups.leave_group(cx, to, request),
+            RequestKind::OffsetCommit(request) => {
+                self.groups.commit_offsets(cx, to, request, &knows);
+            }
+            RequestKind::OffsetFetch(request) => self.groups.fetch_offsets(cx, to, request),
+            RequestKind::OffsetDelete(request) => {
+                self.groups.delete_offsets(cx, to, request, &knows);
+            }
+            RequestKind::DescribeGroups(request) => self.groups.describe_groups(cx, to, &request),
+            RequestKind::ListGroups(request) => self.groups.list_groups(cx, to, &request),
+            RequestKind::DeleteGroups(request) => self.groups.delete_groups(cx, to, request),
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Who sent a request. Clients from outside come by way of the gateway, which is on this host.
+    fn client_of(&self, conn: ConnId, id: Option<StrBytes>) -> Client {
+        let host = match self.connections.listener(conn) {
+            Listener::External => "127.0.0.1",
+            Listener::Internal => {
+                self.connections.peer(conn).map_or("", |peer| self.roster.name(peer))
+            }
+        };
+        let host = StrBytes::from_string(format!("/{host}"));
+        Client { id: id.unwrap_or_default(), host }
+    }
+}

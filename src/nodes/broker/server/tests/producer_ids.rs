@@ -1,0 +1,77 @@
+//! Where ids of idempotent producers come from, in each release.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::InitProducerIdRequest;
+use kafka_protocol::protocol::StrBytes;
+
+use super::cluster::await_cluster;
+use crate::nodes::testing::Cluster;
+use crate::vocab::BrokerId;
+
+/// The error and the id; the epoch is 0.
+fn init(cluster: &mut Cluster, asked: i32) -> (i16, i64) {
+    let request = InitProducerIdRequest::default().with_transactional_id(None);
+    let answer = cluster.call_in(BrokerId(asked), 0, request).expect("it is answered");
+    assert_eq!(answer.producer_epoch, if answer.error_code == 0 { 0 } else { -1 });
+    (answer.error_code, answer.producer_id.0)
+}
+
+fn block(cluster: &Cluster) -> String {
+    let znode = cluster.tree().get("/latest_producer_id_block").expect("it is there");
+    String::from_utf8(znode.data.clone().unwrap_or_default().to_vec()).unwrap()
+}
+
+#[test]
+fn producer_ids_come_in_blocks_from_each_place_of_a_release() {
+    for text in ["0.11", "2.8", "3.5", "3.9"] {
+        let mut cluster = Cluster::new(text.parse().unwrap(), 3);
+        await_cluster(&mut cluster);
+        for (asked, start) in [(1, 0), (3, 1_000), (2, 2_000)] {
+            let mut first = init(&mut cluster, asked);
+            if text == "3.9" {
+                assert_eq!(first, (14, -1), "COORDINATOR_LOAD_IN_PROGRESS at first");
+                cluster.run_for(Duration::from_secs(1));
+                first = init(&mut cluster, asked);
+            }
+            assert_eq!(first, (0, start), "{text}");
+            assert_eq!(init(&mut cluster, asked), (0, start + 1), "{text}");
+        }
+        let expected = r#"{"version":1,"broker":2,"block_start":"2000","block_end":"2999"}"#;
+        assert_eq!(block(&cluster), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_block_is_followed_by_another() {
+    for text in ["2.8", "3.5"] {
+        let mut cluster = Cluster::new(text.parse().unwrap(), 3);
+        await_cluster(&mut cluster);
+        for expected in 0..1_002 {
+            assert_eq!(init(&mut cluster, 1), (0, expected), "{text}");
+        }
+        assert!(block(&cluster).contains(r#""block_end":"1999""#), "{text}");
+    }
+}
+
+#[test]
+fn transactions_are_refused_with_errors_that_are_final() {
+    // `init-producer-id.*`
+    let mut cluster = Cluster::new("2.8".parse().unwrap(), 3);
+    await_cluster(&mut cluster);
+    let mut code = |id: Option<&'static str>, timeout_ms, producer: i64, epoch| {
+        let id = id.map(|id| StrBytes::from_static_str(id).into());
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(id)
+            .with_transaction_timeout_ms(timeout_ms)
+            .with_producer_id(producer.into())
+            .with_producer_epoch(epoch);
+        cluster.call_in(BrokerId(1), 4, request).expect("it is answered").error_code
+    };
+    assert_eq!(code(Some(""), 60_000, -1, -1), 42, "INVALID_REQUEST");
+    assert_eq!(code(Some("x"), 0, -1, -1), 50, "INVALID_TRANSACTION_TIMEOUT");
+    assert_eq!(code(Some("x"), 1_000_000_000, -1, -1), 50);
+    assert_eq!(code(Some("x"), 60_000, -1, 3), 42);
+    assert_eq!(code(Some("x"), 60_000, -1, -1), 53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
+    assert_eq!(code(None, 60_000, 5, 3), 0, "without a transactional id it is not looked at");
+}
