@@ -7,49 +7,72 @@ use std::cell::Cell;
 
 use super::{Change, TABLE};
 
+/// Words of a set, of 64 changes each.
+const WORDS: usize = 4;
+
 thread_local! {
-    static ASKED: Cell<Asked> = const { Cell::new(Asked(0)) };
+    static ASKED: [Cell<u64>; WORDS] = const { [const { Cell::new(0) }; WORDS] };
 }
 
 /// A set of changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked(u128);
+pub struct Asked([u64; WORDS]);
 
-const _: () = assert!(TABLE.len() <= 128, "a change is a bit of the set");
+const _: () = assert!(TABLE.len() <= 64 * WORDS, "a change is a bit of the set");
+
+/// The word of a change, and its bit there.
+const fn place(change: Change) -> (usize, u64) {
+    (change as usize / 64, 1 << (change as usize % 64))
+}
 
 impl Asked {
     /// The changes, in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = Change> {
         let changes = TABLE.iter().map(|row| row.change);
-        changes.filter(move |change| self.0 & bit(*change) != 0)
+        changes.filter(move |change| {
+            let (word, bit) = place(*change);
+            self.0[word] & bit != 0
+        })
     }
 }
 
 impl FromIterator<Change> for Asked {
     fn from_iter<I: IntoIterator<Item = Change>>(changes: I) -> Self {
-        Self(changes.into_iter().fold(0, |set, change| set | bit(change)))
+        let mut set = Self::default();
+        for change in changes {
+            let (word, bit) = place(change);
+            set.0[word] |= bit;
+        }
+        set
     }
-}
-
-const fn bit(change: Change) -> u128 {
-    1 << change as u32
 }
 
 #[inline]
 pub(super) fn note(change: Change) {
-    ASKED.with(|asked| asked.set(Asked(asked.get().0 | bit(change))));
+    let (word, bit) = place(change);
+    ASKED.with(|words| words[word].set(words[word].get() | bit));
+}
+
+fn get() -> Asked {
+    ASKED.with(|words| Asked(words.each_ref().map(Cell::get)))
+}
+
+fn set(asked: Asked) {
+    ASKED.with(|words| words.iter().zip(asked.0).for_each(|(word, to)| word.set(to)));
 }
 
 /// What this thread asked for since the last time, and starts over.
 pub fn take_asked() -> Asked {
-    ASKED.take()
+    let asked = get();
+    set(Asked::default());
+    asked
 }
 
 /// Does what `work` says without noting what it asks for: looking at a run is not part of it.
 pub fn unnoted<T>(work: impl FnOnce() -> T) -> T {
-    let before = ASKED.get();
+    let before = get();
     let done = work();
-    ASKED.set(before);
+    set(before);
     done
 }
 
