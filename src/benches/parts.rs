@@ -200,6 +200,7 @@ fn judge() -> Modelled<Judge> {
         acks: Acks::All,
         idempotent: false,
         ordered: false,
+        is_external: false,
     };
     let consumer = ConsumerTerms {
         node: CONSUMER,

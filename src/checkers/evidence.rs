@@ -110,6 +110,26 @@ pub enum Evidence {
         #[serde(rename = "limit_ns")]
         limit: Time,
     },
+    /// A partition was without an acknowledgement for longer than the scenario allows, while something waited.
+    PartitionUnavailable {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        #[serde(rename = "from_ns")]
+        from: Time,
+        #[serde(rename = "to_ns")]
+        to: Time,
+        #[serde(rename = "limit_ns")]
+        limit: Time,
+    },
+    /// A producer's acknowledgements took longer than the scenario allows; `share` is in thousandths of them.
+    Slow {
+        producer: Arc<str>,
+        share: u64,
+        #[serde(rename = "took_ns")]
+        took: Time,
+        #[serde(rename = "limit_ns")]
+        limit: Time,
+    },
     /// Something else, in a sentence.
     Case(Case),
 }
@@ -126,7 +146,7 @@ impl Evidence {
             | Self::EndedWrongly { count, .. }
             | Self::Unended { count, .. }
             | Self::Case(Case { count, .. }) => *count,
-            Self::Unavailable { .. } => 1,
+            Self::Unavailable { .. } | Self::PartitionUnavailable { .. } | Self::Slow { .. } => 1,
         }
     }
 }
@@ -208,6 +228,20 @@ impl Display for Evidence {
                      longer than {limit:.3}"
                 )
             }
+            Self::PartitionUnavailable { at, from, to, limit } => {
+                write!(
+                    f,
+                    "{at} had no acknowledgement from {from:.3} to {to:.3}, longer than {limit:.3}"
+                )
+            }
+            Self::Slow { producer, share: 1_000, took, limit } => {
+                write!(f, "an acknowledgement of {producer} took {took:.3}, longer than {limit:.3}")
+            }
+            Self::Slow { producer, share, took, limit } => write!(
+                f,
+                "one of {} acknowledgements of {producer} took {took:.3}, longer than {limit:.3}",
+                1_000 / (1_000 - share)
+            ),
             Self::Case(case) => f.write_str(&case.what),
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::checkers::{Status, Subject};
 use crate::model::Model;
 use crate::model::happened::Seen;
-use crate::vocab::Happening;
+use crate::vocab::{Happening, Wanted};
 
 /// What a scenario expects of something that can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +18,8 @@ pub enum Occurrence {
     Happens,
     /// It does not; a run with it fails.
     NeverHappens,
+    /// It happens so often: a run with too few is inconclusive, one with too many fails.
+    Counted,
 }
 
 /// Something that a scenario expected, and what came of it.
@@ -27,6 +29,9 @@ pub struct Expectation {
     pub happening: Happening,
     /// What was expected of it.
     pub expected: Occurrence,
+    /// What of it counts, and how often that may be, if it is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
     /// Whether and when it happened.
     pub seen: Option<Seen>,
     /// Why its absence shows nothing, if so: in a clause.
@@ -46,17 +51,39 @@ impl Expectation {
         let nothing_to_judge = is_absent
             .then(|| Subject::of(happening).missing(model).or_else(|| model.idle_fault()))
             .flatten();
-        Self { happening, expected, seen, nothing_to_judge }
+        Self { happening, expected, wanted: None, seen, nothing_to_judge }
+    }
+
+    /// What came of a number that a scenario limits.
+    pub fn counted(model: &Model, wanted: &Wanted, seen: Option<Seen>) -> Self {
+        let is_absent = wanted.most.is_some() && wanted.least == 0 && seen.is_none();
+        let happening = wanted.happening;
+        let nothing_to_judge = is_absent
+            .then(|| Subject::of(happening).missing(model).or_else(|| model.idle_fault()))
+            .flatten();
+        let (expected, wanted) = (Occurrence::Counted, Some(wanted.clone()));
+        Self { happening, expected, wanted, seen, nothing_to_judge }
     }
 
     /// What this expectation alone makes of the run.
     pub fn status(&self) -> Status {
+        if let Some(wanted) = &self.wanted {
+            let count = self.seen.map_or(0, |seen| seen.count);
+            return match () {
+                () if wanted.most.is_some_and(|most| count > most) => Status::Violated,
+                () if count < wanted.least || self.nothing_to_judge.is_some() => {
+                    Status::Inconclusive
+                }
+                () => Status::Held,
+            };
+        }
         match (self.expected, self.seen) {
             (Occurrence::NeverHappens, None) if self.nothing_to_judge.is_some() => {
                 Status::Inconclusive
             }
-            (Occurrence::Happens, Some(_)) | (Occurrence::NeverHappens, None) => Status::Held,
-            (Occurrence::Happens, None) => Status::Inconclusive,
+            (Occurrence::Happens | Occurrence::Counted, Some(_))
+            | (Occurrence::NeverHappens, None) => Status::Held,
+            (Occurrence::Happens | Occurrence::Counted, None) => Status::Inconclusive,
             (Occurrence::NeverHappens, Some(_)) => Status::Violated,
         }
     }
@@ -67,7 +94,7 @@ mod tests {
     use super::*;
     use crate::checkers::testing::Story;
     use crate::history::Election;
-    use crate::vocab::Time;
+    use crate::vocab::{Time, TopicPartition};
 
     fn names(story: &Story) -> Vec<&'static str> {
         story.judgement().happened.keys().map(|happening| happening.name()).collect()
@@ -120,6 +147,34 @@ mod tests {
         assert_eq!(judgement.status(), Status::Inconclusive);
         story.isr_changed(&[1, 2], &[1]);
         assert_eq!(story.judgement().status(), Status::Held);
+    }
+
+    #[test]
+    fn a_number_is_held_to_its_limits_in_its_partition_and_time() {
+        let mut story = Story::default();
+        let wanted = |least, most, before: u64| Wanted {
+            happening: Happening::IsrShrunk,
+            least,
+            most,
+            partition: Some(TopicPartition::new("orders", 0)),
+            after: None,
+            before: Some(Time::from_millis(before)),
+        };
+        let elsewhere =
+            Wanted { partition: Some(TopicPartition::new("orders", 1)), ..wanted(1, None, 9_000) };
+        story.terms.wanted = vec![
+            wanted(1, Some(3), 9_000),
+            wanted(3, None, 9_000),
+            wanted(0, Some(1), 9_000),
+            wanted(2, Some(2), 2_000),
+            elsewhere,
+        ];
+        story.became_leader(1, 0, 0).isr_known(1, &[1, 2, 3], 1);
+        story.at(1_000).isr_changed(&[1, 2, 3], &[1, 2]).at(3_000).isr_changed(&[1, 2], &[1]);
+        let states: Vec<_> =
+            story.judgement().expectations.iter().map(Expectation::status).collect();
+        let (held, few, many) = (Status::Held, Status::Inconclusive, Status::Violated);
+        assert_eq!(states, [held, few, many, few, few]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::model::Permission;
 pub struct Finding<'a> {
     /// What it alone makes of the run; never [`Status::Held`].
     pub status: Status,
-    /// The property's name; `never truncated` and `missing truncated` for what was expected otherwise.
+    /// The property's name; `never truncated`, `missing truncated`, `too few truncated` and `too many truncated` for
+    /// what was expected otherwise.
     pub name: Cow<'static, str>,
     /// What was found, in one sentence without a full stop.
     pub sentence: String,
@@ -72,8 +73,14 @@ impl Judgement {
 
 fn unmet(expectation: &Expectation) -> Finding<'_> {
     let name = expectation.happening.name();
-    let (name, sentence) = match expectation.seen {
-        Some(seen) => {
+    let count = expectation.seen.map_or(0, |seen| seen.count);
+    let (name, sentence) = match (&expectation.wanted, expectation.seen) {
+        (Some(wanted), _) if expectation.nothing_to_judge.is_none() => {
+            let few = count < wanted.least;
+            let name = format!("{} {name}", if few { "too few" } else { "too many" });
+            (name, format!("it happened {count} times, expected {wanted}"))
+        }
+        (_, Some(seen)) => {
             let first = seen.first;
             let sentence = match seen.count {
                 1 => format!("it happened once, at {first:.3}"),
@@ -81,7 +88,7 @@ fn unmet(expectation: &Expectation) -> Finding<'_> {
             };
             (format!("never {name}"), sentence)
         }
-        None => match &expectation.nothing_to_judge {
+        (_, None) => match &expectation.nothing_to_judge {
             Some(why) => (format!("never {name}"), format!("it did not happen, but {why}")),
             None => (format!("missing {name}"), "it was expected and did not happen".to_owned()),
         },

@@ -1,14 +1,13 @@
 //! The judge: reads a run beside its model, feeds every checker, and makes a judgement.
 
-use std::collections::BTreeMap;
-
 use crate::checkers::checker::Checker;
-use crate::checkers::judgement::{ConsumerSummary, ProducerSummary};
+use crate::checkers::judgement::{ConsumerSummary, Latency, PartitionSummary, ProducerSummary};
 use crate::checkers::{CHECKERS, Expectation, Judged, Judgement, Kind, Occurrence, Verdict};
 use crate::history::{Fact, Life, Observation};
-use crate::model::happened::Seen;
+use crate::model::happened::Happened;
+use crate::model::ledger::Producer;
 use crate::model::{Fired, Model, Reader};
-use crate::vocab::{Happening, NodeId, Time};
+use crate::vocab::{Happening, NodeId, Time, TopicPartition};
 
 /// All checkers of one run.
 #[derive(Debug)]
@@ -46,19 +45,21 @@ impl Default for Judge {
 
 impl Judge {
     /// The judgement of a run that ended at `end` with this model.
-    pub fn finish(self, model: Model, end: Time) -> Judgement {
+    pub fn finish(self, mut model: Model, end: Time) -> Judgement {
         let producers = producers(&model, end);
-        let happened = happened(&model, &producers, end);
+        happened(&mut model.happened, &producers, end);
         let expectation = |expected| {
-            let (model, happened) = (&model, &happened);
+            let model = &model;
             move |&happening: &Happening| {
-                let seen = happened.get(&happening).copied();
+                let seen = model.happened.seen(happening);
                 Expectation::judge(model, happening, expected, seen)
             }
         };
         let happens = model.terms.expected.iter().map(expectation(Occurrence::Happens));
         let never = model.terms.never.iter().map(expectation(Occurrence::NeverHappens));
-        let expectations = happens.chain(never).collect();
+        let counted = model.happened.wanted().iter();
+        let counted = counted.map(|(wanted, seen)| Expectation::counted(&model, wanted, *seen));
+        let expectations = happens.chain(never).chain(counted).collect();
         let verdicts = self.checkers.iter().map(|checker| checker.judge(&model, end));
         let verdicts = verdicts.map(|judged| looked_at(judged, &model)).collect();
         Judgement {
@@ -67,7 +68,9 @@ impl Judge {
             producers,
             commands: model.commands.all().to_vec(),
             expectations,
-            happened,
+            partitions: partitions(&model, end),
+            happened: model.happened.all().clone(),
+            not_followed: model.not_followed,
             faults: model.faults,
             timeline: model.timeline,
         }
@@ -87,14 +90,12 @@ fn looked_at(judged: Judged, model: &Model) -> Judged {
 }
 
 /// What happened during the run, and what only its final log shows.
-fn happened(model: &Model, producers: &[ProducerSummary], end: Time) -> BTreeMap<Happening, Seen> {
-    let mut happened = model.happened.clone();
+fn happened(happened: &mut Happened, producers: &[ProducerSummary], end: Time) {
     for producer in producers {
         happened.add(Happening::RecordLost, end, producer.lost.unwrap_or(0));
         happened.add(Happening::RecordDuplicated, end, producer.duplicated);
         happened.add(Happening::RecordReordered, end, producer.reordered);
     }
-    happened.all().clone()
 }
 
 fn producers(model: &Model, end: Time) -> Vec<ProducerSummary> {
@@ -102,6 +103,7 @@ fn producers(model: &Model, end: Time) -> Vec<ProducerSummary> {
     let accounts = model.ledger.accounts().iter().enumerate();
     let summary = accounts.map(|(producer, account)| ProducerSummary {
         name: account.name.clone(),
+        is_external: account.terms.is_external,
         acks: account.terms.acks,
         sent: account.invoked.len(),
         acknowledged: account.acknowledged(),
@@ -110,19 +112,43 @@ fn producers(model: &Model, end: Time) -> Vec<ProducerSummary> {
         unknown: account.unknown,
         unended: account.unended().len(),
         errors: account.errors.clone(),
+        refused: account.refused.clone(),
         lost: has_log.then(|| account.lost()),
         lost_unconfirmed: has_log.then(|| account.lost_unconfirmed()),
         duplicated: account.duplicated,
         reordered: model.order.reordered(producer),
-        longest_gap: model.availability.longest(&model.ledger, producer, end),
+        // A client from outside may have had nothing to send.
+        longest_gap: match account.terms.is_external {
+            true => model.waits.longest(producer, end),
+            false => model.availability.longest(&model.ledger, producer, end),
+        },
+        latency: latency(model, producer),
     });
     summary.collect()
+}
+
+fn latency(model: &Model, producer: Producer) -> Option<Latency> {
+    let latencies = model.waits.latencies(producer)?;
+    let of = |per_thousand| latencies.quantile(per_thousand);
+    Some(Latency { p50: of(500)?, p99: of(990)?, max: of(1_000)? })
+}
+
+fn partitions(model: &Model, end: Time) -> Vec<PartitionSummary> {
+    let all = model.waits.partitions(end);
+    let summary = |(at, acknowledged, longest_gap): (&TopicPartition, _, _)| PartitionSummary {
+        at: at.clone(),
+        acknowledged,
+        longest_gap,
+    };
+    all.map(summary).collect()
 }
 
 fn consumers(model: &Model) -> Vec<ConsumerSummary> {
     let readers = model.reading.readers().iter();
     let summary = readers.map(|reader| ConsumerSummary {
         name: reader.name.clone(),
+        is_external: reader.is_external,
+        refused: reader.refused.clone(),
         read: reader.read,
         duplicates: reader.duplicates,
         skipped: reader.skipped.count(),
@@ -136,10 +162,13 @@ impl Reader for Judge {
         let Self { checkers, readers } = self;
         match observation {
             Observation::Client(client) => {
-                readers
-                    .client
-                    .iter()
-                    .for_each(|at| checkers[*at].client(model, time, node, client));
+                let readers = readers.client.iter();
+                readers.for_each(|at| checkers[*at].client(model, time, node, client));
+            }
+            Observation::External(external) => {
+                let (node, client) = (model.external_node(external), &external.observation);
+                let readers = readers.client.iter();
+                readers.for_each(|at| checkers[*at].client(model, time, node, client));
             }
             Observation::Broker(broker) => {
                 readers

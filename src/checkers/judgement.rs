@@ -11,7 +11,7 @@ use crate::model::availability::Gap;
 use crate::model::happened::Seen;
 use crate::model::{CommandSummary, Fired, Permission, Timeline};
 use crate::releases::{Asked, KafkaVersion};
-use crate::vocab::{Acks, Happening, Mutant, Seed, Time, run_command};
+use crate::vocab::{Acks, Happening, Mutant, Seed, Time, TopicPartition, as_text, run_command};
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,6 +47,16 @@ fn as_name<S: Serializer>(property: &&'static Property, serializer: S) -> Result
     serializer.serialize_str(property.name)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Judged {
     /// What this property alone makes of the run.
     pub fn status(&self) -> Status {
@@ -64,6 +74,9 @@ impl Judged {
 pub struct ProducerSummary {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether it is a client from outside.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_external: bool,
     /// Its `acks`.
     pub acks: Acks,
     /// Records handed to it.
@@ -81,6 +94,9 @@ pub struct ProducerSummary {
     /// How often each error ended an operation, by Kafka's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<Arc<str>, u64>,
+    /// How often brokers refused its requests, by Kafka's name for the error; retries may have mended it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<Arc<str>, u64>,
     /// Acknowledged records that the final log lacks; `None` when there is no final log.
     pub lost: Option<u64>,
     /// Unconfirmed records that the final log lacks; `None` when there is no final log.
@@ -91,6 +107,34 @@ pub struct ProducerSummary {
     pub reordered: u64,
     /// The longest time without an acknowledgement; `None` when it sent nothing.
     pub longest_gap: Option<Gap>,
+    /// How long acknowledgements took; `None` when there was none.
+    pub latency: Option<Latency>,
+}
+
+/// How long acknowledgements took, from the record's handing over on: quantiles, to a thousandth, and the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// Half of them took no longer.
+    #[serde(rename = "p50_ns")]
+    pub p50: Time,
+    /// 99 of 100 took no longer.
+    #[serde(rename = "p99_ns")]
+    pub p99: Time,
+    /// The longest.
+    #[serde(rename = "max_ns")]
+    pub max: Time,
+}
+
+/// What became of the records that were sent to one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionSummary {
+    /// The partition.
+    #[serde(serialize_with = "as_text")]
+    pub at: TopicPartition,
+    /// Records acknowledged there, those with `acks=0` included.
+    pub acknowledged: u64,
+    /// The longest time without an acknowledgement while a record that was sent there waited for one.
+    pub longest_gap: Gap,
 }
 
 /// What became of one reader: a consumer group, or a consumer without one.
@@ -98,6 +142,12 @@ pub struct ProducerSummary {
 pub struct ConsumerSummary {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether it is a client from outside.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_external: bool,
+    /// How often brokers refused its requests, by Kafka's name for the error.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<Arc<str>, u64>,
     /// Records that it was handed, copies included.
     pub read: u64,
     /// Records that it was handed once more.
@@ -115,6 +165,9 @@ pub struct Judgement {
     pub verdicts: Vec<Judged>,
     /// Each producer, in the order of the terms.
     pub producers: Vec<ProducerSummary>,
+    /// Each partition that something was sent to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionSummary>,
     /// Each reader, in the order of the terms.
     pub consumers: Vec<ConsumerSummary>,
     /// What operators ran, in the order in which it was given; in JSON left out when there is nothing.
@@ -124,6 +177,9 @@ pub struct Judgement {
     pub faults: Vec<Fired>,
     /// The turning points, in order.
     pub timeline: Timeline,
+    /// Records of clients from outside that are in no account.
+    #[serde(skip_serializing_if = "is_none")]
+    pub not_followed: u64,
     /// Everything that happened, and how often.
     pub happened: BTreeMap<Happening, Seen>,
     /// What was expected to happen.

@@ -41,7 +41,10 @@ pub use evidence::{Acknowledged, Evidence, Gone};
 pub use expectation::{Expectation, Occurrence};
 pub use finding::Finding;
 pub use judge::Judge;
-pub use judgement::{ConsumerSummary, Judged, Judgement, ProducerSummary, RunOutcome, Status};
+pub use judgement::{
+    ConsumerSummary, Judged, Judgement, Latency, PartitionSummary, ProducerSummary, RunOutcome,
+    Status,
+};
 pub use property::{Class, Property, Verdict};
 use rule::by;
 pub use rule::{Event, Rule};

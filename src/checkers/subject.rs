@@ -45,7 +45,9 @@ impl Subject {
             | Happening::Truncated => Self::Leaders,
             Happening::ControllerElected => Self::Controllers,
             Happening::SessionExpired | Happening::BrokerRegisteredAgain => Self::Sessions,
-            Happening::OperationFailed | Happening::OperationUnknown => Self::Operations,
+            Happening::OperationFailed
+            | Happening::OperationUnknown
+            | Happening::RequestRefused => Self::Operations,
             Happening::PositionReset => Self::Reads,
             Happening::RecordLost => Self::Acknowledgements,
             Happening::RecordDuplicated | Happening::RecordReordered => Self::FinalRecords,

@@ -52,6 +52,7 @@ impl Default for Story {
                 acks: Acks::All,
                 idempotent: false,
                 ordered: false,
+                is_external: false,
             }],
             consumers: vec![ConsumerTerms {
                 node: consumer,

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Engine, Exit, Failure, Streams, say};
+use crate::run::DEFAULT_SEED;
+use crate::scenario;
 use crate::vocab::foreign::Foreign;
 
-/// Read scenarios without running them, and print their mistakes.
+/// Read scenarios without running them, and print their mistakes, and warnings about what cannot work.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The scenarios to read.
@@ -21,7 +23,14 @@ pub(super) fn check(
     let mut exit = Exit::Held;
     for file in &args.files {
         match (engine.load)(file) {
-            Ok(_) => writeln!(streams.out, "{}: ok", Foreign(&file.display().to_string()))?,
+            Ok(scenario) => {
+                let name = file.display().to_string();
+                let name = Foreign(&name);
+                for warning in scenario::warnings(&scenario.plan(DEFAULT_SEED)) {
+                    writeln!(streams.out, "{name}: warning: {}", Foreign(&warning))?;
+                }
+                writeln!(streams.out, "{name}: ok")?;
+            }
             Err(error) => {
                 let failure = Failure::from(error);
                 say(&failure, streams);

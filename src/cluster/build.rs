@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::accounts::Accounts;
 use super::config::{self, Names};
 use super::external_clients::ExternalClients;
 use super::role::Role;
@@ -92,9 +93,11 @@ impl<'p, R: Reader> Cluster<'p, R> {
         }
         if let Some(outside) = names.outside {
             let name = names.roster.name(outside);
-            add(&mut world, name, ExternalClients::default, |role| {
-                Role::ExternalClients(Box::new(role))
-            });
+            let (brokers, roster) = (names.brokers.clone(), names.roster.clone());
+            let kafka = plan.kafka;
+            let boot =
+                move || ExternalClients::new(brokers.clone(), Accounts::new(roster.clone(), kafka));
+            add(&mut world, name, boot, |role| Role::ExternalClients(Box::new(role)));
         }
         Self {
             plan,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Cluster;
+use super::conversation::of_workload;
 use super::role::Role;
 use crate::history::{Fact, Follower, Leading, Replica};
 use crate::model::{Missing, Reader};
 use crate::nodes::broker::replica::{PartitionStatus, ReplicaManager};
 use crate::releases::unnoted;
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Offset, TopicPartition};
-use crate::wire::records::Batch;
+use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 use crate::wire::workload;
 
 /// What distinguishes batches: first and last offset, leader epoch, checksum.
@@ -29,8 +30,17 @@ impl<R: Reader> Cluster<'_, R> {
             let why = unnoted(|| self.model().describe(unconverged)).into();
             self.tell(&Fact::Unconverged { why });
         }
-        let partitions: Vec<(TopicPartition, Vec<BrokerId>)> =
+        let mut partitions: Vec<(TopicPartition, Vec<BrokerId>)> =
             self.partitions().map(|(at, replicas)| (at, replicas.clone())).collect();
+        if self.names.outside.is_some() {
+            // Clients from outside write to topics that they, or brokers for them, created.
+            let model = self.model();
+            let all = model.partitions().map(|at| (model.assignment(&at).to_vec(), at));
+            // Kafka's own topics hold no record of a client.
+            let all = all.filter(|(_, at)| !at.topic.starts_with("__"));
+            let others = all.filter(|(_, at)| self.terms_know_nothing_of(at));
+            partitions.extend(others.map(|(replicas, at)| (at, replicas)).collect::<Vec<_>>());
+        }
         for (at, replicas) in partitions {
             let leader = self.leader(&at);
             let end = leader.as_ref().map_or(0, |(_, status)| status.log_end_offset);
@@ -53,6 +63,10 @@ impl<R: Reader> Cluster<'_, R> {
         self.world.observer_mut().fact(now, fact);
     }
 
+    fn terms_know_nothing_of(&self, at: &TopicPartition) -> bool {
+        self.model().terms.assignment(at).is_empty()
+    }
+
     fn tell_positions(&mut self) {
         let mut facts = Vec::new();
         for (at, _) in self.partitions() {
@@ -69,6 +83,9 @@ impl<R: Reader> Cluster<'_, R> {
     }
 
     fn tell_records(&mut self, node: NodeId, at: &TopicPartition) {
+        if self.names.outside.is_some() {
+            return self.tell_records_of_all(node, at);
+        }
         let now = self.world.now();
         let (role, observer) = self.world.process_and_observer(node);
         let Some(Role::Broker(broker)) = role else { return };
@@ -83,6 +100,28 @@ impl<R: Reader> Cluster<'_, R> {
                 }
                 observer.final_record(now, at, record.offset, &last, number);
             }
+        }
+    }
+
+    /// The same with the records of clients from outside, which only their accounts know.
+    fn tell_records_of_all(&mut self, node: NodeId, at: &TopicPartition) {
+        let outside = self.names.outside.and_then(|outside| self.world.process(outside));
+        let Some(Role::ExternalClients(outside)) = outside else { return };
+        let Some(Role::Broker(broker)) = self.world.process(node) else { return };
+        let mut records = Vec::new();
+        for batch in broker.replicas().records(at) {
+            let mut known = of_workload(&batch).into_iter();
+            // A batch that does not decode holds no record that a client could be handed.
+            let _: Result<(), _> = batch.hashes(&mut { DECOMPRESSED_MAX }, |offset, content| {
+                let (accounts, known) = (outside.accounts(), known.next().flatten());
+                let record = accounts.identify(at, offset, content);
+                let record = record.or(known.filter(|(name, _)| accounts.is_node(name)));
+                records.extend(record.map(|(producer, number)| (offset, producer, number)));
+            });
+        }
+        let now = self.world.now();
+        for (offset, producer, number) in records {
+            self.world.observer_mut().final_record(now, at, offset, &producer, number);
         }
     }
 

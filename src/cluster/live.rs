@@ -151,6 +151,12 @@ impl<'p, R: Reader> Live<'p, R> {
             self.run_until(end);
         }
         self.cluster.start_clients_once_topics_stand();
+        if let Some(outside) = self.cluster.names.outside {
+            self.cluster.world.drive(outside, |role, _, effects| match role {
+                Role::ExternalClients(outside) => outside.end(effects),
+                _ => unreachable!("the node of that name is the outside"),
+            });
+        }
         self.cluster.finish()
     }
 }

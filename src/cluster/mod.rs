@@ -5,10 +5,12 @@
 //! replicas everywhere, nothing in flight, every consumer at the end of the log. Brokers that a fault stopped
 //! for good stay stopped.
 
+mod accounts;
 mod build;
 mod changed;
 mod config;
 mod convergence;
+mod conversation;
 mod external_clients;
 mod facts;
 mod faults;

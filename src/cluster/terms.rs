@@ -13,6 +13,7 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
         idempotent: false,
         ordered: plan.properties.int("max.in.flight.requests.per.connection") == 1
             || plan.properties.int("retries") == 0,
+        is_external: false,
     };
     let consumer = |(plan, &node): (&ConsumerPlan, _)| ConsumerTerms {
         node,
@@ -47,5 +48,7 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
         unavailability_max: plan.expect.unavailable_at_most,
         expected: plan.expect.happened.clone(),
         never: plan.expect.never.clone(),
+        wanted: plan.expect.wanted.clone(),
+        latency_max: plan.expect.latency_at_most.clone(),
     }
 }

@@ -14,6 +14,10 @@
 //! One thing differs: the operating system accepts connections by itself, so that a client that would wait for the
 //! handshake waits for its first answer instead.
 //!
+//! External clients have accounts, as the scenario's clients do: what they sent, were answered and read is observed at
+//! their end of the simulated connections, by client id, and judged like the rest. A record is an operation of one life
+//! of its client: until it closes its last connection.
+//!
 //! External clients are not trusted. What they can make a served cluster hold is bounded, beside what they store
 //! (records, topics, znodes, and the history of it):
 //!
@@ -22,14 +26,15 @@
 //! | connections of a server | `max.connections`, where it is set; otherwise 1,024, and its share of the process's descriptors; more are reset. Of one address `max.connections.per.ip`, `maxClientCnxns`; more are closed |
 //! | idle connections | closed after `connections.max.idle.ms`; at ZooKeeper after 10 s without a word |
 //! | bytes that a server has not read | 256 KiB for each connection, 256 MiB together with more than a thousand; and 64 KiB read ahead; the rest stays in the client's socket |
-//! | requests that are not complete | `socket.request.max.bytes` each, 256 MiB together: then the largest is reset; buffers that grow by doubling can take twice as much |
+//! | requests that are not complete | `socket.request.max.bytes` each, 256 MiB together: then the largest is reset; buffers that grow by doubling can take twice as much, and accounts hold them once more |
+//! | accounts | two million records, about 120 bytes each; 16 million records read; 64 names of clients |
 //! | a request without records | 1 MiB ([`crate::wire::foreign`]) |
 //! | what a Produce request decompresses to | 64 MiB, one batch at a time |
 //! | requests being worked on | one for each connection, as with a real broker; up to 16 small ones with less than 64 connections |
 //! | answers on their way | for each broker, records of 256 MiB for all clients together, or one batch for each (`message.max.bytes`) if that is more |
 //! | answers that clients do not read | 512 MiB together: then those with more than their share are reset |
 //!
-//! With three brokers and one ZooKeeper server that is at most 5 GiB, and 3 GiB with less than 250 connections to a
+//! With three brokers and one ZooKeeper server that is at most 6 GiB, and 4 GiB with less than 250 connections to a
 //! broker. The limits decide only when bytes are taken from a real socket, and when a connection is closed, so the
 //! recording holds their effect. Requests that only brokers make are refused, as the ACLs of a real cluster do.
 //!

@@ -15,6 +15,11 @@ impl fmt::Display for Observation {
             Self::Broker(broker) => broker.fmt(f),
             Self::ZooKeeper(zookeeper) => zookeeper.fmt(f),
             Self::Session(session) => session.fmt(f),
+            Self::External(external) => {
+                write!(f, "client {}", external.client)?;
+                external.acks.map_or(Ok(()), |acks| write!(f, " (acks={acks})"))?;
+                write!(f, ": {}", external.observation)
+            }
         }
     }
 }
@@ -60,6 +65,9 @@ impl fmt::Display for ClientObservation {
             Self::CommandGiven { command } => write!(f, "ran `{command}`"),
             Self::CommandPrinted { lines } => write!(f, "printed {lines:?}"),
             Self::RecordsPassed { at, to } => write!(f, "passed records of {at} up to {to}"),
+            Self::Refused { at, error } => write!(f, "refused for {at}: {error}"),
+            Self::LifeEnded => f.write_str("closed its last connection"),
+            Self::NotFollowed { records } => write!(f, "{records} records are in no account"),
             Self::BrokersLearned { nodes } => {
                 write!(f, "metadata: brokers on nodes")?;
                 nodes.iter().try_for_each(|node| write!(f, " {}", node.0))

@@ -20,8 +20,8 @@ pub use event_log::EventLog;
 pub use fact::{Fact, Follower, Leading, Replica};
 pub use fingerprint::Fingerprint;
 pub use observation::{
-    AppendedBatch, BrokerObservation, Call, ClientObservation, Election, Observation, Outcome,
-    ZooKeeperObservation,
+    AppendedBatch, BrokerObservation, Call, ClientObservation, Election, ExternalObservation,
+    Observation, Outcome, ZooKeeperObservation,
 };
 pub use recorder::{Recorded, Recorder, Subscriber};
 pub use session::{SessionAnswer, SessionCall, SessionObservation, WatchKind};

@@ -21,6 +21,19 @@ pub enum Observation {
     ZooKeeper(ZooKeeperObservation),
     /// Of a client's session at ZooKeeper; brokers have one too.
     Session(SessionObservation),
+    /// Of a client from outside.
+    External(ExternalObservation),
+}
+
+/// What the connections of a client from outside show of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalObservation {
+    /// The account: the client's name for itself, or one made of it.
+    pub client: Arc<str>,
+    /// What a producer's requests ask for; `None` of a reader.
+    pub acks: Option<Acks>,
+    /// What it did, or was answered.
+    pub observation: ClientObservation,
 }
 
 /// What a client asked for.
@@ -150,6 +163,20 @@ pub enum ClientObservation {
         at: TopicPartition,
         /// The position now.
         to: Offset,
+    },
+    /// A broker answered a request with an error, for one partition of it.
+    Refused {
+        /// The partition.
+        at: TopicPartition,
+        /// Kafka's name for the error.
+        error: Arc<str>,
+    },
+    /// A client from outside closed its last connection: what comes under its name from now on is another life.
+    LifeEnded,
+    /// Records of a client from outside that are in no account, because accounts hold no more.
+    NotFollowed {
+        /// How many.
+        records: u64,
     },
 }
 

@@ -29,6 +29,11 @@ impl Availability {
         Self { producers: vec![None; ledger.accounts().len()] }
     }
 
+    /// The ledger has one more producer.
+    pub fn add(&mut self) {
+        self.producers.push(None);
+    }
+
     /// An operation began.
     pub fn invoked(&mut self, time: Time, producer: Producer) {
         self.producers[producer].get_or_insert((time, Gap { from: time, to: time }));

@@ -51,6 +51,8 @@ struct Cursor {
 #[derive(Clone, Debug, Default)]
 struct Cursors {
     from_beginning: bool,
+    /// Whether it is a client from outside, which may seek.
+    is_external: bool,
     /// By the partition's place.
     partitions: Vec<Cursor>,
 }
@@ -147,6 +149,17 @@ impl ClientObservations {
             cursors: consumers.map(cursor).collect(),
             ..Self::default()
         }
+    }
+
+    /// There is one more producer.
+    pub fn add_producer(&mut self) {
+        self.failed.push(IntervalSet::default());
+    }
+
+    /// A client from outside reads.
+    pub fn add_external(&mut self, node: NodeId) {
+        let cursors = Cursors { is_external: true, ..Cursors::default() };
+        self.cursors.entry(node).or_insert(cursors);
     }
 
     /// The offset of the next record that a consumer reads; `None` when it knows no position.
@@ -246,8 +259,10 @@ impl ClientObservations {
     ) -> Sighting {
         let place = self.place(at);
         let cursors = self.cursors.get_mut(&node).expect("only consumers that are judged poll");
+        let is_external = cursors.is_external;
         let cursor = cursors.at(place);
         let before = cursor.polled.replace(offset);
+        let before = before.filter(|_| !is_external);
         cursor.position = Some(offset.saturating_add(1));
         let from_beginning = cursors.from_beginning;
         let partition = &mut self.partitions[place];
@@ -410,6 +425,7 @@ mod tests {
             acks,
             idempotent: false,
             ordered: false,
+            is_external: false,
         };
         let consumer =
             ConsumerTerms { node: C0, group: None, topics: vec![topic], from_beginning: true };

@@ -25,14 +25,15 @@ use super::reported::{ReportedState, ReportedStates};
 use super::server_trees::ServerTrees;
 use super::session_writes::SessionWrites;
 use super::sessions::Sessions;
-use super::terms::Terms;
+use super::terms::{ProducerTerms, Terms};
 use super::timeline::{Timeline, Turn};
 use super::transactions::Transactions;
+use super::waits::Waits;
 use super::watches::Watches;
 use super::znodes::Znodes;
 use crate::history::{
-    BrokerObservation, ClientObservation, Fact, Life, Observation, Outcome, SessionObservation,
-    ZooKeeperObservation,
+    BrokerObservation, Call, ClientObservation, ExternalObservation, Fact, Life, Observation,
+    Outcome, SessionObservation, ZooKeeperObservation,
 };
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ pub struct Model {
     pub order: Order,
     /// When producers were without an acknowledgement.
     pub availability: Availability,
+    /// How long operations waited for their acknowledgements.
+    pub waits: Waits,
     /// All replicas' logs side by side, and the partition states in ZooKeeper.
     pub replicas: Replicas,
     /// The partition states as brokers reported them.
@@ -98,6 +101,8 @@ pub struct Model {
     pub timeline: Timeline,
     /// What operators ran.
     pub commands: Commands,
+    /// Records of clients from outside that are in no account.
+    pub not_followed: u64,
 }
 
 impl Model {
@@ -111,6 +116,7 @@ impl Model {
             client_observations: ClientObservations::new(&terms),
             order: Order::default(),
             availability: Availability::new(&ledger),
+            waits: Waits::default(),
             replicas: Replicas::default(),
             reported: ReportedStates::default(),
             brokers: Brokers::default(),
@@ -129,9 +135,10 @@ impl Model {
             watches: Watches::default(),
             faults: Vec::new(),
             idle_faults: BTreeMap::new(),
-            happened: Happened::default(),
+            happened: Happened::new(&terms.wanted),
             timeline: Timeline::default(),
             commands: Commands::default(),
+            not_followed: 0,
             ledger,
             terms,
         }
@@ -144,6 +151,7 @@ impl Model {
             Observation::Broker(broker) => self.broker(time, node, broker),
             Observation::ZooKeeper(server) => self.zookeeper(time, node, server),
             Observation::Session(session) => self.session(time, node, session),
+            Observation::External(external) => self.external(time, external),
         }
         self.happened.observe(time, node, observation);
         self.timeline.observe(&self.terms, time, node, observation);
@@ -155,6 +163,11 @@ impl Model {
         self.replicas.life(node, life);
         self.ensemble.life(node, life);
         self.known_limits.life(node, life);
+        if matches!(life, Life::Crashed | Life::PowerLost | Life::Exited)
+            && let Some(producer) = self.ledger.at_node(node)
+        {
+            self.waits.gone(time, producer);
+        }
         if life == Life::Started {
             self.client_observations.started(node);
             self.ledger.started(node);
@@ -229,18 +242,65 @@ impl Model {
         self.brokers.unregistered().filter(move |_| can_register)
     }
 
+    /// Folds in what a client from outside did: as if it were a node, under its name.
+    fn external(&mut self, time: Time, external: &ExternalObservation) {
+        let ExternalObservation { client, acks, observation } = external;
+        let roster = &mut self.terms.roster;
+        let node = roster.find(client).unwrap_or_else(|| roster.add(client));
+        match acks {
+            Some(_) if self.ledger.at_node(node).is_some() => {}
+            Some(acks) => {
+                let topic = match observation {
+                    ClientObservation::Invoked { call: Call::Produce { topic }, .. } => {
+                        topic.clone()
+                    }
+                    _ => "".into(),
+                };
+                let terms = ProducerTerms::external(node, topic, *acks);
+                self.ledger.add(client.clone(), terms.clone());
+                self.availability.add();
+                self.client_observations.add_producer();
+                self.terms.producers.push(terms);
+            }
+            None => {
+                self.reading.add_external(node, client);
+                self.client_observations.add_external(node);
+            }
+        }
+        if let ClientObservation::NotFollowed { records } = observation {
+            self.not_followed += records;
+        }
+        self.client(time, node, observation);
+    }
+
+    /// The node that stands for a client from outside.
+    pub fn external_node(&self, external: &ExternalObservation) -> NodeId {
+        let node = self.terms.roster.find(&external.client);
+        node.expect("the observation was folded in before it is judged")
+    }
+
     fn client(&mut self, time: Time, node: NodeId, observation: &ClientObservation) {
         if self.commands.observe(&self.terms, time, node, observation) {
             return;
         }
         if let Some(producer) = self.ledger.at_node(node) {
             match observation {
-                ClientObservation::Invoked { .. } => self.availability.invoked(time, producer),
+                ClientObservation::Invoked { op, .. } => {
+                    self.availability.invoked(time, producer);
+                    self.waits.invoked(time, producer, *op);
+                }
+                ClientObservation::BatchSent { at, records, .. } => {
+                    self.waits.sent(producer, at, records);
+                }
                 ClientObservation::Completed { op, outcome: Outcome::Produced { at, offset } } => {
                     self.availability.acknowledged(time, producer);
+                    self.waits.ended(time, producer, *op, true);
                     if *offset >= 0 {
                         self.window.acknowledged(time, producer, *op, at, *offset);
                     }
+                }
+                ClientObservation::Completed { op, .. } => {
+                    self.waits.ended(time, producer, *op, false);
                 }
                 _ => {}
             }

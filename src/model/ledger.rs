@@ -43,6 +43,8 @@ pub struct Account {
     pub unknown: u64,
     /// How often each error ended an operation, by Kafka's name.
     pub errors: BTreeMap<Arc<str>, u64>,
+    /// How often brokers answered its requests with each error, by Kafka's name, once for each partition of a request.
+    pub refused: BTreeMap<Arc<str>, u64>,
     /// When the first operation began.
     pub first_invoked: Option<Time>,
     /// When the last operation ended.
@@ -100,25 +102,30 @@ impl Ledger {
     pub fn new(terms: &Terms) -> Self {
         let mut ledger = Self::default();
         for producer in &terms.producers {
-            let name = terms.name(producer.node);
-            ledger.by_node.insert(producer.node, ledger.accounts.len());
-            ledger.by_name.insert(name.clone(), ledger.accounts.len());
-            ledger.accounts.push(Account {
-                terms: producer.clone(),
-                name,
-                invoked: IntervalSet::default(),
-                ended: IntervalSet::default(),
-                failed: 0,
-                unknown: 0,
-                errors: BTreeMap::new(),
-                first_invoked: None,
-                last_ended: None,
-                ended_wrongly: None,
-                duplicated: 0,
-                topics: BTreeMap::new(),
-            });
+            ledger.add(terms.name(producer.node), producer.clone());
         }
         ledger
+    }
+
+    /// An empty account for one more producer.
+    pub fn add(&mut self, name: Arc<str>, terms: ProducerTerms) {
+        self.by_node.insert(terms.node, self.accounts.len());
+        self.by_name.insert(name.clone(), self.accounts.len());
+        self.accounts.push(Account {
+            terms,
+            name,
+            invoked: IntervalSet::default(),
+            ended: IntervalSet::default(),
+            failed: 0,
+            unknown: 0,
+            errors: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            first_invoked: None,
+            last_ended: None,
+            ended_wrongly: None,
+            duplicated: 0,
+            topics: BTreeMap::new(),
+        });
     }
 
     /// The producer that runs on `node`.
@@ -153,6 +160,10 @@ impl Ledger {
             }
             ClientObservation::Completed { op, outcome } => {
                 self.completed(time, producer, *op, outcome);
+            }
+            ClientObservation::Refused { error, .. } => {
+                let refused = &mut self.accounts[producer].refused;
+                *refused.entry(error.clone()).or_default() += 1;
             }
             _ => {}
         }

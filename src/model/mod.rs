@@ -2,7 +2,7 @@
 //!
 //! | about | files |
 //! |---|---|
-//! | clients | [`ledger`], [`ack_window`], [`losses`], [`reading`], [`client_observations`], [`availability`] |
+//! | clients | [`ledger`], [`ack_window`], [`losses`], [`reading`], [`client_observations`], [`availability`], [`waits`] |
 //! | their order | [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`] |
 //! | replication | [`log_tree`], [`log_errors`], [`replicas`], [`in_sync`], [`partition_state`], [`reported`], [`epoch_holders`] |
 //! | brokers | [`brokers`] |
@@ -52,6 +52,7 @@ pub mod sessions;
 pub mod terms;
 pub mod timeline;
 pub mod transactions;
+pub mod waits;
 pub mod watches;
 pub mod znode_reads;
 pub mod znodes;

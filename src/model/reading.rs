@@ -51,6 +51,12 @@ pub struct ReaderAccount {
     seen: BTreeMap<(Producer, Arc<str>), IntervalSet>,
     /// The offset that it goes on from, in each partition.
     positions: BTreeMap<TopicPartition, Offset>,
+    /// Whether it is a client from outside.
+    pub is_external: bool,
+    /// What it was handed in earlier lives, of a client from outside.
+    earlier: BTreeMap<(Producer, Arc<str>), IntervalSet>,
+    /// Errors with which brokers answered its requests, once for each partition of a request.
+    pub refused: BTreeMap<Arc<str>, u64>,
     /// Acknowledged final records that it went past.
     pub skipped: Missed,
     /// Acknowledged final records that it has not reached.
@@ -58,6 +64,31 @@ pub struct ReaderAccount {
 }
 
 impl ReaderAccount {
+    fn new(name: Arc<str>, from_beginning: bool, is_external: bool) -> Self {
+        Self {
+            name,
+            topics: Vec::new(),
+            from_beginning,
+            read: 0,
+            duplicates: 0,
+            seen: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            is_external,
+            earlier: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            skipped: Missed::default(),
+            behind: Missed::default(),
+        }
+    }
+
+    /// What it is handed from now on, it was not handed before.
+    fn life_ended(&mut self) {
+        for (key, seen) in std::mem::take(&mut self.seen) {
+            let earlier = self.earlier.entry(key).or_default();
+            seen.runs().flatten().for_each(|record| _ = earlier.insert(record));
+        }
+    }
+
     /// The offset that it goes on from.
     pub fn position(&self, at: &TopicPartition) -> Offset {
         self.positions.get(at).copied().unwrap_or(0)
@@ -83,7 +114,8 @@ impl ReaderAccount {
 
     /// Records that it was handed, by producer and topic.
     pub fn seen(&self) -> impl Iterator<Item = (Producer, &Arc<str>, &IntervalSet)> {
-        self.seen.iter().map(|((producer, topic), seen)| (*producer, topic, seen))
+        let all = self.seen.iter().chain(&self.earlier);
+        all.map(|((producer, topic), seen)| (*producer, topic, seen))
     }
 }
 
@@ -102,17 +134,7 @@ impl Reading {
             let name = consumer.group.clone().unwrap_or_else(|| terms.name(consumer.node));
             let known = reading.readers.iter().position(|reader| reader.name == name);
             let index = known.unwrap_or_else(|| {
-                reading.readers.push(ReaderAccount {
-                    name,
-                    topics: Vec::new(),
-                    from_beginning: true,
-                    read: 0,
-                    duplicates: 0,
-                    seen: BTreeMap::new(),
-                    positions: BTreeMap::new(),
-                    skipped: Missed::default(),
-                    behind: Missed::default(),
-                });
+                reading.readers.push(ReaderAccount::new(name, true, false));
                 reading.readers.len() - 1
             });
             let reader = &mut reading.readers[index];
@@ -123,6 +145,14 @@ impl Reading {
         reading
     }
 
+    /// A client from outside reads.
+    pub fn add_external(&mut self, node: NodeId, name: &Arc<str>) {
+        if !self.by_node.contains_key(&node) {
+            self.by_node.insert(node, self.readers.len());
+            self.readers.push(ReaderAccount::new(name.clone(), false, true));
+        }
+    }
+
     /// All readers.
     pub fn readers(&self) -> &[ReaderAccount] {
         &self.readers
@@ -130,8 +160,10 @@ impl Reading {
 
     /// Folds in what a client observed.
     pub fn observe(&mut self, ledger: &Ledger, node: NodeId, observation: &ClientObservation) {
-        let (ClientObservation::Consumed { .. } | ClientObservation::PositionReset { .. }) =
-            observation
+        let (ClientObservation::Consumed { .. }
+        | ClientObservation::PositionReset { .. }
+        | ClientObservation::Refused { .. }
+        | ClientObservation::LifeEnded) = observation
         else {
             return;
         };
@@ -142,8 +174,14 @@ impl Reading {
                 reader.advance(at, offset.saturating_add(1));
                 if let Some(producer) = ledger.named(producer) {
                     reader.handed(producer, &at.topic, *record);
+                } else if reader.is_external {
+                    reader.read += 1;
                 }
             }
+            ClientObservation::Refused { error, .. } => {
+                *reader.refused.entry(error.clone()).or_default() += 1;
+            }
+            ClientObservation::LifeEnded => reader.life_ended(),
             ClientObservation::PositionReset { at, to, .. } => reader.advance(at, *to),
             _ => {}
         }

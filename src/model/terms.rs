@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::releases::{KafkaVersion, Truncation};
-use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster, TopicPartition};
+use crate::vocab::{Acks, BrokerId, Happening, NodeId, Roster, TopicPartition, Wanted};
 
 /// Whether the configuration of a run allows a property to be violated. What is permitted is counted and
 /// shown, but fails no run.
@@ -34,6 +34,15 @@ pub struct ProducerTerms {
     /// Whether its records may not change places in a partition: `enable.idempotence`, or
     /// `max.in.flight.requests.per.connection=1`, or no retries.
     pub ordered: bool,
+    /// Whether it is a client from outside: nothing but its requests is known of it.
+    pub is_external: bool,
+}
+
+impl ProducerTerms {
+    /// Those of a client from outside: what it sends in which order, and how often, is its own affair.
+    pub fn external(node: NodeId, topic: Arc<str>, acks: Acks) -> Self {
+        Self { node, topic, acks, idempotent: false, ordered: false, is_external: true }
+    }
 }
 
 /// A consumer that is judged.
@@ -86,12 +95,17 @@ pub struct Terms {
     pub local_sessions: bool,
     /// Whether acknowledged records may be lost (with it: be skipped by readers, be gone after reading).
     pub acknowledged_loss: Permission,
-    /// The longest time that a producer may be without an acknowledgement, if there is a limit.
+    /// The longest time that a producer, or a partition that something waits in, may be without an acknowledgement, if
+    /// there is a limit.
     pub unavailability_max: Option<Duration>,
     /// What must have happened for the run to say anything.
     pub expected: Vec<Happening>,
     /// What must not have happened.
     pub never: Vec<Happening>,
+    /// How often what may happen, in which partition and when.
+    pub wanted: Vec<Wanted>,
+    /// The longest that acknowledgements may take, by the share of them in thousandths.
+    pub latency_max: Vec<(u64, Duration)>,
 }
 
 impl Terms {

@@ -1,10 +1,12 @@
 //! The turning points of a run, in order: faults, lives, elections, changes of the in-sync replicas.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::history::{BrokerObservation, Election, Life, Observation};
+use crate::history::{BrokerObservation, ClientObservation, Election, Life, Observation, Outcome};
 use crate::model::Terms;
 use crate::vocab::{ControllerEpoch, LeaderEpoch, NodeId, Offset, Time, TopicPartition, as_text};
 
@@ -85,6 +87,13 @@ pub enum Turn {
     UncleanShutdownRecovered { broker: Arc<str>, truncated_bytes: u64 },
     /// A broker ended itself.
     Halted { broker: Arc<str>, why: Arc<str> },
+    /// A client's request was refused, as none was before, or none since the partition answered as it should.
+    Refused {
+        #[serde(serialize_with = "as_text")]
+        at: TopicPartition,
+        client: Arc<str>,
+        error: Arc<str>,
+    },
 }
 
 /// The turning points of a run.
@@ -94,6 +103,10 @@ pub struct Timeline {
     pub entries: Vec<Entry>,
     /// How many more there were.
     pub omitted: u64,
+    /// Which client is refused with which error, since no request of its for that partition was answered as it should
+    /// be.
+    #[serde(skip)]
+    refusing: BTreeMap<(Arc<str>, Arc<str>), TopicPartition>,
 }
 
 impl Timeline {
@@ -117,7 +130,14 @@ impl Timeline {
 
     /// Adds what a node observed, if it is a turning point.
     pub fn observe(&mut self, terms: &Terms, time: Time, node: NodeId, observation: &Observation) {
-        let Observation::Broker(observation) = observation else { return };
+        let observation = match observation {
+            Observation::Broker(broker) => broker,
+            Observation::Client(client) => return self.client(time, &terms.name(node), client),
+            Observation::External(external) => {
+                return self.client(time, &external.client, &external.observation);
+            }
+            Observation::ZooKeeper(_) | Observation::Session(_) => return,
+        };
         let broker = || terms.name(node);
         let turn = match observation {
             BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, election } => {
@@ -165,6 +185,27 @@ impl Timeline {
             _ => return,
         };
         self.push(time, turn);
+    }
+
+    /// Adds that a request was refused, unless the client's were before for the same reason.
+    fn client(&mut self, time: Time, name: &Arc<str>, observation: &ClientObservation) {
+        match observation {
+            ClientObservation::Refused { at, error } => {
+                let key = (name.clone(), error.clone());
+                if let btree_map::Entry::Vacant(first) = self.refusing.entry(key) {
+                    first.insert(at.clone());
+                    let (at, client, error) = (at.clone(), name.clone(), error.clone());
+                    self.push(time, Turn::Refused { at, client, error });
+                }
+            }
+            ClientObservation::Completed { outcome: Outcome::Produced { at, .. }, .. }
+            | ClientObservation::Consumed { at, .. }
+                if !self.refusing.is_empty() =>
+            {
+                self.refusing.retain(|(client, _), refused| client != name || refused != at);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -253,6 +253,9 @@ pub const PRODUCER: &[Property] = &[
 /// The producer's default `acks` as Kafka writes it.
 pub const ACKS: &[(KafkaVersion, &str)] = &[(V0_10, "1"), (V3_0, "all")];
 
+/// The default of `enable.idempotence`, which no simulated producer obeys yet (KIP-679).
+pub const IDEMPOTENCE: &[(KafkaVersion, bool)] = &[(V0_10, false), (V3_0, true)];
+
 /// `[[consumer]]`: properties of the consumer client.
 pub const CONSUMER: &[Property] = &[
     bytes("fetch.min.bytes", 0, &[(V0_10, Is(1))]),

@@ -22,6 +22,17 @@ pub fn millis(time: Time) -> String {
     format!("{time:.3}")
 }
 
+/// A span that can be short: `0.4ms`, `212.0ms`, `60.012s`.
+pub fn span(span: Time) -> String {
+    match span.0 {
+        nanos if nanos < 1_000_000_000 => {
+            let tenths = nanos.div_ceil(100_000);
+            format!("{}.{}ms", tenths / 10, tenths % 10)
+        }
+        _ => millis(span),
+    }
+}
+
 /// A span with milliseconds: `1,208.204s`.
 pub fn seconds(span: Duration) -> String {
     format!("{}.{:03}s", thousands(span.as_secs()), span.subsec_millis())
@@ -48,5 +59,8 @@ mod tests {
     fn spans_have_milliseconds() {
         assert_eq!(seconds(Duration::from_millis(1_208_004)), "1,208.004s");
         assert_eq!(millis(Time::from_millis(8_204)), "8.204s");
+        for (nanos, text) in [(0, "0.0ms"), (310_000, "0.4ms"), (60_012_000_000, "60.012s")] {
+            assert_eq!(span(Time(nanos)), text);
+        }
     }
 }

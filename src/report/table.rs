@@ -56,6 +56,11 @@ impl Table {
         }
     }
 
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.heading.len()
+    }
+
     /// Writes the table, each line ended.
     ///
     /// # Errors

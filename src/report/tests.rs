@@ -1,16 +1,20 @@
 //! Reports of one made-up run that held and one that did not, pinned in `snapshots/`.
 
+use std::collections::BTreeMap;
+
 use super::{Files, Provenance, Style, replay_json, replay_text, sweep_json, sweep_text};
 use crate::checkers::testing::{Story, orders};
-use crate::checkers::{Expectation, Occurrence};
-use crate::checkers::{Judgement, RunOutcome};
+use crate::checkers::{
+    Expectation, Judgement, Latency, Occurrence, PartitionSummary, ProducerSummary, RunOutcome,
+};
 use crate::history::{BrokerObservation, Election, Fingerprint};
 use crate::model::Permission;
+use crate::model::availability::Gap;
 use crate::model::happened::Seen;
 use crate::releases::{Asked, KafkaVersion};
 use crate::run::{Build, Comparison, Group, Panicked, PermittedLoss, Ran, Replayed, Sweep, Worst};
 use crate::scenario::{self, Found, FoundViolation};
-use crate::vocab::{Happening, Seed, Time};
+use crate::vocab::{Acks, Happening, Seed, Time, TopicPartition, Wanted};
 
 /// A made-up build: the real commit is in no snapshot.
 const BUILD: Build = Build { version: "0.3.0", commit: "9e1c2ab" };
@@ -172,8 +176,20 @@ fn an_expectation_has_words_for_each_case() {
     let case = |expected, seen| Expectation {
         happening: Happening::Truncated,
         expected,
+        wanted: None,
         seen,
         nothing_to_judge: None,
+    };
+    let counted = |least, most, seen| Expectation {
+        wanted: Some(Wanted {
+            happening: Happening::Truncated,
+            least,
+            most,
+            partition: Some(TopicPartition::new("orders", 0)),
+            after: None,
+            before: Some(Time::from_millis(20_000)),
+        }),
+        ..case(Occurrence::Counted, seen)
     };
     let judgement = Judgement {
         expectations: vec![
@@ -182,21 +198,89 @@ fn an_expectation_has_words_for_each_case() {
             case(Occurrence::Happens, None),
             case(Occurrence::NeverHappens, None),
             case(Occurrence::NeverHappens, seen(2)),
+            counted(1, Some(3), seen(2)),
+            counted(3, None, seen(2)),
+            counted(1, Some(1), seen(2)),
+            counted(1, None, None),
         ],
         ..Judgement::default()
     };
     let text = text(&outcome("x", judgement), Style::Plain);
     let lines: Vec<_> = text.lines().skip_while(|line| *line != "expected").skip(1).collect();
     assert_eq!(
-        lines[..5],
+        lines[..9],
         [
             "  happened      truncated  once, at 1.500s",
             "  happened      truncated  1,200 times, first at 1.500s",
             "  missing       truncated",
             "  never         truncated",
             "  happened      truncated  2 times, first at 1.500s, but must not happen",
+            "  happened      truncated  2 times, first at 1.500s, \
+             expected 1..3 of orders-0 before 20.000s",
+            "  too few       truncated  2 times, first at 1.500s, \
+             expected 3.. of orders-0 before 20.000s",
+            "  too many      truncated  2 times, first at 1.500s, \
+             expected 1 of orders-0 before 20.000s",
+            "  too few       truncated  not once, expected 1.. of orders-0 before 20.000s",
         ]
     );
+}
+
+#[test]
+fn waits_refusals_and_clients_from_outside_are_shown() {
+    let gap = |from, to| Gap { from: Time::from_millis(from), to: Time::from_millis(to) };
+    let producer = |name: &str, is_external, refused: &[(&str, u64)]| ProducerSummary {
+        name: name.into(),
+        is_external,
+        acks: Acks::Leader,
+        sent: 400,
+        acknowledged: 400,
+        unconfirmed: 0,
+        failed: 0,
+        unknown: 0,
+        unended: 0,
+        errors: BTreeMap::new(),
+        refused: refused.iter().map(|(error, count)| ((*error).into(), *count)).collect(),
+        lost: Some(39),
+        lost_unconfirmed: Some(0),
+        duplicated: 0,
+        reordered: 0,
+        longest_gap: Some(gap(1_000, 2_500)),
+        latency: (!is_external).then_some(Latency {
+            p50: Time(1_210_000),
+            p99: Time::from_millis(17),
+            max: Time::from_millis(60_012),
+        }),
+    };
+    let partition = |number, gap| PartitionSummary {
+        at: TopicPartition::new("t", number),
+        acknowledged: 1_200,
+        longest_gap: gap,
+    };
+    let judgement = Judgement {
+        producers: vec![
+            producer("p0", false, &[("NOT_ENOUGH_REPLICAS", 1_490), ("REQUEST_TIMED_OUT", 1)]),
+            producer("rdkafka", true, &[]),
+        ],
+        partitions: vec![partition(0, gap(10_000, 70_000)), partition(1, gap(1_000, 2_000))],
+        not_followed: 7,
+        ..Judgement::default()
+    };
+    let text = text(&outcome("x", judgement), Style::Plain);
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = text.lines().map(words).collect();
+    for line in [
+        "p0 1 400 400 0 39 0 1.500s at 1.000s",
+        "rdkafka (outside) 1 400 400 0 39 0 1.500s at 1.000s",
+        "p0 1.3ms 17.0ms 60.012s NOT_ENOUGH_REPLICAS 1,490, REQUEST_TIMED_OUT 1",
+        "rdkafka (outside) - - -",
+        "t-0 1,200 60.000s at 10.000s",
+        "not judged 7 records of clients from outside: too many to follow",
+    ] {
+        assert!(lines.iter().any(|shown| shown == line), "{line}: {text}");
+    }
+    // Its producers were without an acknowledgement for longer.
+    assert!(!lines.iter().any(|line| line.starts_with("t-1")), "{text}");
 }
 
 fn group(status: Worst, name: &str, count: u64, seeds: &[u64]) -> Group {

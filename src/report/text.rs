@@ -2,16 +2,20 @@
 //!
 //! Lines that are sentences (faults, timeline, verdicts) are formatted here; what is a table is a [`Table`].
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use super::failure;
-use super::numbers::{millis, thousands};
+use super::numbers::{millis, span, thousands};
 use super::provenance::Provenance;
 use super::style::{Paint, Style, page};
 use super::table::Table;
 use super::turns::subject_and_text;
-use crate::checkers::{Expectation, Occurrence};
-use crate::checkers::{Judged, Judgement, RunOutcome, Status, Verdict};
+use crate::checkers::{
+    Expectation, Judged, Judgement, Latency, Occurrence, RunOutcome, Status, Verdict,
+};
+use crate::model::availability::Gap;
 use crate::model::{Fired, Turn};
 use crate::vocab::Time;
 use crate::vocab::foreign::Foreign;
@@ -20,10 +24,24 @@ use crate::vocab::foreign::Foreign;
 const TIME_WIDTH: usize = 10;
 /// Width of the first column of verdicts and expectations: the longest is `inconclusive`.
 const WORD_WIDTH: usize = 12;
+/// Most partitions that are listed; all are in the JSON.
+const PARTITIONS_MAX: usize = 5;
 
 /// The outcome as text, ended with a newline.
 pub fn text(outcome: &RunOutcome, about: &Provenance, style: Style) -> String {
     page(style, |out, style| Text { out, style }.outcome(outcome, about))
+}
+
+/// A client's name; those from outside are marked.
+fn client(name: &str, is_external: bool) -> String {
+    let is_marked = !is_external || name.ends_with("(outside)");
+    if is_marked { name.to_owned() } else { format!("{name} (outside)") }
+}
+
+/// `NOT_ENOUGH_REPLICAS 97, REQUEST_TIMED_OUT 1`.
+fn refused(errors: &BTreeMap<Arc<str>, u64>) -> String {
+    let each = errors.iter().map(|(error, count)| format!("{error} {}", thousands(*count)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 struct Text<'a> {
@@ -156,7 +174,7 @@ impl Text<'_> {
                 },
             );
             table.row([
-                producer.name.to_string(),
+                client(&producer.name, producer.is_external),
                 producer.acks.to_string(),
                 thousands(producer.sent),
                 thousands(producer.acknowledged),
@@ -176,23 +194,80 @@ impl Text<'_> {
         }
         table.drop_if_all("lost unconfirmed", "?");
         writeln!(self.out)?;
-        table.write(self.out, self.style)
+        table.write(self.out, self.style)?;
+        self.waits(judgement)
+    }
+
+    /// How long producers waited, and what they were refused.
+    fn waits(&mut self, judgement: &Judgement) -> fmt::Result {
+        let ack = ["ack p50", "ack p99", "ack max"];
+        let mut table = Table::new(["producer", ack[0], ack[1], ack[2], "refused"]);
+        table.align_left(["refused"]);
+        for producer in &judgement.producers {
+            let latency = |of: fn(&Latency) -> Time| {
+                producer.latency.as_ref().map_or_else(|| "-".into(), |found| span(of(found)))
+            };
+            table.row([
+                client(&producer.name, producer.is_external),
+                latency(|found| found.p50),
+                latency(|found| found.p99),
+                latency(|found| found.max),
+                refused(&producer.refused),
+            ]);
+        }
+        table.drop_if_all("refused", "");
+        ack.iter().for_each(|column| table.drop_if_all(column, "-"));
+        if table.columns() > 1 {
+            writeln!(self.out)?;
+            table.write(self.out, self.style)?;
+        }
+        self.partitions(judgement)
+    }
+
+    /// The partitions that were without an acknowledgement for longer than every producer was.
+    fn partitions(&mut self, judgement: &Judgement) -> fmt::Result {
+        let length = |gap: &Gap| gap.to.since(gap.from);
+        let gaps = judgement.producers.iter().filter_map(|producer| producer.longest_gap);
+        let longest = gaps.map(|gap| length(&gap)).max().unwrap_or_default();
+        let mut worse: Vec<_> = judgement.partitions.iter().collect();
+        worse.retain(|partition| length(&partition.longest_gap) > longest);
+        worse.sort_by_key(|partition| std::cmp::Reverse(length(&partition.longest_gap)));
+        if worse.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new(["partition", "acknowledged", "longest without ack"]);
+        for partition in worse.iter().take(PARTITIONS_MAX) {
+            let Gap { from, to } = partition.longest_gap;
+            let gap = format!("{} at {}", millis(Time::ZERO + to.since(from)), millis(from));
+            table.row([partition.at.to_string(), thousands(partition.acknowledged), gap]);
+        }
+        writeln!(self.out)?;
+        table.write(self.out, self.style)?;
+        let more = worse.len().saturating_sub(PARTITIONS_MAX);
+        if more > 0 {
+            writeln!(self.out, "and {} more", thousands(more as u64))?;
+        }
+        Ok(())
     }
 
     fn consumers(&mut self, judgement: &Judgement) -> fmt::Result {
         if judgement.consumers.is_empty() {
             return Ok(());
         }
-        let mut table = Table::new(["consumer", "read", "duplicates", "skipped", "unread"]);
+        let columns = ["consumer", "read", "duplicates", "skipped", "unread", "refused"];
+        let mut table = Table::new(columns);
+        table.align_left(["refused"]);
         for consumer in &judgement.consumers {
             table.row([
-                consumer.name.to_string(),
+                client(&consumer.name, consumer.is_external),
                 thousands(consumer.read),
                 thousands(consumer.duplicates),
                 thousands(consumer.skipped),
                 thousands(consumer.behind),
+                refused(&consumer.refused),
             ]);
         }
+        table.drop_if_all("refused", "");
         writeln!(self.out)?;
         table.write(self.out, self.style)
     }
@@ -211,29 +286,39 @@ impl Text<'_> {
     }
 
     fn expectation(&mut self, expectation: &Expectation, width: usize) -> fmt::Result {
-        let Expectation { happening, expected, seen, nothing_to_judge } = expectation;
+        let Expectation { happening, expected, wanted, seen, nothing_to_judge } = expectation;
         let (word, paint) = match (expected, expectation.status()) {
-            (Occurrence::Happens, Status::Held) => ("happened", Paint::Good),
+            (Occurrence::Happens | Occurrence::Counted, Status::Held) => ("happened", Paint::Good),
             (Occurrence::Happens, _) => ("missing", Paint::Warning),
             (Occurrence::NeverHappens, Status::Held) => ("never", Paint::Good),
-            (Occurrence::NeverHappens, Status::Inconclusive) => ("not judged", Paint::Warning),
+            (Occurrence::NeverHappens | Occurrence::Counted, Status::Inconclusive)
+                if nothing_to_judge.is_some() =>
+            {
+                ("not judged", Paint::Warning)
+            }
+            (Occurrence::Counted, Status::Inconclusive) => ("too few", Paint::Warning),
+            (Occurrence::Counted, _) => ("too many", Paint::Bad),
             (Occurrence::NeverHappens, _) => ("happened", Paint::Bad),
         };
         let word = self.style.paint(paint, word);
         write!(self.out, "  {word:<WORD_WIDTH$}  ")?;
+        let limit = wanted.as_ref().map(|wanted| format!(", expected {wanted}"));
+        let limit = limit.unwrap_or_default();
         let Some(seen) = seen else {
             return match nothing_to_judge {
-                Some(why) => writeln!(self.out, "{happening:<width$}  {why}"),
-                None => writeln!(self.out, "{happening}"),
+                Some(why) => writeln!(self.out, "{happening:<width$}  {why}{limit}"),
+                None if limit.is_empty() => writeln!(self.out, "{happening}"),
+                None => writeln!(self.out, "{happening:<width$}  not once{limit}"),
             };
         };
         let times = if seen.count == 1 { "once, at" } else { "times, first at" };
         let count = if seen.count == 1 { String::new() } else { thousands(seen.count) + " " };
         let unwanted = match expected {
-            Occurrence::Happens => "",
+            Occurrence::Happens | Occurrence::Counted => "",
             Occurrence::NeverHappens => ", but must not happen",
         };
-        writeln!(self.out, "{happening:<width$}  {count}{times} {}{unwanted}", millis(seen.first))
+        let first = millis(seen.first);
+        writeln!(self.out, "{happening:<width$}  {count}{times} {first}{limit}{unwanted}")
     }
 
     /// Properties that hold are one line, those that are permitted to fail or inconclusive are listed. What failed
@@ -250,7 +335,7 @@ impl Text<'_> {
         if !held.is_empty() {
             writeln!(self.out, "{word:<WORD_WIDTH$}  {which}")?;
         }
-        self.nothing_to_judge(&idle)?;
+        self.nothing_to_judge(&idle, judgement.not_followed)?;
         judged.retain(|judged| judged.status() < Status::NotConverged);
         judged.sort_by_key(|judged| judged.status());
         let names = judged.iter().map(|judged| judged.property.name.len());
@@ -259,27 +344,37 @@ impl Text<'_> {
         judged.into_iter().try_for_each(|judged| self.verdict(judged, width, &mut shown))
     }
 
-    /// The properties that had nothing to look at, in a line for each reason.
-    fn nothing_to_judge(&mut self, idle: &[&Judged]) -> fmt::Result {
-        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    /// The properties that had nothing to look at, in one line, with how many there are for each reason.
+    fn nothing_to_judge(&mut self, idle: &[&Judged], not_followed: u64) -> fmt::Result {
+        let word = self.style.paint(Paint::Faint, "not judged");
+        if not_followed > 0 {
+            let count = thousands(not_followed);
+            writeln!(
+                self.out,
+                "{word:<WORD_WIDTH$}  {count} records of clients from outside: too many to follow"
+            )?;
+        }
+        let mut reasons: Vec<(&str, u64)> = Vec::new();
         for judged in idle {
             let why = judged.nothing_to_judge.as_deref().unwrap_or_default();
-            let name = judged.property.name;
             match reasons.iter_mut().find(|(reason, _)| *reason == why) {
-                Some((_, names)) => names.push(name),
-                None => reasons.push((why, vec![name])),
+                Some((_, count)) => *count += 1,
+                None => reasons.push((why, 1)),
             }
         }
-        for (why, names) in reasons {
-            let word = self.style.paint(Paint::Faint, "not judged");
-            let which = match names[..] {
-                [one] => one.to_owned(),
-                [first, ..] => format!("{first} and {} more", names.len() - 1),
-                [] => continue,
-            };
-            writeln!(self.out, "{word:<WORD_WIDTH$}  {which}: {why}")?;
-        }
-        Ok(())
+        // What the scenario itself has or lacks tells the least.
+        reasons
+            .sort_by_key(|(why, _)| why.starts_with("no consumer") || why.starts_with("ZooKeeper"));
+        let noun = if idle.len() == 1 { "property" } else { "properties" };
+        let why = match &reasons[..] {
+            [] => return Ok(()),
+            [(why, _)] => (*why).to_owned(),
+            all => {
+                let each: Vec<_> = all.iter().map(|(why, n)| format!("{why} ({n})")).collect();
+                each.join(", ")
+            }
+        };
+        writeln!(self.out, "{word:<WORD_WIDTH$}  {} {noun}: {why}", idle.len())
     }
 
     fn verdict(&mut self, judged: &Judged, width: usize, shown: &mut Vec<Fired>) -> fmt::Result {

@@ -42,6 +42,9 @@ pub fn subject_and_text(turn: &Turn) -> (String, String) {
         Turn::UncleanShutdownRecovered { broker, truncated_bytes } => {
             (broker.to_string(), unclean_shutdown(*truncated_bytes))
         }
+        Turn::Refused { at, client, error } => {
+            (at.to_string(), format!("refuses a request of {client}: {error}"))
+        }
         Turn::Halted { broker, why } => (broker.to_string(), format!("halts: {why}")),
     }
 }

@@ -81,7 +81,9 @@
 //! | | `never` | the same names: with one of them a run fails | none |
 //! | | `acknowledged-loss` | `"forbidden"`, or `"permitted"`: counted, but no failure | `"forbidden"` |
 //! | | `converge-within` | duration that the healed cluster may take | `"60s"` |
-//! | | `unavailable-at-most` | duration: a run with a longer time without an acknowledgement of some producer fails | no limit |
+//! | | `unavailable-at-most` | duration: a run with a longer time without an acknowledgement of some producer, or of a partition that records wait for, fails | no limit |
+//! | | `latency-at-most` | `{p50 = "5ms", p99 = "200ms", max = "5s"}`, or some of them: a run fails in which a producer's acknowledgements take longer | no limit |
+//! | | the name of a happening | how often it may happen: `2`, `"1..3"`, `"1.."`, or `{count = "1..3", partition = "orders-0", after = "5s", before = "20s"}`, or a list of those; a run with fewer is inconclusive, one with more fails | no limit |
 //!
 //! **Faults.** A `[[fault]]` has `at` (range), may be repeated (`times = 3` with `every = "5s"`),
 //! and does one thing:
@@ -152,6 +154,7 @@ pub mod quantity;
 mod read;
 mod renamed;
 mod walk;
+mod warnings;
 mod write;
 
 #[cfg(test)]
@@ -168,4 +171,5 @@ pub use plan::{
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};
 pub use read::{Table, language, memory, parse, parse_failure};
+pub use warnings::warnings;
 pub use write::write;

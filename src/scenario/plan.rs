@@ -10,7 +10,7 @@ use super::properties::Properties;
 use super::quantity::{Latency, Rate};
 use crate::releases::KafkaVersion;
 use crate::vocab::{
-    Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand, run_command,
+    Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand, Wanted, run_command,
 };
 
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
@@ -199,6 +199,9 @@ pub struct DiskPlan {
     pub fsync: Latency,
 }
 
+/// The quantiles that can have a limit, with their share in thousandths.
+pub(super) const QUANTILES: [(&str, u64); 3] = [("p50", 500), ("p99", 990), ("max", 1_000)];
+
 /// What a run is compared with at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expect {
@@ -214,8 +217,13 @@ pub struct Expect {
     /// How long the healed cluster may take, after `duration`, to have leaders and full in-sync
     /// replicas everywhere.
     pub converge_within: Duration,
-    /// The longest time that a producer may be without an acknowledgement, if there is a limit.
+    /// The longest time that a producer, or a partition that something waits in, may be without an acknowledgement, if
+    /// there is a limit.
     pub unavailable_at_most: Option<Duration>,
+    /// How often what may happen, in which partition and when.
+    pub wanted: Vec<Wanted>,
+    /// The longest that acknowledgements may take, by the share of them in thousandths: 500, 990, 1000.
+    pub latency_at_most: Vec<(u64, Duration)>,
 }
 
 /// Happenings by name, so that a stored plan does not depend on the order of the list.

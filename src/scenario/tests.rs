@@ -101,6 +101,43 @@ fn a_scenario_may_limit_how_long_a_producer_is_without_an_acknowledgement() {
 }
 
 #[test]
+fn a_scenario_may_limit_how_often_something_happens_and_how_long_acknowledgements_take() {
+    let with = |lines: &str| changed("[expect]", &format!("[expect]\n{lines}"));
+    let expect = plan(&with(
+        r#""isr-shrunk" = "1..3"
+           truncated = [2, {count = "..4", partition = "orders-0", after = "5s", before = "20s"}]
+           request-refused = {before = "9s"}
+           latency-at-most = {p99 = "200ms", max = "5s"}"#,
+    ))
+    .expect;
+    let shown: Vec<_> =
+        expect.wanted.iter().map(|wanted| format!("{} {wanted}", wanted.happening)).collect();
+    let all = [
+        "isr-shrunk 1..3",
+        "truncated 2",
+        "truncated 0..4 of orders-0 from 5.000s on before 20.000s",
+        "request-refused 1.. before 9.000s",
+    ];
+    assert_eq!(shown, all);
+    let limits = [(990, Duration::from_millis(200)), (1_000, Duration::from_secs(5))];
+    assert_eq!(expect.latency_at_most, limits);
+    for (line, message) in [
+        ("isr-shrunk = \"3..1\"", "`3..1` is not a count"),
+        ("isr-shrunk = \"often\"", "`often` is not a count"),
+        ("isr-shrunk = {times = 3}", "unknown key `times`"),
+        ("isr-shrunk = {after = \"9s\", before = \"9s\"}", "`after` is not before `before`"),
+        ("isr-shrunk = {partition = \"orders\"}", "`orders` is not a partition"),
+        ("broker-halted = {partition = \"orders-0\"}", "is not about a partition"),
+        ("record-duplicated = {before = \"9s\"}", "is seen at the end of a run only"),
+        ("record-lost = 3", "a run that shows `record-lost` fails"),
+        ("latency-at-most = {p98 = \"1s\"}", "unknown key `p98`"),
+    ] {
+        let wrong = parse("x.toml", &with(line)).expect_err(line).render();
+        assert!(wrong.contains(message), "{line}: {wrong}");
+    }
+}
+
+#[test]
 fn the_release_decides_what_is_not_set() {
     let of = |version: &str| {
         let text = changed("kafka = \"2.8\"", &format!("kafka = \"{version}\""));

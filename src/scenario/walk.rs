@@ -211,6 +211,19 @@ impl<'s, 'i> Item<'s, 'i> {
         }
     }
 
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
+    /// As a table, if it is one.
+    pub fn as_table(&self, title: &'static str) -> Option<Section<'s, 'i>> {
+        match self.value {
+            DeValue::Table(table) => Some(Section::new(self.sink, title, self.span.clone(), table)),
+            _ => None,
+        }
+    }
+
     /// Whether it is a table.
     pub fn is_table(&self) -> bool {
         self.value.is_table()

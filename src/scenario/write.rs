@@ -8,11 +8,11 @@ use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
     BrokerPlan, CommandPlan, ConsumerPlan, Discovery, DiskPlan, Expect, NetworkPlan, Plan,
-    ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    ProducerPlan, QUANTILES, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Rate, show};
-use crate::vocab::{Happening, Seed, Time};
+use crate::vocab::{Happening, Seed, Time, Wanted};
 
 /// The file of a failure, for people to read and to edit.
 ///
@@ -318,5 +318,36 @@ impl Toml {
         if let Some(limit) = expect.unavailable_at_most {
             self.span("unavailable-at-most", limit);
         }
+        let quantiles = QUANTILES.iter().filter_map(|(name, share)| {
+            let limits = expect.latency_at_most.iter();
+            let (_, limit) = limits.clone().find(|(of, _)| of == share)?;
+            Some(format!("{name} = \"{}\"", show(*limit)))
+        });
+        let quantiles: Vec<_> = quantiles.collect();
+        if !quantiles.is_empty() {
+            self.raw("latency-at-most", format_args!("{{ {} }}", quantiles.join(", ")));
+        }
+        for &happening in Happening::ALL {
+            let of_it = expect.wanted.iter().filter(|wanted| wanted.happening == happening);
+            let counts: Vec<_> = of_it.map(count).collect();
+            if !counts.is_empty() {
+                self.raw(happening.name(), format_args!("[{}]", counts.join(", ")));
+            }
+        }
     }
+}
+
+/// How often something may happen, as an inline table.
+fn count(wanted: &Wanted) -> String {
+    let most = wanted.most.map(|most| most.to_string()).unwrap_or_default();
+    let mut text = format!("{{ count = \"{}..{most}\"", wanted.least);
+    if let Some(at) = &wanted.partition {
+        text += &format!(", partition = \"{at}\"");
+    }
+    for (key, time) in [("after", wanted.after), ("before", wanted.before)] {
+        if let Some(time) = time {
+            text += &format!(", {key} = \"{}\"", show(since_start(time)));
+        }
+    }
+    text + " }"
 }

@@ -3,6 +3,7 @@
 
 use kafka_sim::{history, nodes, substrate, vocab, wire};
 
+mod cases;
 mod circles;
 mod cli;
 mod describe_topic;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::{Time, TopicPartition};
 
 /// Something that a run shows or does not show; named in a scenario's `[expect] happened`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -45,6 +47,8 @@ pub enum Happening {
     RecordDuplicated,
     /// The final log holds a producer's records in another order than they were sent.
     RecordReordered,
+    /// A broker refused a request of a producer or consumer, with an error.
+    RequestRefused,
     /// The ensemble of ZooKeeper got another leader, or its leader began another epoch.
     #[serde(rename = "zookeeper-leader-changed")]
     ZooKeeperLeaderChanged,
@@ -74,6 +78,7 @@ impl Happening {
         Self::RecordLost,
         Self::RecordDuplicated,
         Self::RecordReordered,
+        Self::RequestRefused,
         Self::ZooKeeperLeaderChanged,
         Self::ZooKeeperSnapshotRead,
     ];
@@ -99,9 +104,91 @@ impl Happening {
             Self::RecordLost => "record-lost",
             Self::RecordDuplicated => "record-duplicated",
             Self::RecordReordered => "record-reordered",
+            Self::RequestRefused => "request-refused",
             Self::ZooKeeperLeaderChanged => "zookeeper-leader-changed",
             Self::ZooKeeperSnapshotRead => "zookeeper-snapshot-read",
         }
+    }
+}
+
+impl Happening {
+    /// Whether it happens in a partition.
+    pub const fn has_partition(self) -> bool {
+        matches!(
+            self,
+            Self::LeaderElected
+                | Self::UncleanLeaderElected
+                | Self::PreferredLeaderElected
+                | Self::LeaderLost
+                | Self::IsrShrunk
+                | Self::IsrExpanded
+                | Self::Truncated
+                | Self::PositionReset
+                | Self::RequestRefused
+        )
+    }
+
+    /// Whether it is known at the end of a run only, so that it has no time.
+    pub const fn is_seen_at_the_end(self) -> bool {
+        matches!(self, Self::RecordLost | Self::RecordDuplicated | Self::RecordReordered)
+    }
+}
+
+/// How often something may happen, and which of it counts; a scenario's `[expect]` says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// What.
+    #[serde(with = "by_name")]
+    pub happening: Happening,
+    /// The fewest.
+    pub least: u64,
+    /// The most, if there is a limit.
+    pub most: Option<u64>,
+    /// The partition, if only one counts.
+    pub partition: Option<TopicPartition>,
+    /// From when on it counts, if not from the beginning.
+    pub after: Option<Time>,
+    /// Until when it counts, if not to the end.
+    pub before: Option<Time>,
+}
+
+/// A happening by its name, so that a stored one does not depend on the order of the list.
+mod by_name {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Happening;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub fn serialize<S: Serializer>(happening: &Happening, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(happening.name())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Happening, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Wanted {
+    /// Whether what happened at `time` in `partition` counts.
+    pub fn counts(&self, time: Time, partition: Option<&TopicPartition>) -> bool {
+        self.after.is_none_or(|after| time >= after)
+            && self.before.is_none_or(|before| time < before)
+            && self.partition.as_ref().is_none_or(|wanted| Some(wanted) == partition)
+    }
+}
+
+impl fmt::Display for Wanted {
+    /// `1..3 of orders-0 before 20s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.least, self.most) {
+            (least, Some(most)) if least == most => write!(f, "{least}")?,
+            (least, Some(most)) => write!(f, "{least}..{most}")?,
+            (least, None) => write!(f, "{least}..")?,
+        }
+        self.partition.iter().try_for_each(|at| write!(f, " of {at}"))?;
+        self.after.iter().try_for_each(|time| write!(f, " from {time:.3} on"))?;
+        self.before.iter().try_for_each(|time| write!(f, " before {time:.3}"))
     }
 }
 

@@ -52,7 +52,7 @@ mod topics_command;
 
 pub use acks::Acks;
 pub use again::run_command;
-pub use happening::{Happening, UnknownHappening};
+pub use happening::{Happening, UnknownHappening, Wanted};
 pub use ids::{
     BrokerEpoch, BrokerId, ConnId, ControllerEpoch, DiskOpId, LeaderEpoch, NodeId, NotAPartition,
     Offset, PartitionEpoch, Roster, TimerId, TopicPartition, Zxid,

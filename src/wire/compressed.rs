@@ -1,4 +1,4 @@
-//! Compressed record batches, checked without keeping the decompressed records.
+//! Compressed record batches, read without keeping the decompressed records.
 //!
 //! A leader decompresses what a producer sends, to see that there are as many records in it as its header says
 //! (`LogValidator.validateMessagesAndAssignOffsetsCompressed`), and stores the batch as it came. So the records are
@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::CompressionLevel;
+use xxhash_rust::xxh3::Xxh3;
 
 /// Largest window of a zstd frame, in bytes: what RFC 8878 wants every decoder to support.
 const WINDOW_MAX: u64 = 8 << 20;
@@ -50,7 +51,7 @@ impl From<std::io::Error> for Fault {
 /// The compressed records of a batch, and what its header says about them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compressed<'a> {
-    /// 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub(super) codec: u8,
     pub(super) body: &'a [u8],
     /// How many records there are.
@@ -59,11 +60,15 @@ pub(super) struct Compressed<'a> {
     pub(super) last_delta: i64,
 }
 
+/// Takes what is read of each record: its offset and its timestamp, relative to the batch, and a hash over key, value
+/// and headers.
+pub(super) type EachRecord<'a> = &'a mut dyn FnMut(i64, i64, u64);
+
 impl Compressed<'_> {
     /// Checks that the records can be read, are as many as the header says, have offsets within the batch, and not
-    /// more than `room` bytes, which becomes less by what they have.
-    pub(super) fn check(&self, room: &mut u64) -> Result<(), Fault> {
-        let size = self.check_within(*room).inspect_err(|fault| {
+    /// more than `room` bytes, which becomes less by what they have. `each` gets every record on the way.
+    pub(super) fn check(&self, room: &mut u64, each: Option<EachRecord<'_>>) -> Result<(), Fault> {
+        let size = self.check_within(*room, each).inspect_err(|fault| {
             if *fault == Fault::Size {
                 *room = 0;
             }
@@ -73,25 +78,36 @@ impl Compressed<'_> {
     }
 
     /// How many bytes they have.
-    fn check_within(&self, limit: u64) -> Result<u64, Fault> {
+    fn check_within(&self, limit: u64, each: Option<EachRecord<'_>>) -> Result<u64, Fault> {
         let body = self.body;
         match self.codec {
-            1 => self.pass_all(GzDecoder::new(body), limit),
-            2 => Snappy::new(body).and_then(|snappy| self.pass_all(snappy, limit)),
+            0 => self.pass_all(body, limit, each),
+            1 => self.pass_all(GzDecoder::new(body), limit, each),
+            2 => Snappy::new(body).and_then(|snappy| self.pass_all(snappy, limit, each)),
             3 if !body.starts_with(&LZ4_MAGIC) => Err(Fault::Codec),
-            3 => self.pass_all(FrameDecoder::new(body), limit),
+            3 => self.pass_all(FrameDecoder::new(body), limit, each),
             4 => StreamingDecoder::new_with_max_window_size(body, WINDOW_MAX)
                 .map_err(|_| Fault::Codec)
-                .and_then(|zstd| self.pass_all(zstd, limit)),
+                .and_then(|zstd| self.pass_all(zstd, limit, each)),
             unknown => Err(Fault::UnknownCodec(unknown)),
         }
     }
 
     /// Reads over the records of `stream`, which has to end behind the last one.
-    fn pass_all(&self, stream: impl Read, limit: u64) -> Result<u64, Fault> {
-        let mut records = Records { stream: BufReader::new(stream), read: 0, limit };
+    fn pass_all(
+        &self,
+        stream: impl Read,
+        limit: u64,
+        mut each: Option<EachRecord<'_>>,
+    ) -> Result<u64, Fault> {
+        let hash = each.is_some().then(|| Box::new(Xxh3::new()));
+        let mut records = Records { stream: BufReader::new(stream), read: 0, limit, hash };
         for _ in 0..self.count {
-            records.pass(self.last_delta)?;
+            let (offset, timestamp) = records.pass(self.last_delta)?;
+            if let (Some(each), Some(hash)) = (&mut each, &mut records.hash) {
+                each(offset, timestamp, hash.digest());
+                hash.reset();
+            }
         }
         if records.stream.fill_buf()?.is_empty() { Ok(records.read) } else { Err(Fault::Records) }
     }
@@ -154,6 +170,8 @@ struct Records<R> {
     /// Bytes that were read.
     read: u64,
     limit: u64,
+    /// Over the fields of the record at hand, when somebody wants it.
+    hash: Option<Box<Xxh3>>,
 }
 
 impl<R: Read> Records<R> {
@@ -176,14 +194,21 @@ impl<R: Read> Records<R> {
         Err(Fault::Records)
     }
 
-    /// Skips a field of an announced length; null has none.
-    fn skip_field(&mut self) -> Result<(), Fault> {
-        let mut rest = u64::try_from(self.varint()?).unwrap_or(0);
+    /// Goes over a field of an announced length; null has none.
+    fn pass_field(&mut self) -> Result<(), Fault> {
+        let length = self.varint()?;
+        let mut rest = u64::try_from(length).unwrap_or(0);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&length.to_le_bytes());
+        }
         while rest > 0 {
-            let there = self.stream.fill_buf()?.len();
-            let step = usize::try_from(rest).unwrap_or(usize::MAX).min(there);
+            let there = self.stream.fill_buf()?;
+            let step = usize::try_from(rest).unwrap_or(usize::MAX).min(there.len());
             if step == 0 {
                 return Err(Fault::Records);
+            }
+            if let Some(hash) = &mut self.hash {
+                hash.update(&there[..step]);
             }
             self.stream.consume(step);
             self.read += step as u64;
@@ -195,22 +220,22 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    /// Goes over one record, whose offset is at most `last_delta` behind that of its batch.
-    fn pass(&mut self, last_delta: i64) -> Result<(), Fault> {
+    /// Goes over one record, whose offset is at most `last_delta` behind that of its batch: its offset and timestamp.
+    fn pass(&mut self, last_delta: i64) -> Result<(i64, i64), Fault> {
         let length = u64::try_from(self.varint()?).map_err(|_| Fault::Records)?;
         let end = self.read.saturating_add(length);
         let _attributes = self.byte()?;
-        let _timestamp_delta = self.varint()?;
+        let timestamp_delta = self.varint()?;
         let offset_delta = self.varint()?;
-        self.skip_field()?;
-        self.skip_field()?;
+        self.pass_field()?;
+        self.pass_field()?;
         let headers = u64::try_from(self.varint()?).map_err(|_| Fault::Records)?;
         for _ in 0..headers {
-            self.skip_field()?;
-            self.skip_field()?;
+            self.pass_field()?;
+            self.pass_field()?;
         }
         if self.read == end && (0..=last_delta).contains(&offset_delta) {
-            Ok(())
+            Ok((offset_delta, timestamp_delta))
         } else {
             Err(Fault::Records)
         }
@@ -307,21 +332,48 @@ mod tests {
     }
 
     #[test]
+    fn a_record_has_the_same_hash_however_it_is_compressed() {
+        let batch = plain(5, b"value");
+        let records = &batch.bytes[BATCH_HEADER_BYTES..];
+        let read = |codec: u8, body: &[u8]| {
+            let mut read = Vec::new();
+            let mut each = |offset, timestamp, hash| read.push((offset, timestamp, hash));
+            with_body(&batch, codec % 10, body)
+                .check(&mut { DECOMPRESSED_MAX }, Some(&mut each))
+                .expect("they are whole");
+            read
+        };
+        let plain = read(0, records);
+        let places: Vec<_> =
+            plain.iter().map(|(offset, timestamp, _)| (*offset, *timestamp)).collect();
+        assert_eq!(places, [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
+        for codec in CODECS {
+            assert_eq!(read(codec, &compressed(codec, records)), plain, "{codec}");
+        }
+        let mut hashes = Vec::new();
+        let collect = |_, hash| hashes.push(hash);
+        batch.stamped(700, 3).hashes(&mut { DECOMPRESSED_MAX }, collect).expect("they are whole");
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 5, "the timestamp counts too");
+    }
+
+    #[test]
     fn compressed_records_are_counted_and_bounded() {
         let batch = plain(40, &[7; 90]);
         let records = &batch.bytes[BATCH_HEADER_BYTES..];
         for codec in CODECS {
             let check = |records: &[u8]| {
                 with_body(&batch, codec % 10, &compressed(codec, records))
-                    .check(&mut { DECOMPRESSED_MAX })
+                    .check(&mut { DECOMPRESSED_MAX }, None)
             };
             assert_eq!(check(records), Ok(()), "{codec}");
             assert_eq!(check(&records[..records.len() / 2]), Err(Fault::Records), "{codec}");
             assert_eq!(check(&[records, &[0]].concat()), Err(Fault::Records), "{codec}");
             let (body, size) = (compressed(codec, records), records.len() as u64);
             let whole = with_body(&batch, codec % 10, &body);
-            assert_eq!(whole.check_within(size), Ok(size), "{codec}");
-            assert_eq!(whole.check_within(size - 1), Err(Fault::Size), "{codec}");
+            assert_eq!(whole.check_within(size, None), Ok(size), "{codec}");
+            assert_eq!(whole.check_within(size - 1, None), Err(Fault::Size), "{codec}");
         }
     }
 
@@ -330,11 +382,18 @@ mod tests {
         let batch = plain(3, b"value");
         for codec in 1..=4 {
             let garbage = with_body(&batch, codec, &[0x5a; 200]);
-            assert_eq!(garbage.check(&mut { DECOMPRESSED_MAX }), Err(Fault::Codec), "{codec}");
+            assert_eq!(
+                garbage.check(&mut { DECOMPRESSED_MAX }, None),
+                Err(Fault::Codec),
+                "{codec}"
+            );
         }
         for codec in 5..=7 {
             let unknown = with_body(&batch, codec, &[0x5a; 200]);
-            assert_eq!(unknown.check(&mut { DECOMPRESSED_MAX }), Err(Fault::UnknownCodec(codec)));
+            assert_eq!(
+                unknown.check(&mut { DECOMPRESSED_MAX }, None),
+                Err(Fault::UnknownCodec(codec))
+            );
         }
     }
 
@@ -346,7 +405,7 @@ mod tests {
             let body = compressed(codec, records);
             assert!(body.len() < records.len() / 15, "{codec}: {} bytes", body.len());
             let bomb = with_body(&batch, codec, &body);
-            assert_eq!(bomb.check_within(1 << 20), Err(Fault::Size), "{codec}");
+            assert_eq!(bomb.check_within(1 << 20, None), Err(Fault::Size), "{codec}");
         }
     }
 
@@ -356,7 +415,7 @@ mod tests {
         let body = [&[0xff, 0xff, 0xff, 0xff, 0x07][..], &[0; 100]].concat();
         let batch = plain(1, b"value");
         let lie = with_body(&batch, 2, &body);
-        assert_eq!(lie.check(&mut { DECOMPRESSED_MAX }), Err(Fault::Codec));
+        assert_eq!(lie.check(&mut { DECOMPRESSED_MAX }, None), Err(Fault::Codec));
     }
 
     #[test]
@@ -377,7 +436,7 @@ mod tests {
                     }
                 }
                 let _may_be_either =
-                    with_body(&batch, codec % 10, &damaged).check(&mut { DECOMPRESSED_MAX });
+                    with_body(&batch, codec % 10, &damaged).check(&mut { DECOMPRESSED_MAX }, None);
             }
         }
     }

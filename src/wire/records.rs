@@ -9,8 +9,9 @@
 //! epoch without touching it.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::compressed::{Compressed, Fault, compress, decompress};
+use super::compressed::{Compressed, EachRecord, Fault, compress, decompress};
 use crate::vocab::{LeaderEpoch, Offset};
 
 /// Bytes of a batch before its records.
@@ -220,13 +221,17 @@ impl Batch {
     }
 
     fn check_compressed(&self, room: &mut u64) -> Result<(), BatchError> {
+        self.pass_records(room, None)
+    }
+
+    fn pass_records(&self, room: &mut u64, each: Option<EachRecord<'_>>) -> Result<(), BatchError> {
         let records = Compressed {
             codec: self.compression_type(),
             body: &self.bytes[BATCH_HEADER_BYTES..],
             count: self.count(),
             last_delta: self.last_offset - self.base_offset,
         };
-        records.check(room).map_err(|fault| self.fault(fault))
+        records.check(room, each).map_err(|fault| self.fault(fault))
     }
 
     fn fault(&self, fault: Fault) -> BatchError {
@@ -236,6 +241,27 @@ impl Batch {
             Fault::Size => BatchError::Bomb(self.base_offset),
             Fault::UnknownCodec(codec) => BatchError::Codec(codec),
         }
+    }
+
+    /// Hands each record's offset to `each`, with a hash over its timestamp, key, value and headers: the same wherever
+    /// the record is stored, and however it is compressed. As [`Batch::check_records`] otherwise.
+    ///
+    /// # Errors
+    /// Those of [`Batch::check_records`]; `each` has got the records before then.
+    pub fn hashes(
+        &self,
+        room: &mut u64,
+        mut each: impl FnMut(Offset, u64),
+    ) -> Result<(), BatchError> {
+        let base = i64::from_be_bytes(number(&self.bytes, 27));
+        self.pass_records(
+            room,
+            Some(&mut |offset, timestamp, fields| {
+                let timestamp = base.wrapping_add(timestamp).to_le_bytes();
+                let hash = xxh3_64_with_seed(&timestamp, fields);
+                each(self.base_offset.saturating_add(offset), hash);
+            }),
+        )
     }
 
     /// How its records are compressed: 0 not at all, 1 gzip, 2 snappy, 3 lz4, 4 zstd (2.1+, KIP-110); others do not

@@ -1,15 +1,18 @@
-//! How long producers were without an acknowledgement.
+//! How long producers and partitions were without an acknowledgement, and how long acknowledgements took.
+
+use std::time::Duration;
 
 use crate::checkers::{Cases, Class, Evidence, Property, Rule, Subject, Verdict};
-use crate::model::availability::longer;
-use crate::model::{Model, Permission};
+use crate::model::availability::{Gap, longer};
+use crate::model::{Model, Permission, Terms};
 use crate::vocab::Time;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "availability",
     statement: "no producer is without an acknowledgement for longer than the scenario allows, \
-                from its first record until its last one has ended",
+                from its first record until its last one has ended, and no partition while a \
+                record that was sent to it waits; and none takes longer than allowed",
     source: "the scenario: there is no limit unless it sets one",
     leaves_out: "whether a producer had nothing to send in the meantime or could not send",
     looks_at: Subject::Operations,
@@ -24,20 +27,12 @@ impl Rule for Availability {
     const PROPERTY: &'static Property = &PROPERTY;
 
     fn verdict(_: &Cases, model: &Model, end: Time) -> (Permission, Verdict) {
-        let Model { availability, terms, ledger, .. } = model;
-        let Some(limit) = terms.unavailability_max else {
+        let Terms { unavailability_max, latency_max, .. } = &model.terms;
+        if unavailability_max.is_none() && latency_max.is_empty() {
             return (Permission::Forbidden, Verdict::Holds);
-        };
-        let gaps = (0..ledger.accounts().len())
-            .filter_map(|producer| Some((producer, availability.longest(ledger, producer, end)?)));
-        let longest = gaps.reduce(|a, b| if longer(a.1, b.1) == a.1 { a } else { b });
-        let beyond = longest.filter(|(_, gap)| gap.to.since(gap.from) > limit);
-        let evidence = beyond.map(|(producer, gap)| Evidence::Unavailable {
-            producer: ledger.accounts()[producer].name.clone(),
-            from: gap.from,
-            to: gap.to,
-            limit: Time::ZERO + limit,
-        });
+        }
+        let unavailable = unavailability_max.and_then(|limit| unavailable(model, limit, end));
+        let evidence = unavailable.or_else(|| slow(model));
         // That no gap was too long shows nothing when there was none to see, or when a fault missed its target.
         let nothing = || Subject::Operations.missing(model).or_else(|| model.idle_fault());
         if evidence.is_none()
@@ -49,13 +44,49 @@ impl Rule for Availability {
     }
 }
 
+/// The longest time without an acknowledgement, if it is longer than `limit`.
+fn unavailable(model: &Model, limit: Duration, end: Time) -> Option<Evidence> {
+    let Model { availability, waits, ledger, .. } = model;
+    let accounts = ledger.accounts().iter().enumerate();
+    let gaps = accounts.filter_map(|(producer, account)| {
+        let gap = match account.terms.is_external {
+            true => waits.longest(producer, end),
+            false => availability.longest(ledger, producer, end),
+        };
+        Some((&account.name, gap?))
+    });
+    let limit_at = Time::ZERO + limit;
+    let gaps = gaps.map(|(name, Gap { from, to })| {
+        let producer = name.clone();
+        (Gap { from, to }, Evidence::Unavailable { producer, from, to, limit: limit_at })
+    });
+    let partitions = waits.partitions(end).map(|(at, _, Gap { from, to })| {
+        let at = at.clone();
+        (Gap { from, to }, Evidence::PartitionUnavailable { at, from, to, limit: limit_at })
+    });
+    let longest = gaps.chain(partitions).reduce(|a, b| if longer(a.0, b.0) == a.0 { a } else { b });
+    let beyond = longest.filter(|(gap, _)| gap.to.since(gap.from) > limit);
+    beyond.map(|(_, evidence)| evidence)
+}
+
+/// The first producer whose acknowledgements took longer than they may.
+fn slow(model: &Model) -> Option<Evidence> {
+    let Model { terms, waits, ledger, .. } = model;
+    let limits = terms.latency_max.iter();
+    let limits =
+        limits.flat_map(|limit| ledger.accounts().iter().enumerate().map(move |it| (limit, it)));
+    let mut slow = limits.filter_map(|(&(share, limit), (producer, account))| {
+        let (took, limit) = (waits.latencies(producer)?.quantile(share)?, Time::ZERO + limit);
+        let producer = account.name.clone();
+        (took > limit).then_some(Evidence::Slow { producer, share, took, limit })
+    });
+    slow.next()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::checkers::testing::Story;
-    use crate::model::availability::Gap;
 
     fn story() -> Story {
         let mut story = Story::default();
@@ -83,6 +114,25 @@ mod tests {
         story.terms.unavailability_max = Some(Duration::from_millis(5_999));
         let judgement = story.judgement();
         assert!(matches!(judgement.verdict(&PROPERTY), Verdict::Violated(_)));
+    }
+
+    #[test]
+    fn a_slow_acknowledgement_is_rejected_by_its_share() {
+        let mut story = story();
+        let judged = |story: &Story| story.judgement().verdict(&PROPERTY).clone();
+        for (share, ms, text) in [
+            (500, 10, ""),
+            (1_000, 6_000, ""),
+            (1_000, 9, "an acknowledgement of p0 took 0.010s, longer than 0.009s"),
+            (500, 9, ""),
+            (990, 9, "one of 100 acknowledgements of p0 took 0.010s, longer than 0.009s"),
+        ] {
+            story.terms.latency_max = vec![(share, Duration::from_millis(ms))];
+            match judged(&story) {
+                Verdict::Violated(evidence) => assert_eq!(evidence.to_string(), text),
+                other => assert_eq!((other, text), (Verdict::Holds, "")),
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Clusters that are served for real, to clients made of plain sockets; and hostile bytes in bulk.
 #![expect(clippy::disallowed_methods, reason = "real sockets live in real time, in threads")]
 
+mod accounts;
 mod faults;
 mod fuzz;
 mod limits;

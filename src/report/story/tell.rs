@@ -16,6 +16,10 @@ type Line = (Kind, Option<TopicPartition>, String);
 pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Line> {
     match observation {
         Observation::Client(observation) => client(story, observation),
+        Observation::External(external) => {
+            let (kind, at, text) = client(story, &external.observation)?;
+            Some((kind, at, format!("{}: {text}", external.client)))
+        }
         Observation::Broker(observation) => election(story, observation)
             .or_else(|| replica(story, observation))
             .or_else(|| broker(story, observation)),
@@ -70,6 +74,13 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
         }
         // The first position replaces none.
         PositionReset { from: None, .. } | RecordsPassed { .. } => return None,
+        Refused { at, error } => {
+            (Kind::Error, Some(at.clone()), format!("its request is refused: {error}"))
+        }
+        LifeEnded => (Kind::Request, None, "closed its last connection".to_owned()),
+        NotFollowed { records } => {
+            (Kind::Error, None, format!("{records} records are in no account"))
+        }
         PositionReset { at, from: Some(from), to } => {
             let text = format!("position is reset from {from} to {to}");
             (Kind::Error, Some(at.clone()), text)

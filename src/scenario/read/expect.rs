@@ -3,19 +3,33 @@
 use std::time::Duration;
 
 use super::super::diagnostics::did_you_mean;
-use super::super::plan::Expect;
+use super::super::plan::{Expect, QUANTILES};
 use super::super::quantity;
 use super::super::renamed::renamed;
 use super::super::walk::{Item, Section};
 use super::cluster::DURATION_MAX;
-use crate::vocab::Happening;
+use crate::vocab::{Happening, Time, Wanted};
 
 /// How long a healed cluster may take unless the scenario says otherwise: three of the longest
 /// default session timeouts, so that a slow ZooKeeper alone is no failure.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
 
-pub(super) const KEYS: &[&str] =
-    &["happened", "never", "acknowledged-loss", "converge-within", "unavailable-at-most"];
+const KEYS: &[&str] = &[
+    "happened",
+    "never",
+    "acknowledged-loss",
+    "converge-within",
+    "unavailable-at-most",
+    "latency-at-most",
+];
+/// What a table of a count can have.
+pub(super) const COUNT_KEYS: &[&str] = &["count", "partition", "after", "before"];
+
+/// All keys of `[expect]`.
+pub(super) fn keys() -> Vec<&'static str> {
+    let names = Happening::ALL.iter().map(|happening| happening.name());
+    KEYS.iter().copied().chain(names).collect()
+}
 
 /// Reads `[expect]`.
 pub(super) fn read(top: &Section<'_, '_>) -> Expect {
@@ -25,6 +39,8 @@ pub(super) fn read(top: &Section<'_, '_>) -> Expect {
         acknowledged_loss_permitted: false,
         converge_within: CONVERGE_WITHIN,
         unavailable_at_most: None,
+        wanted: Vec::new(),
+        latency_at_most: Vec::new(),
     };
     let Some(section) = top.table("expect", "[expect]") else { return expect };
     expect.happened = happenings(&section, "happened");
@@ -39,9 +55,84 @@ pub(super) fn read(top: &Section<'_, '_>) -> Expect {
     if let Some(item) = section.take("unavailable-at-most") {
         expect.unavailable_at_most = item.quantity(quantity::duration);
     }
-    section.close(KEYS, &[]);
+    if let Some(latency) = section.table("latency-at-most", "latency-at-most") {
+        for (name, share) in QUANTILES {
+            let limit = latency.take(name).and_then(|item| item.quantity(quantity::duration));
+            expect.latency_at_most.extend(limit.map(|limit| (share, limit)));
+        }
+        latency.close(&QUANTILES.map(|(name, _)| name), &[]);
+    }
+    for &happening in Happening::ALL {
+        counts(&section, happening, &mut expect.wanted);
+    }
+    section.close(&keys(), &[]);
     contradictions(&section, &expect);
     expect
+}
+
+/// How often something may happen: `"isr-shrunk" = "1..3"`, or `{count = "1..3", partition = "orders-0", after = "5s",
+/// before = "20s"}`, or a list of those.
+fn counts(section: &Section<'_, '_>, happening: Happening, wanted: &mut Vec<Wanted>) {
+    let Some(item) = section.take(happening.name()) else { return };
+    let several = item.is_list().then(|| item.elements("counts")).flatten();
+    for item in several.unwrap_or_else(|| vec![item]) {
+        wanted.extend(counted(&item, happening));
+    }
+}
+
+fn counted(item: &Item<'_, '_>, happening: Happening) -> Option<Wanted> {
+    let plain =
+        Wanted { happening, least: 1, most: None, partition: None, after: None, before: None };
+    let Some(table) = item.as_table("a count") else {
+        let (least, most) = range(item)?;
+        return Some(Wanted { least, most, ..plain });
+    };
+    let range = table.take("count").map(|item| range(&item));
+    let (least, most) = range.unwrap_or(Some((1, None)))?;
+    let mut wanted = Wanted { least, most, ..plain };
+    let time = |key: &str| {
+        let item = table.take(key)?;
+        if happening.is_seen_at_the_end() {
+            let message = format!("`{happening}` is seen at the end of a run only");
+            return item.error(message, format!("leave `{key}` out"));
+        }
+        Some(Time::ZERO + item.quantity(quantity::duration)?)
+    };
+    (wanted.after, wanted.before) = (time("after"), time("before"));
+    if let Some(item) = table.take("partition") {
+        if !happening.has_partition() {
+            let message = format!("`{happening}` is not about a partition");
+            return item.error(message, "leave `partition` out");
+        }
+        let text = item.text()?;
+        wanted.partition = text.parse().ok();
+        if wanted.partition.is_none() {
+            let message = format!("`{text}` is not a partition");
+            return item.error(message, "a topic and a number: \"orders-0\"");
+        }
+    }
+    table.close(COUNT_KEYS, &[]);
+    if let (Some(after), Some(before)) = (wanted.after, wanted.before)
+        && after >= before
+    {
+        return item.error("`after` is not before `before`", "nothing happens in no time");
+    }
+    Some(wanted)
+}
+
+/// `3`, `"3"`, `"1..3"`, `"1.."` or `"..3"`.
+fn range(item: &Item<'_, '_>) -> Option<(u64, Option<u64>)> {
+    let text = item.number_text().or_else(|| Some(item.text()?.to_owned()))?;
+    let number = |text: &str, none| if text.is_empty() { Some(none) } else { text.parse().ok() };
+    let read = match text.split_once("..") {
+        None => text.parse().ok().map(|count| (count, Some(count))),
+        Some((least, "")) => number(least, 0).map(|least| (least, None)),
+        Some((least, most)) => number(least, 0).zip(most.parse().ok().map(Some)),
+    };
+    match read {
+        Some((least, most)) if most.is_none_or(|most| least <= most) => Some((least, most)),
+        _ => item.error(format!("`{text}` is not a count"), "for example: 2, \"1..3\", \"1..\""),
+    }
 }
 
 fn converge_within(item: &Item<'_, '_>) -> Option<Duration> {
@@ -79,12 +170,17 @@ fn happenings(section: &Section<'_, '_>, key: &str) -> Vec<Happening> {
 }
 
 fn contradictions(section: &Section<'_, '_>, expect: &Expect) {
-    let Some(item) = section.take("happened") else { return };
+    let lost = Happening::RecordLost.name();
+    let Some(item) = section.take("happened").or_else(|| section.take(lost)) else { return };
     if let Some(both) = expect.happened.iter().find(|h| expect.never.contains(h)) {
         let message = format!("`{both}` must have happened and must never happen");
         let _: Option<()> = item.error(message, "take it out of one of the two lists");
     }
-    if expect.happened.contains(&Happening::RecordLost) && !expect.acknowledged_loss_permitted {
+    let is_lost =
+        expect.wanted.iter().any(|it| it.happening == Happening::RecordLost && it.least > 0);
+    if (is_lost || expect.happened.contains(&Happening::RecordLost))
+        && !expect.acknowledged_loss_permitted
+    {
         let message = "a run that shows `record-lost` fails, so it cannot be expected";
         let _: Option<()> = item.error(message, "add acknowledged-loss = \"permitted\"");
     }

@@ -1,6 +1,7 @@
 //! The whole language, from the lists that the readers use: every table and what can be in it.
 
 use super::super::faults::{Action, Undo};
+use super::super::plan::QUANTILES;
 use super::super::properties::{BROKER, CONSUMER, PRODUCER, Property, ZOOKEEPER};
 use super::{TOP, clients, cluster, commands, expect, schedule, topics};
 
@@ -37,7 +38,9 @@ pub fn language() -> Vec<Table> {
         with("[[fault]]", fault_keys(), &[]),
         table("[[command]]", &[schedule::KEYS, commands::KEYS].concat()),
         table("run", &commands::options()),
-        table("[expect]", expect::KEYS),
+        table("[expect]", &expect::keys()),
+        table("count", expect::COUNT_KEYS),
+        table("latency-at-most", &QUANTILES.map(|(name, _)| name)),
     ]
 }
 

@@ -125,6 +125,10 @@ happened = ["leader-elected", "record-lost"]
 never = ["truncated"]
 acknowledged-loss = "permitted"
 converge-within = "90s"
+unavailable-at-most = "70s"
+latency-at-most = {p50 = "1s", p99 = "20s", max = "70s"}
+truncated = [{count = "..9", partition = "a.b-4", after = "1500ms", before = "90s"}, 7]
+record-lost = "1.."
 "#;
 
 fn found() -> Found {

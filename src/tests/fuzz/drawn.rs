@@ -671,5 +671,29 @@ impl Writer<'_> {
         if self.once_in(5) {
             self.text("unavailable-at-most", "5s");
         }
+        if self.once_in(5) {
+            self.limits();
+        }
+    }
+
+    /// Limits that no run reaches: here it is about how they are read.
+    fn limits(&mut self) {
+        self.inline("latency-at-most", &["p50", "p99", "max"].map(|name| (name, "1h")));
+        for happening in Happening::ALL {
+            let mut parts = vec![("count", "0..1000000000")];
+            parts.extend(happening.has_partition().then_some(("partition", "t0-0")));
+            if !happening.is_seen_at_the_end() {
+                parts.extend([("after", "1s"), ("before", "1h")]);
+            }
+            self.inline(happening.name(), &parts);
+        }
+    }
+
+    fn inline(&mut self, key: &str, parts: &[(&str, &str)]) {
+        let table = if key == "latency-at-most" { key } else { "count" };
+        let keys = parts.iter().map(|(part, _)| (table.to_owned(), (*part).to_owned()));
+        self.drawn.keys.extend(keys);
+        let parts: Vec<_> = parts.iter().map(|(part, v)| format!("{part} = \"{v}\"")).collect();
+        self.raw(key, format_args!("{{ {} }}", parts.join(", ")));
     }
 }

@@ -87,15 +87,22 @@ impl ResponseHandler<'_> {
                     self.back_off(slot);
                 }
             }
-            code::OFFSET_OUT_OF_RANGE => self.lose_position(slot),
-            error => self.refused(slot, error),
+            code::OFFSET_OUT_OF_RANGE => {
+                let (at, error) = (self.at(slot).at.clone(), "OFFSET_OUT_OF_RANGE".into());
+                observe(effects, ClientObservation::Refused { at, error });
+                self.lose_position(slot);
+            }
+            error => self.refused(slot, error, effects),
         }
     }
 
     /// The leader returned an error: metadata is requested if the error says so, and the request is sent again later.
-    fn refused(&mut self, slot: usize, error: i16) {
+    fn refused(&mut self, slot: usize, error: i16, effects: &mut Effects) {
         let at = &self.assignment.partitions[slot].at;
-        debug!(%at, error = error_name(self.config.version, error), "request is refused");
+        let name = error_name(self.config.version, error);
+        debug!(%at, error = name, "request is refused");
+        let refused = ClientObservation::Refused { at: at.clone(), error: name.into() };
+        observe(effects, refused);
         if is_metadata_error(error) && !self.config.is(Mutant::KeepFormerLeader) {
             self.metadata.request_update();
         }
@@ -172,7 +179,7 @@ impl ResponseHandler<'_> {
                 let (topic, partition) = (topic.name.as_str(), answer.partition_index);
                 let Some(slot) = self.slot(&mut next, topic, partition) else { continue };
                 if answer.error_code != code::NONE || answer.offset < 0 {
-                    self.refused(slot, answer.error_code);
+                    self.refused(slot, answer.error_code, effects);
                 } else {
                     self.at(slot).reposition(answer.offset, answer.leader_epoch, effects);
                 }
@@ -190,7 +197,7 @@ impl ResponseHandler<'_> {
                 if answer.error_code == code::NONE {
                     self.validated_partition(slot, answer, effects);
                 } else {
-                    self.refused(slot, answer.error_code);
+                    self.refused(slot, answer.error_code, effects);
                 }
             }
         }

@@ -295,6 +295,11 @@ impl Sender<'_> {
         }
         batch.maybe_written |= !certainly_not_written(error);
         let name = error_name(self.config.version, error);
+        if error != code::NETWORK_EXCEPTION {
+            let at = self.accumulator.queue(slot).at.clone();
+            let refused = ClientObservation::Refused { at, error: name.into() };
+            effects.observe(Observation::Client(refused));
+        }
         let late = self.config.delivery_timeout.is_some_and(|d| batch.created + d <= clock.now);
         if is_retriable(error) && batch.attempts < self.config.retries && !late {
             debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is tried again");
