@@ -380,3 +380,19 @@ fn no_damaged_file_panics_the_reader_or_goes_wrong_without_a_word() {
         assert!(wrong > lines.len(), "{name}: little of the damage was noticed");
     }
 }
+
+#[test]
+fn a_cluster_may_take_as_long_as_a_client_waits_for_a_lost_broker() {
+    let within = |kafka: &str, more: &str| {
+        let text = format!(
+            "kafka = \"{kafka}\"\nduration = \"10s\"\n[cluster]\nbrokers = 3\n[[topic]]\nname = \
+             \"orders\"\n[[consumer]]\nname = \"c0\"\ntopics = [\"orders\"]\n{more}"
+        );
+        plan(&text).expect.converge_within
+    };
+    let secs = Duration::from_secs;
+    assert_eq!(within("2.8", ""), secs(60));
+    assert_eq!(within("1.1", ""), secs(335), "its consumers wait for 305 s");
+    assert_eq!(within("1.1", "\"request.timeout.ms\" = 40000\n"), secs(70));
+    assert_eq!(within("1.1", "[expect]\nconverge-within = \"20s\"\n"), secs(20));
+}

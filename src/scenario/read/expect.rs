@@ -13,6 +13,8 @@ use crate::vocab::{Happening, Time, Wanted};
 /// How long a healed cluster may take unless the scenario says otherwise: three of the longest
 /// default session timeouts, so that a slow ZooKeeper alone is no failure.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
+/// What a client may take to catch up once it has given up on a broker that went away without a word.
+const CATCH_UP: Duration = Duration::from_secs(30);
 
 const KEYS: &[&str] = &[
     "happened",
@@ -31,13 +33,16 @@ pub(super) fn keys() -> Vec<&'static str> {
     KEYS.iter().copied().chain(names).collect()
 }
 
-/// Reads `[expect]`.
-pub(super) fn read(top: &Section<'_, '_>) -> Expect {
+/// Reads `[expect]`. A client waits for the answer of a broker that lost power for `request_timeout`, the longest
+/// `request.timeout.ms` of all clients: consumers before 2.0 for 305 s. Only then can the cluster have converged.
+pub(super) fn read(top: &Section<'_, '_>, request_timeout: Duration) -> Expect {
+    let by_default =
+        CONVERGE_WITHIN.max(request_timeout.saturating_add(CATCH_UP)).min(DURATION_MAX);
     let mut expect = Expect {
         happened: Vec::new(),
         never: Vec::new(),
         acknowledged_loss_permitted: false,
-        converge_within: CONVERGE_WITHIN,
+        converge_within: by_default,
         unavailable_at_most: None,
         wanted: Vec::new(),
         latency_at_most: Vec::new(),
@@ -50,7 +55,7 @@ pub(super) fn read(top: &Section<'_, '_>) -> Expect {
         expect.acknowledged_loss_permitted = item.word("values", &words).unwrap_or(true);
     }
     if let Some(item) = section.take("converge-within") {
-        expect.converge_within = converge_within(&item).unwrap_or(CONVERGE_WITHIN);
+        expect.converge_within = converge_within(&item).unwrap_or(by_default);
     }
     if let Some(item) = section.take("unavailable-at-most") {
         expect.unavailable_at_most = item.quantity(quantity::duration);

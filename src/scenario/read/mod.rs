@@ -129,7 +129,10 @@ fn read<'s>(
     let commands = commands::read(&mut context, top);
     let zookeeper_clients = clients::of_zookeeper(&mut context, top);
     let faults = faults::read(&context, top);
-    let expect = expect::read(top);
+    let of_producers = producers.iter().map(|producer| &producer.plan.properties);
+    let of_clients = of_producers.chain(consumers.iter().map(|consumer| &consumer.plan.properties));
+    let timeouts = of_clients.map(|properties| properties.ms("request.timeout.ms"));
+    let expect = expect::read(top, timeouts.max().unwrap_or_default());
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
     top.close(&[TOP, around].concat(), &[]);
     let scenario = Scenario {

@@ -666,7 +666,8 @@ impl Writer<'_> {
             self.text("acknowledged-loss", loss);
         }
         if self.once_in(3) {
-            self.text("converge-within", "90s");
+            // Longer than a consumer before 2.0 waits for a broker that lost power.
+            self.text("converge-within", "400s");
         }
         if self.once_in(5) {
             self.text("unavailable-at-most", "5s");
