@@ -12,6 +12,7 @@ use crate::nodes::clients::{
     StartFrom, TopicsConfig, Workload, ZnodesConfig,
 };
 use crate::nodes::zookeeper;
+use crate::releases::defaults::BROKER;
 use crate::scenario::{
     BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
     TopicPlan, ZooKeeperClientPlan,
@@ -223,6 +224,7 @@ pub fn broker(
         controlled_shutdown_retry_backoff: p.ms("controlled.shutdown.retry.backoff.ms"),
         controller_socket_timeout: p.ms("controller.socket.timeout.ms"),
         request_timeout: p.ms("request.timeout.ms"),
+        server_properties: p.unlike(BROKER, plan.kafka),
     }
 }
 

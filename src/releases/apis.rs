@@ -1,8 +1,7 @@
 //! The highest version of each API, by release.
 //!
-//! Source: the message definitions at the tags of the releases; the lowest version is always 0. What clients use stays
-//! after 2.8 what it was in 2.8, except FindCoordinator and the APIs of groups: later versions need topic IDs and
-//! fetch sessions in forms that are not simulated. Clients and followers use the highest version of their release, too.
+//! Source: the message definitions at the tags of the releases. Fetch stays after 2.8 what it was in 2.8, and OffsetFetch
+//! at 9 in 3.9: later versions need topic IDs. Clients and followers use the highest version of their release, too.
 
 use kafka_protocol::messages::ApiKey;
 
@@ -17,7 +16,17 @@ pub type Steps = &'static [(KafkaVersion, i16)];
 pub const APIS: &[(ApiKey, Steps)] = &[
     (
         ApiKey::Produce,
-        &[(V0_10, 2), (V0_11, 3), (V1_0, 5), (V2_0, 6), (V2_1, 7), (V2_4, 8), (V2_8, 9)],
+        &[
+            (V0_10, 2),
+            (V0_11, 3),
+            (V1_0, 5),
+            (V2_0, 6),
+            (V2_1, 7),
+            (V2_4, 8),
+            (V2_8, 9),
+            (V3_7, 10),
+            (V3_8, 11),
+        ],
     ),
     (
         ApiKey::Fetch,
@@ -32,7 +41,20 @@ pub const APIS: &[(ApiKey, Steps)] = &[
             (V2_7, 12),
         ],
     ),
-    (ApiKey::ListOffsets, &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_1, 4), (V2_2, 5), (V2_8, 6)]),
+    (
+        ApiKey::ListOffsets,
+        &[
+            (V0_10, 1),
+            (V0_11, 2),
+            (V2_0, 3),
+            (V2_1, 4),
+            (V2_2, 5),
+            (V2_8, 6),
+            (V3_0, 7),
+            (V3_5, 8),
+            (V3_9, 9),
+        ],
+    ),
     (
         ApiKey::Metadata,
         &[
@@ -44,6 +66,7 @@ pub const APIS: &[(ApiKey, Steps)] = &[
             (V2_3, 8),
             (V2_4, 9),
             (V2_8, 11),
+            (V3_1, 12),
         ],
     ),
     (
@@ -57,7 +80,7 @@ pub const APIS: &[(ApiKey, Steps)] = &[
         ApiKey::FindCoordinator,
         &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V3_0, 4), (V3_8, 5), (V3_9, 6)],
     ),
-    (ApiKey::ApiVersions, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3)]),
+    (ApiKey::ApiVersions, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V3_9, 4)]),
     (ApiKey::CreateTopics, &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_4, 5), (V2_7, 6), (V2_8, 7)]),
     (ApiKey::OffsetForLeaderEpoch, &[(V0_11, 0), (V2_0, 1), (V2_1, 2), (V2_3, 3), (V2_8, 4)]),
     (ApiKey::DescribeConfigs, &[(V0_11, 0), (V1_1, 1), (V2_0, 2), (V2_6, 3), (V2_8, 4)]),
@@ -84,13 +107,19 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     (ApiKey::InitProducerId, &[(V0_11, 0), (V2_0, 1), (V2_4, 2), (V2_5, 3), (V2_7, 4), (V3_8, 5)]),
     (ApiKey::AlterPartition, &[(V2_7, 0), (V3_2, 1)]),
     (ApiKey::AllocateProducerIds, &[(V3_0, 0)]),
-    (ApiKey::DescribeCluster, &[(V2_8, 0)]),
+    (ApiKey::DescribeCluster, &[(V2_8, 0), (V3_7, 1)]),
 ];
 
 /// The highest version of `api` that `release` speaks; `None` when it does not know the API.
 pub fn highest(release: KafkaVersion, api: ApiKey) -> Option<i16> {
     let (_, steps) = APIS.iter().find(|(known, _)| *known == api)?;
     in_force(steps, release)
+}
+
+/// The lowest version of `api` that `release` speaks: 0 nearly always.
+pub fn lowest(release: KafkaVersion, api: ApiKey) -> i16 {
+    // Version 0 of ControlledShutdown has a header of its own, which brokers read again since 1.0.
+    i16::from(api == ApiKey::ControlledShutdown && !release.at_least(V1_0))
 }
 
 #[cfg(test)]

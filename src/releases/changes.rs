@@ -207,8 +207,8 @@ table! {
          ApiVersions.";
     TopicCreationByController: "topic-creation-by-controller", since(2, 8, 0),
         "KAFKA-9751", Test("a_topic_that_a_client_asks_for_is_created"),
-        "A broker asks the controller to create a topic automatically; Metadata answers \
-         UNKNOWN_TOPIC_OR_PARTITION instead of LEADER_NOT_AVAILABLE.";
+        "A broker asks the controller to create a topic automatically, and checks every name that \
+         Metadata asks for; before, it wrote to ZooKeeper itself.";
     StrictOffsetsTopicReplication: "strict-offsets-topic-replication", since(0, 11, 0),
         "KIP-115 (KAFKA-3959)", Test("fewer_brokers_than_replicas_have_no_coordinator_since_0_11"),
         "The offsets topic is created only with offsets.topic.replication.factor replicas; \
@@ -307,6 +307,120 @@ table! {
     FindCoordinatorText: "find-coordinator-text", since(2, 3, 0),
         "KAFKA-8056", Test("the_answer_has_a_text_since_2_3"),
         "The answer to FindCoordinator has a text.";
+    // Settings and topics.
+    UnknownTopicHasConfigs: "unknown-topic-has-configs", until(1, 1, 1),
+        "KAFKA-6778", Test("configs_of_a_topic_that_does_not_exist_are_the_defaults_up_to_1_1"),
+        "DescribeConfigs of a topic that does not exist answers the defaults; since, \
+         UNKNOWN_TOPIC_OR_PARTITION.";
+    ConfigsOfAllBrokers: "configs-of-all-brokers", since(1, 1, 0),
+        "KIP-226 (KAFKA-6241)",
+        Test("configs_of_all_brokers_and_of_loggers_come_with_their_release"),
+        "DescribeConfigs of a broker without a name answers what is set for all brokers; before, \
+         INVALID_REQUEST.";
+    ConfigsOfLoggers: "configs-of-loggers", since(2, 4, 0),
+        "KIP-412 (KAFKA-7800)",
+        Test("configs_of_all_brokers_and_of_loggers_come_with_their_release"),
+        "DescribeConfigs knows the loggers of a broker.";
+    NoConfigNamesAreAll: "no-config-names-are-all", since(2, 7, 0),
+        "KAFKA-9432", Test("an_empty_list_of_names_asks_for_all_since_2_7"),
+        "DescribeConfigs with an empty list of names answers all settings; before, none.";
+    ResourceTypeKept: "resource-type-kept", since(2, 7, 0),
+        "KAFKA-9432", Test("resources_of_other_types_are_refused_in_the_words_of_the_release"),
+        "DescribeConfigs gives a resource type that it does not know back as it came; before, as \
+         0.";
+    InvalidConfigError: "invalid-config-error", since(2, 1, 0),
+        "KAFKA-7409", Test("settings_are_checked_with_the_errors_of_the_release"),
+        "CreateTopics answers INVALID_CONFIG for a value that a setting cannot have; before, \
+         UNKNOWN_SERVER_ERROR.";
+    NullConfigOnTheWire: "null-config-on-the-wire", since(0, 11, 0),
+        "KIP-133 (KAFKA-3267)", Test("a_setting_without_a_value_cannot_be_sent_up_to_0_10"),
+        "CreateTopics can have a setting without a value; before, a broker closed the connection.";
+    NullConfigRefused: "null-config-refused", since(2, 6, 0),
+        "KAFKA-9695", Test("settings_are_checked_with_the_errors_of_the_release"),
+        "CreateTopics answers INVALID_REQUEST, since 3.3 INVALID_CONFIG, for a setting without a \
+         value; before, UNKNOWN_SERVER_ERROR.";
+    NullConfigIsInvalidConfig: "null-config-is-invalid-config", since(3, 3, 0),
+        "KAFKA-13863", Test("settings_are_checked_with_the_errors_of_the_release"),
+        "CreateTopics answers INVALID_CONFIG for a setting without a value; before, \
+         INVALID_REQUEST.";
+    DefaultsForMinusOne: "defaults-for-minus-one", since(2, 4, 0),
+        "KIP-464 (KAFKA-8305)", Test("minus_one_is_the_default_since_2_4"),
+        "CreateTopics takes -1 partitions and -1 replicas for the broker's defaults; before, it \
+         refused them.";
+    AssignmentWithoutGaps: "assignment-without-gaps", since(2, 3, 0),
+        "KAFKA-7864", Test("assignments_are_checked_as_the_release_does"),
+        "CreateTopics refuses an assignment whose partitions are not 0, 1, 2 and so on.";
+    TopicTwiceAnsweredTwice: "topic-twice-answered-twice", since(2, 3, 0),
+        "KAFKA-7832", Test("a_topic_that_is_asked_for_twice_is_answered_as_the_release_does"),
+        "CreateTopics answers a topic that is twice in the request twice; before, once.";
+    ServerErrorsSaySomething: "server-errors-say-something", until(2, 5, 1),
+        "apache/kafka#9030", Test("settings_are_checked_with_the_errors_of_the_release"),
+        "UNKNOWN_SERVER_ERROR comes with the exception's message.";
+    NewScalaCollections: "new-scala-collections", since(2, 7, 0),
+        "KAFKA-9718", Test("assignments_are_checked_as_the_release_does"),
+        "Brokers are run with Scala 2.13, whose collections print their own names.";
+    ElectionNotNeeded: "election-not-needed", since(2, 4, 0),
+        "KIP-460 (KAFKA-8286)", Test("an_election_that_is_not_needed_is_answered_as_such"),
+        "ElectLeaders answers ELECTION_NOT_NEEDED where the right replica leads; before, nothing.";
+    OperationsUnknownUnasked: "operations-unknown-unasked", since(2, 5, 0),
+        "apache/kafka#7710", Test("operations_are_answered_when_they_are_asked_for"),
+        "Metadata says that permitted operations are unknown where they were not asked for; \
+         before, that there are none.";
+    TopicsById: "topics-by-id", since(3, 1, 0),
+        "KIP-516 (KAFKA-10774)", Test("a_topic_is_found_by_its_id"),
+        "Metadata finds topics by their id.";
+    ClientNameChecked: "client-name-checked", since(2, 4, 0),
+        "KIP-511 (KAFKA-8855)", Test("a_client_has_to_name_itself_properly"),
+        "ApiVersions refuses a client software name or version that is not one.";
+    // What producers send.
+    BatchesOfFormat2: "batches-of-format-2", since(0, 11, 0),
+        "KIP-98 (KAFKA-4816)", Test("messages_of_old_formats_are_taken_and_kept"),
+        "Brokers store record batches of format 2; before, messages of format 1.";
+    MessageFormatIgnored: "message-format-ignored", since(3, 0, 0),
+        "KIP-724 (KAFKA-12415)", Test("a_topic_may_have_an_older_format_up_to_2_8"),
+        "message.format.version has no effect.";
+    RecordsCheckedByPartition: "records-checked-by-partition", since(2, 4, 0),
+        "KAFKA-8729", Test("what_is_no_batch_ends_the_connection_or_is_refused"),
+        "Produce refuses records that are not one batch of format 2 for their partition; before, \
+         it closed the connection.";
+    RecordsCheckedApart: "records-checked-apart", since(2, 8, 0),
+        "KAFKA-9628", Test("what_is_no_batch_ends_the_connection_or_is_refused"),
+        "Produce refuses records without a whole batch for their partition; before, it closed the \
+         connection.";
+    TransactionNeedsId: "transaction-needs-id", since(2, 1, 0),
+        "KAFKA-7304", Test("a_transactional_batch_needs_a_transactional_id_since_2_1"),
+        "Produce refuses transactional batches without a transactional id.";
+    RecordErrorsHaveText: "record-errors-have-text", since(2, 6, 0),
+        "KAFKA-9565", Test("records_that_cannot_be_stored_are_named"),
+        "Errors of single records have a text.";
+    RejectedRecordsNamed: "rejected-records-named", since(3, 0, 0),
+        "KAFKA-12675", Test("records_that_cannot_be_stored_are_named"),
+        "The text of an INVALID_RECORD lists the first records that were rejected.";
+    AppendTimeBitCleared: "append-time-bit-cleared", since(3, 6, 0),
+        "KIP-937 (KAFKA-14991)", Test("the_bit_of_the_append_time_is_not_the_producers"),
+        "A batch that says it has the time of its append is stored without saying so; before, it \
+         was refused.";
+    KnownPartitionIsElsewhere: "known-partition-is-elsewhere", since(2, 0, 0),
+        "KAFKA-6650", Test("a_partition_that_is_elsewhere_has_another_error_since_2_0"),
+        "A broker without a replica of a partition that it knows answers NOT_LEADER; before, \
+         UNKNOWN_TOPIC_OR_PARTITION.";
+    MaxTimestampListed: "max-timestamp-listed", since(3, 0, 0),
+        "KIP-734 (KAFKA-12541)", Test("special_timestamps_are_those_of_the_release"),
+        "ListOffsets takes -3 for the record with the largest timestamp; before, for a time.";
+    EarliestLocalListed: "earliest-local-listed", since(3, 5, 0),
+        "KIP-405 (KAFKA-14522)", Test("special_timestamps_are_those_of_the_release"),
+        "ListOffsets takes -4 for the start of what is on the broker; before, for a time.";
+    SpecialTimestampsByVersion: "special-timestamps-by-version", since(3, 9, 0),
+        "KIP-1005 (KAFKA-15857)", Test("special_timestamps_are_those_of_the_release"),
+        "ListOffsets knows -5, and refuses special timestamps in versions of the request that do \
+         not have them.";
+    OddListOffsetsByPartition: "odd-list-offsets-by-partition", since(2, 8, 0),
+        "KAFKA-10332", Test("a_partition_that_is_listed_twice_is_refused"),
+        "ListOffsets with an unknown isolation level is answered with an error; before, it closed \
+         the connection. A partition that is there twice is answered twice; before, once.";
+    EpochOfPartitionElsewhere: "epoch-of-partition-elsewhere", since(2, 1, 0),
+        "KIP-320 (KAFKA-7395)", Test("a_partition_that_is_elsewhere_has_another_error_since_2_0"),
+        "OffsetForLeaderEpoch answers NOT_LEADER for a known partition that is elsewhere, too.";
     // The controller.
     ControllerFencedByEpoch: "controller-fenced-by-epoch", since(2, 1, 0),
         "KAFKA-6082", Scenario("zombie_controller"),

@@ -182,7 +182,7 @@ pub const BROKER: &[Property] = &[
     bytes("socket.request.max.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     bytes("fetch.max.bytes", 1_024, &[(V2_5, Is(55 * MIB))]),
     count("max.incremental.fetch.session.cache.slots", 0, INT, &[(V1_1, Is(1_000))]),
-    count("max.connections", 0, INT, &[(V2_4, Is(INT))]),
+    count("max.connections", 0, INT, &[(V2_3, Is(INT))]),
     count("max.connections.per.ip", 0, INT, &[(V0_10, Is(INT))]),
     ms("connections.max.idle.ms", -1, LONG, &[(V0_10, Is(600_000))]),
     // Topics.

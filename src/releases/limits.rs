@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::KafkaVersion;
 use super::defaults::{Kind, Property};
-use super::first::{V2_1, V2_3};
+use super::first::{V2_1, V2_3, V3_3};
 
 /// Which class of Kafka reads a table of properties, by the table's title in a scenario.
 const READERS: &[(&str, &str)] = &[
@@ -20,7 +20,6 @@ const READERS: &[(&str, &str)] = &[
 ];
 
 const INT: i64 = i32::MAX as i64;
-const V3_3: KafkaVersion = KafkaVersion::patched(3, 3, 0);
 
 /// A range that only some releases have: from the first named one up to, but without, the second.
 struct InSome {

@@ -10,6 +10,8 @@ pub mod defaults;
 mod difference;
 mod first;
 mod limits;
+pub mod settings;
+pub mod texts;
 mod version;
 
 pub use asked::{Asked, take_asked, unnoted};

@@ -17,6 +17,7 @@ use super::properties::{Kind, NOT_SIMULATED, Property, Unit, Value};
 use super::quantity::{self, DurationRange, QuantityError};
 use super::renamed::renamed;
 use crate::releases::KafkaVersion;
+use crate::releases::settings;
 
 /// One table of the file, while it is read.
 pub(super) struct Section<'s, 'i> {
@@ -164,7 +165,7 @@ impl<'s, 'i> Section<'s, 'i> {
         if let Some(new) = renamed(name) {
             return self.sink.error_with(span, new.message(), new.hint());
         }
-        if NOT_SIMULATED.contains(&name) {
+        if NOT_SIMULATED.contains(&name) || settings::is_known(name) && !settings::is_obeyed(name) {
             let message = format!("`{name}` is not simulated");
             let hint = "it would have no effect, so a scenario cannot set it";
             return self.sink.error_with(span, message, hint);

@@ -8,5 +8,6 @@ pub mod jute;
 pub mod kafka;
 pub mod message_set;
 pub mod records;
+mod rewrite;
 pub mod workload;
 pub mod zookeeper;

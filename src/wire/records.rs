@@ -333,11 +333,13 @@ impl Batch {
 
     fn records_in(&self, bytes: &Bytes, at: usize) -> Result<Vec<Record>, BatchError> {
         let base_timestamp_ms = i64::from_be_bytes(number(&self.bytes, 27));
+        let append_time = self.has_append_time().then(|| self.max_timestamp_ms());
         let error = BatchError::Records(self.base_offset);
         let mut reader = Reader { bytes, at };
         let mut records = Vec::new();
         for _ in 0..self.count() {
-            let record = reader.record(self.base_offset, base_timestamp_ms).ok_or(error)?;
+            let mut record = reader.record(self.base_offset, base_timestamp_ms).ok_or(error)?;
+            record.timestamp_ms = append_time.unwrap_or(record.timestamp_ms);
             if record.offset > self.last_offset {
                 return Err(error);
             }

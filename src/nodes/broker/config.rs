@@ -133,6 +133,8 @@ pub struct Config {
     pub controller_socket_timeout: Duration,
     /// `request.timeout.ms`
     pub request_timeout: Duration,
+    /// What its `server.properties` sets otherwise than the release, as it is written there.
+    pub server_properties: BTreeMap<String, String>,
 }
 
 /// The topic whose partitions' leaders coordinate groups (`Topic.GROUP_METADATA_TOPIC_NAME`).

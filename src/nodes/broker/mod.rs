@@ -7,6 +7,7 @@ pub mod group;
 pub mod log;
 pub mod replica;
 mod server;
+mod shown;
 mod versions;
 pub mod znodes;
 

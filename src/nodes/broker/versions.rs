@@ -4,9 +4,9 @@
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
-use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 
-use crate::releases::apis::{APIS, highest};
+use crate::releases::apis::{APIS, highest, lowest};
 use crate::releases::{Change, KafkaVersion};
 
 /// The highest versions of one release, by API key.
@@ -35,7 +35,8 @@ impl Versions {
 
 fn range(release: KafkaVersion, api: ApiKey) -> Option<ApiVersion> {
     let max = highest(release, api)?;
-    Some(ApiVersion::default().with_api_key(api as i16).with_min_version(0).with_max_version(max))
+    let min = lowest(release, api);
+    Some(ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max))
 }
 
 /// The whole table, in the order of the API keys.
@@ -43,6 +44,25 @@ pub fn table(release: KafkaVersion) -> ApiVersionsResponse {
     let mut api_keys: Vec<_> = APIS.iter().filter_map(|(api, _)| range(release, *api)).collect();
     api_keys.sort_by_key(|row| row.api_key);
     ApiVersionsResponse::default().with_api_keys(api_keys)
+}
+
+/// Whether an ApiVersions request names its client as it has to, since version 3 of the request
+/// (`ApiVersionsRequest.isValid`).
+pub fn names_client(release: KafkaVersion, version: i16, request: &ApiVersionsRequest) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let is_name = |name: &str| {
+        let inside = |c: char| is_word(c) || matches!(c, '-' | '.');
+        name.starts_with(is_word) && name.ends_with(is_word) && name.chars().all(inside)
+    };
+    let names = [&request.client_software_name, &request.client_software_version];
+    version < 3
+        || !release.has(Change::ClientNameChecked)
+        || names.into_iter().all(|name| is_name(name))
+}
+
+/// The answer to a client that does not name itself properly.
+pub fn nameless() -> ApiVersionsResponse {
+    ApiVersionsResponse::default().with_error_code(ResponseError::InvalidRequest.code())
 }
 
 /// The answer, always in version 0, to an ApiVersions request of a version that is not spoken: error 35, and
@@ -60,6 +80,8 @@ pub fn unsupported(release: KafkaVersion) -> ApiVersionsResponse {
 
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::protocol::StrBytes;
+
     use super::*;
     use crate::wire::foreign::is_for_clients;
 
@@ -68,7 +90,10 @@ mod tests {
         let cases = [
             (ApiKey::Produce, (1, 0), Some(5)),
             (ApiKey::Produce, (2, 8), Some(9)),
-            (ApiKey::Produce, (3, 8), Some(9)),
+            (ApiKey::Produce, (3, 6), Some(9)),
+            (ApiKey::Produce, (3, 7), Some(10)),
+            (ApiKey::Produce, (3, 9), Some(11)),
+            (ApiKey::Metadata, (3, 3), Some(12)),
             (ApiKey::Fetch, (1, 0), Some(6)),
             (ApiKey::Fetch, (2, 8), Some(12)),
             (ApiKey::Metadata, (1, 0), Some(5)),
@@ -108,6 +133,8 @@ mod tests {
                 let api = ApiKey::try_from(row.api_key).unwrap();
                 let valid = api.valid_versions();
                 assert!(valid.min == 0 && row.max_version <= valid.max, "{api:?} in {release}");
+                let is_old = api == ApiKey::ControlledShutdown && release < KafkaVersion::new(1, 0);
+                assert_eq!(row.min_version, i16::from(is_old), "{api:?} in {release}");
             }
         }
     }
@@ -132,5 +159,22 @@ mod tests {
         assert!(unsupported(KafkaVersion::new(2, 3)).api_keys.is_empty());
         let answer = unsupported(KafkaVersion::new(2, 4));
         assert_eq!((answer.error_code, answer.api_keys[0].max_version), (35, 3));
+    }
+
+    #[test]
+    fn a_client_has_to_name_itself_properly() {
+        // As real brokers of 2.4 to 3.9 answered.
+        for (name, is_one) in [("", false), ("a b", false), ("-a", false), ("a.b-c1", true)] {
+            let request = ApiVersionsRequest::default()
+                .with_client_software_name(StrBytes::from_static_str(name))
+                .with_client_software_version(StrBytes::from_static_str("1"));
+            let new = KafkaVersion::new(2, 4);
+            assert_eq!(names_client(new, 3, &request), is_one, "{name}");
+            assert!(
+                names_client(new, 2, &request)
+                    && names_client(KafkaVersion::new(2, 3), 3, &request)
+            );
+        }
+        assert_eq!(nameless().error_code, 42);
     }
 }

@@ -215,7 +215,7 @@ mod tests {
             before = now;
         }
         let of = |major, minor| ApiVersions::of(KafkaVersion::new(major, minor));
-        assert_eq!((of(1, 0).produce, of(2, 1).produce, of(3, 9).produce), (5, 7, 9));
+        assert_eq!((of(1, 0).produce, of(2, 1).produce, of(3, 9).produce), (5, 7, 11));
         assert_eq!(
             (of(1, 0).fetch, of(2, 0).fetch, of(2, 1).fetch, of(2, 8).fetch),
             (6, 8, 10, 12)

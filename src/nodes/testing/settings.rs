@@ -1,5 +1,6 @@
 //! The settings of a broker unless its test says otherwise: the defaults of its release.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::nodes::broker::{Config, GroupSettings};
@@ -62,5 +63,6 @@ pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config
         controlled_shutdown_retry_backoff: ms(5_000),
         controller_socket_timeout: ms(30_000),
         request_timeout: ms(30_000),
+        server_properties: BTreeMap::new(),
     }
 }

@@ -147,6 +147,17 @@ impl Properties {
         }
     }
 
+    /// What differs from the defaults of `table` in `version`, as Kafka writes it in a file.
+    pub fn unlike(&self, table: &[Property], version: KafkaVersion) -> BTreeMap<String, String> {
+        let is_other = |(name, value): &(&str, &Value)| {
+            let property = table.iter().find(|property| property.name == *name);
+            let default = property.and_then(|property| property.default_in(version));
+            **value != default.map_or(Value::Unset, plain)
+        };
+        let other = self.iter().filter(is_other);
+        other.map(|(name, value)| (name.to_owned(), value.to_string())).collect()
+    }
+
     /// All properties, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))

@@ -2,7 +2,6 @@
 //! atomically, and without a fence: Kafka does both outside its controller thread), and the answer waits
 //! until the partitions have leaders (`kafka/server/AdminManager.scala`, `kafka/zk/AdminZkClient.scala`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +12,8 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use super::assignment::assign;
 use super::calls::{Answer, Call};
 use super::creation::{
-    Creation, NewTopic, Outcome, Refusal, chosen_assignment, name_refusal, planned, refuse_where,
-    reply,
+    Assignment, Creation, NewTopic, Outcome, Refusal, already_exists, assignment_refusal,
+    chosen_assignment, collision, config_refusal, name_refusal, planned, refuse_where, reply,
 };
 use super::kafka_controller::Controller;
 use super::timers::Tick;
@@ -23,7 +22,7 @@ use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{self, TopicAssignment};
 use crate::releases::Change;
-use crate::vocab::BrokerId;
+use crate::releases::texts::{Text, say};
 use crate::wire::zookeeper::Code;
 
 impl Controller {
@@ -32,23 +31,21 @@ impl Controller {
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
+        client: &str,
         request: CreateTopicsRequest,
     ) {
-        let mut names = BTreeMap::new();
-        for topic in &request.topics {
-            *names.entry(topic.name.clone()).or_insert(0) += 1;
-        }
         let mut outcomes: Vec<Outcome> = Vec::new();
         for topic in &request.topics {
-            if names[&topic.name] > 1 {
-                let why = "Create topics request contains duplicate topics.".to_owned();
-                if !outcomes.iter().any(|(name, _)| *name == topic.name.0) {
-                    let refusal = Err((ResponseError::InvalidRequest, why));
-                    outcomes.push((topic.name.0.clone(), refusal));
-                }
+            let same = request.topics.iter().filter(|other| other.name == topic.name).count();
+            if same == 1 {
+                outcomes.push((topic.name.0.clone(), self.plan_topic(topic, &outcomes)));
                 continue;
             }
-            outcomes.push((topic.name.0.clone(), self.plan_topic(topic)));
+            let is_answered = outcomes.iter().any(|(name, _)| *name == topic.name.0);
+            if !is_answered || self.config.version.has(Change::TopicTwiceAnsweredTwice) {
+                let why = say(Text::TopicTwice, self.config.version, &[client, &topic.name]);
+                outcomes.push((topic.name.0.clone(), Err((ResponseError::InvalidRequest, why))));
+            }
         }
         let (timeout_ms, validate_only) = (request.timeout_ms, request.validate_only);
         let exists = |topic: &NewTopic| Call::exists(paths::topic(&topic.name), false);
@@ -59,60 +56,101 @@ impl Controller {
                 _ => None,
             });
             if validate_only {
-                return reply(cx, to, &outcomes);
+                return reply(cx, &this.config, to, &outcomes);
             }
             this.write_configs(cx, to, outcomes, timeout_ms);
         });
     }
 
-    fn plan_topic(&mut self, topic: &CreatableTopic) -> Result<NewTopic, Refusal> {
+    fn plan_topic(
+        &mut self,
+        topic: &CreatableTopic,
+        others: &[Outcome],
+    ) -> Result<NewTopic, Refusal> {
+        let version = self.config.version;
         let name: Arc<str> = (*topic.name.0).into();
-        if let Some(refusal) = name_refusal(&name) {
+        if self.known.topics.contains(&name) {
+            return Err(already_exists(&name));
+        }
+        let config = self.given_config(topic)?;
+        let assignment = self.given_or_drawn(topic)?;
+        if let Some(refusal) = name_refusal(&name, version) {
             return Err(refusal);
         }
-        let mut config = TopicOverrides::new();
-        for setting in &topic.configs {
-            let Some(value) = &setting.value else {
-                let why = format!("Null value not supported for topic config {}", &*setting.name);
-                return Err((ResponseError::InvalidConfig, why));
-            };
-            config.insert(setting.name.to_string(), value.to_string());
+        let there = self.known.topics.iter().map(|one| &**one);
+        let planned = planned(others).map(|one| &*one.name);
+        let refusal = collision(&name, there.chain(planned))
+            .or_else(|| assignment_refusal(&assignment, version))
+            .or_else(|| config_refusal(&self.config, &config));
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(self.new_topic(name, assignment, config)),
         }
-        let brokers = self.known.registered();
+    }
+
+    fn given_config(&self, topic: &CreatableTopic) -> Result<TopicOverrides, Refusal> {
+        let version = self.config.version;
+        let nulls = topic.configs.iter().filter(|setting| setting.value.is_none());
+        let nulls: Vec<_> = nulls.map(|setting| &*setting.name).collect();
+        if !nulls.is_empty() {
+            let error = if version.has(Change::NullConfigIsInvalidConfig) {
+                ResponseError::InvalidConfig
+            } else if version.has(Change::NullConfigRefused) {
+                ResponseError::InvalidRequest
+            } else {
+                ResponseError::UnknownServerError
+            };
+            return Err((error, say(Text::ConfigNull, version, &[&nulls.join(",")])));
+        }
+        let set = topic.configs.iter().filter_map(|setting| {
+            Some((setting.name.to_string(), setting.value.as_ref()?.to_string()))
+        });
+        Ok(set.collect())
+    }
+
+    /// The replicas that the request names, or drawn ones.
+    fn given_or_drawn(&mut self, topic: &CreatableTopic) -> Result<Assignment, Refusal> {
+        let version = self.config.version;
         if !topic.assignments.is_empty() {
             if topic.num_partitions != -1 || topic.replication_factor != -1 {
-                let why =
-                    "Both numPartitions or replicationFactor and replicasAssignments were set.";
+                let why = "Both numPartitions or replicationFactor and replicasAssignments were \
+                           set. Both cannot be used at the same time.";
                 return Err((ResponseError::InvalidRequest, why.to_owned()));
             }
-            let assignment = chosen_assignment(topic, &brokers)?;
-            return Ok(self.new_topic(name, assignment, config));
+            return Ok(chosen_assignment(topic));
         }
-        let or_default = |value: i32, default: i32| if value == -1 { default } else { value };
+        let takes_default = version.has(Change::DefaultsForMinusOne);
+        let or_default = |value: i32, default: i32| match value {
+            -1 if takes_default => default,
+            value => value,
+        };
         let partitions = or_default(topic.num_partitions, self.config.num_partitions);
         let factor = or_default(
             i32::from(topic.replication_factor),
             i32::from(self.config.default_replication_factor),
         );
+        let brokers = self.known.registered();
         if partitions <= 0 {
-            let why = "Number of partitions must be larger than 0.".to_owned();
+            let why = say(Text::NoPartitions, version, &[]);
             return Err((ResponseError::InvalidPartitions, why));
         }
-        if factor <= 0 || factor as usize > brokers.len() {
-            let why = format!(
-                "Replication factor: {factor} larger than available brokers: {}.",
-                brokers.len()
-            );
+        if factor <= 0 {
+            let why = say(Text::NoReplicas, version, &[]);
             return Err((ResponseError::InvalidReplicationFactor, why));
         }
-        let assignment = assign(&brokers, partitions as usize, factor as usize, &mut self.stream);
-        Ok(self.new_topic(name, assignment, config))
+        if factor as usize > brokers.len() {
+            let numbers = [&*factor.to_string(), &*brokers.len().to_string()];
+            let why = say(Text::MoreReplicasThanBrokers, version, &numbers);
+            return Err((ResponseError::InvalidReplicationFactor, why));
+        }
+        let drawn = assign(&brokers, partitions as usize, factor as usize, &mut self.stream);
+        Ok((0..).zip(drawn).collect())
     }
 
     fn new_topic(
         &mut self,
         name: Arc<str>,
-        assignment: Vec<Vec<BrokerId>>,
+        assignment: Assignment,
         config: TopicOverrides,
     ) -> NewTopic {
         let has_id = self.config.version.has(Change::TopicIds);
@@ -157,7 +195,7 @@ impl Controller {
     ) {
         let version = self.config.version;
         let create = |topic: &NewTopic| {
-            let partitions = (0..).zip(topic.assignment.iter().cloned()).collect();
+            let partitions = topic.assignment.clone();
             let topic_id = topic.id;
             let assignment = TopicAssignment { partitions, topic_id, ..TopicAssignment::default() };
             Call::create(paths::topic(&topic.name), Some(assignment.encode(version))).unfenced()
@@ -200,10 +238,7 @@ impl Controller {
     }
 
     fn reply_created(&self, cx: &mut Context<'_>, creation: &Creation) {
-        let timed_out = || {
-            let why = "Timed out waiting for leaders; the topic is created.".to_owned();
-            Err((ResponseError::RequestTimedOut, why))
-        };
+        let timed_out = || Err((ResponseError::RequestTimedOut, String::new()));
         let outcomes: Vec<Outcome> = creation
             .outcomes
             .iter()
@@ -212,6 +247,6 @@ impl Controller {
                 other => (name.clone(), other.clone()),
             })
             .collect();
-        reply(cx, creation.to, &outcomes);
+        reply(cx, &self.config, creation.to, &outcomes);
     }
 }

@@ -4,25 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::calls::Answer;
-use crate::nodes::broker::config::TopicOverrides;
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::shown::{self, Shown, topic_value};
+use crate::nodes::broker::{Config, TopicOverrides};
+use crate::releases::texts::{Text, say};
+use crate::releases::{Change, KafkaVersion, settings};
 use crate::vocab::BrokerId;
 use crate::wire::zookeeper::Code;
 
 /// Longest name of a topic.
 const MAX_NAME: usize = 249;
 
-/// Why a topic is not created: Kafka's error, and a sentence.
+/// Why a topic is not created: Kafka's error, and a sentence, or an empty text where Kafka says nothing.
 pub type Refusal = (ResponseError, String);
 /// One topic of the request: its name, and what is written or why not.
 pub type Outcome = (StrBytes, Result<NewTopic, Refusal>);
+
+/// The replicas of each partition of a topic.
+pub type Assignment = BTreeMap<i32, Vec<BrokerId>>;
 
 /// A topic that is written.
 #[derive(Clone, Debug)]
@@ -32,7 +40,7 @@ pub struct NewTopic {
     /// Since 2.8.
     pub id: Option<Uuid>,
     /// The replicas of each partition.
-    pub assignment: Vec<Vec<BrokerId>>,
+    pub assignment: Assignment,
     /// Its own settings.
     pub config: TopicOverrides,
 }
@@ -76,57 +84,105 @@ impl Creations {
 }
 
 /// Why a topic cannot have this name, if it cannot (`org.apache.kafka.common.internals.Topic`).
-pub fn name_refusal(name: &str) -> Option<Refusal> {
+pub fn name_refusal(name: &str, version: KafkaVersion) -> Option<Refusal> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let why = if name.is_empty() {
-        "Topic name is illegal, it can't be empty"
+    let text = if name.is_empty() {
+        Text::TopicNameEmpty
     } else if matches!(name, "." | "..") {
-        "Topic name cannot be \".\" or \"..\""
-    } else if name.len() > MAX_NAME {
-        "Topic name is longer than 249 characters"
+        Text::TopicNameDots
+    } else if name.encode_utf16().count() > MAX_NAME {
+        Text::TopicNameLong
+    } else if !name.chars().any(is_legal) {
+        Text::TopicNameStrange
     } else if !name.chars().all(is_legal) {
-        "Topic name has other characters than ASCII alphanumerics, '.', '_' and '-'"
+        Text::TopicNameCharacters
     } else {
         return None;
     };
-    Some((ResponseError::InvalidTopicException, why.to_owned()))
+    Some((ResponseError::InvalidTopicException, say(text, version, &[name])))
 }
 
 /// Whether a topic may have this name.
 pub fn is_valid_topic(name: &str) -> bool {
-    name_refusal(name).is_none()
+    name_refusal(name, KafkaVersion::default()).is_none()
 }
 
-/// The replicas that a request chose itself.
-pub fn chosen_assignment(
-    topic: &CreatableTopic,
-    brokers: &[BrokerId],
-) -> Result<Vec<Vec<BrokerId>>, Refusal> {
-    let refuse = |why: &str| Err((ResponseError::InvalidReplicaAssignment, why.to_owned()));
-    let by_index: BTreeMap<i32, Vec<BrokerId>> = topic
-        .assignments
-        .iter()
-        .map(|one| (one.partition_index, one.broker_ids.iter().map(|id| BrokerId(id.0)).collect()))
-        .collect();
-    if by_index.len() != topic.assignments.len()
-        || !by_index.keys().copied().eq(0..by_index.len() as i32)
-    {
-        return refuse("Partitions should be a consecutive 0-based integer sequence.");
+/// Why a topic cannot be there beside `others`, if it cannot: its metrics would have the name of theirs.
+pub fn collision<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<Refusal> {
+    let metric = |name: &str| name.replace('.', "_");
+    if !name.contains(['.', '_']) {
+        return None;
     }
-    let assignment: Vec<Vec<BrokerId>> = by_index.into_values().collect();
-    for replicas in &assignment {
+    let own = metric(name);
+    let same: Vec<_> = others.filter(|other| *other != name && metric(other) == own).collect();
+    (!same.is_empty()).then(|| {
+        let why = format!("Topic '{name}' collides with existing topics: {}", same.join(", "));
+        (ResponseError::InvalidTopicException, why)
+    })
+}
+
+/// The replicas that a request chose itself; whether those brokers exist is not looked at.
+pub fn chosen_assignment(topic: &CreatableTopic) -> Assignment {
+    let ids =
+        |one: &CreatableReplicaAssignment| one.broker_ids.iter().map(|id| BrokerId(id.0)).collect();
+    topic.assignments.iter().map(|one| (one.partition_index, ids(one))).collect()
+}
+
+/// Why the replicas cannot be these, if they cannot (`AdminZkClient.validateTopicCreate`).
+pub fn assignment_refusal(assignment: &Assignment, version: KafkaVersion) -> Option<Refusal> {
+    let refuse = |why: String| Some((ResponseError::InvalidReplicaAssignment, why));
+    let sizes: BTreeSet<_> = assignment.values().map(Vec::len).collect();
+    if sizes.len() != 1 {
+        return refuse("All partitions should have the same number of replicas".to_owned());
+    }
+    let is_twice = |replicas: &Vec<BrokerId>| {
         let distinct: BTreeSet<_> = replicas.iter().collect();
-        if replicas.is_empty() || distinct.len() != replicas.len() {
-            return refuse("Duplicate or no replicas in a partition's assignment.");
-        }
-        if replicas.len() != assignment[0].len() {
-            return refuse("Partitions have different numbers of replicas.");
-        }
-        if !replicas.iter().all(|id| brokers.contains(id)) {
-            return refuse("Unknown broker(s) in replica assignment.");
+        distinct.len() != replicas.len()
+    };
+    if assignment.values().any(is_twice) {
+        let rows = assignment.iter().map(|(partition, replicas)| {
+            let ids: Vec<_> = replicas.iter().map(ToString::to_string).collect();
+            format!("{partition} -> ArrayBuffer({})", ids.join(", "))
+        });
+        let rows: Vec<_> = rows.collect();
+        let map = if version.has(Change::NewScalaCollections) { "HashMap" } else { "Map" };
+        return refuse(format!("Duplicate replica assignment found: {map}({})", rows.join(", ")));
+    }
+    let has_gaps = !assignment.keys().copied().eq(0..assignment.len() as i32);
+    if has_gaps && version.has(Change::AssignmentWithoutGaps) {
+        let why = "partitions should be a consecutive 0-based integer sequence";
+        return refuse(why.to_owned());
+    }
+    None
+}
+
+/// Why a topic cannot have these settings, if it cannot (`LogConfig.validate`).
+pub fn config_refusal(config: &Config, set: &TopicOverrides) -> Option<Refusal> {
+    let version = config.version;
+    for name in set.keys() {
+        if settings::of_topic(name, version).is_none() {
+            let why = say(Text::ConfigUnknown, version, &[name]);
+            return Some((ResponseError::InvalidConfig, why));
         }
     }
-    Ok(assignment)
+    let wrong = set.iter().find_map(|(name, value)| {
+        settings::check(settings::of_topic(name, version)?, value, version).err()
+    });
+    if let Some(why) = wrong {
+        let error = match version.has(Change::InvalidConfigError) {
+            true => ResponseError::InvalidConfig,
+            false => ResponseError::UnknownServerError,
+        };
+        return Some((error, why));
+    }
+    let value = |name: &str| topic_value(config, set, settings::of_topic(name, version)?);
+    let why = settings::conflict(value)?;
+    Some((ResponseError::InvalidConfig, why))
+}
+
+/// There is such a topic.
+pub fn already_exists(name: &str) -> Refusal {
+    (ResponseError::TopicAlreadyExists, format!("Topic '{name}' already exists."))
 }
 
 /// The topics that are not refused (so far).
@@ -144,19 +200,17 @@ pub fn refuse_where(
     for ((name, outcome), answer) in planned.zip(answers) {
         *outcome = match failure(answer) {
             None => continue,
-            Some(Code::NODE_EXISTS) => {
-                let why = format!("Topic '{}' already exists.", &**name);
-                Err((ResponseError::TopicAlreadyExists, why))
-            }
+            Some(Code::NODE_EXISTS) => Err(already_exists(name)),
             Some(code) => Err((ResponseError::UnknownServerError, code.to_string())),
         };
     }
 }
 
 /// Answers CreateTopics.
-pub fn reply(cx: &mut Context<'_>, to: ReplyTo, outcomes: &[Outcome]) {
+pub fn reply(cx: &mut Context<'_>, config: &Config, to: ReplyTo, outcomes: &[Outcome]) {
     let results = outcomes.iter().map(|(name, outcome)| {
         let mut result = CreatableTopicResult::default()
+            .with_error_message(None)
             .with_name(kafka_protocol::messages::TopicName(name.clone()));
         match outcome {
             Ok(topic) if to.version >= 5 => {
@@ -164,13 +218,16 @@ pub fn reply(cx: &mut Context<'_>, to: ReplyTo, outcomes: &[Outcome]) {
                     result.topic_id = topic.id.unwrap_or_default();
                 }
                 result.num_partitions = topic.assignment.len() as i32;
-                result.replication_factor = topic.assignment[0].len() as i16;
-                result.configs = Some(Vec::new());
+                let factor = topic.assignment.values().next().map_or(0, Vec::len);
+                result.replication_factor = factor as i16;
+                result.configs = Some(topic_configs(config, &topic.config));
             }
             Ok(_) => {}
             Err((error, why)) => {
                 result.error_code = error.code();
-                if to.version >= 1 {
+                let says = *error != ResponseError::UnknownServerError
+                    || config.version.has(Change::ServerErrorsSaySomething);
+                if to.version >= 1 && says && !why.is_empty() {
                     result.error_message = Some(StrBytes::from_string(why.clone()));
                 }
             }
@@ -181,12 +238,29 @@ pub fn reply(cx: &mut Context<'_>, to: ReplyTo, outcomes: &[Outcome]) {
     cx.reply(to, ResponseKind::CreateTopics(response));
 }
 
+/// What holds for a topic that sets `own`.
+fn topic_configs(config: &Config, own: &TopicOverrides) -> Vec<CreatableTopicConfigs> {
+    let entry = |shown: Shown| {
+        CreatableTopicConfigs::default()
+            .with_name(StrBytes::from_string(shown.name))
+            .with_value(shown.value.map(StrBytes::from_string))
+            .with_read_only(shown.read_only)
+            .with_config_source(shown.source as i8)
+    };
+    shown::of_topic(config, own).into_iter().map(entry).collect()
+}
+
 /// Refuses a whole CreateTopics: this broker is not the controller.
-pub fn refuse_all(cx: &mut Context<'_>, to: ReplyTo, request: &CreateTopicsRequest) {
-    let refusal = (ResponseError::NotController, "This is not the correct controller".to_owned());
+pub fn refuse_all(
+    cx: &mut Context<'_>,
+    config: &Config,
+    to: ReplyTo,
+    request: &CreateTopicsRequest,
+) {
+    let refusal = (ResponseError::NotController, String::new());
     let refused = |topic: &CreatableTopic| (topic.name.0.clone(), Err(refusal.clone()));
     let outcomes: Vec<Outcome> = request.topics.iter().map(refused).collect();
-    reply(cx, to, &outcomes);
+    reply(cx, config, to, &outcomes);
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::vocab::BrokerId;
 pub enum Strategy {
     /// The leader is gone.
     Offline,
+    /// The leader is gone, and an operator allows one that is not in sync.
+    Unclean,
     /// The first replica of the assignment, if it can.
     Preferred,
     /// The leader is shutting down.

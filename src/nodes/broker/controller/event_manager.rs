@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
     AllocateProducerIdsRequest, AlterPartitionRequest, ControlledShutdownRequest,
     CreateTopicsRequest, ElectLeadersRequest,
 };
+use kafka_protocol::protocol::StrBytes;
 
 use super::calls::{Answer, Call};
 use super::context::{RegisteredBroker, Replica};
@@ -54,7 +55,7 @@ pub enum ControllerEvent {
     /// Time to see whether leaders are where they should be.
     AutoRebalance,
     /// A request.
-    CreateTopics(ReplyTo, CreateTopicsRequest),
+    CreateTopics(ReplyTo, StrBytes, CreateTopicsRequest),
     /// A request.
     AlterPartition(ReplyTo, AlterPartitionRequest),
     /// A request.
@@ -135,7 +136,18 @@ pub enum Step {
     /// Answers a ControlledShutdown with the partitions that the broker leads still.
     AnswerControlledShutdown(ReplyTo, BrokerId),
     /// Answers an ElectLeaders.
-    AnswerElectLeaders(ReplyTo, Vec<TopicPartition>),
+    AnswerElectLeaders(ReplyTo, Elections),
+}
+
+/// What an ElectLeaders asks for, and what is known before the elections.
+#[derive(Clone, Debug)]
+pub struct Elections {
+    /// Whether the preferred replica is to lead; else any, where there is no leader.
+    pub preferred: bool,
+    /// Whether all partitions are asked for: then those without an election are not answered.
+    pub all: bool,
+    /// The partitions, and whether an election is held.
+    pub partitions: Vec<(TopicPartition, bool)>,
 }
 
 /// What goes on with the answers; `C` is the controller.

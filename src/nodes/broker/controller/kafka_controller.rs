@@ -153,7 +153,7 @@ impl Controller {
         match event {
             ControllerEvent::Reelect => self.read_controller(cx, true),
             ControllerEvent::ControllerChange => self.read_controller(cx, false),
-            other if !self.is_active() => refuse(cx, &other),
+            other if !self.is_active() => refuse(cx, &self.config, &other),
             ControllerEvent::BrokerChange => self.broker_change(cx),
             ControllerEvent::TopicChange => self.topic_change(cx),
             ControllerEvent::PartitionChange(topic) => self.partition_change(cx, topic),
@@ -164,8 +164,8 @@ impl Controller {
                 self.replicas_deleted(cx, broker, partitions);
             }
             ControllerEvent::AutoRebalance => self.auto_rebalance(cx),
-            ControllerEvent::CreateTopics(to, request) => {
-                self.process_create_topics(cx, to, request)
+            ControllerEvent::CreateTopics(to, client, request) => {
+                self.process_create_topics(cx, to, &client, request);
             }
             ControllerEvent::AlterPartition(to, request) => {
                 self.process_alter_partition(cx, to, &request)
@@ -214,8 +214,8 @@ impl Controller {
             Step::ResumeDeletions => self.resume_deletions(cx),
             Step::DeleteReplicas(replicas) => self.delete_replicas(&replicas),
             Step::AnswerControlledShutdown(to, id) => self.answer_controlled_shutdown(cx, to, id),
-            Step::AnswerElectLeaders(to, partitions) => {
-                self.answer_elect_leaders(cx, to, &partitions);
+            Step::AnswerElectLeaders(to, elections) => {
+                self.answer_elect_leaders(cx, to, &elections);
             }
         }
     }
@@ -230,7 +230,7 @@ impl Controller {
         if self.is_active() {
             self.happened(cx, event);
         } else {
-            refuse(cx, &event);
+            refuse(cx, &self.config, &event);
         }
     }
 
@@ -272,7 +272,7 @@ impl Controller {
         let events = self.event_manager.clear();
         self.refuse_current(cx);
         for event in events {
-            refuse(cx, &event);
+            refuse(cx, &self.config, &event);
         }
         self.controller_id = None;
         self.resign(cx);
@@ -282,7 +282,7 @@ impl Controller {
     /// answered, so none is answered twice.
     fn refuse_current(&mut self, cx: &mut Context<'_>) {
         if let Some(event) = self.answering.take() {
-            refuse(cx, &event);
+            refuse(cx, &self.config, &event);
         }
     }
 
@@ -416,15 +416,15 @@ impl Controller {
         self.forward(cx, zk);
     }
 
-    /// CreateTopics; answered when the topics have leaders, or at the request's timeout.
+    /// CreateTopics of a client that has this name; answered when the topics have leaders, or at the request's timeout.
     pub fn create_topics(
         &mut self,
         cx: &mut Context<'_>,
         zk: &mut Session,
         to: ReplyTo,
-        request: CreateTopicsRequest,
+        (client, request): (StrBytes, CreateTopicsRequest),
     ) {
-        self.requested(cx, ControllerEvent::CreateTopics(to, request));
+        self.requested(cx, ControllerEvent::CreateTopics(to, client, request));
         self.forward(cx, zk);
     }
 

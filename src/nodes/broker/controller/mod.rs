@@ -38,5 +38,5 @@ mod tests;
 mod timers;
 mod topics;
 
-pub use self::creation::is_valid_topic;
+pub use self::creation::{is_valid_topic, name_refusal};
 pub use self::kafka_controller::Controller;

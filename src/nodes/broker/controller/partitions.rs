@@ -238,6 +238,7 @@ impl Controller {
         };
         match strategy {
             Strategy::Offline => candidates.offline(unclean),
+            Strategy::Unclean => candidates.offline(true),
             Strategy::Preferred => candidates.preferred(),
             Strategy::ControlledShutdown => candidates.controlled_shutdown(),
         }
@@ -272,8 +273,8 @@ impl Controller {
             };
             calls.push(Call::set(paths::partition_state(at), state.encode(), *version));
             let election = match strategy {
-                Strategy::Offline if choice.unclean => Election::Unclean,
-                Strategy::Offline => Election::Offline,
+                Strategy::Offline | Strategy::Unclean if choice.unclean => Election::Unclean,
+                Strategy::Offline | Strategy::Unclean => Election::Offline,
                 Strategy::Preferred => Election::Preferred,
                 Strategy::ControlledShutdown => Election::ControlledShutdown,
             };

@@ -4,24 +4,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kafka_protocol::error::ResponseError;
+use kafka_protocol::error::ResponseError::{self, ElectionNotNeeded};
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, ResponseKind};
+use kafka_protocol::protocol::StrBytes;
 
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
 use super::context::ControllerPartition;
 use super::election::Strategy;
-use super::event_manager::{ControllerEvent, Step};
+use super::event_manager::{ControllerEvent, Elections, Step};
 use super::kafka_controller::Controller;
-use super::refusals::refuse_elect_leaders;
 use super::timers::Tick;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::releases::Change;
+use crate::releases::texts::{Text, say};
 use crate::vocab::TopicPartition;
 
 /// `election_type` of ElectLeaders.
 const TYPE_PREFERRED: i8 = 0;
+/// `election_type` of ElectLeaders.
+const TYPE_UNCLEAN: i8 = 1;
 
 impl Controller {
     fn is_led_by_preferred(&self, at: &TopicPartition) -> bool {
@@ -108,29 +112,54 @@ impl Controller {
         });
     }
 
-    /// ElectLeaders: the request's turn has come. Unclean elections (type 1) are refused.
+    /// ElectLeaders: the request's turn has come.
     pub(super) fn process_elect_leaders(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: &ElectLeadersRequest,
     ) {
-        if request.election_type != TYPE_PREFERRED {
-            return refuse_elect_leaders(cx, to, ResponseError::InvalidRequest);
+        let preferred = to.version == 0 || request.election_type == TYPE_PREFERRED;
+        if !preferred && request.election_type != TYPE_UNCLEAN {
+            let why =
+                format!("Value {} must be one of [PREFERRED, UNCLEAN]", request.election_type);
+            let why = self.config.version.has(Change::ServerErrorsSaySomething).then_some(why);
+            let error = ResponseError::UnknownServerError.code();
+            let refused = wanted(request).map(|at| (at, error, why.clone()));
+            return reply_elections(cx, to, error, refused);
         }
-        let wanted = match &request.topic_partitions {
-            None => self.known.partitions.keys().cloned().collect(),
-            Some(topics) => {
-                let mut wanted = BTreeSet::new();
-                for topic in topics {
-                    let at = |&index: &i32| TopicPartition::new(&*topic.topic.0, index);
-                    wanted.extend(topic.partitions.iter().map(at));
-                }
-                wanted.into_iter().collect::<Vec<_>>()
-            }
+        let all = request.topic_partitions.is_none();
+        let asked: BTreeSet<TopicPartition> = match all {
+            true => self.known.partitions.keys().cloned().collect(),
+            false => wanted(request).collect(),
         };
-        self.event_manager
-            .first([Step::ElectPreferred(wanted.clone()), Step::AnswerElectLeaders(to, wanted)]);
+        let is_electable = |at: &TopicPartition| {
+            let partition = self.known.partitions.get(at);
+            let is_due = |one: &ControllerPartition| match preferred {
+                true => one.leader() != one.replicas.first().copied(),
+                false => one.leader().is_none_or(|id| !self.known.is_live(id)),
+            };
+            partition.is_some_and(is_due) && !self.known.is_to_be_deleted(at)
+        };
+        let partitions: Vec<_> = asked
+            .into_iter()
+            .map(|at| {
+                let is_held = is_electable(&at);
+                (at, is_held)
+            })
+            .collect();
+        let held = partitions.iter().filter(|(_, is_held)| *is_held);
+        let held: Vec<_> = held.map(|(at, _)| at.clone()).collect();
+        let elections = Elections { preferred, all, partitions };
+        let answer = Step::AnswerElectLeaders(to, elections);
+        match preferred {
+            true => self.event_manager.first([Step::ElectPreferred(held), answer]),
+            false if held.is_empty() => self.event_manager.first([answer]),
+            false => {
+                let elect = Step::Elect(held, Strategy::Unclean);
+                self.event_manager.first([elect, Step::Flush, answer]);
+            }
+        }
     }
 
     /// Answers an ElectLeaders with how it ended for each partition.
@@ -138,30 +167,85 @@ impl Controller {
         &self,
         cx: &mut Context<'_>,
         to: ReplyTo,
-        partitions: &[TopicPartition],
+        elections: &Elections,
     ) {
-        let mut results: Vec<ReplicaElectionResult> = Vec::new();
-        for at in partitions {
-            let error = if !self.known.partitions.contains_key(at) {
-                ResponseError::UnknownTopicOrPartition.code()
-            } else if self.is_led_by_preferred(at) {
-                0
-            } else {
-                ResponseError::PreferredLeaderNotAvailable.code()
+        let version = self.config.version;
+        let not_needed = version.has(Change::ElectionNotNeeded);
+        let failed = match elections.preferred {
+            true => ResponseError::PreferredLeaderNotAvailable,
+            false => ResponseError::EligibleLeadersNotAvailable,
+        };
+        let ended = |at: &TopicPartition, is_held: bool| -> Option<(ResponseError, String)> {
+            let partition = self.known.partitions.get(at);
+            let Some(partition) = partition else {
+                let why = "The partition does not exist.".to_owned();
+                return Some((ResponseError::UnknownTopicOrPartition, why));
             };
-            let result =
-                PartitionResult::default().with_partition_id(at.partition).with_error_code(error);
-            let name = topic_name(&at.topic);
-            match results.last_mut() {
-                Some(topic) if topic.topic == name => topic.partition_result.push(result),
-                _ => results.push(
-                    ReplicaElectionResult::default()
-                        .with_topic(name)
-                        .with_partition_result(vec![result]),
-                ),
+            if self.known.is_to_be_deleted(at) {
+                let why = "The topic is being deleted".to_owned();
+                return Some((ResponseError::InvalidTopicException, why));
             }
-        }
-        let response = ElectLeadersResponse::default().with_replica_election_results(results);
-        cx.reply(to, ResponseKind::ElectLeaders(response));
+            if !is_held {
+                let why = say(Text::ElectionNotNeeded, version, &[]);
+                return not_needed.then_some((ResponseError::ElectionNotNeeded, why));
+            }
+            let has_it = match elections.preferred {
+                true => self.is_led_by_preferred(at),
+                false => partition.leader().is_some_and(|id| self.known.is_live(id)),
+            };
+            let why = || format!("Failed to elect leader for partition {at}");
+            (!has_it).then(|| (failed, why()))
+        };
+        let is_answered = |is_held: bool, error: &Option<(ResponseError, String)>| {
+            let needless = !is_held && matches!(error, None | Some((ElectionNotNeeded, _)));
+            !(elections.all && needless)
+        };
+        let results = elections.partitions.iter().filter_map(|(at, is_held)| {
+            let error = ended(at, *is_held);
+            if !is_answered(*is_held, &error) {
+                return None;
+            }
+            let (code, why) = error.map_or((0, None), |(error, why)| (error.code(), Some(why)));
+            Some((at.clone(), code, why))
+        });
+        reply_elections(cx, to, 0, results);
     }
+}
+
+/// The partitions that the request names.
+pub fn wanted(request: &ElectLeadersRequest) -> impl Iterator<Item = TopicPartition> {
+    let topics = request.topic_partitions.iter().flatten();
+    topics.flat_map(|topic| {
+        topic.partitions.iter().map(|&index| TopicPartition::new(&*topic.topic.0, index))
+    })
+}
+
+/// Answers ElectLeaders with an error of the request, and each partition's error and text.
+pub fn reply_elections(
+    cx: &mut Context<'_>,
+    to: ReplyTo,
+    error: i16,
+    partitions: impl Iterator<Item = (TopicPartition, i16, Option<String>)>,
+) {
+    let mut results: Vec<ReplicaElectionResult> = Vec::new();
+    for (at, error, why) in partitions {
+        let result = PartitionResult::default()
+            .with_partition_id(at.partition)
+            .with_error_code(error)
+            .with_error_message(why.map(StrBytes::from_string));
+        let name = topic_name(&at.topic);
+        match results.last_mut() {
+            Some(topic) if topic.topic == name => topic.partition_result.push(result),
+            _ => results.push(
+                ReplicaElectionResult::default()
+                    .with_topic(name)
+                    .with_partition_result(vec![result]),
+            ),
+        }
+    }
+    let mut response = ElectLeadersResponse::default().with_replica_election_results(results);
+    if to.version >= 1 {
+        response.error_code = error;
+    }
+    cx.reply(to, ResponseKind::ElectLeaders(response));
 }

@@ -2,18 +2,19 @@
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
-    AllocateProducerIdsResponse, AlterPartitionResponse, ControlledShutdownResponse,
-    ElectLeadersResponse, ResponseKind,
+    AllocateProducerIdsResponse, AlterPartitionResponse, ControlledShutdownResponse, ResponseKind,
 };
 
 use super::creation::refuse_all;
 use super::event_manager::ControllerEvent;
+use super::preferred::{reply_elections, wanted};
+use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 
 /// Refuses a request, because this broker is not the controller (any more); other events are dropped.
-pub fn refuse(cx: &mut Context<'_>, event: &ControllerEvent) {
+pub fn refuse(cx: &mut Context<'_>, config: &Config, event: &ControllerEvent) {
     match event {
-        ControllerEvent::CreateTopics(to, request) => refuse_all(cx, *to, request),
+        ControllerEvent::CreateTopics(to, _, request) => refuse_all(cx, config, *to, request),
         ControllerEvent::AlterPartition(to, _) => {
             refuse_alter_partition(cx, *to, ResponseError::NotController)
         }
@@ -21,8 +22,10 @@ pub fn refuse(cx: &mut Context<'_>, event: &ControllerEvent) {
         ControllerEvent::ControlledShutdown(to, _) => {
             refuse_controlled_shutdown(cx, *to, ResponseError::StaleControllerEpoch);
         }
-        ControllerEvent::ElectLeaders(to, _) => {
-            refuse_elect_leaders(cx, *to, ResponseError::NotController)
+        ControllerEvent::ElectLeaders(to, request) => {
+            // Each partition is refused, and the request is not.
+            let refused = wanted(request).map(|at| (at, ResponseError::NotController.code(), None));
+            reply_elections(cx, *to, 0, refused);
         }
         ControllerEvent::AllocateProducerIds(to, _) => {
             refuse_producer_ids(cx, *to, ResponseError::NotController);
@@ -41,15 +44,6 @@ pub fn refuse_alter_partition(cx: &mut Context<'_>, to: ReplyTo, error: Response
 pub fn refuse_controlled_shutdown(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
     let response = ControlledShutdownResponse::default().with_error_code(error.code());
     cx.reply(to, ResponseKind::ControlledShutdown(response));
-}
-
-/// Answers ElectLeaders with an error for the whole request.
-pub fn refuse_elect_leaders(cx: &mut Context<'_>, to: ReplyTo, error: ResponseError) {
-    let mut response = ElectLeadersResponse::default();
-    if to.version >= 1 {
-        response.error_code = error.code();
-    }
-    cx.reply(to, ResponseKind::ElectLeaders(response));
 }
 
 /// Answers AllocateProducerIds with an error.

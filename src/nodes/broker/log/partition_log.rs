@@ -14,7 +14,7 @@ use super::producers::Producers;
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
 use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
-use crate::wire::records::Batch;
+use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
 /// The disk as logs use it.
 #[derive(Debug)]
@@ -437,7 +437,7 @@ impl Log {
             .batches_since(self.start, timestamp_ms)
             .take_while(|batch| batch.last_offset < up_to);
         let batch = batches.find(|batch| batch.max_timestamp_ms() >= timestamp_ms)?;
-        let records = batch.records().ok()?;
+        let records = batch.open(&mut DECOMPRESSED_MAX.clone()).ok()?;
         let record = records
             .iter()
             .find(|record| record.timestamp_ms >= timestamp_ms && record.offset >= self.start)?;
@@ -446,6 +446,22 @@ impl Log {
             timestamp_ms: record.timestamp_ms,
             leader_epoch: batch.leader_epoch,
         })
+    }
+
+    /// The first record below `up_to` that no other's timestamp exceeds.
+    pub fn find_latest_timestamp(&self, up_to: Offset) -> Option<Found> {
+        let mut batches = self.pages.batches_since(self.start, i64::MIN);
+        let latest = batches
+            .by_ref()
+            .take_while(|batch| batch.last_offset < up_to)
+            .map(|batch| batch.max_timestamp_ms())
+            .max()?;
+        self.find_by_timestamp(latest, up_to)
+    }
+
+    /// The first offsets of its segments, oldest first.
+    pub fn segment_bases(&self) -> impl DoubleEndedIterator<Item = Offset> {
+        self.segments.iter().map(|segment| segment.base)
     }
 
     /// Where `epoch` ends in this log, by the rule since 2.0.

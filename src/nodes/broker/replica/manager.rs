@@ -21,7 +21,7 @@ use super::offsets::OffsetsHandler;
 use super::partition::{self, PartitionReplica, ReplicaRole};
 use super::produce::{Append, ProduceHandler};
 use super::purgatory::Purgatory;
-use super::replicas::Replicas;
+use super::replicas::{Knows, Replicas};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Context, IsrOutcome, Part, ReplyTo};
 use crate::nodes::broker::{Config, TopicOverrides};
@@ -127,8 +127,14 @@ impl ReplicaManager {
         }
     }
 
-    /// Produce; answered when `acks` is fulfilled.
-    pub fn produce(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ProduceRequest) {
+    /// Produce; answered when `acks` is fulfilled. `knows` says which partitions there are in the cluster.
+    pub fn produce(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: ProduceRequest,
+        knows: Knows<'_>,
+    ) {
         let leader = LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
@@ -136,7 +142,7 @@ impl ReplicaManager {
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
-        ProduceHandler { leader, logs: &mut self.logs }.produce(cx, to, request);
+        ProduceHandler { leader, logs: &mut self.logs }.produce(cx, to, request, knows);
     }
 
     /// Appends what the group coordinator writes into a partition of `__consumer_offsets`. With a number it waits for
@@ -182,8 +188,14 @@ impl ReplicaManager {
     }
 
     /// ListOffsets: where logs begin and end, or which record a timestamp names.
-    pub fn list_offsets(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ListOffsetsRequest) {
-        self.offsets().list_offsets(cx, to, request);
+    pub fn list_offsets(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: ListOffsetsRequest,
+        knows: Knows<'_>,
+    ) {
+        self.offsets().list_offsets(cx, to, request, knows);
     }
 
     /// OffsetForLeaderEpoch: where leader epochs end (KIP-101, KIP-279).
@@ -192,8 +204,9 @@ impl ReplicaManager {
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: OffsetForLeaderEpochRequest,
+        knows: Knows<'_>,
     ) {
-        self.offsets().offsets_for_leader_epoch(cx, to, request);
+        self.offsets().offsets_for_leader_epoch(cx, to, request, knows);
     }
 
     /// A client's connection is gone.

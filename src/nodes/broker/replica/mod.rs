@@ -41,6 +41,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod truncation;
+mod validate;
 
 pub use self::alarm::Alarm;
 pub use self::manager::{PartitionStatus, ReplicaManager};

@@ -15,9 +15,9 @@ use kafka_protocol::messages::{
 };
 
 use super::partition::PartitionReplica;
-use super::replicas::Replicas;
+use super::replicas::{Knows, Replicas};
 use crate::nodes::broker::Config;
-use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::log::{EpochEnd, epochs};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{LeaderEpoch, Offset};
@@ -29,6 +29,45 @@ struct Listed {
     leader_epoch: LeaderEpoch,
 }
 
+/// The timestamp in ListOffsets that asks for the record with the largest timestamp (KIP-734).
+const MAX_TIMESTAMP: i64 = -3;
+/// The one that asks for the start of what is on the broker (KIP-405).
+const EARLIEST_LOCAL_TIMESTAMP: i64 = -4;
+/// The one that asks for the end of what is in remote storage (KIP-1005).
+const LATEST_TIERED_TIMESTAMP: i64 = -5;
+
+/// What a timestamp asks for in a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Latest,
+    Earliest,
+    LargestTimestamp,
+    LatestTiered,
+    Time(i64),
+    /// Nothing that this version of the request has.
+    Unsupported,
+}
+
+fn asked_for(timestamp: i64, version: KafkaVersion, request_version: i16) -> Asked {
+    let by_version = version.has(Change::SpecialTimestampsByVersion);
+    let since = |first: i16, asked: Asked| match request_version >= first {
+        false if by_version => Asked::Unsupported,
+        _ => asked,
+    };
+    match timestamp {
+        LATEST_TIMESTAMP => Asked::Latest,
+        EARLIEST_TIMESTAMP => Asked::Earliest,
+        MAX_TIMESTAMP if version.has(Change::MaxTimestampListed) => {
+            since(7, Asked::LargestTimestamp)
+        }
+        EARLIEST_LOCAL_TIMESTAMP if version.has(Change::EarliestLocalListed) => {
+            since(8, Asked::Earliest)
+        }
+        LATEST_TIERED_TIMESTAMP if by_version => since(9, Asked::LatestTiered),
+        time => Asked::Time(time),
+    }
+}
+
 /// The offset that a timestamp names. Consumers see nothing behind the high watermark; since 2.2 (KIP-207)
 /// not even that while it is below the start of the leader's epoch, as it then may be older than the one
 /// they saw before.
@@ -37,6 +76,7 @@ fn list(
     asked: &ListOffsetsPartition,
     from_follower: bool,
     version: KafkaVersion,
+    request_version: i16,
 ) -> Result<Listed, ResponseError> {
     let leader = partition.leader_at(asked.current_leader_epoch)?;
     let log = &partition.log;
@@ -45,24 +85,52 @@ fn list(
         && version.has(Change::OffsetNotAvailable)
         && partition.high_watermark < leader.epoch_start;
     let plain = |offset, leader_epoch| Listed { timestamp_ms: -1, offset, leader_epoch };
-    match asked.timestamp {
-        LATEST_TIMESTAMP if lags => Err(ResponseError::OffsetNotAvailable),
-        LATEST_TIMESTAMP => Ok(plain(end, partition.leader_epoch)),
-        EARLIEST_TIMESTAMP => {
+    let found = match asked_for(asked.timestamp, version, request_version) {
+        Asked::Unsupported => return Err(ResponseError::UnsupportedVersion),
+        Asked::Latest if lags => return Err(ResponseError::OffsetNotAvailable),
+        Asked::Latest => return Ok(plain(end, partition.leader_epoch)),
+        Asked::Earliest => {
             let first = log.first_batch();
-            Ok(plain(log.start(), first.map_or(-1, |batch| batch.leader_epoch)))
+            let epoch = first.map_or(partition.leader_epoch, |batch| batch.leader_epoch);
+            return Ok(plain(log.start(), epoch));
         }
-        timestamp if timestamp >= 0 => match log.find_by_timestamp(timestamp, end) {
-            Some(found) => Ok(Listed {
-                timestamp_ms: found.timestamp_ms,
-                offset: found.offset,
-                leader_epoch: found.leader_epoch,
-            }),
-            None if lags => Err(ResponseError::OffsetNotAvailable),
-            None => Ok(plain(-1, -1)),
-        },
-        _ => Err(ResponseError::UnsupportedForMessageFormat),
+        Asked::LatestTiered => return Ok(plain(-1, -1)),
+        Asked::LargestTimestamp => log.find_latest_timestamp(end),
+        Asked::Time(time) => log.find_by_timestamp(time, end),
+    };
+    match found {
+        Some(found) => Ok(Listed {
+            timestamp_ms: found.timestamp_ms,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch,
+        }),
+        None if lags => Err(ResponseError::OffsetNotAvailable),
+        None => Ok(plain(-1, -1)),
     }
+}
+
+/// The offsets of segments, as version 0 lists them, newest first: those that were written by the time, as far as the
+/// request wants so many (`legacyFetchOffsetsBefore`). A segment counts as written just now.
+fn list_segments(
+    partition: &PartitionReplica,
+    asked: &ListOffsetsPartition,
+    version: KafkaVersion,
+    wall_ms: i64,
+) -> Result<Vec<Offset>, ResponseError> {
+    partition.leader_at(asked.current_leader_epoch)?;
+    if asked_for(asked.timestamp, version, 0) == Asked::Unsupported {
+        return Err(ResponseError::UnsupportedVersion);
+    }
+    let (log, end) = (&partition.log, partition.high_watermark);
+    let most = usize::try_from(asked.max_num_offsets).unwrap_or(0);
+    let bases = log.segment_bases().rev().filter(|base| *base < end);
+    let all = std::iter::once(end).chain(bases.map(|base| base.max(log.start())));
+    Ok(match asked.timestamp {
+        EARLIEST_TIMESTAMP => vec![log.start()].into_iter().take(most).collect(),
+        LATEST_TIMESTAMP => all.take(most).collect(),
+        time if time >= wall_ms => all.take(most).collect(),
+        _ => Vec::new(),
+    })
 }
 
 fn to_response(
@@ -83,10 +151,6 @@ fn to_response(
             };
             response.error_code = error.code();
         }
-        Ok(listed) if request_version == 0 => {
-            let found = (listed.offset >= 0).then_some(listed.offset);
-            response.old_style_offsets = found.into_iter().collect();
-        }
         Ok(listed) => {
             response.timestamp = listed.timestamp_ms;
             response.offset = listed.offset;
@@ -96,6 +160,16 @@ fn to_response(
         }
     }
     response
+}
+
+fn to_old_response(
+    asked: &ListOffsetsPartition,
+    found: Result<Vec<Offset>, ResponseError>,
+) -> ListOffsetsPartitionResponse {
+    let response = ListOffsetsPartitionResponse::default()
+        .with_partition_index(asked.partition_index)
+        .with_error_code(found.as_ref().err().map_or(0, ResponseError::code));
+    response.with_old_style_offsets(found.unwrap_or_default())
 }
 
 /// The parts that questions about offsets are answered from.
@@ -109,18 +183,58 @@ pub struct OffsetsHandler<'a> {
 
 impl OffsetsHandler<'_> {
     /// Answers where logs begin and end, or which record a timestamp names.
-    pub fn list_offsets(self, cx: &mut Context<'_>, to: ReplyTo, request: ListOffsetsRequest) {
+    pub fn list_offsets(
+        self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: ListOffsetsRequest,
+        knows: Knows<'_>,
+    ) {
+        let version = self.config.version;
+        let by_row = version.has(Change::OddListOffsetsByPartition);
+        let is_odd = to.version >= 2 && !(0..=1).contains(&request.isolation_level);
+        if is_odd && !by_row {
+            tracing::info!(broker = %self.config.id, "no isolation level: closes a connection");
+            return cx.ask(Ask::Close(to.conn));
+        }
         let from_follower = request.replica_id.0 >= 0;
         let mut response = ListOffsetsResponse::default();
         for topic in request.topics {
-            let answer = |asked: &ListOffsetsPartition| {
-                let listed = self
-                    .replicas
-                    .wanted(&topic.name, asked.partition_index)
-                    .and_then(|one| list(one, asked, from_follower, self.config.version));
-                to_response(asked, listed, to.version)
+            let asked = |index: i32| {
+                let same = topic.partitions.iter().filter(|one| one.partition_index == index);
+                same.count()
             };
-            let partitions = topic.partitions.iter().map(answer).collect();
+            let is_few = topic.partitions.len() < 2;
+            let mut partitions: Vec<ListOffsetsPartitionResponse> = Vec::new();
+            for one in &topic.partitions {
+                let is_twice = !is_few && asked(one.partition_index) > 1;
+                let is_answered = |known: &ListOffsetsPartitionResponse| {
+                    known.partition_index == one.partition_index
+                };
+                if is_twice && !by_row && partitions.iter().any(is_answered) {
+                    continue;
+                }
+                let replica =
+                    || self.replicas.wanted(version, &topic.name, one.partition_index, knows);
+                let refused = if is_odd {
+                    Some(ResponseError::UnknownServerError)
+                } else {
+                    is_twice.then_some(ResponseError::InvalidRequest)
+                };
+                partitions.push(match refused {
+                    Some(error) => to_response(one, Err(error), to.version),
+                    None if to.version == 0 => {
+                        let wall_ms = cx.clock.wall_ms;
+                        let found =
+                            replica().and_then(|at| list_segments(at, one, version, wall_ms));
+                        to_old_response(one, found)
+                    }
+                    None => {
+                        let list = |at| list(at, one, from_follower, version, to.version);
+                        to_response(one, replica().and_then(list), to.version)
+                    }
+                });
+            }
             response.topics.push(
                 ListOffsetsTopicResponse::default()
                     .with_name(topic.name)
@@ -134,8 +248,13 @@ impl OffsetsHandler<'_> {
         &self,
         topic: &str,
         asked: &OffsetForLeaderPartition,
+        knows: Knows<'_>,
     ) -> Result<EpochEnd, ResponseError> {
-        let partition = self.replicas.wanted(topic, asked.partition)?;
+        let version = self.config.version;
+        let told = |topic: &str, partition| {
+            version.has(Change::EpochOfPartitionElsewhere) && knows(topic, partition)
+        };
+        let partition = self.replicas.wanted(version, topic, asked.partition, &told)?;
         partition.leader_at(asked.current_leader_epoch)?;
         let log = &partition.log;
         if self.config.version.has(Change::TruncationComparesEpochs) {
@@ -153,11 +272,12 @@ impl OffsetsHandler<'_> {
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: OffsetForLeaderEpochRequest,
+        knows: Knows<'_>,
     ) {
         let mut response = OffsetForLeaderEpochResponse::default();
         for topic in request.topics {
             let answer = |asked: &OffsetForLeaderPartition| {
-                let end = self.epoch_end(&topic.topic, asked);
+                let end = self.epoch_end(&topic.topic, asked, knows);
                 let code = end.err().map_or(0, |error| error.code());
                 let end = end.unwrap_or(EpochEnd::UNDEFINED);
                 EpochEndOffset::default()
@@ -174,5 +294,27 @@ impl OffsetsHandler<'_> {
             );
         }
         cx.reply(to, ResponseKind::OffsetForLeaderEpoch(response));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_timestamps_are_those_of_the_release() {
+        let asked = |timestamp, version: &str, request| {
+            asked_for(timestamp, version.parse().unwrap(), request)
+        };
+        assert_eq!(asked(-3, "2.8", 6), Asked::Time(-3));
+        assert_eq!(asked(-3, "3.3", 1), Asked::LargestTimestamp);
+        assert_eq!(
+            [6, 7].map(|v| asked(-3, "3.9", v)),
+            [Asked::Unsupported, Asked::LargestTimestamp]
+        );
+        assert_eq!(asked(-4, "3.3", 7), Asked::Time(-4));
+        assert_eq!([7, 8].map(|v| asked(-4, "3.9", v)), [Asked::Unsupported, Asked::Earliest]);
+        assert_eq!([8, 9].map(|v| asked(-5, "3.9", v)), [Asked::Unsupported, Asked::LatestTiered]);
+        assert_eq!(asked(-6, "3.9", 9), Asked::Time(-6));
     }
 }

@@ -1,9 +1,15 @@
-//! Produce: validation, the leader's append, and what an acknowledgement waits for.
+//! Produce: the leader's append, and what an acknowledgement waits for.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::produce_request::TopicProduceData;
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
+use kafka_protocol::protocol::StrBytes;
 
 use super::acks::{ACKS_ALL, observe_acknowledged};
 use super::alarm::Due;
@@ -11,107 +17,18 @@ use super::leader::LeaderHandler;
 use super::log_manager::LogManager;
 use super::partition::PartitionReplica;
 use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
-use super::replicas::Slot;
+use super::replicas::{Knows, Slot, not_here};
+use super::validate::{Appending, BadRecord, Refused, ends_connection};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::log::producers::{Remembered, Sequence};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Mutant, Offset, Time};
-use crate::wire::message_set::{is_message_set, up_convert};
-use crate::wire::records::{Batch, BatchError, DECOMPRESSED_MAX};
+use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
-/// `CompressionType.ZSTD`, since 2.1 and Produce v7 (KIP-110).
-const ZSTD: u8 = 4;
-/// The first version of Produce whose clients may use it.
-const WITH_ZSTD: i16 = 7;
-/// The first version of Produce that takes batches of format 2 only (KIP-98).
-const WITH_BATCHES: i16 = 3;
-
-/// The one batch that a producer sends for a partition, `None` when it sends nothing: `ProduceRequest.validateRecords`,
-/// `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`. What is compressed is looked through, and stored as it
-/// came. What does not decompress is to Kafka an error that it did not expect.
-fn validate(
-    records: Option<&Bytes>,
-    max_message_bytes: i32,
-    version: KafkaVersion,
-    api_version: i16,
-    room: &mut u64,
-) -> Result<Option<Batch>, ResponseError> {
-    // INVALID_RECORD came with 2.4; before, the error was CORRUPT_MESSAGE.
-    let invalid = if version.has(Change::InvalidRecordError) {
-        ResponseError::InvalidRecord
-    } else {
-        ResponseError::CorruptMessage
-    };
-    let Some(records) = one_batch(records, api_version, room, invalid)? else { return Ok(None) };
-    let batch = Batch::first(&records).map_err(|why| match why {
-        BatchError::Magic(0 | 1) => ResponseError::UnsupportedForMessageFormat,
-        _ => ResponseError::CorruptMessage,
-    })?;
-    if batch.compression_type() == ZSTD {
-        if !version.has(Change::Zstd) {
-            return Err(ResponseError::UnknownServerError);
-        }
-        if api_version < WITH_ZSTD {
-            return Err(ResponseError::UnsupportedCompressionType);
-        }
-    }
-    if batch.bytes.len() > usize::try_from(max_message_bytes).unwrap_or(0) {
-        return Err(ResponseError::MessageTooLarge);
-    }
-    batch.verify().map_err(|_| ResponseError::CorruptMessage)?;
-    let whole = batch.bytes.len() == records.len();
-    let counted = i64::from(batch.count()) == batch.last_offset - batch.base_offset + 1;
-    let sequenced = batch.producer_id() < 0 || batch.base_sequence() >= 0;
-    if !whole || !counted || !sequenced || batch.is_control() {
-        return Err(invalid);
-    }
-    match batch.check_records(room) {
-        Ok(()) => Ok(Some(batch)),
-        Err(BatchError::Codec(_) | BatchError::Decompress(_)) => {
-            Err(ResponseError::UnknownServerError)
-        }
-        // Kafka would accept it.
-        Err(BatchError::Bomb(_)) => Err(ResponseError::MessageTooLarge),
-        Err(_) => Err(invalid),
-    }
-}
-
-/// What a producer sends: since Produce v3 one batch, before also messages of formats 0 and 1, which become one; an
-/// empty set of those is accepted, and `None`.
-fn one_batch(
-    records: Option<&Bytes>,
-    api_version: i16,
-    room: &mut u64,
-    invalid: ResponseError,
-) -> Result<Option<Bytes>, ResponseError> {
-    let records = records.filter(|records| !records.is_empty());
-    let Some(records) = records else {
-        return if api_version < WITH_BATCHES { Ok(None) } else { Err(invalid) };
-    };
-    if api_version >= WITH_BATCHES || !is_message_set(records) {
-        return Ok(Some(records.clone()));
-    }
-    let converted = up_convert(records, room).map_err(|why| match why {
-        BatchError::Codec(_) | BatchError::Decompress(_) => ResponseError::UnknownServerError,
-        BatchError::Bomb(_) => ResponseError::MessageTooLarge,
-        _ => ResponseError::CorruptMessage,
-    })?;
-    Ok(converted.map(|batch| batch.bytes))
-}
-
-/// Whether an error is about an idempotent producer: the answer then says where the log starts, by which the producer
-/// knows whether its last batch was deleted.
-fn is_of_producer(error: ResponseError) -> bool {
-    matches!(
-        error,
-        ResponseError::InvalidProducerEpoch
-            | ResponseError::UnknownProducerId
-            | ResponseError::DuplicateSequenceNumber
-            | ResponseError::OutOfOrderSequenceNumber
-    )
-}
+/// The first version of Produce whose answer has errors of single records (KIP-467).
+const WITH_RECORD_ERRORS: i16 = 8;
 
 fn check_leader(
     partition: &PartitionReplica,
@@ -131,7 +48,7 @@ struct Appended {
     base: Offset,
     /// Behind its last record.
     end: Offset,
-    /// Of a batch that was appended before, its timestamp; else −1.
+    /// The time of the append where that counts, of a batch that was appended before its timestamp; else −1.
     append_ms: i64,
 }
 
@@ -146,6 +63,84 @@ pub struct Append {
     pub batch: Batch,
     /// Who waits for it: the group coordinator, with this number.
     pub number: Option<u64>,
+}
+
+fn is_transactional(records: Option<&Bytes>) -> bool {
+    let batch = records.and_then(|records| Batch::first(records).ok());
+    batch.is_some_and(|batch| batch.is_transactional())
+}
+
+/// A partition whose records end the connection, if there is one.
+fn broken(request: &ProduceRequest, version: KafkaVersion, api_version: i16) -> Option<i32> {
+    let mut parts = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let part = parts.find(|part| ends_connection(part.records.as_ref(), version, api_version))?;
+    Some(part.index)
+}
+
+/// The error that a request has for all of its partitions.
+fn refused_as_a_whole(request: &ProduceRequest, version: KafkaVersion) -> Option<ResponseError> {
+    let mut parts = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    if request.transactional_id.is_none()
+        && version.has(Change::TransactionNeedsId)
+        && parts.any(|part| is_transactional(part.records.as_ref()))
+    {
+        return Some(ResponseError::TransactionalIdAuthorizationFailed);
+    }
+    let is_known = (-1..=1).contains(&request.acks);
+    (!is_known).then_some(ResponseError::InvalidRequiredAcks)
+}
+
+/// Each topic once, and of each partition what came last.
+fn merged(topics: Vec<TopicProduceData>) -> Vec<TopicProduceData> {
+    let mut seen = BTreeSet::new();
+    let parts = topics
+        .iter()
+        .flat_map(|topic| topic.partition_data.iter().map(move |part| (&topic.name, part.index)));
+    let mut names: Vec<_> = topics.iter().map(|topic| &topic.name).collect();
+    names.dedup();
+    let is_plain = names.len() == topics.len() && parts.into_iter().all(|part| seen.insert(part));
+    if is_plain {
+        return topics;
+    }
+    let mut all: Vec<TopicProduceData> = Vec::new();
+    for topic in topics {
+        let place = all.iter().position(|known| known.name == topic.name);
+        let place = place.unwrap_or_else(|| {
+            all.push(TopicProduceData::default().with_name(topic.name.clone()));
+            all.len() - 1
+        });
+        let into = &mut all[place].partition_data;
+        for part in topic.partition_data {
+            match into.iter().position(|known| known.index == part.index) {
+                Some(same) => into[same] = part,
+                None => into.push(part),
+            }
+        }
+    }
+    all
+}
+
+/// Says why a partition's records are refused; `start` is where its log starts, if that is said.
+fn refuse(
+    response: &mut PartitionProduceResponse,
+    refused: Refused,
+    start: Offset,
+    api_version: i16,
+    version: KafkaVersion,
+) {
+    response.error_code = refused.error.code();
+    response.log_start_offset = start;
+    if api_version < WITH_RECORD_ERRORS {
+        return;
+    }
+    let has_text = version.has(Change::RecordErrorsHaveText);
+    let bad = |bad: BadRecord| {
+        BatchIndexAndErrorMessage::default()
+            .with_batch_index(bad.index)
+            .with_batch_index_error_message(has_text.then(|| StrBytes::from_string(bad.why)))
+    };
+    response.record_errors = refused.records.into_iter().map(bad).collect();
+    response.error_message = refused.why.map(StrBytes::from_string);
 }
 
 /// The parts that a produce request works with.
@@ -167,26 +162,35 @@ impl ProduceHandler<'_> {
         api_version: i16,
         records: Option<&Bytes>,
         room: &mut u64,
-    ) -> Result<Option<Appended>, ResponseError> {
+    ) -> Result<Option<Appended>, Refused> {
         let version = self.leader.config.version;
         if self.logs.is_shutting_down() {
             // Nothing may follow the last flush.
-            return Err(ResponseError::NotLeaderOrFollower);
+            return Err(ResponseError::NotLeaderOrFollower.into());
         }
         let partition = self.leader.replicas.at_mut(slot);
-        check_leader(partition, acks, version)?;
-        let limit = partition.settings.max_message_bytes;
-        let batch = validate(records, limit, version, api_version, room)?;
-        let Some(batch) = batch else { return Ok(None) };
-        if let Some(known) = self.repeated(slot, &batch)? {
+        check_leader(partition, acks, version).map_err(|error| Refused {
+            reached_log: error == ResponseError::NotEnoughReplicas,
+            ..error.into()
+        })?;
+        let settings = partition.settings;
+        let wall_ms = cx.clock.wall_ms;
+        let appending = Appending { version, api_version, settings: &settings, wall_ms };
+        let Some(batch) = appending.batch(records, room)? else { return Ok(None) };
+        // An answer about a producer says where the log starts, by which it knows whether its last batch was deleted.
+        let known = self
+            .repeated(slot, &batch)
+            .map_err(|error| Refused { reached_log: true, ..error.into() })?;
+        if let Some(known) = known {
             return Ok(Some(Appended {
                 base: known.first_offset,
                 end: known.last_offset + 1,
                 append_ms: known.timestamp_ms,
             }));
         }
+        let append_ms = if batch.has_append_time() { wall_ms } else { -1 };
         let (base, end) = self.append(cx, slot, &batch);
-        Ok(Some(Appended { base, end, append_ms: -1 }))
+        Ok(Some(Appended { base, end, append_ms }))
     }
 
     /// Where a batch of an idempotent producer was appended before, if it was (`ProducerAppendInfo`).
@@ -264,53 +268,58 @@ impl ProduceHandler<'_> {
     }
 
     /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
-    /// log, −1 when the high watermark has passed it.
-    pub fn produce(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ProduceRequest) {
-        let acks = request.acks;
-        let valid_acks = (-1..=1).contains(&acks);
+    /// log, −1 when the high watermark has passed it. `knows` says which partitions there are in the cluster.
+    pub fn produce(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: ProduceRequest,
+        knows: Knows<'_>,
+    ) {
+        let (acks, version) = (request.acks, self.leader.config.version);
+        if let Some(part) = broken(&request, version, to.version) {
+            tracing::info!(broker = %self.leader.config.id, part, "no batch: closes a connection");
+            return cx.ask(Ask::Close(to.conn));
+        }
+        let refused = refused_as_a_whole(&request, version);
         let (mut failed, mut unsettled) = (false, Vec::new());
         let mut room = DECOMPRESSED_MAX;
         let mut responses = Vec::with_capacity(request.topic_data.len());
-        for (topic, data) in request.topic_data.into_iter().enumerate() {
+        for (topic, data) in merged(request.topic_data).into_iter().enumerate() {
             let mut parts = Vec::with_capacity(data.partition_data.len());
             for (n, part) in data.partition_data.into_iter().enumerate() {
                 let slot = self.leader.replicas.find(&data.name, part.index);
-                let result = match slot {
-                    _ if !valid_acks => Err(ResponseError::InvalidRequiredAcks),
+                let result = match (refused, slot) {
+                    (Some(error), _) => Err(error.into()),
                     // Only group coordinators write there.
                     _ if INTERNAL_TOPICS.contains(&data.name.as_str()) => {
-                        Err(ResponseError::InvalidTopicException)
+                        Err(ResponseError::InvalidTopicException.into())
                     }
-                    None => Err(ResponseError::UnknownTopicOrPartition),
-                    Some(slot) => self
-                        .append_as_leader(
-                            cx,
-                            slot,
-                            acks,
-                            to.version,
-                            part.records.as_ref(),
-                            &mut room,
-                        )
-                        .map(|appended| (slot, appended)),
+                    (_, None) => Err(not_here(version, &data.name, part.index, knows).into()),
+                    (_, Some(slot)) => {
+                        let records = part.records.as_ref();
+                        self.append_as_leader(cx, slot, acks, to.version, records, &mut room)
+                            .map(|appended| (slot, appended))
+                    }
                 };
                 let mut response = PartitionProduceResponse::default().with_index(part.index);
+                response.base_offset = -1;
                 match result {
-                    Ok((_, None)) => response.base_offset = -1,
-                    Ok((slot, Some(Appended { base, end: required, append_ms }))) => {
-                        response.base_offset = base;
-                        response.log_append_time_ms = append_ms;
+                    Ok((slot, appended)) => {
+                        if let Some(Appended { base, end: required, append_ms }) = appended {
+                            response.base_offset = base;
+                            response.log_append_time_ms = append_ms;
+                            unsettled.push(Unsettled { place: (topic, n), slot, required });
+                        }
                         response.log_start_offset = self.leader.replicas.at(slot).log.start();
-                        unsettled.push(Unsettled { place: (topic, n), slot, required });
                     }
-                    Err(error) => {
-                        let topic = &data.name.0;
+                    Err(refused) => {
+                        let (topic, error) = (&data.name.0, refused.error);
                         tracing::debug!(%topic, partition = part.index, %error, "refused");
                         failed = true;
-                        response.base_offset = -1;
-                        response.error_code = error.code();
-                        if let Some(slot) = slot.filter(|_| is_of_producer(error)) {
-                            response.log_start_offset = self.leader.replicas.at(slot).log.start();
-                        }
+                        let start = |slot| self.leader.replicas.at(slot).log.start();
+                        let start = slot.filter(|_| refused.reached_log).map_or(-1, start);
+                        refuse(&mut response, refused, start, to.version, version);
                     }
                 }
                 parts.push(response);

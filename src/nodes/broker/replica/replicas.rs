@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::partition::PartitionReplica;
 use super::settings::TopicSettings;
 use crate::nodes::broker::{Config, TopicOverrides};
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::TopicPartition;
 
 /// The place of a replica in the list of slots; never used again for another.
@@ -20,6 +21,22 @@ struct Topic {
     name: TopicName,
     settings: TopicSettings,
     partitions: BTreeMap<i32, Slot>,
+}
+
+/// Whether there is a partition in the cluster, as far as the broker heard.
+pub type Knows<'a> = &'a dyn Fn(&str, i32) -> bool;
+
+/// The error for a partition that has no replica here: since 2.0 it is told from one that nobody knows.
+pub fn not_here(
+    version: KafkaVersion,
+    topic: &str,
+    partition: i32,
+    knows: Knows<'_>,
+) -> ResponseError {
+    match version.has(Change::KnownPartitionIsElsewhere) && knows(topic, partition) {
+        true => ResponseError::NotLeaderOrFollower,
+        false => ResponseError::UnknownTopicOrPartition,
+    }
 }
 
 /// Owns all replicas of a broker, their logs included, and the settings of their topics.
@@ -99,10 +116,16 @@ impl Replicas {
     /// The replica of the partition that a client asks for.
     ///
     /// # Errors
-    /// UNKNOWN_TOPIC_OR_PARTITION.
-    pub fn wanted(&self, topic: &str, partition: i32) -> Result<&PartitionReplica, ResponseError> {
-        let slot = self.find(topic, partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
-        Ok(self.at(slot))
+    /// See [`not_here`].
+    pub fn wanted(
+        &self,
+        version: KafkaVersion,
+        topic: &str,
+        partition: i32,
+        knows: Knows<'_>,
+    ) -> Result<&PartitionReplica, ResponseError> {
+        let slot = self.find(topic, partition);
+        slot.map(|slot| self.at(slot)).ok_or_else(|| not_here(version, topic, partition, knows))
     }
 
     /// Gives a new replica its slot.

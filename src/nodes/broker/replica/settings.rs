@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::nodes::broker::log::LogSettings;
 use crate::nodes::broker::{Config, TopicOverrides};
+use crate::releases::Change;
 use crate::vocab::Mutant;
 
 /// Settings of one topic.
@@ -15,8 +16,74 @@ pub struct TopicSettings {
     pub max_message_bytes: i32,
     /// `unclean.leader.election.enable`
     pub unclean_leader_election: bool,
+    /// `cleanup.policy` has `compact`: records need a key.
+    pub compacted: bool,
+    /// `compression.type`; `None` keeps the producer's.
+    pub codec: Option<u8>,
+    /// `message.timestamp.type` is `LogAppendTime`.
+    pub append_time: bool,
+    /// `message.timestamp.before.max.ms`, before 3.6 `message.timestamp.difference.max.ms`
+    pub time_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`, before 3.6 `message.timestamp.difference.max.ms`
+    pub time_after_max_ms: i64,
+    /// The format in which clients are to find records: 0, 1 or 2 (`message.format.version`).
+    pub magic: i8,
     /// What appends obey.
     pub log: LogSettings,
+}
+
+/// A topic's own setting, or its broker's; nothing where neither is set.
+fn own<'a>(
+    config: &'a Config,
+    overrides: &'a TopicOverrides,
+    name: &str,
+    of_broker: &str,
+) -> Option<&'a str> {
+    let own = overrides.get(name).or_else(|| config.server_properties.get(of_broker));
+    own.map(String::as_str)
+}
+
+fn codec(name: Option<&str>) -> Option<u8> {
+    let codecs = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
+    let found = codecs.iter().position(|codec| Some(*codec) == name)?;
+    u8::try_from(found).ok()
+}
+
+/// How far a record's time may be behind, and ahead.
+fn time_bounds(config: &Config, overrides: &TopicOverrides) -> (i64, i64) {
+    let bound = |kind: &str| {
+        let name = format!("message.timestamp.{kind}.max.ms");
+        let text = own(config, overrides, &name, &format!("log.{name}"));
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(i64::MAX)
+    };
+    // The older setting counts where the newer ones are not set.
+    let difference: i64 = bound("difference");
+    let or_old = |kind| match bound(kind) {
+        i64::MAX => difference,
+        bound => bound,
+    };
+    (or_old("before"), or_old("after"))
+}
+
+fn magic(config: &Config, overrides: &TopicOverrides) -> i8 {
+    let name = "message.format.version";
+    let set = own(config, overrides, name, "log.message.format.version");
+    if !config.version.has(Change::BatchesOfFormat2) {
+        return set.map_or(1, magic_of).min(1);
+    }
+    match set {
+        Some(text) if !config.version.has(Change::MessageFormatIgnored) => magic_of(text),
+        _ => 2,
+    }
+}
+
+/// The format of a release: 0 up to 0.9, 1 of 0.10, and 2 since.
+fn magic_of(release: &str) -> i8 {
+    match release.trim() {
+        old if old.starts_with("0.8") || old.starts_with("0.9") => 0,
+        old if old.starts_with("0.10") => 1,
+        _ => 2,
+    }
 }
 
 fn overridden<T: FromStr>(overrides: &TopicOverrides, name: &str, default: T) -> T {
@@ -40,7 +107,16 @@ impl TopicSettings {
         };
         let min_insync_replicas =
             overridden(overrides, "min.insync.replicas", config.min_insync_replicas);
+        let (time_before_max_ms, time_after_max_ms) = time_bounds(config, overrides);
+        let cleanup = own(config, overrides, "cleanup.policy", "log.cleanup.policy");
+        let time = own(config, overrides, "message.timestamp.type", "log.message.timestamp.type");
         Self {
+            compacted: cleanup.is_some_and(|policy| policy.contains("compact")),
+            codec: codec(own(config, overrides, "compression.type", "compression.type")),
+            append_time: time == Some("LogAppendTime"),
+            time_before_max_ms,
+            time_after_max_ms,
+            magic: magic(config, overrides),
             min_insync_replicas: match config.is(Mutant::IgnoreMinInsyncReplicas) {
                 true => 1,
                 false => min_insync_replicas,

@@ -155,6 +155,11 @@ impl Broker {
         self.replicas.as_mut().expect(STARTED)
     }
 
+    /// The replicas, and what is known of those that are elsewhere.
+    pub(super) fn replicas_and_metadata(&mut self) -> (&mut ReplicaManager, &MetadataCache) {
+        (self.replicas.as_mut().expect(STARTED), &self.metadata)
+    }
+
     fn broker_epoch(&self) -> BrokerEpoch {
         self.registration.epoch().unwrap_or(-1)
     }

@@ -233,7 +233,7 @@ impl ControllerClient<'_> {
                 controller.alter_partition(cx, session, to, request);
             }
             RequestKind::CreateTopics(request) => {
-                controller.create_topics(cx, session, to, request);
+                controller.create_topics(cx, session, to, (StrBytes::default(), request));
             }
             RequestKind::ControlledShutdown(request) => {
                 controller.controlled_shutdown(cx, session, to, request);

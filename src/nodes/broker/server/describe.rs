@@ -1,107 +1,34 @@
-//! DescribeConfigs: the settings that the simulated broker has, and no others.
-//!
-//! Values that a topic does not set count as defaults, whatever the scenario set for the broker, so that
-//! `kafka-topics.sh --describe` lists only what the topic itself sets.
+//! DescribeConfigs: all settings of topics and brokers, from the table of settings (`AdminManager.describeConfigs`,
+//! later `ConfigHelper`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResult,
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::metadata::MetadataCache;
 use super::topic_configs::TopicConfigs;
-use crate::nodes::broker::Config;
+use crate::nodes::broker::controller::name_refusal;
+use crate::nodes::broker::shown::{self, Shown, Source};
+use crate::nodes::broker::{Config, TopicOverrides};
+use crate::releases::texts::{Text, say};
+use crate::releases::{Change, KafkaVersion};
 
 /// `ConfigResource.Type.TOPIC`
 const TOPIC: i8 = 2;
 /// `ConfigResource.Type.BROKER`
 const BROKER: i8 = 4;
-/// `ConfigSource.TOPIC_CONFIG`
-const FROM_TOPIC: i8 = 1;
-/// `ConfigSource.STATIC_BROKER_CONFIG`
-const FROM_FILE: i8 = 4;
-/// `ConfigSource.DEFAULT_CONFIG`
-const FROM_DEFAULT: i8 = 5;
+/// `ConfigResource.Type.BROKER_LOGGER`
+const LOGGER: i8 = 8;
 
-/// `DescribeConfigsResponse.ConfigType`
-#[derive(Clone, Copy, Debug)]
-enum Type {
-    Boolean = 1,
-    String = 2,
-    Int = 3,
-    Short = 4,
-    Long = 5,
-}
-
-type Settings = BTreeMap<String, (String, Type, i8)>;
-
-fn ms(span: Duration) -> String {
-    span.as_millis().to_string()
-}
-
-fn never_or_ms(span: Option<Duration>) -> String {
-    span.map_or_else(|| i64::MAX.to_string(), ms)
-}
-
-/// A topic's settings where it sets none itself.
-fn topic_defaults(config: &Config) -> Settings {
-    let all = [
-        ("flush.messages", config.log_flush_interval_messages.to_string(), Type::Long),
-        ("flush.ms", never_or_ms(config.log_flush_interval), Type::Long),
-        ("max.message.bytes", config.message_max_bytes.to_string(), Type::Int),
-        ("min.insync.replicas", config.min_insync_replicas.to_string(), Type::Int),
-        ("segment.bytes", config.log_segment_bytes.to_string(), Type::Int),
-        (
-            "unclean.leader.election.enable",
-            config.unclean_leader_election.to_string(),
-            Type::Boolean,
-        ),
-    ];
-    let named = all.map(|(name, value, kind)| (name.to_owned(), (value, kind, FROM_DEFAULT)));
-    named.into()
-}
-
-fn broker_settings(config: &Config) -> Settings {
-    let all = [
-        ("auto.create.topics.enable", config.auto_create_topics.to_string(), Type::Boolean),
-        ("auto.leader.rebalance.enable", config.auto_leader_rebalance.to_string(), Type::Boolean),
-        ("broker.id", config.id.to_string(), Type::Int),
-        ("controlled.shutdown.enable", config.controlled_shutdown.to_string(), Type::Boolean),
-        ("default.replication.factor", config.default_replication_factor.to_string(), Type::Int),
-        ("inter.broker.protocol.version", config.version.to_string(), Type::String),
-        ("log.flush.interval.messages", config.log_flush_interval_messages.to_string(), Type::Long),
-        ("log.segment.bytes", config.log_segment_bytes.to_string(), Type::Int),
-        ("message.max.bytes", config.message_max_bytes.to_string(), Type::Int),
-        ("min.insync.replicas", config.min_insync_replicas.to_string(), Type::Int),
-        ("num.partitions", config.num_partitions.to_string(), Type::Int),
-        (
-            "offsets.topic.num.partitions",
-            config.offsets_topic_num_partitions.to_string(),
-            Type::Int,
-        ),
-        (
-            "offsets.topic.replication.factor",
-            config.offsets_topic_replication_factor.to_string(),
-            Type::Short,
-        ),
-        ("offsets.topic.segment.bytes", config.offsets_topic_segment_bytes.to_string(), Type::Int),
-        ("replica.lag.time.max.ms", ms(config.replica_lag_time_max), Type::Long),
-        (
-            "unclean.leader.election.enable",
-            config.unclean_leader_election.to_string(),
-            Type::Boolean,
-        ),
-        ("zookeeper.session.timeout.ms", ms(config.session_timeout), Type::Int),
-    ];
-    all.map(|(name, value, kind)| (name.to_owned(), (value, kind, FROM_FILE))).into()
-}
+/// Kafka's error, and a text if there is one.
+type Refusal = (ResponseError, Option<String>);
 
 /// The parts that DescribeConfigs is answered from.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +39,18 @@ pub struct ConfigDescriber<'a> {
     pub metadata: &'a MetadataCache,
     /// Their own settings.
     pub topic_configs: &'a TopicConfigs,
+}
+
+/// The type of a resource as Kafka prints it; `None` for one that can be described.
+fn other_type(version: KafkaVersion, kind: i8) -> Option<&'static str> {
+    match kind {
+        TOPIC | BROKER => None,
+        LOGGER if version.has(Change::ConfigsOfLoggers) => None,
+        // An enumeration of its own, up to 1.1.
+        1 if version.has(Change::UnknownTopicHasConfigs) => Some("ANY"),
+        3 if version.has(Change::UnknownTopicHasConfigs) => Some("GROUP"),
+        _ => Some("UNKNOWN"),
+    }
 }
 
 impl ConfigDescriber<'_> {
@@ -132,62 +71,138 @@ impl ConfigDescriber<'_> {
         request: &DescribeConfigsRequest,
         version: i16,
     ) -> DescribeConfigsResponse {
-        let results =
-            request.resources.iter().map(|resource| self.describe_resource(resource, version));
+        // A resource of another type refuses the whole request.
+        let strange = request.resources.iter().find_map(|resource| {
+            let kind = other_type(self.config.version, resource.resource_type)?;
+            let names = [kind, &*resource.resource_name];
+            Some(say(Text::ResourceType, self.config.version, &names))
+        });
+        let results = request.resources.iter().map(|resource| {
+            let found = match &strange {
+                Some(why) => Err((ResponseError::InvalidRequest, Some(why.clone()))),
+                None => self.resource(resource),
+            };
+            self.result(request, resource, found, version)
+        });
         DescribeConfigsResponse::default().with_results(results.collect())
     }
 
-    fn describe_resource(
+    fn result(
         self,
+        request: &DescribeConfigsRequest,
         resource: &DescribeConfigsResource,
+        found: Result<Vec<Shown>, Refusal>,
         version: i16,
     ) -> DescribeConfigsResult {
+        let release = self.config.version;
+        let kind = match other_type(release, resource.resource_type) {
+            Some("UNKNOWN") if !release.has(Change::ResourceTypeKept) => 0,
+            _ => resource.resource_type,
+        };
         let result = DescribeConfigsResult::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        let settings = match resource.resource_type {
-            TOPIC => self.topic_settings(&resource.resource_name),
-            // A broker describes itself only.
-            BROKER if *resource.resource_name == *self.config.id.to_string() => {
-                Ok(broker_settings(self.config))
-            }
-            _ => Err(ResponseError::InvalidRequest),
-        };
-        let settings = match settings {
+            .with_resource_type(kind)
+            .with_resource_name(resource.resource_name.clone())
+            .with_error_message(None);
+        let settings = match found {
             Ok(settings) => settings,
-            Err(error) => return result.with_error_code(error.code()),
+            Err((error, why)) => {
+                return result
+                    .with_error_code(error.code())
+                    .with_error_message(why.map(StrBytes::from_string));
+            }
         };
-        let wanted = |name: &str| {
-            let keys = resource.configuration_keys.as_ref();
-            keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name))
-        };
-        let chosen = settings.into_iter().filter(|(name, _)| wanted(name));
-        result.with_configs(chosen.map(|setting| describe(setting, version)).collect())
+        let keys = resource.configuration_keys.as_ref();
+        let keys =
+            keys.filter(|keys| !keys.is_empty() || !release.has(Change::NoConfigNamesAreAll));
+        let wanted =
+            |name: &str| keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name));
+        let chosen = settings.into_iter().filter(|setting| wanted(&setting.name));
+        result.with_configs(chosen.map(|setting| entry(request, setting, version)).collect())
     }
 
-    fn topic_settings(self, topic: &str) -> Result<Settings, ResponseError> {
-        if !self.metadata.has_topic(topic) {
-            return Err(ResponseError::UnknownTopicOrPartition);
+    fn resource(self, resource: &DescribeConfigsResource) -> Result<Vec<Shown>, Refusal> {
+        let (config, name) = (self.config, &*resource.resource_name);
+        let id = config.id.to_string();
+        match resource.resource_type {
+            TOPIC => self.topic(name),
+            // What is set for all brokers while they run: nothing can be.
+            BROKER if name.is_empty() && config.version.has(Change::ConfigsOfAllBrokers) => {
+                Ok(Vec::new())
+            }
+            LOGGER if name.is_empty() => {
+                let why = "Broker id must not be empty".to_owned();
+                Err((ResponseError::InvalidRequest, Some(why)))
+            }
+            _ if name.parse::<i32>().is_err() => {
+                let why = format!("Broker id must be an integer, but it is: {name}");
+                Err((ResponseError::InvalidRequest, Some(why)))
+            }
+            BROKER if name == id => Ok(shown::of_broker(config)),
+            BROKER => {
+                let why = say(Text::OtherBroker, config.version, &[&id, name]);
+                Err((ResponseError::InvalidRequest, Some(why)))
+            }
+            _ if name == id => Ok(vec![root_logger()]),
+            _ => {
+                let why = format!("Unexpected broker id, expected {id} but received {name}");
+                Err((ResponseError::InvalidRequest, Some(why)))
+            }
         }
-        let mut settings = topic_defaults(self.config);
-        for (name, value) in self.topic_configs.overrides(topic).into_iter().flatten() {
-            let kind = settings.get(name).map_or(Type::String, |(_, kind, _)| *kind);
-            settings.insert(name.clone(), (value.clone(), kind, FROM_TOPIC));
+    }
+
+    fn topic(self, topic: &str) -> Result<Vec<Shown>, Refusal> {
+        if let Some((error, why)) = name_refusal(topic, self.config.version) {
+            return Err((error, Some(why)));
         }
-        Ok(settings)
+        let is_there = self.metadata.has_topic(topic);
+        if !is_there && !self.config.version.has(Change::UnknownTopicHasConfigs) {
+            return Err((ResponseError::UnknownTopicOrPartition, None));
+        }
+        let none = TopicOverrides::new();
+        Ok(shown::of_topic(self.config, self.topic_configs.overrides(topic).unwrap_or(&none)))
     }
 }
 
-fn describe(
-    (name, (value, kind, source)): (String, (String, Type, i8)),
+/// A simulated broker has one logger.
+fn root_logger() -> Shown {
+    Shown {
+        name: "root".to_owned(),
+        value: Some("INFO".to_owned()),
+        source: Source::Logger,
+        setting: None,
+        read_only: false,
+        synonyms: Vec::new(),
+    }
+}
+
+fn entry(
+    request: &DescribeConfigsRequest,
+    shown: Shown,
     version: i16,
 ) -> DescribeConfigsResourceResult {
     let result = DescribeConfigsResourceResult::default()
-        .with_name(StrBytes::from_string(name))
-        .with_value(Some(StrBytes::from_string(value)))
-        .with_read_only(source == FROM_FILE);
+        .with_name(StrBytes::from_string(shown.name))
+        .with_value(shown.value.map(StrBytes::from_string))
+        .with_read_only(shown.read_only)
+        .with_is_sensitive(shown.setting.is_some_and(|setting| setting.is_sensitive()));
     if version == 0 {
-        return result.with_is_default(source == FROM_DEFAULT);
+        return result.with_is_default(shown.source == Source::Default);
     }
-    result.with_config_source(source).with_config_type(kind as i8)
+    let mut result = result.with_config_source(shown.source as i8);
+    let is_secret = result.is_sensitive;
+    if request.include_synonyms {
+        let synonyms = shown.synonyms.into_iter().map(|synonym| {
+            let value = (!is_secret).then(|| StrBytes::from_string(synonym.value));
+            DescribeConfigsSynonym::default()
+                .with_name(StrBytes::from_static_str(synonym.name))
+                .with_value(value)
+                .with_source(synonym.source as i8)
+        });
+        result = result.with_synonyms(synonyms.collect());
+    }
+    let Some(setting) = shown.setting.filter(|_| version >= 3) else { return result };
+    let documentation = request.include_documentation.then_some(setting.documentation);
+    result
+        .with_config_type(setting.kind as i8)
+        .with_documentation(documentation.map(StrBytes::from_static_str))
 }

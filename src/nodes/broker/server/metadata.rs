@@ -14,6 +14,7 @@ use kafka_protocol::messages::update_metadata_request::{
 };
 use kafka_protocol::messages::{BrokerId as WireBrokerId, UpdateMetadataRequest};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::znodes::payload::EXTERNAL;
@@ -134,6 +135,17 @@ impl MetadataCache {
     /// How to reach a live broker.
     pub fn broker(&self, id: BrokerId) -> Option<&LiveBroker> {
         self.brokers.get(&id)
+    }
+
+    /// The topic with this id.
+    pub fn topic_of(&self, id: Uuid) -> Option<Arc<str>> {
+        let found = self.topics.iter().find(|(_, topic)| topic.head.topic_id == id);
+        found.filter(|_| !id.is_nil()).map(|(name, _)| name.clone())
+    }
+
+    /// Whether this broker heard of the partition.
+    pub fn knows_partition(&self, topic: &str, partition: i32) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.partitions.contains_key(&partition))
     }
 
     /// Whether the topic has partitions.

@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ApiKey, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind,
+    ApiKey, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind,
 };
+use kafka_protocol::protocol::StrBytes;
 use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::versions::{table, unsupported};
+use crate::nodes::broker::versions::{nameless, names_client, table, unsupported};
+use crate::releases::Change;
 use crate::vocab::ConnId;
 use crate::wire::foreign::decode_foreign_request;
 use crate::wire::kafka::{KafkaWireError, RequestFrame, decode_request, encode_response};
@@ -64,6 +66,10 @@ impl Broker {
             correlation_id: frame.correlation_id,
         };
         let mut body = frame.body;
+        if let RequestKind::CreateTopics(request) = body {
+            let client = frame.client_id.unwrap_or_default();
+            return self.create_topics(cx, to, (client, request));
+        }
         if let RequestKind::Fetch(fetch) = &mut body {
             self.limit_fetch(fetch, foreign);
         }
@@ -86,16 +92,41 @@ impl Broker {
         }
     }
 
+    fn create_topics(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        (client, request): (StrBytes, CreateTopicsRequest),
+    ) {
+        let mut settings = request.topics.iter().flat_map(|topic| &topic.configs);
+        let is_malformed = settings.any(|setting| setting.value.is_none());
+        if is_malformed && !self.config.version.has(Change::NullConfigOnTheWire) {
+            info!(broker = %self.config.id, "a setting has no value: closes a connection");
+            return self.close_client(cx, to.conn);
+        }
+        self.controller.create_topics(cx, &mut self.zk.session, to, (client, request));
+    }
+
     fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
         match body {
-            RequestKind::Produce(request) => self.replicas_mut().produce(cx, to, request),
+            RequestKind::Produce(request) => {
+                let (replicas, metadata) = self.replicas_and_metadata();
+                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
+                replicas.produce(cx, to, request, &knows);
+            }
             RequestKind::Fetch(request) => {
                 let is_foreign = self.connections.listener(to.conn) == Listener::External;
                 self.replicas_mut().fetch(cx, to, request, is_foreign);
             }
-            RequestKind::ListOffsets(request) => self.replicas_mut().list_offsets(cx, to, request),
+            RequestKind::ListOffsets(request) => {
+                let (replicas, metadata) = self.replicas_and_metadata();
+                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
+                replicas.list_offsets(cx, to, request, &knows);
+            }
             RequestKind::OffsetForLeaderEpoch(request) => {
-                self.replicas_mut().offsets_for_leader_epoch(cx, to, request);
+                let (replicas, metadata) = self.replicas_and_metadata();
+                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
+                replicas.offsets_for_leader_epoch(cx, to, request, &knows);
             }
             RequestKind::Metadata(request) => {
                 self.metadata_handler(to.conn).metadata(cx, to, request)
@@ -116,11 +147,12 @@ impl Broker {
             RequestKind::ElectLeaders(request) => {
                 self.controller.elect_leaders(cx, &mut self.zk.session, to, request);
             }
-            RequestKind::CreateTopics(request) => {
-                self.controller.create_topics(cx, &mut self.zk.session, to, request);
-            }
-            RequestKind::ApiVersions(_) => {
-                cx.reply(to, ResponseKind::ApiVersions(table(self.config.version)));
+            RequestKind::ApiVersions(request) => {
+                let answer = match names_client(self.config.version, to.version, &request) {
+                    true => table(self.config.version),
+                    false => nameless(),
+                };
+                cx.reply(to, ResponseKind::ApiVersions(answer));
             }
             RequestKind::FindCoordinator(request) => {
                 self.coordinators(to.conn).find_coordinator(cx, to, request)
@@ -132,8 +164,8 @@ impl Broker {
                 self.controller.allocate_producer_ids(cx, &mut self.zk.session, to, request);
             }
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
-            RequestKind::DescribeCluster(_) => {
-                self.metadata_handler(to.conn).describe_cluster(cx, to)
+            RequestKind::DescribeCluster(request) => {
+                self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
             }
             _ => {
                 info!(broker = %self.config.id, api = ?to.api, "not built: closes a connection");

@@ -6,10 +6,13 @@ use kafka_protocol::messages::alter_partition_request::{PartitionData, TopicData
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::update_metadata_request::UpdateMetadataTopicState;
 use kafka_protocol::messages::{
     AlterPartitionRequest, AlterPartitionResponse, BrokerId as WireBrokerId,
-    ControlledShutdownRequest, CreateTopicsRequest, CreateTopicsResponse, RequestKind,
+    ControlledShutdownRequest, CreateTopicsRequest, CreateTopicsResponse, ElectLeadersRequest,
+    RequestKind,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -94,11 +97,7 @@ fn impossible_topics_are_refused_each_with_its_error() {
     let mut world = World::new(V2_8, 3);
     world.start(&[1, 2, 3]);
     world.write_topic("there", &[&[1]]);
-    let assigned = |name: &str, ids: &[i32]| {
-        let one = CreatableReplicaAssignment::default()
-            .with_broker_ids(ids.iter().map(|&id| WireBrokerId(id)).collect());
-        creatable(name, -1, -1).with_assignments(vec![one])
-    };
+    let assigned = |name: &str, ids: &[i32]| assigned(name, &[(0, ids)]);
     let rows = [
         (creatable("there", 1, 1), 36),
         (creatable("none", 0, 1), 37),
@@ -107,16 +106,175 @@ fn impossible_topics_are_refused_each_with_its_error() {
         (creatable("..", 1, 1), 17),
         (creatable("zero", 1, 0), 38),
         (assigned("twice", &[1, 1]), 39),
-        (assigned("unknown", &[9]), 39),
         (assigned("good", &[3, 1]), 0),
     ];
     let (topics, errors): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     assert_eq!(create(&mut world, 1, topics), errors);
     assert_eq!(world.state("good", 0), (3, 0, vec![3, 1]));
     let same = vec![creatable("same", 1, 1), creatable("same", 1, 1)];
-    assert_eq!(create(&mut world, 1, same), [42]);
+    assert_eq!(create(&mut world, 1, same), [42, 42]);
     let elsewhere = vec![creatable("elsewhere", 1, 1)];
     assert_eq!(create(&mut world, 2, elsewhere), [41], "2 is not the controller");
+}
+
+fn assigned(name: &str, replicas: &[(i32, &[i32])]) -> CreatableTopic {
+    let one = |(partition, ids): &(i32, &[i32])| {
+        CreatableReplicaAssignment::default()
+            .with_partition_index(*partition)
+            .with_broker_ids(ids.iter().map(|&id| WireBrokerId(id)).collect())
+    };
+    creatable(name, -1, -1).with_assignments(replicas.iter().map(one).collect())
+}
+
+/// Errors and texts, as a client of version 1 gets them.
+fn refusals(version: &str, topics: Vec<CreatableTopic>) -> Vec<(i16, Option<String>)> {
+    let mut world = World::new(version.parse().unwrap(), 3);
+    world.start(&[1, 2, 3]);
+    let request = creation(topics).with_validate_only(true);
+    let answer: CreateTopicsResponse = world.ask(1, 1, request);
+    let row = |topic: &CreatableTopicResult| {
+        (topic.error_code, topic.error_message.as_deref().map(str::to_owned))
+    };
+    answer.topics.iter().map(row).collect()
+}
+
+fn refusal(version: &str, topic: CreatableTopic) -> (i16, String) {
+    let (error, why) = refusals(version, vec![topic]).remove(0);
+    (error, why.unwrap_or_default())
+}
+
+fn with_config(name: &str, value: Option<&str>) -> CreatableTopic {
+    let config = CreatableTopicConfig::default()
+        .with_name(StrBytes::from_string(name.to_owned()))
+        .with_value(value.map(|value| StrBytes::from_string(value.to_owned())));
+    creatable("t", 1, 1).with_configs(vec![config])
+}
+
+#[test]
+fn settings_are_checked_with_the_errors_of_the_release() {
+    let soon = "Invalid value soon for configuration retention.ms: Not a number of type LONG";
+    for (version, error) in [("0.10", -1), ("2.0", -1), ("2.1", 40), ("3.9", 40)] {
+        let found = refusal(version, with_config("retention.ms", Some("soon")));
+        assert_eq!(found, (error, soon.to_owned()), "{version}");
+    }
+    let unknown = refusal("2.8", with_config("no.such", Some("1")));
+    assert_eq!(unknown, (40, "Unknown topic config name: no.such".to_owned()));
+    for (version, error, text) in [
+        ("1.1", -1, ""),
+        ("2.5", -1, ""),
+        ("2.6", 42, "Null value not supported for topic configs : retention.ms"),
+        ("3.2", 42, "Null value not supported for topic configs : retention.ms"),
+        ("3.3", 40, "Null value not supported for topic configs: retention.ms"),
+    ] {
+        let found = refusal(version, with_config("retention.ms", None));
+        assert_eq!(found, (error, text.to_owned()), "{version}");
+    }
+    let good = refusals("2.8", vec![with_config("cleanup.policy", Some("compact"))]);
+    assert_eq!(good, [(0, None)], "no error has no text, not an empty one");
+}
+
+#[test]
+fn minus_one_is_the_default_since_2_4() {
+    for (version, partitions, factor) in [("2.3", 37, 38), ("2.4", 0, 0)] {
+        assert_eq!(refusal(version, creatable("t", -1, 1)).0, partitions, "{version}");
+        assert_eq!(refusal(version, creatable("t", 1, -1)).0, factor, "{version}");
+    }
+    let text = "Replication factor must be larger than 0.".to_owned();
+    assert_eq!(refusal("3.9", creatable("t", 1, 0)), (38, text));
+}
+
+#[test]
+fn assignments_are_checked_as_the_release_does() {
+    let gap = || assigned("t", &[(0, &[1]), (2, &[1])]);
+    assert_eq!(refusal("2.2", gap()).0, 0);
+    let text = "partitions should be a consecutive 0-based integer sequence".to_owned();
+    assert_eq!(refusal("2.3", gap()), (39, text));
+    for (version, map) in [("2.6", "Map"), ("2.8", "HashMap")] {
+        let text = format!("Duplicate replica assignment found: {map}(0 -> ArrayBuffer(1, 1))");
+        assert_eq!(refusal(version, assigned("t", &[(0, &[1, 1])])), (39, text));
+    }
+    let unequal = refusal("3.9", assigned("t", &[(0, &[1]), (1, &[1, 2])]));
+    let text = "All partitions should have the same number of replicas".to_owned();
+    assert_eq!(unequal, (39, text));
+    assert_eq!(refusal("2.8", assigned("t", &[(0, &[99])])).0, 0, "brokers are not looked at");
+}
+
+#[test]
+fn a_topic_that_is_asked_for_twice_is_answered_as_the_release_does() {
+    let twice = || vec![creatable("t", 1, 1), creatable("t", 1, 1), creatable("u", 1, 1)];
+    let old = "Create topics request from client `wire` contains multiple entries for the \
+               following topics: t";
+    assert_eq!(refusals("2.2", twice()), [(42, Some(old.to_owned())), (0, None)]);
+    let new = (42, Some("Found multiple entries for this topic.".to_owned()));
+    assert_eq!(refusals("2.3", twice()), [new.clone(), new, (0, None)]);
+}
+
+#[test]
+fn names_that_would_have_the_same_metrics_collide() {
+    let topics = vec![creatable("a.b", 1, 1), creatable("a_b", 1, 1), creatable("ab", 1, 1)];
+    let text = "Topic 'a_b' collides with existing topics: a.b".to_owned();
+    assert_eq!(refusals("0.10", topics), [(0, None), (17, Some(text)), (0, None)]);
+}
+
+#[test]
+fn an_election_that_is_not_needed_is_answered_as_such() {
+    for (version, api, error, text) in [
+        ("2.3", 0, 0, None),
+        ("2.4", 2, 84, Some("Leader election not needed for topic partition")),
+        ("2.8", 2, 84, Some("Leader election not needed for topic partition.")),
+    ] {
+        let mut world = World::new(version.parse().unwrap(), 3);
+        world.start(&[1, 2, 3]);
+        world.write_topic("t", &[&[1, 2]]);
+        let mut elect = |kind: i8, partition: Option<i32>| {
+            let topics = partition.map(|partition| {
+                vec![
+                    TopicPartitions::default()
+                        .with_topic(topic_name("t"))
+                        .with_partitions(vec![partition]),
+                ]
+            });
+            let request = ElectLeadersRequest::default()
+                .with_election_type(kind)
+                .with_topic_partitions(topics)
+                .with_timeout_ms(1_000);
+            world.ask::<ElectLeadersRequest>(1, api, request)
+        };
+        let answer = elect(0, Some(0));
+        let one = &answer.replica_election_results[0].partition_result[0];
+        assert_eq!((one.error_code, one.error_message.as_deref()), (error, text), "{version}");
+        let answer = elect(0, Some(5));
+        let one = &answer.replica_election_results[0].partition_result[0];
+        let expected = (3, Some("The partition does not exist."));
+        assert_eq!((one.error_code, one.error_message.as_deref()), expected, "{version}");
+        assert!(elect(0, None).replica_election_results.is_empty(), "{version}");
+        if api >= 1 {
+            let answer = elect(7, Some(0));
+            let one = &answer.replica_election_results[0].partition_result[0];
+            assert_eq!((answer.error_code, one.error_code), (-1, -1), "{version}");
+            assert_eq!(one.error_message.is_some(), version == "2.4");
+        }
+    }
+}
+
+#[test]
+fn an_operator_can_have_an_unclean_leader_elected() {
+    let mut world = World::new(V2_8, 3);
+    world.start(&[1, 2, 3]);
+    world.write_topic("t", &[&[3, 2]]);
+    world.die(2);
+    world.die(3);
+    world.start(&[2]);
+    let old = world.state("t", 0);
+    assert_eq!((old.0, &*old.2), (-1, &[3][..]));
+    let topics = TopicPartitions::default().with_topic(topic_name("t")).with_partitions(vec![0]);
+    let request = ElectLeadersRequest::default()
+        .with_election_type(1)
+        .with_topic_partitions(Some(vec![topics]))
+        .with_timeout_ms(1_000);
+    let answer = world.ask::<ElectLeadersRequest>(1, 2, request);
+    assert_eq!(answer.replica_election_results[0].partition_result[0].error_code, 0);
+    assert_eq!(world.state("t", 0), (2, old.1 + 1, vec![2]));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
     LeaderAndIsrResponse, RequestKind, StopReplicaResponse, UpdateMetadataResponse,
 };
 use kafka_protocol::protocol::Request as KafkaRequest;
+use kafka_protocol::protocol::StrBytes;
 
 use crate::history::BrokerObservation;
 use crate::nodes::Effects;
@@ -203,11 +204,15 @@ impl Node {
             RequestKind::StopReplica(_) => StopReplicaResponse::default().into(),
             _ => {
                 let event = match body {
-                    RequestKind::CreateTopics(body) => ControllerEvent::CreateTopics(to, body),
+                    RequestKind::CreateTopics(body) => {
+                        let client = StrBytes::from_static_str("wire");
+                        ControllerEvent::CreateTopics(to, client, body)
+                    }
                     RequestKind::AlterPartition(body) => ControllerEvent::AlterPartition(to, body),
                     RequestKind::ControlledShutdown(body) => {
                         ControllerEvent::ControlledShutdown(to, body)
                     }
+                    RequestKind::ElectLeaders(body) => ControllerEvent::ElectLeaders(to, body),
                     other => panic!("{other:?}"),
                 };
                 return self.act(clock, effects, |controller, cx| controller.requested(cx, event));

@@ -81,8 +81,8 @@ fn errors_before_the_append_write_nothing() {
     assert_eq!(refused(&mut cluster, 1, 1, damaged.into()), 2, "CORRUPT_MESSAGE");
     let mut old = good.to_vec();
     old[16] = 1;
-    assert_eq!(refused(&mut cluster, 1, 1, old.into()), 43, "older message format");
-    assert_eq!(refused(&mut cluster, 1, 1, good.slice(..20)), 2, "not a batch");
+    assert_eq!(refused(&mut cluster, 1, 1, old.into()), 87, "older message format");
+    assert_eq!(refused(&mut cluster, 1, 1, good.slice(..20)), 87, "not a batch");
     assert_eq!(refused(&mut cluster, 1, 1, [&good[..], &good[..]].concat().into()), 87, "two");
     assert_eq!(refused(&mut cluster, 1, 1, Bytes::new()), 87, "none");
     assert_eq!(cluster.status(1).log_end_offset, 0);

@@ -292,7 +292,13 @@ fn old_clients_write_messages_of_their_format() {
         let newer = kafka::produce("orders", 0, -1, Some(Bytes::new()));
         let sent =
             cluster.request(1, if release < KafkaVersion::new(0, 11) { 2 } else { 3 }, newer);
-        let code = cluster.produced(sent).unwrap().0;
-        assert_eq!(code == 0, release < KafkaVersion::new(0, 11), "{release}: {code}");
+        // Real brokers before 2.8 close the connection.
+        let code = cluster.produced(sent).map(|(error, _)| error);
+        let expected = match release.to_string().split('.').next() {
+            Some("0") => Some(0),
+            Some("1") => None,
+            _ => Some(87),
+        };
+        assert_eq!(code, expected, "{release}");
     }
 }

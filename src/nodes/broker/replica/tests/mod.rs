@@ -131,12 +131,13 @@ impl Replicas {
     fn serve(&mut self, clock: Clock, effects: &mut Effects, conn: ConnId, frame: RequestFrame) {
         let RequestFrame { api, version, correlation_id, .. } = frame;
         let to = ReplyTo { conn, api, version, correlation_id };
+        let knows = |topic: &str, _| topic == "elsewhere";
         self.with(clock, effects, |manager, cx| match frame.body {
-            RequestKind::Produce(body) => manager.produce(cx, to, body),
+            RequestKind::Produce(body) => manager.produce(cx, to, body, &knows),
             RequestKind::Fetch(body) => manager.fetch(cx, to, body, true),
-            RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body),
+            RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body, &knows),
             RequestKind::OffsetForLeaderEpoch(body) => {
-                manager.offsets_for_leader_epoch(cx, to, body);
+                manager.offsets_for_leader_epoch(cx, to, body, &knows);
             }
             other => panic!("unexpected request {other:?}"),
         });

@@ -275,3 +275,57 @@ fn a_replica_that_got_no_leader_and_isr_request_yet_leads_nothing() {
         assert_eq!(cluster.fetched(conn).unwrap().0, 6);
     }
 }
+
+/// Asks broker 1 where partition 0 of a topic ends; the errors, one for each time that it is named.
+fn ends(cluster: &mut Cluster, version: i16, topic: &'static str, times: usize) -> Vec<i16> {
+    let one = ListOffsetsPartition::default().with_timestamp(-1);
+    let topic = ListOffsetsTopic::default()
+        .with_name(TopicName(StrBytes::from_static_str(topic)))
+        .with_partitions(vec![one; times]);
+    let request =
+        ListOffsetsRequest::default().with_replica_id(WireBrokerId(-1)).with_topics(vec![topic]);
+    let sent = cluster.request(1, version, request);
+    let answer = cluster.response(sent).expect("it is answered at once");
+    answer.topics[0].partitions.iter().map(|partition| partition.error_code).collect()
+}
+
+#[test]
+fn a_partition_that_is_elsewhere_has_another_error_since_2_0() {
+    for (version, error) in [((1, 1), 3), ((2, 0), 6), ((3, 9), 6)] {
+        let mut cluster = filled(KafkaVersion::new(version.0, version.1));
+        assert_eq!(ends(&mut cluster, 1, "elsewhere", 1), [error], "{version:?}");
+        assert_eq!(ends(&mut cluster, 1, "nowhere", 1), [3], "{version:?}");
+    }
+    for (version, error) in [((2, 0), 3), ((2, 1), 6)] {
+        let mut cluster = filled(KafkaVersion::new(version.0, version.1));
+        let topic = OffsetForLeaderTopic::default()
+            .with_topic(TopicName(StrBytes::from_static_str("elsewhere")))
+            .with_partitions(vec![OffsetForLeaderPartition::default()]);
+        let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+        let sent = cluster.request(1, 1, request);
+        let answer = cluster.response(sent).expect("it is answered at once");
+        assert_eq!(answer.topics[0].partitions[0].error_code, error, "{version:?}");
+    }
+}
+
+#[test]
+fn a_partition_that_is_listed_twice_is_refused() {
+    for (version, errors) in [((2, 6), vec![42]), ((2, 8), vec![42, 42])] {
+        let mut cluster = filled(KafkaVersion::new(version.0, version.1));
+        assert_eq!(ends(&mut cluster, 1, "orders", 2), errors, "{version:?}");
+        assert_eq!(ends(&mut cluster, 1, "orders", 1), [0]);
+    }
+}
+
+#[test]
+fn a_transactional_batch_needs_a_transactional_id_since_2_1() {
+    for (version, error) in [((2, 0), 0), ((2, 1), 53), ((3, 9), 53)] {
+        let mut cluster = filled(KafkaVersion::new(version.0, version.1));
+        let mut bytes = batch("t").bytes.to_vec();
+        bytes[22] |= 0b1_0000;
+        let checksum = crc32c::crc32c(&bytes[21..]).to_be_bytes();
+        bytes[17..21].copy_from_slice(&checksum);
+        let sent = cluster.produce_bytes(1, 1, bytes.into());
+        assert_eq!(cluster.produced(sent).map(|(error, _)| error), Some(error), "{version:?}");
+    }
+}

@@ -124,8 +124,7 @@ fn fewer_brokers_than_replicas_have_no_coordinator_since_0_11() {
         let (code, ..) = group(&mut cluster, 1);
         let topic = offsets_topic(&mut cluster, 1, true);
         if version.has(Change::StrictOffsetsTopicReplication) {
-            let error = if version.has(Change::TopicCreationByController) { 3 } else { 38 };
-            assert_eq!((code, topic.error_code), (15, error), "{version}");
+            assert_eq!((code, topic.error_code), (15, 38), "{version}");
         } else {
             assert_eq!((code, topic.partitions.len()), (0, 50), "{version}");
             assert_eq!(topic.partitions[0].replica_nodes.len(), 2, "{version}");

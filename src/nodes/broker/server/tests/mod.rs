@@ -1,6 +1,7 @@
 //! Whole clusters in a small world: what the parts of a broker do together.
 
 mod cluster;
+mod configs;
 mod find_coordinator;
 mod front;
 mod groups;
