@@ -181,6 +181,7 @@ pub fn broker(
         external,
         version: plan.kafka,
         mutant: plan.mutant,
+        supervisor: plan.supervisor,
         zookeepers: names.zookeepers.clone(),
         session_timeout: p.ms("zookeeper.session.timeout.ms"),
         replica_lag_time_max: p.ms("replica.lag.time.max.ms"),
@@ -194,12 +195,14 @@ pub fn broker(
         recovery_point_checkpoint_interval: p.ms("log.flush.offset.checkpoint.interval.ms"),
         log_flush_interval_messages: p.int("log.flush.interval.messages"),
         log_flush_interval: p.optional_ms("log.flush.interval.ms"),
+        log_flush_scheduler_interval: p.ms("log.flush.scheduler.interval.ms"),
         log_segment_bytes: narrow(p.int("log.segment.bytes")),
         message_max_bytes: narrow(p.int("message.max.bytes")),
         fetch_max_bytes: p.optional_int("fetch.max.bytes").map(narrow),
         max_fetch_sessions: p
             .optional_int("max.incremental.fetch.session.cache.slots")
             .map_or(0, narrow),
+        num_io_threads: narrow(p.int("num.io.threads")),
         socket_request_max_bytes: narrow(p.int("socket.request.max.bytes")),
         min_insync_replicas: narrow(p.int("min.insync.replicas")),
         unclean_leader_election: p.bool("unclean.leader.election.enable"),

@@ -45,4 +45,8 @@ impl Process for Role {
             Self::ExternalClients(role) => role.step(input, effects),
         }
     }
+
+    fn awaits_appends(&self) -> bool {
+        matches!(self, Self::Broker(_))
+    }
 }

@@ -50,6 +50,9 @@ impl Brokers {
     pub fn life(&mut self, time: Time, node: NodeId, life: Life) {
         match life {
             Life::Started => self.unregistered_since(time, node),
+            // Its start failed, and its supervisor starts it again: it is still to register.
+            Life::Exited
+                if self.unregistered.get(&node).is_some_and(|it| it.blocked_by.is_some()) => {}
             Life::Crashed | Life::PowerLost | Life::Exited => {
                 self.unregistered.remove(&node);
             }

@@ -529,7 +529,7 @@ impl Replicas {
                     (replica.high_watermark, replica.log_end) = (0, 0);
                     partition.has_loaded(index, Some(empty));
                     let lost_at = &mut partition.replicas[index].lost_at;
-                    *lost_at = lost_at.map(|_| time);
+                    note_loss(lost_at, time);
                 }
             }
         }
@@ -599,9 +599,14 @@ fn replica_did(
             (replica.high_watermark, replica.log_end) = (*high_watermark, *end);
             partition.loaded(index, *from, *end, &batches);
             let lost_at = &mut partition.replicas[index].lost_at;
-            *lost_at = lost_at.map(|_| time);
+            note_loss(lost_at, time);
         }
         _ => {}
     }
     None
+}
+
+/// Gives a loss that was just found its time; one that was found at an earlier start keeps its own.
+fn note_loss(lost_at: &mut Option<Time>, time: Time) {
+    *lost_at = lost_at.map(|known| if known == Time::ZERO { time } else { known });
 }

@@ -1,7 +1,6 @@
 //! The turning points of a run, in order: faults, lives, elections, changes of the in-sync replicas.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -107,6 +106,9 @@ pub struct Timeline {
     /// be.
     #[serde(skip)]
     refusing: BTreeMap<(Arc<str>, Arc<str>), TopicPartition>,
+    /// Brokers that cannot register, and are started again and again: that is told once.
+    #[serde(skip)]
+    retrying: BTreeSet<NodeId>,
 }
 
 impl Timeline {
@@ -123,6 +125,11 @@ impl Timeline {
     pub fn life(&mut self, terms: &Terms, time: Time, node: NodeId, life: Life) {
         // What an operator runs comes and goes: it is reported with what it prints.
         let is_command = terms.commands.contains(&node);
+        if matches!(life, Life::Crashed | Life::PowerLost) {
+            self.retrying.remove(&node);
+        } else if self.retrying.contains(&node) {
+            return;
+        }
         if !is_command && (life != Life::Started || time > Time::ZERO) {
             self.push(time, Turn::Life { node: terms.name(node), life });
         }
@@ -164,7 +171,13 @@ impl Timeline {
             }
             BrokerObservation::SessionExpired { .. } => Turn::SessionExpired { broker: broker() },
             BrokerObservation::RegistrationBlocked { .. } => {
+                if !self.retrying.insert(node) {
+                    return;
+                }
                 Turn::RegistrationBlocked { broker: broker() }
+            }
+            BrokerObservation::Registered { .. } if self.retrying.remove(&node) => {
+                Turn::Life { node: broker(), life: Life::Started }
             }
             BrokerObservation::Truncated { at, from, to } if to < from => {
                 Turn::Truncated { at: at.clone(), broker: broker(), from: *from, to: *to }

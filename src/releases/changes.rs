@@ -190,6 +190,11 @@ table! {
     HighWatermarkHeldBelowMinIsr: "high-watermark-held-below-min-isr", since(3, 7, 0),
         "KIP-966 (KAFKA-15583)", Scenario("lone_leader_3_7"),
         "The high watermark does not advance while the ISR is smaller than min.insync.replicas.";
+    ReadsUnderPartitionLock: "reads-under-partition-lock", since(2, 1, 0),
+        "KIP-320 (KAFKA-7395)",
+        Test("a_parked_fetch_carries_the_lock_of_one_partition_to_another_since_2_1"),
+        "Fetches and ListOffsets read under the partition's lock, which up to 2.6 is held while \
+         the ISR is written to ZooKeeper; before, only followers' fetches waited for it.";
     // What a broker answers.
     OffsetNotAvailable: "offset-not-available", since(2, 2, 0),
         "KIP-207 (KAFKA-2334)", Test("a_new_leader_does_not_list_an_end_that_goes_back"),
@@ -459,6 +464,10 @@ table! {
         "apache/kafka#11246", Test("a_shutdown_does_not_pause_after_its_last_try_since_3_1"),
         "A controlled shutdown that failed for the last time goes on at once; before, it paused \
          for controlled.shutdown.retry.backoff.ms first.";
+    ShutdownWakesThreads: "shutdown-wakes-threads", since(3, 2, 0),
+        "apache/kafka#11653", Test("the_steps_of_a_shutdown_take_time"),
+        "A broker that shuts down wakes the threads that it waits for; before, those of \
+         purgatories and quotas held it up for two seconds and more, one after the other.";
     AlterPartitionChecksState: "alter-partition-checks-state", since(3, 3, 0),
         "KIP-841 (KAFKA-13916, KAFKA-14154)",
         Test("alter_partition_is_refused_with_the_errors_of_the_release"),

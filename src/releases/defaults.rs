@@ -175,10 +175,12 @@ pub const BROKER: &[Property] = &[
     // The log.
     count("log.flush.interval.messages", 1, LONG, &[(V0_10, Is(LONG))]),
     ms("log.flush.interval.ms", 1, LONG, &[(V0_10, Unset)]),
+    ms("log.flush.scheduler.interval.ms", 1, LONG, &[(V0_10, Is(LONG))]),
     ms("log.flush.offset.checkpoint.interval.ms", 1, INT, &[(V0_10, Is(60_000))]),
     bytes("log.segment.bytes", 14, &[(V0_10, Is(1_024 * MIB))]),
     bytes("message.max.bytes", 0, &[(V0_10, Is(1_000_012)), (V2_5, Is(MIB + 12))]),
-    // Connections, and sessions of fetchers (KIP-227). The last three are of clients from outside (`sim serve`).
+    // Threads, connections, sessions of fetchers (KIP-227). The last three are of clients from outside (`sim serve`).
+    count("num.io.threads", 1, INT, &[(V0_10, Is(8))]),
     bytes("socket.request.max.bytes", 1, &[(V0_10, Is(100 * MIB))]),
     bytes("fetch.max.bytes", 1_024, &[(V2_5, Is(55 * MIB))]),
     count("max.incremental.fetch.session.cache.slots", 0, INT, &[(V1_1, Is(1_000))]),

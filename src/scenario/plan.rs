@@ -13,6 +13,9 @@ use crate::vocab::{
     Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand, Wanted, run_command,
 };
 
+/// After how long a broker whose start failed is started again, unless the scenario says otherwise.
+pub const SUPERVISOR: Duration = Duration::from_secs(1);
+
 /// Everything that a run needs besides the code: what the cluster is, what clients do, what goes
 /// wrong when. Can be stored, edited, shrunk and replayed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,8 @@ pub struct Plan {
     pub duration: Duration,
     /// The ZooKeeper servers.
     pub zookeepers: Vec<ZooKeeperPlan>,
+    /// After how long a broker whose start failed is started again; `None` is never.
+    pub supervisor: Option<Duration>,
     /// The brokers, by rising id.
     pub brokers: Vec<BrokerPlan>,
     /// The topics, created before any client starts.

@@ -8,7 +8,7 @@ use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
     BrokerPlan, CommandPlan, ConsumerPlan, Discovery, DiskPlan, Expect, NetworkPlan, Plan,
-    ProducerPlan, QUANTILES, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    ProducerPlan, QUANTILES, ReadFrom, SUPERVISOR, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Rate, show};
@@ -130,6 +130,7 @@ impl Toml {
             mutant: _,
             duration: _,
             zookeepers,
+            supervisor,
             brokers,
             topics,
             producers,
@@ -141,7 +142,7 @@ impl Toml {
             zookeeper_clients,
             expect,
         } = plan;
-        self.nodes(brokers, zookeepers);
+        self.nodes(brokers, zookeepers, *supervisor);
         topics.iter().for_each(|topic| self.topic(topic));
         producers.iter().for_each(|producer| self.producer(producer));
         consumers.iter().for_each(|consumer| self.consumer(consumer));
@@ -153,10 +154,20 @@ impl Toml {
         self.expect(expect);
     }
 
-    fn nodes(&mut self, brokers: &[BrokerPlan], zookeepers: &[ZooKeeperPlan]) {
+    fn nodes(
+        &mut self,
+        brokers: &[BrokerPlan],
+        zookeepers: &[ZooKeeperPlan],
+        supervisor: Option<Duration>,
+    ) {
         self.table("[cluster]");
         self.raw("brokers", brokers.len());
         self.raw("zookeepers", zookeepers.len());
+        if supervisor != Some(SUPERVISOR) {
+            let supervisor =
+                supervisor.map_or_else(|| "never".to_owned(), |span| show(span).to_string());
+            self.text("supervisor", &supervisor);
+        }
         if let Some(zookeeper) = zookeepers.first() {
             self.table("[zookeeper]");
             self.properties(&zookeeper.properties);

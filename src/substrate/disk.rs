@@ -224,6 +224,11 @@ impl Disk {
         false
     }
 
+    /// Whether an operation is an fsync that is not complete.
+    pub fn is_syncing(&self, op: DiskOpId) -> bool {
+        self.syncs.iter().any(|(sync, _)| *sync == op)
+    }
+
     /// Completes the oldest fsync, if that is `op`; after a power loss it is not.
     pub fn complete(&mut self, op: DiskOpId) {
         let Some(&(oldest, sync)) = self.syncs.front() else { return };

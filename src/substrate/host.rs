@@ -16,7 +16,8 @@ use crate::vocab::{ConnId, DiskOpId, NodeId, Seed, Stream, Time, TimerId, nanos}
 /// How fast disks are unless a fault says otherwise.
 #[derive(Clone, Debug)]
 pub struct DiskConfig {
-    /// How long a write takes. With more than zero, what a node sends behind a write waits for it.
+    /// How long a write takes. With more than zero, what a node sends behind a write waits for it, unless its
+    /// process waits for its appends itself ([`super::Process::awaits_appends`]).
     pub write: Duration,
     /// How long an fsync takes, all values equally likely.
     pub fsync: RangeInclusive<Duration>,
@@ -47,8 +48,11 @@ pub enum Outgoing {
     },
     /// The end of a connection.
     Close(ConnId),
-    /// The end of the process.
-    Exit,
+    /// The end of the process, and when it is started again.
+    Exit {
+        /// Counted from the end.
+        start_after: Option<Duration>,
+    },
 }
 
 /// What waits for a paused process to run again.
@@ -138,6 +142,8 @@ pub struct Host {
     pub wall: WallClock,
     /// Its disk.
     pub disk: Disk,
+    /// Whether its process waits for its appends itself, and is told of their ends.
+    pub awaits_appends: bool,
     /// How long a write takes, in nanoseconds.
     pub write_ns: u64,
     /// How long an fsync takes, in nanoseconds.
@@ -165,6 +171,7 @@ impl Host {
             incarnation: 0,
             wall: WallClock::new(wall_epoch_ms),
             disk: Disk::default(),
+            awaits_appends: false,
             write_ns: nanos(disk.write),
             fsync_ns: nanos_range(&disk.fsync),
             disk_stream: seed.stream(&format!("disk/{name}")),
@@ -176,8 +183,15 @@ impl Host {
         }
     }
 
-    /// Does a disk request at `now`; for an fsync, when its end is to be reported.
+    /// Whether appends take time that its process waits for.
+    pub fn appends_take_time(&self) -> bool {
+        self.awaits_appends && self.write_ns > 0
+    }
+
+    /// Does a disk request at `now`; for an fsync, and for an append that its process waits for, when its end is to
+    /// be reported.
     pub fn use_disk(&mut self, now: Time, op: DiskOpId, request: DiskRequest) -> Option<Time> {
+        let is_append = matches!(request, DiskRequest::Append { .. });
         if self.disk.apply(op, request) {
             let begins = now.max(self.writes_done_at);
             let ends = begins.after_nanos(self.disk_stream.within(self.fsync_ns.clone()));
@@ -187,13 +201,43 @@ impl Host {
         }
         if self.write_ns > 0 {
             self.writes_done_at = now.max(self.writes_done_at).after_nanos(self.write_ns);
+            return (is_append && self.awaits_appends).then_some(self.writes_done_at);
         }
         None
     }
 
+    /// The disk is faster from `now` on: what is under way ends as if it had begun now, unless it ends before.
+    /// `under_way` are the operations that are to be reported, in order; their ends are changed.
+    pub fn speed_up(&mut self, now: Time, under_way: &mut [(Time, DiskOpId)]) {
+        let (mut writes, mut fsyncs) = (now, now);
+        for (ends, op) in under_way {
+            let before = match self.disk.is_syncing(*op) {
+                true => {
+                    let begins = writes.max(now);
+                    let takes = self.disk_stream.within(self.fsync_ns.clone());
+                    fsyncs = begins.after_nanos(takes).max(fsyncs.after_nanos(1));
+                    &mut fsyncs
+                }
+                false => {
+                    writes = writes.after_nanos(self.write_ns.max(1));
+                    &mut writes
+                }
+            };
+            *before = (*before).min(*ends);
+            *ends = *before;
+        }
+        let fastest = now.max(writes).after_nanos(self.write_ns);
+        self.writes_done_at = self.writes_done_at.min(fastest);
+        self.fsyncs_done_at = self.fsyncs_done_at.min(fsyncs.max(now));
+        for (ready, _) in &mut self.outbox {
+            *ready = (*ready).min(self.writes_done_at);
+        }
+    }
+
     /// When the writes so far are done, if something has to wait for that.
     pub fn waits_until(&self, now: Time) -> Option<Time> {
-        (self.writes_done_at > now || !self.outbox.is_empty()).then(|| self.writes_done_at.max(now))
+        let is_held = self.writes_done_at > now && !self.awaits_appends;
+        (is_held || !self.outbox.is_empty()).then(|| self.writes_done_at.max(now))
     }
 
     /// The process is gone, and with it all that waited for it or for the disk to go out.

@@ -28,6 +28,11 @@ enum Scheduled {
         incarnation: u32,
         op: DiskOpId,
     },
+    /// A supervisor starts the process that ended.
+    Start {
+        node: NodeId,
+        incarnation: u32,
+    },
     /// The disk writes for which something waits are done.
     Flush {
         node: NodeId,
@@ -50,6 +55,8 @@ pub enum Turn {
     Step(NodeId, Input),
     /// Drop a process that ended.
     Exited(NodeId),
+    /// Start a process.
+    Start(NodeId),
     /// Nothing; the event was for no process.
     Nothing,
 }
@@ -123,6 +130,14 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Scheduled::Arrival(arrival) => self.arrived(arrival),
             Scheduled::Timer { node, id, token } => self.timer_due(node, id, token),
             Scheduled::DiskDone { node, incarnation, op } => self.disk_done(node, incarnation, op),
+            Scheduled::Start { node, incarnation } => {
+                let host = self.host(node);
+                // Something else may have started it, or taken its host's power.
+                match host.incarnation == incarnation && !host.is_running && host.has_power {
+                    true => Turn::Start(node),
+                    false => Turn::Nothing,
+                }
+            }
             Scheduled::Flush { node, incarnation } => {
                 let host = self.host(node);
                 if host.incarnation == incarnation && host.is_running && !host.is_paused {
@@ -139,6 +154,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Scheduled::Arrival(arrival) => self.network.target(arrival),
             Scheduled::Timer { node, .. }
             | Scheduled::DiskDone { node, .. }
+            | Scheduled::Start { node, .. }
             | Scheduled::Flush { node, .. } => Some(*node),
         };
         if let Some(stuck) = node.and_then(|node| self.watchdog.suspect(node)) {
@@ -170,7 +186,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Effect::Send { conn, bytes } => Outgoing::Send { conn, bytes },
             Effect::Connect { conn, to } => Outgoing::Connect { conn, to },
             Effect::Close(conn) => Outgoing::Close(conn),
-            Effect::Exit => Outgoing::Exit,
+            Effect::Exit { start_after } => Outgoing::Exit { start_after },
             // It never fires, and cancelling a timer that is not there does nothing.
             Effect::SetTimer { at, .. } if at.is_never() => return Life::On,
             Effect::SetTimer { id, at, token } => {
@@ -208,7 +224,7 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         let mut life = Life::On;
         match outgoing {
             Outgoing::Close(conn) => _ = host.closing.insert(conn),
-            Outgoing::Exit => life = Life::Ending,
+            Outgoing::Exit { .. } => life = Life::Ending,
             Outgoing::Connect { .. } | Outgoing::Send { .. } => {}
         }
         host.is_exiting = life == Life::Ending;
@@ -232,7 +248,11 @@ impl<O, W: Observer<O>> Kernel<O, W> {
                 self.tell(node, What::Closing { conn });
                 self.network.close(self.now, conn, node)
             }
-            Outgoing::Exit => {
+            Outgoing::Exit { start_after } => {
+                if let Some(after) = start_after {
+                    let incarnation = self.host(node).incarnation;
+                    self.queue.push(self.now + after, Scheduled::Start { node, incarnation });
+                }
                 self.tell(node, What::Exited);
                 self.end_process(node, Closed::Eof);
                 return Life::Ended;
@@ -240,6 +260,33 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         };
         self.schedule(due);
         Life::On
+    }
+
+    /// The disk of `node` is faster than before: what is under way there ends sooner.
+    pub fn disk_is_faster(&mut self, node: NodeId) {
+        let now = self.now;
+        let is_of = |event: &Scheduled| match event {
+            Scheduled::DiskDone { node: of, .. } => *of == node,
+            _ => false,
+        };
+        let mut under_way: Vec<_> = self.queue.take_all(is_of);
+        let op_of = |event: &Scheduled| match event {
+            Scheduled::DiskDone { op, .. } => *op,
+            other => unreachable!("{other:?} was not picked"),
+        };
+        under_way.sort_by_key(|(_, event)| op_of(event));
+        let mut ends: Vec<_> =
+            under_way.iter().map(|(time, event)| (*time, op_of(event))).collect();
+        let host = self.host(node);
+        host.speed_up(now, &mut ends);
+        let incarnation = host.incarnation;
+        let first = host.outbox.front().map(|(ready, _)| *ready);
+        for ((time, _), (_, event)) in ends.into_iter().zip(under_way) {
+            self.queue.push(time, event);
+        }
+        if let Some(ready) = first {
+            self.queue.push(ready, Scheduled::Flush { node, incarnation });
+        }
     }
 
     /// Performs the effects that waited for disk writes that are done.

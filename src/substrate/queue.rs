@@ -106,6 +106,23 @@ impl<T> Queue<T> {
         self.heap.retain(|Reverse(entry)| is_live(slots, entry.key));
     }
 
+    /// Takes out everything that `picks` picks, with its time, in no order; looks at each scheduled thing.
+    pub fn take_all(&mut self, mut picks: impl FnMut(&T) -> bool) -> Vec<(Time, T)> {
+        let slots = &self.slots;
+        let mut picked: Vec<(Time, Key)> = Vec::new();
+        self.heap.retain(|Reverse(Entry { time, key, .. })| {
+            let slot = &slots[key.slot as usize];
+            let item = slot.item.as_ref().filter(|_| slot.generation == key.generation);
+            let is_picked = item.is_some_and(&mut picks);
+            if is_picked {
+                picked.push((*time, *key));
+            }
+            item.is_some() && !is_picked
+        });
+        let mut take = |(time, key)| Some((time, self.take(key)?));
+        picked.into_iter().filter_map(&mut take).collect()
+    }
+
     /// When the next thing is due.
     pub fn next_at(&mut self) -> Option<Time> {
         loop {

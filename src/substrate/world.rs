@@ -22,6 +22,12 @@ pub trait Process {
 
     /// Processes one input, and answers by filling `effects`.
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects<Self::Observation>);
+
+    /// Whether it waits for its appends itself: it is told of their ends, and what it sends does not wait for them.
+    /// That is for a process of many threads, of which a slow disk stops only the one that writes.
+    fn awaits_appends(&self) -> bool {
+        false
+    }
 }
 
 /// How a world is unless a fault says otherwise.
@@ -154,6 +160,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         match turn {
             Turn::Step(node, input) => self.step(node, input),
             Turn::Exited(node) => self.programs[usize::from(node.0)].process = None,
+            Turn::Start(node) => _ = self.start(node),
             Turn::Nothing => {}
         }
     }
@@ -171,6 +178,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         let now = self.kernel.now;
         let clock = Clock { now, wall_ms: self.kernel.host(node).wall.at(now) };
         let process = self.programs[usize::from(node.0)].process.as_mut()?;
+        self.effects.set_appends_take_time(self.kernel.host(node).appends_take_time());
         MOMENT.set(Moment { time: now, node: Some(node) });
         let result = act(process, clock, &mut self.effects);
         MOMENT.set(Moment { time: now, node: None });
@@ -213,7 +221,9 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         host.incarnation += 1;
         let image = host.disk.image();
         let program = &mut self.programs[usize::from(node.0)];
-        program.process = Some((program.boot)());
+        let process = (program.boot)();
+        self.kernel.host(node).awaits_appends = process.awaits_appends();
+        program.process = Some(process);
         self.kernel.tell(node, What::Started);
         self.step(node, Input::Start(image));
         true
@@ -398,18 +408,26 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     // ---- disk and clock ----
 
-    /// Lets each disk write take `write`; what the node sends behind a write waits for it. Zero
-    /// ends it.
+    /// Lets each disk write take `write`; what the node sends behind a write waits for it, or its process does
+    /// ([`Process::awaits_appends`]). Zero ends it, and the writes that are under way.
     pub fn slow_disk(&mut self, node: NodeId, write: Duration) {
-        self.kernel.host(node).write_ns = nanos(write);
+        let before = std::mem::replace(&mut self.kernel.host(node).write_ns, nanos(write));
+        if nanos(write) < before {
+            self.kernel.disk_is_faster(node);
+        }
     }
 
-    /// Sets how long an fsync takes, from the next one on.
+    /// Sets how long an fsync takes; those that are under way end sooner if that is less than before.
     ///
     /// # Panics
     /// When the range is empty.
     pub fn set_fsync(&mut self, node: NodeId, fsync: RangeInclusive<Duration>) {
-        self.kernel.host(node).fsync_ns = nanos_range(&fsync);
+        let fsync = nanos_range(&fsync);
+        let longest = *fsync.end();
+        let before = std::mem::replace(&mut self.kernel.host(node).fsync_ns, fsync);
+        if longest < *before.end() {
+            self.kernel.disk_is_faster(node);
+        }
     }
 
     /// How long a write takes, and how long an fsync, in nanoseconds.

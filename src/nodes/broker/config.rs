@@ -61,6 +61,8 @@ pub struct Config {
     pub version: KafkaVersion,
     /// The bug that is planted in it, if any.
     pub mutant: Option<Mutant>,
+    /// After how long its supervisor starts it again when its start has failed; `None` is never.
+    pub supervisor: Option<Duration>,
     /// `zookeeper.connect`
     pub zookeepers: Vec<NodeId>,
     /// `zookeeper.session.timeout.ms`
@@ -87,6 +89,8 @@ pub struct Config {
     pub log_flush_interval_messages: i64,
     /// `log.flush.interval.ms`; `None` is "never"
     pub log_flush_interval: Option<Duration>,
+    /// `log.flush.scheduler.interval.ms`
+    pub log_flush_scheduler_interval: Duration,
     /// `log.segment.bytes`
     pub log_segment_bytes: u64,
     /// `message.max.bytes`
@@ -95,6 +99,8 @@ pub struct Config {
     pub fetch_max_bytes: Option<i32>,
     /// `max.incremental.fetch.session.cache.slots`; 0 before 1.1
     pub max_fetch_sessions: usize,
+    /// `num.io.threads`
+    pub num_io_threads: usize,
     /// `socket.request.max.bytes`
     pub socket_request_max_bytes: usize,
     /// `min.insync.replicas`
@@ -144,6 +150,11 @@ pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 pub const INTERNAL_TOPICS: [&str; 2] = [OFFSETS_TOPIC, "__transaction_state"];
 
 impl Config {
+    /// After how long a log is flushed when the scheduler looks at it: `flush.ms` of topics that set none.
+    pub fn flush_interval(&self) -> Duration {
+        self.log_flush_interval.unwrap_or(self.log_flush_scheduler_interval)
+    }
+
     /// Whether this bug is planted.
     pub fn is(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)

@@ -191,8 +191,8 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Line> {
         Registered { epoch } => (Kind::Session, format!("registers, broker epoch {epoch}")),
         SessionExpired { session } => (Kind::Session, format!("session {session:#x} expired")),
         RegistrationBlocked { session } => {
-            let text = format!("cannot register while its previous session {session:#x} is open");
-            (Kind::Session, text)
+            let why = format!("its previous session {session:#x} is open");
+            (Kind::Session, format!("cannot start while {why}: flushes its logs and ends"))
         }
         ControllerElected { epoch } => {
             (Kind::Controller, format!("becomes controller, epoch {epoch}"))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::diagnostics::did_you_mean;
-use super::super::plan::{DiskPlan, NetworkPlan};
+use super::super::plan::{DiskPlan, NetworkPlan, SUPERVISOR};
 use super::super::properties::{BROKER, Properties, ZOOKEEPER};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
@@ -18,7 +18,7 @@ const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-pub(super) const CLUSTER_KEYS: &[&str] = &["brokers", "zookeepers"];
+pub(super) const CLUSTER_KEYS: &[&str] = &["brokers", "zookeepers", "supervisor"];
 pub(super) const NETWORK_KEYS: &[&str] = &["latency", "loss", "bandwidth"];
 pub(super) const DISK_KEYS: &[&str] = &["write", "fsync"];
 
@@ -63,14 +63,32 @@ pub(super) fn duration(top: &Section<'_, '_>) -> Option<Duration> {
     Some(duration)
 }
 
+/// What `[cluster]` says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Nodes {
+    pub brokers: usize,
+    pub zookeepers: usize,
+    /// After how long a broker whose start failed is started again; `None` is never.
+    pub supervisor: Option<Duration>,
+}
+
+/// Reads `supervisor`.
+fn supervisor(cluster: &Section<'_, '_>) -> Option<Duration> {
+    let Some(item) = cluster.take("supervisor") else { return Some(SUPERVISOR) };
+    match item.text()? {
+        "never" => None,
+        _ => item.quantity(quantity::duration),
+    }
+}
+
 /// Reads `[cluster]`: how many brokers and ZooKeeper servers there are.
-pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize, usize) {
+pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> Nodes {
     let Some(cluster) = top.table("cluster", "[cluster]") else {
         if top.take("cluster").is_none() {
             let hint = "for example: [cluster] and on the next line brokers = 3";
             context.sink.error_with(&top.span, "[cluster] is missing", hint);
         }
-        return (0, 0);
+        return Nodes::default();
     };
     let brokers = cluster.need("brokers", "3").and_then(|item| item.integer(1..=BROKERS_MAX));
     let zookeepers = match cluster.take("zookeepers") {
@@ -83,6 +101,7 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
             Some(count)
         }),
     };
+    let supervisor = supervisor(&cluster);
     cluster.close(CLUSTER_KEYS, &[]);
     let count = |found: Option<i64>| found.and_then(|count| usize::try_from(count).ok());
     context.broker_count = count(brokers);
@@ -93,7 +112,7 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> (usize,
     for id in 1..=zookeepers {
         _ = context.add_node(format!("z{id}"), NodeKind::ZooKeeper, &cluster.span);
     }
-    (brokers, zookeepers)
+    Nodes { brokers, zookeepers, supervisor }
 }
 
 /// Reads `[broker]`.

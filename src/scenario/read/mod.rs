@@ -117,7 +117,7 @@ fn read<'s>(
         broken_topics: Vec::new(),
         is_drawn,
     };
-    let (brokers, zookeepers) = cluster::nodes(&mut context, top);
+    let cluster::Nodes { brokers, zookeepers, supervisor } = cluster::nodes(&mut context, top);
     // A broker's properties are the defaults of topics even when the cluster's size is wrong.
     let broker_properties = cluster::broker_properties(&context, top);
     topics::read(&mut context, top, &broker_properties);
@@ -143,6 +143,7 @@ fn read<'s>(
         duration: duration.unwrap_or_default(),
         brokers,
         zookeepers,
+        supervisor,
         broker_properties,
         zookeeper_properties,
         topics: context.topics,

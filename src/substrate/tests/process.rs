@@ -271,13 +271,36 @@ fn fsyncs_of_a_disk_end_in_order() {
     let mut bench = Bench::new(1, config(), &[idle]);
     bench.append(A, b"1");
     bench.fsync(A);
-    bench.world.set_fsync(A, Duration::ZERO..=Duration::ZERO);
     bench.append(A, b"2");
+    bench.run(4);
     bench.fsync(A);
     bench.run(10);
     assert_eq!(bench.words(A), ["disk done"]);
     assert_eq!(bench.platter(A).unwrap(), b"1", "as of submission");
-    bench.run(11);
+    bench.run(14);
+    assert_eq!(bench.words(A), ["disk done", "disk done"]);
+    assert_eq!(bench.platter(A).unwrap(), b"12");
+}
+
+#[test]
+fn what_a_slow_disk_has_under_way_ends_when_the_disk_is_fast_again() {
+    let (mut bench, conn) = Bench::connected();
+    let minute = Duration::from_secs(60);
+    bench.world.slow_disk(A, minute);
+    bench.world.set_fsync(A, minute..=minute);
+    for piece in [b"1", b"2"] {
+        bench.append(A, piece);
+        bench.fsync(A);
+        bench.send(A, conn, "behind");
+    }
+    bench.run(20_000);
+    assert!(bench.told(B).is_empty());
+    bench.world.slow_disk(A, Duration::ZERO);
+    bench.run(20_010);
+    assert_eq!(bench.told(B), [(20_001, "behind"), (20_001, "behind")]);
+    assert!(bench.told(A).is_empty(), "fsyncs take a minute from now");
+    bench.world.set_fsync(A, Duration::ZERO..=Duration::ZERO);
+    bench.run(20_011);
     assert_eq!(bench.words(A), ["disk done", "disk done"]);
     assert_eq!(bench.platter(A).unwrap(), b"12");
 }

@@ -13,17 +13,19 @@ use super::pages::LogPages;
 use super::producers::Producers;
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
-use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
+use crate::vocab::{DiskOpId, LeaderEpoch, Offset, Time, TopicPartition};
 use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
 /// The disk as logs use it.
 #[derive(Debug)]
 pub struct Disk<'a> {
+    /// The time of the step.
+    pub now: Time,
     /// Effects of the step.
     pub effects: &'a mut Effects,
     /// Files that are replaced as a whole.
     pub files: &'a mut AtomicFiles,
-    /// Fsyncs of segments in flight, each with its log's owner: the number given to [`Log::create`].
+    /// Fsyncs of segments and slow appends in flight, each with its log's owner: the number given to [`Log::create`].
     pub flushing: &'a mut BTreeMap<DiskOpId, usize>,
 }
 
@@ -82,7 +84,11 @@ pub struct Log {
     pub(super) end: Offset,
     pub(super) recovery_point: Offset,
     unflushed_records: i64,
+    /// When its last flush began; at first, when it was loaded.
+    last_flush: Time,
     flushes: VecDeque<Flush>,
+    /// Appends that the disk has not done yet, each with the offset where it begins.
+    writes: VecDeque<(DiskOpId, Offset)>,
     pub(super) epochs: EpochCache,
     pub(super) producers: Producers,
 }
@@ -130,7 +136,7 @@ impl Log {
         let directory = directory_of(at);
         let first = Segment::create(disk, &directory, 0);
         let pages = LogPages::new(disk.effects.pages().clone());
-        Self::of(owner, directory, vec![first], pages)
+        Self::of(owner, directory, vec![first], pages, disk.now)
     }
 
     pub(super) fn of(
@@ -138,6 +144,7 @@ impl Log {
         directory: Arc<str>,
         segments: Vec<Segment>,
         pages: LogPages,
+        now: Time,
     ) -> Self {
         let start = segments[0].base;
         let end = pages.end().unwrap_or(start);
@@ -151,7 +158,9 @@ impl Log {
             end,
             recovery_point: start,
             unflushed_records: 0,
+            last_flush: now,
             flushes: VecDeque::new(),
+            writes: VecDeque::new(),
             epochs: EpochCache::default(),
             producers: Producers::default(),
         }
@@ -168,12 +177,19 @@ impl Log {
     }
 
     /// The log end offset as replication may see it: behind the last append that is over. Below
-    /// [`Log::end`] only while an append waits for its fsync (`flush.messages`).
+    /// [`Log::end`] only while an append waits for a slow disk or for its fsync (`flush.messages`).
     pub fn flushed_end(&self) -> Offset {
-        if self.flushes.is_empty() {
+        if self.flushes.is_empty() && self.writes.is_empty() {
             return self.end;
         }
-        self.flushes.iter().find_map(|flush| flush.holds_from).unwrap_or(self.end)
+        let flushing = self.flushes.iter().find_map(|flush| flush.holds_from);
+        let writing = self.writes.front().map(|(_, from)| *from);
+        self.end.min(flushing.unwrap_or(self.end)).min(writing.unwrap_or(self.end))
+    }
+
+    /// Whether an append is under way: the thread that makes it has the log's lock.
+    pub fn is_writing(&self) -> bool {
+        !self.writes.is_empty()
     }
 
     /// Everything below is on the platter, as far as this log knows.
@@ -255,7 +271,11 @@ impl Log {
         let (file, position) = (active.file.clone(), active.bytes);
         active.bytes += size;
         let bytes = self.pages.append(position, batch);
-        disk.effects.disk(DiskRequest::Append { file, bytes });
+        let op = disk.effects.disk(DiskRequest::Append { file, bytes });
+        if disk.effects.appends_take_time() {
+            disk.flushing.insert(op, self.owner);
+            self.writes.push_back((op, before));
+        }
         if self.unflushed_records >= settings.flush_messages {
             self.flush_from(disk, Some(before));
         }
@@ -267,6 +287,12 @@ impl Log {
         disk.flushing.insert(op, self.owner);
         self.flushes.push_back(Flush { op, up_to: self.end, holds_from, done: false });
         self.unflushed_records = 0;
+        self.last_flush = disk.now;
+    }
+
+    /// When its last flush began; at first, when it was loaded.
+    pub fn last_flush(&self) -> Time {
+        self.last_flush
     }
 
     /// Flushes what is not flushed, if anything. Appends do not wait for it.
@@ -277,8 +303,11 @@ impl Log {
         }
     }
 
-    /// An fsync ended. Returns whether it was one of this log's; [`Log::flushed_end`] may have moved.
+    /// An fsync or an append ended. Returns whether it was one of this log's; [`Log::flushed_end`] may have moved.
     pub fn on_disk_done(&mut self, op: DiskOpId) -> bool {
+        if self.writes.pop_front_if(|(write, _)| *write == op).is_some() {
+            return true;
+        }
         let Some(flush) = self.flushes.iter_mut().find(|flush| flush.op == op) else {
             return false;
         };
@@ -341,6 +370,9 @@ impl Log {
         for flush in &mut self.flushes {
             flush.up_to = flush.up_to.min(end);
             flush.holds_from = flush.holds_from.filter(|from| *from < end);
+        }
+        for (_, from) in &mut self.writes {
+            *from = (*from).min(end);
         }
     }
 

@@ -183,7 +183,7 @@ impl Log {
             disk.effects.disk(DiskRequest::FsyncDirectory);
         }
         reader.pages.close();
-        let mut log = Self::of(owner, directory, segments, reader.pages);
+        let mut log = Self::of(owner, directory, segments, reader.pages, disk.now);
         log.producers = reader.producers;
         let log = log.loaded(disk, image, known, &reader.epochs);
         Loaded { log, truncated_bytes }

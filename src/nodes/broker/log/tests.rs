@@ -39,7 +39,8 @@ struct World {
 
 impl World {
     fn disk(&mut self) -> Disk<'_> {
-        Disk { effects: &mut self.effects, files: &mut self.files, flushing: &mut self.flushing }
+        let Self { effects, files, flushing, .. } = self;
+        Disk { now: crate::vocab::Time::ZERO, effects, files, flushing }
     }
 
     fn apply(&mut self) {

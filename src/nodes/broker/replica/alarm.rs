@@ -26,7 +26,7 @@ pub enum Due {
     CheckpointHighWatermarks,
     /// Write `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`.
     CheckpointRecoveryPoints,
-    /// Flush all logs (`log.flush.interval.ms`).
+    /// Flush the logs that are due (`log.flush.scheduler.interval.ms`).
     FlushLogs,
     /// Look for idempotent producers that were silent for long.
     ExpireProducers,

@@ -40,18 +40,18 @@ fn propose(
     }));
 }
 
-/// As a leader: proposes to drop the followers that lag.
+/// As a leader: proposes to drop the followers that lag. Returns whether it does.
 ///
 /// Since 2.1 a follower that has everything is in sync however silent it is; before, even that one had to
 /// fetch now and then.
-pub fn maybe_shrink(cx: &mut Context<'_>, config: &Config, replica: &mut PartitionReplica) {
+pub fn maybe_shrink(cx: &mut Context<'_>, config: &Config, replica: &mut PartitionReplica) -> bool {
     let (me, lag_max, now) = (config.id, config.replica_lag_time_max, cx.clock.now);
     let spares_complete = config.version.has(Change::SilentFollowerAtEndStays);
     let leader_end = replica.log.flushed_end();
     // The periodic task looks at all replicas.
-    let Some(leader) = replica.leader_mut() else { return };
+    let Some(leader) = replica.leader_mut() else { return false };
     if leader.isr.is_pending() {
-        return;
+        return false;
     }
     let followers = &leader.followers;
     let in_sync = |id: BrokerId| {
@@ -63,9 +63,9 @@ pub fn maybe_shrink(cx: &mut Context<'_>, config: &Config, replica: &mut Partiti
                 is_complete || state.is_caught_up(lag_max, now)
             })
     };
-    if let Some(isr) = leader.isr.propose_only(in_sync) {
-        propose(cx, config.version, replica, isr);
-    }
+    let Some(isr) = leader.isr.propose_only(in_sync) else { return false };
+    propose(cx, config.version, replica, isr);
+    true
 }
 
 /// As a leader: proposes to admit `follower`, if it has reached the high watermark, and (KAFKA-7128) the start

@@ -69,6 +69,10 @@ impl LeaderHandler<'_> {
     pub fn wake_fetches(&mut self, cx: &mut Context<'_>, slot: Slot) {
         let mut n = 0;
         while let Some(&waiting) = self.replicas.at(slot).waiting_fetches.get(n) {
+            if self.purgatory.is_locked(self.replicas, waiting.number) {
+                n += 1;
+                continue;
+            }
             let DelayedFetch { params, source, .. } = self.purgatory.fetch(waiting.number);
             let partitions = source.partitions(self.sessions);
             if self.reader().is_ready(params, partitions, waiting.place) {

@@ -186,7 +186,8 @@ impl LogManager {
 
     /// The disk, as a log works with it.
     pub fn disk<'a>(&'a mut self, cx: &'a mut Context<'_>) -> Disk<'a> {
-        Disk { effects: &mut *cx.effects, files: &mut self.files, flushing: &mut self.flushing }
+        let Self { files, flushing, .. } = self;
+        Disk { now: cx.clock.now, effects: &mut *cx.effects, files, flushing }
     }
 
     /// The slot of a partition's replica; it gets a new log when there is none.
@@ -255,6 +256,16 @@ impl LogManager {
         self.checkpoint(cx, replicas, LOG_STARTS, |replica| replica.log.start());
     }
 
+    /// Flushes the logs whose last flush is as long ago as their `flush.ms` says (`LogManager.flushDirtyLogs`).
+    pub fn flush_old(&mut self, cx: &mut Context<'_>, replicas: &mut Replicas) {
+        let now = cx.clock.now;
+        for replica in replicas.iter_mut() {
+            if now.since(replica.log.last_flush()) >= replica.settings.flush_interval {
+                replica.log.flush(&mut self.disk(cx));
+            }
+        }
+    }
+
     /// Flushes what is not flushed of all logs.
     pub fn flush_all(&mut self, cx: &mut Context<'_>, replicas: &mut Replicas) {
         for replica in replicas.iter_mut() {
@@ -313,6 +324,11 @@ impl LogManager {
     /// Whether a clean shutdown has begun: nothing is appended after the last flush.
     pub fn is_shutting_down(&self) -> bool {
         self.shutdown != Shutdown::No
+    }
+
+    /// Whether an fsync or a slow append of a log is in flight.
+    pub fn is_flushing(&self) -> bool {
+        !self.flushing.is_empty()
     }
 
     /// Whether the clean shutdown is through and the process may end.

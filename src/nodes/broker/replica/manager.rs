@@ -14,12 +14,14 @@ use super::alarm::{Alarm, Due};
 use super::fetch::FetchHandler;
 use super::fetch_sessions::FetchSessions;
 use super::fetcher::{Fetchers, FollowerHandler};
-use super::isr_change::{change_ended, maybe_shrink, observe_isr};
+use super::handlers::{Handlers, Standing};
+use super::isr_change::{change_ended, observe_isr};
 use super::leader::LeaderHandler;
+use super::locks::IsrCheck;
 use super::log_manager::{DiskDone, LogManager};
 use super::offsets::OffsetsHandler;
 use super::partition::{self, PartitionReplica, ReplicaRole};
-use super::produce::{Append, ProduceHandler};
+use super::produce::{Append, ProduceHandler, Producing};
 use super::purgatory::Purgatory;
 use super::replicas::{Knows, Replicas};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
@@ -35,6 +37,9 @@ use crate::wire::records::Batch;
 /// How often idempotent producers that are silent are looked for (`producer.id.expiration.check.interval.ms`; before
 /// 3.4 `LogManager.ProducerIdExpirationCheckIntervalMs`).
 const PRODUCER_CHECK: Duration = Duration::from_mins(10);
+
+/// How long after its start a broker begins to look for logs to flush (`LogManager.InitialTaskDelayMs`).
+const FIRST_FLUSH: Duration = Duration::from_secs(30);
 
 /// The state of one replica, as the simulator looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,10 +77,19 @@ pub struct ReplicaManager {
     pub(super) logs: LogManager,
     pub(super) sessions: FetchSessions,
     pub(super) purgatory: Purgatory,
+    pub(super) handlers: Handlers,
     pub(super) fetchers: Fetchers,
     alarm: Alarm<Due>,
     /// Whether the periodic tasks run.
     is_periodic: bool,
+    /// When the process began.
+    started: Time,
+    /// Whether logs are flushed because of their age. When no topic asks for that, the task is not there.
+    is_flushing: bool,
+    /// The look at the ISRs, while it waits.
+    pub(super) isr_check: Option<IsrCheck>,
+    /// When the look at the ISRs is due next.
+    next_isr_check: Time,
 }
 
 impl ReplicaManager {
@@ -91,7 +105,7 @@ impl ReplicaManager {
         let mut replicas = Replicas::new(config.clone());
         let logs = LogManager::load(&config, cx, &image, &mut replicas);
         let sessions = FetchSessions::new(config.max_fetch_sessions, session_ids);
-        Self {
+        let mut manager = Self {
             config,
             roster,
             live: None,
@@ -99,10 +113,19 @@ impl ReplicaManager {
             logs,
             sessions,
             purgatory: Purgatory::default(),
+            handlers: Handlers::default(),
             fetchers: Fetchers::default(),
             alarm: Alarm::of(Part::Replicas),
             is_periodic: false,
+            isr_check: None,
+            next_isr_check: cx.clock.now,
+            started: cx.clock.now,
+            is_flushing: false,
+        };
+        if !(Time::ZERO + manager.config.flush_interval()).is_never() {
+            manager.start_flushing(cx);
         }
+        manager
     }
 
     /// The parts for what this broker does as a leader.
@@ -135,6 +158,17 @@ impl ReplicaManager {
         request: ProduceRequest,
         knows: Knows<'_>,
     ) {
+        let named = request.topic_data.iter().flat_map(|topic| {
+            topic.partition_data.iter().map(|part| (topic.name.as_str(), part.index))
+        });
+        let elsewhere = self.replicas.elsewhere(named, knows);
+        if let Some(producing) = Producing::begin(cx, &self.config, to, request, elsewhere) {
+            self.go_on_producing(cx, producing);
+        }
+    }
+
+    /// Works on a produce request, until it is done or its handler has to stand still.
+    pub(super) fn go_on_producing(&mut self, cx: &mut Context<'_>, producing: Producing) {
         let leader = LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
@@ -142,7 +176,10 @@ impl ReplicaManager {
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
-        ProduceHandler { leader, logs: &mut self.logs }.produce(cx, to, request, knows);
+        let standing = ProduceHandler { leader, logs: &mut self.logs }.go_on(cx, producing);
+        if let Some((waits_for, producing)) = standing {
+            self.handlers.stand(waits_for, Standing::Produce(Box::new(producing)));
+        }
     }
 
     /// Appends what the group coordinator writes into a partition of `__consumer_offsets`. With a number it waits for
@@ -173,6 +210,10 @@ impl ReplicaManager {
         request: FetchRequest,
         is_foreign: bool,
     ) {
+        if let Some(waits_for) = self.fetch_waits_for(&request) {
+            self.handlers.stand(waits_for, Standing::Fetch(to, request, is_foreign));
+            return;
+        }
         let leader = LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
@@ -188,6 +229,7 @@ impl ReplicaManager {
     }
 
     /// ListOffsets: where logs begin and end, or which record a timestamp names.
+    /// `knows` says which partitions there are in the cluster.
     pub fn list_offsets(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,7 +237,14 @@ impl ReplicaManager {
         request: ListOffsetsRequest,
         knows: Knows<'_>,
     ) {
-        self.offsets().list_offsets(cx, to, request, knows);
+        let Some(waits_for) = self.offsets_wait_for(&request) else {
+            return self.offsets().list_offsets(cx, to, request, knows);
+        };
+        let named = request.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|asked| (topic.name.as_str(), asked.partition_index))
+        });
+        let elsewhere = self.replicas.elsewhere(named, knows);
+        self.handlers.stand(waits_for, Standing::ListOffsets(to, request, elsewhere));
     }
 
     /// OffsetForLeaderEpoch: where leader epochs end (KIP-101, KIP-279).
@@ -206,7 +255,14 @@ impl ReplicaManager {
         request: OffsetForLeaderEpochRequest,
         knows: Knows<'_>,
     ) {
-        self.offsets().offsets_for_leader_epoch(cx, to, request, knows);
+        let Some(waits_for) = self.epochs_wait_for(&request) else {
+            return self.offsets().offsets_for_leader_epoch(cx, to, request, knows);
+        };
+        let named = request.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|asked| (topic.topic.as_str(), asked.partition))
+        });
+        let elsewhere = self.replicas.elsewhere(named, knows);
+        self.handlers.stand(waits_for, Standing::Epochs(to, request, elsewhere));
     }
 
     /// A client's connection is gone.
@@ -242,6 +298,9 @@ impl ReplicaManager {
         topic: &str,
         overrides: &TopicOverrides,
     ) {
+        if overrides.contains_key("flush.ms") {
+            self.start_flushing(cx);
+        }
         for slot in self.replicas.set_overrides(topic, overrides) {
             observe_isr(cx, self.config.version, self.replicas.at(slot));
             self.leading().progress(cx, slot);
@@ -269,6 +328,7 @@ impl ReplicaManager {
         if has_ended && !waits {
             self.leading().progress(cx, slot);
         }
+        self.isr_write_ended(cx, slot);
     }
 
     /// Starts the periodic tasks, once; called with every LeaderAndIsr request, as the first starts them.
@@ -277,27 +337,35 @@ impl ReplicaManager {
             return;
         }
         let (config, alarm) = (&self.config, &mut self.alarm);
-        alarm.set_after(cx, config.replica_lag_time_max / 2, Due::ShrinkIsr);
+        self.next_isr_check = cx.clock.now + config.replica_lag_time_max / 2;
+        alarm.set(cx, self.next_isr_check, Due::ShrinkIsr);
         let interval = config.high_watermark_checkpoint_interval;
         alarm.set_after(cx, interval, Due::CheckpointHighWatermarks);
         let interval = config.recovery_point_checkpoint_interval;
         alarm.set_after(cx, interval, Due::CheckpointRecoveryPoints);
-        if let Some(interval) = config.log_flush_interval {
-            alarm.set_after(cx, interval, Due::FlushLogs);
-        }
         alarm.set_after(cx, PRODUCER_CHECK, Due::ExpireProducers);
+    }
+
+    /// Lets logs be flushed because of their age, at the times of the periodic task: 30 s after the process began,
+    /// and every `log.flush.scheduler.interval.ms` from then on, which is "never again" by default.
+    fn start_flushing(&mut self, cx: &mut Context<'_>) {
+        if std::mem::replace(&mut self.is_flushing, true) {
+            return;
+        }
+        let interval = self.config.log_flush_scheduler_interval;
+        let mut first = self.started + FIRST_FLUSH;
+        while first < cx.clock.now && !(first + interval).is_never() {
+            first = first + interval;
+        }
+        if first >= cx.clock.now {
+            self.alarm.set(cx, first, Due::FlushLogs);
+        }
     }
 
     /// Does a periodic task; returns when it is due again.
     fn do_periodic(&mut self, cx: &mut Context<'_>, task: Due) -> Duration {
         let config = &self.config;
         match task {
-            Due::ShrinkIsr => {
-                for replica in self.replicas.iter_mut() {
-                    maybe_shrink(cx, config, replica);
-                }
-                config.replica_lag_time_max / 2
-            }
             Due::CheckpointHighWatermarks => {
                 self.logs.checkpoint_high_watermarks(cx, &self.replicas);
                 config.high_watermark_checkpoint_interval
@@ -307,8 +375,8 @@ impl ReplicaManager {
                 config.recovery_point_checkpoint_interval
             }
             Due::FlushLogs => {
-                self.logs.flush_all(cx, &mut self.replicas);
-                config.log_flush_interval.expect("it was set when this was scheduled")
+                self.logs.flush_old(cx, &mut self.replicas);
+                config.log_flush_scheduler_interval
             }
             Due::ExpireProducers => {
                 let (expiry, now_ms) = (config.producer_id_expiration, cx.clock.wall_ms);
@@ -320,6 +388,13 @@ impl ReplicaManager {
         }
     }
 
+    /// The look at the ISRs is over. It has a fixed rate: what was missed while it waited is made up for once.
+    pub(super) fn isr_check_done(&mut self, cx: &mut Context<'_>) {
+        let interval = self.config.replica_lag_time_max / 2;
+        self.next_isr_check = (self.next_isr_check + interval).max(cx.clock.now);
+        self.alarm.set(cx, self.next_isr_check, Due::ShrinkIsr);
+    }
+
     /// The earliest timer is due; `number` is what the timer was set with.
     pub fn on_timer(&mut self, cx: &mut Context<'_>, number: u64) {
         assert_eq!(number, 0, "replicas set one kind of timer");
@@ -329,11 +404,11 @@ impl ReplicaManager {
                 Due::Produce(request) => {
                     self.purgatory.produce_timed_out(cx, &mut self.replicas, request);
                 }
-                Due::Fetch(request) => self.leading().answer_fetch(cx, request),
+                Due::Fetch(request) => self.fetch_due(cx, request),
                 Due::Resume(leader) => self.following().resume(cx, leader),
                 Due::SocketTimeout(leader) => self.following().timed_out(cx, leader),
-                Due::ShrinkIsr
-                | Due::CheckpointHighWatermarks
+                Due::ShrinkIsr => self.begin_isr_check(cx),
+                Due::CheckpointHighWatermarks
                 | Due::CheckpointRecoveryPoints
                 | Due::FlushLogs
                 | Due::ExpireProducers => {
@@ -358,6 +433,7 @@ impl ReplicaManager {
                         ReplicaRole::Offline => {}
                     }
                 }
+                self.release(cx, slot);
             }
             DiskDone::File => self.following().end_cuts(cx),
             DiskDone::Other => {}

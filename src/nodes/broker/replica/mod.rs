@@ -11,6 +11,7 @@
 //! | `replicas` | all of them, by topic and by slot |
 //! | `log_manager` | loading, checkpoints, fsyncs, clean shutdown |
 //! | `purgatory`, `acks` | requests that wait |
+//! | `handlers`, `locks` | requests whose handlers stand still at a partition's lock |
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
 //! | `produce`, `fetch`, `read`, `offsets` | requests of clients and followers |
 //! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |
@@ -24,11 +25,13 @@ mod fetch;
 mod fetch_partitions;
 mod fetch_sessions;
 mod fetcher;
+mod handlers;
 mod high_watermark;
 mod isr;
 mod isr_change;
 mod leader;
 mod leadership;
+mod locks;
 mod log_manager;
 mod manager;
 mod offsets;

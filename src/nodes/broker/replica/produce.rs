@@ -13,13 +13,15 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::acks::{ACKS_ALL, observe_acknowledged};
 use super::alarm::Due;
+use super::handlers::WaitsFor;
 use super::leader::LeaderHandler;
 use super::log_manager::LogManager;
 use super::partition::PartitionReplica;
 use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
-use super::replicas::{Knows, Slot, not_here};
+use super::replicas::{Elsewhere, Replicas, Slot, not_here};
 use super::validate::{Appending, BadRecord, Refused, ends_connection};
 use crate::history::{BrokerObservation, Observation};
+use crate::nodes::broker::Config;
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::log::producers::{Remembered, Sequence};
@@ -141,6 +143,78 @@ fn refuse(
     };
     response.record_errors = refused.records.into_iter().map(bad).collect();
     response.error_message = refused.why.map(StrBytes::from_string);
+}
+
+/// A produce request that is being worked on.
+#[derive(Debug)]
+pub struct Producing {
+    to: ReplyTo,
+    acks: i16,
+    timeout_ms: u64,
+    topics: Vec<TopicProduceData>,
+    /// The partition that is next: topic, and partition in it.
+    next: (usize, usize),
+    responses: Vec<TopicProduceResponse>,
+    unsettled: Vec<Unsettled>,
+    has_failed: bool,
+    /// What is left for records to decompress to, in bytes.
+    room: u64,
+    /// The error that all of its partitions have.
+    refused: Option<ResponseError>,
+    /// Partitions that it names and that have no replica here.
+    elsewhere: Elsewhere,
+}
+
+impl Producing {
+    /// A request of which nothing is done. `None` when it ends its connection.
+    pub fn begin(
+        cx: &mut Context<'_>,
+        config: &Config,
+        to: ReplyTo,
+        request: ProduceRequest,
+        elsewhere: Elsewhere,
+    ) -> Option<Self> {
+        if let Some(part) = broken(&request, config.version, to.version) {
+            tracing::info!(broker = %config.id, part, "no batch: closes a connection");
+            cx.ask(Ask::Close(to.conn));
+            return None;
+        }
+        let refused = refused_as_a_whole(&request, config.version);
+        let topics = merged(request.topic_data);
+        let answer = |topic: &TopicProduceData| {
+            let parts = Vec::with_capacity(topic.partition_data.len());
+            TopicProduceResponse::default()
+                .with_name(topic.name.clone())
+                .with_partition_responses(parts)
+        };
+        Some(Self {
+            to,
+            acks: request.acks,
+            timeout_ms: u64::try_from(request.timeout_ms).unwrap_or(0),
+            responses: topics.iter().map(answer).collect(),
+            topics,
+            next: (0, 0),
+            unsettled: Vec::new(),
+            has_failed: false,
+            room: DECOMPRESSED_MAX,
+            refused,
+            elsewhere,
+        })
+    }
+
+    /// The partition that is next; `None` when all are done.
+    fn next(&mut self) -> Option<(usize, usize)> {
+        while self.next.1 >= self.topics.get(self.next.0)?.partition_data.len() {
+            self.next = (self.next.0 + 1, 0);
+        }
+        Some(self.next)
+    }
+
+    /// The next partition is done.
+    fn done(&mut self, response: PartitionProduceResponse) {
+        self.responses[self.next.0].partition_responses.push(response);
+        self.next.1 += 1;
+    }
 }
 
 /// The parts that a produce request works with.
@@ -267,75 +341,88 @@ impl ProduceHandler<'_> {
         self.wait(cx, AppendedBy::Groups(number), (acks, due), response, unsettled);
     }
 
-    /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
-    /// log, −1 when the high watermark has passed it. `knows` says which partitions there are in the cluster.
-    pub fn produce(
+    /// Appends to the partition that is next.
+    fn produce_next(
         &mut self,
         cx: &mut Context<'_>,
-        to: ReplyTo,
-        request: ProduceRequest,
-        knows: Knows<'_>,
+        producing: &mut Producing,
+        slot: Option<Slot>,
     ) {
-        let (acks, version) = (request.acks, self.leader.config.version);
-        if let Some(part) = broken(&request, version, to.version) {
-            tracing::info!(broker = %self.leader.config.id, part, "no batch: closes a connection");
-            return cx.ask(Ask::Close(to.conn));
-        }
-        let refused = refused_as_a_whole(&request, version);
-        let (mut failed, mut unsettled) = (false, Vec::new());
-        let mut room = DECOMPRESSED_MAX;
-        let mut responses = Vec::with_capacity(request.topic_data.len());
-        for (topic, data) in merged(request.topic_data).into_iter().enumerate() {
-            let mut parts = Vec::with_capacity(data.partition_data.len());
-            for (n, part) in data.partition_data.into_iter().enumerate() {
-                let slot = self.leader.replicas.find(&data.name, part.index);
-                let result = match (refused, slot) {
-                    (Some(error), _) => Err(error.into()),
-                    // Only group coordinators write there.
-                    _ if INTERNAL_TOPICS.contains(&data.name.as_str()) => {
-                        Err(ResponseError::InvalidTopicException.into())
-                    }
-                    (_, None) => Err(not_here(version, &data.name, part.index, knows).into()),
-                    (_, Some(slot)) => {
-                        let records = part.records.as_ref();
-                        self.append_as_leader(cx, slot, acks, to.version, records, &mut room)
-                            .map(|appended| (slot, appended))
-                    }
-                };
-                let mut response = PartitionProduceResponse::default().with_index(part.index);
-                response.base_offset = -1;
-                match result {
-                    Ok((slot, appended)) => {
-                        if let Some(Appended { base, end: required, append_ms }) = appended {
-                            response.base_offset = base;
-                            response.log_append_time_ms = append_ms;
-                            unsettled.push(Unsettled { place: (topic, n), slot, required });
-                        }
-                        response.log_start_offset = self.leader.replicas.at(slot).log.start();
-                    }
-                    Err(refused) => {
-                        let (topic, error) = (&data.name.0, refused.error);
-                        tracing::debug!(%topic, partition = part.index, %error, "refused");
-                        failed = true;
-                        let start = |slot| self.leader.replicas.at(slot).log.start();
-                        let start = slot.filter(|_| refused.reached_log).map_or(-1, start);
-                        refuse(&mut response, refused, start, to.version, version);
-                    }
-                }
-                parts.push(response);
+        let (topic, n) = producing.next;
+        let data = &producing.topics[topic];
+        let part = &data.partition_data[n];
+        let (acks, api_version) = (producing.acks, producing.to.version);
+        let version = self.leader.config.version;
+        let knows = |topic: &str, n| producing.elsewhere.has(topic, n);
+        let result = match (producing.refused, slot) {
+            (Some(error), _) => Err(error.into()),
+            // Only group coordinators write there.
+            _ if INTERNAL_TOPICS.contains(&data.name.as_str()) => {
+                Err(ResponseError::InvalidTopicException.into())
             }
-            let response = TopicProduceResponse::default()
-                .with_name(data.name)
-                .with_partition_responses(parts);
-            responses.push(response);
+            (_, None) => Err(not_here(version, &data.name, part.index, &knows).into()),
+            (_, Some(slot)) => {
+                let (records, room) = (part.records.as_ref(), &mut producing.room);
+                self.append_as_leader(cx, slot, acks, api_version, records, room)
+                    .map(|appended| (slot, appended))
+            }
+        };
+        let mut response = PartitionProduceResponse::default().with_index(part.index);
+        response.base_offset = -1;
+        match result {
+            Ok((slot, appended)) => {
+                if let Some(Appended { base, end: required, append_ms }) = appended {
+                    response.base_offset = base;
+                    response.log_append_time_ms = append_ms;
+                    producing.unsettled.push(Unsettled { place: (topic, n), slot, required });
+                }
+                response.log_start_offset = self.leader.replicas.at(slot).log.start();
+            }
+            Err(refused) => {
+                let (topic, error) = (&data.name.0, refused.error);
+                tracing::debug!(%topic, partition = part.index, %error, "refused");
+                producing.has_failed = true;
+                let start = |slot| self.leader.replicas.at(slot).log.start();
+                let start = slot.filter(|_| refused.reached_log).map_or(-1, start);
+                refuse(&mut response, refused, start, api_version, version);
+            }
         }
+        producing.done(response);
+    }
+
+    /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
+    /// log, −1 when the high watermark has passed it. Gives the request back when its handler has to stand still.
+    pub fn go_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut producing: Producing,
+    ) -> Option<(WaitsFor, Producing)> {
+        while let Some((topic, n)) = producing.next() {
+            let data = &producing.topics[topic];
+            let slot = self.leader.replicas.find(&data.name, data.partition_data[n].index);
+            let is_writing = |slot: Slot, replicas: &Replicas| replicas.at(slot).log.is_writing();
+            if let Some(slot) = slot
+                && (is_writing(slot, self.leader.replicas) || self.leader.replicas.writes_isr(slot))
+            {
+                return Some((WaitsFor::Lock(slot), producing));
+            }
+            self.produce_next(cx, &mut producing, slot);
+            let Some(slot) = slot else { continue };
+            if is_writing(slot, self.leader.replicas) {
+                return Some((WaitsFor::OwnAppend(slot), producing));
+            }
+            if let Some(locked) = self.leader.purgatory.hold_fetch(self.leader.replicas, slot) {
+                return Some((WaitsFor::Lock(locked), producing));
+            }
+        }
+        let Producing { to, acks, timeout_ms, responses, unsettled, has_failed, .. } = producing;
         if acks == 0 {
-            cx.ask(if failed { Ask::Close(to.conn) } else { Ask::NoReply(to) });
-            return;
+            cx.ask(if has_failed { Ask::Close(to.conn) } else { Ask::NoReply(to) });
+            return None;
         }
         let response = ProduceResponse::default().with_responses(responses);
-        let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
         self.answer_produce(cx, to, acks, timeout_ms, response, unsettled);
+        None
     }
 
     /// Answers at once, or when all that is unsettled is settled.

@@ -3,7 +3,7 @@
 //! Partitions name the requests that wait for them, so that a partition's progress costs only as much as
 //! there are requests that it may complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ProduceResponse, ResponseKind};
@@ -88,6 +88,8 @@ pub struct DelayedFetch {
     pub source: FetchSource,
     /// The replicas of these.
     pub slots: Vec<Slot>,
+    /// Whether a thread that looked at it stands still at a partition's lock: others pass it by.
+    pub is_held: bool,
 }
 
 fn code(error: Option<ResponseError>) -> i16 {
@@ -108,6 +110,8 @@ pub struct Purgatory {
     fetches: BTreeMap<u64, DelayedFetch>,
     /// By the client's connection: a connection has one request at a time.
     clients: BTreeMap<ConnId, Waiting>,
+    /// Fetches that are due, while the thread that answers those stands still at the first.
+    overdue: VecDeque<u64>,
     next_request: u64,
 }
 
@@ -275,6 +279,70 @@ impl Purgatory {
         }
         self.clients.insert(delayed.to.conn, Waiting::Fetch(number));
         self.fetches.insert(number, delayed);
+    }
+
+    /// A fetch, if it waits still.
+    pub fn find_fetch(&self, number: u64) -> Option<&DelayedFetch> {
+        self.fetches.get(&number)
+    }
+
+    /// Whether a fetch that waits names a partition whose ISR is being written, so that who looks at it stands still.
+    pub fn is_locked(&self, replicas: &Replicas, number: u64) -> bool {
+        replicas.reads_wait()
+            && self.fetches.get(&number).is_some_and(|fetch| replicas.first_locked(fetch).is_some())
+    }
+
+    /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it stands
+    /// still.
+    pub fn hold_fetch(&mut self, replicas: &Replicas, slot: Slot) -> Option<Slot> {
+        if !replicas.reads_wait() {
+            return None;
+        }
+        replicas.at(slot).waiting_fetches.iter().find_map(|waiting| {
+            let fetch = self.fetches.get_mut(&waiting.number).filter(|fetch| !fetch.is_held)?;
+            let locked = replicas.first_locked(fetch)?;
+            fetch.is_held = true;
+            Some(locked)
+        })
+    }
+
+    /// The fetches that wait for `slot` and at which handlers stood still; others may look at them again.
+    pub fn take_held(&mut self, replicas: &Replicas, slot: Slot) -> Vec<u64> {
+        let Some(replica) = replicas.get(slot) else { return Vec::new() };
+        let numbers = replica.waiting_fetches.iter().map(|waiting| waiting.number);
+        let fetches = &mut self.fetches;
+        let release = |number: &u64| {
+            let fetch = fetches.get_mut(number).expect("a replica lists fetches that wait");
+            std::mem::take(&mut fetch.is_held)
+        };
+        numbers.filter(release).collect()
+    }
+
+    /// Whether the thread that answers fetches that are due stands still.
+    pub fn has_overdue(&self) -> bool {
+        !self.overdue.is_empty()
+    }
+
+    /// A fetch is due, and the thread that answers it stands still.
+    pub fn fetch_overdue(&mut self, number: u64) {
+        self.overdue.push_back(number);
+        if let Some(fetch) = self.fetches.get_mut(&number) {
+            fetch.is_held = true;
+        }
+    }
+
+    /// The next fetch that is due and waits still, unless the thread stands still at it.
+    pub fn next_overdue(&mut self, replicas: &Replicas) -> Option<u64> {
+        loop {
+            let &number = self.overdue.front()?;
+            if self.is_locked(replicas, number) {
+                return None;
+            }
+            self.overdue.pop_front();
+            if self.fetches.contains_key(&number) {
+                return Some(number);
+            }
+        }
     }
 
     /// A fetch that waits.

@@ -1,6 +1,6 @@
 //! The replicas on this broker: each has a slot, and is found by topic and partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -8,9 +8,10 @@ use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
 
 use super::partition::PartitionReplica;
+use super::purgatory::DelayedFetch;
 use super::settings::TopicSettings;
 use crate::nodes::broker::{Config, TopicOverrides};
-use crate::releases::{Change, KafkaVersion};
+use crate::releases::{Change, IsrPath, KafkaVersion};
 use crate::vocab::TopicPartition;
 
 /// The place of a replica in the list of slots; never used again for another.
@@ -39,6 +40,17 @@ pub fn not_here(
     }
 }
 
+/// Partitions that the cluster has and that have no replica here, of those that a request names.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere(BTreeSet<(String, i32)>);
+
+impl Elsewhere {
+    /// Whether it is one of them.
+    pub fn has(&self, topic: &str, partition: i32) -> bool {
+        !self.0.is_empty() && self.0.contains(&(topic.to_owned(), partition))
+    }
+}
+
 /// Owns all replicas of a broker, their logs included, and the settings of their topics.
 #[derive(Debug)]
 pub struct Replicas {
@@ -46,13 +58,83 @@ pub struct Replicas {
     topics: BTreeMap<Arc<str>, Topic>,
     /// `None` when deleted.
     slots: Vec<Option<PartitionReplica>>,
+    /// Whether ISRs are written by their leaders, under the partition's lock (up to 2.6).
+    is_locking: bool,
+    /// Those whose ISR this broker is writing to ZooKeeper.
+    isr_writes: BTreeSet<Slot>,
     overrides: BTreeMap<Arc<str>, TopicOverrides>,
 }
 
 impl Replicas {
     /// No replicas; topics without settings of their own take those of `config`.
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, topics: BTreeMap::new(), slots: Vec::new(), overrides: BTreeMap::new() }
+        Self {
+            is_locking: config.version.isr_path() == IsrPath::ZooKeeper,
+            config,
+            topics: BTreeMap::new(),
+            slots: Vec::new(),
+            isr_writes: BTreeSet::new(),
+            overrides: BTreeMap::new(),
+        }
+    }
+
+    /// Whether ISRs are written under the partition's lock (up to 2.6).
+    pub fn is_locking(&self) -> bool {
+        self.is_locking
+    }
+
+    /// Whether any ISR is being written under its partition's lock.
+    pub fn any_isr_write(&self) -> bool {
+        !self.isr_writes.is_empty()
+    }
+
+    /// Whether the ISR of a replica is being written under its lock.
+    pub fn writes_isr(&self, slot: Slot) -> bool {
+        !self.isr_writes.is_empty() && self.isr_writes.contains(&slot)
+    }
+
+    /// The ISR of a replica is being written under its lock from now on.
+    pub fn isr_write_begins(&mut self, slot: Slot) {
+        self.isr_writes.insert(slot);
+    }
+
+    /// The lock is free again. Returns whether it was held.
+    pub fn isr_write_ended(&mut self, slot: Slot) -> bool {
+        self.isr_writes.remove(&slot)
+    }
+
+    /// Whether threads that look at fetches may stand still: an ISR is being written, and since 2.1 reads wait for
+    /// that.
+    pub fn reads_wait(&self) -> bool {
+        self.any_isr_write() && self.config.version.has(Change::ReadsUnderPartitionLock)
+    }
+
+    /// The first partition of a fetch whose ISR is being written.
+    pub fn first_locked(&self, fetch: &DelayedFetch) -> Option<Slot> {
+        fetch.slots.iter().copied().find(|slot| self.writes_isr(*slot))
+    }
+
+    /// All slots in the order in which Kafka walks its partitions: that of a ConcurrentHashMap, by buckets.
+    pub fn in_order_of_pool(&self) -> VecDeque<Slot> {
+        let mut slots: Vec<Slot> = (0..self.slots.len()).collect();
+        slots.retain(|slot| self.slots[*slot].is_some());
+        // It starts with 16 buckets, and doubles them when three quarters are taken.
+        let buckets = (slots.len() * 4 / 3 + 1).next_power_of_two().max(16) as u32;
+        slots.sort_by_key(|slot| {
+            let hash = java_hash(&self.at(*slot).at);
+            (hash ^ (hash >> 16)) & (buckets - 1)
+        });
+        slots.into()
+    }
+
+    /// Slots are below this.
+    pub fn end(&self) -> Slot {
+        self.slots.len()
+    }
+
+    /// The replica in a slot; `None` when it was deleted.
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut PartitionReplica> {
+        self.slots[slot].as_mut()
     }
 
     /// The replica in a slot.
@@ -128,6 +210,16 @@ impl Replicas {
         slot.map(|slot| self.at(slot)).ok_or_else(|| not_here(version, topic, partition, knows))
     }
 
+    /// Those of the named partitions that have no replica here and are known all the same.
+    pub fn elsewhere<'a>(
+        &self,
+        named: impl Iterator<Item = (&'a str, i32)>,
+        knows: Knows<'_>,
+    ) -> Elsewhere {
+        let missing = named.filter(|(topic, n)| self.find(topic, *n).is_none() && knows(topic, *n));
+        Elsewhere(missing.map(|(topic, n)| (topic.to_owned(), n)).collect())
+    }
+
     /// Gives a new replica its slot.
     pub fn insert(
         &mut self,
@@ -173,5 +265,23 @@ impl Replicas {
             self.at_mut(*slot).settings = settings;
         }
         slots
+    }
+}
+
+/// `TopicPartition.hashCode`.
+fn java_hash(at: &TopicPartition) -> u32 {
+    let add = |hash: u32, n: u32| hash.wrapping_mul(31).wrapping_add(n);
+    let topic = at.topic.encode_utf16().fold(0, |hash, unit| add(hash, unit.into()));
+    add(add(1, at.partition.cast_unsigned()), topic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_hashed_as_java_hashes_them() {
+        // 31 * (31 + partition) + "hello".hashCode(), which is 99,162,322.
+        assert_eq!(java_hash(&TopicPartition::new("hello", 2)), 31 * 33 + 99_162_322);
     }
 }

@@ -1,6 +1,7 @@
 //! Settings of a topic, as its replicas need them: the broker's, overridden by `/config/topics/T`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::nodes::broker::log::LogSettings;
 use crate::nodes::broker::{Config, TopicOverrides};
@@ -28,6 +29,8 @@ pub struct TopicSettings {
     pub time_after_max_ms: i64,
     /// The format in which clients are to find records: 0, 1 or 2 (`message.format.version`).
     pub magic: i8,
+    /// `flush.ms`
+    pub flush_interval: Duration,
     /// What appends obey.
     pub log: LogSettings,
 }
@@ -105,6 +108,11 @@ impl TopicSettings {
                 config.log_flush_interval_messages,
             ),
         };
+        let flush_ms = overridden(
+            overrides,
+            "flush.ms",
+            u64::try_from(config.flush_interval().as_millis()).unwrap_or(u64::MAX),
+        );
         let min_insync_replicas =
             overridden(overrides, "min.insync.replicas", config.min_insync_replicas);
         let (time_before_max_ms, time_after_max_ms) = time_bounds(config, overrides);
@@ -127,6 +135,7 @@ impl TopicSettings {
                 "unclean.leader.election.enable",
                 config.unclean_leader_election,
             ),
+            flush_interval: Duration::from_millis(flush_ms),
             log,
         }
     }

@@ -68,6 +68,8 @@ pub struct Broker {
     shutdown: Shutdown,
     pub(super) groups: GroupCoordinator,
     producer_ids: ProducerIds,
+    /// Draws how long the steps of a shutdown take.
+    shutdown_stream: Stream,
 }
 
 /// What [`Broker::parts`] lends.
@@ -76,6 +78,7 @@ struct Parts<'a> {
     registration: &'a Registration,
     isr: &'a mut IsrChanges,
     shutdown: &'a mut Shutdown,
+    shutdown_stream: &'a mut Stream,
     connections: &'a mut Connections,
     replicas: &'a mut ReplicaManager,
     client: ControllerClient<'a>,
@@ -87,6 +90,7 @@ impl Broker {
     pub fn new(config: Config, roster: Arc<Roster>, mut stream: Stream) -> Self {
         let config = Arc::new(config);
         let cluster_id = payload::random_uuid(&mut stream);
+        let shutdown_stream = stream.below_name("shutdown");
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let servers = config.zookeepers.clone();
         let groups = GroupCoordinator::new(config.clone(), stream.below_name("groups"));
@@ -111,6 +115,7 @@ impl Broker {
             shutdown: Shutdown::default(),
             groups,
             producer_ids: ProducerIds::default(),
+            shutdown_stream,
             config,
             roster,
         }
@@ -200,6 +205,7 @@ impl Broker {
             registration: &self.registration,
             isr: &mut self.isr,
             shutdown: &mut self.shutdown,
+            shutdown_stream: &mut self.shutdown_stream,
             connections: &mut self.connections,
             replicas: self.replicas.as_mut().expect(STARTED),
             client: ControllerClient {
@@ -220,10 +226,28 @@ impl Broker {
     }
 
     fn shutdown(&mut self) -> ShutdownHandler<'_> {
-        let Parts { config, registration, shutdown, connections, replicas, client, .. } =
-            self.parts();
+        let Parts {
+            config,
+            registration,
+            shutdown,
+            shutdown_stream: stream,
+            connections,
+            replicas,
+            client,
+            ..
+        } = self.parts();
         let broker_epoch = registration.epoch();
-        ShutdownHandler { broker_epoch, config, shutdown, connections, replicas, client }
+        let start_after = config.supervisor.filter(|_| registration.has_failed());
+        ShutdownHandler {
+            broker_epoch,
+            start_after,
+            stream,
+            config,
+            shutdown,
+            connections,
+            replicas,
+            client,
+        }
     }
 
     pub(super) fn producer_ids(&mut self) -> ProducerIdHandler<'_> {
@@ -354,6 +378,7 @@ impl Broker {
                 TimerFor::IsrNotification => self.isr().notify(cx),
                 TimerFor::AlterPartition => self.isr().alter_partitions_again(cx),
                 TimerFor::ShutdownRetry => self.shutdown().ask(cx),
+                TimerFor::ShutdownStep => self.shutdown().go_on(cx),
                 TimerFor::Call(purpose) => {
                     let end = self.controller_channel.timed_out(cx, purpose);
                     self.call_ended(cx, purpose, end);
@@ -370,7 +395,10 @@ impl Broker {
             } else if let Some(event) = self.zk.session.poll() {
                 self.session_event(cx, event);
             } else if self.shutdown.waits_for_flush() && self.replicas().is_shut_down() {
-                self.shutdown().leave(cx);
+                self.shutdown().flushed(cx);
+            } else if self.connections.has_queued() && self.has_free_handler() {
+                let conn = self.connections.next_queued().expect("one is queued");
+                self.serve(cx, conn);
             } else {
                 return;
             }
@@ -439,6 +467,10 @@ impl Broker {
 
     /// Takes the connection's next request, if it may be taken now.
     pub(super) fn serve(&mut self, cx: &mut Context<'_>, conn: ConnId) {
+        if !self.has_free_handler() {
+            self.connections.queue(conn);
+            return;
+        }
         match self.connections.next(conn) {
             Ok(Some(payload)) => self.request(cx, conn, payload),
             Ok(None) => {}
@@ -447,6 +479,10 @@ impl Broker {
                 self.close_client(cx, conn);
             }
         }
+    }
+
+    fn has_free_handler(&self) -> bool {
+        self.replicas().standing_handlers() < self.config.num_io_threads
     }
 
     /// Takes requests from now on, those that waited first.
@@ -501,6 +537,7 @@ impl Broker {
     fn go_on(&mut self, cx: &mut Context<'_>, next: Next) {
         match next {
             Next::Wait => {}
+            Next::GiveUp => self.shutdown().give_up(cx),
             Next::Register => {
                 self.registration.begin();
                 if !self.registers_before_controller() {

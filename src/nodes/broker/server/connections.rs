@@ -3,7 +3,7 @@
 //! A broker takes one request per connection of a client at a time; what arrives behind it waits in the socket. So
 //! responses leave in the order of the requests (`SocketServer` mutes the channel).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -19,6 +19,8 @@ struct Client {
     peer: NodeId,
     frames: Frames,
     busy: bool,
+    /// Whether its next request waits for a handler.
+    is_queued: bool,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Connections {
     by_conn: BTreeMap<ConnId, Connection>,
     /// Whether requests are taken; what comes before waits in the connections.
     accepting: bool,
+    /// Connections whose next request waits for a handler, the first one first.
+    queued: VecDeque<ConnId>,
 }
 
 impl Connections {
@@ -62,7 +66,7 @@ impl Connections {
     /// A request of more than `max_bytes` will end the connection (`socket.request.max.bytes`).
     pub fn accepted(&mut self, conn: ConnId, peer: NodeId, listener: Listener, max_bytes: usize) {
         let frames = Frames::new(max_bytes);
-        let client = Client { listener, peer, frames, busy: false };
+        let client = Client { listener, peer, frames, busy: false, is_queued: false };
         self.by_conn.insert(conn, Connection::Client(client));
     }
 
@@ -137,6 +141,29 @@ impl Connections {
         let payload = client.frames.pop()?;
         client.busy = payload.is_some();
         Ok(payload)
+    }
+
+    /// All request handlers stand still: the connection's next request waits for one.
+    pub fn queue(&mut self, conn: ConnId) {
+        if let Some(client) = self.client(conn)
+            && !std::mem::replace(&mut client.is_queued, true)
+        {
+            self.queued.push_back(conn);
+        }
+    }
+
+    /// Whether a request waits for a handler.
+    pub fn has_queued(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    /// The connection whose request has waited longest for a handler.
+    pub fn next_queued(&mut self) -> Option<ConnId> {
+        let conn = self.queued.pop_front()?;
+        if let Some(client) = self.client(conn) {
+            client.is_queued = false;
+        }
+        Some(conn)
     }
 
     /// How many bytes a real broker would have left in the socket: all that came while a request of the connection

@@ -74,8 +74,7 @@ impl ControlHandler<'_> {
         }
         let missing = self.topics_without_overrides(&request);
         if missing.is_empty() {
-            let response = self.replicas.leader_and_isr(cx, request, to.version);
-            cx.reply(to, ResponseKind::LeaderAndIsr(response));
+            self.replicas.take_leader_and_isr(cx, to, request);
         } else {
             let request = (to, RequestKind::LeaderAndIsr(request));
             self.topic_configs.wait(cx, self.zk, request, missing);
@@ -91,11 +90,12 @@ impl ControlHandler<'_> {
 
     /// StopReplica.
     pub fn stop_replica(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: StopReplicaRequest) {
-        let response = match self.fence(request.controller_epoch, request.broker_epoch) {
-            Some(error) => StopReplicaResponse::default().with_error_code(error.code()),
-            None => self.replicas.stop_replica(cx, request, to.version),
-        };
-        cx.reply(to, ResponseKind::StopReplica(response));
+        if let Some(error) = self.fence(request.controller_epoch, request.broker_epoch) {
+            let response = StopReplicaResponse::default().with_error_code(error.code());
+            cx.reply(to, ResponseKind::StopReplica(response));
+        } else {
+            self.replicas.take_stop_replica(cx, to, request);
+        }
     }
 
     /// UpdateMetadata. Returns the topics that are deleted.

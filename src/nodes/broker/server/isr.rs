@@ -89,7 +89,10 @@ impl IsrHandler<'_> {
     /// Carries out a change that a leader proposes.
     pub fn change(&mut self, cx: &mut Context<'_>, change: IsrChange) {
         match self.config.version.isr_path() {
-            IsrPath::ZooKeeper => self.client.zk.ask(cx, Op::WriteIsr(change)),
+            IsrPath::ZooKeeper => {
+                self.replicas.isr_write_begins(&change.at);
+                self.client.zk.ask(cx, Op::WriteIsr(change));
+            }
             IsrPath::AlterPartition => {
                 self.isr.wanted.insert(change.at.clone(), change);
                 self.alter_partitions(cx);

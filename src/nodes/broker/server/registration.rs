@@ -4,11 +4,11 @@
 //! controller starts, in 1.0 and before the other way round (`KafkaHealthcheck` was last). Requests are
 //! taken last; before, they wait in the sockets.
 //!
-//! When a process crashed and its session is still alive, its registration is still there. A real broker then
-//! ends with `NodeExistsException` (before 1.1 with a `RuntimeException` of the same meaning), and its supervisor
-//! starts it again. Here the broker itself tries again each second until the old session has expired: to the rest
-//! of the cluster that is the same, because a broker that is not registered neither leads nor follows. The first
-//! wait for a session is observed as [`BrokerObservation::RegistrationBlocked`].
+//! When a process crashed and its session is still alive, its registration is still there. The broker then fails to
+//! start, with `NodeExistsException` (before 1.1 with a `RuntimeException` of the same meaning), and shuts down in an
+//! orderly way: its logs are loaded by then, so they are flushed, and the marker of a clean shutdown is written. What
+//! starts it again is its supervisor, if it has one. That is observed as [`BrokerObservation::RegistrationBlocked`],
+//! or without a supervisor as [`BrokerObservation::Halted`].
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::nodes::broker::znodes::{paths, payload};
 use crate::vocab::{BrokerEpoch, Zxid};
 use crate::wire::zookeeper::{Code, MultiResult, Reply};
 
-/// How long the supervisor of a real broker takes to start it again.
+/// Pause before another try when ZooKeeper answers with an error.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub struct Registration {
     session: i64,
     /// Sessions of this process that expired.
     old_sessions: Vec<i64>,
-    /// The session of another process that holds the registration; observed already.
-    blocked_by: Option<i64>,
+    /// Whether an earlier process is still registered, so that this one ends.
+    has_failed: bool,
 }
 
 impl Registration {
@@ -69,7 +69,7 @@ impl Registration {
             epoch: None,
             session: 0,
             old_sessions: Vec::new(),
-            blocked_by: None,
+            has_failed: false,
         }
     }
 
@@ -81,6 +81,11 @@ impl Registration {
     /// The broker epoch of the last registration.
     pub fn epoch(&self) -> Option<BrokerEpoch> {
         self.epoch
+    }
+
+    /// Whether the start has failed, as an earlier process is still registered.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Registering begins.
@@ -99,6 +104,8 @@ pub enum Next {
     Register,
     /// It is registered: it goes to work.
     Work,
+    /// An earlier process is still registered: it ends.
+    GiveUp,
 }
 
 /// The parts that registering works with.
@@ -250,23 +257,20 @@ impl RegistrationHandler<'_> {
         }
         if self.registration.old_sessions.contains(&stat.ephemeral_owner) {
             self.zk.ask(cx, Op::Unregister);
-        } else {
-            self.registration_blocked(cx, stat.ephemeral_owner);
-            self.retry_later(cx);
+            return Next::Wait;
         }
-        Next::Wait
+        self.registration_blocked(cx, stat.ephemeral_owner);
+        Next::GiveUp
     }
 
     fn registration_blocked(&mut self, cx: &mut Context<'_>, session: i64) {
-        if self.registration.blocked_by.replace(session) == Some(session) {
-            return;
-        }
-        warn!(
-            broker = %self.config.id, session = format!("{session:#x}"),
-            "is registered already, by a session that is still alive; tries again each second"
-        );
-        let blocked = BrokerObservation::RegistrationBlocked { session };
-        cx.effects.observe(Observation::Broker(blocked));
+        self.registration.has_failed = true;
+        let why = format!("NodeExists: it is registered already, by the live session {session:#x}");
+        warn!(broker = %self.config.id, why, "cannot start");
+        cx.effects.observe(Observation::Broker(match self.config.supervisor {
+            Some(_) => BrokerObservation::RegistrationBlocked { session },
+            None => BrokerObservation::Halted { why: why.into() },
+        }));
     }
 
     fn registered(&mut self, cx: &mut Context<'_>, czxid: Zxid) -> Next {

@@ -13,6 +13,8 @@ pub enum TimerFor {
     AlterPartition,
     /// Ask again for a controlled shutdown.
     ShutdownRetry,
+    /// The pause before the next step of a shutdown is over.
+    ShutdownStep,
     /// A request to the controller is without an answer for `controller.socket.timeout.ms`.
     Call(Purpose),
 }
@@ -27,6 +29,7 @@ impl TimerFor {
             Self::IsrNotification => 2,
             Self::AlterPartition => 3,
             Self::ShutdownRetry => 4,
+            Self::ShutdownStep => 5,
             Self::Call(purpose) => Self::CALLS + purpose as u64,
         }
     }
@@ -41,6 +44,7 @@ impl TimerFor {
             2 => Self::IsrNotification,
             3 => Self::AlterPartition,
             4 => Self::ShutdownRetry,
+            5 => Self::ShutdownStep,
             number => {
                 let mut purposes = Purpose::ALL.into_iter();
                 let purpose = purposes.find(|one| Self::CALLS + *one as u64 == number);

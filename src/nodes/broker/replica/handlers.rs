@@ -1,0 +1,84 @@
+//! Request handlers that stand still: each waits with its request for the lock of a partition.
+//!
+//! Kafka has `num.io.threads` of them. While one appends, it holds the log's lock and, for reading, the partition's
+//! (`leaderIsrUpdateLock`), however long the disk takes. Up to 2.6 whoever changes the ISR holds the partition's
+//! lock for writing until ZooKeeper has answered, however long that takes:
+//!
+//! | waits | for a slow append | for the ISR to be written |
+//! |---|---|---|
+//! | Produce | yes | yes |
+//! | Fetch | no | since 2.1; before, those of followers |
+//! | ListOffsets | no | since 2.1 |
+//! | OffsetForLeaderEpoch | no | yes |
+//! | LeaderAndIsr, StopReplica | yes, and for fetchers that append | yes |
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kafka_protocol::messages::{
+    FetchRequest, LeaderAndIsrRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+    StopReplicaRequest,
+};
+
+use super::produce::Producing;
+use super::replicas::{Elsewhere, Slot};
+use crate::nodes::broker::context::ReplyTo;
+
+/// A request whose handler stands still.
+#[derive(Debug)]
+pub enum Standing {
+    /// Produce; some of its partitions may be done.
+    Produce(Box<Producing>),
+    /// Fetch, and whether it comes from outside.
+    Fetch(ReplyTo, FetchRequest, bool),
+    /// ListOffsets.
+    ListOffsets(ReplyTo, ListOffsetsRequest, Elsewhere),
+    /// OffsetForLeaderEpoch.
+    Epochs(ReplyTo, OffsetForLeaderEpochRequest, Elsewhere),
+    /// LeaderAndIsr.
+    LeaderAndIsr(ReplyTo, LeaderAndIsrRequest),
+    /// StopReplica.
+    StopReplica(ReplyTo, StopReplicaRequest),
+}
+
+/// What a handler waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// The disk is to do the append that it makes itself in this replica.
+    OwnAppend(Slot),
+    /// Another thread is to give the lock of this replica back.
+    Lock(Slot),
+}
+
+/// Owns the requests whose handlers stand still, by the replica whose lock they wait for.
+#[derive(Debug, Default)]
+pub struct Handlers {
+    standing: BTreeMap<Slot, VecDeque<Standing>>,
+    count: usize,
+}
+
+impl Handlers {
+    /// How many stand still.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// A handler stands still.
+    pub fn stand(&mut self, waits_for: WaitsFor, request: Standing) {
+        self.count += 1;
+        match waits_for {
+            WaitsFor::OwnAppend(slot) => self.standing.entry(slot).or_default().push_front(request),
+            WaitsFor::Lock(slot) => self.standing.entry(slot).or_default().push_back(request),
+        }
+    }
+
+    /// The next that goes on when the lock of a replica is free.
+    pub fn next(&mut self, slot: Slot) -> Option<Standing> {
+        let requests = self.standing.get_mut(&slot)?;
+        let next = requests.pop_front();
+        if requests.is_empty() {
+            self.standing.remove(&slot);
+        }
+        self.count -= usize::from(next.is_some());
+        next
+    }
+}
