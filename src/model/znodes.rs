@@ -206,6 +206,13 @@ impl Znodes {
             self.paths.insert(path.clone(), Znode::new(self.forgotten));
         }
         let znode = self.paths.get_mut(path).expect("just inserted");
+        if let Some((last, known)) = znode.data.known.back_mut()
+            && *last == zxid
+        {
+            // A multi sets again what it has created or set; each server reports both.
+            *known = (*known).max(version);
+            return;
+        }
         let before = znode.data.known.back().copied();
         if !znode.data.push(zxid, version) {
             return;
@@ -339,6 +346,18 @@ mod tests {
         assert_eq!(first(Table::Child, "/a", 1), at(5), "data of a child does not count");
         assert_eq!(first(Table::Data, "/a", 0), FirstChange::None);
         assert_eq!(znodes.touched("/a"), Zxid(5));
+    }
+
+    #[test]
+    fn a_multi_that_creates_and_sets_leaves_the_last_version() {
+        let mut znodes = Znodes::default();
+        assert_eq!(stored(&mut znodes, 1, "/a/b", 0), Some(Did::Created));
+        stored(&mut znodes, 1, "/a/b", 1);
+        // Another server reports the same transaction.
+        stored(&mut znodes, 1, "/a/b", 0);
+        stored(&mut znodes, 1, "/a/b", 1);
+        assert_eq!(znodes.at("/a/b", Zxid(2)), Known::There(Zxid(1), 1));
+        assert_eq!(stored(&mut znodes, 3, "/a/b", 2), Some(Did::Set));
     }
 
     #[test]
