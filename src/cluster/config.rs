@@ -165,13 +165,9 @@ pub fn broker(
     names: &Names,
     listener: Option<&ExternalListener>,
 ) -> broker::Config {
-    let advertised = |listener: &ExternalListener| broker::Endpoint {
-        host: listener.host.clone(),
-        port: listener.port.into(),
-    };
     let external = listener.zip(names.outside).map(|(listener, peer)| broker::ExternalListener {
         peer,
-        advertised: advertised(listener),
+        advertised: broker::Endpoint { host: listener.host.clone(), port: listener.port.into() },
     });
     let p = &broker.properties;
     let imbalance_check = narrow(p.int("leader.imbalance.check.interval.seconds"));

@@ -1,7 +1,8 @@
 //! The highest version of each API, by release.
 //!
-//! Source: the message definitions at the tags of the releases. Fetch stays after 2.8 what it was in 2.8, and OffsetFetch
-//! at 9 in 3.9: later versions need topic IDs. Clients and followers use the highest version of their release, too.
+//! Source: the message definitions at the tags of the releases. Fetch stays after 2.8 what it was in 2.8, and
+//! OffsetFetch at 9 in 3.9: later versions need topic IDs. Clients and followers use the highest version of their
+//! release, too.
 
 use kafka_protocol::messages::ApiKey;
 
