@@ -7,7 +7,7 @@ use crate::run::DEFAULT_SEED;
 use crate::scenario;
 use crate::vocab::foreign::Foreign;
 
-/// Read scenarios without running them, and print their mistakes, and warnings about what cannot work.
+/// Print mistakes in scenarios, and warnings, without running them.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The scenarios to read.

@@ -12,8 +12,8 @@ pub const PROPERTY: Property = Property {
                 they read, was the same record",
     source: "Jepsen's Kafka checker: inconsistent-offsets",
     leaves_out: "before 2.7, partitions in which a leader got no response to its ISR expansion, \
-                 which is counted but permitted, see zookeeper-isr-has-committed; records that no \
-                 workload wrote; offsets before the last 65,536 runs of record numbers of a \
+                 which is counted but permitted, see zookeeper-isr-has-committed; records that are \
+                 in no account; offsets before the last 65,536 runs of record numbers of a \
                  partition",
     looks_at: Subject::Offsets,
     class: Class::Safety,

@@ -10,7 +10,7 @@ pub const PROPERTY: Property = Property {
     statement: "every record that a reader read is in the final log of its topic",
     source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
              the consumer; KIP-101: log divergence after reading",
-    leaves_out: "records that no workload wrote; records deleted by retention",
+    leaves_out: "records that are in no account; records deleted by retention",
     looks_at: Subject::Reads,
     class: Class::Safety,
 };
