@@ -405,6 +405,10 @@ table! {
         "KIP-937 (KAFKA-14991)", Test("the_bit_of_the_append_time_is_not_the_producers"),
         "A batch that says it has the time of its append is stored without saying so; before, it \
          was refused.";
+    ReplicaNotAvailableTold: "replica-not-available-told", between((2, 4, 0), (2, 5, 1)),
+        "KIP-392 (KAFKA-8443)", Test("a_fetch_of_a_partition_that_is_elsewhere_is_refused"),
+        "A consumer that may read from followers is answered REPLICA_NOT_AVAILABLE by a broker \
+         without a replica; since, NOT_LEADER_OR_FOLLOWER.";
     KnownPartitionIsElsewhere: "known-partition-is-elsewhere", since(2, 0, 0),
         "KAFKA-6650", Test("a_partition_that_is_elsewhere_has_another_error_since_2_0"),
         "A broker without a replica of a partition that it knows answers NOT_LEADER; before, \

@@ -16,6 +16,7 @@ use super::isr_change::maybe_expand;
 use super::leader::LeaderHandler;
 use super::purgatory::DelayedFetch;
 use super::read::Position;
+use super::replicas::Knows;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::Change;
@@ -74,11 +75,13 @@ impl FetchHandler<'_> {
         &mut self,
         cx: &mut Context<'_>,
         request: &FetchRequest,
+        knows: Knows<'_>,
     ) -> Result<FetchSource, ResponseError> {
         let (id, epoch) = (request.session_id, request.session_epoch);
         let replicas = &*self.leader.replicas;
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
-            let partitions = FetchPartitions::named(&request.topics, replicas);
+            let mut partitions = FetchPartitions::named(&request.topics, replicas);
+            partitions.resolve(replicas, knows);
             if id != NO_SESSION {
                 self.leader.close_session(cx, id);
             }
@@ -94,7 +97,7 @@ impl FetchHandler<'_> {
         let session = sessions.get_mut(id).expect("it has a next epoch");
         session.partitions.name(&request.topics, replicas);
         session.partitions.forget(&request.forgotten_topics_data);
-        session.partitions.resolve(replicas);
+        session.partitions.resolve(replicas, knows);
         if session.partitions.is_empty() {
             sessions.close(id);
             return Ok(FetchSource::Named { partitions: FetchPartitions::default(), opens: false });
@@ -104,18 +107,19 @@ impl FetchHandler<'_> {
     }
 
     /// Answers a fetch of a follower or a consumer, at once or when there is enough.
-    /// `is_foreign` says whether it comes from outside of the simulation.
+    /// `is_foreign` says whether it comes from outside of the simulation, `knows` which partitions there are in the cluster.
     pub fn fetch(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         request: &FetchRequest,
         is_foreign: bool,
+        knows: Knows<'_>,
     ) {
         if !matches!(request.isolation_level, 0 | 1) {
             return self.refuse_isolation_level(cx, to, request);
         }
-        let source = match self.source(cx, request) {
+        let source = match self.source(cx, request, knows) {
             Ok(source) => source,
             Err(error) => {
                 let response = FetchResponse::default().with_error_code(error.code());

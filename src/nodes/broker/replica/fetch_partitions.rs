@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::{FetchRequest, TopicName};
 
-use super::replicas::{Replicas, Slot};
+use super::replicas::{Knows, Replicas, Slot};
 use crate::vocab::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::message_set::Magic;
 
@@ -64,6 +64,8 @@ pub struct AskedPartition {
     pub partition: i32,
     /// The replica, if it is here.
     pub slot: Option<Slot>,
+    /// Whether it is not here, and the cluster has it.
+    pub is_elsewhere: bool,
     /// The leader epoch that the fetcher knows (KIP-320); −1 is "unknown".
     pub current_leader_epoch: LeaderEpoch,
     /// Where to read from.
@@ -84,6 +86,7 @@ impl AskedPartition {
             topic: topic.clone(),
             partition: asked.partition,
             slot,
+            is_elsewhere: false,
             current_leader_epoch: asked.current_leader_epoch,
             offset: asked.fetch_offset,
             last_fetched_epoch: asked.last_fetched_epoch,
@@ -209,11 +212,13 @@ impl FetchPartitions {
         order.retain(|&place| entries[place].is_some());
     }
 
-    /// Looks again for the replicas that were not here, or were deleted since.
-    pub fn resolve(&mut self, replicas: &Replicas) {
+    /// Looks again for the replicas that were not here, or were deleted since. `knows` says which partitions there are in
+    /// the cluster.
+    pub fn resolve(&mut self, replicas: &Replicas, knows: Knows<'_>) {
         for entry in self.entries.iter_mut().flatten() {
             if entry.slot.and_then(|slot| replicas.get(slot)).is_none() {
                 entry.slot = replicas.find(&entry.topic, entry.partition);
+                entry.is_elsewhere = entry.slot.is_none() && knows(&entry.topic, entry.partition);
             }
         }
     }

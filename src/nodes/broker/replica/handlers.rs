@@ -29,7 +29,7 @@ pub enum Standing {
     /// Produce; some of its partitions may be done.
     Produce(Box<Producing>),
     /// Fetch, and whether it comes from outside.
-    Fetch(ReplyTo, FetchRequest, bool),
+    Fetch(ReplyTo, FetchRequest, bool, Elsewhere),
     /// ListOffsets.
     ListOffsets(ReplyTo, ListOffsetsRequest, Elsewhere),
     /// OffsetForLeaderEpoch.

@@ -160,7 +160,10 @@ impl ReplicaManager {
         {
             match request {
                 Standing::Produce(producing) => self.go_on_producing(cx, *producing),
-                Standing::Fetch(to, request, foreign) => self.fetch(cx, to, request, foreign),
+                Standing::Fetch(to, request, is_foreign, elsewhere) => {
+                    let knows = |topic: &str, n| elsewhere.has(topic, n);
+                    self.fetch(cx, to, request, is_foreign, &knows);
+                }
                 Standing::ListOffsets(to, request, elsewhere) => {
                     self.list_offsets(cx, to, request, &|topic, n| elsewhere.has(topic, n));
                 }

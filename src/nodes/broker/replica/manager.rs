@@ -209,10 +209,19 @@ impl ReplicaManager {
         to: ReplyTo,
         request: FetchRequest,
         is_foreign: bool,
+        knows: Knows<'_>,
     ) {
         if let Some(waits_for) = self.fetch_waits_for(&request) {
-            self.handlers.stand(waits_for, Standing::Fetch(to, request, is_foreign));
-            return;
+            let named = request.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|asked| (topic.topic.as_str(), asked.partition))
+            });
+            let session = self.sessions.get(request.session_id);
+            let of_session = session.into_iter().flat_map(|session| {
+                session.partitions.iter().map(|(_, asked)| (asked.topic.as_str(), asked.partition))
+            });
+            let elsewhere = self.replicas.elsewhere(named.chain(of_session), knows);
+            let standing = Standing::Fetch(to, request, is_foreign, elsewhere);
+            return self.handlers.stand(waits_for, standing);
         }
         let leader = LeaderHandler {
             config: &self.config,
@@ -221,7 +230,8 @@ impl ReplicaManager {
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
-        FetchHandler { leader, live: self.live.as_ref() }.fetch(cx, to, &request, is_foreign);
+        FetchHandler { leader, live: self.live.as_ref() }
+            .fetch(cx, to, &request, is_foreign, knows);
     }
 
     fn offsets(&self) -> OffsetsHandler<'_> {

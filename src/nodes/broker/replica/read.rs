@@ -7,7 +7,7 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 
 use super::fetch_partitions::{AskedPartition, FetchParams, FetchPartitions};
 use super::partition::PartitionReplica;
-use super::replicas::{Replicas, Slot};
+use super::replicas::{Replicas, Slot, not_here};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::log::{EpochEnd, FirstBatch};
 use crate::releases::Change;
@@ -160,6 +160,23 @@ impl FetchReader<'_> {
         if self.config.is(Mutant::FetchUnfenced) { -1 } else { asked.current_leader_epoch }
     }
 
+    /// Whether replicas that follow may be read from (KIP-392).
+    fn reads_followers(&self, params: &FetchParams) -> bool {
+        params.follower.is_none()
+            && params.version >= 11
+            && self.config.version.has(Change::FetchFromFollowers)
+    }
+
+    /// The error for a partition that has no replica here.
+    fn not_here(&self, params: &FetchParams, asked: &AskedPartition) -> ResponseError {
+        let told = self.config.version.has(Change::ReplicaNotAvailableTold);
+        if asked.is_elsewhere && told && self.reads_followers(params) {
+            return ResponseError::ReplicaNotAvailable;
+        }
+        let knows = |_: &str, _| asked.is_elsewhere;
+        not_here(self.config.version, &asked.topic, asked.partition, &knows)
+    }
+
     /// Whether this replica may be read from: the leader always, a follower by consumers (KIP-392).
     fn check(
         &self,
@@ -168,10 +185,7 @@ impl FetchReader<'_> {
         asked: &AskedPartition,
     ) -> Result<(), ResponseError> {
         let epoch = self.fetchers_epoch(asked);
-        let reads_followers = params.follower.is_none()
-            && params.version >= 11
-            && self.config.version.has(Change::FetchFromFollowers);
-        match reads_followers {
+        match self.reads_followers(params) {
             true => partition.replica_at(epoch),
             false => partition.leader_at(epoch).map(|_| ()),
         }
@@ -203,7 +217,7 @@ impl FetchReader<'_> {
         asked: &AskedPartition,
         budget: &mut Budget,
     ) -> Result<Found, ResponseError> {
-        let slot = asked.slot.ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let slot = asked.slot.ok_or_else(|| self.not_here(params, asked))?;
         let partition = self.replicas.at(slot);
         self.check(partition, params, asked)?;
         let end = self.readable_end(partition, params);

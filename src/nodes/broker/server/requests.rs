@@ -116,7 +116,9 @@ impl Broker {
             }
             RequestKind::Fetch(request) => {
                 let is_foreign = self.connections.listener(to.conn) == Listener::External;
-                self.replicas_mut().fetch(cx, to, request, is_foreign);
+                let (replicas, metadata) = self.replicas_and_metadata();
+                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
+                replicas.fetch(cx, to, request, is_foreign, &knows);
             }
             RequestKind::ListOffsets(request) => {
                 let (replicas, metadata) = self.replicas_and_metadata();

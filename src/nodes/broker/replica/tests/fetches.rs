@@ -302,3 +302,22 @@ fn old_clients_write_messages_of_their_format() {
         assert_eq!(code, expected, "{release}");
     }
 }
+
+#[test]
+fn a_fetch_of_a_partition_that_is_elsewhere_is_refused() {
+    // Recorded: `fetch.where.not-leader`.
+    for (release, version, code) in [
+        (KafkaVersion::new(1, 1), 7, 3),
+        (KafkaVersion::new(2, 0), 8, 6),
+        (KafkaVersion::new(2, 4), 10, 6),
+        (KafkaVersion::new(2, 4), 11, 9),
+        (KafkaVersion::new(2, 6), 11, 6),
+        (NEWEST, 11, 6),
+    ] {
+        let mut cluster = filled(release);
+        let mut request = Cluster::fetch_request(0, 0);
+        request.topics[0].topic = kafka::topic("elsewhere");
+        let sent = cluster.request(1, version, request);
+        assert_eq!(cluster.fetched(sent).unwrap().0, code, "{release} v{version}");
+    }
+}

@@ -134,7 +134,7 @@ impl Replicas {
         let knows = |topic: &str, _| topic == "elsewhere";
         self.with(clock, effects, |manager, cx| match frame.body {
             RequestKind::Produce(body) => manager.produce(cx, to, body, &knows),
-            RequestKind::Fetch(body) => manager.fetch(cx, to, body, true),
+            RequestKind::Fetch(body) => manager.fetch(cx, to, body, true, &knows),
             RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body, &knows),
             RequestKind::OffsetForLeaderEpoch(body) => {
                 manager.offsets_for_leader_epoch(cx, to, body, &knows);
