@@ -68,8 +68,8 @@ fn before_with_and_healed(kind: &FaultKind, lines: &str) -> [Condition; 3] {
             cluster.start_clients_once_topics_stand();
         }
         let before = condition(&mut cluster);
-        // A shutdown takes a moment.
-        cluster.advance(Time::from_millis(7_000));
+        // A shutdown takes some seconds.
+        cluster.advance(Time::from_millis(13_000));
         let with = condition(&mut cluster);
         cluster.heal();
         assert!(cluster.timeline.pop(Time::MAX).is_none(), "{}: something is still due", kind.name);

@@ -15,13 +15,13 @@ use kafka_protocol::messages::{
 use super::isr::Isr;
 use super::isr_change::observe_isr;
 use super::manager::ReplicaManager;
-use super::partition::{FetchState, Leader, RemoteReplica, ReplicaRole};
+use super::partition::{FetchState, Follower, Leader, RemoteReplica, ReplicaRole};
 use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Ask, Context};
 use crate::releases::Change;
-use crate::vocab::{BrokerId, LeaderEpoch, Mutant, NodeId, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, NodeId, Time, TopicPartition};
 
 /// The leader epoch in StopReplica of a topic that is being deleted.
 const EPOCH_DURING_DELETE: LeaderEpoch = -2;
@@ -252,7 +252,13 @@ impl ReplicaManager {
             return;
         }
         self.stop_following(slot);
-        self.following().follow(cx, slot, leader, host);
+        if self.is_ending {
+            let (state, delayed_until) = (FetchState::Parked, Time::ZERO);
+            let follower = Follower { leader: Some(leader), state, delayed_until };
+            self.replicas.at_mut(slot).role = ReplicaRole::Follower(follower);
+        } else {
+            self.following().follow(cx, slot, leader, host);
+        }
         self.leading().lose_leadership(cx, slot);
     }
 

@@ -82,6 +82,8 @@ pub struct ReplicaManager {
     alarm: Alarm<Due>,
     /// Whether the periodic tasks run.
     is_periodic: bool,
+    /// Whether the broker shuts down: what becomes a follower then does not fetch.
+    pub(super) is_ending: bool,
     /// When the process began.
     started: Time,
     /// Whether logs are flushed because of their age. When no topic asks for that, the task is not there.
@@ -117,6 +119,7 @@ impl ReplicaManager {
             fetchers: Fetchers::default(),
             alarm: Alarm::of(Part::Replicas),
             is_periodic: false,
+            is_ending: false,
             isr_check: None,
             next_isr_check: cx.clock.now,
             started: cx.clock.now,
@@ -449,6 +452,12 @@ impl ReplicaManager {
             DiskDone::Other => {}
         }
         self.logs.advance_shutdown(cx, &self.replicas, Some(op));
+    }
+
+    /// The broker has begun to shut down: replicas that become followers from now on do not fetch
+    /// (`ReplicaManager.isShuttingDown`), so that they do not come back into the ISR.
+    pub fn shutdown_begins(&mut self) {
+        self.is_ending = true;
     }
 
     /// Begins a clean shutdown: fetchers stop, logs are flushed, checkpoints and the marker written.

@@ -115,6 +115,7 @@ impl ShutdownHandler<'_> {
             return;
         }
         info!(broker = %self.config.id, "shuts down");
+        self.replicas.shutdown_begins();
         if self.config.controlled_shutdown && self.broker_epoch.is_some() {
             *self.shutdown = Shutdown::Asking(self.config.controlled_shutdown_max_retries);
             self.ask(cx);
