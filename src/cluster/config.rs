@@ -143,6 +143,11 @@ pub fn zookeeper(plan: &Plan, index: usize, names: &Names) -> zookeeper::Config 
     }
 }
 
+fn producer_id_expiration(p: &Properties) -> Duration {
+    let own = p.optional_ms("producer.id.expiration.ms");
+    own.or_else(|| p.optional_ms("transactional.id.expiration.ms")).unwrap_or(Duration::MAX)
+}
+
 fn groups(p: &Properties) -> broker::GroupSettings {
     broker::GroupSettings {
         min_session_timeout: p.ms("group.min.session.timeout.ms"),
@@ -208,10 +213,7 @@ pub fn broker(
         offsets_topic_replication_factor: narrow(p.int("offsets.topic.replication.factor")),
         offsets_topic_segment_bytes: narrow(p.int("offsets.topic.segment.bytes")),
         groups: groups(p),
-        producer_id_expiration: p
-            .optional_ms("producer.id.expiration.ms")
-            .or_else(|| p.optional_ms("transactional.id.expiration.ms"))
-            .unwrap_or(Duration::MAX),
+        producer_id_expiration: producer_id_expiration(p),
         auto_create_topics: p.bool("auto.create.topics.enable"),
         auto_leader_rebalance: p.bool("auto.leader.rebalance.enable"),
         leader_imbalance_check_interval: Duration::from_secs(imbalance_check),
@@ -321,6 +323,7 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
             first_record: 0,
         },
         acks: producer.acks,
+        idempotence: producer.idempotence,
         retries: narrow(p.int("retries")),
         retry_backoff: p.ms("retry.backoff.ms"),
         retry_backoff_max: retry_backoff_max(p),

@@ -10,8 +10,9 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
         node,
         topic: plan.topic.as_str().into(),
         acks: plan.acks,
-        idempotent: false,
-        ordered: plan.properties.int("max.in.flight.requests.per.connection") == 1
+        idempotent: plan.idempotence,
+        ordered: plan.idempotence
+            || plan.properties.int("max.in.flight.requests.per.connection") == 1
             || plan.properties.int("retries") == 0,
         is_external: false,
     };

@@ -219,6 +219,9 @@ table! {
         "The offsets topic is created only with offsets.topic.replication.factor replicas; \
          before, fewer were taken.";
     // Idempotent producers.
+    IdempotentProducers: "idempotent-producers", since(0, 11, 0),
+        "KIP-98 (KAFKA-4815)", Test("a_batch_that_is_sent_again_is_answered_as_the_first_time"),
+        "Producers can be idempotent: what they send again is written once.";
     BatchesRemembered: "batches-remembered", since(1, 0, 0),
         "KAFKA-5494", Test("a_batch_that_is_sent_again_is_answered_as_the_first_time"),
         "A leader remembers the last five batches of an idempotent producer; before, one.";
@@ -231,8 +234,11 @@ table! {
         "A producer that the leader does not know may begin with any sequence.";
     DuplicateSequenceTold: "duplicate-sequence-told", between((1, 0, 0), (1, 0, 1)),
         "KAFKA-6683", Test("a_batch_out_of_order_is_refused_as_in_each_release"),
-        "A batch before those that are remembered is answered DUPLICATE_SEQUENCE_NUMBER; since, \
-         OUT_OF_ORDER_SEQUENCE_NUMBER.";
+        "A batch before those that are remembered is answered DUPLICATE_SEQUENCE_NUMBER.";
+    ProducerBumpsEpoch: "producer-bumps-epoch", since(2, 5, 0),
+        "KIP-360 (KAFKA-8710)",
+        Test("since_2_5_the_epoch_rises_when_the_next_batch_is_out_of_order"),
+        "A producer whose batch is out of order begins its next epoch; before, it got another id.";
     ProducerIdsFromController: "producer-ids-from-controller", since(3, 0, 0),
         "KAFKA-12620", Test("producer_ids_come_in_blocks_from_each_place_of_a_release"),
         "A broker asks the controller for producer ids with AllocateProducerIds; before, it wrote \
@@ -248,8 +254,7 @@ table! {
          offsets, of descriptions and of deletions; before, JoinGroup and DeleteGroups alone.";
     LoadingToldFirst: "loading-told-first", since(1, 1, 0),
         "KIP-229 (KAFKA-6275)", Test("while_groups_are_loaded_each_release_says_so_in_its_way"),
-        "A coordinator that loads a group answers COORDINATOR_LOAD_IN_PROGRESS; before, \
-         NOT_COORDINATOR.";
+        "A coordinator that loads answers COORDINATOR_LOAD_IN_PROGRESS; before, NOT_COORDINATOR.";
     CoordinatorEpochsCompared: "coordinator-epochs-compared", since(2, 8, 1),
         "KAFKA-10614", Test("a_late_resignation_does_not_unload_a_group_since_2_8_1"),
         "A broker ignores that it leads or follows a partition of __consumer_offsets in a leader \
@@ -262,8 +267,7 @@ table! {
         "The first member of a group needs a protocol type and a protocol.";
     CompletingRebalanceNamed: "completing-rebalance-named", since(1, 1, 0),
         "KAFKA-5565", Test("a_group_is_described_in_each_of_its_states"),
-        "A group that waits for its leader's assignment is CompletingRebalance; before, \
-         AwaitingSync.";
+        "A group that waits for its assignment is CompletingRebalance; before, AwaitingSync.";
     NewMembersExpire: "new-members-expire", since(2, 1, 0),
         "KAFKA-7610", Test("a_new_member_waits_for_five_minutes_at_most_since_2_1"),
         "A new member whose JoinGroup waits is removed after five minutes; before, never.";

@@ -233,8 +233,8 @@ pub const TOPIC: &[(&str, &str)] = &[
     ("max.message.bytes", "message.max.bytes"),
 ];
 
-/// `[[producer]]`: properties of the producer client. `acks` is a key of its own, and
-/// `enable.idempotence` is off whatever the version's default: idempotence is not simulated yet.
+/// `[[producer]]`: properties of the producer client. `acks` and `enable.idempotence` are keys of their own; the second
+/// is off unless it is set, whatever the version's default.
 pub const PRODUCER: &[Property] = &[
     count("retries", 0, INT, &[(V0_10, Is(0)), (V2_1, Is(INT))]),
     ms("delivery.timeout.ms", 0, INT, &[(V2_1, Is(120_000))]),

@@ -64,6 +64,7 @@
 //! | | `record-size` | size of a record's value | 100 |
 //! | | `start`, `stop` | range | 0s, the end |
 //! | | `discover` | `"broker"` or `"zookeeper"`: where it looks up leaders | `"broker"` |
+//! | | `"enable.idempotence"` | true or false; true sets `acks` to all | false |
 //! | | | properties of [`properties::PRODUCER`] | the release's |
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
@@ -141,9 +142,9 @@
 //!
 //! # What is not simulated yet
 //!
-//! Consumer groups (`group` is an error), idempotent producers (`enable.idempotence = true` is an
-//! error, and producers of 3.0 and later run *without* it, though Kafka's default there is on),
-//! transactions, retention and compaction.
+//! Consumers in groups (`group` is an error; clients from outside may use groups), transactions, retention and
+//! compaction. Producers of 3.0 and later are idempotent only where `enable.idempotence` is set, though Kafka's default
+//! there is on.
 
 mod diagnostics;
 mod draw;

@@ -126,6 +126,8 @@ pub struct ProducerPlan {
     pub stop: Time,
     /// How it finds the leaders.
     pub discover: Discovery,
+    /// `enable.idempotence`
+    pub idempotence: bool,
     /// The properties of [`PRODUCER`](super::properties::PRODUCER).
     pub properties: Properties,
 }

@@ -214,6 +214,7 @@ impl Toml {
             start,
             stop,
             discover,
+            idempotence,
             properties,
         } = producer;
         self.table("[[producer]]");
@@ -229,6 +230,9 @@ impl Toml {
             Discovery::ZooKeeper => "zookeeper",
         };
         self.text("discover", discover);
+        if *idempotence {
+            self.raw("\"enable.idempotence\"", true);
+        }
         self.properties(properties);
     }
 

@@ -185,6 +185,18 @@ impl Batch {
         i32::try_from(last % (1 << 31)).expect("it is below 2³¹")
     }
 
+    /// A copy that is of an idempotent producer: what a producer does to a batch before each attempt.
+    #[must_use]
+    pub fn of_producer(&self, id: i64, epoch: i16, first_sequence: i32) -> Self {
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        bytes[43..51].copy_from_slice(&id.to_be_bytes());
+        bytes[51..53].copy_from_slice(&epoch.to_be_bytes());
+        bytes[53..57].copy_from_slice(&first_sequence.to_be_bytes());
+        let checksum = crc32c::crc32c(&bytes[CRC_START..]);
+        bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
+        Self { checksum, bytes: bytes.freeze(), ..*self }
+    }
+
     /// A copy that begins at `base_offset` under `leader_epoch`: what a leader does to a batch.
     #[must_use]
     pub fn stamped(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> Self {

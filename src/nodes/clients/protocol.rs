@@ -48,8 +48,16 @@ pub mod code {
     pub const INVALID_REQUEST: i16 = 42;
     /// UNSUPPORTED_FOR_MESSAGE_FORMAT
     pub const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER
+    pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
+    /// DUPLICATE_SEQUENCE_NUMBER
+    pub const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+    /// INVALID_PRODUCER_EPOCH
+    pub const INVALID_PRODUCER_EPOCH: i16 = 47;
     /// KAFKA_STORAGE_ERROR
     pub const KAFKA_STORAGE_ERROR: i16 = 56;
+    /// UNKNOWN_PRODUCER_ID
+    pub const UNKNOWN_PRODUCER_ID: i16 = 59;
     /// FENCED_LEADER_EPOCH
     pub const FENCED_LEADER_EPOCH: i16 = 74;
     /// UNKNOWN_LEADER_EPOCH
@@ -95,7 +103,11 @@ pub fn error_name(version: KafkaVersion, error: i16) -> &'static str {
         INVALID_REQUEST => "INVALID_REQUEST",
         UNSUPPORTED_FOR_MESSAGE_FORMAT => "UNSUPPORTED_FOR_MESSAGE_FORMAT",
         44 => "POLICY_VIOLATION",
+        OUT_OF_ORDER_SEQUENCE_NUMBER => "OUT_OF_ORDER_SEQUENCE_NUMBER",
+        DUPLICATE_SEQUENCE_NUMBER => "DUPLICATE_SEQUENCE_NUMBER",
+        INVALID_PRODUCER_EPOCH => "INVALID_PRODUCER_EPOCH",
         KAFKA_STORAGE_ERROR => "KAFKA_STORAGE_ERROR",
+        UNKNOWN_PRODUCER_ID => "UNKNOWN_PRODUCER_ID",
         FENCED_LEADER_EPOCH => "FENCED_LEADER_EPOCH",
         UNKNOWN_LEADER_EPOCH => "UNKNOWN_LEADER_EPOCH",
         OFFSET_NOT_AVAILABLE => "OFFSET_NOT_AVAILABLE",
@@ -115,6 +127,11 @@ pub fn is_metadata_error(error: i16) -> bool {
             | KAFKA_STORAGE_ERROR
             | FENCED_LEADER_EPOCH
     )
+}
+
+/// Whether a leader says that a batch of an idempotent producer does not follow on what it knows of the producer.
+pub fn is_out_of_order(error: i16) -> bool {
+    matches!(error, OUT_OF_ORDER_SEQUENCE_NUMBER | UNKNOWN_PRODUCER_ID)
 }
 
 /// Whether a producer tries again after this answer (`RetriableException`).
@@ -171,6 +188,8 @@ pub struct ApiVersions {
     pub create_topics: i16,
     /// DescribeConfigs
     pub describe_configs: i16,
+    /// InitProducerId; `None` before 0.11
+    pub init_producer_id: Option<i16>,
 }
 
 impl ApiVersions {
@@ -187,6 +206,7 @@ impl ApiVersions {
             // 0.10 does not know it, and its brokers are not asked.
             describe_configs: highest(version, ApiKey::DescribeConfigs).unwrap_or(0),
             create_topics: of(ApiKey::CreateTopics),
+            init_producer_id: highest(version, ApiKey::InitProducerId),
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::diagnostics::{Sink, did_you_mean};
+use super::super::diagnostics::did_you_mean;
 use super::super::draw::ClientSpec;
 use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom, ZooKeeperClientPlan};
 use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::context::{Context, NodeKind};
-use crate::releases::KafkaVersion;
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Acks, Time};
 
 pub(super) const PRODUCER_KEYS: &[&str] =
@@ -47,19 +47,23 @@ pub(super) fn producers(
             item.word("ways", &words)
         });
         let (start, stop) = times(context, &section);
-        idempotence(context.sink, &section);
         let mut properties = properties(context, &section, PRODUCER);
+        let idempotence = idempotence(context, &section, acks.flatten(), &mut properties);
         section.close(PRODUCER_KEYS, &property_names(PRODUCER));
         delivery_timeout(&section, &mut properties);
         let plan = ProducerPlan {
             name: String::new(),
             topic: topic.unwrap_or_default(),
-            acks: acks.flatten().unwrap_or_else(|| default_acks(context.version)),
+            acks: acks.flatten().unwrap_or_else(|| match idempotence {
+                true => Acks::All,
+                false => default_acks(context.version),
+            }),
             rate: rate.unwrap_or(Rate { count: 1, per: Duration::from_secs(1) }),
             record_size: size.unwrap_or(RECORD_SIZE),
             start: Time::ZERO,
             stop: Time::ZERO,
             discover: discover.unwrap_or(Discovery::Broker),
+            idempotence,
             properties,
         };
         let one = |name| ClientSpec { plan: ProducerPlan { name, ..plan.clone() }, start, stop };
@@ -240,14 +244,46 @@ fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, Du
     (from, until)
 }
 
-/// `enable.idempotence` can be set to false, which has no effect; true is an error.
-fn idempotence(sink: &Sink, section: &Section<'_, '_>) {
-    let Some(item) = section.take("enable.idempotence") else { return };
-    if item.flag() == Some(true) {
-        let hint =
-            "leave it out: producers run without it, also where Kafka's default is on (3.0+)";
-        sink.error_with(&item.span, "idempotent producers are not simulated yet", hint);
+/// `enable.idempotence`: off unless it is set, also where Kafka's default is on (3.0+). With it, as in `KafkaProducer`,
+/// `acks` has to be all, `retries` above 0 and at most 5 requests in flight; what is not set follows.
+fn idempotence(
+    context: &Context<'_>,
+    section: &Section<'_, '_>,
+    acks: Option<Acks>,
+    properties: &mut Properties,
+) -> bool {
+    let Some(item) = section.take("enable.idempotence") else { return false };
+    if item.flag() != Some(true) {
+        return false;
     }
+    let refuse = |message: &str| {
+        let hint = "leave it out, or set `enable.idempotence` to false; Kafka refuses to start";
+        let _: Option<()> = item.error(message.to_owned(), hint);
+    };
+    if !context.version.has(Change::IdempotentProducers) {
+        refuse("there are no idempotent producers before 0.11");
+    }
+    if acks.is_some_and(|acks| acks != Acks::All) {
+        refuse("an idempotent producer needs `acks = \"all\"`");
+    }
+    let in_flight = "max.in.flight.requests.per.connection";
+    // 0.11 remembers one batch of a producer (KAFKA-5494).
+    let most = if context.version.has(Change::BatchesRemembered) { 5 } else { 1 };
+    match section.take(in_flight) {
+        Some(_) if properties.int(in_flight) > most => {
+            refuse(&format!("an idempotent producer needs `{in_flight}` of at most {most}"));
+        }
+        Some(_) => {}
+        None => properties.raise(in_flight, most),
+    }
+    match section.take("retries") {
+        Some(_) if properties.int("retries") == 0 => {
+            refuse("an idempotent producer needs `retries` above 0");
+        }
+        Some(_) => {}
+        None => properties.raise("retries", i64::from(i32::MAX)),
+    }
+    true
 }
 
 /// `delivery.timeout.ms` is at least `linger.ms` + `request.timeout.ms`: an error when set

@@ -63,7 +63,7 @@ fn wrong_names() {
     let producer = "[[producer]]\nname = \"b1\"\ntopic = \"order\"\nrate = \"1/s\"\n";
     check("duplicate_topic_and_taken_name", &format!("{EXAMPLE}\n{topic}{producer}"));
     check("group", &changed("topics = [\"orders\"]", "topics = [\"orders\"]\ngroup = \"g\""));
-    check("idempotence", &changed("acks = \"all\"", "\"enable.idempotence\" = true"));
+    check("idempotence", &changed("acks = \"all\"", "acks = 1\n\"enable.idempotence\" = true"));
     check("unknown_happening", &changed("\"isr-shrunk\"", "\"isr-shrank\""));
     let expect = "happened = [\"record-lost\"]\nnever = [\"record-lost\"]";
     let written = "happened = [\"leader-elected\", \"isr-shrunk\", \"isr-expanded\"]";

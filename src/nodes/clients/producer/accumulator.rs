@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::config::ProducerConfig;
+use super::idempotence::Stamp;
 use crate::nodes::clients::wake::earlier;
 use crate::vocab::{Clock, Mutant, Time, TopicPartition};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchBuilder};
@@ -39,6 +40,10 @@ pub struct ProducerBatch {
     pub maybe_written: bool,
     /// Whether its operations have ended; only its answer is still due.
     pub done: bool,
+    /// Its number at an idempotent producer, from its first attempt on.
+    pub number: Option<u64>,
+    /// How it was stamped when it was sent last.
+    pub stamp: Option<Stamp>,
     content: Content,
     memory: usize,
 }
@@ -197,6 +202,8 @@ impl Accumulator {
                 last_attempt: Time::ZERO,
                 maybe_written: false,
                 done: false,
+                number: None,
+                stamp: None,
                 content: Content::Filling(BatchBuilder::new(clock.wall_ms)),
                 memory,
             });
@@ -282,6 +289,11 @@ impl Accumulator {
         self.queues[slot].batches.front().map_or(0, ProducerBatch::size_bytes)
     }
 
+    /// The number of the partition's first batch.
+    pub fn front_number(&self, slot: usize) -> Option<u64> {
+        self.queues[slot].batches.front()?.number
+    }
+
     /// Puts a batch back at the head of its queue, to be tried again.
     pub fn retry(&mut self, now: Time, slot: usize, mut batch: ProducerBatch) {
         batch.attempts += 1;
@@ -292,6 +304,14 @@ impl Accumulator {
         let batches = &mut self.queues[slot].batches;
         match self.mutant {
             Some(Mutant::RetryBehindOthers) => batches.push_back(batch),
+            _ if batch.number.is_some() => {
+                // In the order of sequences.
+                let behind = |other: &ProducerBatch| {
+                    other.number.is_none_or(|number| Some(number) > batch.number)
+                };
+                let place = batches.iter().position(behind).unwrap_or(batches.len());
+                batches.insert(place, batch);
+            }
             _ => batches.push_front(batch),
         }
         self.filled.insert(slot);

@@ -62,6 +62,8 @@ pub struct ProducerConfig {
     pub workload: Workload,
     /// `acks`
     pub acks: Acks,
+    /// `enable.idempotence`
+    pub idempotence: bool,
     /// `retries`, per batch
     pub retries: u32,
     /// `retry.backoff.ms`
@@ -92,7 +94,7 @@ impl ProducerConfig {
         self.mutant == Some(mutant)
     }
 
-    /// The defaults of release `version`, except that it is never idempotent.
+    /// The defaults of release `version`, except that it is not idempotent.
     pub fn new(
         name: impl Into<Arc<str>>,
         version: KafkaVersion,
@@ -113,6 +115,7 @@ impl ProducerConfig {
                 Some("all") => Acks::All,
                 _ => Acks::Leader,
             },
+            idempotence: false,
             retries: defaults.number("retries"),
             retry_backoff,
             retry_backoff_max: retry_backoff_max.unwrap_or(retry_backoff),

@@ -1,13 +1,14 @@
-//! A producer that is not idempotent, as the Java client's behaves.
+//! A producer, as the Java client's behaves.
 //!
 //! Each record is an operation. It ends `Produced` when the leader acknowledged it (with `acks=0`: when it was
 //! written to the connection), `Failed` only when no attempt can have put it into a log, else `Unknown`.
 //!
-//! Left out: compression, transactions, idempotence, and the splitting of a batch after MESSAGE_TOO_LARGE.
+//! Left out: compression, transactions, and the splitting of a batch after MESSAGE_TOO_LARGE.
 
 mod accumulator;
 mod application;
 mod config;
+mod idempotence;
 mod operations;
 mod partitioner;
 mod sender;
@@ -21,8 +22,9 @@ use kafka_protocol::messages::ResponseKind;
 use self::accumulator::Accumulator;
 use self::application::{Application, SendParts};
 pub use self::config::{Discover, ProducerConfig, Workload};
+use self::idempotence::Idempotence;
 use self::operations::{end_batch, reason};
-use self::sender::{InFlight, Sender};
+use self::sender::{InFlight, PRODUCER_ID_TAG, Sender};
 use super::connections::{Connections, Happenings};
 use super::discovery::Discovery;
 use super::metadata::{METADATA_TAG, Metadata, MetadataConfig};
@@ -46,6 +48,7 @@ pub struct Producer {
     application: Application,
     accumulator: Accumulator,
     in_flight: InFlight,
+    idempotence: Option<Idempotence>,
     wake: Wake,
 }
 
@@ -77,6 +80,7 @@ impl Producer {
             application,
             accumulator: Accumulator::new(&config),
             in_flight: InFlight::default(),
+            idempotence: config.idempotence.then(|| Idempotence::new(config.version)),
             wake: Wake::default(),
             config,
         }
@@ -148,6 +152,8 @@ impl Producer {
         Sender {
             config: &self.config,
             version: self.versions.produce,
+            init_producer_id: self.versions.init_producer_id,
+            idempotence: self.idempotence.as_mut(),
             accumulator: &mut self.accumulator,
             in_flight: &mut self.in_flight,
             metadata: &mut self.metadata,
@@ -164,6 +170,9 @@ impl Producer {
                 ResponseKind::Produce(body) => {
                     self.sender().answered(clock, tag, &body, effects);
                 }
+                ResponseKind::InitProducerId(body) => {
+                    self.sender().id_answered(clock, &body);
+                }
                 other => panic!("a producer does not ask for {other:?}"),
             }
         }
@@ -173,6 +182,8 @@ impl Producer {
         for tag in happened.lost.drain(..) {
             if tag == METADATA_TAG {
                 self.metadata.lost();
+            } else if tag == PRODUCER_ID_TAG {
+                self.sender().id_lost(clock);
             } else {
                 self.sender().lost(clock, tag, effects);
             }
@@ -194,7 +205,16 @@ impl Producer {
             tracing::debug!(%at, "a batch expires in the accumulator");
             self.accumulator.free(&mut batch);
             end_batch(&batch, reason::EXPIRED, effects);
+            if let (Some(known), Some(number)) = (&mut self.idempotence, batch.number) {
+                known.failed(slot, number, true);
+            }
         }
-        self.in_flight.expire(clock.now, &self.config, &mut self.accumulator, effects);
+        let expired =
+            self.in_flight.expire(clock.now, &self.config, &mut self.accumulator, effects);
+        for (slot, number) in expired {
+            if let Some(known) = &mut self.idempotence {
+                known.failed(slot, number, true);
+            }
+        }
     }
 }

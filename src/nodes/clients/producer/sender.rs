@@ -2,26 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, RequestKind};
+use kafka_protocol::messages::{
+    ApiKey, InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
+    RequestKind,
+};
 use tracing::debug;
 
 use super::accumulator::{Accumulator, ProducerBatch};
 use super::config::ProducerConfig;
+use super::idempotence::{Idempotence, Identity, OutOfOrder, Stamp};
 use super::operations::{end_batch, reason, succeed_batch};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::clients::connections::{Connections, Readiness};
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::{
-    certainly_not_written, code, error_name, is_metadata_error, is_retriable,
+    certainly_not_written, code, error_name, is_metadata_error, is_out_of_order, is_retriable,
 };
 use crate::nodes::clients::wake::earlier;
 use crate::vocab::{Acks, Clock, Mutant, NodeId, Time};
+use crate::wire::records::Batch;
 
 /// The error of a partition that the answer leaves out (UNKNOWN_SERVER_ERROR).
 const UNANSWERED: i16 = -1;
+
+/// The tag of InitProducerId requests; no other request of a producer has it.
+pub const PRODUCER_ID_TAG: u64 = u64::MAX - 1;
 
 /// A request in flight: its batches, each with its queue.
 type Sent = Vec<(usize, ProducerBatch)>;
@@ -59,22 +68,23 @@ impl InFlight {
     }
 
     /// Ends the operations of batches that reached `delivery.timeout.ms`. They were sent, so their outcome is
-    /// unknown.
+    /// unknown. Returns the numbers of those that have one, each with its queue.
     pub fn expire(
         &mut self,
         now: Time,
         config: &ProducerConfig,
         accumulator: &mut Accumulator,
         effects: &mut Effects,
-    ) {
+    ) -> Vec<(usize, u64)> {
+        let mut ended = Vec::new();
         // Releases before 2.1 do not have it.
-        let Some(timeout) = config.delivery_timeout else { return };
+        let Some(timeout) = config.delivery_timeout else { return ended };
         if self.next_expiry.is_none_or(|next| next > now) {
-            return;
+            return ended;
         }
         self.next_expiry = None;
         let in_flight = self.sent.values_mut().flatten();
-        for (_, batch) in in_flight.filter(|(_, batch)| !batch.done) {
+        for (slot, batch) in in_flight.filter(|(_, batch)| !batch.done) {
             if batch.created + timeout > now {
                 self.next_expiry = earlier(self.next_expiry, Some(batch.created + timeout));
                 continue;
@@ -83,7 +93,9 @@ impl InFlight {
             batch.done = !config.is(Mutant::EndTwice);
             end_batch(batch, reason::EXPIRED, effects);
             accumulator.free(batch);
+            ended.extend(batch.number.map(|number| (*slot, number)));
         }
+        ended
     }
 }
 
@@ -94,6 +106,10 @@ pub struct Sender<'a> {
     pub config: &'a ProducerConfig,
     /// The version of Produce.
     pub version: i16,
+    /// The version of InitProducerId; `None` where it does not exist.
+    pub init_producer_id: Option<i16>,
+    /// Of an idempotent producer.
+    pub idempotence: Option<&'a mut Idempotence>,
     /// The batches that wait.
     pub accumulator: &'a mut Accumulator,
     /// The requests in flight.
@@ -115,6 +131,11 @@ impl Sender<'_> {
     pub fn send_ready(&mut self, clock: Clock, flush: bool, effects: &mut Effects) -> Option<Time> {
         if self.accumulator.queued() == 0 {
             return None;
+        }
+        if let Some(known) = &self.idempotence
+            && !known.has_id()
+        {
+            return self.ask_for_id(clock, effects);
         }
         let mut next = None;
         let mut nodes: Vec<NodeId> = Vec::new();
@@ -167,12 +188,17 @@ impl Sender<'_> {
             if ready.is_none_or(|at| at > clock.now) || leader.is_none_or(|l| l.node != node) {
                 continue;
             }
+            let number = self.accumulator.front_number(slot);
+            if self.idempotence.as_ref().is_some_and(|known| !known.may_send(slot, number)) {
+                continue;
+            }
             let size = self.accumulator.front_bytes(slot);
             if size > bytes_left && !batches.is_empty() {
                 break;
             }
             bytes_left = bytes_left.saturating_sub(size);
-            let (batch, bytes) = self.accumulator.take(slot, mute);
+            let (mut batch, bytes) = self.accumulator.take(slot, mute);
+            let bytes = self.stamped(slot, &mut batch, bytes);
             let data = PartitionProduceData::default().with_index(index).with_records(Some(bytes));
             if last_topic == Some(topic) {
                 topics.last_mut().expect("it was pushed").partition_data.push(data);
@@ -189,6 +215,63 @@ impl Sender<'_> {
         }
         self.transmit(clock, node, topics, batches, effects);
         true
+    }
+
+    /// Asks any broker for a producer id; returns when to try again.
+    fn ask_for_id(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
+        let known = self.idempotence.as_mut()?;
+        let from = known.ask_from()?;
+        let version = self.init_producer_id?;
+        if from > clock.now {
+            return Some(from);
+        }
+        let mut next = None;
+        for node in self.metadata.nodes().to_vec() {
+            match self.net.prepare(clock.now, node, effects) {
+                Readiness::Ready => {
+                    known.asked();
+                    let request = InitProducerIdRequest::default()
+                        .with_transactional_id(None)
+                        .with_transaction_timeout_ms(i32::MAX);
+                    let request = RequestKind::InitProducerId(request);
+                    let request = (ApiKey::InitProducerId, version, &request);
+                    self.net.send(clock.now, node, effects, request, PRODUCER_ID_TAG);
+                    return None;
+                }
+                // It is being connected to.
+                Readiness::Wait => return None,
+                Readiness::Backoff(until) => next = earlier(next, Some(until)),
+            }
+        }
+        next
+    }
+
+    /// InitProducerId was answered.
+    pub fn id_answered(&mut self, clock: Clock, response: &InitProducerIdResponse) {
+        let Some(known) = &mut self.idempotence else { return };
+        let (id, epoch) = (response.producer_id.0, response.producer_epoch);
+        known.answered(match response.error_code {
+            code::NONE => Ok(Identity { id, epoch }),
+            _ => Err(clock.now + self.config.retry_backoff),
+        });
+    }
+
+    /// It will not be answered.
+    pub fn id_lost(&mut self, clock: Clock) {
+        if let Some(known) = &mut self.idempotence {
+            known.answered(Err(clock.now + self.config.retry_backoff));
+        }
+    }
+
+    /// The bytes of a batch as they are sent: those of an idempotent producer have its id and their sequence.
+    fn stamped(&mut self, slot: usize, batch: &mut ProducerBatch, bytes: Bytes) -> Bytes {
+        let Some(known) = &mut self.idempotence else { return bytes };
+        let number = *batch.number.get_or_insert_with(|| known.assign(slot, batch.ops.len()));
+        // One that the producer has forgotten keeps the stamp that it had.
+        batch.stamp = known.stamp(slot, number).or(batch.stamp);
+        let Some(Stamp { identity, first }) = batch.stamp else { return bytes };
+        let plain = Batch::first(&bytes).expect("the producer built it");
+        plain.of_producer(identity.id, identity.epoch, first).bytes
     }
 
     fn transmit(
@@ -288,7 +371,11 @@ impl Sender<'_> {
         if batch.done {
             return;
         }
-        if error == code::NONE {
+        let repeated = error == code::DUPLICATE_SEQUENCE_NUMBER && batch.number.is_some();
+        if error == code::NONE || repeated {
+            if let (Some(known), Some(number)) = (&mut self.idempotence, batch.number) {
+                known.succeeded(slot, number);
+            }
             let at = self.accumulator.queue(slot).at.clone();
             self.accumulator.free(&mut batch);
             return succeed_batch(&batch, &at, base_offset, effects);
@@ -300,12 +387,23 @@ impl Sender<'_> {
             let refused = ClientObservation::Refused { at, error: name.into() };
             effects.observe(Observation::Client(refused));
         }
+        let retriable = match (&mut self.idempotence, batch.number) {
+            (Some(known), Some(number)) if is_out_of_order(error) => {
+                known.out_of_order(slot, number, batch.stamp) == OutOfOrder::Retry
+            }
+            // It was sent with an id that the producer has given up.
+            (Some(known), Some(number)) if known.stamp(slot, number).is_none() => false,
+            _ => is_retriable(error),
+        };
         let late = self.config.delivery_timeout.is_some_and(|d| batch.created + d <= clock.now);
-        if is_retriable(error) && batch.attempts < self.config.retries && !late {
+        if retriable && batch.attempts < self.config.retries && !late {
             debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is tried again");
             self.accumulator.retry(clock.now, slot, batch);
         } else {
             debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is given up");
+            if let (Some(known), Some(number)) = (&mut self.idempotence, batch.number) {
+                known.failed(slot, number, batch.maybe_written);
+            }
             self.accumulator.free(&mut batch);
             end_batch(&batch, name, effects);
         }
