@@ -106,8 +106,8 @@ impl FetchHandler<'_> {
         Ok(FetchSource::Session(id))
     }
 
-    /// Answers a fetch of a follower or a consumer, at once or when there is enough.
-    /// `is_foreign` says whether it comes from outside of the simulation, `knows` which partitions there are in the cluster.
+    /// Answers a fetch of a follower or a consumer, at once or when there is enough. `is_foreign` says whether it comes
+    /// from outside of the simulation, `knows` which partitions there are in the cluster.
     pub fn fetch(
         &mut self,
         cx: &mut Context<'_>,

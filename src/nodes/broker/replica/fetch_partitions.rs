@@ -212,8 +212,8 @@ impl FetchPartitions {
         order.retain(|&place| entries[place].is_some());
     }
 
-    /// Looks again for the replicas that were not here, or were deleted since. `knows` says which partitions there are in
-    /// the cluster.
+    /// Looks again for the replicas that were not here, or were deleted since. `knows` says which partitions there are
+    /// in the cluster.
     pub fn resolve(&mut self, replicas: &Replicas, knows: Knows<'_>) {
         for entry in self.entries.iter_mut().flatten() {
             if entry.slot.and_then(|slot| replicas.get(slot)).is_none() {
