@@ -167,14 +167,16 @@ fn fetch(id: i32, records: &Bytes) {
 fn appends(count: u64, batch: &Batch) {
     let (mut effects, mut files) = (Effects::default(), AtomicFiles::default());
     let (mut flushing, mut disk) = (BTreeMap::new(), Disk::default());
-    let settings = LogSettings { segment_bytes: 1 << 30, flush_messages: i64::MAX };
+    let (settings, now) =
+        (LogSettings { segment_bytes: 1 << 30, flush_messages: i64::MAX }, Time::ZERO);
     let at = TopicPartition::new("orders", 0);
-    let mut node = log::Disk { effects: &mut effects, files: &mut files, flushing: &mut flushing };
+    let mut node =
+        log::Disk { now, effects: &mut effects, files: &mut files, flushing: &mut flushing };
     let mut log = Log::create(&mut node, 0, &at);
     for base in 0..count as i64 {
         batch.verify().expect("it was just built");
         let mut node =
-            log::Disk { effects: &mut effects, files: &mut files, flushing: &mut flushing };
+            log::Disk { now, effects: &mut effects, files: &mut files, flushing: &mut flushing };
         log.append(&mut node, settings, batch.stamped(base, 1));
         for effect in effects.drain() {
             if let Effect::Disk { op, request } = effect {

@@ -368,7 +368,7 @@ impl ReplicaManager {
         let interval = self.config.log_flush_scheduler_interval;
         let mut first = self.started + FIRST_FLUSH;
         while first < cx.clock.now && !(first + interval).is_never() {
-            first = first + interval;
+            first += interval;
         }
         if first >= cx.clock.now {
             self.alarm.set(cx, first, Due::FlushLogs);
