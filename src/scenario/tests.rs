@@ -394,5 +394,6 @@ fn a_cluster_may_take_as_long_as_a_client_waits_for_a_lost_broker() {
     assert_eq!(within("2.8", ""), secs(60));
     assert_eq!(within("1.1", ""), secs(335), "its consumers wait for 305 s");
     assert_eq!(within("1.1", "\"request.timeout.ms\" = 40000\n"), secs(70));
+    assert_eq!(within("1.1", "\"request.timeout.ms\" = 2147483646\n"), secs(600), "no weeks");
     assert_eq!(within("1.1", "[expect]\nconverge-within = \"20s\"\n"), secs(20));
 }

@@ -15,6 +15,8 @@ use crate::vocab::{Happening, Time, Wanted};
 const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
 /// What a client may take to catch up once it has given up on a broker that went away without a word.
 const CATCH_UP: Duration = Duration::from_secs(30);
+/// The longest that is waited for a cluster that a scenario gives no time: a client may be set to wait for weeks.
+const CONVERGE_AT_MOST: Duration = Duration::from_secs(600);
 
 const KEYS: &[&str] = &[
     "happened",
@@ -37,7 +39,7 @@ pub(super) fn keys() -> Vec<&'static str> {
 /// `request.timeout.ms` of all clients: consumers before 2.0 for 305 s. Only then can the cluster have converged.
 pub(super) fn read(top: &Section<'_, '_>, request_timeout: Duration) -> Expect {
     let by_default =
-        CONVERGE_WITHIN.max(request_timeout.saturating_add(CATCH_UP)).min(DURATION_MAX);
+        request_timeout.saturating_add(CATCH_UP).clamp(CONVERGE_WITHIN, CONVERGE_AT_MOST);
     let mut expect = Expect {
         happened: Vec::new(),
         never: Vec::new(),

@@ -173,6 +173,16 @@ impl Writer<'_> {
         if zookeepers > 1 || self.once_in(2) {
             self.raw("zookeepers", zookeepers);
         }
+        if self.once_in(4) {
+            // A broker that is not started again may be the only one with a record.
+            let spans = if self.like == Like::Wild {
+                &["never", "0s", "90ms"]
+            } else {
+                &["20ms", "1s", "7s"]
+            };
+            let span = self.one(spans);
+            self.text("supervisor", span);
+        }
         if !self.once_in(4) {
             self.table("[broker]");
             self.properties();

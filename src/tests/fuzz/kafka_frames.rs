@@ -115,7 +115,7 @@ fn body(api: ApiKey, version: i16, to: &mut Scribe) -> bool {
         DescribeConfigs DescribeConfigsRequest, AlterConfigs AlterConfigsRequest,
         IncrementalAlterConfigs IncrementalAlterConfigsRequest,
         CreatePartitions CreatePartitionsRequest, ElectLeaders ElectLeadersRequest,
-        DescribeCluster DescribeClusterRequest,
+        DescribeCluster DescribeClusterRequest, OffsetDelete OffsetDeleteRequest,
     }
 }
 
