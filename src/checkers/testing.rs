@@ -217,6 +217,14 @@ impl Story {
         self.observed(Self::C0, Observation::Client(consumed))
     }
 
+    /// c0 was handed a record of a client from outside: it names no producer.
+    pub fn consumed_unnamed(&mut self, offset: Offset) -> &mut Self {
+        let (at, producer) = (orders(), "".into());
+        let consumed =
+            ClientObservation::Consumed { at, offset, leader_epoch: 0, producer, record: 0 };
+        self.observed(Self::C0, Observation::Client(consumed))
+    }
+
     /// A node was sent what no leader may send.
     pub fn wrong_answer(&mut self, node: NodeId, why: &str) -> &mut Self {
         let wrong = ClientObservation::ProtocolError { at: orders(), why: why.into() };

@@ -36,6 +36,9 @@ struct PartitionRecords {
     map: OffsetMap,
     /// The highest offset that a consumer who reads from the beginning polled, and who did.
     highest: Option<(Offset, NodeId)>,
+    /// Offsets at which consumers of the scenario polled records of clients from outside: whose they are shows only
+    /// where they are acknowledged.
+    unnamed: IntervalSet,
 }
 
 /// How far a consumer is in one partition.
@@ -272,6 +275,8 @@ impl ClientObservations {
         if let Some(value) = value {
             let records = self.records.entry((partition.topic, value.producer)).or_default();
             records.polled.insert(value.record);
+        } else if !is_external {
+            partition.unnamed.insert(offset.max(0) as u64);
         }
         self.sighted(place, offset, value, By::Poll(before))
     }
@@ -311,8 +316,8 @@ impl ClientObservations {
             self.topics.push(at.topic.clone());
             self.topics.len() - 1
         });
-        let (map, highest) = (OffsetMap::default(), None);
-        self.partitions.push(PartitionRecords { at: at.clone(), topic, map, highest });
+        let (map, highest, unnamed) = (OffsetMap::default(), None, IntervalSet::default());
+        self.partitions.push(PartitionRecords { at: at.clone(), topic, map, highest, unnamed });
         let place = self.partitions.len() - 1;
         self.places.insert(at.clone(), place);
         place
@@ -372,7 +377,10 @@ impl ClientObservations {
         let mut found = |place: Place, offset: Offset, value: Value| {
             let is_it = value.producer == producer && missing.contains(value.record);
             if is_it && located.insert(value.record) {
-                let highest = self.partitions[place].highest;
+                let PartitionRecords { highest, unnamed, .. } = &self.partitions[place];
+                if unnamed.contains(offset.max(0) as u64) {
+                    return;
+                }
                 let is_below = highest.is_some_and(|(highest, _)| offset <= highest);
                 let count = if is_below { &mut *below } else { &mut *above };
                 count.add(Missing { value, at: Some((place, offset)) });

@@ -51,6 +51,8 @@ pub struct ReaderAccount {
     seen: BTreeMap<(Producer, Arc<str>), IntervalSet>,
     /// The offset that it goes on from, in each partition.
     positions: BTreeMap<TopicPartition, Offset>,
+    /// Offsets of records that it was handed and that name no producer: clients from outside wrote them.
+    unnamed: BTreeMap<TopicPartition, IntervalSet>,
     /// Whether it is a client from outside.
     pub is_external: bool,
     /// What it was handed in earlier lives, of a client from outside.
@@ -73,6 +75,7 @@ impl ReaderAccount {
             duplicates: 0,
             seen: BTreeMap::new(),
             positions: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
             is_external,
             earlier: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -107,9 +110,19 @@ impl ReaderAccount {
         self.duplicates += u64::from(!seen.insert(record));
     }
 
+    fn handed_unnamed(&mut self, at: &TopicPartition, offset: Offset) {
+        self.read += 1;
+        // A client from outside names what it can; it may read without end.
+        if !self.is_external {
+            self.unnamed.entry(at.clone()).or_default().insert(offset.max(0) as u64);
+        }
+    }
+
     fn has_seen(&self, record: &FinalRecord<'_>) -> bool {
         let seen = self.seen.get(&(record.producer, record.at.topic.clone()));
+        let unnamed = self.unnamed.get(record.at);
         seen.is_some_and(|seen| seen.contains(record.record))
+            || unnamed.is_some_and(|unnamed| unnamed.contains(record.offset.max(0) as u64))
     }
 
     /// Records that it was handed, by producer and topic.
@@ -174,8 +187,8 @@ impl Reading {
                 reader.advance(at, offset.saturating_add(1));
                 if let Some(producer) = ledger.named(producer) {
                     reader.handed(producer, &at.topic, *record);
-                } else if reader.is_external {
-                    reader.read += 1;
+                } else {
+                    reader.handed_unnamed(at, *offset);
                 }
             }
             ClientObservation::Refused { error, .. } => {

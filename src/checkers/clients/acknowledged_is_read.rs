@@ -84,6 +84,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_names_no_producer_is_read_at_its_offset() {
+        let mut story = Story::default();
+        story.acknowledged(0, 0).acknowledged(1, 1).consumed_unnamed(0).consumed(1, 1);
+        story.final_log(0..2);
+        let judgement = story.judgement();
+        assert_eq!(judgement.verdict(&PROPERTY), &Verdict::Holds);
+        assert_eq!((judgement.consumers[0].read, judgement.consumers[0].skipped), (2, 0));
+    }
+
+    #[test]
     fn a_position_reset_past_a_record_skips_it() {
         let mut story = Story::default();
         story.acknowledged(0, 0).position_reset(1).final_log(0..1);

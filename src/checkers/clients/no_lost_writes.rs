@@ -66,6 +66,13 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_names_no_producer_is_polled_at_its_offset() {
+        let mut story = Story::default();
+        story.consumed_unnamed(0).acknowledged(0, 0).acknowledged(1, 1).consumed(1, 1);
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+    }
+
+    #[test]
     fn an_acknowledged_record_that_the_polls_went_past_is_lost() {
         let mut story = Story::default();
         for record in 0..4 {

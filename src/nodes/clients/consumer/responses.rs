@@ -16,7 +16,7 @@ use crate::nodes::Effects;
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::{code, error_name, is_metadata_error};
 use crate::vocab::{Clock, Mutant, Offset};
-use crate::wire::records::{Batch, BatchError, Record};
+use crate::wire::records::{Batch, BatchError, DECOMPRESSED_MAX, Record};
 use crate::wire::workload;
 
 /// The names of producers seen in records, so that equal names share their memory.
@@ -135,7 +135,8 @@ impl ResponseHandler<'_> {
                 continue;
             }
             batch.verify().map_err(wrong)?;
-            for record in records_of(&batch).map_err(wrong)? {
+            // Batches that clients from outside wrote may be compressed.
+            for record in batch.open(&mut DECOMPRESSED_MAX.clone()).map_err(wrong)? {
                 if record.offset < position {
                     continue;
                 }
@@ -220,13 +221,5 @@ impl ResponseHandler<'_> {
             // The log was truncated below the position: reading goes on where the logs diverged.
             self.at(slot).reposition(end.end_offset, end.leader_epoch, effects);
         }
-    }
-}
-
-/// The records of a batch. Compressed batches come from clients outside of the simulation, and are skipped.
-fn records_of(batch: &Batch) -> Result<Vec<Record>, BatchError> {
-    match batch.records() {
-        Err(BatchError::Compressed(_)) => Ok(Vec::new()),
-        known => known,
     }
 }

@@ -17,6 +17,7 @@ use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::nodes::clients::protocol::topic_name;
 use crate::releases::KafkaVersion;
 use crate::vocab::{Seed, Time};
+use crate::wire::records::DECOMPRESSED_MAX;
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);
@@ -243,6 +244,20 @@ fn fetch_answer(records: Bytes, high_watermark: i64) -> Answer {
         FetchableTopicResponse::default().with_topic(topic_name(TOPIC)).with_partitions(vec![data]);
     let body = FetchResponse::default().with_responses(vec![topic]);
     Answer::body(ResponseKind::Fetch(body))
+}
+
+#[test]
+fn compressed_batches_are_opened() {
+    for codec in 1..=4 {
+        let mut world = world(V2_8, &[1], |_| {});
+        world.fake().partitions[0].append_records("p0", 0..3);
+        let plain = world.fake().partitions[0].batches[0].clone();
+        let packed = plain.recompressed(codec, &mut DECOMPRESSED_MAX.clone()).unwrap();
+        world.fake().partitions[0].batches[0] = packed;
+        world.start();
+        world.run_to(300);
+        assert_eq!(consumed(&world).len(), 3, "codec {codec}");
+    }
 }
 
 #[test]
