@@ -273,7 +273,7 @@ impl Model {
         self.client(time, node, observation);
     }
 
-    /// The node that stands for a client from outside.
+    /// The node of clients from outside.
     pub fn external_node(&self, external: &ExternalObservation) -> NodeId {
         let node = self.terms.roster.find(&external.client);
         node.expect("the observation was folded in before it is judged")

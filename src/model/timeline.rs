@@ -106,7 +106,7 @@ pub struct Timeline {
     /// be.
     #[serde(skip)]
     refusing: BTreeMap<(Arc<str>, Arc<str>), TopicPartition>,
-    /// Brokers that cannot register, and are started again and again: that is told once.
+    /// Brokers that cannot register, and are started again and again: shown once.
     #[serde(skip)]
     retrying: BTreeSet<NodeId>,
 }

@@ -1,7 +1,7 @@
 //! How long operations waited for their acknowledgement, of each producer and in each partition.
 //!
 //! A partition is without an acknowledgement from when the application handed over a record for it, or from the last
-//! acknowledgement on, as long as the record has not ended. So a partition that nobody writes to is not unavailable,
+//! acknowledgement on, as long as the record has not ended. So a partition without writes is not unavailable,
 //! and one that is dead shows, however many others go on. Which partition a record is for shows when it is sent: one
 //! that expires before is of none.
 

@@ -130,7 +130,7 @@ table! {
         "A consumer's fetch that waits at a follower is answered when the high watermark rises \
          there; before, when its longest wait was over.";
     LastStableOffsetInEveryFetch: "last-stable-offset-in-every-fetch", since(2, 1, 0),
-        "KIP-320 (KAFKA-7395)", Test("what_a_fetch_is_told_besides_records"),
+        "KIP-320 (KAFKA-7395)", Test("what_a_fetch_answer_has_besides_records"),
         "Every Fetch response has the last stable offset; before, only those of \
          `isolation.level=read_committed`.";
     UnknownIsolationIsAnswered: "unknown-isolation-is-answered", since(2, 7, 0),
@@ -138,7 +138,7 @@ table! {
         "A Fetch request with an unknown isolation level is answered with UNKNOWN_SERVER_ERROR; \
          before, its connection was closed.";
     NoAbortedTransactionsOfUnknown: "no-aborted-transactions-of-unknown", since(3, 0, 0),
-        "apache/kafka#9758", Test("what_a_fetch_is_told_besides_records"),
+        "apache/kafka#9758", Test("what_a_fetch_answer_has_besides_records"),
         "In a Fetch response a partition that is refused as unknown, or with the whole request, \
          has an empty list of aborted transactions; before, it had none.";
     ConvertsWhileSending: "converts-while-sending", since(2, 0, 0),
@@ -225,14 +225,14 @@ table! {
     BatchesRemembered: "batches-remembered", since(1, 0, 0),
         "KAFKA-5494", Test("a_batch_that_is_sent_again_is_answered_as_the_first_time"),
         "A leader remembers the last five batches of an idempotent producer; before, one.";
-    UnknownProducersTold: "unknown-producers-told", since(1, 0, 0),
+    UnknownProducersRefused: "unknown-producers-refused", since(1, 0, 0),
         "KAFKA-5793", Test("a_batch_out_of_order_is_refused_as_in_each_release"),
         "A batch of a producer that the leader does not know has to be its first, else the answer \
          is UNKNOWN_PRODUCER_ID; before, OUT_OF_ORDER_SEQUENCE_NUMBER.";
     ProducersBeginAnywhere: "producers-begin-anywhere", since(2, 5, 0),
         "KIP-360 (KAFKA-8710)", Test("a_batch_out_of_order_is_refused_as_in_each_release"),
         "A producer that the leader does not know may begin with any sequence.";
-    DuplicateSequenceTold: "duplicate-sequence-told", between((1, 0, 0), (1, 0, 1)),
+    DuplicateSequenceError: "duplicate-sequence-error", between((1, 0, 0), (1, 0, 1)),
         "KAFKA-6683", Test("a_batch_out_of_order_is_refused_as_in_each_release"),
         "A batch before those that are remembered is answered DUPLICATE_SEQUENCE_NUMBER.";
     ProducerBumpsEpoch: "producer-bumps-epoch", since(2, 5, 0),
@@ -252,7 +252,7 @@ table! {
         "KAFKA-6773", Test("a_group_without_a_name_is_refused_as_in_each_release"),
         "Every request for a group is refused when the group has no name, but for those of \
          offsets, of descriptions and of deletions; before, JoinGroup and DeleteGroups alone.";
-    LoadingToldFirst: "loading-told-first", since(1, 1, 0),
+    LoadingErrorFirst: "loading-error-first", since(1, 1, 0),
         "KIP-229 (KAFKA-6275)", Test("while_groups_are_loaded_each_release_says_so_in_its_way"),
         "A coordinator that loads answers COORDINATOR_LOAD_IN_PROGRESS; before, NOT_COORDINATOR.";
     CoordinatorEpochsCompared: "coordinator-epochs-compared", since(2, 8, 1),
@@ -409,7 +409,7 @@ table! {
         "KIP-937 (KAFKA-14991)", Test("the_bit_of_the_append_time_is_not_the_producers"),
         "A batch that says it has the time of its append is stored without saying so; before, it \
          was refused.";
-    ReplicaNotAvailableTold: "replica-not-available-told", between((2, 4, 0), (2, 5, 1)),
+    ReplicaNotAvailableError: "replica-not-available-error", between((2, 4, 0), (2, 5, 1)),
         "KIP-392 (KAFKA-8443)", Test("a_fetch_of_a_partition_that_is_elsewhere_is_refused"),
         "A consumer that may read from followers is answered REPLICA_NOT_AVAILABLE by a broker \
          without a replica; since, NOT_LEADER_OR_FOLLOWER.";

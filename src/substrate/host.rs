@@ -142,7 +142,7 @@ pub struct Host {
     pub wall: WallClock,
     /// Its disk.
     pub disk: Disk,
-    /// Whether its process waits for its appends itself, and is told of their ends.
+    /// Whether its process waits for its appends itself, and gets their ends.
     pub awaits_appends: bool,
     /// How long a write takes, in nanoseconds.
     pub write_ns: u64,

@@ -6,7 +6,7 @@
 //!
 //! **Effects are ordered.** An effect behind a disk write leaves the node only when that write is done, so
 //! "append, then answer" is written as just that. Only an end that takes long (an fsync) is an [`Input`] of
-//! its own: [`Input::DiskDone`]. A process of many threads, of which only the writing one stands still, asks for
+//! its own: [`Input::DiskDone`]. A process of many threads, of which only the writing one is blocked, asks for
 //! the ends of its appends too ([`Effects::appends_take_time`]); then nothing waits that it does not hold itself.
 
 use std::collections::BTreeMap;

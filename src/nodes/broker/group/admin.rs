@@ -32,7 +32,7 @@ fn name_of(state: State, version: KafkaVersion) -> StrBytes {
 }
 
 fn described(group: &Group, version: KafkaVersion) -> DescribedGroup {
-    // What members said and got is told only when all have it.
+    // What members sent and got is described only when all have it.
     let protocol = group.protocol.clone().filter(|_| group.state == State::Stable);
     let members = group.members.values().map(|member| {
         let one = DescribedGroupMember::default()

@@ -74,7 +74,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// It leads it no longer: its groups are forgotten, and requests that wait are told so.
+    /// It leads it no longer: its groups are forgotten, and requests that wait are answered NOT_COORDINATOR.
     pub fn resigned(&mut self, cx: &mut Context<'_>, partition: i32, epoch: Option<LeaderEpoch>) {
         let version = self.config.version;
         if epoch.is_some_and(|epoch| self.loads.is_old(partition, epoch, version)) {

@@ -18,7 +18,7 @@ impl Loads {
     /// Whether requests for groups of a partition are told to wait for it. Up to 1.0 they are told that the broker is
     /// not the coordinator; since 2.8.1 so are those for partitions that the thread has not begun with.
     pub fn is_loading(&self, partition: i32, version: KafkaVersion) -> bool {
-        if !version.has(Change::LoadingToldFirst) {
+        if !version.has(Change::LoadingErrorFirst) {
             return false;
         }
         if version.has(Change::CoordinatorEpochsCompared) {

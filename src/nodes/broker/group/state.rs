@@ -29,7 +29,7 @@ pub enum State {
 /// A partition whose offset is committed: topic and partition.
 pub type Place = (StrBytes, i32);
 
-/// A committed offset, and where it stands in `__consumer_offsets`.
+/// A committed offset, and where it is in `__consumer_offsets`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The base offset of its batch there.

@@ -1,4 +1,4 @@
-//! What a log remembers of idempotent producers, to tell a batch that is sent again from a new one
+//! What a log remembers of idempotent producers, to distinguish a batch that is sent again from a new one
 //! (`ProducerStateManager`).
 //!
 //! Leaders and followers alike note what they append; a process that starts, and a log that is cut, read it back from

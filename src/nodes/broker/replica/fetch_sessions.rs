@@ -130,7 +130,7 @@ impl FetchSessions {
         id
     }
 
-    /// Makes room for a session: of one that nobody used for long, or else of the one that is worth least, if that is
+    /// Makes room for a session: of one that was not used for long, or else of the one that is worth least, if that is
     /// worth no more than the new one. Followers' sessions are worth more than consumers', large ones more than small.
     fn evict(&mut self, of_follower: bool, partitions: usize, now: Time) -> bool {
         let sessions = || self.sessions.iter().filter(|(_, session)| session.waiting.is_none());
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_nobody_uses_gives_way_to_any() {
+    fn an_unused_session_gives_way_to_any() {
         let (mut sessions, stale) = one_of_two();
         let fresh = sessions.open(asking(1), OF_CONSUMER, Time::from_millis(1));
         let late = Time::from_millis(120_001);

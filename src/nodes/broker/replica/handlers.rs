@@ -1,7 +1,7 @@
-//! Request handlers that stand still: each waits with its request for the lock of a partition.
+//! Request handlers that are blocked: each waits with its request for the lock of a partition.
 //!
 //! Kafka has `num.io.threads` of them. While one appends, it holds the log's lock and, for reading, the partition's
-//! (`leaderIsrUpdateLock`), however long the disk takes. Up to 2.6 whoever changes the ISR holds the partition's
+//! (`leaderIsrUpdateLock`), however long the disk takes. Up to 2.6 the thread that changes the ISR holds the partition's
 //! lock for writing until ZooKeeper has answered, however long that takes:
 //!
 //! | waits | for a slow append | for the ISR to be written |
@@ -23,9 +23,9 @@ use super::produce::Producing;
 use super::replicas::{Elsewhere, Slot};
 use crate::nodes::broker::context::ReplyTo;
 
-/// A request whose handler stands still.
+/// A request whose handler is blocked.
 #[derive(Debug)]
-pub enum Standing {
+pub enum Blocked {
     /// Produce; some of its partitions may be done.
     Produce(Box<Producing>),
     /// Fetch, and whether it comes from outside.
@@ -49,34 +49,34 @@ pub enum WaitsFor {
     Lock(Slot),
 }
 
-/// Owns the requests whose handlers stand still, by the replica whose lock they wait for.
+/// Owns the requests whose handlers are blocked, by the replica whose lock they wait for.
 #[derive(Debug, Default)]
 pub struct Handlers {
-    standing: BTreeMap<Slot, VecDeque<Standing>>,
+    requests: BTreeMap<Slot, VecDeque<Blocked>>,
     count: usize,
 }
 
 impl Handlers {
-    /// How many stand still.
+    /// How many are blocked.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// A handler stands still.
-    pub fn stand(&mut self, waits_for: WaitsFor, request: Standing) {
+    /// A handler is blocked.
+    pub fn block(&mut self, waits_for: WaitsFor, request: Blocked) {
         self.count += 1;
         match waits_for {
-            WaitsFor::OwnAppend(slot) => self.standing.entry(slot).or_default().push_front(request),
-            WaitsFor::Lock(slot) => self.standing.entry(slot).or_default().push_back(request),
+            WaitsFor::OwnAppend(slot) => self.requests.entry(slot).or_default().push_front(request),
+            WaitsFor::Lock(slot) => self.requests.entry(slot).or_default().push_back(request),
         }
     }
 
     /// The next that goes on when the lock of a replica is free.
-    pub fn next(&mut self, slot: Slot) -> Option<Standing> {
-        let requests = self.standing.get_mut(&slot)?;
+    pub fn next(&mut self, slot: Slot) -> Option<Blocked> {
+        let requests = self.requests.get_mut(&slot)?;
         let next = requests.pop_front();
         if requests.is_empty() {
-            self.standing.remove(&slot);
+            self.requests.remove(&slot);
         }
         self.count -= usize::from(next.is_some());
         next

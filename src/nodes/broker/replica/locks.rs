@@ -8,7 +8,7 @@ use kafka_protocol::messages::{
     ResponseKind, StopReplicaRequest,
 };
 
-use super::handlers::{Standing, WaitsFor};
+use super::handlers::{Blocked, WaitsFor};
 use super::isr_change::maybe_shrink;
 use super::manager::ReplicaManager;
 use super::partition::ReplicaRole;
@@ -27,8 +27,8 @@ pub struct IsrCheck {
 }
 
 impl ReplicaManager {
-    /// How many request handlers stand still.
-    pub fn standing_handlers(&self) -> usize {
+    /// How many request handlers are blocked.
+    pub fn blocked_handlers(&self) -> usize {
         self.handlers.count()
     }
 
@@ -38,7 +38,7 @@ impl ReplicaManager {
         is_writing || self.replicas.writes_isr(slot)
     }
 
-    /// Up to 2.6: a changed ISR is on its way to ZooKeeper. Whoever changes it has the partition's lock.
+    /// Up to 2.6: a changed ISR is on its way to ZooKeeper. The thread that changes it has the partition's lock.
     pub fn isr_write_begins(&mut self, at: &TopicPartition) {
         if let Some(slot) = self.replicas.find_at(at) {
             self.replicas.isr_write_begins(slot);
@@ -130,7 +130,7 @@ impl ReplicaManager {
                 })
         });
         if let Some(waits_for) = waits_for {
-            self.handlers.stand(waits_for, Standing::LeaderAndIsr(to, request));
+            self.handlers.block(waits_for, Blocked::LeaderAndIsr(to, request));
             return;
         }
         let response = self.leader_and_isr(cx, request, to.version);
@@ -146,7 +146,7 @@ impl ReplicaManager {
     ) {
         // All of a broker's partitions or those of a deleted topic: which ones does not matter.
         if let Some(waits_for) = self.control_waits_for(|_| true) {
-            self.handlers.stand(waits_for, Standing::StopReplica(to, request));
+            self.handlers.block(waits_for, Blocked::StopReplica(to, request));
             return;
         }
         let response = self.stop_replica(cx, request, to.version);
@@ -159,20 +159,20 @@ impl ReplicaManager {
             && let Some(request) = self.handlers.next(slot)
         {
             match request {
-                Standing::Produce(producing) => self.go_on_producing(cx, *producing),
-                Standing::Fetch(to, request, is_foreign, elsewhere) => {
+                Blocked::Produce(producing) => self.go_on_producing(cx, *producing),
+                Blocked::Fetch(to, request, is_foreign, elsewhere) => {
                     let knows = |topic: &str, n| elsewhere.has(topic, n);
                     self.fetch(cx, to, request, is_foreign, &knows);
                 }
-                Standing::ListOffsets(to, request, elsewhere) => {
+                Blocked::ListOffsets(to, request, elsewhere) => {
                     self.list_offsets(cx, to, request, &|topic, n| elsewhere.has(topic, n));
                 }
-                Standing::Epochs(to, request, elsewhere) => {
+                Blocked::Epochs(to, request, elsewhere) => {
                     let knows = |topic: &str, n| elsewhere.has(topic, n);
                     self.offsets_for_leader_epoch(cx, to, request, &knows);
                 }
-                Standing::LeaderAndIsr(to, request) => self.take_leader_and_isr(cx, to, request),
-                Standing::StopReplica(to, request) => self.take_stop_replica(cx, to, request),
+                Blocked::LeaderAndIsr(to, request) => self.take_leader_and_isr(cx, to, request),
+                Blocked::StopReplica(to, request) => self.take_stop_replica(cx, to, request),
             }
         }
     }
@@ -188,7 +188,7 @@ impl ReplicaManager {
         }
     }
 
-    /// A fetch that waits is due. Since 2.1 one thread looks at all of them, and it stands still at a partition whose
+    /// A fetch that waits is due. Since 2.1 one thread looks at all of them, and it is blocked at a partition whose
     /// ISR is being written.
     pub(super) fn fetch_due(&mut self, cx: &mut Context<'_>, number: u64) {
         if !self.purgatory.has_overdue() && !self.purgatory.is_locked(&self.replicas, number) {

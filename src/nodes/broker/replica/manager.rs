@@ -14,7 +14,7 @@ use super::alarm::{Alarm, Due};
 use super::fetch::FetchHandler;
 use super::fetch_sessions::FetchSessions;
 use super::fetcher::{Fetchers, FollowerHandler};
-use super::handlers::{Handlers, Standing};
+use super::handlers::{Blocked, Handlers};
 use super::isr_change::{change_ended, observe_isr};
 use super::leader::LeaderHandler;
 use super::locks::IsrCheck;
@@ -170,7 +170,7 @@ impl ReplicaManager {
         }
     }
 
-    /// Works on a produce request, until it is done or its handler has to stand still.
+    /// Works on a produce request, until it is done or its handler has to block.
     pub(super) fn go_on_producing(&mut self, cx: &mut Context<'_>, producing: Producing) {
         let leader = LeaderHandler {
             config: &self.config,
@@ -179,9 +179,9 @@ impl ReplicaManager {
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
-        let standing = ProduceHandler { leader, logs: &mut self.logs }.go_on(cx, producing);
-        if let Some((waits_for, producing)) = standing {
-            self.handlers.stand(waits_for, Standing::Produce(Box::new(producing)));
+        let blocked = ProduceHandler { leader, logs: &mut self.logs }.go_on(cx, producing);
+        if let Some((waits_for, producing)) = blocked {
+            self.handlers.block(waits_for, Blocked::Produce(Box::new(producing)));
         }
     }
 
@@ -223,8 +223,8 @@ impl ReplicaManager {
                 session.partitions.iter().map(|(_, asked)| (asked.topic.as_str(), asked.partition))
             });
             let elsewhere = self.replicas.elsewhere(named.chain(of_session), knows);
-            let standing = Standing::Fetch(to, request, is_foreign, elsewhere);
-            return self.handlers.stand(waits_for, standing);
+            let blocked = Blocked::Fetch(to, request, is_foreign, elsewhere);
+            return self.handlers.block(waits_for, blocked);
         }
         let leader = LeaderHandler {
             config: &self.config,
@@ -257,7 +257,7 @@ impl ReplicaManager {
             topic.partitions.iter().map(|asked| (topic.name.as_str(), asked.partition_index))
         });
         let elsewhere = self.replicas.elsewhere(named, knows);
-        self.handlers.stand(waits_for, Standing::ListOffsets(to, request, elsewhere));
+        self.handlers.block(waits_for, Blocked::ListOffsets(to, request, elsewhere));
     }
 
     /// OffsetForLeaderEpoch: where leader epochs end (KIP-101, KIP-279).
@@ -275,7 +275,7 @@ impl ReplicaManager {
             topic.partitions.iter().map(|asked| (topic.topic.as_str(), asked.partition))
         });
         let elsewhere = self.replicas.elsewhere(named, knows);
-        self.handlers.stand(waits_for, Standing::Epochs(to, request, elsewhere));
+        self.handlers.block(waits_for, Blocked::Epochs(to, request, elsewhere));
     }
 
     /// A client's connection is gone.

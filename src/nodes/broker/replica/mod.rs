@@ -11,7 +11,7 @@
 //! | `replicas` | all of them, by topic and by slot |
 //! | `log_manager` | loading, checkpoints, fsyncs, clean shutdown |
 //! | `purgatory`, `acks` | requests that wait |
-//! | `handlers`, `locks` | requests whose handlers stand still at a partition's lock |
+//! | `handlers`, `locks` | requests whose handlers are blocked at a partition's lock |
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
 //! | `produce`, `fetch`, `read`, `offsets` | requests of clients and followers |
 //! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |

@@ -280,10 +280,10 @@ impl ProduceHandler<'_> {
             Sequence::Repeated(known) => Ok(Some(known)),
             Sequence::Fenced => Err(ResponseError::InvalidProducerEpoch),
             Sequence::Unknown if version.has(Change::ProducersBeginAnywhere) => Ok(None),
-            Sequence::Unknown if version.has(Change::UnknownProducersTold) => {
+            Sequence::Unknown if version.has(Change::UnknownProducersRefused) => {
                 Err(ResponseError::UnknownProducerId)
             }
-            Sequence::Forgotten if version.has(Change::DuplicateSequenceTold) => {
+            Sequence::Forgotten if version.has(Change::DuplicateSequenceError) => {
                 Err(ResponseError::DuplicateSequenceNumber)
             }
             Sequence::Unknown | Sequence::Forgotten | Sequence::OutOfOrder => {
@@ -391,7 +391,7 @@ impl ProduceHandler<'_> {
     }
 
     /// Appends what a producer sends, and answers as its `acks` say: 0 never, 1 when it is in the leader's
-    /// log, −1 when the high watermark has passed it. Gives the request back when its handler has to stand still.
+    /// log, −1 when the high watermark has passed it. Gives the request back when its handler has to block.
     pub fn go_on(
         &mut self,
         cx: &mut Context<'_>,

@@ -88,7 +88,7 @@ pub struct DelayedFetch {
     pub source: FetchSource,
     /// The replicas of these.
     pub slots: Vec<Slot>,
-    /// Whether a thread that looked at it stands still at a partition's lock: others pass it by.
+    /// Whether a thread that looked at it is blocked at a partition's lock: others pass it by.
     pub is_held: bool,
 }
 
@@ -110,7 +110,7 @@ pub struct Purgatory {
     fetches: BTreeMap<u64, DelayedFetch>,
     /// By the client's connection: a connection has one request at a time.
     clients: BTreeMap<ConnId, Waiting>,
-    /// Fetches that are due, while the thread that answers those stands still at the first.
+    /// Fetches that are due, while the thread that answers those is blocked at the first.
     overdue: VecDeque<u64>,
     next_request: u64,
 }
@@ -286,13 +286,13 @@ impl Purgatory {
         self.fetches.get(&number)
     }
 
-    /// Whether a fetch that waits names a partition whose ISR is being written, so that who looks at it stands still.
+    /// Whether a fetch that waits names a partition whose ISR is being written, so that a thread that looks at it is blocked.
     pub fn is_locked(&self, replicas: &Replicas, number: u64) -> bool {
         replicas.reads_wait()
             && self.fetches.get(&number).is_some_and(|fetch| replicas.first_locked(fetch).is_some())
     }
 
-    /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it stands
+    /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it is blocked
     /// still.
     pub fn hold_fetch(&mut self, replicas: &Replicas, slot: Slot) -> Option<Slot> {
         if !replicas.reads_wait() {
@@ -318,12 +318,12 @@ impl Purgatory {
         numbers.filter(release).collect()
     }
 
-    /// Whether the thread that answers fetches that are due stands still.
+    /// Whether the thread that answers fetches that are due is blocked.
     pub fn has_overdue(&self) -> bool {
         !self.overdue.is_empty()
     }
 
-    /// A fetch is due, and the thread that answers it stands still.
+    /// A fetch is due, and the thread that answers it is blocked.
     pub fn fetch_overdue(&mut self, number: u64) {
         self.overdue.push_back(number);
         if let Some(fetch) = self.fetches.get_mut(&number) {
@@ -331,7 +331,7 @@ impl Purgatory {
         }
     }
 
-    /// The next fetch that is due and waits still, unless the thread stands still at it.
+    /// The next fetch that is due and waits still, unless the thread is blocked at it.
     pub fn next_overdue(&mut self, replicas: &Replicas) -> Option<u64> {
         loop {
             let &number = self.overdue.front()?;

@@ -169,7 +169,7 @@ impl FetchReader<'_> {
 
     /// The error for a partition that has no replica here.
     fn not_here(&self, params: &FetchParams, asked: &AskedPartition) -> ResponseError {
-        let told = self.config.version.has(Change::ReplicaNotAvailableTold);
+        let told = self.config.version.has(Change::ReplicaNotAvailableError);
         if asked.is_elsewhere && told && self.reads_followers(params) {
             return ResponseError::ReplicaNotAvailable;
         }

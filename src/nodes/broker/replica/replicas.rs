@@ -27,7 +27,7 @@ struct Topic {
 /// Whether there is a partition in the cluster, as far as the broker heard.
 pub type Knows<'a> = &'a dyn Fn(&str, i32) -> bool;
 
-/// The error for a partition that has no replica here: since 2.0 it is told from one that nobody knows.
+/// The error for a partition that has no replica here: since 2.0 another one than for a partition that does not exist.
 pub fn not_here(
     version: KafkaVersion,
     topic: &str,
@@ -103,7 +103,7 @@ impl Replicas {
         self.isr_writes.remove(&slot)
     }
 
-    /// Whether threads that look at fetches may stand still: an ISR is being written, and since 2.1 reads wait for
+    /// Whether threads that look at fetches may be blocked: an ISR is being written, and since 2.1 reads wait for
     /// that.
     pub fn reads_wait(&self) -> bool {
         self.any_isr_write() && self.config.version.has(Change::ReadsUnderPartitionLock)

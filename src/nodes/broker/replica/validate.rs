@@ -158,7 +158,7 @@ impl Appending<'_> {
 
     fn new_format(self, records: &Bytes, room: &mut u64) -> Result<Batch, Refused> {
         let batch = Batch::first(records).map_err(|why| match why {
-            // The checksum is looked at first: nobody meant this.
+            // The checksum is looked at first.
             BatchError::Records(_) => self.invalid_batch(),
             _ => ResponseError::CorruptMessage.into(),
         })?;

@@ -482,7 +482,7 @@ impl Broker {
     }
 
     fn has_free_handler(&self) -> bool {
-        self.replicas().standing_handlers() < self.config.num_io_threads
+        self.replicas().blocked_handlers() < self.config.num_io_threads
     }
 
     /// Takes requests from now on, those that waited first.

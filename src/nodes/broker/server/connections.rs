@@ -143,7 +143,7 @@ impl Connections {
         Ok(payload)
     }
 
-    /// All request handlers stand still: the connection's next request waits for one.
+    /// All request handlers are blocked: the connection's next request waits for one.
     pub fn queue(&mut self, conn: ConnId) {
         if let Some(client) = self.client(conn)
             && !std::mem::replace(&mut client.is_queued, true)

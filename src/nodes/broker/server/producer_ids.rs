@@ -1,7 +1,7 @@
 //! InitProducerId: ids of idempotent producers (`ProducerIdManager`).
 //!
 //! A broker has a block of a thousand ids, and hands them out one by one. Up to 2.8 it takes the next block from
-//! ZooKeeper itself; since then the controller does, and requests may be told to come again meanwhile.
+//! ZooKeeper itself; since then the controller does, and requests may be refused meanwhile, to be sent again.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -136,7 +136,7 @@ impl ProducerIdHandler<'_> {
         }
     }
 
-    /// No block came: requests that waited are told to come again.
+    /// No block came: requests that waited are refused, to be sent again.
     fn failed(&mut self, cx: &mut Context<'_>) {
         self.ids.asking = false;
         for to in std::mem::take(&mut self.ids.waiting) {

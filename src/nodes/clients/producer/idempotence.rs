@@ -18,7 +18,7 @@ pub struct Identity {
     pub epoch: i16,
 }
 
-/// Who a batch is from, and where it stands.
+/// Who a batch is from, and its place in the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Who.

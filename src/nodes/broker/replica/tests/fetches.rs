@@ -181,13 +181,13 @@ fn part(version: KafkaVersion, change: impl Fn(&mut FetchRequest)) -> PartitionD
 }
 
 #[test]
-fn what_a_fetch_is_told_besides_records() {
+fn what_a_fetch_answer_has_besides_records() {
     for (minor, isolation, stable, aborted) in
         [(0, 0, -1, None), (0, 1, 3, Some(0)), (1, 0, 3, None), (8, 0, 3, None), (8, 1, 3, Some(0))]
     {
-        let told = part(KafkaVersion::new(2, minor), |request| request.isolation_level = isolation);
-        let lists = told.aborted_transactions.map(|list| list.len());
-        assert_eq!((told.last_stable_offset, lists), (stable, aborted), "2.{minor}, {isolation}");
+        let data = part(KafkaVersion::new(2, minor), |request| request.isolation_level = isolation);
+        let lists = data.aborted_transactions.map(|list| list.len());
+        assert_eq!((data.last_stable_offset, lists), (stable, aborted), "2.{minor}, {isolation}");
     }
     for (version, aborted) in
         [(KafkaVersion::new(2, 8), None), (KafkaVersion::patched(3, 0, 0), Some(0))]
