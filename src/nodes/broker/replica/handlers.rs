@@ -1,8 +1,8 @@
 //! Request handlers that are blocked: each waits with its request for the lock of a partition.
 //!
 //! Kafka has `num.io.threads` of them. While one appends, it holds the log's lock and, for reading, the partition's
-//! (`leaderIsrUpdateLock`), however long the disk takes. Up to 2.6 the thread that changes the ISR holds the partition's
-//! lock for writing until ZooKeeper has answered, however long that takes:
+//! (`leaderIsrUpdateLock`), however long the disk takes. Up to 2.6 the thread that changes the ISR holds the
+//! partition's lock for writing until ZooKeeper has answered, however long that takes:
 //!
 //! | waits | for a slow append | for the ISR to be written |
 //! |---|---|---|

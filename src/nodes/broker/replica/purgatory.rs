@@ -286,7 +286,8 @@ impl Purgatory {
         self.fetches.get(&number)
     }
 
-    /// Whether a fetch that waits names a partition whose ISR is being written, so that a thread that looks at it is blocked.
+    /// Whether a fetch that waits names a partition whose ISR is being written, so that a thread that looks at it is
+    /// blocked.
     pub fn is_locked(&self, replicas: &Replicas, number: u64) -> bool {
         replicas.reads_wait()
             && self.fetches.get(&number).is_some_and(|fetch| replicas.first_locked(fetch).is_some())
