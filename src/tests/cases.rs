@@ -165,6 +165,7 @@ fn a_run_in_which_nothing_was_acknowledged_is_inconclusive_and_tells_the_refusal
     assert_eq!((producer.sent, producer.failed), (99, 99));
     let refused = producer.refused["NOT_ENOUGH_REPLICAS"];
     assert!(refused >= 99, "{outcome}");
+    assert!(outcome.to_string().contains("was acknowledged"), "{outcome}");
     let text = report(&outcome);
     assert!(text.contains("refuses a request of p0: NOT_ENOUGH_REPLICAS"), "{text}");
     assert!(text.lines().any(|line| line.starts_with("p0  ") && line.contains("REPLICAS 1,")));

@@ -144,31 +144,6 @@ fn nothing_is_violated_where_nothing_was_wrong() {
     }
 }
 
-#[test]
-fn a_producer_that_restarts_hides_no_loss() {
-    let lost = |producer_faults: &str| {
-        let text = format!(
-            r#"
-            kafka = "2.8"
-            duration = "40s"
-            cluster = {{brokers = 2}}
-            topic = [{{name = "t", assignment = [[1, 2]]}}]
-            producer = [{{name = "p0", topic = "t", acks = 1, rate = "20/s"}}]
-            fault = [
-                {{at = "2s", cut = "b1", to = "b2"}},
-                {{at = "5s", crash = "b1"}},
-                {producer_faults}
-            ]
-            "#
-        );
-        outcome_of(&text, 1)
-    };
-    let restarted = lost(r#"{at = "5s", crash = "p0", restart-after = "10s"}"#);
-    assert_eq!((lost("").lost(), restarted.lost()), (60, 60), "{restarted}");
-    assert!(!restarted.violates("operations-end-once"), "{restarted}");
-    assert_eq!(restarted.judgement.producers[0].duplicated, 0, "{restarted}");
-}
-
 /// A scenario of 20 s with this topic, these faults and these expectations.
 fn short(topic: &str, rest: &str) -> RunOutcome {
     let text = format!(
@@ -182,24 +157,6 @@ fn short(topic: &str, rest: &str) -> RunOutcome {
         "#
     );
     outcome_of(&text, 1)
-}
-
-#[test]
-fn a_run_in_which_nothing_was_acknowledged_is_inconclusive() {
-    let text = r#"
-        kafka = "2.8"
-        duration = "20s"
-        cluster = {brokers = 3}
-        topic = [{name = "t", replication-factor = 1, "min.insync.replicas" = 2}]
-        producer = [{
-            name = "p0", topic = "t", acks = "all", rate = "5/s", "request.timeout.ms" = 5_000,
-            "delivery.timeout.ms" = 10_000,
-        }]
-    "#;
-    let outcome = outcome_of(text, 1);
-    assert_eq!(outcome.judgement.status(), Status::Inconclusive, "{outcome}");
-    let text = outcome.to_string();
-    assert!(text.contains("NOT_ENOUGH_REPLICAS") && text.contains("was acknowledged"), "{text}");
 }
 
 #[test]

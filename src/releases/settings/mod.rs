@@ -104,6 +104,27 @@ pub struct Setting {
 const ANY: &[(KafkaVersion, Allowed)] = &[(super::first::V0_10, Allowed::Any)];
 const AT_LEAST_0: &[(KafkaVersion, Allowed)] = &[(super::first::V0_10, Allowed::AtLeast(0))];
 const AT_LEAST_1: &[(KafkaVersion, Allowed)] = &[(super::first::V0_10, Allowed::AtLeast(1))];
+/// The message format that a release stores by default.
+const MESSAGE_FORMATS: &[(KafkaVersion, DefaultText)] = {
+    use super::first::*;
+    use DefaultText::Is;
+    &[
+        (V0_10, Is("0.10.2-IV0")),
+        (V0_11, Is("0.11.0-IV2")),
+        (V1_0, Is("1.0-IV0")),
+        (V1_1, Is("1.1-IV0")),
+        (V2_0, Is("2.0-IV1")),
+        (V2_1, Is("2.1-IV2")),
+        (V2_2, Is("2.2-IV1")),
+        (V2_3, Is("2.3-IV1")),
+        (V2_4, Is("2.4-IV1")),
+        (V2_5, Is("2.5-IV0")),
+        (V2_6, Is("2.6-IV0")),
+        (V2_7, Is("2.7-IV2")),
+        (V2_8, Is("2.8-IV1")),
+        (V3_0, Is("3.0-IV1")),
+    ]
+};
 /// Before zstd, and in Kafka's order.
 const OLD_CODECS: &[&str] = &["uncompressed", "snappy", "lz4", "gzip", "producer"];
 const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];

@@ -5,13 +5,10 @@ use DefaultText::Is;
 use Dynamic::Never;
 
 use super::{
-    ANY, AT_LEAST_0, AT_LEAST_1, Allowed, CODECS, DefaultText, Dynamic, OLD_CODECS, Setting,
-    settings,
+    ANY, AT_LEAST_0, AT_LEAST_1, Allowed, CODECS, DefaultText, Dynamic, MESSAGE_FORMATS,
+    OLD_CODECS, Setting, settings,
 };
-use crate::releases::first::{
-    V0_10, V0_11, V1_0, V1_1, V2_0, V2_1, V2_2, V2_3, V2_4, V2_5, V2_6, V2_7, V2_8, V3_0, V3_3,
-    V3_6, V3_8, V3_9,
-};
+use crate::releases::first::{V0_10, V0_11, V2_0, V2_1, V2_2, V2_3, V2_5, V3_3, V3_6, V3_8, V3_9};
 
 settings! {
     TOPIC;
@@ -67,11 +64,7 @@ settings! {
         &[(V2_0, Is("true"))], ANY,
         "Whether batches are converted for old consumers.";
     "message.format.version": String, "log.message.format.version", Never,
-        &[(V0_10, Is("0.10.2-IV0")), (V0_11, Is("0.11.0-IV2")), (V1_0, Is("1.0-IV0")),
-          (V1_1, Is("1.1-IV0")), (V2_0, Is("2.0-IV1")), (V2_1, Is("2.1-IV2")),
-          (V2_2, Is("2.2-IV1")), (V2_3, Is("2.3-IV1")), (V2_4, Is("2.4-IV1")),
-          (V2_5, Is("2.5-IV0")), (V2_6, Is("2.6-IV0")), (V2_7, Is("2.7-IV2")),
-          (V2_8, Is("2.8-IV1")), (V3_0, Is("3.0-IV1"))],
+        MESSAGE_FORMATS,
         &[(V0_10, Any), (V2_1, Release)],
         "Release whose message format is stored.";
     "message.timestamp.after.max.ms": Long, "log.message.timestamp.after.max.ms", Never,

@@ -99,8 +99,8 @@ impl ReplicaManager {
         }))
     }
 
-    /// What a control request has to wait for: the locks of the partitions that it names, and fetchers that stand
-    /// in an append, as they have the lock of their list of partitions.
+    /// What a control request has to wait for: the locks of the partitions that it names, and fetchers that are
+    /// blocked in an append, as they have the lock of their list of partitions.
     fn control_waits_for(&self, is_named: impl Fn(&TopicPartition) -> bool) -> Option<WaitsFor> {
         if !self.replicas.any_isr_write() && !self.logs.is_flushing() {
             return None;
@@ -198,7 +198,7 @@ impl ReplicaManager {
         self.purgatory.fetch_overdue(number);
     }
 
-    /// Fetches at which threads stood still because of this replica go on.
+    /// Fetches at which threads were blocked because of this replica go on.
     fn release_fetches(&mut self, cx: &mut Context<'_>, slot: Slot) {
         for number in self.purgatory.take_held(&self.replicas, slot) {
             // Another one may have answered it.

@@ -307,7 +307,7 @@ impl Purgatory {
         })
     }
 
-    /// The fetches that wait for `slot` and at which handlers stood still; others may look at them again.
+    /// The fetches that wait for `slot` and at which handlers were blocked; others may look at them again.
     pub fn take_held(&mut self, replicas: &Replicas, slot: Slot) -> Vec<u64> {
         let Some(replica) = replicas.get(slot) else { return Vec::new() };
         let numbers = replica.waiting_fetches.iter().map(|waiting| waiting.number);

@@ -6,16 +6,6 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 
 use super::*;
 
-fn filled(version: KafkaVersion) -> Cluster {
-    let mut cluster = Cluster::new(version);
-    cluster.elect(1, 2, &[1, 2, 3]);
-    for value in ["a", "b", "c"] {
-        cluster.produce(1, -1, value);
-    }
-    cluster.pass(600);
-    cluster
-}
-
 fn in_session(mut request: FetchRequest, id: i32, epoch: i32) -> FetchRequest {
     request.session_id = id;
     request.session_epoch = epoch;

@@ -482,3 +482,14 @@ fn batch(value: &str) -> Batch {
 fn ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().map(|id| BrokerId(*id)).collect()
 }
+
+/// Three replicas in sync, and the records a, b and c.
+fn filled(version: KafkaVersion) -> Cluster {
+    let mut cluster = Cluster::new(version);
+    cluster.elect(1, 2, &[1, 2, 3]);
+    for value in ["a", "b", "c"] {
+        cluster.produce(1, -1, value);
+    }
+    cluster.pass(600);
+    cluster
+}

@@ -13,16 +13,6 @@ use kafka_protocol::messages::{
 
 use super::*;
 
-fn filled(version: KafkaVersion) -> Cluster {
-    let mut cluster = Cluster::new(version);
-    cluster.elect(1, 2, &[1, 2, 3]);
-    for value in ["a", "b", "c"] {
-        cluster.produce(1, -1, value);
-    }
-    cluster.pass(600);
-    cluster
-}
-
 #[test]
 fn a_fetch_waits_for_data_or_its_longest_wait() {
     let mut cluster = filled(NEWEST);
