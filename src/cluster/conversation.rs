@@ -30,8 +30,8 @@ struct Asked {
     api: ApiKey,
     version: i16,
     correlation_id: i32,
-    /// The operations of a Produce request.
-    sent: Vec<(TopicPartition, Vec<OperationId>)>,
+    /// The operations of a Produce request; of a partition that it names twice, the last, as brokers take it.
+    sent: BTreeMap<TopicPartition, Vec<OperationId>>,
 }
 
 /// A connection from outside to a broker.
@@ -141,7 +141,7 @@ impl Conversation {
             None => accounts.connected(client_id(&payload)?),
         };
         self.client = Some(client);
-        let mut asked = Asked { api, version, correlation_id, sent: Vec::new() };
+        let mut asked = Asked { api, version, correlation_id, sent: BTreeMap::new() };
         match api {
             ApiKey::Produce => {
                 let RequestKind::Produce(body) = decode_foreign_request(payload).ok()?.body else {
@@ -171,14 +171,14 @@ impl Conversation {
         body: &ProduceRequest,
         accounts: &mut Accounts,
         effects: &mut Effects,
-    ) -> Vec<(TopicPartition, Vec<OperationId>)> {
+    ) -> BTreeMap<TopicPartition, Vec<OperationId>> {
         let acks = match body.acks {
             0 => Acks::None,
             1 => Acks::Leader,
             -1 => Acks::All,
-            _ => return Vec::new(),
+            _ => return BTreeMap::new(),
         };
-        let (mut sent, mut room) = (Vec::new(), DECOMPRESSED_MAX);
+        let (mut sent, mut room) = (BTreeMap::new(), DECOMPRESSED_MAX);
         for topic in &body.topic_data {
             for data in &topic.partition_data {
                 let Some(at) = partition(&topic.name, data.index) else { continue };
@@ -187,7 +187,7 @@ impl Conversation {
                 let (at, contents) = (&at, &contents[..]);
                 let batch = SentBatch { client, connection, to, at, acks, contents };
                 let ids = accounts.sent(&batch, effects);
-                sent.push((at.clone(), ids));
+                sent.insert(at.clone(), ids);
             }
         }
         sent
@@ -323,16 +323,16 @@ pub(super) fn of_workload(batch: &Batch) -> Vec<Option<(Arc<str>, u64)>> {
 /// The answer to a Produce request.
 fn produced(
     body: &ProduceResponse,
-    sent: &[(TopicPartition, Vec<OperationId>)],
+    sent: &BTreeMap<TopicPartition, Vec<OperationId>>,
     accounts: &mut Accounts,
     effects: &mut Effects,
 ) {
     for topic in &body.responses {
         for answer in &topic.partition_responses {
-            let of_it = |(at, _): &&(TopicPartition, _)| {
-                at.partition == answer.index && *at.topic == **topic.name
+            let at = partition(&topic.name, answer.index);
+            let Some((at, ids)) = at.as_ref().and_then(|at| sent.get_key_value(at)) else {
+                continue;
             };
-            let Some((at, ids)) = sent.iter().find(of_it) else { continue };
             accounts.answered(ids, at, (answer.error_code, answer.base_offset), effects);
         }
     }

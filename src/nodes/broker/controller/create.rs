@@ -2,6 +2,7 @@
 //! atomically, and without a fence: Kafka does both outside its controller thread), and the answer waits
 //! until the partitions have leaders (`kafka/server/AdminManager.scala`, `kafka/zk/AdminZkClient.scala`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use super::assignment::assign;
 use super::calls::{Answer, Call};
 use super::creation::{
-    Assignment, Creation, NewTopic, Outcome, Refusal, already_exists, assignment_refusal,
-    chosen_assignment, collision, config_refusal, name_refusal, planned, refuse_where, reply,
+    Assignment, Creation, MetricNames, NewTopic, Outcome, Refusal, already_exists,
+    assignment_refusal, chosen_assignment, config_refusal, name_refusal, planned, refuse_where,
+    reply,
 };
 use super::kafka_controller::Controller;
 use super::timers::Tick;
@@ -35,14 +37,22 @@ impl Controller {
         request: CreateTopicsRequest,
     ) {
         let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        request.topics.iter().for_each(|topic| *times.entry(&topic.name).or_default() += 1);
+        let mut answered = BTreeSet::new();
+        let mut there = MetricNames::default();
+        self.known.topics.iter().for_each(|topic| there.add(topic));
         for topic in &request.topics {
-            let same = request.topics.iter().filter(|other| other.name == topic.name).count();
-            if same == 1 {
-                outcomes.push((topic.name.0.clone(), self.plan_topic(topic, &outcomes)));
+            if times[&**topic.name] == 1 {
+                let planned = self.plan_topic(topic, &there);
+                if let Ok(planned) = &planned {
+                    there.add(&planned.name);
+                }
+                outcomes.push((topic.name.0.clone(), planned));
                 continue;
             }
-            let is_answered = outcomes.iter().any(|(name, _)| *name == topic.name.0);
-            if !is_answered || self.config.version.has(Change::TopicTwiceAnsweredTwice) {
+            let is_first = answered.insert(&topic.name);
+            if is_first || self.config.version.has(Change::TopicTwiceAnsweredTwice) {
                 let why = say(Text::TopicTwice, self.config.version, &[client, &topic.name]);
                 outcomes.push((topic.name.0.clone(), Err((ResponseError::InvalidRequest, why))));
             }
@@ -65,7 +75,7 @@ impl Controller {
     fn plan_topic(
         &mut self,
         topic: &CreatableTopic,
-        others: &[Outcome],
+        there: &MetricNames,
     ) -> Result<NewTopic, Refusal> {
         let version = self.config.version;
         let name: Arc<str> = (*topic.name.0).into();
@@ -77,9 +87,8 @@ impl Controller {
         if let Some(refusal) = name_refusal(&name, version) {
             return Err(refusal);
         }
-        let there = self.known.topics.iter().map(|one| &**one);
-        let planned = planned(others).map(|one| &*one.name);
-        let refusal = collision(&name, there.chain(planned))
+        let refusal = there
+            .collision(&name)
             .or_else(|| assignment_refusal(&assignment, version))
             .or_else(|| config_refusal(&self.config, &config));
         match refusal {

@@ -107,18 +107,26 @@ pub fn is_valid_topic(name: &str) -> bool {
     name_refusal(name, KafkaVersion::default()).is_none()
 }
 
-/// Why a topic cannot be there beside `others`, if it cannot: its metrics would have the name of theirs.
-pub fn collision<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<Refusal> {
-    let metric = |name: &str| name.replace('.', "_");
-    if !name.contains(['.', '_']) {
-        return None;
+/// Topics by the name that their metrics have: no two topics may have metrics of the same name.
+#[derive(Debug, Default)]
+pub struct MetricNames(BTreeMap<String, Vec<Arc<str>>>);
+
+impl MetricNames {
+    /// One more topic.
+    pub fn add(&mut self, topic: &Arc<str>) {
+        self.0.entry(topic.replace('.', "_")).or_default().push(topic.clone());
     }
-    let own = metric(name);
-    let same: Vec<_> = others.filter(|other| *other != name && metric(other) == own).collect();
-    (!same.is_empty()).then(|| {
-        let why = format!("Topic '{name}' collides with existing topics: {}", same.join(", "));
-        (ResponseError::InvalidTopicException, why)
-    })
+
+    /// Why another topic cannot be there beside these, if it cannot.
+    pub fn collision(&self, name: &str) -> Option<Refusal> {
+        let same = self.0.get(&name.replace('.', "_"))?;
+        let same: Vec<&str> =
+            same.iter().map(|other| &**other).filter(|one| *one != name).collect();
+        (!same.is_empty()).then(|| {
+            let why = format!("Topic '{name}' collides with existing topics: {}", same.join(", "));
+            (ResponseError::InvalidTopicException, why)
+        })
+    }
 }
 
 /// The replicas that a request chose itself; whether those brokers exist is not looked at.

@@ -1,5 +1,6 @@
 //! A member of a group.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +9,36 @@ use kafka_protocol::protocol::StrBytes;
 use super::deadlines::Deadline;
 use crate::nodes::broker::context::ReplyTo;
 
-/// A protocol that a member supports, and what it says of itself for it.
-pub type Protocols = Vec<(StrBytes, Bytes)>;
+/// The protocols that a member supports, and what it says of itself for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protocols {
+    in_order: Vec<(StrBytes, Bytes)>,
+    /// Where the first of each name is: a request can name very many.
+    places: BTreeMap<StrBytes, usize>,
+}
+
+impl Protocols {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.in_order.is_empty()
+    }
+
+    /// Their names, in the member's order of preference.
+    pub fn names(&self) -> impl Iterator<Item = &StrBytes> {
+        self.in_order.iter().map(|(name, _)| name)
+    }
+}
+
+impl FromIterator<(StrBytes, Bytes)> for Protocols {
+    fn from_iter<T: IntoIterator<Item = (StrBytes, Bytes)>>(protocols: T) -> Self {
+        let in_order: Vec<_> = protocols.into_iter().collect();
+        let mut places = BTreeMap::new();
+        for (place, (name, _)) in in_order.iter().enumerate() {
+            places.entry(name.clone()).or_insert(place);
+        }
+        Self { in_order, places }
+    }
+}
 
 /// A member of a group.
 #[derive(Clone, Debug)]
@@ -26,7 +55,7 @@ pub struct Member {
     pub rebalance_timeout_ms: i32,
     /// How long it may be silent.
     pub session_timeout_ms: i32,
-    /// In its order of preference.
+    /// What it supports.
     pub protocols: Protocols,
     /// What the leader gave it.
     pub assignment: Bytes,
@@ -48,12 +77,12 @@ pub fn span(ms: i32) -> Duration {
 impl Member {
     /// Whether it supports a protocol.
     pub fn supports(&self, protocol: &StrBytes) -> bool {
-        self.protocols.iter().any(|(name, _)| name == protocol)
+        self.protocols.places.contains_key(protocol)
     }
 
     /// What it says of itself for a protocol.
     pub fn metadata(&self, protocol: &StrBytes) -> Bytes {
-        let known = self.protocols.iter().find(|(name, _)| name == protocol);
-        known.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+        let Protocols { in_order, places } = &self.protocols;
+        places.get(protocol).map(|place| in_order[*place].1.clone()).unwrap_or_default()
     }
 }

@@ -31,8 +31,12 @@ impl GroupCoordinator {
         }
         let known = &self.groups[&group];
         let mut gone: Vec<Place> = Vec::new();
+        // It has members then, and they are consumers.
+        let subscribed = (known.state != State::Empty).then(|| known.subscribed());
         for topic in request.topics {
-            let is_read = known.state != State::Empty && known.subscribes_to(&topic.name.0);
+            let is_read = subscribed.as_ref().is_some_and(|topics| {
+                topics.as_ref().is_none_or(|all| all.contains(&topic.name.0))
+            });
             let mut rows = Vec::with_capacity(topic.partitions.len());
             for part in topic.partitions {
                 let index = part.partition_index;

@@ -154,7 +154,7 @@ impl Group {
             return !kind.is_empty() && !protocols.is_empty();
         }
         self.protocol_type.as_ref() == Some(kind)
-            && protocols.iter().any(|(name, _)| self.all_support(name))
+            && protocols.names().any(|name| self.all_support(name))
     }
 
     /// Each member votes for the first of its protocols that all support; the one with most votes. Kafka breaks ties
@@ -162,8 +162,7 @@ impl Group {
     pub fn vote(&self) -> Option<StrBytes> {
         let mut votes: BTreeMap<&StrBytes, usize> = BTreeMap::new();
         for member in self.members.values() {
-            let first = member.protocols.iter().map(|(name, _)| name);
-            if let Some(name) = first.into_iter().find(|name| self.all_support(name)) {
+            if let Some(name) = member.protocols.names().find(|name| self.all_support(name)) {
                 *votes.entry(name).or_default() += 1;
             }
         }
@@ -226,11 +225,6 @@ impl Group {
             topics.extend(topics_of(member.metadata(protocol))?);
         }
         Some(topics)
-    }
-
-    /// Whether a member subscribes to a topic, or might.
-    pub fn subscribes_to(&self, topic: &StrBytes) -> bool {
-        self.subscribed().is_none_or(|topics| topics.contains(topic))
     }
 }
 

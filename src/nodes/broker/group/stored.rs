@@ -84,7 +84,7 @@ pub fn restored(id: StrBytes, partition: i32, value: GroupValue) -> Group {
     group.leader = value.leader;
     let kind = group.protocol_type.clone().unwrap_or_default();
     for member in value.members {
-        let protocols = vec![(group.protocol.clone().unwrap_or_default(), member.subscription)];
+        let protocol = (group.protocol.clone().unwrap_or_default(), member.subscription);
         let member = Member {
             id: member.id,
             instance: member.instance,
@@ -92,7 +92,7 @@ pub fn restored(id: StrBytes, partition: i32, value: GroupValue) -> Group {
             client_host: member.client_host,
             rebalance_timeout_ms: member.rebalance_timeout_ms,
             session_timeout_ms: member.session_timeout_ms,
-            protocols,
+            protocols: [protocol].into_iter().collect(),
             assignment: member.assignment,
             joining: None,
             syncing: None,

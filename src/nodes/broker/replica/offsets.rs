@@ -1,5 +1,7 @@
 //! ListOffsets and OffsetForLeaderEpoch.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
@@ -191,47 +193,37 @@ impl OffsetsHandler<'_> {
         knows: Knows<'_>,
     ) {
         let version = self.config.version;
-        let by_row = version.has(Change::OddListOffsetsByPartition);
-        let is_odd = to.version >= 2 && !(0..=1).contains(&request.isolation_level);
-        if is_odd && !by_row {
+        let by_partition = version.has(Change::OddListOffsetsByPartition);
+        let unknown_level = to.version >= 2 && !(0..=1).contains(&request.isolation_level);
+        if unknown_level && !by_partition {
             tracing::info!(broker = %self.config.id, "no isolation level: closes a connection");
             return cx.ask(Ask::Close(to.conn));
         }
         let from_follower = request.replica_id.0 >= 0;
         let mut response = ListOffsetsResponse::default();
         for topic in request.topics {
-            let asked = |index: i32| {
-                let same = topic.partitions.iter().filter(|one| one.partition_index == index);
-                same.count()
-            };
-            let is_few = topic.partitions.len() < 2;
-            let mut partitions: Vec<ListOffsetsPartitionResponse> = Vec::new();
+            let mut times: BTreeMap<i32, usize> = BTreeMap::new();
+            let indexes = topic.partitions.iter().map(|one| one.partition_index);
+            indexes.for_each(|index| *times.entry(index).or_default() += 1);
+            let mut refused = BTreeSet::new();
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
             for one in &topic.partitions {
-                let is_twice = !is_few && asked(one.partition_index) > 1;
-                let is_answered = |known: &ListOffsetsPartitionResponse| {
-                    known.partition_index == one.partition_index
-                };
-                if is_twice && !by_row && partitions.iter().any(is_answered) {
+                let is_twice = times[&one.partition_index] > 1;
+                if is_twice && !refused.insert(one.partition_index) && !by_partition {
+                    // One row is for all that name it.
                     continue;
                 }
-                let replica =
-                    || self.replicas.wanted(version, &topic.name, one.partition_index, knows);
-                let refused = if is_odd {
-                    Some(ResponseError::UnknownServerError)
-                } else {
-                    is_twice.then_some(ResponseError::InvalidRequest)
+                let refusal = match (unknown_level, is_twice) {
+                    (true, _) => Some(ResponseError::UnknownServerError),
+                    (false, true) => Some(ResponseError::InvalidRequest),
+                    (false, false) => None,
                 };
-                partitions.push(match refused {
+                partitions.push(match refusal {
                     Some(error) => to_response(one, Err(error), to.version),
-                    None if to.version == 0 => {
-                        let wall_ms = cx.clock.wall_ms;
-                        let found =
-                            replica().and_then(|at| list_segments(at, one, version, wall_ms));
-                        to_old_response(one, found)
-                    }
                     None => {
-                        let list = |at| list(at, one, from_follower, version, to.version);
-                        to_response(one, replica().and_then(list), to.version)
+                        let replica =
+                            self.replicas.wanted(version, &topic.name, one.partition_index, knows);
+                        self.row(replica, one, from_follower, (to.version, cx.clock.wall_ms))
                     }
                 });
             }
@@ -242,6 +234,24 @@ impl OffsetsHandler<'_> {
             );
         }
         cx.reply(to, ResponseKind::ListOffsets(response));
+    }
+
+    /// The row of one partition; `wall_ms` is now.
+    fn row(
+        self,
+        replica: Result<&PartitionReplica, ResponseError>,
+        asked: &ListOffsetsPartition,
+        from_follower: bool,
+        (request_version, wall_ms): (i16, i64),
+    ) -> ListOffsetsPartitionResponse {
+        let version = self.config.version;
+        if request_version == 0 {
+            let found = replica.and_then(|at| list_segments(at, asked, version, wall_ms));
+            return to_old_response(asked, found);
+        }
+        let listed =
+            replica.and_then(|at| list(at, asked, from_follower, version, request_version));
+        to_response(asked, listed, request_version)
     }
 
     fn epoch_end(

@@ -1,6 +1,7 @@
 //! Produce: the leader's append, and what an acknowledgement waits for.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -105,17 +106,20 @@ fn merged(topics: Vec<TopicProduceData>) -> Vec<TopicProduceData> {
         return topics;
     }
     let mut all: Vec<TopicProduceData> = Vec::new();
+    let (mut places, mut places_within) = (BTreeMap::new(), BTreeMap::new());
     for topic in topics {
-        let place = all.iter().position(|known| known.name == topic.name);
-        let place = place.unwrap_or_else(|| {
-            all.push(TopicProduceData::default().with_name(topic.name.clone()));
+        let place = *places.entry(topic.name.clone()).or_insert_with(|| {
+            all.push(TopicProduceData::default().with_name(topic.name));
             all.len() - 1
         });
         let into = &mut all[place].partition_data;
         for part in topic.partition_data {
-            match into.iter().position(|known| known.index == part.index) {
-                Some(same) => into[same] = part,
-                None => into.push(part),
+            match places_within.entry((place, part.index)) {
+                Entry::Occupied(same) => into[*same.get()] = part,
+                Entry::Vacant(free) => {
+                    free.insert(into.len());
+                    into.push(part);
+                }
             }
         }
     }
@@ -478,5 +482,39 @@ impl ProduceHandler<'_> {
         for slot in slots {
             self.leader.complete_produces(cx, slot);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::TopicName;
+    use kafka_protocol::messages::produce_request::PartitionProduceData;
+
+    use super::*;
+
+    fn topic(name: &str, indexes: impl Iterator<Item = i32>) -> TopicProduceData {
+        let part = |index| PartitionProduceData::default().with_index(index);
+        TopicProduceData::default()
+            .with_name(TopicName(StrBytes::from_string(name.to_owned())))
+            .with_partition_data(indexes.map(part).collect())
+    }
+
+    fn shape(topics: &[TopicProduceData]) -> Vec<(String, usize)> {
+        topics.iter().map(|one| (one.name.to_string(), one.partition_data.len())).collect()
+    }
+
+    /// With a look through all for each, this takes hours.
+    #[test]
+    fn half_a_million_partitions_are_merged() {
+        let topics = vec![
+            topic("a", 0..500_000),
+            topic("b", 0..2),
+            topic("a", 250_000..500_001),
+            topic("b", [1, 1].into_iter()),
+        ];
+        let merged = merged(topics);
+        assert_eq!(shape(&merged), [("a".to_owned(), 500_001), ("b".to_owned(), 2)]);
+        let plain = vec![topic("b", 0..2), topic("a", 0..1)];
+        assert_eq!(super::merged(plain.clone()), plain);
     }
 }

@@ -73,21 +73,29 @@ enum First {
 }
 
 fn first(records: &[u8]) -> First {
+    let (found, rest) = first_and_rest(records);
+    match found {
+        First::Batch { magic, .. } => {
+            First::Batch { magic, more: first_and_rest(rest).0 != First::Nothing }
+        }
+        other => other,
+    }
+}
+
+/// The first, as if no more followed, and what is behind it.
+fn first_and_rest(records: &[u8]) -> (First, &[u8]) {
     if records.len() < TO_MAGIC {
-        return First::Nothing;
+        return (First::Nothing, &[]);
     }
     let length = i32::from_be_bytes(records[8..12].try_into().expect("4 bytes"));
     let magic = records[16] as i8;
     if length < LEAST || !(0..=2).contains(&magic) {
-        return First::Strange(magic);
+        return (First::Strange(magic), &[]);
     }
-    let size = length as usize + LENGTH_END;
-    if records.len() < size {
-        return First::Nothing;
+    match records.split_at_checked(length as usize + LENGTH_END) {
+        Some((_, rest)) => (First::Batch { magic, more: false }, rest),
+        None => (First::Nothing, &[]),
     }
-    let rest = &records[size..];
-    let more = first(rest) != First::Nothing;
-    First::Batch { magic, more }
 }
 
 /// Whether a Produce request in `api_version` with these records ends its connection: they are looked at where requests
@@ -177,8 +185,8 @@ impl Appending<'_> {
         }
         let whole = batch.bytes.len() == records.len();
         let counted = i64::from(batch.count()) == batch.last_offset - batch.base_offset + 1;
-        let (producer_id, sequence) = producer(&batch);
-        let unsequenced = producer_id >= 0 && sequence < 0;
+        let producer_id = batch.producer_id();
+        let unsequenced = producer_id >= 0 && batch.base_sequence() < 0;
         if !whole || !counted || batch.is_control() || unsequenced {
             return Err(self.invalid_batch());
         }
@@ -308,13 +316,6 @@ impl Appending<'_> {
     }
 }
 
-/// The producer's id and the sequence number of the first record; both negative without idempotence.
-fn producer(batch: &Batch) -> (i64, i32) {
-    let id = batch.bytes[43..51].try_into().expect("8 bytes");
-    let sequence = batch.bytes[53..57].try_into().expect("4 bytes");
-    (i64::from_be_bytes(id), i32::from_be_bytes(sequence))
-}
-
 fn named(records: &[BadRecord]) -> String {
     let count = records.len();
     let shown = records.iter().take(3).map(|BadRecord { index, why }| {
@@ -344,6 +345,17 @@ mod tests {
     use crate::nodes::testing::settings::broker;
 
     const NOW_MS: i64 = 1_000_000;
+
+    /// One look behind the first message is enough: a request can hold more of them than a stack has frames.
+    #[test]
+    fn a_million_old_messages_are_looked_at_once() {
+        let mut message = [0; 26];
+        message[11] = 14;
+        let many = message.repeat(1_000_000);
+        assert_eq!(first(&many), First::Batch { magic: 0, more: true });
+        assert_eq!(first(&many[..26]), First::Batch { magic: 0, more: false });
+        assert_eq!(first(&many[..25]), First::Nothing);
+    }
 
     fn settings(version: &str, own: &[(&str, &str)]) -> TopicSettings {
         let config = broker(1, version.parse().unwrap(), Vec::new());
