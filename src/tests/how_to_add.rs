@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kafka_sim::checkers::PROPERTIES;
-use kafka_sim::releases::TABLE;
+use kafka_sim::releases::{Row, TABLE};
 use kafka_sim::scenario::faults::{Action, KINDS};
 use kafka_sim::vocab::Mutant;
 
@@ -176,14 +176,19 @@ fn a_mutant_is_where_the_readme_says() {
 
 #[test]
 fn a_difference_between_releases_is_where_the_readme_says() {
-    let examples: Vec<_> = TABLE
-        .iter()
-        .map(|row| Example {
+    let folder = "src/releases/changes/";
+    let files: Vec<_> =
+        sources().into_iter().filter(|file| file.path.starts_with(folder)).collect();
+    let example = |row: &Row| {
+        let begins = format!("{:?}: \"{}\"", row.change, row.name);
+        let own = files.iter().find(|file| file.text.contains(&begins));
+        Example {
             name: row.name.to_owned(),
             words: vec![format!("Change::{:?}", row.change)],
-            own: "src/releases/changes.rs".to_owned(),
-        })
-        .collect();
+            own: own.unwrap_or_else(|| panic!("{begins} is in {folder}")).path.clone(),
+        }
+    };
+    let examples: Vec<_> = TABLE.iter().map(example).collect();
     check("A difference between releases.", &examples);
 }
 

@@ -1,0 +1,27 @@
+//! Rows about clients.
+
+macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
+    NotLeaderOrFollower: "not-leader-or-follower", since(2, 6, 0),
+        "KAFKA-10223", Test("the_name_of_error_6_changed_in_2_6"),
+        "Error 6 is called NOT_LEADER_OR_FOLLOWER; before, NOT_LEADER_FOR_PARTITION.";
+    ConsumerChecksEpochEnd: "consumer-checks-epoch-end", since(2, 3, 0),
+        "KIP-320 (KAFKA-7747)", Test("before_2_3_a_new_leader_is_not_asked_and_gets_no_epoch"),
+        "A consumer asks a new leader where its epoch ends, and so detects a truncated log.";
+    DeliveryTimeout: "delivery-timeout", since(2, 1, 0),
+        "KIP-91 (KAFKA-5886)", Scenario("delivery_timeouts"),
+        "delivery.timeout.ms ends every record of a producer; before, retries could go on \
+         without end.";
+    StickyPartitioner: "sticky-partitioner", since(2, 4, 0),
+        "KIP-480 (KAFKA-8601)", Test("records_without_a_key_spread_as_their_release_spreads_them"),
+        "Records without a key fill a batch of one partition before the next; before, each went \
+         to the next partition.";
+    PartitionerByBytes: "partitioner-by-bytes", since(3, 3, 0),
+        "KIP-794 (KAFKA-10888)", Test("records_without_a_key_spread_as_their_release_spreads_them"),
+        "Records without a key move to another partition after batch.size bytes, not after a \
+         batch.";
+    LostRequestsOldestFirst: "lost-requests-oldest-first", since(2, 0, 0),
+        "apache/kafka#4642", Test("a_lost_connection_turns_its_batches_around_since_2_0"),
+        "A client whose connection is lost ends its requests oldest first, and each batch goes \
+         back to the head of its queue: the order of a producer's batches is turned around.";
+} } }
+pub(super) use rows;
