@@ -68,6 +68,7 @@ impl fmt::Display for ClientObservation {
             Self::Refused { at, error } => write!(f, "refused for {at}: {error}"),
             Self::LifeEnded => f.write_str("closed its last connection"),
             Self::NotFollowed { records } => write!(f, "{records} records are in no account"),
+            Self::Member(member) => member.fmt(f),
             Self::BrokersLearned { nodes } => {
                 write!(f, "metadata: brokers on nodes")?;
                 nodes.iter().try_for_each(|node| write!(f, " {}", node.0))
@@ -153,6 +154,7 @@ impl fmt::Display for BrokerObservation {
                 write!(f, "live brokers for controller epoch {epoch}:")?;
                 brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
             }
+            Self::Group(group) => group.fmt(f),
             Self::BecameLeader { .. }
             | Self::BecameFollower { .. }
             | Self::Appended { .. }

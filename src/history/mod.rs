@@ -11,6 +11,7 @@ mod event;
 mod event_log;
 mod fact;
 pub mod fingerprint;
+mod group;
 mod observation;
 mod recorder;
 mod session;
@@ -19,6 +20,10 @@ pub use event::{DiskOp, Event, EventKind, Life};
 pub use event_log::EventLog;
 pub use fact::{Fact, Follower, Leading, Replica};
 pub use fingerprint::Fingerprint;
+pub use group::{
+    CommittedOffset, GroupMember, GroupObservation, GroupSnapshot, GroupState, MemberEvent,
+    MemberObservation, Removal,
+};
 pub use observation::{
     AppendedBatch, BrokerObservation, Call, ClientObservation, Election, ExternalObservation,
     Observation, Outcome, ZooKeeperObservation,

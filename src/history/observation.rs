@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::group::{GroupObservation, MemberObservation};
 use super::session::SessionObservation;
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
@@ -178,6 +179,8 @@ pub enum ClientObservation {
         /// How many.
         records: u64,
     },
+    /// As a member of a group, or committing offsets to one.
+    Member(MemberObservation),
 }
 
 /// Why the controller chose a leader.
@@ -438,6 +441,8 @@ pub enum BrokerObservation {
         /// Each broker, and czxid of the registration by which it became known.
         brokers: Vec<(BrokerId, BrokerEpoch)>,
     },
+    /// As coordinator of a group.
+    Group(GroupObservation),
 }
 
 /// A ZooKeeper server.

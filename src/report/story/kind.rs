@@ -24,6 +24,8 @@ pub enum Kind {
     Truncation,
     /// A response that no leader may send, a position that was reset, a follower that stopped fetching.
     Error,
+    /// A group rebalanced, or its members, their partitions or its coordinator changed.
+    Group,
     /// A client learned a leader.
     Metadata,
     /// A command of an operator, and its output.
@@ -38,7 +40,7 @@ pub enum Kind {
     Append,
     /// A follower fetched records, or confirmed them by its next fetch.
     Fetch,
-    /// A high watermark moved.
+    /// A high watermark moved; a group committed offsets.
     Commit,
     /// A leader acknowledged records, or an operation of a producer ended.
     Ack,
@@ -60,6 +62,7 @@ impl Kind {
         Self::Role,
         Self::Truncation,
         Self::Error,
+        Self::Group,
         Self::Metadata,
         Self::Command,
         Self::Request,
@@ -85,6 +88,7 @@ impl Kind {
             Self::Role => "role",
             Self::Truncation => "truncation",
             Self::Error => "error",
+            Self::Group => "group",
             Self::Metadata => "metadata",
             Self::Command => "command",
             Self::Request => "request",

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::super::turns::unclean_shutdown;
 use super::{Kind, Story};
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, Fact, Observation, Outcome, ZooKeeperObservation,
+    BrokerObservation, Call, ClientObservation, Fact, GroupObservation, MemberEvent,
+    MemberObservation, Observation, Outcome, ZooKeeperObservation,
 };
 use crate::vocab::{Acks, BrokerId, Offset, TopicPartition};
 
@@ -20,6 +21,7 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Li
             let (kind, at, text) = client(story, &external.observation)?;
             Some((kind, at, format!("{}: {text}", external.client)))
         }
+        Observation::Broker(BrokerObservation::Group(group)) => group_line(group),
         Observation::Broker(observation) => election(story, observation)
             .or_else(|| replica(story, observation))
             .or_else(|| broker(story, observation)),
@@ -77,6 +79,7 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
         Refused { at, error } => {
             (Kind::Error, Some(at.clone()), format!("its request is refused: {error}"))
         }
+        Member(member) => return member_line(member),
         LifeEnded => (Kind::Request, None, "closed its last connection".to_owned()),
         NotFollowed { records } => {
             (Kind::Error, None, format!("{records} records are in no account"))
@@ -92,6 +95,28 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
         CommandPrinted { lines } => (Kind::Command, None, format!("prints {}", lines.join("\n"))),
     };
     Some(line)
+}
+
+/// What a member of a group did; heartbeats without an error are too many.
+fn member_line(member: &MemberObservation) -> Option<Line> {
+    use MemberEvent::*;
+    let kind = match &member.what {
+        Heartbeat { error: None, .. } => return None,
+        CommitSent { .. } | CommitAnswered { .. } | CommittedFetched { .. } => Kind::Commit,
+        _ => Kind::Group,
+    };
+    Some((kind, None, member.to_string()))
+}
+
+/// What the coordinator of a group did.
+fn group_line(group: &GroupObservation) -> Option<Line> {
+    use GroupObservation::*;
+    let kind = match group {
+        MemberHeard { .. } | CommitAccepted { .. } => return None,
+        OffsetsCommitted { .. } | OffsetsForgotten { .. } => Kind::Commit,
+        _ => Kind::Group,
+    };
+    Some((kind, None, group.to_string()))
 }
 
 /// Decisions of the controller, and changes of a replica's role.

@@ -25,6 +25,30 @@ pub struct Commit {
     pub value: OffsetValue,
 }
 
+/// Who commits offsets.
+#[derive(Debug)]
+pub struct Committer {
+    /// The member; empty when the client is none.
+    pub member: StrBytes,
+    /// `group.instance.id`
+    pub instance: Option<StrBytes>,
+    /// The generation that it is in, as far as it knows; −1 when it is in none.
+    pub generation: i32,
+}
+
+/// An OffsetCommit that is being written.
+#[derive(Debug)]
+pub struct Commits {
+    /// The request.
+    pub to: ReplyTo,
+    /// The answer if all goes well.
+    pub response: OffsetCommitResponse,
+    /// What is written of it.
+    pub commits: Vec<Commit>,
+    /// Who sent it.
+    pub by: Committer,
+}
+
 /// What is being written.
 #[derive(Debug)]
 pub enum Written {
@@ -47,14 +71,7 @@ pub enum Written {
         leader: StrBytes,
     },
     /// Offsets.
-    Offsets {
-        /// The request.
-        to: ReplyTo,
-        /// The answer if all goes well.
-        response: OffsetCommitResponse,
-        /// What is written of it.
-        commits: Vec<Commit>,
-    },
+    Offsets(Commits),
 }
 
 /// Owns what is being written.

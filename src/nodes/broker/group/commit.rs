@@ -9,8 +9,9 @@ use kafka_protocol::messages::{ApiKey, OffsetCommitRequest, OffsetCommitResponse
 use kafka_protocol::protocol::StrBytes;
 
 use super::answers;
-use super::appends::{Commit, Written};
+use super::appends::{Commit, Commits, Committer, Written};
 use super::coordinator::{GroupCoordinator, Work};
+use super::facts;
 use super::state::{Committed, State};
 use super::stored::offset_record;
 use crate::nodes::broker::Config;
@@ -103,7 +104,12 @@ impl GroupCoordinator {
             cx.reply(to, ResponseKind::OffsetCommit(response));
             return;
         }
-        self.work_or_create(&group).write_offsets(cx, to, response, commits);
+        let by = Committer {
+            member: request.member_id,
+            instance: request.group_instance_id,
+            generation: request.generation_id_or_member_epoch,
+        };
+        self.work_or_create(&group).write_offsets(cx, Commits { to, response, commits, by });
     }
 
     /// Offsets are written, or are not.
@@ -111,12 +117,16 @@ impl GroupCoordinator {
         &mut self,
         cx: &mut Context<'_>,
         group: &StrBytes,
-        (to, mut response, commits): (ReplyTo, OffsetCommitResponse, Vec<Commit>),
+        commits: Commits,
         number: u64,
         result: Result<Offset, ResponseError>,
     ) {
+        let Commits { to, mut response, commits, by } = commits;
         // The partition may have moved meanwhile.
-        let mut group = self.groups.get_mut(group);
+        let (id, mut group) = (group, self.groups.get_mut(group));
+        if let (Ok(at), Some(_)) = (result, &group) {
+            facts::observe_committed(cx, id, &by, facts::offsets(&commits), at);
+        }
         for Commit { place, of, value } in commits {
             if let Err(error) = result {
                 row(&mut response, place, answers::commit_error(error));
@@ -167,13 +177,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn write_offsets(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: ReplyTo,
-        mut response: OffsetCommitResponse,
-        mut commits: Vec<Commit>,
-    ) {
+    fn write_offsets(&mut self, cx: &mut Context<'_>, commits: Commits) {
+        let Commits { to, mut response, mut commits, by } = commits;
         let most = self.config.groups.offset_metadata_max_bytes;
         commits.retain(|commit| {
             // Kafka compares the limit with the length of a Java string.
@@ -187,11 +192,12 @@ impl Work<'_> {
             cx.reply(to, ResponseKind::OffsetCommit(response));
             return;
         }
+        self.observe_accepted(cx, &by, &commits);
         let (version, id) = (self.version(), self.group.id.clone());
         let records =
             commits.iter().map(|one| offset_record(version, &id, &one.of, &one.value)).collect();
         let places: Vec<_> = commits.iter().map(|commit| commit.of.clone()).collect();
-        let what = Written::Offsets { to, response, commits };
+        let what = Written::Offsets(Commits { to, response, commits, by });
         let number = self.appends.append(cx, (self.group.partition, id), records, what);
         self.group.committing.extend(places.into_iter().map(|place| (place, number)));
     }

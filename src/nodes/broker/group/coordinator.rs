@@ -199,8 +199,8 @@ impl GroupCoordinator {
     ) {
         let Some((group, written)) = self.appends.take(number) else { return };
         match written {
-            Written::Offsets { to, response, commits } => {
-                self.offsets_written(cx, &group, (to, response, commits), number, result);
+            Written::Offsets(commits) => {
+                self.offsets_written(cx, &group, commits, number, result);
             }
             Written::Assignment { generation, assignment } => {
                 if let Some(mut work) = self.work(&group) {

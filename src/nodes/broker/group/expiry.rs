@@ -5,8 +5,10 @@ use kafka_protocol::protocol::StrBytes;
 use super::appends::Appends;
 use super::coordinator::GroupCoordinator;
 use super::deadlines::Due;
+use super::facts;
 use super::state::{Committed, Group, Place, State};
 use super::stored::offset_key;
+use crate::history::GroupObservation;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
 use crate::releases::Change;
@@ -80,17 +82,23 @@ impl GroupCoordinator {
     /// it from tombstones; if they are lost, it finds out for itself.
     pub(super) fn forget_offsets(&mut self, cx: &mut Context<'_>, id: &StrBytes, places: &[Place]) {
         let Some(group) = self.groups.get_mut(id) else { return };
-        let mut tombstones = Vec::new();
+        let (mut tombstones, mut gone) = (Vec::new(), Vec::new());
         for (topic, partition) in places {
             let place = (topic.clone(), *partition);
             group.committing.remove(&place);
             if group.offsets.remove(&place).is_some() {
                 tombstones.push(offset_key(id, topic, *partition));
+                gone.push(facts::partition(&place));
             }
         }
         let (partition, generation) = (group.partition, group.generation);
         let ends = group.state == State::Empty && group.offsets.is_empty();
+        if !gone.is_empty() {
+            let (group, partitions) = (facts::text(id), gone);
+            facts::observe(cx, GroupObservation::OffsetsForgotten { group, partitions });
+        }
         if ends {
+            facts::observe_dead(cx, id, generation);
             self.drop_group(id);
             // A group of generation 0 was never written.
             if generation > 0 {

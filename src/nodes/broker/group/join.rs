@@ -11,6 +11,7 @@ use super::coordinator::{Client, GroupCoordinator, Work};
 use super::deadlines::Due;
 use super::member::{Member, Protocols, span};
 use super::state::State;
+use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::payload::random_uuid;
 use crate::releases::Change;
@@ -20,7 +21,7 @@ const WITH_REBALANCE_TIMEOUT: i16 = 1;
 /// The first version whose clients join with an id that they were given (KIP-394).
 const WITH_KNOWN_ID: i16 = 4;
 /// How long a new member's first JoinGroup may wait (`GroupCoordinator.NewMemberJoinTimeoutMs`).
-const NEW_MEMBER_TIMEOUT: Duration = Duration::from_mins(5);
+pub const NEW_MEMBER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A JoinGroup.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl GroupCoordinator {
 impl Work<'_> {
     fn join(&mut self, cx: &mut Context<'_>, join: Join) {
         if !self.has_room_for(&join.member) {
-            self.forget(&join.member);
+            self.forget(cx, &join.member, Removal::GroupFull);
             let error = ResponseError::GroupMaxSizeReached;
             answers::join_refused(cx, self.version(), join.to, StrBytes::default(), error);
         } else if self.group.state == State::Empty
@@ -181,6 +182,7 @@ impl Work<'_> {
             is_new: expires,
             session: None,
         };
+        self.observe_joined(cx, &member);
         self.group.add(member, join.kind);
         if expires {
             self.keep_alive_for(cx, &id, NEW_MEMBER_TIMEOUT);

@@ -13,8 +13,10 @@ use kafka_protocol::protocol::StrBytes;
 use super::answers;
 use super::coordinator::GroupCoordinator;
 use super::deadlines::Due;
+use super::facts;
 use super::state::{Committed, Group, Place};
 use super::stored::restored;
+use crate::history::GroupObservation;
 use crate::nodes::broker::context::Context;
 use crate::vocab::LeaderEpoch;
 use crate::wire::group_records::{GroupKey, GroupValue, OffsetValue};
@@ -80,7 +82,7 @@ impl GroupCoordinator {
         if epoch.is_some_and(|epoch| self.loads.is_old(partition, epoch, version)) {
             return;
         }
-        self.owned.remove(&partition);
+        let owned = self.owned.remove(&partition);
         // The first in the queue stays until its time is over; it finds that it is not to be loaded.
         let mut first = true;
         self.loads.queue.retain(|waiting| std::mem::take(&mut first) || *waiting != partition);
@@ -89,6 +91,10 @@ impl GroupCoordinator {
         }
         let of_partition = self.groups.values().filter(|group| group.partition == partition);
         let ids: Vec<StrBytes> = of_partition.map(|group| group.id.clone()).collect();
+        if owned {
+            let groups = ids.iter().map(facts::text).collect();
+            facts::observe(cx, GroupObservation::CoordinatorResigned { partition, groups });
+        }
         for id in ids {
             let error = ResponseError::NotCoordinator;
             for member in self.groups.get_mut(&id).into_iter().flat_map(|g| g.members.values_mut())
@@ -120,6 +126,7 @@ impl GroupCoordinator {
         let found = read(batches);
         tracing::info!(partition, groups = found.len(), "groups are loaded");
         self.owned.insert(partition);
+        facts::observe(cx, GroupObservation::CoordinatorElected { partition });
         for (id, Found { group, offsets }) in found {
             let stored = group.is_some();
             if stored || !offsets.is_empty() {
@@ -138,6 +145,7 @@ impl GroupCoordinator {
     fn loaded(&mut self, cx: &mut Context<'_>, id: &StrBytes) {
         let most = self.config.groups.max_size;
         let Some(mut work) = self.work(id) else { return };
+        work.observe_loaded(cx);
         let members: Vec<StrBytes> = work.group.members.keys().cloned().collect();
         for member in &members {
             work.keep_alive(cx, member);

@@ -11,8 +11,10 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::answers;
 use super::coordinator::{GroupCoordinator, Work};
+use super::join::NEW_MEMBER_TIMEOUT;
 use super::member::{Member, span};
 use super::state::State;
+use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::Change;
 
@@ -114,6 +116,7 @@ impl Work<'_> {
                 Some(ResponseError::RebalanceInProgress)
             }
             (state, Ok(())) => {
+                self.observe_heard(cx, id);
                 self.keep_alive(cx, id);
                 (state == State::Preparing).then_some(ResponseError::RebalanceInProgress)
             }
@@ -126,12 +129,12 @@ impl Work<'_> {
         if who.member_id.is_empty() {
             let id = self.group.static_id(instance).cloned();
             let id = id.ok_or(ResponseError::UnknownMemberId)?;
-            self.remove(cx, &id);
+            self.remove(cx, &id, Removal::Left);
         } else if self.group.pending.contains_key(&who.member_id) {
             self.drop_pending(cx, &who.member_id);
         } else {
             self.check_member(&who.member_id, instance)?;
-            self.remove(cx, &who.member_id);
+            self.remove(cx, &who.member_id, Removal::Left);
         }
         Ok(())
     }
@@ -145,8 +148,9 @@ impl Work<'_> {
     }
 
     /// Takes a member out, without what follows.
-    pub fn forget(&mut self, id: &StrBytes) -> Option<Member> {
+    pub fn forget(&mut self, cx: &mut Context<'_>, id: &StrBytes, why: Removal) -> Option<Member> {
         let member = self.group.remove(id)?;
+        self.observe_removed(cx, id, why);
         if let Some(session) = member.session {
             self.alarm.clear(session);
         }
@@ -154,8 +158,8 @@ impl Work<'_> {
     }
 
     /// A member is no longer one. Requests of it that wait are refused, so that it joins again if it is still there.
-    pub fn remove(&mut self, cx: &mut Context<'_>, id: &StrBytes) {
-        let Some(member) = self.forget(id) else { return };
+    pub fn remove(&mut self, cx: &mut Context<'_>, id: &StrBytes, why: Removal) {
+        let Some(member) = self.forget(cx, id, why) else { return };
         let error = ResponseError::UnknownMemberId;
         if let Some(to) = member.joining {
             answers::join_refused(cx, self.version(), to, StrBytes::default(), error);
@@ -178,7 +182,10 @@ impl Work<'_> {
         if waits && !member.is_new {
             return;
         }
+        let timeout =
+            if member.is_new { NEW_MEMBER_TIMEOUT } else { span(member.session_timeout_ms) };
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(group = %self.group.id, member = %id, "its session is over");
-        self.remove(cx, id);
+        self.remove(cx, id, Removal::Expired { timeout_ms });
     }
 }

@@ -17,6 +17,7 @@
 //! | `deadlines` | what is due when |
 //! | `loading`, `loads` | taking over a partition of `__consumer_offsets`, and giving it up |
 //! | `answers` | responses of each version |
+//! | `facts` | what the history gets to know |
 
 mod admin;
 mod answers;
@@ -25,6 +26,7 @@ mod commit;
 mod coordinator;
 mod deadlines;
 mod expiry;
+mod facts;
 mod fetch_offsets;
 mod join;
 mod loading;

@@ -12,6 +12,7 @@ use super::deadlines::Due;
 use super::member::{Member, span};
 use super::state::{JoinDeadline, State};
 use super::stored::group_record;
+use crate::history::Removal;
 use crate::nodes::broker::context::Context;
 use crate::releases::Change;
 
@@ -41,7 +42,7 @@ impl Work<'_> {
             _ => (whole, None),
         };
         tracing::info!(group = %self.group.id, generation = self.group.generation, "rebalances");
-        self.group.enter(State::Preparing, cx.clock.wall_ms);
+        self.enter(cx, State::Preparing);
         self.wait_for_joins(cx, after, initial);
         self.maybe_complete_join(cx);
     }
@@ -102,7 +103,7 @@ impl Work<'_> {
         let absent = self.group.members.values().filter(absent);
         for id in absent.map(|member| member.id.clone()).collect::<Vec<_>>() {
             tracing::info!(group = %self.group.id, member = %id, "did not join again: removed");
-            self.forget(&id);
+            self.forget(cx, &id, Removal::NotRejoined);
         }
         if keeps_static && !self.has_joined_leader() && !self.group.members.is_empty() {
             let after = self.group.rebalance_timeout();
@@ -112,14 +113,14 @@ impl Work<'_> {
         self.group.generation += 1;
         if self.group.members.is_empty() {
             self.group.protocol = None;
-            self.group.enter(State::Empty, cx.clock.wall_ms);
+            self.enter(cx, State::Empty);
             let record = group_record(self.version(), self.group, &Default::default());
             let whose = (self.group.partition, self.group.id.clone());
             self.appends.append(cx, whose, vec![record], Written::Empty);
             return;
         }
         self.group.protocol = self.group.vote();
-        self.group.enter(State::Completing, cx.clock.wall_ms);
+        self.enter(cx, State::Completing);
         let ids: Vec<StrBytes> = self.group.members.keys().cloned().collect();
         for id in ids {
             self.let_in(cx, &id);

@@ -229,7 +229,7 @@ impl Group {
 }
 
 /// The topics of a `ConsumerProtocol` subscription: an i16 version, then names.
-fn topics_of(mut subscription: Bytes) -> Option<Vec<StrBytes>> {
+pub fn topics_of(mut subscription: Bytes) -> Option<Vec<StrBytes>> {
     subscription.try_get_i16().ok()?;
     let count = subscription.try_get_i32().ok()?;
     let mut topics = Vec::new();

@@ -8,9 +8,11 @@ use kafka_protocol::protocol::StrBytes;
 use super::answers::{self, Joined};
 use super::appends::Written;
 use super::coordinator::Work;
+use super::facts;
 use super::join::Join;
 use super::state::State;
 use super::stored::group_record;
+use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::Change;
 
@@ -21,6 +23,7 @@ impl Work<'_> {
     /// The member `old` is `new` from now on. Requests of the old one that wait are refused.
     fn rename(&mut self, cx: &mut Context<'_>, old: &StrBytes, new: &StrBytes) {
         let mut member = self.group.members.remove(old).expect("a static member is a member");
+        self.observe_removed(cx, old, Removal::Replaced { by: facts::text(new) });
         if let Some(session) = member.session.take() {
             self.alarm.clear(session);
         }

@@ -12,6 +12,7 @@ use super::appends::Written;
 use super::coordinator::{GroupCoordinator, Work};
 use super::state::State;
 use super::stored::group_record;
+use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
 
 impl GroupCoordinator {
@@ -70,6 +71,7 @@ impl Work<'_> {
                 self.has_synced(&id);
                 let assignment = self.group.members[&id].assignment.clone();
                 answers::synced(cx, to, self.group, assignment);
+                self.observe_heard(cx, &id);
                 self.keep_alive(cx, &id);
             }
         }
@@ -125,7 +127,7 @@ impl Work<'_> {
             // A session that ended while the member's request waited was not looked at.
             self.keep_alive(cx, &id);
         }
-        self.group.enter(State::Stable, cx.clock.wall_ms);
+        self.enter(cx, State::Stable);
     }
 
     /// Refuses every SyncGroup that waits; the generation has no assignment.
@@ -151,7 +153,7 @@ impl Work<'_> {
         }
         for id in std::mem::take(&mut self.group.unsynced) {
             tracing::info!(group = %self.group.id, member = %id, "did not sync: removed");
-            self.forget(&id);
+            self.forget(cx, &id, Removal::NotSynced);
         }
         self.rebalance(cx);
     }

@@ -25,6 +25,7 @@ use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Ask, Context, Outbox, ReplyTo};
 use crate::nodes::testing::settings;
 use crate::releases::KafkaVersion;
+use crate::vocab::step::Effect;
 use crate::vocab::{Clock, ConnId, Seed, Time};
 use crate::wire::group_records::{GroupKey, GroupValue, OffsetValue};
 use crate::wire::records::Batch;
@@ -106,6 +107,15 @@ impl World {
             self.release(None);
         }
         result
+    }
+
+    /// What the history got to know since this was asked last, in words.
+    pub fn facts(&mut self) -> Vec<String> {
+        let observed = self.effects.drain().filter_map(|effect| match effect {
+            Effect::Observe(observation) => Some(observation.to_string()),
+            _ => None,
+        });
+        observed.collect()
     }
 
     /// Appends that were held are done, or fail.
