@@ -117,6 +117,14 @@ pub fn highest(release: KafkaVersion, api: ApiKey) -> Option<i16> {
     in_force(steps, release)
 }
 
+/// The highest version of the embedded consumer protocol (`ConsumerProtocolSubscription` and `…Assignment`).
+const CONSUMER_PROTOCOL: Steps = &[(V0_10, 0), (V2_4, 1), (V3_4, 3)];
+
+/// The version of the embedded consumer protocol that a client of `release` writes.
+pub fn consumer_protocol(release: KafkaVersion) -> i16 {
+    in_force(CONSUMER_PROTOCOL, release).expect("the table begins with the oldest release")
+}
+
 /// The lowest version of `api` that `release` speaks: 0 nearly always.
 pub fn lowest(release: KafkaVersion, api: ApiKey) -> i16 {
     // Version 0 of ControlledShutdown has a header of its own, which brokers read again since 1.0.

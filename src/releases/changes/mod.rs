@@ -4,6 +4,7 @@
 //! write it into the file of its subject, ask for it with `kafka.has(Change::…)`, and name what shows it.
 
 mod answers;
+mod assignors;
 mod clients;
 mod controller;
 mod groups;
@@ -121,7 +122,7 @@ macro_rules! collect {
 
 collect! {
     [replication answers idempotence groups topics records controller
-     znodes clients tools]
+     znodes clients assignors tools]
 }
 
 impl Change {

@@ -5,6 +5,7 @@
 //! a truncated log only when its position is out of range.
 
 mod assignment;
+pub mod assignors;
 mod config;
 mod fetcher;
 mod requests;
