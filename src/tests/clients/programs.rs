@@ -27,7 +27,7 @@ fn program(path: &Path, package: &str) -> Command {
 }
 
 /// The same, ended after so many seconds.
-fn program_within(seconds: &str, path: &Path, package: &str) -> Command {
+pub fn program_within(seconds: &str, path: &Path, package: &str) -> Command {
     let found = Command::new("sh").arg("-c").arg("command -v \"$0\"").arg(path).output();
     let is_there = found.is_ok_and(|found| found.status.success());
     assert!(is_there, "{} is missing; .ci/clients installs {package}", path.display());
