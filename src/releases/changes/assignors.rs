@@ -24,5 +24,41 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     NullUserData: "null-user-data", since(2, 4, 0),
         "KIP-429 (KAFKA-8179)", Test("subscriptions_have_the_bytes_of_their_release"),
         "The user data of an assignor that has none is null; before, empty.";
+    StickyAssignor: "sticky-assignor", since(0, 11, 0),
+        "KIP-54 (KAFKA-2273)", Test("assignors_answer_as_the_java_client"),
+        "There is the assignor `sticky`, which leaves partitions where they are if it can.";
+    StickyGenerations: "sticky-generations", since(2, 3, 0),
+        "KIP-341 (KAFKA-7026)", Test("assignors_answer_as_the_java_client"),
+        "A member of a group with a sticky assignor says in which generation it had its \
+         partitions; before, an old claim counted like a new one.";
+    StickySkipsUnknownTopics: "sticky-skips-unknown-topics", since(2, 3, 0),
+        "KAFKA-7962", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignor skips topics without metadata; before, it failed.";
+    CooperativeSticky: "cooperative-sticky", since(2, 4, 0),
+        "KIP-429 (KAFKA-8179)", Test("assignors_answer_as_the_java_client"),
+        "There is the assignor `cooperative-sticky`: members keep their partitions while they \
+         rebalance. Sticky assignors move new partitions before others.";
+    StickyAlike: "sticky-alike", since(2, 5, 1),
+        "KAFKA-9987", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignors have a faster way for members that subscribe to the same topics.";
+    StickyChecksOwners: "sticky-checks-owners", since(2, 8, 1),
+        "KAFKA-13081", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignors take away a partition that two members had; members of a \
+         cooperative group say their generation, in user data.";
+    StickyQuotas: "sticky-quotas", since(3, 0, 0),
+        "KAFKA-12464", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignors give each member its share in one pass, and remember the newest \
+         generation that they have seen.";
+    StickyComparesGenerations: "sticky-compares-generations", since(3, 4, 1),
+        "KAFKA-14639", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignors compare the generations of those that claim a partition; before, \
+         only the claims of the newest generation counted.";
+    StickyLeavesBalanced: "sticky-leaves-balanced", since(3, 5, 2),
+        "KAFKA-15106", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignors leave members alone that differ by one partition.";
+    StickySortsOwned: "sticky-sorts-owned", since(3, 7, 1),
+        "KAFKA-16277", Test("assignors_answer_as_the_java_client"),
+        "The sticky assignors take what a member had in the order of its partition numbers, so \
+         that all topics are spread.";
 } } }
 pub(super) use rows;

@@ -77,6 +77,16 @@ impl<K: JavaHash, V> JavaMap<K, V> {
         Self { bins: Vec::new(), capacity: capacity.max(1).next_power_of_two(), len: 0 }
     }
 
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no key.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The entries, in Java's order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.bins.iter().flatten().map(|entry| (&entry.key, &entry.value))
@@ -172,6 +182,32 @@ impl<K: JavaHash, V> JavaMap<K, V> {
             self.put(key.clone(), V::default());
         }
         self.get_mut(key).expect("it is there now")
+    }
+
+    /// Takes `key` out.
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let hash = spread(key);
+        let at = self.bin(hash);
+        let bin = self.bins.get_mut(at)?;
+        let place = bin.iter().position(|entry| entry.hash == hash && entry.key == *key)?;
+        self.len -= 1;
+        Some(bin.remove(place).value)
+    }
+
+    /// Empties the map, which keeps its bins, and puts all of `other` into it.
+    pub(super) fn refill(&mut self, other: Self) {
+        self.bins.iter_mut().for_each(Vec::clear);
+        self.len = 0;
+        for (key, value) in other.into_entries() {
+            self.put(key, value);
+        }
+    }
+
+    /// The same entries in a map of their own (`new HashMap<>(map)`), which has as many bins as they need.
+    pub(super) fn copied(self) -> Self {
+        let mut copy = Self::with_capacity(self.len * 4 / 3 + 1);
+        copy.refill(self);
+        copy
     }
 
     fn bin(&self, hash: usize) -> usize {

@@ -9,6 +9,7 @@ mod members;
 mod protocol;
 mod range;
 mod round_robin;
+mod sticky;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,8 @@ use bytes::Bytes;
 use self::java_map::JavaMap;
 pub use self::members::{AssignorError, Member, Shares, Subscription, Topic};
 pub use self::protocol::{NotOfConsumers, decode_assignment, encode_assignment};
-use crate::releases::KafkaVersion;
+use self::sticky::Sticky;
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::TopicPartition;
 
 /// How a member rejoins (`ConsumerPartitionAssignor.RebalanceProtocol`).
@@ -38,17 +40,24 @@ pub enum Strategy {
     Range,
     /// `RoundRobinAssignor`
     RoundRobin,
+    /// `StickyAssignor`
+    Sticky,
+    /// `CooperativeStickyAssignor`
+    CooperativeSticky,
 }
 
 impl Strategy {
     /// All, in the order in which Kafka got them.
-    pub const ALL: [Self; 2] = [Self::Range, Self::RoundRobin];
+    pub const ALL: [Self; 4] =
+        [Self::Range, Self::RoundRobin, Self::Sticky, Self::CooperativeSticky];
 
     /// Its name in JoinGroup.
     pub fn name(self) -> &'static str {
         match self {
             Self::Range => "range",
             Self::RoundRobin => "roundrobin",
+            Self::Sticky => "sticky",
+            Self::CooperativeSticky => "cooperative-sticky",
         }
     }
 
@@ -58,16 +67,19 @@ impl Strategy {
     }
 
     /// Whether a client of release `kafka` has it.
-    pub fn exists(self, _kafka: KafkaVersion) -> bool {
+    pub fn exists(self, kafka: KafkaVersion) -> bool {
         match self {
             Self::Range | Self::RoundRobin => true,
+            Self::Sticky => kafka.has(Change::StickyAssignor),
+            Self::CooperativeSticky => kafka.has(Change::CooperativeSticky),
         }
     }
 
     /// The protocols that it can work with.
     pub fn protocols(self) -> &'static [RebalanceProtocol] {
         match self {
-            Self::Range | Self::RoundRobin => &[RebalanceProtocol::Eager],
+            Self::Range | Self::RoundRobin | Self::Sticky => &[RebalanceProtocol::Eager],
+            Self::CooperativeSticky => &[RebalanceProtocol::Cooperative, RebalanceProtocol::Eager],
         }
     }
 }
@@ -77,12 +89,16 @@ impl Strategy {
 pub struct Assignor {
     kafka: KafkaVersion,
     strategy: Strategy,
+    /// What its member got last, and in which generation.
+    had: Option<(Vec<TopicPartition>, i32)>,
+    /// The newest generation that it has heard of as the leader's.
+    newest: i32,
 }
 
 impl Assignor {
     /// The assignor `strategy` of a client of release `kafka`.
     pub fn new(kafka: KafkaVersion, strategy: Strategy) -> Self {
-        Self { kafka, strategy }
+        Self { kafka, strategy, had: None, newest: sticky::NO_NEWEST }
     }
 
     /// Which it is.
@@ -92,11 +108,20 @@ impl Assignor {
 
     /// What it adds to its member's [`Subscription`] in JoinGroup (`subscriptionUserData`).
     pub fn user_data(&self) -> Option<Bytes> {
-        protocol::no_user_data(self.kafka)
+        match self.strategy {
+            Strategy::Range | Strategy::RoundRobin => protocol::no_user_data(self.kafka),
+            Strategy::Sticky => sticky::of_sticky(self.kafka, self.had.as_ref()),
+            Strategy::CooperativeSticky => {
+                let generation = self.had.as_ref().map(|(_, generation)| *generation);
+                sticky::of_cooperative(self.kafka, generation)
+            }
+        }
     }
 
     /// Its member got these partitions in this generation (`onAssignment`).
-    pub fn assigned(&mut self, _partitions: &[TopicPartition], _generation: i32) {}
+    pub fn assigned(&mut self, partitions: &[TopicPartition], generation: i32) {
+        self.had = Some((partitions.to_vec(), generation));
+    }
 
     /// Assigns the partitions of `topics` to `members`, which come in the order of the JoinGroup response. The
     /// answer has every member, in the order of the SyncGroup request.
@@ -112,6 +137,11 @@ impl Assignor {
         let assigned = match self.strategy {
             Strategy::Range => range::assign(self.kafka, topics, &members),
             Strategy::RoundRobin => round_robin::assign(self.kafka, topics, &members),
+            Strategy::Sticky | Strategy::CooperativeSticky => {
+                let is_cooperative = self.strategy == Strategy::CooperativeSticky;
+                let sticky = Sticky { kafka: self.kafka, is_cooperative };
+                sticky::assign(sticky, topics, &members, &mut self.newest)?
+            }
         };
         // Two more hash maps in Java: what an assignor wraps, and what the coordinator encodes.
         let wrapped: JavaMap<_, _> = assigned.into_entries().collect();
