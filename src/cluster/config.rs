@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::ExternalListener;
 use crate::nodes::broker;
 use crate::nodes::clients::{
-    AdminConfig, ConnectionConfig, ConsumerConfig, Discover, NewTopic, ProducerConfig, ResetPolicy,
-    StartFrom, TopicsConfig, Workload, ZnodesConfig,
+    AdminConfig, CommitPolicy, ConnectionConfig, ConsumerConfig, Discover, GroupConfig, NewTopic,
+    ProducerConfig, ResetPolicy, StartFrom, Strategy, TopicsConfig, Workload, ZnodesConfig,
 };
 use crate::nodes::zookeeper;
 use crate::releases::defaults::BROKER;
 use crate::scenario::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, Plan, ProducerPlan, Properties, ReadFrom,
-    TopicPlan, ZooKeeperClientPlan,
+    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, GroupPlan, Plan, ProducerPlan,
+    Properties, ReadFrom, TopicPlan, ZooKeeperClientPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster, Via};
@@ -351,6 +351,7 @@ pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> Consumer
             ReadFrom::Beginning => StartFrom::Beginning,
             ReadFrom::End => StartFrom::End,
         },
+        group: consumer.group.as_ref().map(group),
         auto_offset_reset: match p.text("auto.offset.reset") {
             "earliest" => ResetPolicy::Earliest,
             "latest" => ResetPolicy::Latest,
@@ -364,5 +365,30 @@ pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> Consumer
         metadata_max_age: p.ms("metadata.max.age.ms"),
         connection: connection(p, defaults.connection.max_in_flight),
         ..defaults
+    }
+}
+
+/// The place of a consumer in its group.
+fn group(group: &GroupPlan) -> GroupConfig {
+    let p = &group.properties;
+    let known = group.strategies.iter().filter_map(|name| Strategy::named(name));
+    GroupConfig {
+        id: group.id.as_str().into(),
+        instance: group.instance.as_deref().map(Into::into),
+        strategies: known.collect(),
+        session_timeout: p.ms("session.timeout.ms"),
+        heartbeat_interval: p.ms("heartbeat.interval.ms"),
+        max_poll_interval: p.ms("max.poll.interval.ms"),
+        max_poll_records: narrow(p.int("max.poll.records")),
+        api_timeout: p.optional_ms("default.api.timeout.ms"),
+        commit: match group.commit {
+            Commit::BeforeProcessing => CommitPolicy::BeforeProcessing,
+            Commit::AfterProcessing => CommitPolicy::AfterProcessing,
+            Commit::ByClient if p.bool("enable.auto.commit") => {
+                CommitPolicy::Auto(p.ms("auto.commit.interval.ms"))
+            }
+            Commit::ByClient => CommitPolicy::Never,
+        },
+        processing: group.processing,
     }
 }

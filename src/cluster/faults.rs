@@ -6,12 +6,17 @@ use super::Cluster;
 use super::changed::{Changed, ClusterWorld, Done};
 use super::timeline::Due;
 use crate::model::Reader;
+use crate::nodes::broker::OFFSETS_TOPIC;
+use crate::nodes::broker::group::partition_of;
 use crate::scenario::faults::{
     ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk, Undo,
 };
 use crate::scenario::{Action, Fault, Target};
 use crate::substrate::World;
-use crate::vocab::{BrokerId, NodeId};
+use crate::vocab::{BrokerId, NodeId, TopicPartition};
+
+/// How many groups' places there are.
+const OFFSETS_PARTITIONS: &str = "offsets.topic.num.partitions";
 
 impl<R: Reader> Cluster<'_, R> {
     /// Fires the plan's fault of that index.
@@ -206,6 +211,13 @@ impl<R: Reader> Cluster<'_, R> {
                 let servers = self.names.zookeepers.iter();
                 let mut followers = servers.filter(|&&node| Some(node) != leader);
                 followers.nth(k.saturating_sub(1)).copied().into_iter().collect()
+            }
+            Target::Coordinator(group) => {
+                let partitions = self.plan.brokers[0].properties.int(OFFSETS_PARTITIONS);
+                let partitions = i32::try_from(partitions).expect("it is an int of Kafka's");
+                let at = TopicPartition::new(OFFSETS_TOPIC, partition_of(group, partitions));
+                let leader = model.reported.of(&at).and_then(|partition| partition.leader);
+                leader.and_then(|id| self.broker_node(id)).into_iter().collect()
             }
             Target::Controller => model.brokers.controller().into_iter().collect(),
             Target::Leader(at) => {

@@ -18,7 +18,7 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
     };
     let consumer = |(plan, &node): (&ConsumerPlan, _)| ConsumerTerms {
         node,
-        group: None,
+        group: plan.group.as_ref().map(|group| group.id.as_str().into()),
         topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
         from_beginning: plan.from == ReadFrom::Beginning,
     };

@@ -4,10 +4,12 @@
 //! release cannot do ([`super::known_limits`]) is missing, too, but is not waited for. Brokers and clients that were
 //! stopped for good are not waited for, and neither is what only they could do.
 
+use std::sync::Arc;
+
 use super::brokers::Unregistered;
 use super::ledger::Producer;
 use super::replicas::{Lead, PartitionReplicas, Replica};
-use super::{Model, Permission};
+use super::{ConsumerTerms, Model, Permission};
 use crate::releases::Change;
 use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
 
@@ -203,7 +205,8 @@ impl Model {
         lacks
     }
 
-    /// The consumers that have not read a partition up to its high watermark.
+    /// The consumers that have not read a partition up to its high watermark. Of a group, one member has to: the first
+    /// that runs is named for all.
     fn unread(
         &self,
         at: &TopicPartition,
@@ -211,14 +214,22 @@ impl Model {
         limit: Option<&String>,
     ) -> impl Iterator<Item = Lack> {
         let consumers = self.terms.consumers.iter().filter(|consumer| {
-            let node = consumer.node;
-            let reads = self.client_observations.position(node, at).is_some();
-            consumer.topics.contains(&at.topic)
-                && self.lives.runs(node)
-                && (reads || self.lives.has_started(node))
+            self.should_read(consumer, at)
+                && consumer.group.as_ref().is_none_or(|group| {
+                    let first = self.readers_of(group, at).next();
+                    first.is_some_and(|first| first.node == consumer.node)
+                })
         });
         consumers.filter_map(move |consumer| {
-            let position = self.client_observations.position(consumer.node, at);
+            let own = self.client_observations.position(consumer.node, at);
+            let position = match &consumer.group {
+                None => own,
+                Some(group) => {
+                    let all = self.readers_of(group, at);
+                    let positions = all.map(|one| self.client_observations.position(one.node, at));
+                    positions.max().flatten()
+                }
+            };
             let is_behind = position.is_none_or(|position| position < high_watermark);
             is_behind.then(|| {
                 let limit = limit.cloned().or_else(|| self.knows_no_running_broker(consumer.node));
@@ -226,6 +237,26 @@ impl Model {
                 Lack { missing, limit }
             })
         })
+    }
+
+    /// Whether a consumer runs that is to read the partition, alone or with its group.
+    fn should_read(&self, consumer: &ConsumerTerms, at: &TopicPartition) -> bool {
+        let node = consumer.node;
+        let reads = self.client_observations.position(node, at).is_some();
+        consumer.topics.contains(&at.topic)
+            && self.lives.runs(node)
+            && (reads || self.lives.has_started(node))
+    }
+
+    /// The members of a group that run and may be given the partition.
+    fn readers_of<'a>(
+        &'a self,
+        group: &'a Arc<str>,
+        at: &'a TopicPartition,
+    ) -> impl Iterator<Item = &'a ConsumerTerms> {
+        let members = self.terms.consumers.iter();
+        let members = members.filter(move |one| one.group.as_ref() == Some(group));
+        members.filter(move |one| self.should_read(one, at))
     }
 
     /// The replicas whose logs are not their leaders' below the high watermark, as far as contents are kept. Where

@@ -276,6 +276,26 @@ pub const CONSUMER: &[Property] = &[
     },
 ];
 
+/// `[[consumer]]` with a `group`: properties of a member, besides [`CONSUMER`].
+pub const MEMBER: &[Property] = &[
+    // The second has to be below the first.
+    ms("session.timeout.ms", 2, INT, &[(V0_10, Is(10_000)), (V3_0, Is(45_000))]),
+    ms("heartbeat.interval.ms", 1, INT - 1, &[(V0_10, Is(3_000))]),
+    ms("max.poll.interval.ms", 1, INT, &[(V0_10, Is(300_000))]),
+    count("max.poll.records", 1, INT, &[(V0_10, Is(500))]),
+    flag("enable.auto.commit", &[(V0_10, On)]),
+    ms("auto.commit.interval.ms", 0, INT, &[(V0_10, Is(5_000))]),
+    ms("default.api.timeout.ms", 0, INT, &[(V2_0, Is(60_000))]),
+];
+
+/// The assignors of the consumer client, each from a version on: `partition.assignment.strategy`.
+pub const ASSIGNORS: &[(&str, KafkaVersion)] =
+    &[("range", V0_10), ("roundrobin", V0_10), ("sticky", V0_11), ("cooperative-sticky", V2_4)];
+
+/// The default of `partition.assignment.strategy`.
+pub const ASSIGNMENT: &[(KafkaVersion, &[&str])] =
+    &[(V0_10, &["range"]), (V3_0, &["range", "cooperative-sticky"])];
+
 /// `[zookeeper]`: properties of every ZooKeeper server, as in `zoo.cfg`, or, where a name has a dot, as the
 /// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
 /// brought between the two limits: 2 and 20 ticks where they are unset.

@@ -16,6 +16,7 @@ const READERS: &[(&str, &str)] = &[
     ("[[topic]]", "LogConfig"),
     ("[[producer]]", "ProducerConfig"),
     ("[[consumer]]", "ConsumerConfig"),
+    ("group", "ConsumerConfig"),
     ("[zookeeper]", "QuorumPeerConfig"),
 ];
 

@@ -69,6 +69,12 @@
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
 //! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
+//! | | `group` | name of the group that it is a member of (`group.id`): it reads the partitions that it is given | none: it reads all partitions, alone |
+//! | | `commit` | in a group: `"before-processing"` or `"after-processing"`, by the application | by the client, as `enable.auto.commit` says |
+//! | | `processing` | in a group: duration that the application takes for a record | `"0ms"` |
+//! | | `group.instance.id` | in a group: makes it a static member; with `count`, `-0`, `-1` … is added | none |
+//! | | `partition.assignment.strategy` | in a group: one or more of `"range"`, `"roundrobin"`, `"sticky"`, `"cooperative-sticky"` | the release's |
+//! | | | in a group: properties of [`properties::MEMBER`] | the release's |
 //! | | | properties of [`properties::CONSUMER`] | the release's |
 //! | `[[zookeeper-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
 //! | | `rate` | rate of requests: create, setData, delete, getData, exists, getChildren, sync | required |
@@ -108,7 +114,7 @@
 //! stopped without `restart-after`. Targets are one or a list of: a node by name (`"b1"`, `"z1"`, `"p0"`);
 //! `"brokers"`, `"zookeepers"`; a role, resolved when the fault fires: `"leader(orders-0)"`, `"controller"`,
 //! `"follower(orders-0, 2)"` (the second replica in the order of the assignment, leaving out the leader),
-//! `"leader(zookeeper)"`, `"follower(zookeeper, 1)"`.
+//! `"leader(zookeeper)"`, `"follower(zookeeper, 1)"`; `"coordinator(billing)"`, the broker that coordinates a group.
 //!
 //! **Commands.** A `[[command]]` has `at` (range; `times` and `every` as a fault) and `run`: a command line that
 //! an operator types at that moment, on a node of its own (`shell-1`, `shell-2`, … in the order of the file).
@@ -142,9 +148,8 @@
 //!
 //! # What is not simulated yet
 //!
-//! Consumers in groups (`group` is an error; clients from outside may use groups), transactions, retention and
-//! compaction. Producers of 3.0 and later are idempotent only where `enable.idempotence` is set, though Kafka's default
-//! there is on.
+//! Transactions, retention and compaction. Producers of 3.0 and later are idempotent only where `enable.idempotence` is
+//! set, though Kafka's default there is on.
 
 mod diagnostics;
 mod draw;
@@ -167,8 +172,8 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use faults::{Action, Fault, Target};
 pub use plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, DiskPlan, Expect, NetworkPlan, Plan,
-    ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
+    NetworkPlan, Plan, ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

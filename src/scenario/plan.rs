@@ -141,15 +141,45 @@ pub enum ReadFrom {
     End,
 }
 
-/// A consumer. It reads all partitions of its topics, and is of no group.
+/// When a member of a group commits how far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Commit {
+    /// As `enable.auto.commit` says: from time to time, or never.
+    ByClient,
+    /// Before it processes what it polled.
+    BeforeProcessing,
+    /// After it has processed what it polled.
+    AfterProcessing,
+}
+
+/// A consumer's place in a group, and what its application does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// `group.id`
+    pub id: String,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<String>,
+    /// `partition.assignment.strategy`: names of assignors, the preferred first.
+    pub strategies: Vec<String>,
+    /// When it commits.
+    pub commit: Commit,
+    /// How long its application takes for a record.
+    pub processing: Duration,
+    /// The properties of [`MEMBER`](super::properties::MEMBER).
+    pub properties: Properties,
+}
+
+/// A consumer. Without a group it reads all partitions of its topics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConsumerPlan {
     /// Its node's name and its client id.
     pub name: String,
     /// What it reads.
     pub topics: Vec<String>,
-    /// Where it begins.
+    /// Where it begins, in a group without a committed offset.
     pub from: ReadFrom,
+    /// Its group, if it is in one.
+    pub group: Option<GroupPlan>,
     /// When it starts.
     pub start: Time,
     /// The properties of [`CONSUMER`](super::properties::CONSUMER).

@@ -26,6 +26,8 @@ const SCENARIOS: &[(&str, &str)] = &[
     ("partitioned_leader", include_str!("../../scenarios/partitioned_leader.toml")),
     ("last_replica", include_str!("../../scenarios/last_replica.toml")),
     ("preferred_leader_returns", include_str!("../../scenarios/preferred_leader_returns.toml")),
+    ("publish_subscribe", include_str!("../../scenarios/publish_subscribe.toml")),
+    ("queue", include_str!("../../scenarios/queue.toml")),
     ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
     ("rolling_restart", include_str!("../../scenarios/rolling_restart.toml")),
     ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
@@ -298,6 +300,26 @@ fn several_clients_are_written_as_one() {
     let plan = plan(&format!("{text}{fault}"));
     let names: Vec<_> = plan.producers.iter().map(|p| (p.name.as_str(), p.acks.wire())).collect();
     assert_eq!(names, [("p-0", 0), ("p-1", 0), ("p-2", 0)]);
+}
+
+#[test]
+fn a_member_of_a_group_has_what_its_release_and_the_scenario_say() {
+    let text = changed(
+        "topics = [\"orders\"]",
+        "topics = [\"orders\"]\ncount = 2\ngroup = \"g\"\ncommit = \"after-processing\"\n\
+         processing = \"5ms\"\n\"group.instance.id\" = \"i\"\n\
+         \"partition.assignment.strategy\" = [\"roundrobin\", \"range\"]",
+    );
+    let plan = plan(&text);
+    let group = |n: usize| plan.consumers[n].group.as_ref().expect("a group");
+    assert_eq!((group(0).id.as_str(), group(0).commit), ("g", Commit::AfterProcessing));
+    assert_eq!(group(0).processing, Duration::from_millis(5));
+    assert_eq!(group(0).strategies, ["roundrobin", "range"]);
+    assert!(!group(0).properties.bool("enable.auto.commit"), "the application commits");
+    assert_eq!(group(0).properties.int("session.timeout.ms"), 10_000);
+    let instances = [0, 1].map(|n| group(n).instance.as_deref());
+    assert_eq!(instances, [Some("i-0"), Some("i-1")]);
+    assert_eq!(plan.consumers[0].from, ReadFrom::End, "auto.offset.reset is latest");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, ConsumerPlan, Discovery, DiskPlan, Expect, NetworkPlan, Plan,
-    ProducerPlan, QUANTILES, ReadFrom, SUPERVISOR, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
+    NetworkPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, SUPERVISOR, TopicPlan,
+    ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Rate, show};
@@ -237,7 +238,7 @@ impl Toml {
     }
 
     fn consumer(&mut self, consumer: &ConsumerPlan) {
-        let ConsumerPlan { name, topics, from, start, properties } = consumer;
+        let ConsumerPlan { name, topics, from, group, start, properties } = consumer;
         self.table("[[consumer]]");
         self.text("name", name);
         self.raw("topics", list(topics));
@@ -245,8 +246,27 @@ impl Toml {
             ReadFrom::Beginning => "beginning",
             ReadFrom::End => "end",
         };
-        self.text("from", from);
+        match group {
+            Some(group) => self.group(group),
+            None => self.text("from", from),
+        }
         self.span("start", since_start(*start));
+        self.properties(properties);
+    }
+
+    fn group(&mut self, group: &GroupPlan) {
+        let GroupPlan { id, instance, strategies, commit, processing, properties } = group;
+        self.text("group", id);
+        if let Some(instance) = instance {
+            self.text("\"group.instance.id\"", instance);
+        }
+        self.raw("\"partition.assignment.strategy\"", list(strategies));
+        match commit {
+            Commit::ByClient => {}
+            Commit::BeforeProcessing => self.text("commit", "before-processing"),
+            Commit::AfterProcessing => self.text("commit", "after-processing"),
+        }
+        self.span("processing", *processing);
         self.properties(properties);
     }
 

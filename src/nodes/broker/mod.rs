@@ -11,5 +11,7 @@ mod shown;
 mod versions;
 pub mod znodes;
 
-pub use config::{Config, Endpoint, ExternalListener, GroupSettings, PORT, TopicOverrides};
+pub use config::{
+    Config, Endpoint, ExternalListener, GroupSettings, OFFSETS_TOPIC, PORT, TopicOverrides,
+};
 pub use server::Broker;

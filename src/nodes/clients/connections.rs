@@ -81,7 +81,7 @@ struct Link {
 
 impl Link {
     fn deadline(&self) -> Option<Time> {
-        self.setup_deadline.or_else(|| self.deadlines.front().copied())
+        self.setup_deadline.or_else(|| self.deadlines.iter().min().copied())
     }
 }
 
@@ -157,12 +157,47 @@ impl Connections {
         request: (ApiKey, i16, &RequestKind),
         tag: u64,
     ) {
-        let deadline = now + self.config.request_timeout;
+        self.send_for(now, node, effects, request, (tag, Duration::ZERO));
+    }
+
+    /// Sends a request that may be answered later than others: it is waited for at least so long.
+    ///
+    /// # Panics
+    /// As [`Connections::send`].
+    pub fn send_for(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        effects: &mut Effects,
+        request: (ApiKey, i16, &RequestKind),
+        (tag, timeout): (u64, Duration),
+    ) {
+        let deadline = now + self.config.request_timeout.max(timeout);
         let link = self.link(node);
         assert!(link.channel.is_open(), "a request needs an open connection");
         let (api, version, body) = request;
         link.channel.send(effects, api, version, body, tag);
         link.deadlines.push_back(deadline);
+    }
+
+    /// Closes the connection to `node`, if there is one: its requests are lost.
+    pub fn disconnect(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        effects: &mut Effects,
+        happened: &mut Happenings,
+    ) {
+        let at = self.links.iter().position(|link| link.channel.to() == node);
+        if let Some(at) = at.filter(|at| self.links[*at].channel.conn().is_some()) {
+            let lost = self.links[at].channel.disconnect(effects);
+            self.ended(now, at, lost, happened);
+        }
+    }
+
+    /// Whether the connection is one of these.
+    pub fn owns(&self, conn: ConnId) -> bool {
+        self.of(conn).is_some()
     }
 
     /// Sends a request that has no answer, on an open connection.

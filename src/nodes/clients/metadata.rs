@@ -62,6 +62,16 @@ struct Topic {
 }
 
 impl Topic {
+    fn new(name: &Arc<str>) -> Self {
+        Self {
+            name: name.clone(),
+            wire_name: topic_name(name),
+            present: false,
+            partitions: Vec::new(),
+            led: 0,
+        }
+    }
+
     /// Takes what is known of a partition now; whether it is new.
     fn learn(&mut self, index: usize, new: PartitionMetadata) -> bool {
         let known = &mut self.partitions[index];
@@ -101,13 +111,6 @@ impl Metadata {
         bootstrap: &[NodeId],
         topics: &[Arc<str>],
     ) -> Self {
-        let topic = |name: &Arc<str>| Topic {
-            name: name.clone(),
-            wire_name: topic_name(name),
-            present: false,
-            partitions: Vec::new(),
-            led: 0,
-        };
         Self {
             roster,
             config,
@@ -115,7 +118,7 @@ impl Metadata {
             nodes: bootstrap.to_vec(),
             brokers: Vec::new(),
             controller: None,
-            topics: topics.iter().map(topic).collect(),
+            topics: topics.iter().map(Topic::new).collect(),
             wanted: true,
             asked: false,
             last_attempt: None,
@@ -173,6 +176,24 @@ impl Metadata {
     /// back, the client has lost the cluster (KIP-899; before 4.0 it did not go back to the bootstrap list by default).
     pub fn nodes(&self) -> &[NodeId] {
         &self.nodes
+    }
+
+    /// The node of a host, as brokers name it.
+    pub fn node_at(&self, host: &str) -> Option<NodeId> {
+        self.roster.find(host)
+    }
+
+    /// Follows one more topic.
+    pub fn add_topic(&mut self, name: &Arc<str>) {
+        if self.topic(name).is_none() {
+            self.topics.push(Topic::new(name));
+            self.wanted = true;
+        }
+    }
+
+    /// Whether it asks, or is about to: what it knows may be out of date.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted || self.asked
     }
 
     /// The controller's node, if a controller is known and alive.

@@ -21,7 +21,9 @@ pub mod znodes;
 
 pub use admin::{Admin, AdminConfig, NewTopic};
 pub use connections::ConnectionConfig;
-pub use consumer::{Consumer, ConsumerConfig, ResetPolicy, StartFrom};
+pub use consumer::{
+    CommitPolicy, Consumer, ConsumerConfig, GroupConfig, ResetPolicy, StartFrom, Strategy,
+};
 pub use producer::{Discover, Producer, ProducerConfig, Workload};
 pub use topics::{Topics, TopicsConfig};
 pub use znodes::{Znodes, ZnodesConfig};

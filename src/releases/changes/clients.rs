@@ -23,5 +23,13 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "apache/kafka#4642", Test("a_lost_connection_turns_its_batches_around_since_2_0"),
         "A client whose connection is lost ends its requests oldest first, and each batch goes \
          back to the head of its queue: the order of a producer's batches is turned around.";
+    CommitInRebalanceKeepsMember: "commit-in-rebalance-keeps-member", since(2, 4, 0),
+        "KAFKA-8487", Test("a_commit_in_a_rebalance_costs_the_membership_before_2_4"),
+        "A member whose commit is refused because the group rebalances joins again as who it is; \
+         before, as a new member.";
+    HeartbeatsWhileSyncing: "heartbeats-while-syncing", since(2, 6, 1),
+        "KAFKA-10134", Test("heartbeats_begin_with_join_since_2_6_1"),
+        "A member sends heartbeats from the answer to its JoinGroup on; before, from the answer to \
+         its SyncGroup on.";
 } } }
 pub(super) use rows;

@@ -26,6 +26,8 @@ pub enum Target {
     Brokers,
     /// Every server of ZooKeeper: `zookeepers`.
     ZooKeepers,
+    /// The broker that coordinates a consumer group: `coordinator(billing)`.
+    Coordinator(String),
 }
 
 impl Target {
@@ -34,6 +36,7 @@ impl Target {
         match self {
             Self::Node(_) | Self::Brokers | Self::ZooKeepers => true,
             Self::Leader(_) | Self::Follower(..) | Self::Controller => false,
+            Self::Coordinator(_) => false,
             Self::ZooKeeperLeader | Self::ZooKeeperFollower(_) => false,
         }
     }
@@ -51,6 +54,7 @@ impl fmt::Display for Target {
             Self::ZooKeeperFollower(k) => write!(f, "follower(zookeeper, {k})"),
             Self::Brokers => "brokers".fmt(f),
             Self::ZooKeepers => "zookeepers".fmt(f),
+            Self::Coordinator(group) => write!(f, "coordinator({group})"),
         }
     }
 }

@@ -5,21 +5,11 @@
 pub const NOT_SIMULATED: &[&str] = &[
     "compression.type",
     // Clients.
-    "auto.commit.interval.ms",
     "bootstrap.servers",
     "client.id",
     "client.rack",
-    "default.api.timeout.ms",
-    "enable.auto.commit",
-    "group.id",
-    "group.instance.id",
-    "heartbeat.interval.ms",
     "isolation.level",
-    "max.poll.interval.ms",
-    "max.poll.records",
-    "partition.assignment.strategy",
     "partitioner.class",
-    "session.timeout.ms",
     "transaction.timeout.ms",
     "transactional.id",
     // ZooKeeper.

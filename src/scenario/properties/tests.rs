@@ -38,6 +38,8 @@ fn client_defaults_follow_the_version() {
     assert_eq!(backoff, [None, None, None, Some(1_000)]);
     let request = versions.map(|of| defaults(CONSUMER, of).int("request.timeout.ms"));
     assert_eq!(request, [305_000, 30_000, 30_000, 30_000]);
+    let session = ["2.8", "3.0"].map(|of| defaults(MEMBER, of).int("session.timeout.ms"));
+    assert_eq!(session, [10_000, 45_000]);
     let acks = ["2.8", "3.0"].map(|of| in_force(ACKS, version(of)));
     assert_eq!(acks, [Some("1"), Some("all")]);
 }
@@ -68,7 +70,7 @@ fn a_name_that_is_no_property_is_a_programmers_mistake() {
 
 #[test]
 fn tables_are_sound() {
-    for table in [BROKER, PRODUCER, CONSUMER, ZOOKEEPER] {
+    for table in [BROKER, PRODUCER, CONSUMER, MEMBER, ZOOKEEPER] {
         for (index, property) in table.iter().enumerate() {
             let name = property.name;
             assert!(table[..index].iter().all(|p| p.name != name), "{name} is listed twice");

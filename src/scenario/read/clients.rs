@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::super::diagnostics::did_you_mean;
 use super::super::draw::ClientSpec;
 use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom, ZooKeeperClientPlan};
-use super::super::properties::{ACKS, CONSUMER, PRODUCER, Properties, Property, in_force};
+use super::super::properties::{ACKS, CONSUMER, MEMBER, PRODUCER, Properties, Property, in_force};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::context::{Context, NodeKind};
+use super::members::{self, INSTANCE, STRATEGY};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Acks, Time};
 
@@ -20,7 +21,18 @@ pub(super) const ZOOKEEPER_CLIENT_KEYS: &[&str] =
 const ZNODES: i64 = 8;
 const ZNODES_MAX: i64 = 10_000;
 const NEVER_MOVES: &str = "leave it out for a client that never moves";
-pub(super) const CONSUMER_KEYS: &[&str] = &["name", "count", "topics", "from", "start"];
+pub(super) const CONSUMER_KEYS: &[&str] = &[
+    "name",
+    "count",
+    "topics",
+    "from",
+    "start",
+    "group",
+    "commit",
+    "processing",
+    INSTANCE,
+    STRATEGY,
+];
 /// The node that every cluster has besides those of its plan.
 const ADMIN: &str = "admin";
 const COUNT_MAX: i64 = 1_000;
@@ -88,27 +100,40 @@ pub(super) fn consumers(
             let words = [("beginning", ReadFrom::Beginning), ("end", ReadFrom::End)];
             item.word("values", &words)
         });
-        for key in ["group", "group.id"] {
-            if let Some(item) = section.take(key) {
-                let hint = "leave it out: this consumer reads every partition of its topics alone";
-                let message = "consumer groups are not simulated yet";
-                context.sink.error_with(&item.key_span, message, hint);
-            }
-        }
         let (start, stop) = times(context, &section);
         let properties = properties(context, &section, CONSUMER);
-        section.close(CONSUMER_KEYS, &property_names(CONSUMER));
+        let group = members::group(context.version, &section);
+        let known = [property_names(CONSUMER), property_names(MEMBER)].concat();
+        section.close(CONSUMER_KEYS, &known);
         let plan = ConsumerPlan {
             name: String::new(),
             topics: topics.unwrap_or_default(),
-            from: from.unwrap_or(ReadFrom::Beginning),
+            from: match group {
+                Some(_) => members::begins(&properties),
+                None => from.unwrap_or(ReadFrom::Beginning),
+            },
+            group,
             start: Time::ZERO,
             properties,
         };
-        let one = |name| ClientSpec { plan: ConsumerPlan { name, ..plan.clone() }, start, stop };
-        all.extend(names.into_iter().map(one));
+        let is_one = names.len() == 1;
+        let one = |(index, name)| {
+            let mut plan = ConsumerPlan { name, ..plan.clone() };
+            let instance = plan.group.as_mut().and_then(|group| group.instance.as_mut());
+            if let Some(instance) = instance.filter(|_| !is_one) {
+                *instance = format!("{instance}-{index}");
+            }
+            ClientSpec { plan, start, stop }
+        };
+        all.extend(names.into_iter().enumerate().map(one));
     }
     all
+}
+
+/// How long a consumer waits for a broker, or its group for it.
+pub(super) fn waits(plan: &ConsumerPlan) -> Duration {
+    let session = plan.group.as_ref().map(|group| group.properties.ms("session.timeout.ms"));
+    plan.properties.ms("request.timeout.ms").max(session.unwrap_or_default())
 }
 
 /// Reads all clients of ZooKeeper alone.

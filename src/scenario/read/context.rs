@@ -23,6 +23,8 @@ pub(super) struct Context<'s> {
     pub topics: Vec<TopicSpec>,
     /// Names of topics that are there, but wrong: what refers to them is not judged.
     pub broken_topics: Vec<String>,
+    /// Names of the groups that consumers are in.
+    pub groups: Vec<String>,
     /// Whether times are drawn already: then a fault may have come out too late to do anything.
     pub is_drawn: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::super::faults::{Action, Undo};
 use super::super::plan::QUANTILES;
-use super::super::properties::{BROKER, CONSUMER, PRODUCER, Property, ZOOKEEPER};
+use super::super::properties::{BROKER, CONSUMER, MEMBER, PRODUCER, Property, ZOOKEEPER};
 use super::{TOP, clients, cluster, commands, expect, schedule, topics};
 
 /// A table of a scenario.
@@ -16,7 +16,8 @@ pub struct Table {
     pub properties: Vec<Property>,
 }
 
-/// Every table with every key. The options of command lines are a table of their own, `run`.
+/// Every table with every key. The options of command lines are a table of their own, `run`, and so are the properties
+/// of members of groups, `group`.
 pub fn language() -> Vec<Table> {
     let with = |title, keys: Vec<&'static str>, properties: &[Property]| Table {
         title,
@@ -32,6 +33,7 @@ pub fn language() -> Vec<Table> {
         with("[[topic]]", topics::KEYS.to_vec(), &topics::table()),
         with("[[producer]]", clients::PRODUCER_KEYS.to_vec(), PRODUCER),
         with("[[consumer]]", clients::CONSUMER_KEYS.to_vec(), CONSUMER),
+        with("group", Vec::new(), MEMBER),
         table("[[zookeeper-client]]", clients::ZOOKEEPER_CLIENT_KEYS),
         table("[network]", cluster::NETWORK_KEYS),
         table("[disk]", cluster::DISK_KEYS),

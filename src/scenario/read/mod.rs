@@ -12,6 +12,7 @@ mod expect;
 mod failure;
 mod faults;
 mod language;
+mod members;
 mod schedule;
 mod targets;
 mod topics;
@@ -115,6 +116,7 @@ fn read<'s>(
         nodes: BTreeMap::new(),
         topics: Vec::new(),
         broken_topics: Vec::new(),
+        groups: Vec::new(),
         is_drawn,
     };
     let cluster::Nodes { brokers, zookeepers, supervisor } = cluster::nodes(&mut context, top);
@@ -123,6 +125,8 @@ fn read<'s>(
     topics::read(&mut context, top, &broker_properties);
     let producers = clients::producers(&mut context, top);
     let consumers = clients::consumers(&mut context, top);
+    let groups = consumers.iter().filter_map(|consumer| consumer.plan.group.as_ref());
+    context.groups = groups.map(|group| group.id.clone()).collect();
     let zookeeper_properties = cluster::zookeeper_properties(&context, top);
     let network = cluster::network(top);
     let disk = cluster::disk(top);
@@ -130,8 +134,8 @@ fn read<'s>(
     let zookeeper_clients = clients::of_zookeeper(&mut context, top);
     let faults = faults::read(&context, top);
     let of_producers = producers.iter().map(|producer| &producer.plan.properties);
-    let of_clients = of_producers.chain(consumers.iter().map(|consumer| &consumer.plan.properties));
-    let timeouts = of_clients.map(|properties| properties.ms("request.timeout.ms"));
+    let timeouts = of_producers.map(|properties| properties.ms("request.timeout.ms"));
+    let timeouts = timeouts.chain(consumers.iter().map(|consumer| clients::waits(&consumer.plan)));
     let expect = expect::read(top, timeouts.max().unwrap_or_default());
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
     top.close(&[TOP, around].concat(), &[]);

@@ -7,7 +7,8 @@ use super::super::walk::Item;
 use super::context::{Context, NodeKind};
 use crate::vocab::TopicPartition;
 
-const ROLES: &str = "roles: leader(orders-0), follower(orders-0, 1), controller";
+const ROLES: &str =
+    "roles: leader(orders-0), follower(orders-0, 1), controller, coordinator(group)";
 /// What a role of ZooKeeper's own servers has where others have a partition.
 const ZOOKEEPER: &str = "zookeeper";
 
@@ -49,13 +50,23 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
         ("follower", Some(k)) if of == ZOOKEEPER => zookeeper_follower(context, item, k),
         ("leader", None) => Some(Target::Leader(partition(context, item, of)?.0)),
         ("follower", Some(k)) => follower(context, item, of, k),
+        ("coordinator", _) => coordinator(context, item, arguments.trim()),
         ("leader", Some(_)) => item.error("a partition has only one leader", ROLES),
         ("follower", None) => item.error(format!("`{text}` does not say which follower"), ROLES),
         (role, _) => {
-            let hint = did_you_mean(role, "roles", ["leader", "follower", "controller"]);
+            let hint =
+                did_you_mean(role, "roles", ["leader", "follower", "controller", "coordinator"]);
             item.error(format!("there is no role `{role}`"), hint)
         }
     }
+}
+
+fn coordinator(context: &Context<'_>, item: &Item<'_, '_>, group: &str) -> Option<Target> {
+    if !context.groups.iter().any(|known| known == group) {
+        let hint = did_you_mean(group, "groups", context.groups.iter().map(String::as_str));
+        return item.error(format!("no consumer is in a group `{group}`"), hint);
+    }
+    Some(Target::Coordinator(group.to_owned()))
 }
 
 fn zookeeper_follower(context: &Context<'_>, item: &Item<'_, '_>, k: &str) -> Option<Target> {

@@ -62,7 +62,10 @@ fn wrong_names() {
     let topic = "[[topic]]\nname = \"orders\"\n";
     let producer = "[[producer]]\nname = \"b1\"\ntopic = \"order\"\nrate = \"1/s\"\n";
     check("duplicate_topic_and_taken_name", &format!("{EXAMPLE}\n{topic}{producer}"));
-    check("group", &changed("topics = [\"orders\"]", "topics = [\"orders\"]\ngroup = \"g\""));
+    let member =
+        |more: &str| changed("topics = [\"orders\"]", &format!("topics = [\"orders\"]\n{more}"));
+    check("no_group", &member("commit = \"before-processing\""));
+    check("group", &member("group = \"g\"\nfrom = \"end\"\n\"session.timeout.ms\" = 3000"));
     check("idempotence", &changed("acks = \"all\"", "acks = 1\n\"enable.idempotence\" = true"));
     check("unknown_happening", &changed("\"isr-shrunk\"", "\"isr-shrank\""));
     let expect = "happened = [\"record-lost\"]\nnever = [\"record-lost\"]";

@@ -212,7 +212,8 @@ impl Writer<'_> {
                     if is_local && self.like != Like::Wild {
                         continue;
                     }
-                    let flag = self.once_in(2);
+                    // An application that commits excludes the client's commits.
+                    let flag = self.once_in(2) && property.name != "enable.auto.commit";
                     self.raw(property.name, flag);
                 }
                 Kind::Choice(words) => {
@@ -257,6 +258,10 @@ impl Writer<'_> {
                 return of_cluster(1 + self.below(most));
             }
             "default.replication.factor" => return 1,
+            // What brokers allow.
+            "session.timeout.ms" if self.like != Like::Wild => {
+                return of_cluster(6_000 + self.below(5_000));
+            }
             _ => {}
         }
         let near = match (default, unit) {
@@ -307,6 +312,13 @@ impl Writer<'_> {
             }
             if low > high {
                 numbers.insert("minSessionTimeout", high);
+            }
+        }
+        if self.title == "group" {
+            let session = *numbers.get("session.timeout.ms").unwrap_or(&10_000);
+            let beat = *numbers.get("heartbeat.interval.ms").unwrap_or(&3_000);
+            if beat >= session {
+                numbers.insert("heartbeat.interval.ms", session - 1);
             }
         }
         if let Some(delivery) = numbers.get("delivery.timeout.ms").copied() {
@@ -406,13 +418,40 @@ impl Writer<'_> {
             let mut names: Vec<String> = topics.into_iter().map(|(name, ..)| name).collect();
             names.truncate(1 + self.below(names.len() as u64) as usize);
             self.list("topics", &names);
-            if self.once_in(2) {
+            if self.once_in(4) {
+                self.member();
+            } else if self.once_in(2) {
                 let from = self.one(&["beginning", "end"]);
                 self.text("from", from);
             }
             self.start_and_stop(false);
             self.properties();
         }
+    }
+
+    fn member(&mut self) {
+        let group = self.one(&["g", "h"]);
+        self.text("group", group);
+        if self.once_in(3) {
+            // With the first, what a member had when it crashed is not processed.
+            let ways = ["before-processing", "after-processing"];
+            let commit = self.one(if self.like == Like::Wild { &ways[..] } else { &ways[1..] });
+            self.text("commit", commit);
+        }
+        if self.once_in(3) {
+            let processing = self.one(&["0ms", "100us", "2ms"]);
+            self.text("processing", processing);
+        }
+        if self.version.has(Change::StaticMembers) && self.once_in(4) {
+            let instance = format!("i{}", self.drawn.text.len());
+            self.text("group.instance.id", instance);
+        }
+        if self.once_in(3) {
+            self.list("partition.assignment.strategy", &["roundrobin".into(), "range".into()]);
+        }
+        let title = std::mem::replace(&mut self.title, "group");
+        self.properties();
+        self.title = title;
     }
 
     fn zookeeper_clients(&mut self) {

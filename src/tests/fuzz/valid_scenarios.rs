@@ -142,6 +142,16 @@ fn with_property(kafka: &str, title: &str, name: &str, value: i64) -> String {
         "default.replication.factor" => "replication-factor = 2\n",
         _ => "",
     };
+    let member = match (title, name) {
+        ("group", "session.timeout.ms") => {
+            format!("group = \"g\"\n\"heartbeat.interval.ms\" = {}\n", (value - 1).min(3_000))
+        }
+        ("group", "heartbeat.interval.ms") => {
+            format!("group = \"g\"\n\"session.timeout.ms\" = {}\n", (value + 1).max(10_000))
+        }
+        ("group", _) => "group = \"g\"\n".to_owned(),
+        _ => String::new(),
+    };
     let ticks = match (name, value) {
         ("minSessionTimeout", 100_000..) => format!("maxSessionTimeout = {value}\n"),
         ("maxSessionTimeout", ..100) => format!("minSessionTimeout = {value}\n"),
@@ -152,7 +162,7 @@ fn with_property(kafka: &str, title: &str, name: &str, value: i64) -> String {
          [broker]\n{ordered}{}[zookeeper]\n{ticks}{}\
          [[topic]]\nname = \"t\"\n{factor}{}\
          [[producer]]\nname = \"p\"\ntopic = \"t\"\nrate = \"20/s\"\n{timeouts}{}\
-         [[consumer]]\nname = \"c\"\ntopics = [\"t\"]\n{}\
+         [[consumer]]\nname = \"c\"\ntopics = [\"t\"]\n{member}{}{}\
          [[fault]]\nat = \"1s\"\ncrash = \"b1\"\nrestart-after = \"500ms\"\n\
          [expect]\nconverge-within = \"10s\"\n",
         of("[broker]"),
@@ -160,6 +170,7 @@ fn with_property(kafka: &str, title: &str, name: &str, value: i64) -> String {
         of("[[topic]]"),
         of("[[producer]]"),
         of("[[consumer]]"),
+        of("group"),
     )
 }
 

@@ -1,9 +1,11 @@
 //! The partitions that a consumer reads, and how far it has come in each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
 
 use super::config::{ConsumerConfig, ResetPolicy, StartFrom};
-use crate::history::{ClientObservation, Observation};
+use crate::history::{ClientObservation, CommittedOffset, Observation};
 use crate::nodes::Effects;
 use crate::nodes::clients::metadata::{Leader, Metadata};
 use crate::vocab::{LeaderEpoch, Mutant, Offset, Time, TopicPartition};
@@ -12,6 +14,10 @@ use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 /// What a partition needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FetchPhase {
+    /// Nothing: another member of the group reads it.
+    Unassigned,
+    /// The committed offset of the group.
+    Uncommitted,
     /// An offset, from a ListOffsets request with this timestamp.
     Unpositioned(i64),
     /// An OffsetForLeaderEpoch request: does the new leader's log still have the position?
@@ -20,6 +26,20 @@ pub(super) enum FetchPhase {
     Fetching,
     /// Nothing: its position is lost and the reset policy is `none`.
     Stuck,
+}
+
+impl FetchPhase {
+    /// Whether a leader can be asked for what it needs.
+    pub(super) fn asks_leader(self) -> bool {
+        !matches!(self, Self::Unassigned | Self::Uncommitted | Self::Stuck)
+    }
+}
+
+/// What a leader sent of a partition, until the application has polled all of it.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) records: Bytes,
+    pub(super) high_watermark: Offset,
 }
 
 /// A partition that the consumer reads.
@@ -37,6 +57,12 @@ pub(super) struct Assigned {
     pub(super) leader: Option<Leader>,
     /// Whether it is part of a request in flight.
     pub(super) busy: bool,
+    /// Whether the answer to that request is out of date.
+    pub(super) is_stale: bool,
+    /// Whether it is new to the consumer, and no position was found for it yet.
+    begins: bool,
+    /// What the application has not polled yet.
+    pub(super) fetched: Option<Fetched>,
     /// No request before this moment.
     pub(super) not_before: Time,
 }
@@ -89,6 +115,12 @@ impl Assigned {
         observe(effects, ClientObservation::PositionReset { at, from, to });
     }
 
+    /// The answer to its request in flight, and what was fetched, does not count.
+    fn forget_fetched(&mut self) {
+        self.is_stale = self.busy;
+        self.fetched = None;
+    }
+
     /// Moves the position to `to`, over records that were not delivered if there are any before it.
     pub(super) fn pass(&mut self, to: Offset, effects: &mut Effects) {
         if self.position.replace(to) != Some(to) {
@@ -103,6 +135,8 @@ pub(super) struct Assignment {
     pub(super) partitions: Vec<Assigned>,
     /// The slot of each.
     places: BTreeMap<TopicPartition, usize>,
+    /// The slots of which something was fetched, in the order in which it came.
+    pub(super) arrived: VecDeque<usize>,
 }
 
 impl Assignment {
@@ -121,18 +155,132 @@ impl Assignment {
                     StartFrom::Beginning => EARLIEST_TIMESTAMP,
                     StartFrom::End => LATEST_TIMESTAMP,
                 };
-                self.places.insert(at.clone(), self.partitions.len());
-                self.partitions.push(Assigned {
-                    topic,
-                    at,
-                    phase: FetchPhase::Unpositioned(timestamp),
-                    position: None,
-                    last_epoch: -1,
-                    leader: None,
-                    busy: false,
-                    not_before: Time::ZERO,
-                });
+                self.add(topic, at, FetchPhase::Unpositioned(timestamp));
             }
+        }
+    }
+
+    fn add(&mut self, topic: usize, at: TopicPartition, phase: FetchPhase) -> usize {
+        self.places.insert(at.clone(), self.partitions.len());
+        self.partitions.push(Assigned {
+            topic,
+            at,
+            phase,
+            position: None,
+            last_epoch: -1,
+            leader: None,
+            busy: false,
+            is_stale: false,
+            begins: false,
+            fetched: None,
+            not_before: Time::ZERO,
+        });
+        self.partitions.len() - 1
+    }
+
+    /// A member of a group has got a partition.
+    pub(super) fn take(&mut self, topic: usize, at: &TopicPartition) {
+        let slot = match self.places.get(at) {
+            Some(slot) => *slot,
+            None => self.add(topic, at.clone(), FetchPhase::Unassigned),
+        };
+        let assigned = &mut self.partitions[slot];
+        assigned.phase = FetchPhase::Uncommitted;
+        assigned.begins = true;
+        (assigned.position, assigned.last_epoch, assigned.leader) = (None, -1, None);
+        assigned.not_before = Time::ZERO;
+    }
+
+    /// A member of a group gives a partition up.
+    pub(super) fn give_up(&mut self, at: &TopicPartition) {
+        let assigned = &mut self.partitions[self.places[at]];
+        assigned.phase = FetchPhase::Unassigned;
+        assigned.position = None;
+        assigned.forget_fetched();
+    }
+
+    fn in_phase(&self, of: impl Fn(FetchPhase) -> bool) -> impl Iterator<Item = &Assigned> {
+        let all = self.places.values().map(|slot| &self.partitions[*slot]);
+        all.filter(move |assigned| of(assigned.phase))
+    }
+
+    /// The partitions that a member of a group has.
+    pub(super) fn owned(&self) -> Vec<TopicPartition> {
+        let owned = self.in_phase(|phase| phase != FetchPhase::Unassigned);
+        owned.map(|assigned| assigned.at.clone()).collect()
+    }
+
+    /// Those whose committed offset it has to ask for.
+    pub(super) fn uncommitted(&self) -> Vec<TopicPartition> {
+        let new = self.in_phase(|phase| phase == FetchPhase::Uncommitted);
+        new.map(|assigned| assigned.at.clone()).collect()
+    }
+
+    /// What a member commits: its valid positions.
+    pub(super) fn positions(&self) -> Vec<CommittedOffset> {
+        let valid = self.in_phase(|phase| phase == FetchPhase::Fetching);
+        let offset = |assigned: &Assigned| {
+            let (at, leader_epoch) = (assigned.at.clone(), assigned.last_epoch);
+            Some(CommittedOffset { at, offset: assigned.position?, leader_epoch })
+        };
+        valid.filter_map(offset).collect()
+    }
+
+    /// The group has committed this offset of a new partition, or none (below 0): it begins there, or where the reset
+    /// policy says. Whether it begins there.
+    pub(super) fn begin_at(
+        &mut self,
+        at: &TopicPartition,
+        (offset, leader_epoch): (Offset, LeaderEpoch),
+        policy: ResetPolicy,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(slot) = self.places.get(at) else { return false };
+        let assigned = &mut self.partitions[*slot];
+        if assigned.phase != FetchPhase::Uncommitted {
+            return false;
+        }
+        if offset < 0 {
+            assigned.lose_position(policy);
+            return false;
+        }
+        assigned.begins = false;
+        assigned.reposition(offset, leader_epoch, effects);
+        true
+    }
+
+    /// New partitions for which the reset policy has found a position since the last time.
+    pub(super) fn begun(&mut self) -> Vec<(TopicPartition, Offset)> {
+        let mut begun = Vec::new();
+        for assigned in &mut self.partitions {
+            if let Some(position) = assigned.position
+                && std::mem::take(&mut assigned.begins)
+            {
+                begun.push((assigned.at.clone(), position));
+            }
+        }
+        begun
+    }
+
+    /// A leader has sent something of a partition that a member has.
+    pub(super) fn fetched(&mut self, slot: usize, fetched: Fetched) {
+        if !fetched.records.is_empty() {
+            self.partitions[slot].fetched = Some(fetched);
+            self.arrived.push_back(slot);
+        }
+    }
+
+    /// The application goes back to where it was, if it still has the partition.
+    pub(super) fn seek_back(
+        &mut self,
+        slot: usize,
+        (position, last_epoch): (Offset, LeaderEpoch),
+        effects: &mut Effects,
+    ) {
+        let assigned = &mut self.partitions[slot];
+        if assigned.phase == FetchPhase::Fetching {
+            assigned.forget_fetched();
+            assigned.reposition(position, last_epoch, effects);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::group::GroupConfig;
 use crate::nodes::clients::connections::ConnectionConfig;
 use crate::nodes::clients::defaults::Defaults;
 use crate::releases::KafkaVersion;
@@ -29,7 +30,7 @@ pub enum ResetPolicy {
     None,
 }
 
-/// The properties of one consumer. It is in no group: it reads all partitions of its topics.
+/// The properties of one consumer. Without a group it reads all partitions of its topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerConfig {
     /// `client.id`
@@ -44,8 +45,10 @@ pub struct ConsumerConfig {
     pub topics: Vec<Arc<str>>,
     /// It does nothing before this moment of the node's monotonic clock.
     pub start: Time,
-    /// Where it begins.
+    /// Where it begins, without a group.
     pub from: StartFrom,
+    /// Its group, if it is in one.
+    pub group: Option<GroupConfig>,
     /// `auto.offset.reset`
     pub auto_offset_reset: ResetPolicy,
     /// `fetch.min.bytes`
@@ -88,6 +91,7 @@ impl ConsumerConfig {
             topics,
             start: Time::ZERO,
             from: StartFrom::Beginning,
+            group: None,
             auto_offset_reset: ResetPolicy::Latest,
             fetch_min_bytes: defaults.number("fetch.min.bytes"),
             fetch_max_wait: defaults.millis("fetch.max.wait.ms"),

@@ -48,10 +48,12 @@ impl InFlight {
 
     /// The request was answered or is lost: its partitions can be in another one.
     pub(super) fn end(&mut self, tag: u64, assignment: &mut Assignment) -> Sent {
-        let sent = self.sent.remove(&tag).expect("each request ends once");
-        for &slot in &sent.slots {
-            assignment.partitions[slot].busy = false;
-        }
+        let mut sent = self.sent.remove(&tag).expect("each request ends once");
+        sent.slots.retain(|&slot| {
+            let assigned = &mut assignment.partitions[slot];
+            assigned.busy = false;
+            !std::mem::take(&mut assigned.is_stale)
+        });
         sent
     }
 
@@ -89,7 +91,7 @@ impl Fetcher<'_> {
         let mut groups: Vec<(NodeId, Purpose, Vec<usize>)> = Vec::new();
         let can_be_validated = self.versions.offset_for_leader_epoch.is_some();
         for (slot, assigned) in self.assignment.partitions.iter_mut().enumerate() {
-            if assigned.busy || assigned.phase == FetchPhase::Stuck {
+            if assigned.busy || assigned.fetched.is_some() || !assigned.phase.asks_leader() {
                 continue;
             }
             if assigned.not_before > clock.now {

@@ -1,5 +1,6 @@
-//! A consumer without a group, as the Java client's behaves with `assign`: it reads every partition of its
-//! topics, from the leader, and keeps its positions in memory only.
+//! A consumer, as the Java client's behaves. Without a group it is as with `assign`: it reads every partition of its
+//! topics, from the leader, and keeps its positions in memory only. In a [`group`] it reads those that it is given, and
+//! begins where the group has committed.
 //!
 //! From 2.3 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
 //! a truncated log only when its position is out of range.
@@ -8,6 +9,8 @@ mod assignment;
 pub mod assignors;
 mod config;
 mod fetcher;
+mod group;
+mod records;
 mod requests;
 mod responses;
 #[cfg(test)]
@@ -19,9 +22,13 @@ use kafka_protocol::messages::ResponseKind;
 use tracing::debug;
 
 use self::assignment::Assignment;
+pub use self::assignors::Strategy;
 pub use self::config::{ConsumerConfig, ResetPolicy, StartFrom};
 use self::fetcher::{Fetcher, InFlight};
-use self::responses::{Producers, ResponseHandler};
+use self::group::{Application, COORDINATOR_TAG, Client, Member, Progress};
+pub use self::group::{CommitPolicy, GroupConfig};
+use self::records::Producers;
+use self::responses::ResponseHandler;
 use super::connections::{Connections, Happenings};
 use super::metadata::{METADATA_TAG, Metadata, MetadataConfig};
 use super::protocol::ApiVersions;
@@ -29,6 +36,13 @@ use super::wake::{Wake, earlier};
 use crate::nodes::Effects;
 use crate::vocab::step::Input;
 use crate::vocab::{Clock, NodeId, Offset, Roster, Stream, TopicPartition};
+
+/// A consumer's place in its group, and the application that reads by it.
+#[derive(Debug)]
+struct Membership {
+    member: Member,
+    application: Application,
+}
 
 /// A consumer.
 #[derive(Debug)]
@@ -41,6 +55,7 @@ pub struct Consumer {
     assignment: Assignment,
     in_flight: InFlight,
     producers: Producers,
+    membership: Option<Box<Membership>>,
     wake: Wake,
 }
 
@@ -55,6 +70,10 @@ impl Consumer {
         };
         let (bootstrap, topics) = (&config.bootstrap, &config.topics);
         let metadata = Metadata::new(metadata_config, versions.metadata, roster, bootstrap, topics);
+        let membership = config.group.clone().map(|group| {
+            let member = Member::new(&config, group, stream.below_name("coordinator"));
+            Box::new(Membership { member, application: Application::default() })
+        });
         Self {
             versions,
             net: Connections::new(&config.name, config.connection.clone(), stream),
@@ -63,6 +82,7 @@ impl Consumer {
             assignment: Assignment::default(),
             in_flight: InFlight::default(),
             producers: Producers::default(),
+            membership,
             wake: Wake::default(),
             config,
         }
@@ -86,16 +106,11 @@ impl Consumer {
                     return;
                 }
             }
-            Input::Shutdown => {
-                effects.exit();
-                return;
-            }
-            other => {
-                let mut happened = std::mem::take(&mut self.happened);
-                self.net.handle(clock.now, other, effects, &mut happened);
-                self.digest(clock, &mut happened, effects);
-                self.happened = happened;
-            }
+            Input::Shutdown => match &mut self.membership {
+                Some(membership) if self.config.start <= clock.now => membership.application.end(),
+                _ => return effects.exit(),
+            },
+            other => self.take(clock, other, effects),
         }
         if clock.now < self.config.start {
             return self.wake.arm(effects, Some(self.config.start));
@@ -106,6 +121,9 @@ impl Consumer {
             self.digest(clock, &mut happened, effects);
             self.happened = happened;
         }
+        let Progress::Waits(member) = self.run_member(clock, effects) else {
+            return effects.exit();
+        };
         let fetcher = Fetcher {
             config: &self.config,
             versions: &self.versions,
@@ -117,15 +135,56 @@ impl Consumer {
         let ready = fetcher.send_ready(clock, effects);
         let metadata = self.metadata.refresh(clock.now, &mut self.net, effects);
         self.metadata.observe_changes(effects);
-        let next = earlier(earlier(ready, metadata), self.net.deadline());
+        let next = earlier(earlier(ready, metadata), earlier(self.net.deadline(), member));
         self.wake.arm(effects, next);
+    }
+
+    /// Takes what came in on a connection.
+    fn take(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        match &mut self.membership {
+            Some(membership) if membership.member.owns(&input) => {
+                membership.member.handle(clock.now, input, effects);
+            }
+            _ => {
+                let mut happened = std::mem::take(&mut self.happened);
+                self.net.handle(clock.now, input, effects, &mut happened);
+                self.digest(clock, &mut happened, effects);
+                self.happened = happened;
+            }
+        }
+    }
+
+    /// The member of the group, and its application, go on as far as they can.
+    fn run_member(&mut self, clock: Clock, effects: &mut Effects) -> Progress {
+        let Some(membership) = &mut self.membership else { return Progress::Waits(None) };
+        let Membership { member, application } = &mut **membership;
+        let mut client = Client {
+            config: &self.config,
+            metadata: &mut self.metadata,
+            assignment: &mut self.assignment,
+            net: &mut self.net,
+        };
+        member.report_begun(client.assignment, effects);
+        let deadline = member.digest(clock.now, &mut client, effects);
+        match application.run(clock.now, member, (&mut client, &mut self.producers), effects) {
+            Progress::Waits(next) => Progress::Waits(earlier(next, deadline)),
+            Progress::Ended => Progress::Ended,
+        }
     }
 
     fn digest(&mut self, clock: Clock, happened: &mut Happenings, effects: &mut Effects) {
         for (tag, body) in happened.responses.drain(..) {
             if let ResponseKind::Metadata(body) = &body {
                 self.metadata.answered(clock.now, body);
-                self.assignment.extend(&self.metadata, self.config.from);
+                if self.membership.is_none() {
+                    self.assignment.extend(&self.metadata, self.config.from);
+                }
+                continue;
+            }
+            if let (ResponseKind::FindCoordinator(body), Some(membership)) =
+                (&body, &mut self.membership)
+            {
+                membership.member.found(clock.now, body, &self.metadata, effects);
                 continue;
             }
             let sent = self.in_flight.end(tag, &mut self.assignment);
@@ -153,6 +212,9 @@ impl Consumer {
         for tag in happened.lost.drain(..) {
             if tag == METADATA_TAG {
                 self.metadata.lost();
+            } else if tag == COORDINATOR_TAG {
+                let membership = self.membership.as_mut().expect("a member sent it");
+                membership.member.find_lost(clock.now);
             } else {
                 self.in_flight.lost(tag, &mut self.assignment);
             }

@@ -1,37 +1,18 @@
 //! How a consumer processes answers: records in order, new positions, and errors.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use bytes::Bytes;
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::offset_for_leader_epoch_response::EpochEndOffset;
 use kafka_protocol::messages::{FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse};
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::assignment::{Assigned, Assignment, FetchPhase, observe};
+use super::assignment::{Assigned, Assignment, FetchPhase, Fetched, observe};
 use super::config::{ConsumerConfig, ResetPolicy};
+use super::records::{Producers, RecordReader, observe_wrong};
 use crate::history::ClientObservation;
 use crate::nodes::Effects;
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::{code, error_name, is_metadata_error};
-use crate::vocab::{Clock, Mutant, Offset};
-use crate::wire::records::{Batch, BatchError, DECOMPRESSED_MAX, Record};
-use crate::wire::workload;
-
-/// The names of producers seen in records, so that equal names share their memory.
-#[derive(Debug, Default)]
-pub(super) struct Producers(BTreeSet<Arc<str>>);
-
-impl Producers {
-    fn intern(&mut self, name: &str) -> Arc<str> {
-        self.0.get(name).cloned().unwrap_or_else(|| {
-            let name: Arc<str> = name.into();
-            self.0.insert(name.clone());
-            name
-        })
-    }
-}
+use crate::vocab::{Clock, Mutant};
 
 /// The parts that an answer works with.
 pub(super) struct ResponseHandler<'a> {
@@ -80,10 +61,17 @@ impl ResponseHandler<'_> {
         match data.error_code {
             code::NONE => {
                 let records = data.records.clone().unwrap_or_default();
-                if let Err(why) = self.consume(slot, &records, data.high_watermark, effects) {
-                    let at = self.at(slot).at.clone();
-                    warn!(%at, %why, "a fetch answer is wrong");
-                    observe(effects, ClientObservation::ProtocolError { at, why });
+                let high_watermark = data.high_watermark;
+                if self.config.group.is_some() {
+                    // The application of a member polls.
+                    return self.assignment.fetched(slot, Fetched { records, high_watermark });
+                }
+                let (assignment, producers) = (&mut *self.assignment, &mut *self.producers);
+                let mut reader = RecordReader { assignment, producers };
+                let sink = &mut |seen| observe(effects, seen);
+                let read = reader.read(slot, (&records, high_watermark), usize::MAX, sink);
+                if let Err(why) = read {
+                    observe_wrong(self.at(slot), why, effects);
                     self.back_off(slot);
                 }
             }
@@ -117,59 +105,6 @@ impl ResponseHandler<'_> {
     fn lose_position(&mut self, slot: usize) {
         let policy = self.config.auto_offset_reset;
         self.at(slot).lose_position(policy);
-    }
-
-    /// Hands records to the application, from the position on.
-    fn consume(
-        &mut self,
-        slot: usize,
-        records: &Bytes,
-        high_watermark: Offset,
-        effects: &mut Effects,
-    ) -> Result<(), Arc<str>> {
-        let wrong = |why: BatchError| Arc::from(why.to_string());
-        for batch in Batch::all(records) {
-            let batch = batch.map_err(wrong)?;
-            let position = self.at(slot).position.unwrap_or(0);
-            if batch.last_offset < position {
-                continue;
-            }
-            batch.verify().map_err(wrong)?;
-            // Batches that clients from outside wrote may be compressed.
-            for record in batch.open(&mut DECOMPRESSED_MAX.clone()).map_err(wrong)? {
-                if record.offset < position {
-                    continue;
-                }
-                if record.offset >= high_watermark {
-                    let offset = record.offset;
-                    let why = format!("record {offset} at high watermark {high_watermark}");
-                    return Err(why.into());
-                }
-                self.deliver(slot, &batch, &record, effects);
-            }
-            let assigned = self.at(slot);
-            assigned.pass(batch.last_offset.saturating_add(1), effects);
-            assigned.last_epoch = batch.leader_epoch;
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, slot: usize, batch: &Batch, record: &Record, effects: &mut Effects) {
-        let written = record.value.as_deref().and_then(workload::decode);
-        let (name, number) = written.unwrap_or(("", 0));
-        let producer = self.producers.intern(name);
-        let assigned = self.at(slot);
-        assigned.position = Some(record.offset.saturating_add(1));
-        observe(
-            effects,
-            ClientObservation::Consumed {
-                at: assigned.at.clone(),
-                offset: record.offset,
-                leader_epoch: batch.leader_epoch,
-                producer,
-                record: number,
-            },
-        );
     }
 
     /// A ListOffsets answer: new positions.
