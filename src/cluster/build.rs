@@ -7,7 +7,7 @@ use super::config::{self, Names};
 use super::external_clients::ExternalClients;
 use super::role::Role;
 use super::timeline::Timeline;
-use super::{Cluster, ExternalListener};
+use super::{Cluster, ExternalListener, Outside};
 use crate::history::Recorder;
 use crate::model::{Modelled, Reader};
 use crate::nodes::broker::Broker;
@@ -47,15 +47,12 @@ fn add_servers<R: Reader>(
 }
 
 impl<'p, R: Reader> Cluster<'p, R> {
-    /// The cluster of `plan`, with nothing started, and with external clients when there are `listeners`.
-    pub fn new(
-        plan: &'p Plan,
-        recorder: Recorder<Modelled<R>>,
-        listeners: Option<&[ExternalListener]>,
-    ) -> Self {
-        let names = if listeners.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
-        let mut world = World::new(plan.seed, config::world(plan), recorder);
-        add_servers(&mut world, plan, &names, listeners);
+    /// The cluster of `plan`, with nothing started, and with external clients when there is an outside.
+    pub fn new(plan: &'p Plan, recorder: Recorder<Modelled<R>>, outside: Option<&Outside>) -> Self {
+        let names = if outside.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
+        let wall_epoch_ms = outside.and_then(|outside| outside.wall_epoch_ms);
+        let mut world = World::new(plan.seed, config::world(plan, wall_epoch_ms), recorder);
+        add_servers(&mut world, plan, &names, outside.map(|outside| &*outside.listeners));
         let (config, roster) = (config::admin(plan, &names), names.roster.clone());
         let mut streams = Lives::new(plan, "client", "admin");
         let boot = move || Admin::new(config.clone(), roster.clone(), streams.next());

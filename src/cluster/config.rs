@@ -83,8 +83,8 @@ impl Names {
     }
 }
 
-/// The world of a plan.
-pub fn world(plan: &Plan) -> WorldConfig {
+/// The world of a plan, its wall clocks at another moment than usually if there is one.
+pub fn world(plan: &Plan, wall_epoch_ms: Option<i64>) -> WorldConfig {
     WorldConfig {
         network: NetworkConfig {
             latency: plan.network.latency.low..=plan.network.latency.high,
@@ -96,7 +96,7 @@ pub fn world(plan: &Plan) -> WorldConfig {
             write: plan.disk.write,
             fsync: plan.disk.fsync.low..=plan.disk.fsync.high,
         },
-        ..WorldConfig::default()
+        wall_epoch_ms: wall_epoch_ms.unwrap_or(WorldConfig::WALL_EPOCH_MS),
     }
 }
 

@@ -22,6 +22,22 @@ pub struct ExternalListener {
     pub port: u16,
 }
 
+/// How the cluster meets clients from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Where its servers can be reached.
+    pub listeners: Vec<ExternalListener>,
+    /// What wall clocks show at time zero, in milliseconds since 1970: clients from outside stamp their records with
+    /// the present, and compare what brokers say with it. `None` is the moment at which every run begins.
+    pub wall_epoch_ms: Option<i64>,
+}
+
+impl From<Vec<ExternalListener>> for Outside {
+    fn from(listeners: Vec<ExternalListener>) -> Self {
+        Self { listeners, wall_epoch_ms: None }
+    }
+}
+
 /// A cluster that runs.
 ///
 /// What happens depends on the plan and on when what is let in, and not on how the time in between is cut into
@@ -32,14 +48,10 @@ pub struct Live<'p, R: Reader> {
 }
 
 impl<'p, R: Reader> Live<'p, R> {
-    /// The cluster of `plan` at time zero, its servers just started. With `listeners`, external clients can connect,
-    /// and servers advertise these addresses.
-    pub fn new(
-        plan: &'p Plan,
-        recorder: Recorder<Modelled<R>>,
-        listeners: Option<&[ExternalListener]>,
-    ) -> Self {
-        let mut cluster = Cluster::new(plan, recorder, listeners);
+    /// The cluster of `plan` at time zero, its servers just started. With an outside, external clients can connect, and
+    /// servers advertise its addresses.
+    pub fn new(plan: &'p Plan, recorder: Recorder<Modelled<R>>, outside: Option<&Outside>) -> Self {
+        let mut cluster = Cluster::new(plan, recorder, outside);
         cluster.start_servers();
         Self { cluster, next_look: Time::ZERO + LOOK_EVERY }
     }

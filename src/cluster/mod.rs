@@ -32,7 +32,7 @@ use crate::vocab::{NodeId, Time};
 use changed::Changed;
 pub use config::Names;
 pub use external_clients::{Inbound, News, Visitor};
-pub use live::{ExternalListener, Live};
+pub use live::{ExternalListener, Live, Outside};
 use role::Role;
 pub use terms::terms;
 use timeline::{Due, Timeline};

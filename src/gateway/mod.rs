@@ -81,7 +81,7 @@ use self::serving::Serving;
 use self::sockets::Sockets;
 use self::wall::Pace;
 use crate::checkers::RunOutcome;
-use crate::cluster::ExternalListener;
+use crate::cluster::{ExternalListener, Outside};
 use crate::run::{self, RunError, RunOptions};
 use crate::scenario::Plan;
 use crate::vocab::foreign::Foreign;
@@ -186,19 +186,20 @@ pub fn serve(plan: Plan, options: ServeOptions) -> Result<RunOutcome, GatewayErr
         .name("sockets".to_owned())
         .spawn(move || sockets.serve(&stop))
         .map_err(GatewayError::Sockets)?;
-    let header = Header { seed: plan.seed, plan: digest(&plan), listeners: listeners.clone() };
+    let names = listeners.iter().map(|listener| listener.server.clone()).collect();
+    let outside = Outside { listeners, wall_epoch_ms: Some(wall::now_ms()) };
+    let header = Header { seed: plan.seed, plan: digest(&plan), outside: outside.clone() };
     let recording = options.record.map(|record| recording::Writer::new(record, &header));
     let serving = Serving {
         exchange,
-        servers: listeners.iter().map(|listener| listener.server.clone()).collect(),
+        servers: names,
         limits,
         pace: Pace::new(options.speed),
         keep_running: options.keep_running,
         recording,
         notices,
     };
-    let (outcome, written) =
-        run::run_live(plan, options.run, listeners, |live| serving.play(live))?;
+    let (outcome, written) = run::run_live(plan, options.run, outside, |live| serving.play(live))?;
     // A thread that panicked has printed it, and the cluster's side has ended all the same.
     drop(thread.join());
     written.map_err(GatewayError::Record)?;
@@ -220,7 +221,7 @@ pub fn play_back(
     let recording = load(inbound)?;
     let wrong = |source| GatewayError::Recording { path: inbound.display().to_string(), source };
     recording.belongs_to(&plan).map_err(wrong)?;
-    let listeners = recording.header.listeners.clone();
+    let outside = recording.header.outside.clone();
     if recording.is_cut_short {
         let (path, until) = (inbound.to_string_lossy(), recording.end);
         let path = Foreign(&path);
@@ -229,7 +230,7 @@ pub fn play_back(
         let _: io::Result<()> = io::stderr().write_all(text.as_bytes());
     }
     let (outcome, played) =
-        run::run_live(plan, options, listeners, move |live| serving::play_back(live, &recording))?;
+        run::run_live(plan, options, outside, move |live| serving::play_back(live, &recording))?;
     played.map_err(wrong)?;
     Ok(outcome)
 }

@@ -4,6 +4,7 @@
 //! sim inbound 2
 //! 7 3b1f22c0 seed 42
 //! 21 90ad1f7e plan 5f0c1e9d0b7a4c21
+//! 19 0b5de2f4 clock 1764510000000
 //! 22 c4b1a0d3 door b1 127.0.0.1 9092
 //! 22 51a2e9f7 door z1 127.0.0.1 2181
 //! 20 08d1c5b6 1250000000 open 1 b1
@@ -14,8 +15,9 @@
 //! ```
 //!
 //! Each line has its length and a checksum in front: XXH3, its lower half, of it and of all lines before it, so that no
-//! line can be changed, lost or moved unnoticed. First the run: the seed, a digest of the plan, and the address that
-//! each server advertised (`door`), because answers contain it. Then the inputs: virtual time in nanoseconds,
+//! line can be changed, lost or moved unnoticed. First the run: the seed, a digest of the plan, what wall clocks showed
+//! at its start (in milliseconds since 1970), and the address that each server advertised (`door`), because answers
+//! contain them. Then the inputs: virtual time in nanoseconds,
 //! connection, bytes in base64. `alive` says that nothing else came until then. `end` is when the last connection was
 //! closed; `full` comes instead where the recording reached its limit.
 //!
@@ -33,7 +35,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::cluster::{ExternalListener, Inbound, Visitor};
+use crate::cluster::{ExternalListener, Inbound, Outside, Visitor};
 use crate::vocab::foreign::Foreign;
 use crate::vocab::{NodeId, Roster, Seed, Time};
 
@@ -47,6 +49,9 @@ const LAST_LINE_BYTES: u64 = 80;
 
 /// Later than any run lasts: 400 days.
 const LATEST: Time = Time(400 * 86_400 * 1_000_000_000);
+
+/// The last millisecond of the year 9999.
+const LATEST_CLOCK_MS: i64 = 253_402_300_799_999;
 
 /// What is wrong with a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,8 +96,8 @@ pub struct Header {
     pub seed: Seed,
     /// The [`digest`] of the plan.
     pub plan: u64,
-    /// The addresses that servers advertised.
-    pub listeners: Vec<ExternalListener>,
+    /// The addresses that servers advertised, and what their wall clocks showed first.
+    pub outside: Outside,
 }
 
 /// A digest of a plan, without its file name and its mutant.
@@ -147,7 +152,10 @@ impl Writer {
         writer.put(MAGIC);
         writer.line(&format!("seed {}", header.seed.0));
         writer.line(&format!("plan {:016x}", header.plan));
-        for ExternalListener { server, host, port } in &header.listeners {
+        if let Some(clock) = header.outside.wall_epoch_ms {
+            writer.line(&format!("clock {clock}"));
+        }
+        for ExternalListener { server, host, port } in &header.outside.listeners {
             writer.line(&format!("door {server} {host} {port}"));
         }
         writer
@@ -337,7 +345,7 @@ impl Recording {
 struct Reader {
     seed: Option<Seed>,
     plan: Option<u64>,
-    listeners: Vec<ExternalListener>,
+    outside: Outside,
     entries: Vec<(Time, Entry)>,
     /// Every connection that was opened, and whether it is open.
     visitors: BTreeMap<u64, bool>,
@@ -360,10 +368,16 @@ impl Reader {
                 let digest = u64::from_str_radix(plan, 16);
                 self.plan = Some(digest.map_err(|_| format!("`{plan}` is not a digest"))?);
             }
+            ["clock", clock] => {
+                let clock =
+                    clock.parse().ok().filter(|clock| (0..=LATEST_CLOCK_MS).contains(clock));
+                let clock = clock.ok_or_else(|| format!("`{}` is not a time", words[1]))?;
+                self.outside.wall_epoch_ms = Some(clock);
+            }
             ["door", server, host, port] => {
                 let port = port.parse().map_err(|_| format!("`{port}` is not a port"))?;
                 let (server, host) = (server.to_owned(), host.to_owned());
-                self.listeners.push(ExternalListener { server, host, port });
+                self.outside.listeners.push(ExternalListener { server, host, port });
             }
             [time, "end"] => self.end = Some(self.time(number(time)?)?),
             [time, "full"] => {
@@ -401,7 +415,7 @@ impl Reader {
         match words {
             ["open", visitor, server] => {
                 let visitor = number(visitor)?;
-                if !self.listeners.iter().any(|one| one.server == *server) {
+                if !self.outside.listeners.iter().any(|one| one.server == *server) {
                     return Err(format!("`{server}` does not listen"));
                 }
                 if self.visitors.insert(visitor, true).is_some() {
@@ -440,7 +454,7 @@ impl Reader {
         let open = self.visitors.iter().filter(|(_, is_open)| is_cut_short && **is_open);
         let closed = open.map(|(visitor, _)| (end, Entry::Close(Visitor(*visitor))));
         self.entries.extend(closed);
-        let header = Header { seed, plan, listeners: self.listeners };
+        let header = Header { seed, plan, outside: self.outside };
         Ok(Recording { header, entries: self.entries, end, is_cut_short })
     }
 }

@@ -1,6 +1,6 @@
 //! The wall clock, and how fast virtual time follows it.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::vocab::Time;
 
@@ -23,6 +23,17 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The present, in milliseconds since 1970. The wall clocks of a served cluster begin there.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the gateway's clients live in real time"
+)]
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 /// How far a simulation may lag behind the wall clock, in real time. Beyond that, a cluster that is too large for the

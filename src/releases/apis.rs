@@ -1,8 +1,7 @@
 //! The highest version of each API, by release.
 //!
-//! Source: the message definitions at the tags of the releases. Fetch stays after 2.8 what it was in 2.8, and
-//! OffsetFetch at 9 in 3.9: later versions need topic IDs. Clients and followers use the highest version of their
-//! release, too.
+//! Source: the message definitions at the tags of the releases. Clients and followers use the highest version of their
+//! release, too, but for Fetch ([`highest_sent`]).
 
 use kafka_protocol::messages::ApiKey;
 
@@ -40,6 +39,10 @@ pub const APIS: &[(ApiKey, Steps)] = &[
             (V2_1, 10),
             (V2_3, 11),
             (V2_7, 12),
+            (V3_1, 13),
+            (V3_5, 15),
+            (V3_7, 16),
+            (V3_9, 17),
         ],
     ),
     (
@@ -83,6 +86,10 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     ),
     (ApiKey::ApiVersions, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V3_9, 4)]),
     (ApiKey::CreateTopics, &[(V0_10, 1), (V0_11, 2), (V2_0, 3), (V2_4, 5), (V2_7, 6), (V2_8, 7)]),
+    (
+        ApiKey::DeleteTopics,
+        &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_1, 3), (V2_4, 4), (V2_7, 5), (V2_8, 6)],
+    ),
     (ApiKey::OffsetForLeaderEpoch, &[(V0_11, 0), (V2_0, 1), (V2_1, 2), (V2_3, 3), (V2_8, 4)]),
     (ApiKey::DescribeConfigs, &[(V0_11, 0), (V1_1, 1), (V2_0, 2), (V2_6, 3), (V2_8, 4)]),
     (ApiKey::ElectLeaders, &[(V2_2, 0), (V2_4, 2)]),
@@ -106,6 +113,18 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     (ApiKey::DeleteGroups, &[(V1_1, 0), (V2_0, 1), (V2_4, 2)]),
     (ApiKey::OffsetDelete, &[(V2_4, 0)]),
     (ApiKey::InitProducerId, &[(V0_11, 0), (V2_0, 1), (V2_4, 2), (V2_5, 3), (V2_7, 4), (V3_8, 5)]),
+    (ApiKey::SaslHandshake, &[(V0_10, 0), (V1_0, 1)]),
+    (ApiKey::SaslAuthenticate, &[(V1_0, 0), (V2_2, 1), (V2_5, 2)]),
+    (ApiKey::DescribeAcls, &[(V0_11, 0), (V2_0, 1), (V2_5, 2), (V3_3, 3)]),
+    (ApiKey::CreateAcls, &[(V0_11, 0), (V2_0, 1), (V2_5, 2), (V3_3, 3)]),
+    (ApiKey::DeleteAcls, &[(V0_11, 0), (V2_0, 1), (V2_5, 2), (V3_3, 3)]),
+    (ApiKey::CreateDelegationToken, &[(V1_1, 0), (V2_0, 1), (V2_4, 2), (V3_3, 3)]),
+    (ApiKey::RenewDelegationToken, &[(V1_1, 0), (V2_0, 1), (V2_5, 2)]),
+    (ApiKey::ExpireDelegationToken, &[(V1_1, 0), (V2_0, 1), (V2_5, 2)]),
+    (ApiKey::DescribeDelegationToken, &[(V1_1, 0), (V2_0, 1), (V2_5, 2), (V3_3, 3)]),
+    (ApiKey::DescribeUserScramCredentials, &[(V2_7, 0)]),
+    (ApiKey::AlterReplicaLogDirs, &[(V1_0, 0), (V2_0, 1), (V2_8, 2)]),
+    (ApiKey::DescribeLogDirs, &[(V1_0, 0), (V2_0, 1), (V2_6, 2), (V3_2, 3), (V3_3, 4)]),
     (ApiKey::AlterPartition, &[(V2_7, 0), (V3_2, 1)]),
     (ApiKey::AllocateProducerIds, &[(V3_0, 0)]),
     (ApiKey::DescribeCluster, &[(V2_8, 0), (V3_7, 1)]),
@@ -123,6 +142,13 @@ const CONSUMER_PROTOCOL: Steps = &[(V0_10, 0), (V2_4, 1), (V3_4, 3)];
 /// The version of the embedded consumer protocol that a client of `release` writes.
 pub fn consumer_protocol(release: KafkaVersion) -> i16 {
     in_force(CONSUMER_PROTOCOL, release).expect("the table begins with the oldest release")
+}
+
+/// The highest version of `api` in which the nodes of the simulation send it: they name the topics of a Fetch request,
+/// where real ones send their ids since 3.1 (v13).
+pub fn highest_sent(release: KafkaVersion, api: ApiKey) -> Option<i16> {
+    let most = if api == ApiKey::Fetch { 12 } else { i16::MAX };
+    highest(release, api).map(|version| version.min(most))
 }
 
 /// The lowest version of `api` that `release` speaks: 0 nearly always.
@@ -145,7 +171,8 @@ mod tests {
     #[test]
     fn a_version_holds_until_the_next_step() {
         let fetch = |text: &str| highest(text.parse().unwrap(), ApiKey::Fetch);
-        assert_eq!(["0.10", "1.0", "2.6", "2.7.0", "3.9"].map(fetch), [3, 6, 11, 12, 12].map(Some));
+        assert_eq!(["0.10", "1.0", "2.6", "2.7.0", "3.9"].map(fetch), [3, 6, 11, 12, 17].map(Some));
+        assert_eq!(highest_sent("3.9".parse().unwrap(), ApiKey::Fetch), Some(12));
         assert_eq!(highest("2.7".parse().unwrap(), ApiKey::DescribeCluster), None);
     }
 }

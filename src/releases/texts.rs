@@ -5,7 +5,7 @@
 
 use super::KafkaVersion;
 use super::defaults::in_force;
-use super::first::{V0_10, V0_11, V1_0, V1_1, V2_0, V2_3, V2_4, V2_6, V2_7, V3_3};
+use super::first::{V0_10, V0_11, V1_0, V1_1, V2_0, V2_3, V2_4, V2_6, V2_7, V3_0, V3_3};
 
 /// A message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Text {
     ResourceType,
     /// ElectLeaders: the leader is the right one already.
     ElectionNotNeeded,
+    /// CreateAcls, DeleteAcls: there is no authorizer.
+    NoAuthorizer,
 }
 
 type Steps = &'static [(KafkaVersion, &'static str)];
@@ -153,6 +155,10 @@ impl Text {
             Self::ElectionNotNeeded => &[
                 (V0_10, "Leader election not needed for topic partition"),
                 (V2_6, "Leader election not needed for topic partition."),
+            ],
+            Self::NoAuthorizer => &[
+                (V0_11, "No Authorizer is configured on the broker."),
+                (V3_0, "No Authorizer is configured."),
             ],
             _ => &[],
         }

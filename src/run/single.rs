@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::files::read_text;
 use super::{Listeners, Panicked, Ran, RunError, RunOptions};
 use crate::checkers::{Judge, RunOutcome};
-use crate::cluster::{self, ExternalListener, Live, Names, Played};
+use crate::cluster::{self, Live, Names, Outside, Played};
 use crate::history::Recorder;
 use crate::model::Modelled;
 use crate::releases;
@@ -126,11 +126,11 @@ fn ended_by(payload: &(dyn std::any::Any + Send)) -> Result<Panicked, RunError> 
 pub fn run_live<T: Send + 'static>(
     plan: Plan,
     options: RunOptions,
-    listeners: Vec<ExternalListener>,
+    outside: impl Into<Outside>,
     play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T) + Send + 'static,
 ) -> Result<(RunOutcome, T), RunError> {
-    let seed = plan.seed;
-    let run = move || simulated(&plan, options, Some(&listeners), play);
+    let (seed, outside) = (plan.seed, outside.into());
+    let run = move || simulated(&plan, options, Some(&outside), play);
     let thread = std::thread::Builder::new()
         .name(format!("seed {}", seed.0))
         .stack_size(STACK_BYTES)
@@ -148,10 +148,10 @@ pub fn run_live<T: Send + 'static>(
 fn simulated<T>(
     plan: &Plan,
     options: RunOptions,
-    listeners: Option<&[ExternalListener]>,
+    outside: Option<&Outside>,
     play: impl FnOnce(Live<'_, Listeners>) -> (Played<Listeners>, T),
 ) -> Result<(RunOutcome, T), RunError> {
-    let names = if listeners.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
+    let names = if outside.is_some() { Names::with_outside(plan) } else { Names::of(plan) };
     NAMES.set(names.roster.clone());
     let terms = cluster::terms(plan, &names);
     let watcher = options.watcher.map(|watcher| watcher(&terms));
@@ -161,7 +161,7 @@ fn simulated<T>(
     }
     // What the plan was read and drawn with is not part of the run.
     releases::take_asked();
-    let (played, brought) = play(Live::new(plan, recorder, listeners));
+    let (played, brought) = play(Live::new(plan, recorder, outside));
     let asked = releases::take_asked();
     let recorded = played.recorder.finish().map_err(RunError::Events)?;
     let Modelled { model, reader: (judge, _) } = recorded.subscriber;

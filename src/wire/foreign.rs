@@ -10,15 +10,18 @@
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey,
-    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
+    AlterReplicaLogDirsRequest, ApiKey, ApiVersionsRequest, CreateAclsRequest,
+    CreateDelegationTokenRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeDelegationTokenRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeUserScramCredentialsRequest,
+    ElectLeadersRequest, EndTxnRequest, ExpireDelegationTokenRequest, FetchRequest,
     FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
     InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
     ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, RequestHeader, SyncGroupRequest,
-    TxnOffsetCommitRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, RenewDelegationTokenRequest, RequestHeader,
+    SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
@@ -212,6 +215,18 @@ fn plain(api: ApiKey) -> Option<Check> {
         ApiKey::CreatePartitions => decodes::<CreatePartitionsRequest>,
         ApiKey::ElectLeaders => decodes::<ElectLeadersRequest>,
         ApiKey::DescribeCluster => decodes::<DescribeClusterRequest>,
+        ApiKey::SaslHandshake => decodes::<SaslHandshakeRequest>,
+        ApiKey::SaslAuthenticate => decodes::<SaslAuthenticateRequest>,
+        ApiKey::DescribeAcls => decodes::<DescribeAclsRequest>,
+        ApiKey::CreateAcls => decodes::<CreateAclsRequest>,
+        ApiKey::DeleteAcls => decodes::<DeleteAclsRequest>,
+        ApiKey::CreateDelegationToken => decodes::<CreateDelegationTokenRequest>,
+        ApiKey::RenewDelegationToken => decodes::<RenewDelegationTokenRequest>,
+        ApiKey::ExpireDelegationToken => decodes::<ExpireDelegationTokenRequest>,
+        ApiKey::DescribeDelegationToken => decodes::<DescribeDelegationTokenRequest>,
+        ApiKey::DescribeUserScramCredentials => decodes::<DescribeUserScramCredentialsRequest>,
+        ApiKey::AlterReplicaLogDirs => decodes::<AlterReplicaLogDirsRequest>,
+        ApiKey::DescribeLogDirs => decodes::<DescribeLogDirsRequest>,
         _ => return None,
     })
 }

@@ -288,6 +288,16 @@ pub fn down_convert(
     Ok(all.freeze())
 }
 
+/// At most `limit` bytes of messages, but the first one as a whole if `first_whole`.
+pub fn cut(messages: Bytes, limit: usize, first_whole: bool) -> Bytes {
+    let size = messages.get(8..LOG_OVERHEAD).and_then(|size| size.first_chunk());
+    let size = size.map_or(0, |size| i32::from_be_bytes(*size));
+    let first = LOG_OVERHEAD + usize::try_from(size).unwrap_or(0);
+    let least = if first_whole { first } else { 0 };
+    let end = limit.max(least).min(messages.len());
+    messages.slice(..end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,6 +378,18 @@ mod tests {
                 assert_eq!(messages[0].offset, first, "relative within a message of format 1");
             }
         }
+    }
+
+    #[test]
+    fn messages_are_cut_but_for_the_first() {
+        // Three messages of 28 bytes.
+        let messages = set(Magic::V0, &["a", "b", "c"]).freeze();
+        for (limit, first_whole, left) in
+            [(0, true, 28), (0, false, 0), (10, false, 10), (30, true, 30), (100, true, 84)]
+        {
+            assert_eq!(cut(messages.clone(), limit, first_whole), messages.slice(..left));
+        }
+        assert_eq!(cut(Bytes::new(), 5, true), Bytes::new());
     }
 
     #[test]

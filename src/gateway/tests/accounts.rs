@@ -104,8 +104,9 @@ impl Script {
             host: "127.0.0.1".into(),
             port: 9092,
         };
-        let listeners = self.plan.brokers.iter().map(|broker| at(&broker.name)).collect();
-        let header = Header { seed: self.plan.seed, plan: digest(&self.plan), listeners };
+        let listeners: Vec<_> = self.plan.brokers.iter().map(|broker| at(&broker.name)).collect();
+        let outside = listeners.into();
+        let header = Header { seed: self.plan.seed, plan: digest(&self.plan), outside };
         let end = Time::ZERO + self.plan.duration;
         let recording = Recording { header, entries: self.entries, end, is_cut_short: false };
         play_back_of(self.plan, recording)

@@ -53,7 +53,9 @@ fn heard(fault: &str) -> Vec<(u64, &'static str)> {
         }
         (live.finish(), heard)
     };
-    run::run_live(plan, RunOptions::default(), listeners.collect(), play).expect("no event log").1
+    run::run_live(plan, RunOptions::default(), listeners.collect::<Vec<_>>(), play)
+        .expect("no event log")
+        .1
 }
 
 #[test]

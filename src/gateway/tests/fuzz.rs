@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestKind,
-    TopicName,
+    ApiKey, ApiVersionsRequest, CreateAclsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest, ElectLeadersRequest,
+    FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, RequestKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -42,6 +42,9 @@ fn requests() -> Vec<(ApiKey, RequestKind)> {
         (ApiKey::DescribeConfigs, RequestKind::DescribeConfigs(DescribeConfigsRequest::default())),
         (ApiKey::ElectLeaders, RequestKind::ElectLeaders(ElectLeadersRequest::default())),
         (ApiKey::DescribeCluster, RequestKind::DescribeCluster(DescribeClusterRequest::default())),
+        (ApiKey::DeleteTopics, RequestKind::DeleteTopics(DeleteTopicsRequest::default())),
+        (ApiKey::DescribeLogDirs, RequestKind::DescribeLogDirs(DescribeLogDirsRequest::default())),
+        (ApiKey::CreateAcls, RequestKind::CreateAcls(CreateAclsRequest::default())),
     ]
 }
 
@@ -248,7 +251,8 @@ fn besiege(server: &'static str, attack: fn(&mut Stream) -> Vec<u8>, honest: Byt
         }
         (crowd.live.finish(), ())
     };
-    run::run_live(plan, RunOptions::default(), listeners.collect(), play).expect("no event log");
+    run::run_live(plan, RunOptions::default(), listeners.collect::<Vec<_>>(), play)
+        .expect("no event log");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::scenario;
-use crate::cluster::{ExternalListener, Inbound, Visitor};
+use crate::cluster::{ExternalListener, Inbound, Outside, Visitor};
 use crate::gateway::recording::{
     Entry, Header, Record, Recording, RecordingError, Writer, digest, framed,
 };
@@ -44,7 +44,9 @@ fn header() -> Header {
         host: "127.0.0.1".into(),
         port,
     };
-    Header { seed: Seed(42), plan: 0x5f0c, listeners: vec![at("b1", 9092), at("z1", 2181)] }
+    let listeners = vec![at("b1", 9092), at("z1", 2181)];
+    let outside = Outside { listeners, wall_epoch_ms: Some(1_764_510_000_000) };
+    Header { seed: Seed(42), plan: 0x5f0c, outside }
 }
 
 pub fn record_to(file: &Memory, limit: u64) -> Record {

@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 use super::recordings::{Memory, record_to};
 use super::{handshake, request, scenario};
 use crate::checkers::RunOutcome;
-use crate::gateway::{GatewayError, Recording, ServeOptions, serve, serving};
+use crate::gateway::{GatewayError, Recording, ServeOptions, serve, serving, wall};
 use crate::run::{self, RunOptions};
 use crate::scenario::Plan;
 use crate::vocab::Seed;
@@ -100,9 +100,9 @@ fn play_back(recording: Recording) -> RunOutcome {
 
 pub fn play_back_of(plan: Plan, recording: Recording) -> RunOutcome {
     recording.belongs_to(&plan).expect("it was made with this plan");
-    let listeners = recording.header.listeners.clone();
+    let outside = recording.header.outside.clone();
     let play = move |live: crate::cluster::Live<'_, _>| serving::play_back(live, &recording);
-    run::run_live(plan, RunOptions::default(), listeners, play).expect("no event log").0
+    run::run_live(plan, RunOptions::default(), outside, play).expect("no event log").0
 }
 
 pub fn frame(stream: &mut TcpStream) -> Bytes {
@@ -134,6 +134,7 @@ fn ends_with_reset(stream: &mut TcpStream) -> bool {
 
 #[test]
 fn a_served_session_can_be_had_again() {
+    let began = wall::now_ms();
     let server = Server::start(1);
     let mut client = server.connect("b2");
     let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
@@ -151,6 +152,9 @@ fn a_served_session_can_be_had_again() {
     drop(client);
     let (served, recording) = server.end();
     assert!(recording.entries.len() >= 6, "{recording:?}");
+    // Its clients live in the present: so do its wall clocks.
+    let shown = recording.header.outside.wall_epoch_ms.expect("a time");
+    assert!((began..=wall::now_ms()).contains(&shown), "{shown}");
     for _ in 0..2 {
         let again = play_back(recording.clone());
         assert_eq!(again.fingerprint, served.fingerprint);
@@ -222,6 +226,30 @@ fn hostile_bytes_end_their_own_connection_and_no_other() {
     drop(crowd);
     let (served, recording) = server.end();
     assert_eq!(play_back(recording).fingerprint, served.fingerprint);
+}
+
+#[test]
+fn a_frame_without_an_api_key_was_ignored_before_1_0() {
+    // Recorded: `frame.zero-length`, `frame.one-byte` of 0.11.0.3 and 1.1.1.
+    let text = std::fs::read_to_string(scenario()).expect("the scenario is there");
+    let (head, tail) = text.split_once("kafka = \"").expect("it names a release");
+    let (_, tail) = tail.split_once('"').expect("it ends");
+    for (kafka, is_ignored) in [("0.11", true), ("1.0", false)] {
+        let text = format!("{head}kafka = \"{kafka}\"{tail}");
+        let parsed = crate::scenario::parse("cluster.toml", &text);
+        let plan = parsed.unwrap_or_else(|wrong| panic!("{wrong}")).plan(SEED);
+        let server = Server::of(plan, 1);
+        for bytes in [&[0, 0, 0, 0][..], &[0, 0, 0, 1, 7]] {
+            let mut stream = server.connect("b3");
+            stream.write_all(bytes).expect("it takes a few bytes");
+            let body = RequestKind::ApiVersions(ApiVersionsRequest::default());
+            // The connection may be closed already.
+            drop(stream.write_all(&request(ApiKey::ApiVersions, 0, 9, &body)));
+            let answered = stream.read_exact(&mut [0; 4]).is_ok();
+            assert_eq!(answered, is_ignored, "{kafka} {bytes:?}");
+        }
+        server.end();
+    }
 }
 
 #[test]

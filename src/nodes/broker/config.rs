@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::releases::KafkaVersion;
+use crate::releases::{KafkaVersion, settings};
 use crate::vocab::{BrokerId, Mutant, NodeId};
 
 /// The port of every broker's listener for the cluster's own nodes.
@@ -153,6 +153,14 @@ impl Config {
     /// After how long a log is flushed when the scheduler looks at it: `flush.ms` of topics that set none.
     pub fn flush_interval(&self) -> Duration {
         self.log_flush_interval.unwrap_or(self.log_flush_scheduler_interval)
+    }
+
+    /// Whether topics can be deleted (`delete.topic.enable`).
+    pub fn deletes_topics(&self) -> bool {
+        let name = "delete.topic.enable";
+        let set = self.server_properties.get(name).map(String::as_str);
+        let default = || settings::of_broker(name, self.version)?.default_in(self.version)?;
+        set.or_else(default) == Some("true")
     }
 
     /// Whether this bug is planted.

@@ -106,7 +106,8 @@ mod tests {
             (ApiKey::InitProducerId, (1, 1), Some(0)),
             (ApiKey::OffsetDelete, (2, 3), None),
             (ApiKey::AllocateProducerIds, (3, 0), Some(0)),
-            (ApiKey::DeleteTopics, (2, 8), None),
+            (ApiKey::DeleteTopics, (2, 8), Some(6)),
+            (ApiKey::DeleteRecords, (2, 8), None),
         ];
         for (api, (major, minor), max) in cases {
             assert_eq!(

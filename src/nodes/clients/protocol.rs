@@ -3,7 +3,7 @@
 use kafka_protocol::messages::{ApiKey, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::releases::apis::highest;
+use crate::releases::apis::{highest, highest_sent};
 use crate::releases::{Change, KafkaVersion};
 
 /// The error codes that clients act upon, under Kafka's names (`org.apache.kafka.common.protocol.Errors`).
@@ -226,7 +226,7 @@ pub struct ApiVersions {
 impl ApiVersions {
     /// Those of release `version`.
     pub fn of(version: KafkaVersion) -> Self {
-        let of = |api| highest(version, api).expect("every release speaks it");
+        let of = |api| highest_sent(version, api).expect("every release speaks it");
         let asks_for_epochs = version.has(Change::ConsumerChecksEpochEnd);
         Self {
             produce: of(ApiKey::Produce),

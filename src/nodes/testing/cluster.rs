@@ -16,7 +16,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::{Broker, Config};
 use crate::nodes::zookeeper::{self, Tree, ZooKeeperServer};
 use crate::releases::KafkaVersion;
-use crate::releases::apis::highest;
+use crate::releases::apis::highest_sent;
 use crate::substrate::WorldConfig;
 use crate::vocab::{BrokerId, NodeId, Roster, Seed, Time};
 
@@ -64,12 +64,21 @@ pub fn node(id: i32) -> NodeId {
 impl Cluster {
     /// Brokers 1 to `brokers`, started together with ZooKeeper.
     pub fn new(version: KafkaVersion, brokers: i32) -> Self {
+        Self::tuned(version, brokers, |_| {})
+    }
+
+    /// As [`Cluster::new`], with other settings of all brokers.
+    pub fn tuned(
+        version: KafkaVersion,
+        brokers: i32,
+        tune: impl Fn(&mut Config) + Clone + 'static,
+    ) -> Self {
         let boot = |config: Config, roster: Arc<Roster>| {
             let stream = Seed(1).stream(&config.host);
             Broker::new(config, roster, stream)
         };
         let world = steady(Duration::from_micros(500));
-        let mut cluster = Self::of(version, brokers, world, |_| {}, boot);
+        let mut cluster = Self::of(version, brokers, world, tune, boot);
         cluster.rig.start(ZOOKEEPER);
         cluster.start_all();
         cluster
@@ -219,7 +228,7 @@ impl<R: Role> Cluster<R> {
 
     /// The highest version of an API in the release.
     pub fn highest<Q: Request>(&self) -> i16 {
-        highest(self.version, api::<Q>()).expect("the release has the API")
+        highest_sent(self.version, api::<Q>()).expect("the release has the API")
     }
 
     /// As [`Cluster::call_in`], but gives the response's payload as it came.

@@ -23,5 +23,24 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KIP-115 (KAFKA-3959)", Test("fewer_brokers_than_replicas_have_no_coordinator_since_0_11"),
         "The offsets topic is created only with offsets.topic.replication.factor replicas; \
          before, fewer were taken.";
+    TinyFramesClose: "tiny-frames-close", since(1, 0, 0),
+        "KAFKA-5607", Test("a_frame_without_an_api_key_was_ignored_before_1_0"),
+        "A request of less than two bytes closes its connection; before, it was ignored.";
+    UnassignedReplicaAlone: "unassigned-replica-alone", since(1, 0, 0),
+        "KAFKA-5758", Test("a_client_that_says_it_is_a_replica_gets_nothing"),
+        "A Fetch request of a replica that a partition does not have gets no records of it; \
+         before, the whole request was answered with UNKNOWN_SERVER_ERROR.";
+    UnassignedReplicaRefused: "unassigned-replica-refused", since(3, 3, 0),
+        "KAFKA-13837", Test("a_client_that_says_it_is_a_replica_gets_nothing"),
+        "A Fetch request of a replica that a partition does not have is refused there with \
+         UNKNOWN_LEADER_EPOCH, without a leader epoch with NOT_LEADER_OR_FOLLOWER.";
+    NoMechanismsWithoutSasl: "no-mechanisms-without-sasl", since(1, 0, 0),
+        "KIP-152 (KAFKA-4764)", Test("without_sasl_its_requests_come_too_late"),
+        "SaslHandshake on a listener without SASL is refused without naming mechanisms; before, \
+         with sasl.enabled.mechanisms.";
+    AllTopicsInLogDirs: "all-topics-in-log-dirs", between((2, 6, 0), (3, 6, 2)),
+        "KAFKA-9435", Test("a_log_directory_is_described_with_the_topics_of_the_release"),
+        "DescribeLogDirs names all topics of a directory, those that it is not asked about \
+         without partitions.";
 } } }
 pub(super) use rows;

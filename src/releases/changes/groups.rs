@@ -18,6 +18,10 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     GroupsNeedProtocols: "groups-need-protocols", since(1, 0, 0),
         "KAFKA-6005", Test("the_first_member_needs_a_protocol_since_1_0"),
         "The first member of a group needs a protocol type and a protocol.";
+    FirstJoinWaits: "first-join-waits", since(0, 11, 0),
+        "KIP-134 (KAFKA-4925)", Test("the_first_member_needs_a_protocol_since_1_0"),
+        "A group's first generation begins when members had time to come; before, with the first \
+         JoinGroup, which was answered UNKNOWN_SERVER_ERROR when no protocol could be chosen.";
     CompletingRebalanceNamed: "completing-rebalance-named", since(1, 1, 0),
         "KAFKA-5565", Test("a_group_is_described_in_each_of_its_states"),
         "A group that waits for its assignment is CompletingRebalance; before, AwaitingSync.";

@@ -65,5 +65,12 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     ClientNameChecked: "client-name-checked", since(2, 4, 0),
         "KIP-511 (KAFKA-8855)", Test("a_client_has_to_name_itself_properly"),
         "ApiVersions refuses a client software name or version that is not one.";
+    DeletionDisabledError: "deletion-disabled-error", since(2, 1, 0),
+        "KIP-322 (KAFKA-5975)", Test("topics_are_not_deleted_where_that_is_disabled"),
+        "DeleteTopics is refused at once when delete.topic.enable is false; before, it was \
+         answered REQUEST_TIMED_OUT.";
+    DeletedTwiceAnsweredTwice: "deleted-twice-answered-twice", since(2, 3, 0),
+        "KAFKA-8332", Test("topics_are_deleted_as_a_client_asks"),
+        "A topic that DeleteTopics names twice is answered twice; before, once.";
 } } }
 pub(super) use rows;

@@ -18,6 +18,7 @@ fn sealed(lines: &str) -> Vec<u8> {
 /// What a served cluster may have recorded.
 const LINES: &str = "seed 42
 plan 5f0c1e9d0b7a4c21
+clock 1764510000000
 door b1 127.0.0.1 9092
 door z1 ::1 2181
 1250000000 open 1 b1

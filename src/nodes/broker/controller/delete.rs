@@ -1,5 +1,6 @@
 //! Deletion of topics: every replica is stopped and deletes its log, then the topic's znodes go
-//! (`kafka/controller/TopicDeletionManager.scala`). A topic with a replica on a dead broker waits for it.
+//! (`kafka/controller/TopicDeletionManager.scala`). A topic with a replica on a dead broker waits for it. Without
+//! `delete.topic.enable` it is forgotten that a topic is to be deleted.
 
 use std::sync::Arc;
 
@@ -17,8 +18,11 @@ impl Controller {
         self.ask(cx, vec![Call::children(paths::DELETE_TOPICS, true)], |this, cx, answers| {
             // An operator deleted the parent znode.
             let Answer::Children(wanted) = &answers[0] else { return };
-            let (known, unknown): (Vec<_>, Vec<_>) =
-                wanted.iter().cloned().partition(|topic| this.known.topics.contains(topic));
+            let deletes = this.config.deletes_topics();
+            let (known, unknown): (Vec<_>, Vec<_>) = wanted
+                .iter()
+                .cloned()
+                .partition(|topic| deletes && this.known.topics.contains(topic));
             this.known.to_be_deleted.extend(known);
             let calls =
                 unknown.iter().map(|topic| Call::delete(paths::delete_topic(topic))).collect();

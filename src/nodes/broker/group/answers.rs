@@ -37,6 +37,15 @@ pub fn join_refused(
     join(cx, to, response);
 }
 
+/// Answers a JoinGroup for which the coordinator failed.
+pub fn join_failed(cx: &mut Context<'_>, to: ReplyTo) {
+    let response = JoinGroupResponse::default()
+        .with_error_code(ResponseError::UnknownServerError.code())
+        .with_generation_id(-1)
+        .with_protocol_name(None);
+    join(cx, to, response);
+}
+
 /// How a JoinGroup is answered that is not refused.
 #[derive(Clone, Debug)]
 pub struct Joined {

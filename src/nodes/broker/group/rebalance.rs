@@ -57,8 +57,9 @@ impl Work<'_> {
 
     /// Ends the waiting for members, if all have joined.
     pub fn maybe_complete_join(&mut self, cx: &mut Context<'_>) {
-        let is_initial = self.group.join_deadline.is_some_and(|join| join.initial.is_some());
-        if self.group.state == State::Preparing && !is_initial && self.group.have_all_joined() {
+        // Without a deadline the group has failed to choose a protocol.
+        let waits = self.group.join_deadline.is_some_and(|join| join.initial.is_none());
+        if self.group.state == State::Preparing && waits && self.group.have_all_joined() {
             self.complete_join(cx);
         }
     }
@@ -119,7 +120,8 @@ impl Work<'_> {
             self.appends.append(cx, whose, vec![record], Written::Empty);
             return;
         }
-        self.group.protocol = self.group.vote();
+        let Some(protocol) = self.group.vote() else { return self.stay_without_protocol(cx) };
+        self.group.protocol = Some(protocol);
         self.enter(cx, State::Completing);
         let ids: Vec<StrBytes> = self.group.members.keys().cloned().collect();
         for id in ids {
@@ -129,6 +131,20 @@ impl Work<'_> {
             let after = self.group.rebalance_timeout();
             let due = Due::Sync(self.group.id.clone());
             self.group.sync_deadline = Some(self.alarm.set_after(cx, after, due));
+        }
+    }
+
+    /// No protocol can be chosen, as members named none: before 1.0 an exception ended the rebalance, and the group's
+    /// members wait until they give up.
+    fn stay_without_protocol(&mut self, cx: &mut Context<'_>) {
+        tracing::info!(group = %self.group.id, "no protocol: the rebalance does not end");
+        if self.version().has(Change::FirstJoinWaits) {
+            return;
+        }
+        for member in self.group.members.values_mut() {
+            if let Some(to) = member.joining.take() {
+                answers::join_failed(cx, to);
+            }
         }
     }
 

@@ -22,6 +22,9 @@ use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::Change;
 use crate::vocab::BrokerId;
 
+/// The first version in which topics are named by their ids (KIP-516).
+pub const FETCH_WITH_IDS: i16 = 13;
+
 /// The parts that a fetch works with.
 #[derive(Debug)]
 pub struct FetchHandler<'a> {
@@ -74,6 +77,7 @@ impl FetchHandler<'_> {
     fn source(
         &mut self,
         cx: &mut Context<'_>,
+        version: i16,
         request: &FetchRequest,
         knows: Knows<'_>,
     ) -> Result<FetchSource, ResponseError> {
@@ -90,6 +94,10 @@ impl FetchHandler<'_> {
         let expected = self.leader.sessions.expects(id);
         if expected.ok_or(ResponseError::FetchSessionIdNotFound)? != epoch {
             return Err(ResponseError::InvalidFetchSessionEpoch);
+        }
+        let session = self.leader.sessions.get(id).expect("it has a next epoch");
+        if session.partitions.by_ids != (version >= FETCH_WITH_IDS) {
+            return Err(ResponseError::FetchSessionTopicIdError);
         }
         // Its fetcher sent another request on another connection.
         self.leader.answer_waiting_of(cx, id);
@@ -117,9 +125,14 @@ impl FetchHandler<'_> {
         knows: Knows<'_>,
     ) {
         if !matches!(request.isolation_level, 0 | 1) {
-            return self.refuse_isolation_level(cx, to, request);
+            // Before 2.8 the request did not parse, and the connection is closed.
+            match self.leader.config.version.has(Change::UnknownIsolationIsAnswered) {
+                true => self.fail(cx, to, request),
+                false => cx.ask(Ask::Close(to.conn)),
+            }
+            return;
         }
-        let source = match self.source(cx, request, knows) {
+        let source = match self.source(cx, to.version, request, knows) {
             Ok(source) => source,
             Err(error) => {
                 let response = FetchResponse::default().with_error_code(error.code());
@@ -128,6 +141,9 @@ impl FetchHandler<'_> {
             }
         };
         let params = FetchParams::of(request, to.version, is_foreign);
+        if self.is_impostor(cx, to, request, &params, &source) {
+            return;
+        }
         let reader = self.leader.reader();
         let partitions = source.partitions(self.leader.sessions);
         let survey = reader.survey(&params, partitions);
@@ -157,12 +173,38 @@ impl FetchHandler<'_> {
         purgatory.park_fetch(replicas, sessions, number, delayed);
     }
 
-    /// An isolation level that is not known. Before 2.8 the request did not parse, and the connection is closed.
-    fn refuse_isolation_level(&self, cx: &mut Context<'_>, to: ReplyTo, request: &FetchRequest) {
-        if !self.leader.config.version.has(Change::UnknownIsolationIsAnswered) {
-            cx.ask(Ask::Close(to.conn));
-            return;
+    /// Whether a client from outside says that it is a replica, and this ended its request: a replica that a partition
+    /// has moves the high watermark, so that a client could make acknowledged records be lost. With authorization Kafka
+    /// wants CLUSTER_ACTION for it.
+    fn is_impostor(
+        &self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+        params: &FetchParams,
+        source: &FetchSource,
+    ) -> bool {
+        if !params.is_foreign || params.follower.is_none() {
+            return false;
         }
+        let replicas = &self.leader.replicas;
+        let partitions = source.partitions(self.leader.sessions);
+        let mut here = partitions.iter().filter_map(|(_, asked)| asked.slot).peekable();
+        let is_known = here.peek().is_some();
+        if here.any(|slot| !params.is_unassigned(replicas.at(slot))) {
+            tracing::info!(replica = request.replica_id.0, "no replica: closes a connection");
+            cx.ask(Ask::Close(to.conn));
+            return true;
+        }
+        let fails = is_known && !self.leader.config.version.has(Change::UnassignedReplicaAlone);
+        if fails {
+            self.fail(cx, to, request);
+        }
+        fails
+    }
+
+    /// Answers a whole request with UNKNOWN_SERVER_ERROR.
+    fn fail(&self, cx: &mut Context<'_>, to: ReplyTo, request: &FetchRequest) {
         let code = ResponseError::UnknownServerError.code();
         let is_bare = self.leader.config.version.has(Change::NoAbortedTransactionsOfUnknown);
         let refused = |asked: &FetchPartition| {
@@ -177,6 +219,7 @@ impl FetchHandler<'_> {
         let topics = request.topics.iter().map(|topic| {
             FetchableTopicResponse::default()
                 .with_topic(topic.topic.clone())
+                .with_topic_id(topic.topic_id)
                 .with_partitions(topic.partitions.iter().map(refused).collect())
         });
         let response =

@@ -4,10 +4,21 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::{FetchRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
+use super::partition::PartitionReplica;
 use super::replicas::{Knows, Replicas, Slot};
 use crate::vocab::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::message_set::Magic;
+
+/// How the name begins under which a topic goes that was named by an id that is not known. No topic has such a name.
+const UNKNOWN_ID: char = '\0';
+
+/// The name under which a topic goes that was named by an id that is not known.
+pub fn name_of_unknown(id: Uuid) -> TopicName {
+    TopicName(StrBytes::from_string(format!("{UNKNOWN_ID}{id}")))
+}
 
 /// What a fetch asks as a whole.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +35,14 @@ pub struct FetchParams {
     pub read_committed: bool,
     /// The version of the request.
     pub version: i16,
+    /// Whether it comes from outside of the simulation. The nodes of the simulation know format 2 in every release.
+    pub is_foreign: bool,
     /// The format that the fetcher knows, if it does not know batches of format 2.
-    pub converts_to: Option<Magic>,
+    converts_to: Option<Magic>,
 }
 
 impl FetchParams {
-    /// Those of a request. The nodes of the simulation know format 2 in every release.
+    /// Those of a request.
     pub fn of(request: &FetchRequest, version: i16, is_foreign: bool) -> Self {
         let replica = request.replica_id.0;
         let converts_to = match version {
@@ -45,8 +58,28 @@ impl FetchParams {
             max_bytes: request.max_bytes,
             read_committed: request.isolation_level == 1,
             version,
+            is_foreign,
             converts_to,
         }
+    }
+
+    /// The format into which the records of a topic are put that is to have this `message.format.version`.
+    pub fn converts_to(&self, topic: i8) -> Option<Magic> {
+        let of_topic = match topic {
+            0 if self.is_foreign => Some(Magic::V0),
+            1 if self.is_foreign => Some(Magic::V1),
+            _ => None,
+        };
+        match (self.converts_to, of_topic) {
+            (Some(Magic::V0), _) | (_, Some(Magic::V0)) => Some(Magic::V0),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whether it comes from a replica that `partition` does not have.
+    pub fn is_unassigned(&self, partition: &PartitionReplica) -> bool {
+        // The brokers of the simulation fetch what they are assigned.
+        self.is_foreign && self.follower.is_some_and(|id| !partition.replicas.contains(&id))
     }
 }
 
@@ -60,6 +93,8 @@ fn size(bytes: i32) -> usize {
 pub struct AskedPartition {
     /// Its topic.
     pub topic: TopicName,
+    /// The topic's id, by which it was named since Fetch v13.
+    pub topic_id: Uuid,
     /// Its number.
     pub partition: i32,
     /// The replica, if it is here.
@@ -81,9 +116,10 @@ pub struct AskedPartition {
 }
 
 impl AskedPartition {
-    fn new(topic: &TopicName, asked: &FetchPartition, slot: Option<Slot>) -> Self {
+    fn new(topic: &FetchTopic, asked: &FetchPartition, slot: Option<Slot>) -> Self {
         Self {
-            topic: topic.clone(),
+            topic: topic.topic.clone(),
+            topic_id: topic.topic_id,
             partition: asked.partition,
             slot,
             is_elsewhere: false,
@@ -94,6 +130,11 @@ impl AskedPartition {
             high_watermark: -1,
             log_start: -1,
         }
+    }
+
+    /// Whether no topic has the id by which it was named.
+    pub fn has_unknown_id(&self) -> bool {
+        self.topic.starts_with(UNKNOWN_ID)
     }
 
     /// The fetcher asks for something else; what it was answered stays.
@@ -118,12 +159,15 @@ pub struct FetchPartitions {
     order: Vec<usize>,
     /// Made when it is needed: a fetch without a session rarely does.
     index: Option<Index>,
+    /// Whether topics are named by their ids.
+    pub by_ids: bool,
 }
 
 impl FetchPartitions {
     /// Those that a request names. One that it names twice counts as it is named last.
     pub fn named(topics: &[FetchTopic], replicas: &Replicas) -> Self {
-        let mut partitions = Self::default();
+        let by_ids = topics.iter().any(|topic| !topic.topic_id.is_nil());
+        let mut partitions = Self { by_ids, ..Self::default() };
         let count = topics.iter().map(|topic| topic.partitions.len()).sum();
         partitions.entries.reserve_exact(count);
         let mut seen = vec![false; if count > 1 { replicas.slots() } else { 0 }];
@@ -133,11 +177,11 @@ impl FetchPartitions {
             for (asked, slot) in topic.partitions.iter().zip(slots) {
                 let seen = slot.and_then(|slot| seen.get_mut(slot));
                 if seen.is_some_and(|seen| std::mem::replace(seen, true)) {
-                    let mut partitions = Self::default();
+                    let mut partitions = Self { by_ids, ..Self::default() };
                     partitions.name(topics, replicas);
                     return partitions;
                 }
-                let entry = AskedPartition::new(&topic.topic, asked, slot);
+                let entry = AskedPartition::new(topic, asked, slot);
                 partitions.entries.push(Some(entry));
             }
         }
@@ -159,7 +203,7 @@ impl FetchPartitions {
         if topics.is_empty() {
             return;
         }
-        let Self { entries, free, order, index } = self;
+        let Self { entries, free, order, index, .. } = self;
         let index = index.get_or_insert_with(|| Self::index(entries));
         for topic in topics {
             let numbers = topic.partitions.iter().map(|asked| asked.partition);
@@ -173,7 +217,7 @@ impl FetchPartitions {
                     entries[place].as_mut().expect("a place that is named").update(asked);
                     continue;
                 }
-                let entry = Some(AskedPartition::new(&topic.topic, asked, slot));
+                let entry = Some(AskedPartition::new(topic, asked, slot));
                 let place = match free.pop() {
                     Some(place) => {
                         entries[place] = entry;
@@ -195,7 +239,7 @@ impl FetchPartitions {
         if topics.is_empty() {
             return;
         }
-        let Self { entries, free, order, index } = self;
+        let Self { entries, free, order, index, .. } = self;
         let index = index.get_or_insert_with(|| Self::index(entries));
         for topic in topics {
             let Some(places) = index.get_mut(&topic.topic) else { continue };

@@ -16,7 +16,7 @@ use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::Change;
-use crate::wire::message_set::{Magic, down_convert};
+use crate::wire::message_set::{cut, down_convert};
 use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
 /// The parts that the leader of a partition works with.
@@ -124,14 +124,23 @@ impl LeaderHandler<'_> {
         cx.effects.observe(Observation::Broker(observation));
     }
 
-    /// Puts the records of an answer into an older format, for a client that knows no other.
-    fn convert(&self, answer: &mut Answer, to: Magic) {
+    /// Puts the records of an answer into an older format: for a client that knows no other, or as a real broker has
+    /// stored them (`message.format.version`). Of those, it gives as many messages as fit into `most` bytes.
+    fn convert(&self, params: &FetchParams, most: i32, answer: &mut Answer) {
+        let Some(slot) = answer.slot else { return };
+        let of_topic = self.replicas.at(slot).settings.magic;
+        let Some(to) = params.converts_to(of_topic) else { return };
         let Some(records) = answer.data.records.as_ref().filter(|records| !records.is_empty())
         else {
             return;
         };
-        let lazily = self.config.version.has(Change::ConvertsWhileSending);
+        let (is_stored_so, is_in_messages) = (of_topic == to as i8, of_topic < 2);
+        let lazily = !is_stored_so && self.config.version.has(Change::ConvertsWhileSending);
         match down_convert(records, to, answer.offset, lazily, &mut { DECOMPRESSED_MAX }) {
+            Ok(converted) if is_in_messages => {
+                let most = usize::try_from(most).unwrap_or(0);
+                answer.data.records = Some(cut(converted, most, params.version >= 3));
+            }
             Ok(converted) => answer.data.records = Some(converted),
             Err(why) => {
                 tracing::info!(%why, "records cannot be converted");
@@ -152,9 +161,8 @@ impl LeaderHandler<'_> {
     ) {
         for answer in &mut answers {
             self.observe_answer(cx, params, answer);
-            if let Some(to) = params.converts_to {
-                self.convert(answer, to);
-            }
+            let asked = source.partitions(self.sessions).at(answer.place).max_bytes;
+            self.convert(params, asked.min(params.max_bytes), answer);
         }
         let session_id = match source {
             FetchSource::Named { opens: false, .. } => NO_SESSION,
@@ -171,11 +179,14 @@ impl LeaderHandler<'_> {
             }
         };
         let mut topics: Vec<FetchableTopicResponse> = Vec::new();
-        for Answer { topic, data, .. } in answers {
+        for Answer { topic, topic_id, data, .. } in answers {
             match topics.last_mut() {
                 Some(last) if last.topic == topic => last.partitions.push(data),
                 _ => topics.push(
-                    FetchableTopicResponse::default().with_topic(topic).with_partitions(vec![data]),
+                    FetchableTopicResponse::default()
+                        .with_topic(topic)
+                        .with_topic_id(topic_id)
+                        .with_partitions(vec![data]),
                 ),
             }
         }

@@ -522,6 +522,15 @@ impl ReplicaManager {
         self.replicas.iter().map(|replica| &replica.at)
     }
 
+    /// The size of each partition's log, in bytes.
+    pub fn sizes(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
+        self.replicas.iter().map(|replica| {
+            let log = &replica.log;
+            let bytes = log.bytes_available(log.start(), log.end(), usize::MAX);
+            (&replica.at, i64::try_from(bytes).unwrap_or(i64::MAX))
+        })
+    }
+
     /// The partitions that this broker believes to lead.
     pub fn led(&self) -> impl Iterator<Item = &TopicPartition> {
         let leads = |replica: &&PartitionReplica| replica.leader().is_some();

@@ -47,4 +47,6 @@ mod truncation;
 mod validate;
 
 pub use self::alarm::Alarm;
+pub use self::fetch::FETCH_WITH_IDS;
+pub use self::fetch_partitions::name_of_unknown;
 pub use self::manager::{PartitionStatus, ReplicaManager};

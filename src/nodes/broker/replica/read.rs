@@ -4,6 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::fetch_response::PartitionData;
+use uuid::Uuid;
 
 use super::fetch_partitions::{AskedPartition, FetchParams, FetchPartitions};
 use super::partition::PartitionReplica;
@@ -42,6 +43,8 @@ pub struct Answer {
     pub place: usize,
     /// Its topic.
     pub topic: TopicName,
+    /// The topic's id, if it was named by that.
+    pub topic_id: Uuid,
     /// The replica, if it is here.
     pub slot: Option<Slot>,
     /// Where it was read from.
@@ -75,6 +78,9 @@ impl Found {
         }
     }
 }
+
+/// What a batch has more than messages of its records, and how much a fetch reads beyond what it may, at most.
+const BATCH_HEAD_BYTES: i32 = 61;
 
 /// What may still be read for a request.
 struct Budget {
@@ -169,6 +175,9 @@ impl FetchReader<'_> {
 
     /// The error for a partition that has no replica here.
     fn not_here(&self, params: &FetchParams, asked: &AskedPartition) -> ResponseError {
+        if asked.has_unknown_id() {
+            return ResponseError::UnknownTopicId;
+        }
         let told = self.config.version.has(Change::ReplicaNotAvailableError);
         if asked.is_elsewhere && told && self.reads_followers(params) {
             return ResponseError::ReplicaNotAvailable;
@@ -188,6 +197,13 @@ impl FetchReader<'_> {
         match self.reads_followers(params) {
             true => partition.replica_at(epoch),
             false => partition.leader_at(epoch).map(|_| ()),
+        }?;
+        let refuses = params.is_unassigned(partition)
+            && self.config.version.has(Change::UnassignedReplicaRefused);
+        match (refuses, asked.current_leader_epoch >= 0) {
+            (false, _) => Ok(()),
+            (true, true) => Err(ResponseError::UnknownLeaderEpoch),
+            (true, false) => Err(ResponseError::NotLeaderOrFollower),
         }
     }
 
@@ -201,6 +217,7 @@ impl FetchReader<'_> {
     ) -> bool {
         let (known, last) = (asked.current_leader_epoch, asked.last_fetched_epoch);
         asked.offset == self.readable_end(partition, params)
+            && !params.is_unassigned(partition)
             && (known == partition.leader_epoch || known < 0)
             && partition.leader().is_some()
             && (last < 0 || partition.log.epochs().latest() == Some(last))
@@ -225,7 +242,27 @@ impl FetchReader<'_> {
             true => end,
             false => partition.log.end(),
         };
-        read_partition(partition, asked, end, last, budget, params.version < 3)
+        let cuts_first = params.version < 3;
+        let is_in_messages =
+            partition.settings.magic < 2 && params.converts_to(partition.settings.magic).is_some();
+        if !is_in_messages || asked.max_bytes.min(budget.bytes) < 0 {
+            return read_partition(partition, asked, end, last, budget, cuts_first);
+        }
+        // What is to lie in messages lies in batches here, which are larger when they hold one record. It is cut when
+        // it is converted.
+        let wider = |bytes: i32| bytes.saturating_mul(2).saturating_add(BATCH_HEAD_BYTES);
+        let mut room =
+            Budget { bytes: wider(budget.bytes), at_least_one: budget.at_least_one || cuts_first };
+        let asked_wider = AskedPartition { max_bytes: wider(asked.max_bytes), ..asked.clone() };
+        let found = read_partition(partition, &asked_wider, end, last, &mut room, false)?;
+        if let Found::Records(records) = &found
+            && !records.is_empty()
+        {
+            budget.at_least_one = false;
+            let size = i32::try_from(records.len()).unwrap_or(i32::MAX);
+            budget.bytes = budget.bytes.saturating_sub(size.min(asked.max_bytes)).max(0);
+        }
+        Ok(found)
     }
 
     /// What there is for a request, without an answer being made of it; notes nothing.
@@ -279,8 +316,9 @@ impl FetchReader<'_> {
                 continue;
             }
             let data = self.part_of(params, asked, partition, found);
-            let (topic, slot, offset) = (asked.topic.clone(), asked.slot, asked.offset);
-            answers.push(Answer { place, topic, slot, offset, data });
+            let AskedPartition { topic, topic_id, slot, offset, .. } = asked;
+            let (topic, topic_id, slot, offset) = (topic.clone(), *topic_id, *slot, *offset);
+            answers.push(Answer { place, topic, topic_id, slot, offset, data });
         }
         answers
     }
@@ -313,6 +351,9 @@ impl FetchReader<'_> {
                         data.diverging_epoch.epoch = end.epoch;
                         data.diverging_epoch.end_offset = end.end_offset;
                     }
+                    Found::Records(_) if params.is_unassigned(partition) => {
+                        data.records = Some(Bytes::new());
+                    }
                     Found::Records(records) => data.records = Some(records),
                 }
             }
@@ -320,9 +361,11 @@ impl FetchReader<'_> {
                 let error = found.err().unwrap_or(ResponseError::UnknownTopicOrPartition);
                 data.high_watermark = -1;
                 data.error_code = error.code();
-                if error == ResponseError::UnknownTopicOrPartition
-                    && release.has(Change::NoAbortedTransactionsOfUnknown)
-                {
+                let is_unknown = matches!(
+                    error,
+                    ResponseError::UnknownTopicOrPartition | ResponseError::UnknownTopicId
+                );
+                if is_unknown && release.has(Change::NoAbortedTransactionsOfUnknown) {
                     data.aborted_transactions = Some(Vec::new());
                 }
             }

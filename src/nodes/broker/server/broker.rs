@@ -10,6 +10,8 @@ use super::auto_creation::TopicCreator;
 use super::connections::{Connections, Recipient};
 use super::control::ControlHandler;
 use super::controller_channel::{CallEnd, ControllerChannel, ControllerClient, OWN};
+use super::current_leaders;
+use super::deletions::Deletions;
 use super::describe::ConfigDescriber;
 use super::find_coordinator::CoordinatorHandler;
 use super::isr::{IsrChanges, IsrHandler};
@@ -68,6 +70,7 @@ pub struct Broker {
     shutdown: Shutdown,
     pub(super) groups: GroupCoordinator,
     producer_ids: ProducerIds,
+    pub(super) deletions: Deletions,
     /// Draws how long the steps of a shutdown take.
     shutdown_stream: Stream,
 }
@@ -115,6 +118,7 @@ impl Broker {
             shutdown: Shutdown::default(),
             groups,
             producer_ids: ProducerIds::default(),
+            deletions: Deletions::default(),
             shutdown_stream,
             config,
             roster,
@@ -379,6 +383,7 @@ impl Broker {
                 TimerFor::AlterPartition => self.isr().alter_partitions_again(cx),
                 TimerFor::ShutdownRetry => self.shutdown().ask(cx),
                 TimerFor::ShutdownStep => self.shutdown().go_on(cx),
+                TimerFor::Deletion(number) => self.end_deletion(cx, number),
                 TimerFor::Call(purpose) => {
                     let end = self.controller_channel.timed_out(cx, purpose);
                     self.call_ended(cx, purpose, end);
@@ -412,7 +417,12 @@ impl Broker {
                     self.call_ended(cx, purpose, end);
                 }
             }
-            Ask::Reply { to, body } => self.reply(cx, to, &body),
+            Ask::Reply { to, mut body } => {
+                if self.connections.listener(to.conn) == Listener::External {
+                    current_leaders::add(&self.metadata, to.version, &mut body);
+                }
+                self.reply(cx, to, &body);
+            }
             Ask::NoReply(to) => {
                 if self.connections.done(to.conn) {
                     self.serve(cx, to.conn);
@@ -472,6 +482,10 @@ impl Broker {
             return;
         }
         match self.connections.next(conn) {
+            Ok(Some(payload)) if payload.len() < 2 && self.ignores_tiny_frames() => {
+                self.connections.done(conn);
+                self.serve(cx, conn);
+            }
             Ok(Some(payload)) => self.request(cx, conn, payload),
             Ok(None) => {}
             Err(why) => {
@@ -479,6 +493,11 @@ impl Broker {
                 self.close_client(cx, conn);
             }
         }
+    }
+
+    /// Whether a frame without room for an API key is ignored.
+    fn ignores_tiny_frames(&self) -> bool {
+        !self.config.version.has(Change::TinyFramesClose)
     }
 
     fn has_free_handler(&self) -> bool {
@@ -612,6 +631,7 @@ impl Broker {
             }
             Op::ReadProducerIds => self.producer_ids().read(cx, &result),
             Op::WriteProducerIds { start, .. } => self.producer_ids().written(cx, start, &result),
+            Op::MarkForDeletion(number, topic) => self.topic_marked(cx, number, &topic, &result),
             Op::FindController => self.shutdown().controller_found(cx, &result),
             Op::FindControllerHost(broker) => {
                 self.shutdown().controller_host_found(cx, broker, &result);

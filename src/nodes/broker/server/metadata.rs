@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::znodes::payload::EXTERNAL;
-use crate::vocab::BrokerId;
+use crate::vocab::{BrokerId, LeaderEpoch};
 
 /// The leader in UpdateMetadata of a partition that is being deleted.
 const LEADER_DURING_DELETE: i32 = -2;
@@ -162,6 +162,12 @@ impl MetadataCache {
     pub fn leader(&self, topic: &str, partition: i32) -> Option<BrokerId> {
         let state = self.topics.get(topic)?.partitions.get(&partition)?;
         Some(BrokerId(state.leader.0)).filter(|leader| self.brokers.contains_key(leader))
+    }
+
+    /// The leader of a partition, whether it lives or not, and its epoch.
+    pub fn leader_and_epoch(&self, topic: &str, partition: i32) -> Option<(i32, LeaderEpoch)> {
+        let state = self.topics.get(topic)?.partitions.get(&partition)?;
+        Some((state.leader.0, state.leader_epoch))
     }
 
     /// All topics' names.

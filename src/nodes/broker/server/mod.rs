@@ -12,6 +12,8 @@
 //! | `zk_requests`, `controller_channel` | requests to ZooKeeper and to the controller |
 //! | `registration`, `shutdown` | becoming a broker of the cluster, and leaving it |
 //! | `group_requests` | requests of consumer groups |
+//! | `current_leaders` | the leader in answers that refuse a partition |
+//! | `deletions`, `log_dirs`, `refusals` | DeleteTopics, log directories, requests about security |
 //! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
@@ -22,13 +24,17 @@ mod broker;
 mod connections;
 mod control;
 mod controller_channel;
+mod current_leaders;
+mod deletions;
 mod describe;
 mod find_coordinator;
 mod group_requests;
 mod isr;
+mod log_dirs;
 mod metadata;
 mod metadata_requests;
 mod producer_ids;
+mod refusals;
 mod registration;
 mod requests;
 mod shutdown;

@@ -3,21 +3,27 @@
 use bytes::Bytes;
 use kafka_protocol::messages::{
     ApiKey, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
+use super::{log_dirs, refusals};
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::replica::{FETCH_WITH_IDS, name_of_unknown};
 use crate::nodes::broker::versions::{nameless, names_client, table, unsupported};
 use crate::releases::Change;
 use crate::vocab::ConnId;
 use crate::wire::foreign::decode_foreign_request;
-use crate::wire::kafka::{KafkaWireError, RequestFrame, decode_request, encode_response};
+use crate::wire::kafka::{KafkaWireError, decode_request, encode_response};
 
 /// Bytes of records that the answers to all clients from outside may have, when each has fetched once.
 const FOREIGN_ANSWERS_BYTES: usize = 256 << 20;
+
+/// The first version of Fetch whose replica is in a field of its own (KIP-903).
+const FETCH_WITH_REPLICA_STATE: i16 = 15;
 
 impl Broker {
     /// Takes a request's payload of a client's connection.
@@ -25,15 +31,6 @@ impl Broker {
         let foreign = self.connections.listener(conn) == Listener::External;
         let decode = if foreign { decode_foreign_request } else { decode_request };
         let frame = match decode(payload) {
-            Ok(RequestFrame { body: RequestKind::Fetch(fetch), .. })
-                if foreign && fetch.replica_id.0 >= 0 =>
-            {
-                // With authorization Kafka wants CLUSTER_ACTION for it.
-                let replica = fetch.replica_id.0;
-                info!(broker = %self.config.id, replica, "no replica: closes a connection");
-                self.close_client(cx, conn);
-                return;
-            }
             Ok(frame) if self.versions.speaks(frame.api, frame.version) => frame,
             Ok(frame) if frame.api == ApiKey::ApiVersions => {
                 self.refuse_api_versions(cx, conn, frame.correlation_id);
@@ -71,10 +68,31 @@ impl Broker {
             return self.create_topics(cx, to, (client, request));
         }
         if let RequestKind::Fetch(fetch) = &mut body {
+            self.complete_fetch(to.version, fetch);
             self.limit_fetch(fetch, foreign);
         }
         if let Some(body) = self.group_request(cx, to, frame.client_id, body) {
             self.handle(cx, to, body);
+        }
+    }
+
+    /// Fills in what newer versions of Fetch say otherwise: topics by their ids, and the replica in a field of its own.
+    fn complete_fetch(&self, version: i16, fetch: &mut FetchRequest) {
+        if version >= FETCH_WITH_REPLICA_STATE {
+            fetch.replica_id = fetch.replica_state.replica_id;
+        }
+        if version < FETCH_WITH_IDS {
+            return;
+        }
+        let name = |id| match self.metadata.topic_of(id) {
+            Some(name) => TopicName(StrBytes::from_string((*name).to_owned())),
+            None => name_of_unknown(id),
+        };
+        for topic in &mut fetch.topics {
+            topic.topic = name(topic.topic_id);
+        }
+        for topic in &mut fetch.forgotten_topics_data {
+            topic.topic = name(topic.topic_id);
         }
     }
 
@@ -136,8 +154,12 @@ impl Broker {
             RequestKind::LeaderAndIsr(request) => self.control().leader_and_isr(cx, to, request),
             RequestKind::StopReplica(request) => self.control().stop_replica(cx, to, request),
             RequestKind::UpdateMetadata(request) => {
-                for topic in self.control().update_metadata(cx, to, request) {
-                    self.groups.topic_deleted(cx, &topic);
+                let gone = self.control().update_metadata(cx, to, request);
+                for topic in &gone {
+                    self.groups.topic_deleted(cx, topic);
+                }
+                if !gone.is_empty() {
+                    self.end_deletions(cx);
                 }
             }
             RequestKind::AlterPartition(request) => {
@@ -165,14 +187,34 @@ impl Broker {
             RequestKind::AllocateProducerIds(request) => {
                 self.controller.allocate_producer_ids(cx, &mut self.zk.session, to, request);
             }
+            other => self.administer(cx, to, other),
+        }
+    }
+
+    /// Requests of tools.
+    fn administer(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+        match body {
+            RequestKind::DescribeLogDirs(request) => {
+                let response = log_dirs::describe(&self.config, self.replicas(), &request);
+                cx.reply(to, ResponseKind::DescribeLogDirs(response));
+            }
+            RequestKind::AlterReplicaLogDirs(request) => {
+                let response = log_dirs::alter(&self.config, self.replicas(), &request);
+                cx.reply(to, ResponseKind::AlterReplicaLogDirs(response));
+            }
+            RequestKind::DeleteTopics(request) => self.delete_topics(cx, to, &request),
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
             RequestKind::DescribeCluster(request) => {
                 self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
             }
-            _ => {
-                info!(broker = %self.config.id, api = ?to.api, "not built: closes a connection");
-                self.close_client(cx, to.conn);
-            }
+            other => match refusals::answer(self.config.version, &other) {
+                Some(response) => cx.reply(to, response),
+                None => {
+                    let api = to.api;
+                    info!(broker = %self.config.id, ?api, "not built: closes a connection");
+                    self.close_client(cx, to.conn);
+                }
+            },
         }
     }
 

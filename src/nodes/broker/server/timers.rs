@@ -15,12 +15,16 @@ pub enum TimerFor {
     ShutdownRetry,
     /// The pause before the next step of a shutdown is over.
     ShutdownStep,
+    /// The timeout of a DeleteTopics with this number.
+    Deletion(u64),
     /// A request to the controller is without an answer for `controller.socket.timeout.ms`.
     Call(Purpose),
 }
 
 impl TimerFor {
     const CALLS: u64 = 16;
+    /// Above the numbers of all calls.
+    const DELETIONS: u64 = 1 << 16;
 
     /// The number that a timer is set with.
     pub fn number(self) -> u64 {
@@ -30,6 +34,7 @@ impl TimerFor {
             Self::AlterPartition => 3,
             Self::ShutdownRetry => 4,
             Self::ShutdownStep => 5,
+            Self::Deletion(number) => Self::DELETIONS + number,
             Self::Call(purpose) => Self::CALLS + purpose as u64,
         }
     }
@@ -45,6 +50,7 @@ impl TimerFor {
             3 => Self::AlterPartition,
             4 => Self::ShutdownRetry,
             5 => Self::ShutdownStep,
+            Self::DELETIONS.. => Self::Deletion(number - Self::DELETIONS),
             number => {
                 let mut purposes = Purpose::ALL.into_iter();
                 let purpose = purposes.find(|one| Self::CALLS + *one as u64 == number);

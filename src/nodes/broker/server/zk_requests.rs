@@ -57,6 +57,8 @@ pub enum Op {
         /// dataVersion of the last one.
         version: i32,
     },
+    /// Mark a topic for deletion, for a DeleteTopics with this number.
+    MarkForDeletion(u64, Arc<str>),
     /// Read `/controller`, to shut down.
     FindController,
     /// Read the controller's registration, to shut down.
@@ -147,6 +149,7 @@ impl ZkRequests {
                 | Op::Register
                 | Op::SeeRegistration
                 | Op::Unregister
+                | Op::MarkForDeletion(..)
                 | Op::ListConfigChanges => {}
             }
         }
@@ -201,6 +204,9 @@ impl ZkRequests {
                 data: Some(producer_ids::encode(self.config.id, *start)),
                 version: *version,
             }),
+            Op::MarkForDeletion(_, topic) => {
+                Request::Create(Create::persistent(paths::delete_topic(topic), None))
+            }
             Op::FindController => read(paths::CONTROLLER.to_owned()),
             Op::FindControllerHost(broker) => read(paths::broker(*broker)),
         }

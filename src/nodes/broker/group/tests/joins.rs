@@ -73,6 +73,17 @@ fn the_first_member_needs_a_protocol_since_1_0() {
     }
     let mut world = World::new("2.8");
     assert_eq!(world.join(3, join("").with_protocols(vec![])).error_code, 23);
+    // `join.no-protocols` of 0.10.2.2 and 0.11.0.3
+    let mut world = World::new("0.10");
+    let failed = world.join(1, join("").with_protocols(vec![]));
+    assert_eq!((failed.error_code, failed.generation_id), (-1, -1), "UNKNOWN_SERVER_ERROR");
+    assert!(failed.member_id.is_empty() && failed.members.is_empty());
+    let mut world = World::new("0.11");
+    let waiting = world.send_join(1, join("").with_protocols(vec![]));
+    world.pass(60_000);
+    assert_eq!(world.joined(waiting), None);
+    let next = world.join(1, join(""));
+    assert_eq!(next.error_code, 23, "INCONSISTENT_GROUP_PROTOCOL: the group has none");
 }
 
 #[test]

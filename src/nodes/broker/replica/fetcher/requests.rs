@@ -18,7 +18,7 @@ use crate::nodes::broker::replica::partition::{
 };
 use crate::nodes::broker::replica::replicas::{Replicas, Slot};
 use crate::nodes::fetch_session::FetchSession;
-use crate::releases::apis::highest;
+use crate::releases::apis::highest_sent;
 use crate::releases::{KafkaVersion, Truncation};
 use crate::vocab::{LeaderEpoch, Mutant, Time};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
@@ -27,7 +27,7 @@ type Request = (ApiKey, i16, RequestKind, Asked);
 
 /// The version that followers use: `inter.broker.protocol.version` is that of the release.
 fn version(release: KafkaVersion, api: ApiKey) -> i16 {
-    highest(release, api).expect("a release speaks what its followers ask for")
+    highest_sent(release, api).expect("a release speaks what its followers ask for")
 }
 
 /// Begins a topic of a request, unless the last one has that name.

@@ -265,6 +265,100 @@ fn old_clients_read_messages_of_their_format() {
 }
 
 #[test]
+fn a_topic_is_read_in_the_format_that_it_is_to_have() {
+    // Recorded: `produce.config.old-format`, `produce.config.format-0.10` of 1.1.1 and 2.8.2; no longer in 3.3.2.
+    let tunes: [(fn(&mut Config), _, _); 2] = [
+        (|config| set(config, "0.9.0"), ["v0", "v0"], "v0"),
+        (|config| set(config, "0.10.2"), ["v0", "v1"], "v1"),
+    ];
+    fn set(config: &mut Config, format: &str) {
+        let name = "log.message.format.version".to_owned();
+        config.server_properties.insert(name, format.to_owned());
+    }
+    let read = |cluster: &mut Cluster, version| {
+        let sent = cluster.request(1, version, Cluster::fetch_request(1, 0));
+        let response = cluster.response(sent).unwrap();
+        response.responses[0].partitions[0].records.clone().unwrap()
+    };
+    for (tune, old, new) in tunes {
+        for release in [KafkaVersion::new(1, 1), KafkaVersion::new(2, 8)] {
+            let mut cluster = filled_and(release, tune);
+            for (version, magic) in [(1, old[0]), (2, old[1]), (6, new)] {
+                let mut expected = vec![format!("1 {magic}"), format!("2 {magic}")];
+                // Converted while it is sent, from the format in which it lies.
+                if magic != new && release > KafkaVersion::new(2, 0) {
+                    expected.push("cut".to_owned());
+                }
+                let records = read(&mut cluster, version);
+                assert_eq!(messages(&records), expected, "{release} v{version}");
+            }
+        }
+        let mut cluster = filled_and(KafkaVersion::new(3, 3), tune);
+        assert!(Batch::all(&read(&mut cluster, 6)).all(|batch| batch.is_ok()));
+    }
+}
+
+#[test]
+fn a_fetch_of_0_10_is_cut_between_messages() {
+    // Recorded of 0.10.2.2: `fetch.0-bytes`, `fetch.1-byte`, `fetch.0-bytes-all`, `fetch.one-and-a-half-batches`.
+    let mut cluster = Cluster::new(KafkaVersion::new(0, 10));
+    cluster.elect(1, 2, &[1, 2, 3]);
+    for base in [0, 2] {
+        let mut builder = BatchBuilder::new(1_000);
+        for value in [b"a", b"b"] {
+            builder.push(1_000, None, Some(value));
+        }
+        let sent = cluster.produce_bytes(1, -1, builder.build().bytes);
+        cluster.pass(100);
+        assert_eq!(cluster.produced(sent), Some((0, base)));
+    }
+    let all = 1 << 20;
+    for (of_partition, of_all, offsets) in [
+        (0, all, vec!["0 v1"]),
+        (1, all, vec!["0 v1"]),
+        (all, 0, vec!["0 v1"]),
+        (110, all, vec!["0 v1", "1 v1", "2 v1"]),
+        (all, all, vec!["0 v1", "1 v1", "2 v1", "3 v1"]),
+    ] {
+        let mut request = Cluster::fetch_request(0, 0).with_max_bytes(of_all);
+        request.topics[0].partitions[0].partition_max_bytes = of_partition;
+        let sent = cluster.request(1, 3, request);
+        let response = cluster.response(sent).unwrap();
+        let records = response.responses[0].partitions[0].records.clone().unwrap();
+        assert_eq!(messages(&records), offsets, "{of_partition} {of_all}");
+    }
+}
+
+#[test]
+fn a_client_that_says_it_is_a_replica_gets_nothing() {
+    // Recorded: `fetch.replica-unknown`.
+    for (release, version, code, high_watermark, log_start) in [
+        (KafkaVersion::new(0, 10), 3, -1, -1, -1),
+        (KafkaVersion::new(0, 11), 5, -1, -1, -1),
+        (KafkaVersion::new(1, 1), 7, 0, 3, 0),
+        (KafkaVersion::new(2, 8), 11, 0, 3, 0),
+        (KafkaVersion::new(3, 3), 11, 6, -1, -1),
+        (NEWEST, 11, 6, -1, -1),
+    ] {
+        let mut cluster = filled(release);
+        let stranger = |offset| Cluster::fetch_request(offset, 0).with_replica_id(WireBrokerId(77));
+        let sent = cluster.request(1, version, stranger(0));
+        let part = cluster.response(sent).unwrap().responses.remove(0).partitions.remove(0);
+        assert_eq!((part.error_code, part.high_watermark), (code, high_watermark), "{release}");
+        assert!(part.records.is_none_or(|records| records.is_empty()), "{release}");
+        if version >= 5 {
+            assert_eq!(part.log_start_offset, log_start, "{release}");
+        }
+        assert_eq!(cluster.values(1), ["a", "b", "c"]);
+    }
+    let mut cluster = filled(NEWEST);
+    let mut known = Cluster::fetch_request(0, 0).with_replica_id(WireBrokerId(77));
+    known.topics[0].partitions[0].current_leader_epoch = 2;
+    let sent = cluster.request(1, 11, known);
+    assert_eq!(cluster.fetched(sent).unwrap().0, 75, "UNKNOWN_LEADER_EPOCH");
+}
+
+#[test]
 fn old_clients_write_messages_of_their_format() {
     for release in [KafkaVersion::new(0, 10), KafkaVersion::new(1, 1), NEWEST] {
         let mut cluster = filled(release);

@@ -134,7 +134,10 @@ impl Replicas {
         let knows = |topic: &str, _| topic == "elsewhere";
         self.with(clock, effects, |manager, cx| match frame.body {
             RequestKind::Produce(body) => manager.produce(cx, to, body, &knows),
-            RequestKind::Fetch(body) => manager.fetch(cx, to, body, true, &knows),
+            RequestKind::Fetch(body) => {
+                let is_foreign = !BROKERS.contains(&(body.replica_id.0 as usize));
+                manager.fetch(cx, to, body, is_foreign, &knows);
+            }
             RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body, &knows),
             RequestKind::OffsetForLeaderEpoch(body) => {
                 manager.offsets_for_leader_epoch(cx, to, body, &knows);
@@ -485,7 +488,11 @@ fn ids(ids: &[i32]) -> Vec<BrokerId> {
 
 /// Three replicas in sync, and the records a, b and c.
 fn filled(version: KafkaVersion) -> Cluster {
-    let mut cluster = Cluster::new(version);
+    filled_and(version, |_| {})
+}
+
+fn filled_and(version: KafkaVersion, tune: fn(&mut Config)) -> Cluster {
+    let mut cluster = Cluster::tuned(version, tune);
     cluster.elect(1, 2, &[1, 2, 3]);
     for value in ["a", "b", "c"] {
         cluster.produce(1, -1, value);

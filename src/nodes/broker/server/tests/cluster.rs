@@ -107,7 +107,7 @@ pub fn with_topic(version: KafkaVersion) -> (Cluster, Vec<BrokerId>) {
 }
 
 /// Writes records `from..to` in one batch with `acks=all`; returns the base offset.
-fn produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> i64 {
+pub fn produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> i64 {
     let (error, base) = try_to_produce(cluster, leader, from, to);
     assert_eq!(error, 0, "with {}", cluster.version);
     base

@@ -2,6 +2,8 @@
 
 mod cluster;
 mod configs;
+mod deletions;
+mod fetch_by_id;
 mod find_coordinator;
 mod front;
 mod groups;

@@ -1,0 +1,230 @@
+//! Requests about security, as a broker answers them that has no authorizer and takes connections without
+//! authentication (PLAINTEXT): it refuses them, but for questions about SCRAM credentials, of which there are none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_acls_response::AclCreationResult;
+use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
+use kafka_protocol::messages::describe_user_scram_credentials_response as scram;
+use kafka_protocol::messages::{
+    CreateAclsResponse, CreateDelegationTokenResponse, DeleteAclsResponse, DescribeAclsResponse,
+    DescribeDelegationTokenResponse, DescribeUserScramCredentialsRequest,
+    DescribeUserScramCredentialsResponse, ExpireDelegationTokenResponse,
+    RenewDelegationTokenResponse, RequestKind, ResponseKind, SaslAuthenticateResponse,
+    SaslHandshakeResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::releases::texts::{Text, say};
+use crate::releases::{Change, KafkaVersion};
+
+/// `DelegationTokenManager.ErrorTimestamp`
+const NO_TIME: i64 = -1;
+/// The one mechanism of `sasl.enabled.mechanisms`, unless that is set.
+const GSSAPI: &str = "GSSAPI";
+
+/// The answer to a request about security; `None` for all others.
+pub fn answer(version: KafkaVersion, request: &RequestKind) -> Option<ResponseKind> {
+    let no_authorizer = || Some(StrBytes::from_string(say(Text::NoAuthorizer, version, &[])));
+    let disabled = ResponseError::SecurityDisabled.code();
+    let no_tokens = ResponseError::DelegationTokenRequestNotAllowed.code();
+    Some(match request {
+        RequestKind::DescribeAcls(_) => {
+            let why = StrBytes::from_static_str("No Authorizer is configured on the broker");
+            let response = DescribeAclsResponse::default();
+            response.with_error_code(disabled).with_error_message(Some(why)).into()
+        }
+        RequestKind::CreateAcls(request) => {
+            let result = AclCreationResult::default()
+                .with_error_code(disabled)
+                .with_error_message(no_authorizer());
+            let results = vec![result; request.creations.len()];
+            CreateAclsResponse::default().with_results(results).into()
+        }
+        RequestKind::DeleteAcls(request) => {
+            let result = DeleteAclsFilterResult::default()
+                .with_error_code(disabled)
+                .with_error_message(no_authorizer());
+            let results = vec![result; request.filters.len()];
+            DeleteAclsResponse::default().with_filter_results(results).into()
+        }
+        RequestKind::SaslHandshake(_) => {
+            let lists = !version.has(Change::NoMechanismsWithoutSasl);
+            SaslHandshakeResponse::default()
+                .with_error_code(ResponseError::IllegalSaslState.code())
+                .with_mechanisms(
+                    lists.then(|| StrBytes::from_static_str(GSSAPI)).into_iter().collect(),
+                )
+                .into()
+        }
+        RequestKind::SaslAuthenticate(_) => {
+            let why = "SaslAuthenticate request received after successful authentication";
+            SaslAuthenticateResponse::default()
+                .with_error_code(ResponseError::IllegalSaslState.code())
+                .with_error_message(Some(StrBytes::from_static_str(why)))
+                .into()
+        }
+        RequestKind::CreateDelegationToken(_) => {
+            let user =
+                || (StrBytes::from_static_str("User"), StrBytes::from_static_str("ANONYMOUS"));
+            let ((kind, name), (asking_kind, asking_name)) = (user(), user());
+            CreateDelegationTokenResponse::default()
+                .with_error_code(no_tokens)
+                .with_principal_type(kind)
+                .with_principal_name(name)
+                .with_token_requester_principal_type(asking_kind)
+                .with_token_requester_principal_name(asking_name)
+                .with_issue_timestamp_ms(NO_TIME)
+                .with_expiry_timestamp_ms(NO_TIME)
+                .with_max_timestamp_ms(NO_TIME)
+                .into()
+        }
+        RequestKind::RenewDelegationToken(_) => RenewDelegationTokenResponse::default()
+            .with_error_code(no_tokens)
+            .with_expiry_timestamp_ms(NO_TIME)
+            .into(),
+        RequestKind::ExpireDelegationToken(_) => ExpireDelegationTokenResponse::default()
+            .with_error_code(no_tokens)
+            .with_expiry_timestamp_ms(NO_TIME)
+            .into(),
+        RequestKind::DescribeDelegationToken(_) => {
+            DescribeDelegationTokenResponse::default().with_error_code(no_tokens).into()
+        }
+        RequestKind::DescribeUserScramCredentials(request) => no_credentials(request).into(),
+        _ => return None,
+    })
+}
+
+/// No user has credentials: that is an error for each user that the request names
+/// (`ZkAdminManager.describeUserScramCredentials`).
+fn no_credentials(
+    request: &DescribeUserScramCredentialsRequest,
+) -> DescribeUserScramCredentialsResponse {
+    let names = || request.users.iter().flatten().map(|user| &user.name);
+    let mut times: BTreeMap<&StrBytes, usize> = BTreeMap::new();
+    names().for_each(|name| *times.entry(name).or_default() += 1);
+    let mut seen = BTreeSet::new();
+    let distinct = names().filter(|name| seen.insert(*name));
+    let results = distinct.map(|name| {
+        let (error, why) = match (name.is_empty(), times[name] > 1) {
+            (true, _) => (ResponseError::ResourceNotFound, "Username must not be empty".to_owned()),
+            (false, true) => (
+                ResponseError::DuplicateResource,
+                format!(
+                    "Cannot describe SCRAM credentials for the same user twice in a single \
+                     request: {name}"
+                ),
+            ),
+            (false, false) => (
+                ResponseError::ResourceNotFound,
+                format!("Attempt to describe a user credential that does not exist: {name}"),
+            ),
+        };
+        scram::DescribeUserScramCredentialsResult::default()
+            .with_user(name.clone())
+            .with_error_code(error.code())
+            .with_error_message(Some(StrBytes::from_string(why)))
+    });
+    DescribeUserScramCredentialsResponse::default()
+        .with_error_message(None)
+        .with_results(results.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::create_acls_request::AclCreation;
+    use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
+    use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
+    use kafka_protocol::messages::{
+        CreateAclsRequest, CreateDelegationTokenRequest, DeleteAclsRequest, DescribeAclsRequest,
+        DescribeDelegationTokenRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+    };
+
+    use super::*;
+
+    fn of(version: &str, request: impl Into<RequestKind>) -> ResponseKind {
+        answer(version.parse().unwrap(), &request.into()).expect("a request about security")
+    }
+
+    #[test]
+    fn without_an_authorizer_there_are_no_acls() {
+        // Recorded: `acls-without-authorizer`.
+        let long = "No Authorizer is configured on the broker";
+        for (version, short) in [
+            ("0.11", "No Authorizer is configured on the broker."),
+            ("2.8", "No Authorizer is configured on the broker."),
+            ("3.3", "No Authorizer is configured."),
+            ("3.9", "No Authorizer is configured."),
+        ] {
+            let ResponseKind::DescribeAcls(describe) = of(version, DescribeAclsRequest::default())
+            else {
+                panic!("of the same API")
+            };
+            assert_eq!((describe.error_code, describe.error_message.as_deref()), (54, Some(long)));
+            let create =
+                CreateAclsRequest::default().with_creations(vec![AclCreation::default(); 2]);
+            let ResponseKind::CreateAcls(create) = of(version, create) else { panic!("the same") };
+            let delete =
+                DeleteAclsRequest::default().with_filters(vec![DeleteAclsFilter::default()]);
+            let ResponseKind::DeleteAcls(delete) = of(version, delete) else { panic!("the same") };
+            assert_eq!((create.results.len(), delete.filter_results.len()), (2, 1));
+            let (one, other) = (&create.results[1], &delete.filter_results[0]);
+            assert_eq!(
+                (one.error_code, one.error_message.as_deref()),
+                (54, Some(short)),
+                "{version}"
+            );
+            assert_eq!((other.error_code, other.error_message.as_deref()), (54, Some(short)));
+        }
+    }
+
+    #[test]
+    fn without_sasl_its_requests_come_too_late() {
+        // Recorded: `sasl-without-sasl`.
+        for (version, mechanisms) in [("0.10", 1), ("0.11", 1), ("1.0", 0), ("3.9", 0)] {
+            let answer = of(version, SaslHandshakeRequest::default());
+            let ResponseKind::SaslHandshake(answer) = answer else { panic!("of the same API") };
+            assert_eq!((answer.error_code, answer.mechanisms.len()), (34, mechanisms), "{version}");
+        }
+        let answer = of("1.1", SaslAuthenticateRequest::default());
+        let ResponseKind::SaslAuthenticate(answer) = answer else { panic!("of the same API") };
+        assert_eq!((answer.error_code, answer.session_lifetime_ms), (34, 0));
+        assert!(answer.error_message.is_some_and(|why| why.contains("after successful")));
+    }
+
+    #[test]
+    fn tokens_are_refused_on_a_listener_without_authentication() {
+        // `KafkaApis.allowTokenRequests` of 1.1 to 3.9.
+        let answer = of("1.1", CreateDelegationTokenRequest::default());
+        let ResponseKind::CreateDelegationToken(answer) = answer else { panic!("of the same API") };
+        let times =
+            [answer.issue_timestamp_ms, answer.expiry_timestamp_ms, answer.max_timestamp_ms];
+        assert_eq!((answer.error_code, times), (64, [-1; 3]));
+        assert_eq!(&*answer.principal_name, "ANONYMOUS");
+        let answer = of("3.9", DescribeDelegationTokenRequest::default());
+        let ResponseKind::DescribeDelegationToken(answer) = answer else { panic!("the same") };
+        assert_eq!((answer.error_code, answer.tokens.len()), (64, 0));
+    }
+
+    #[test]
+    fn no_user_has_scram_credentials() {
+        // `ZkAdminManager` of 2.7 to 3.9.
+        let named = |names: &[&'static str]| {
+            let user = |name: &&'static str| {
+                UserName::default().with_name(StrBytes::from_static_str(name))
+            };
+            DescribeUserScramCredentialsRequest::default()
+                .with_users(Some(names.iter().map(user).collect()))
+        };
+        let codes = |names: &[&'static str]| {
+            let ResponseKind::DescribeUserScramCredentials(answer) = of("2.8", named(names)) else {
+                panic!("of the same API")
+            };
+            assert_eq!((answer.error_code, answer.error_message), (0, None));
+            answer.results.iter().map(|result| result.error_code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&[]), [0; 0]);
+        assert_eq!(codes(&["a", "", "b", "b"]), [91, 91, 92]);
+    }
+}
