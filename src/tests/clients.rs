@@ -1,5 +1,5 @@
-//! Programs of other projects, on clusters that `sim serve` serves: kcat, kafka-python, kazoo and
-//! ZooKeeper's shell; and valgrind, which counts what a run costs.
+//! Programs of other projects, on clusters that `sim serve` serves: clients in Python, JavaScript, Go, Java and C,
+//! and ZooKeeper's shell; and valgrind, which counts what a run costs.
 //!
 //! `.ci/run` installs them. A program that is missing fails its tests.
 #![expect(clippy::disallowed_methods, reason = "tests start programs, and live in real time")]
@@ -10,6 +10,8 @@ mod crowd;
 mod groups;
 #[path = "clients/kafka.rs"]
 mod kafka;
+#[path = "clients/languages.rs"]
+mod languages;
 #[path = "clients/programs.rs"]
 mod programs;
 #[path = "clients/readme.rs"]

@@ -51,11 +51,15 @@ pub fn valgrind(arguments: &[&str]) -> Command {
     command
 }
 
+/// What `.ci/clients` put into its folder.
+pub fn installed(path: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_BIN_EXE_sim")).parent().and_then(Path::parent);
+    target.expect("a folder of a profile").join("clients").join(path)
+}
+
 /// A script beside these tests, with kafka-python and kazoo at hand.
 pub fn python(script: &str, arguments: &[&str]) -> Command {
-    let target = Path::new(env!("CARGO_BIN_EXE_sim")).parent().and_then(Path::parent);
-    let python = target.expect("a folder of a profile").join("clients/bin/python");
-    let mut command = program(&python, "kafka-python and kazoo");
+    let mut command = program(&installed("bin/python"), "kafka-python and kazoo");
     command.arg(beside(script)).args(arguments);
     command
 }
