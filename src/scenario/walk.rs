@@ -19,6 +19,9 @@ use super::renamed::renamed;
 use crate::releases::KafkaVersion;
 use crate::releases::settings;
 
+/// Where a scenario configures a client.
+const CLIENTS: [&str; 2] = ["[[producer]]", "[[consumer]]"];
+
 /// One table of the file, while it is read.
 pub(super) struct Section<'s, 'i> {
     /// Where mistakes go.
@@ -165,7 +168,11 @@ impl<'s, 'i> Section<'s, 'i> {
         if let Some(new) = renamed(name) {
             return self.sink.error_with(span, new.message(), new.hint());
         }
-        if NOT_SIMULATED.contains(&name) || settings::is_known(name) && !settings::is_obeyed(name) {
+        let is_of_servers = settings::is_known(name) && !settings::is_obeyed(name);
+        // A name of both, such as `compression.type`, is asked for where it is written.
+        let is_of_clients = settings::clients::is_not_obeyed(name)
+            && (CLIENTS.contains(&self.title) || !settings::is_obeyed(name));
+        if NOT_SIMULATED.contains(&name) || is_of_servers || is_of_clients {
             let message = format!("`{name}` is not simulated");
             let hint = "it would have no effect, so a scenario cannot set it";
             return self.sink.error_with(span, message, hint);

@@ -42,6 +42,7 @@ pub fn check(setting: &Setting, value: &str, version: KafkaVersion) -> Result<St
         }
         Allowed::Release => release(setting, &parsed, version)?,
         Allowed::Throttled => throttled(setting, &parsed, version)?,
+        Allowed::Within(min, max) => fraction(setting, &parsed, min, max)?,
     }
     Ok(parsed)
 }
@@ -100,6 +101,17 @@ fn range(setting: &Setting, value: &str, min: i64, max: i64) -> Result<(), Strin
     if is_below {
         Err(refused(setting, value, &format!("Value must be at least {min}")))
     } else if is_above {
+        Err(refused(setting, value, &format!("Value must be no more than {max}")))
+    } else {
+        Ok(())
+    }
+}
+
+fn fraction(setting: &Setting, value: &str, min: &str, max: &str) -> Result<(), String> {
+    let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
+    if number(value) < number(min) {
+        Err(refused(setting, value, &format!("Value must be at least {min}")))
+    } else if number(value) > number(max) {
         Err(refused(setting, value, &format!("Value must be no more than {max}")))
     } else {
         Ok(())

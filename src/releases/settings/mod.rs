@@ -1,5 +1,5 @@
-//! Every setting of topics and brokers: name, type, default, what it may be, whether it changes without a restart, and
-//! what it does.
+//! Every setting of topics, brokers and clients: name, type, default, what it may be, whether it changes without a
+//! restart, and what it does.
 //!
 //! Source: Kafka's own tables (`LogConfig`, `KafkaConfig`, `DynamicBrokerConfig`), read from the jars of the newest
 //! release of every line, and compared with what real brokers answer to DescribeConfigs. The sentences are ours.
@@ -7,6 +7,7 @@
 
 mod broker;
 mod check;
+pub mod clients;
 mod logs;
 mod parts;
 mod security;
@@ -72,6 +73,8 @@ pub enum Allowed {
     Release,
     /// `*`, or pairs of partition and broker.
     Throttled,
+    /// A number with a fraction from the first to the second.
+    Within(&'static str, &'static str),
 }
 
 /// Whether a setting of a broker can be changed while it runs.
@@ -138,7 +141,7 @@ macro_rules! settings {
         /// The rows.
         pub(super) const $table: &[Setting] = &[$(Setting {
             name: $name,
-            kind: super::Type::$kind,
+            kind: $crate::releases::settings::Type::$kind,
             otherwise: $otherwise,
             dynamic: $dynamic,
             defaults: $defaults,
@@ -161,6 +164,11 @@ impl Setting {
             DefaultText::Null | DefaultText::Required => Some(None),
             DefaultText::Gone => None,
         }
+    }
+
+    /// Its defaults, each from a release on, and so where it came and went.
+    pub fn history(&self) -> &'static [(KafkaVersion, DefaultText)] {
+        self.defaults
     }
 
     /// What it may be in `version`.
@@ -204,6 +212,16 @@ pub fn of_topic(name: &str, version: KafkaVersion) -> Option<&'static Setting> {
 /// A broker's setting.
 pub fn of_broker(name: &str, version: KafkaVersion) -> Option<&'static Setting> {
     of_brokers(version).find(|setting| setting.name == name)
+}
+
+/// What topics may set, in any release.
+pub fn all_of_topics() -> impl Iterator<Item = &'static Setting> {
+    topic::TOPIC.iter()
+}
+
+/// What brokers may set, in any release.
+pub fn all_of_brokers() -> impl Iterator<Item = &'static Setting> {
+    BROKER_TABLES.into_iter().flatten()
 }
 
 /// Whether any release has a setting of topics or brokers of this name.

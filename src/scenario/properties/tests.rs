@@ -91,3 +91,24 @@ fn tables_are_sound() {
         assert!(BROKER.iter().any(|p| p.name == *broker), "{topic} falls back on {broker}");
     }
 }
+
+#[test]
+fn settings_of_clients_that_nothing_obeys_are_refused_by_name() {
+    let text = include_str!("../../../scenarios/leader_crash.toml");
+    let said = |section: &str, name: &str| {
+        let set = text.replacen(section, &format!("{section}\n\"{name}\" = 1"), 1);
+        assert_ne!(set, text);
+        crate::scenario::parse("x.toml", &set).unwrap_err().render()
+    };
+    for (section, name) in [
+        ("[[producer]]", "compression.type"),
+        ("[[producer]]", "partitioner.availability.timeout.ms"),
+        ("[[consumer]]", "check.crcs"),
+        ("[[consumer]]", "ssl.protocol"),
+    ] {
+        let said = said(section, name);
+        assert!(said.contains(&format!("`{name}` is not simulated")), "{said}");
+    }
+    // The other kind of client has it.
+    assert!(said("[[consumer]]", "linger.ms").contains("unknown property"));
+}
