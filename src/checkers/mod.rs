@@ -11,6 +11,7 @@
 //! | [`clients`] | what producers and consumers see |
 //! | [`replication`] | replicas, in-sync replicas, high watermarks, leader epochs |
 //! | [`controller`] | elections and the controller itself |
+//! | [`groups`] | consumer groups, their members and their offsets |
 //! | [`zookeeper`] | the ensemble, its sessions, znodes and watches |
 //! | [`liveness`] | what must happen once all faults are over |
 //!
@@ -23,6 +24,7 @@ pub mod controller;
 mod evidence;
 mod expectation;
 mod finding;
+pub mod groups;
 mod judge;
 mod judgement;
 pub mod liveness;
@@ -78,6 +80,7 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     by::<replication::reads_are_committed::ReadsAreCommitted>(),
     by::<replication::acknowledged_is_replicated::AcknowledgedIsReplicated>(),
     by::<replication::replicas_join_isr_caught_up::ReplicasJoinIsrCaughtUp>(),
+    by::<replication::producer_sequences_are_contiguous::ProducerSequencesAreContiguous>(),
     by::<controller::elections_are_clean::ElectionsAreClean>(),
     by::<controller::one_controller_per_epoch::OneControllerPerEpoch>(),
     by::<zookeeper::ephemerals_have_live_sessions::EphemeralsHaveLiveSessions>(),
@@ -88,6 +91,12 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     by::<zookeeper::one_zookeeper_leader_per_epoch::OneZooKeeperLeaderPerEpoch>(),
     by::<zookeeper::zookeeper_histories_agree::ZooKeeperHistoriesAgree>(),
     by::<zookeeper::committed_transactions_are_durable::CommittedTransactionsAreDurable>(),
+    by::<groups::one_owner_per_partition::OneOwnerPerPartition>(),
+    by::<groups::generations_increase::GenerationsIncrease>(),
+    by::<groups::commits_are_fenced::CommitsAreFenced>(),
+    by::<groups::committed_offsets_are_kept::CommittedOffsetsAreKept>(),
+    by::<groups::commits_follow_positions::CommitsFollowPositions>(),
+    by::<groups::members_expire_only_when_silent::MembersExpireOnlyWhenSilent>(),
     by::<clients::operations_end_once::OperationsEndOnce>(),
     (&liveness::workload_completes::PROPERTY, || {
         Box::new(liveness::workload_completes::WorkloadCompletes)
@@ -108,6 +117,7 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     (&liveness::final_logs_agree::PROPERTY, || {
         Box::new(liveness::final_logs_agree::FinalLogsAgree)
     }),
+    (&groups::groups_settle::PROPERTY, || Box::new(groups::groups_settle::GroupsSettle)),
     (&liveness::consumers_catch_up::PROPERTY, || {
         Box::new(liveness::consumers_catch_up::ConsumersCatchUp)
     }),

@@ -22,6 +22,10 @@ pub enum Subject {
     Offsets,
     /// Records of producers in the final logs.
     FinalRecords,
+    /// Batches of idempotent producers.
+    ProducerBatches,
+    /// Consumer groups.
+    Groups,
     /// Leaders of partitions.
     Leaders,
     /// Controllers.
@@ -79,6 +83,8 @@ impl Subject {
             Self::Reads => (read, "no consumer read a record"),
             Self::Offsets => (acknowledged || read, "no offset of a record was seen"),
             Self::FinalRecords => (accounts.iter().any(in_log), "no final log holds a record"),
+            Self::ProducerBatches => (model.producer_logs.has_batches, "no idempotent producer"),
+            Self::Groups => (model.groups.has_any(), "no consumer group"),
             Self::Leaders => (model.epoch_holders.has_leaders(), "no partition had a leader"),
             Self::Controllers => (model.epoch_holders.has_controllers(), "no controller"),
             Self::Sessions => (model.server_trees.has_sessions(), "no session at ZooKeeper"),

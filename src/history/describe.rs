@@ -166,7 +166,9 @@ impl fmt::Display for BrokerObservation {
             | Self::IsrKnown { .. }
             | Self::Acknowledging { .. }
             | Self::Serving { .. }
-            | Self::FetchingFailed { .. } => replica(self, f),
+            | Self::FetchingFailed { .. }
+            | Self::ProducerAppended { .. }
+            | Self::ProducersExpired { .. } => replica(self, f),
         }
     }
 }
@@ -216,6 +218,12 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
         FetchingFailed { at, leader, end, refused } => {
             write!(f, "stopped fetching {at} from {leader} at {end}: refused records of {refused}")
         }
+        ProducerAppended { at, base, leader_epoch, batch } => write!(
+            f,
+            "appended {at}@{base} of epoch {leader_epoch} as {}..={} of producer {} in epoch {}",
+            batch.first_sequence, batch.last_sequence, batch.producer, batch.epoch
+        ),
+        ProducersExpired { at, producers } => write!(f, "forgot producers {producers:?} of {at}"),
         _ => unreachable!("all others are above"),
     }
 }

@@ -26,7 +26,7 @@ pub use group::{
 };
 pub use observation::{
     AppendedBatch, BrokerObservation, Call, ClientObservation, Election, ExternalObservation,
-    Observation, Outcome, ZooKeeperObservation,
+    Observation, Outcome, ProducerBatch, ZooKeeperObservation,
 };
 pub use recorder::{Recorded, Recorder, Subscriber};
 pub use session::{SessionAnswer, SessionCall, SessionObservation, WatchKind};

@@ -211,6 +211,19 @@ pub struct AppendedBatch {
     pub checksum: u32,
 }
 
+/// A batch of an idempotent producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerBatch {
+    /// The producer's id.
+    pub producer: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The sequence of the first record.
+    pub first_sequence: i32,
+    /// The sequence of the last record.
+    pub last_sequence: i32,
+}
+
 /// A broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BrokerObservation {
@@ -443,6 +456,24 @@ pub enum BrokerObservation {
     },
     /// As coordinator of a group.
     Group(GroupObservation),
+    /// As leader: the batch that it appended last is of an idempotent producer.
+    ProducerAppended {
+        /// The partition.
+        at: TopicPartition,
+        /// First offset of the batch.
+        base: Offset,
+        /// Leader epoch of the batch.
+        leader_epoch: LeaderEpoch,
+        /// Whose it is, and which of theirs.
+        batch: ProducerBatch,
+    },
+    /// Its log knows the sequences of these producers no longer: they were silent for long.
+    ProducersExpired {
+        /// The partition.
+        at: TopicPartition,
+        /// Their ids.
+        producers: Vec<i64>,
+    },
 }
 
 /// A ZooKeeper server.

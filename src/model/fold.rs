@@ -12,6 +12,7 @@ use super::ensemble::Ensemble;
 use super::epoch_holders::EpochHolders;
 use super::faults::FAULTS_MAX;
 use super::faults::Fired;
+use super::groups::Groups;
 use super::happened::Happened;
 use super::known_limits::KnownLimits;
 use super::ledger::{FinalRecord, Ledger};
@@ -19,6 +20,7 @@ use super::lives::Lives;
 use super::offset_map::Value;
 use super::order::Order;
 use super::poll_gaps::PollGaps;
+use super::producer_logs::ProducerLogs;
 use super::reading::Reading;
 use super::replicas::Replicas;
 use super::reported::{ReportedState, ReportedStates};
@@ -79,6 +81,10 @@ pub struct Model {
     pub acknowledged_order: AcknowledgedOrder,
     /// Offsets between consecutive polls.
     pub poll_gaps: PollGaps,
+    /// The batches of idempotent producers.
+    pub producer_logs: ProducerLogs,
+    /// Consumer groups.
+    pub groups: Groups,
     /// Second copies in the final logs.
     pub copies: Copies,
     /// Leaders and controllers of each epoch.
@@ -127,6 +133,8 @@ impl Model {
             end: End::default(),
             acknowledged_order: AcknowledgedOrder::default(),
             poll_gaps: PollGaps::default(),
+            producer_logs: ProducerLogs::default(),
+            groups: Groups::default(),
             copies: Copies::default(),
             epoch_holders: EpochHolders::default(),
             server_trees: ServerTrees::default(),
@@ -163,6 +171,7 @@ impl Model {
         self.replicas.life(node, life);
         self.ensemble.life(node, life);
         self.known_limits.life(node, life);
+        self.groups.life(node, life);
         if matches!(life, Life::Crashed | Life::PowerLost | Life::Exited)
             && let Some(producer) = self.ledger.at_node(node)
         {
@@ -306,6 +315,7 @@ impl Model {
             }
             self.ledger.observe(time, node, observation);
         }
+        self.groups.client((time, node), observation);
         if let ClientObservation::BrokersLearned { nodes } = observation {
             self.known_limits.learned(node, nodes);
         }
@@ -329,6 +339,7 @@ impl Model {
     fn broker(&mut self, time: Time, node: NodeId, observation: &BrokerObservation) {
         if let Some(broker) = self.terms.broker_at(node) {
             self.replicas.broker(time, (broker, node), observation);
+            self.producer_logs.broker(&self.replicas, broker, observation);
         }
         if let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = observation {
             let (leader_epoch, start) = (*leader_epoch, *start);
@@ -338,6 +349,7 @@ impl Model {
         self.epoch_holders.broker(time, node, observation);
         self.reported.broker(time, observation);
         self.brokers.broker(time, node, observation);
+        self.groups.broker((time, node), observation);
         self.known_limits.broker(&self.terms, &self.replicas, (time, node), observation);
     }
 

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | clients | [`ledger`], [`ack_window`], [`losses`], [`reading`], [`client_observations`], [`availability`], [`waits`] |
 //! | their order | [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`] |
-//! | replication | [`log_tree`], [`log_errors`], [`replicas`], [`in_sync`], [`partition_state`], [`reported`], [`epoch_holders`] |
+//! | groups | [`groups`], [`committed`] |
+//! | replication | [`log_tree`], [`producer_logs`], [`log_errors`], [`replicas`], [`in_sync`], [`partition_state`], [`reported`], [`epoch_holders`] |
 //! | brokers | [`brokers`] |
 //! | ZooKeeper servers | [`ensemble`], [`transactions`], [`zookeeper_epochs`], [`server_trees`] |
 //! | ZooKeeper clients | [`znodes`], [`znode_reads`], [`answer_errors`], [`watches`], [`sessions`], [`session_writes`] |
@@ -22,12 +23,14 @@ pub mod availability;
 pub mod brokers;
 pub mod client_observations;
 pub mod commands;
+pub mod committed;
 pub mod copies;
 pub mod end;
 pub mod ensemble;
 pub mod epoch_holders;
 pub mod faults;
 mod fold;
+pub mod groups;
 pub mod happened;
 pub mod in_sync;
 pub mod interval;
@@ -42,6 +45,7 @@ pub mod offset_map;
 pub mod order;
 pub mod partition_state;
 pub mod poll_gaps;
+pub mod producer_logs;
 pub mod reader;
 pub mod reading;
 pub mod replicas;

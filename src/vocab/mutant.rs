@@ -168,6 +168,18 @@ mutants! {
     /// ZooKeeper's leader takes a session's writes also from the server that its client has left.
     WriteForMovedSession = "write-for-moved-session"
         from "ZOOKEEPER-417, ZOOKEEPER-2886 (row 78, Z6)";
+    /// A leader appends a batch of an idempotent producer again that it has.
+    AppendRepeatedBatches = "append-repeated-batches"
+        from "KIP-98 (row 43, X1)";
+    /// A leader knows again only the last batch of each idempotent producer, though five may be in flight.
+    RememberOneBatch = "remember-one-batch"
+        from "KAFKA-5494 (X1)";
+    /// A new leader does not know which batches of idempotent producers are in its log.
+    LeadWithoutSequences = "lead-without-sequences"
+        from "KIP-98 (rows 44, 45, X1)";
+    /// A broker that truncates its log goes on knowing the sequences of the batches that are gone.
+    KeepTruncatedSequences = "keep-truncated-sequences"
+        from "KIP-98; ProducerStateManager.truncateAndReload (X1)";
     /// A producer queues a batch to be retried after the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";

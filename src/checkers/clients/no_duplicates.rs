@@ -10,7 +10,9 @@ pub const PROPERTY: Property = Property {
     statement: "the final logs of a topic hold each record of a producer at most once",
     source: "KIP-98: idempotent producer; without one, retries may write a record again",
     leaves_out: "copies that were truncated; what readers read more than once, which is counted \
-                 for each reader",
+                 for each reader; without idempotence, and of clients from outside, whose records \
+                 may be alike, copies are counted but permitted: see \
+                 producer-sequences-are-contiguous",
     looks_at: Subject::FinalRecords,
     class: Class::Safety,
 };

@@ -10,6 +10,7 @@ pub mod leader_isr_has_committed;
 pub mod log_offsets_are_sequential;
 pub mod logs_match;
 pub mod one_leader_per_epoch;
+pub mod producer_sequences_are_contiguous;
 pub mod reads_are_committed;
 pub mod replicas_join_isr_caught_up;
 pub mod zookeeper_isr_has_committed;

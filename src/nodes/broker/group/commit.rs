@@ -122,9 +122,12 @@ impl GroupCoordinator {
         result: Result<Offset, ResponseError>,
     ) {
         let Commits { to, mut response, commits, by } = commits;
-        // The partition may have moved meanwhile.
+        // The partition may have moved meanwhile, or the group may be gone.
+        let has_moved = !self.owned.contains(&self.partition(group));
         let (id, mut group) = (group, self.groups.get_mut(group));
-        if let (Ok(at), Some(_)) = (result, &group) {
+        if let Ok(at) = result
+            && (group.is_some() || has_moved)
+        {
             facts::observe_committed(cx, id, &by, facts::offsets(&commits), at);
         }
         for Commit { place, of, value } in commits {

@@ -212,9 +212,14 @@ impl Log {
         &self.producers
     }
 
-    /// Forgets idempotent producers that were silent for long.
-    pub fn expire_producers(&mut self, expiry: Duration, now_ms: i64) {
-        self.producers.expire(expiry, now_ms);
+    /// Forgets idempotent producers that were silent for long, and gives their ids.
+    pub fn expire_producers(&mut self, expiry: Duration, now_ms: i64) -> Vec<i64> {
+        self.producers.expire(expiry, now_ms)
+    }
+
+    /// Replaces what it knows of idempotent producers.
+    pub fn set_producers(&mut self, producers: Producers) {
+        self.producers = producers;
     }
 
     /// All batches, in order.

@@ -125,11 +125,12 @@ impl Producers {
         });
     }
 
-    /// Forgets producers whose last batch is as old as `expiry`.
-    pub fn expire(&mut self, expiry: Duration, now_ms: i64) {
+    /// Forgets producers whose last batch is as old as `expiry`, and gives their ids.
+    pub fn expire(&mut self, expiry: Duration, now_ms: i64) -> Vec<i64> {
         let limit_ms = i64::try_from(expiry.as_millis()).unwrap_or(i64::MAX);
-        let age_ms = |known: &Producer| now_ms.saturating_sub(known.last().timestamp_ms);
-        self.by_id.retain(|_, known| age_ms(known) < limit_ms);
+        let is_old =
+            |known: &Producer| now_ms.saturating_sub(known.last().timestamp_ms) >= limit_ms;
+        self.by_id.extract_if(.., |_, known| is_old(known)).map(|(id, _)| id).collect()
     }
 
     /// Whether it knows of a batch that ends at `end` or behind it.
@@ -213,9 +214,9 @@ mod tests {
         assert_eq!(ask(&other, &batch(0, 0, 1, 0)), Sequence::Next);
         assert!(producers.reaches(1) && !producers.reaches(2));
         let late = 1_000 + i64::try_from(DAY.as_millis()).unwrap();
-        producers.expire(DAY, late - 1);
+        assert_eq!(producers.expire(DAY, late - 1), [0_i64; 0]);
         assert_eq!(ask(&producers, &batch(0, 2, 1, 9)), Sequence::Next);
-        producers.expire(DAY, late);
+        assert_eq!(producers.expire(DAY, late), [7]);
         assert_eq!(ask(&producers, &batch(0, 2, 1, 9)), Sequence::Unknown);
     }
 }

@@ -20,6 +20,7 @@ use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Ask, Context};
+use crate::nodes::broker::log::producers::Producers;
 use crate::releases::Change;
 use crate::vocab::{BrokerId, LeaderEpoch, Mutant, NodeId, Time, TopicPartition};
 
@@ -187,6 +188,9 @@ impl ReplicaManager {
         }
         partition.controller_epoch = state.controller_epoch;
         partition.partition_epoch = state.partition_epoch;
+        if self.config.is(Mutant::LeadWithoutSequences) {
+            partition.log.set_producers(Producers::default());
+        }
         let leader_epoch = partition.leader_epoch;
         if version.has(Change::EpochStoredAtElection) && !forgets_epoch {
             // Before KAFKA-7415 an epoch was noted with its first record only.

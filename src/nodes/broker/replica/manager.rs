@@ -24,6 +24,7 @@ use super::partition::{self, PartitionReplica, ReplicaRole};
 use super::produce::{Append, ProduceHandler, Producing};
 use super::purgatory::Purgatory;
 use super::replicas::{Knows, Replicas};
+use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Context, IsrOutcome, Part, ReplyTo};
 use crate::nodes::broker::{Config, TopicOverrides};
@@ -393,8 +394,14 @@ impl ReplicaManager {
             }
             Due::ExpireProducers => {
                 let (expiry, now_ms) = (config.producer_id_expiration, cx.clock.wall_ms);
-                let logs = self.replicas.iter_mut().map(|replica| &mut replica.log);
-                logs.for_each(|log| log.expire_producers(expiry, now_ms));
+                for replica in self.replicas.iter_mut() {
+                    let producers = replica.log.expire_producers(expiry, now_ms);
+                    if !producers.is_empty() {
+                        let at = replica.at.clone();
+                        let expired = BrokerObservation::ProducersExpired { at, producers };
+                        cx.effects.observe(Observation::Broker(expired));
+                    }
+                }
                 PRODUCER_CHECK
             }
             other => unreachable!("{other:?} is not periodic"),

@@ -21,13 +21,13 @@ use super::partition::PartitionReplica;
 use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
 use super::replicas::{Elsewhere, Replicas, Slot, not_here};
 use super::validate::{Appending, BadRecord, Refused, ends_connection};
-use crate::history::{BrokerObservation, Observation};
+use crate::history::{BrokerObservation, Observation, ProducerBatch};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::config::INTERNAL_TOPICS;
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::log::producers::{Remembered, Sequence};
 use crate::releases::{Change, KafkaVersion};
-use crate::vocab::{Mutant, Offset, Time};
+use crate::vocab::{Mutant, Offset, Time, TopicPartition};
 use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
 /// The first version of Produce whose answer has errors of single records (KIP-467).
@@ -221,6 +221,21 @@ impl Producing {
     }
 }
 
+/// What a leader tells of a batch of an idempotent producer that it appends.
+fn of_producer(at: &TopicPartition, batch: &Batch) -> Option<BrokerObservation> {
+    (batch.producer_id() >= 0).then(|| BrokerObservation::ProducerAppended {
+        at: at.clone(),
+        base: batch.base_offset,
+        leader_epoch: batch.leader_epoch,
+        batch: ProducerBatch {
+            producer: batch.producer_id(),
+            epoch: batch.producer_epoch(),
+            first_sequence: batch.base_sequence(),
+            last_sequence: batch.last_sequence(),
+        },
+    })
+}
+
 /// The parts that a produce request works with.
 #[derive(Debug)]
 pub struct ProduceHandler<'a> {
@@ -277,10 +292,14 @@ impl ProduceHandler<'_> {
             return Ok(None);
         }
         let version = self.leader.config.version;
-        let remembered = if version.has(Change::BatchesRemembered) { usize::MAX } else { 1 };
+        let config = &self.leader.config;
+        let remembers_all =
+            version.has(Change::BatchesRemembered) && !config.is(Mutant::RememberOneBatch);
+        let remembered = if remembers_all { usize::MAX } else { 1 };
         let producers = self.leader.replicas.at(slot).log.producers();
         match producers.sequence(batch, remembered) {
             Sequence::Next => Ok(None),
+            Sequence::Repeated(_) if config.is(Mutant::AppendRepeatedBatches) => Ok(None),
             Sequence::Repeated(known) => Ok(Some(known)),
             Sequence::Fenced => Err(ResponseError::InvalidProducerEpoch),
             Sequence::Unknown if version.has(Change::ProducersBeginAnywhere) => Ok(None),
@@ -311,8 +330,10 @@ impl ProduceHandler<'_> {
             leader_epoch: batch.leader_epoch,
             checksum: batch.checksum,
         };
+        let of_producer = of_producer(&partition.at, &batch);
         partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
         cx.effects.observe(Observation::Broker(appended));
+        of_producer.map(|did| cx.effects.observe(Observation::Broker(did)));
         self.leader.progress(cx, slot);
         (base, last + 1)
     }

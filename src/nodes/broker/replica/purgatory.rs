@@ -144,7 +144,10 @@ impl Purgatory {
             } else {
                 &mut replica.waiting_flushes
             };
-            waiting.push_back((part.required, number));
+            // A batch that was sent again waits for an offset below those of others.
+            let entry = (part.required, number);
+            let n = waiting.partition_point(|other| *other < entry);
+            waiting.insert(n, entry);
         }
         if let Some(conn) = delayed.to.client() {
             self.clients.insert(conn, Waiting::Produce(number));

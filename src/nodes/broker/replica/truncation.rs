@@ -86,7 +86,12 @@ impl Truncator<'_> {
             tracing::warn!(at = %replica.at, to, hw = replica.high_watermark,
                 "truncating below the high watermark");
         }
+        let keeps = self.config.is(Mutant::KeepTruncatedSequences);
+        let producers = keeps.then(|| replica.log.producers().clone());
         let cut = replica.log.truncate_to(&mut self.logs.disk(cx), to.max(0));
+        if let Some(producers) = producers {
+            replica.log.set_producers(producers);
+        }
         self.truncated(cx, slot, cut.then_some(from));
     }
 

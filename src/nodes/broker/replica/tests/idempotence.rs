@@ -102,3 +102,23 @@ fn what_is_cut_off_a_log_is_not_remembered() {
     assert_eq!(sent(&mut cluster, 1, of_producer(0, 2, "2")), (0, 2, -1), "it is appended");
     assert_eq!(cluster.values(1), ["0", "1", "2"]);
 }
+
+#[test]
+fn a_batch_that_is_sent_again_while_it_waits_waits_for_its_own_offset() {
+    let mut cluster = filled("2.8", 0);
+    cluster.crash(2);
+    cluster.crash(3);
+    // Sent again, the first waits for an offset below that of the second.
+    let waits = [0, 1, 0].map(|sequence| {
+        let records = of_producer(0, sequence, &sequence.to_string());
+        let request = kafka::produce("orders", 0, -1, Some(records)).with_timeout_ms(500);
+        cluster.request(1, 7, request)
+    });
+    cluster.pass(600);
+    assert_eq!(waits.map(|sent| cluster.produced(sent).map(|answer| answer.0)), [Some(7); 3]);
+    // None of them is listed any more when the broker stops leading.
+    [2, 3].into_iter().for_each(|broker| cluster.start(broker));
+    cluster.elect(2, 3, &[1, 2, 3]);
+    cluster.pass(600);
+    assert_eq!(cluster.values(1), cluster.values(2));
+}

@@ -1,0 +1,105 @@
+//! No partition belongs to two members of one generation.
+
+use std::collections::BTreeMap;
+
+use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
+use crate::history::{
+    BrokerObservation, ClientObservation, GroupObservation, GroupSnapshot, GroupState,
+};
+
+/// What is judged.
+pub const PROPERTY: Property = Property {
+    name: "one-owner-per-partition",
+    statement: "in a generation of a group, each partition belongs to at most one member: as the \
+                coordinator gives them out, and as members take them",
+    source: "Kafka documentation, 4.5: consumer groups; C1 of the catalogue of known failures",
+    leaves_out: "members of different generations: one that was removed and does not know it may \
+                 read on, but commits nothing; assignors other than range, roundrobin, sticky and \
+                 cooperative-sticky at coordinators",
+    looks_at: Subject::Groups,
+    class: Class::Safety,
+};
+
+/// Assignors that give a partition to one member.
+const EXCLUSIVE: [&str; 4] = ["range", "roundrobin", "sticky", "cooperative-sticky"];
+
+/// Looks at assignments.
+#[derive(Debug)]
+pub struct OneOwnerPerPartition;
+
+/// A partition that two members have, in words.
+fn shared(group: &GroupSnapshot) -> Option<String> {
+    let mut owners = BTreeMap::new();
+    for member in &group.members {
+        for at in member.partitions.iter().flatten() {
+            if let Some(other) = owners.insert(at, &member.id) {
+                return Some(format!("{at} to {other} and to {}", member.id));
+            }
+        }
+    }
+    None
+}
+
+impl Rule for OneOwnerPerPartition {
+    const PROPERTY: &'static Property = &PROPERTY;
+    const READS: &'static [Kind] = &[Kind::Client, Kind::Broker];
+
+    fn client(event: &Event<'_>, did: &ClientObservation, found: &mut Cases) {
+        let ClientObservation::Member(did) = did else { return };
+        let Some(shared) = event.model.groups.shared() else { return };
+        found.forbidden(|| {
+            event.node_did(format!(
+                "took {} in generation {} of group {}, which {} has",
+                shared.at, did.generation, did.group, shared.other
+            ))
+        });
+    }
+
+    fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
+        let BrokerObservation::Group(GroupObservation::StateChanged { group, now }) = did else {
+            return;
+        };
+        let is_exclusive = now.protocol.as_ref().is_some_and(|name| EXCLUSIVE.contains(&&**name));
+        if now.state != GroupState::Stable || !is_exclusive {
+            return;
+        }
+        if let Some(what) = shared(now) {
+            let generation = now.generation;
+            found.forbidden(|| {
+                event.node_did(format!("gave {what} in generation {generation} of group {group}"))
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::told::{becomes, member};
+    use super::*;
+    use crate::checkers::testing::{Story, orders};
+    use crate::history::MemberEvent;
+
+    #[test]
+    fn a_coordinator_gives_no_partition_twice() {
+        let mut story = Story::default();
+        becomes(&mut story, 1, GroupState::Stable, 1, &[("m1", &[0, 1]), ("m2", &[2])]);
+        becomes(&mut story, 1, GroupState::Stable, 2, &[("m1", &[2]), ("m2", &[0, 1])]);
+        assert_eq!(story.violation(&PROPERTY), None);
+        becomes(&mut story, 1, GroupState::Stable, 3, &[("m1", &[0]), ("m2", &[1, 0])]);
+        let text = "b1 gave orders-0 to m1 and to m2 in generation 3 of group g, at 0.000s";
+        assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn members_of_a_generation_do_not_take_the_same() {
+        let took = || MemberEvent::Assigned { added: vec![orders()], owned: vec![orders()] };
+        let mut story = Story::default();
+        member(&mut story, "m1", 1, took());
+        member(&mut story, "m2", 2, took());
+        member(&mut story, "m2", 2, took());
+        assert_eq!(story.violation(&PROPERTY), None, "m1 does not know of generation 2");
+        member(&mut story, "m1", 2, took());
+        let text = "c0 took orders-0 in generation 2 of group g, which m2 has, at 0.000s";
+        assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
+    }
+}
