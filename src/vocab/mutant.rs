@@ -180,6 +180,30 @@ mutants! {
     /// A broker that truncates its log goes on knowing the sequences of the batches that are gone.
     KeepTruncatedSequences = "keep-truncated-sequences"
         from "KIP-98; ProducerStateManager.truncateAndReload (X1)";
+    /// A coordinator accepts offsets from members that it has removed, and of earlier generations.
+    CommitUnfenced = "commit-unfenced"
+        from "GroupCoordinator.validateOffsetCommit (C1, C4)";
+    /// A coordinator answers a commit before the offsets are written.
+    AnswerCommitsEarly = "answer-commits-early"
+        from "GroupMetadataManager.storeOffsets, offsets.commit.required.acks (C2)";
+    /// A broker that takes groups over stops reading before the end of its log.
+    StopLoadingEarly = "stop-loading-early"
+        from "KAFKA-4362, KAFKA-5600 (row 60, C2)";
+    /// A broker that takes groups over keeps the first offset of each partition, not the last.
+    LoadFirstOffsets = "load-first-offsets"
+        from "KAFKA-5247 (rows 59 and 60, C3)";
+    /// A coordinator answers a member, whose session does not begin again.
+    IgnoreSignsOfLife = "ignore-signs-of-life"
+        from "GroupCoordinator.completeAndScheduleNextHeartbeatExpiration (L9)";
+    /// A coordinator keeps members however long they are silent.
+    KeepSilentMembers = "keep-silent-members"
+        from "Kafka documentation, session.timeout.ms (L9)";
+    /// A coordinator gives each member the same assignment.
+    AssignToAll = "assign-to-all"
+        from "GroupCoordinator.setAndPropagateAssignment (C1)";
+    /// A rebalance ends in the generation in which it began.
+    ReuseGeneration = "reuse-generation"
+        from "GroupMetadata.initNextGeneration (C1)";
     /// A producer queues a batch to be retried after the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";

@@ -17,7 +17,7 @@ use super::stored::offset_record;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::Change;
-use crate::vocab::Offset;
+use crate::vocab::{Mutant, Offset};
 use crate::wire::group_records::OffsetValue;
 
 /// What a broker knows of topics: whether there is such a partition; with `None`, whether there is such a topic.
@@ -145,7 +145,9 @@ impl GroupCoordinator {
                 group.offsets.insert(of, Committed { at, value });
             }
         }
-        cx.reply(to, ResponseKind::OffsetCommit(response));
+        if !self.config.is(Mutant::AnswerCommitsEarly) {
+            cx.reply(to, ResponseKind::OffsetCommit(response));
+        }
     }
 }
 
@@ -169,8 +171,11 @@ impl Work<'_> {
         if rebalances && !self.version().has(Change::CommitsCheckMemberFirst) {
             return Err(ResponseError::RebalanceInProgress);
         }
-        self.check_member(id, instance)?;
-        if generation != self.group.generation {
+        let is_fenced = !self.config.is(Mutant::CommitUnfenced);
+        if is_fenced {
+            self.check_member(id, instance)?;
+        }
+        if is_fenced && generation != self.group.generation {
             return Err(ResponseError::IllegalGeneration);
         }
         if rebalances {
@@ -200,8 +205,12 @@ impl Work<'_> {
         let records =
             commits.iter().map(|one| offset_record(version, &id, &one.of, &one.value)).collect();
         let places: Vec<_> = commits.iter().map(|commit| commit.of.clone()).collect();
+        let early = self.config.is(Mutant::AnswerCommitsEarly).then(|| response.clone());
         let what = Written::Offsets(Commits { to, response, commits, by });
         let number = self.appends.append(cx, (self.group.partition, id), records, what);
+        if let Some(response) = early {
+            cx.reply(to, ResponseKind::OffsetCommit(response));
+        }
         self.group.committing.extend(places.into_iter().map(|place| (place, number)));
     }
 }

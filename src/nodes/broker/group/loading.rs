@@ -17,8 +17,9 @@ use super::facts;
 use super::state::{Committed, Group, Place};
 use super::stored::restored;
 use crate::history::GroupObservation;
+use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
-use crate::vocab::LeaderEpoch;
+use crate::vocab::{LeaderEpoch, Mutant};
 use crate::wire::group_records::{GroupKey, GroupValue, OffsetValue};
 use crate::wire::records::Batch;
 
@@ -33,9 +34,16 @@ struct Found {
 }
 
 /// Reads all records; those that do not decode are skipped, as is what a later release wrote.
-fn read<'a>(batches: impl Iterator<Item = Cow<'a, Batch>>) -> BTreeMap<StrBytes, Found> {
+fn read<'a>(
+    config: &Config,
+    batches: impl Iterator<Item = Cow<'a, Batch>>,
+) -> BTreeMap<StrBytes, Found> {
     let mut found: BTreeMap<StrBytes, Found> = BTreeMap::new();
-    for batch in batches.filter(|batch| !batch.is_control()) {
+    let mut batches = batches.filter(|batch| !batch.is_control()).peekable();
+    while let Some(batch) = batches.next() {
+        if config.is(Mutant::StopLoadingEarly) && batches.peek().is_none() {
+            break;
+        }
         for record in batch.records().unwrap_or_default() {
             match record.key.and_then(GroupKey::decode) {
                 Some(GroupKey::Offset { group, topic, partition }) => {
@@ -46,7 +54,11 @@ fn read<'a>(batches: impl Iterator<Item = Cow<'a, Batch>>) -> BTreeMap<StrBytes,
                         }
                         Some(Some(value)) => {
                             let at = batch.base_offset;
-                            offsets.insert((topic, partition), Committed { at, value });
+                            let place = (topic, partition);
+                            if !config.is(Mutant::LoadFirstOffsets) || !offsets.contains_key(&place)
+                            {
+                                offsets.insert(place, Committed { at, value });
+                            }
                         }
                         Some(None) => {}
                     }
@@ -123,7 +135,7 @@ impl GroupCoordinator {
         if partition < 0 {
             return;
         }
-        let found = read(batches);
+        let found = read(&self.config, batches);
         tracing::info!(partition, groups = found.len(), "groups are loaded");
         self.owned.insert(partition);
         facts::observe(cx, GroupObservation::CoordinatorElected { partition });

@@ -17,6 +17,7 @@ use super::state::State;
 use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::Change;
+use crate::vocab::Mutant;
 
 /// The first version of LeaveGroup for many members.
 const BATCHED: i16 = 3;
@@ -91,8 +92,10 @@ impl Work<'_> {
 
     /// A member is there.
     pub fn keep_alive(&mut self, cx: &mut Context<'_>, id: &StrBytes) {
-        let timeout = self.group.members.get(id).map(|member| span(member.session_timeout_ms));
-        if let Some(timeout) = timeout {
+        let member = self.group.members.get(id);
+        let ignores = self.config.is(Mutant::IgnoreSignsOfLife);
+        let member = member.filter(|member| !ignores || member.session.is_none());
+        if let Some(timeout) = member.map(|member| span(member.session_timeout_ms)) {
             self.keep_alive_for(cx, id, timeout);
         }
     }
@@ -179,7 +182,7 @@ impl Work<'_> {
         let Some(member) = self.group.members.get_mut(id) else { return };
         member.session = None;
         let waits = member.joining.is_some() || member.syncing.is_some();
-        if waits && !member.is_new {
+        if (waits && !member.is_new) || self.config.is(Mutant::KeepSilentMembers) {
             return;
         }
         let timeout =

@@ -15,6 +15,7 @@ use super::stored::group_record;
 use crate::history::Removal;
 use crate::nodes::broker::context::Context;
 use crate::releases::Change;
+use crate::vocab::Mutant;
 
 impl Work<'_> {
     /// Begins a rebalance, if one can begin.
@@ -111,7 +112,8 @@ impl Work<'_> {
             self.wait_for_joins(cx, after, None);
             return;
         }
-        self.group.generation += 1;
+        let is_reused = self.config.is(Mutant::ReuseGeneration) && self.group.generation > 0;
+        self.group.generation += if is_reused { 0 } else { 1 };
         if self.group.members.is_empty() {
             self.group.protocol = None;
             self.enter(cx, State::Empty);

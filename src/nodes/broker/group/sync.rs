@@ -14,6 +14,7 @@ use super::state::State;
 use super::stored::group_record;
 use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::vocab::Mutant;
 
 impl GroupCoordinator {
     /// SyncGroup; answered when the leader's assignment is written.
@@ -90,6 +91,11 @@ impl Work<'_> {
 
     /// The leader's assignment is written; members that it left out get nothing.
     fn write_assignment(&mut self, cx: &mut Context<'_>, mut given: BTreeMap<StrBytes, Bytes>) {
+        if self.config.is(Mutant::AssignToAll)
+            && let Some(first) = given.values().find(|assignment| !assignment.is_empty()).cloned()
+        {
+            given.values_mut().for_each(|assignment| assignment.clone_from(&first));
+        }
         let members = self.group.members.keys().cloned();
         let assignment = members.map(|id| (id.clone(), given.remove(&id).unwrap_or_default()));
         let assignment: BTreeMap<StrBytes, Bytes> = assignment.collect();
