@@ -11,7 +11,7 @@ use super::{Cluster, ExternalListener, Outside};
 use crate::history::Recorder;
 use crate::model::{Modelled, Reader};
 use crate::nodes::broker::Broker;
-use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes};
+use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes, ZookeeperConsumer};
 use crate::nodes::zookeeper::ZooKeeperServer;
 use crate::scenario::Plan;
 use crate::substrate::World;
@@ -72,6 +72,14 @@ impl<'p, R: Reader> Cluster<'p, R> {
             let config = config::consumer(plan, consumer, &names);
             let roster = names.roster.clone();
             let mut streams = Lives::new(plan, "workload", &consumer.name);
+            if let Some(old) = &consumer.old {
+                let config = config::zookeeper_consumer(config, old, &names);
+                let boot =
+                    move || ZookeeperConsumer::new(config.clone(), roster.clone(), streams.next());
+                let role = |role| Role::ZookeeperConsumer(Box::new(role));
+                add(&mut world, &consumer.name, boot, role);
+                continue;
+            }
             let boot = move || Consumer::new(config.clone(), roster.clone(), streams.next());
             add(&mut world, &consumer.name, boot, |role| Role::Consumer(Box::new(role)));
         }

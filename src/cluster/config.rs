@@ -10,12 +10,14 @@ use crate::nodes::broker;
 use crate::nodes::clients::{
     AdminConfig, CommitPolicy, ConnectionConfig, ConsumerConfig, Discover, GroupConfig, NewTopic,
     ProducerConfig, ResetPolicy, StartFrom, Strategy, TopicsConfig, Workload, ZnodesConfig,
+    ZookeeperConsumerConfig,
 };
 use crate::nodes::zookeeper;
+use crate::releases::KafkaVersion;
 use crate::releases::defaults::BROKER;
 use crate::scenario::{
-    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, GroupPlan, Plan, ProducerPlan,
-    Properties, ReadFrom, TopicPlan, ZooKeeperClientPlan,
+    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, GroupPlan, OldConsumerPlan, Plan,
+    ProducerPlan, Properties, ReadFrom, TopicPlan, ZooKeeperClientPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster, Via};
@@ -365,6 +367,30 @@ pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> Consumer
         metadata_max_age: p.ms("metadata.max.age.ms"),
         connection: connection(p, defaults.connection.max_in_flight),
         ..defaults
+    }
+}
+
+/// An old consumer that reads as `reader` says. It sends the requests of 0.10.2, in whose time it was finished.
+pub fn zookeeper_consumer(
+    reader: ConsumerConfig,
+    old: &OldConsumerPlan,
+    names: &Names,
+) -> ZookeeperConsumerConfig {
+    let p = &old.properties;
+    ZookeeperConsumerConfig {
+        reader: ConsumerConfig {
+            version: KafkaVersion::new(0, 10),
+            fetch_max_wait: p.ms("fetch.wait.max.ms"),
+            max_partition_fetch_bytes: narrow(p.int("fetch.message.max.bytes")),
+            retry_backoff: p.ms("refresh.leader.backoff.ms"),
+            ..reader
+        },
+        group: old.group.as_str().into(),
+        servers: names.zookeepers.clone(),
+        session_timeout: p.ms("zookeeper.session.timeout.ms"),
+        auto_commit: p.bool("auto.commit.enable").then(|| p.ms("auto.commit.interval.ms")),
+        rebalance_max_retries: u32::try_from(p.int("rebalance.max.retries")).unwrap_or(u32::MAX),
+        rebalance_backoff: p.ms("rebalance.backoff.ms"),
     }
 }
 

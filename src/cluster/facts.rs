@@ -74,8 +74,11 @@ impl<R: Reader> Cluster<'_, R> {
                 if !plan.topics.iter().any(|topic| **topic == *at.topic) {
                     continue;
                 }
-                let Some(Role::Consumer(consumer)) = self.world.process(node) else { continue };
-                let position = consumer.position(&at);
+                let position = match self.world.process(node) {
+                    Some(Role::Consumer(consumer)) => consumer.position(&at),
+                    Some(Role::ZookeeperConsumer(consumer)) => consumer.position(&at),
+                    _ => continue,
+                };
                 facts.push(Fact::FinalPosition { consumer: node, at: at.clone(), position });
             }
         }

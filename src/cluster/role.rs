@@ -4,7 +4,7 @@ use super::external_clients::ExternalClients;
 use crate::history::Observation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Broker;
-use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes};
+use crate::nodes::clients::{Admin, Consumer, Producer, Topics, Znodes, ZookeeperConsumer};
 use crate::nodes::zookeeper::ZooKeeperServer;
 use crate::substrate::Process;
 use crate::vocab::Clock;
@@ -20,6 +20,8 @@ pub enum Role {
     Producer(Box<Producer>),
     /// A consumer.
     Consumer(Box<Consumer>),
+    /// An old consumer.
+    ZookeeperConsumer(Box<ZookeeperConsumer>),
     /// What creates the scenario's topics, as `kafka-topics --create` does.
     Admin(Box<Admin>),
     /// What an operator runs.
@@ -39,6 +41,7 @@ impl Process for Role {
             Self::Broker(role) => role.step(clock, input, effects),
             Self::Producer(role) => role.step(clock, input, effects),
             Self::Consumer(role) => role.step(clock, input, effects),
+            Self::ZookeeperConsumer(role) => role.step(clock, input, effects),
             Self::Admin(role) => role.step(clock, input, effects),
             Self::Topics(role) => role.step(clock, input, effects),
             Self::Znodes(role) => role.step(clock, input, effects),

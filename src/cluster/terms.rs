@@ -18,7 +18,10 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
     };
     let consumer = |(plan, &node): (&ConsumerPlan, _)| ConsumerTerms {
         node,
-        group: plan.group.as_ref().map(|group| group.id.as_str().into()),
+        group: {
+            let old = plan.old.as_ref().map(|old| &old.group);
+            plan.group.as_ref().map(|group| &group.id).or(old).map(|id| id.as_str().into())
+        },
         topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
         from_beginning: plan.from == ReadFrom::Beginning,
     };

@@ -288,6 +288,18 @@ pub const MEMBER: &[Property] = &[
     ms("default.api.timeout.ms", 0, INT, &[(V2_0, Is(60_000))]),
 ];
 
+/// `[[consumer]]` with `api = "zookeeper"`: properties of the old consumer, besides [`CONSUMER`].
+pub const OLD_CONSUMER: &[Property] = &[
+    flag("auto.commit.enable", &[(V0_10, On)]),
+    ms("auto.commit.interval.ms", 1, INT, &[(V0_10, Is(60_000))]),
+    ms("zookeeper.session.timeout.ms", 1, INT, &[(V0_10, Is(6_000))]),
+    count("rebalance.max.retries", 1, INT, &[(V0_10, Is(4))]),
+    ms("rebalance.backoff.ms", 0, INT, &[(V0_10, Is(2_000))]),
+    ms("refresh.leader.backoff.ms", 0, INT, &[(V0_10, Is(200))]),
+    ms("fetch.wait.max.ms", 0, INT, &[(V0_10, Is(100))]),
+    bytes("fetch.message.max.bytes", 0, &[(V0_10, Is(1 << 20))]),
+];
+
 /// The assignors of the consumer client, each from a version on: `partition.assignment.strategy`.
 pub const ASSIGNORS: &[(&str, KafkaVersion)] =
     &[("range", V0_10), ("roundrobin", V0_10), ("sticky", V0_11), ("cooperative-sticky", V2_4)];

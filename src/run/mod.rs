@@ -9,6 +9,8 @@ mod many;
 pub mod matrix;
 mod memory;
 pub mod mutants;
+#[cfg(test)]
+mod old_consumer_tests;
 mod options;
 mod ran;
 mod replay;

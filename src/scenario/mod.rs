@@ -68,6 +68,7 @@
 //! | | | properties of [`properties::PRODUCER`] | the release's |
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
+//! | | `api` | `"zookeeper"`: the old consumer, whose `group` is made of znodes; up to Kafka 1.1 | `"kafka"` |
 //! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
 //! | | `group` | name of the group that it is a member of (`group.id`): it reads the partitions that it is given | none: it reads all partitions, alone |
 //! | | `commit` | in a group: `"before-processing"` or `"after-processing"`, by the application | by the client, as `enable.auto.commit` says |
@@ -75,6 +76,7 @@
 //! | | `group.instance.id` | in a group: makes it a static member; with `count`, `-0`, `-1` … is added | none |
 //! | | `partition.assignment.strategy` | in a group: one or more of `"range"`, `"roundrobin"`, `"sticky"`, `"cooperative-sticky"` | the release's |
 //! | | | in a group: properties of [`properties::MEMBER`] | the release's |
+//! | | | with `api = "zookeeper"`: properties of [`properties::OLD_CONSUMER`] | the release's |
 //! | | | properties of [`properties::CONSUMER`] | the release's |
 //! | `[[zookeeper-client]]` | `name`, `count`, `start`, `stop` | as a producer's | |
 //! | | `rate` | rate of requests: create, setData, delete, getData, exists, getChildren, sync | required |
@@ -173,7 +175,8 @@ pub use failure::{Failure, Found, FoundViolation};
 pub use faults::{Action, Fault, Target};
 pub use plan::{
     BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
-    NetworkPlan, Plan, ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan,
+    ZooKeeperPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

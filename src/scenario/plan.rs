@@ -169,6 +169,15 @@ pub struct GroupPlan {
     pub properties: Properties,
 }
 
+/// An old consumer's group, which is made of znodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OldConsumerPlan {
+    /// `group.id`
+    pub group: String,
+    /// The properties of [`OLD_CONSUMER`](super::properties::OLD_CONSUMER).
+    pub properties: Properties,
+}
+
 /// A consumer. Without a group it reads all partitions of its topics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConsumerPlan {
@@ -180,6 +189,8 @@ pub struct ConsumerPlan {
     pub from: ReadFrom,
     /// Its group, if it is in one.
     pub group: Option<GroupPlan>,
+    /// Its group, if it is an old consumer.
+    pub old: Option<OldConsumerPlan>,
     /// When it starts.
     pub start: Time,
     /// The properties of [`CONSUMER`](super::properties::CONSUMER).

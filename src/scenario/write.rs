@@ -8,7 +8,7 @@ use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
     BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
-    NetworkPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, SUPERVISOR, TopicPlan,
+    NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, SUPERVISOR, TopicPlan,
     ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
@@ -238,7 +238,7 @@ impl Toml {
     }
 
     fn consumer(&mut self, consumer: &ConsumerPlan) {
-        let ConsumerPlan { name, topics, from, group, start, properties } = consumer;
+        let ConsumerPlan { name, topics, from, group, old, start, properties } = consumer;
         self.table("[[consumer]]");
         self.text("name", name);
         self.raw("topics", list(topics));
@@ -246,9 +246,14 @@ impl Toml {
             ReadFrom::Beginning => "beginning",
             ReadFrom::End => "end",
         };
-        match group {
-            Some(group) => self.group(group),
-            None => self.text("from", from),
+        match (group, old) {
+            (Some(group), _) => self.group(group),
+            (None, Some(OldConsumerPlan { group, properties })) => {
+                self.text("api", "zookeeper");
+                self.text("group", group);
+                self.properties(properties);
+            }
+            (None, None) => self.text("from", from),
         }
         self.span("start", since_start(*start));
         self.properties(properties);

@@ -18,6 +18,7 @@ pub mod protocol;
 pub mod topics;
 mod wake;
 pub mod znodes;
+pub mod zookeeper_consumer;
 
 pub use admin::{Admin, AdminConfig, NewTopic};
 pub use connections::ConnectionConfig;
@@ -27,3 +28,4 @@ pub use consumer::{
 pub use producer::{Discover, Producer, ProducerConfig, Workload};
 pub use topics::{Topics, TopicsConfig};
 pub use znodes::{Znodes, ZnodesConfig};
+pub use zookeeper_consumer::{ZookeeperConsumer, ZookeeperConsumerConfig};

@@ -18,7 +18,7 @@ pub use rig::{Advance, Entry, Rig, Role, steady};
 
 use super::Effects;
 use super::broker::Broker;
-use super::clients::{Admin, Consumer, Producer, Topics};
+use super::clients::{Admin, Consumer, Producer, Topics, ZookeeperConsumer};
 use super::zookeeper::ZooKeeperServer;
 use crate::vocab::Clock;
 use crate::vocab::step::Input;
@@ -33,4 +33,4 @@ macro_rules! roles {
     )*};
 }
 
-roles!(Broker, ZooKeeperServer, Producer, Consumer, Topics, Admin);
+roles!(Broker, ZooKeeperServer, Producer, Consumer, Topics, Admin, ZookeeperConsumer);

@@ -7,6 +7,9 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     ConsumerChecksEpochEnd: "consumer-checks-epoch-end", since(2, 3, 0),
         "KIP-320 (KAFKA-7747)", Test("before_2_3_a_new_leader_is_not_asked_and_gets_no_epoch"),
         "A consumer asks a new leader where its epoch ends, and so detects a truncated log.";
+    OldConsumer: "old-consumer", until(1, 1, 1),
+        "KAFKA-2983", Test("a_group_of_znodes_is_as_the_real_one"),
+        "There is the old consumer, whose groups are made of znodes below /consumers.";
     DeliveryTimeout: "delivery-timeout", since(2, 1, 0),
         "KIP-91 (KAFKA-5886)", Scenario("delivery_timeouts"),
         "delivery.timeout.ms ends every record of a producer; before, retries could go on \

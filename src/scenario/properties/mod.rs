@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub use not_simulated::NOT_SIMULATED;
 
 pub use crate::releases::defaults::{
-    ACKS, ASSIGNMENT, ASSIGNORS, BROKER, CONSUMER, DefaultValue, Kind, MEMBER, PRODUCER, Property,
-    TOPIC, Unit, ZOOKEEPER, in_force,
+    ACKS, ASSIGNMENT, ASSIGNORS, BROKER, CONSUMER, DefaultValue, Kind, MEMBER, OLD_CONSUMER,
+    PRODUCER, Property, TOPIC, Unit, ZOOKEEPER, in_force,
 };
 
 use crate::releases::KafkaVersion;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::super::diagnostics::did_you_mean;
 use super::super::draw::ClientSpec;
 use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom, ZooKeeperClientPlan};
-use super::super::properties::{ACKS, CONSUMER, MEMBER, PRODUCER, Properties, Property, in_force};
+use super::super::properties::{
+    ACKS, CONSUMER, MEMBER, OLD_CONSUMER, PRODUCER, Properties, Property, in_force,
+};
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::context::{Context, NodeKind};
@@ -25,6 +27,7 @@ pub(super) const CONSUMER_KEYS: &[&str] = &[
     "name",
     "count",
     "topics",
+    "api",
     "from",
     "start",
     "group",
@@ -96,23 +99,29 @@ pub(super) fn consumers(
             let items = item.one_or_more("names of topics")?;
             items.iter().map(|item| topic(context, item)).collect::<Option<Vec<_>>>()
         });
+        let old = members::old(context.version, &section);
         let from = section.take("from").and_then(|item| {
             let words = [("beginning", ReadFrom::Beginning), ("end", ReadFrom::End)];
             item.word("values", &words)
         });
         let (start, stop) = times(context, &section);
         let properties = properties(context, &section, CONSUMER);
-        let group = members::group(context.version, &section);
-        let known = [property_names(CONSUMER), property_names(MEMBER)].concat();
+        let group = match old {
+            Some(_) => None,
+            None => members::group(context.version, &section),
+        };
+        let tables = [CONSUMER, if old.is_some() { OLD_CONSUMER } else { MEMBER }];
+        let known = tables.map(property_names).concat();
         section.close(CONSUMER_KEYS, &known);
         let plan = ConsumerPlan {
             name: String::new(),
             topics: topics.unwrap_or_default(),
-            from: match group {
-                Some(_) => members::begins(&properties),
-                None => from.unwrap_or(ReadFrom::Beginning),
+            from: match group.is_some() || old.is_some() {
+                true => members::begins(&properties),
+                false => from.unwrap_or(ReadFrom::Beginning),
             },
             group,
+            old,
             start: Time::ZERO,
             properties,
         };

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::plan::{Commit, GroupPlan, ReadFrom};
-use super::super::properties::{ASSIGNMENT, ASSIGNORS, MEMBER, Properties, Value, in_force};
+use super::super::plan::{Commit, GroupPlan, OldConsumerPlan, ReadFrom};
+use super::super::properties::{
+    ASSIGNMENT, ASSIGNORS, MEMBER, OLD_CONSUMER, Properties, Value, in_force,
+};
 use super::super::quantity;
 use super::super::walk::{Item, Section};
 use crate::releases::{Change, KafkaVersion};
@@ -20,6 +22,28 @@ pub(super) fn begins(properties: &Properties) -> ReadFrom {
         "earliest" => ReadFrom::Beginning,
         _ => ReadFrom::End,
     }
+}
+
+/// The group of a consumer with `api = "zookeeper"`.
+pub(super) fn old(version: KafkaVersion, section: &Section<'_, '_>) -> Option<OldConsumerPlan> {
+    let item = section.take("api")?;
+    if !item.word("ways", &[("kafka", false), ("zookeeper", true)])? {
+        return None;
+    }
+    if !version.has(Change::OldConsumer) {
+        let message = format!("Kafka {version} has no consumer that uses ZooKeeper");
+        let _: Option<()> = item.error(message, "Kafka had it up to 1.1; leave `api` out");
+    }
+    if let Some(from) = section.take("from") {
+        let hint = "leave it out: `auto.offset.reset` decides where nothing is committed";
+        let _: Option<()> = from.error("a member begins where its group has committed", hint);
+    }
+    let group = section.need("group", "\"billing\"");
+    let set = section.properties(OLD_CONSUMER, version);
+    Some(OldConsumerPlan {
+        group: group.and_then(|item| item.text().map(str::to_owned)).unwrap_or_default(),
+        properties: Properties::resolve(OLD_CONSUMER, version, &set),
+    })
 }
 
 /// The group of a consumer, if it has one.

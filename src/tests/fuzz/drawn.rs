@@ -414,10 +414,10 @@ impl Writer<'_> {
         for number in 0..self.one(&[0, 1, 1, 2]) {
             self.table("[[consumer]]");
             self.client(format!("c{number}"));
-            let topics = self.topics.clone();
-            let mut names: Vec<String> = topics.into_iter().map(|(name, ..)| name).collect();
+            let mut names: Vec<_> = self.topics.iter().map(|(name, ..)| name.clone()).collect();
             names.truncate(1 + self.below(names.len() as u64) as usize);
             self.list("topics", &names);
+            self.text("api", "kafka");
             if self.once_in(4) {
                 self.member();
             } else if self.once_in(2) {

@@ -10,6 +10,7 @@ pub mod assignors;
 mod config;
 mod fetcher;
 mod group;
+mod manual;
 mod records;
 mod requests;
 mod responses;
@@ -56,6 +57,8 @@ pub struct Consumer {
     in_flight: InFlight,
     producers: Producers,
     membership: Option<Box<Membership>>,
+    /// Whether its owner says what it reads.
+    is_manual: bool,
     wake: Wake,
 }
 
@@ -83,6 +86,7 @@ impl Consumer {
             in_flight: InFlight::default(),
             producers: Producers::default(),
             membership,
+            is_manual: false,
             wake: Wake::default(),
             config,
         }
@@ -112,6 +116,11 @@ impl Consumer {
             },
             other => self.take(clock, other, effects),
         }
+        self.go_on(clock, effects);
+    }
+
+    /// Does what is due.
+    pub fn go_on(&mut self, clock: Clock, effects: &mut Effects) {
         if clock.now < self.config.start {
             return self.wake.arm(effects, Some(self.config.start));
         }
@@ -176,7 +185,7 @@ impl Consumer {
         for (tag, body) in happened.responses.drain(..) {
             if let ResponseKind::Metadata(body) = &body {
                 self.metadata.answered(clock.now, body);
-                if self.membership.is_none() {
+                if self.membership.is_none() && !self.is_manual {
                     self.assignment.extend(&self.metadata, self.config.from);
                 }
                 continue;
