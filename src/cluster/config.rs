@@ -98,6 +98,7 @@ pub fn world(plan: &Plan, wall_epoch_ms: Option<i64>) -> WorldConfig {
             write: plan.disk.write,
             fsync: plan.disk.fsync.low..=plan.disk.fsync.high,
         },
+        death: Duration::ZERO..=Duration::ZERO,
         wall_epoch_ms: wall_epoch_ms.unwrap_or(WorldConfig::WALL_EPOCH_MS),
     }
 }

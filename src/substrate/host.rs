@@ -45,6 +45,8 @@ pub enum Outgoing {
         conn: ConnId,
         /// What.
         bytes: Bytes,
+        /// How long the process works on it, in nanoseconds.
+        after_ns: u64,
     },
     /// The end of a connection.
     Close(ConnId),
@@ -78,6 +80,8 @@ pub enum Held {
     DiskDone(DiskOpId),
     /// The process was asked to end.
     Shutdown,
+    /// The process has come up.
+    Boot,
 }
 
 /// A wall clock that may be off and drift.
@@ -136,6 +140,15 @@ pub struct Host {
     pub is_exiting: bool,
     /// Whether the process is paused.
     pub is_paused: bool,
+    /// Whether the process comes up: nothing can be asked of it yet.
+    pub is_booting: bool,
+    /// Whether the process was killed, and the kernel has not closed its connections yet.
+    pub is_dying: bool,
+    /// Whether the process takes connections.
+    pub listens: bool,
+    /// How long a process takes to come up when it starts again, in nanoseconds.
+    pub start_up_ns: RangeInclusive<u64>,
+    life_stream: Stream,
     /// Counts the starts of its process: nothing of an older one reaches the present one.
     pub incarnation: u32,
     /// Its wall clock.
@@ -168,6 +181,11 @@ impl Host {
             is_running: false,
             is_exiting: false,
             is_paused: false,
+            is_booting: false,
+            is_dying: false,
+            listens: false,
+            start_up_ns: 0..=0,
+            life_stream: seed.stream(&format!("life/{name}")),
             incarnation: 0,
             wall: WallClock::new(wall_epoch_ms),
             disk: Disk::default(),
@@ -240,11 +258,27 @@ impl Host {
         (is_held || !self.outbox.is_empty()).then(|| self.writes_done_at.max(now))
     }
 
+    /// How long the process that starts takes to come up, in nanoseconds. One that starts with the run is up.
+    pub fn start_up(&mut self) -> u64 {
+        match self.incarnation {
+            0 => 0,
+            _ => self.life_stream.within(self.start_up_ns.clone()),
+        }
+    }
+
+    /// How long the kernel takes to close the connections of a process that was killed, in nanoseconds.
+    pub fn death(&mut self, range_ns: &RangeInclusive<u64>) -> u64 {
+        self.life_stream.within(range_ns.clone())
+    }
+
     /// The process is gone, and with it all that waited for it or for the disk to go out.
     pub fn process_ended(&mut self) {
         self.is_running = false;
         self.is_exiting = false;
         self.is_paused = false;
+        self.is_booting = false;
+        self.is_dying = false;
+        self.listens = false;
         self.outbox.clear();
         self.closing.clear();
         self.held.clear();

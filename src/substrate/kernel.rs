@@ -12,7 +12,7 @@ use super::network::{Arrival, Due, Network, Reach};
 use super::queue::{Key, Queue};
 use super::watchdog::Watchdog;
 use crate::vocab::step::{Closed, Effect, Input};
-use crate::vocab::{DiskOpId, NodeId, Time, TimerId};
+use crate::vocab::{DiskOpId, NodeId, Time, TimerId, nanos};
 
 /// What is scheduled.
 #[derive(Debug)]
@@ -30,6 +30,16 @@ enum Scheduled {
     },
     /// A supervisor starts the process that ended.
     Start {
+        node: NodeId,
+        incarnation: u32,
+    },
+    /// The process that started has come up.
+    Boot {
+        node: NodeId,
+        incarnation: u32,
+    },
+    /// The kernel closes the connections of the process that was killed.
+    Dead {
         node: NodeId,
         incarnation: u32,
     },
@@ -57,6 +67,8 @@ pub enum Turn {
     Exited(NodeId),
     /// Start a process.
     Start(NodeId),
+    /// A process that started has come up.
+    Boot(NodeId),
     /// Nothing; the event was for no process.
     Nothing,
 }
@@ -138,6 +150,23 @@ impl<O, W: Observer<O>> Kernel<O, W> {
                     false => Turn::Nothing,
                 }
             }
+            Scheduled::Boot { node, incarnation } => {
+                let host = self.host(node);
+                match host.incarnation == incarnation && host.is_booting {
+                    true if host.is_paused => {
+                        host.held.push_back(Held::Boot);
+                        Turn::Nothing
+                    }
+                    true => Turn::Boot(node),
+                    false => Turn::Nothing,
+                }
+            }
+            Scheduled::Dead { node, incarnation } => {
+                if self.host(node).incarnation == incarnation {
+                    self.bury(node);
+                }
+                Turn::Nothing
+            }
             Scheduled::Flush { node, incarnation } => {
                 let host = self.host(node);
                 if host.incarnation == incarnation && host.is_running && !host.is_paused {
@@ -155,6 +184,8 @@ impl<O, W: Observer<O>> Kernel<O, W> {
             Scheduled::Timer { node, .. }
             | Scheduled::DiskDone { node, .. }
             | Scheduled::Start { node, .. }
+            | Scheduled::Boot { node, .. }
+            | Scheduled::Dead { node, .. }
             | Scheduled::Flush { node, .. } => Some(*node),
         };
         if let Some(stuck) = node.and_then(|node| self.watchdog.suspect(node)) {
@@ -183,7 +214,14 @@ impl<O, W: Observer<O>> Kernel<O, W> {
     /// Does one effect of a step of `node`.
     pub fn apply(&mut self, node: NodeId, effect: Effect<O>) -> Life {
         let outgoing = match effect {
-            Effect::Send { conn, bytes } => Outgoing::Send { conn, bytes },
+            Effect::Send { conn, bytes } => Outgoing::Send { conn, bytes, after_ns: 0 },
+            Effect::SendAfter { conn, bytes, after } => {
+                Outgoing::Send { conn, bytes, after_ns: nanos(after) }
+            }
+            Effect::StopListening => {
+                self.host(node).listens = false;
+                return Life::On;
+            }
             Effect::Connect { conn, to } => Outgoing::Connect { conn, to },
             Effect::Close(conn) => Outgoing::Close(conn),
             Effect::Exit { start_after } => Outgoing::Exit { start_after },
@@ -238,7 +276,9 @@ impl<O, W: Observer<O>> Kernel<O, W> {
 
     fn perform(&mut self, node: NodeId, outgoing: Outgoing) -> Life {
         let due = match outgoing {
-            Outgoing::Send { conn, bytes } => self.network.send(self.now, conn, node, bytes),
+            Outgoing::Send { conn, bytes, after_ns } => {
+                self.network.send(self.now, conn, node, bytes, after_ns)
+            }
             Outgoing::Connect { conn, to } => {
                 self.tell(node, What::Connecting { conn, to });
                 self.network.connect(self.now, conn, node, to)
@@ -315,6 +355,58 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         self.host(node).process_ended();
     }
 
+    /// The process of `node` was killed. Its kernel closes its connections only `after_ns` nanoseconds later: until
+    /// then what arrives stays without an answer.
+    pub fn kill(&mut self, node: NodeId, after_ns: u64) {
+        let now = self.now;
+        self.network.process_died(now, node);
+        if after_ns == 0 {
+            return self.end_process(node, Closed::Reset);
+        }
+        self.forget_timers(node);
+        let host = self.host(node);
+        host.process_ended();
+        host.is_dying = true;
+        let incarnation = host.incarnation;
+        self.queue.push(now.after_nanos(after_ns), Scheduled::Dead { node, incarnation });
+    }
+
+    /// The kernel closes the connections of a process that was killed, if it has not yet.
+    pub fn bury(&mut self, node: NodeId) {
+        let host = self.host(node);
+        if !std::mem::take(&mut host.is_dying) {
+            return;
+        }
+        let held = std::mem::take(&mut host.held);
+        let due = self.network.end_process(self.now, node, Closed::Reset);
+        self.schedule(due);
+        for held in held {
+            let Held::Arrival(arrival) = held else { unreachable!("a dead process sets nothing") };
+            let turn = self.arrived(arrival);
+            assert!(matches!(turn, Turn::Nothing), "nothing reaches a dead process");
+        }
+    }
+
+    /// Lets the process of `node`, which has just started, come up in `after_ns` nanoseconds.
+    pub fn boot_after(&mut self, node: NodeId, after_ns: u64) {
+        let at = self.now.after_nanos(after_ns);
+        let host = self.host(node);
+        host.is_booting = true;
+        let incarnation = host.incarnation;
+        self.queue.push(at, Scheduled::Boot { node, incarnation });
+    }
+
+    /// The process is asked to end; one that comes up just does.
+    pub fn ask_to_end(&mut self, node: NodeId) -> Turn {
+        self.tell(node, What::ShutdownAsked);
+        if !self.host(node).is_booting {
+            return Turn::Step(node, Input::Shutdown);
+        }
+        self.tell(node, What::Exited);
+        self.end_process(node, Closed::Eof);
+        Turn::Nothing
+    }
+
     /// The host of `node` lost power.
     pub fn lose_power(&mut self, node: NodeId) {
         self.network.lose_power(self.now, node);
@@ -388,11 +480,11 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         let Some(node) = self.network.target(&arrival) else { return Turn::Nothing };
         let is_awaited = self.network.is_awaited(&arrival);
         let host = self.host(node);
-        if host.is_paused && is_awaited {
+        if host.is_dying || host.is_paused && is_awaited {
             host.held.push_back(Held::Arrival(arrival));
             return Turn::Nothing;
         }
-        let listens = host.is_running && !host.is_exiting;
+        let listens = host.is_running && !host.is_exiting && host.listens;
         let reach = match (host.has_power, listens) {
             (false, _) => Reach::Silent,
             (true, true) => Reach::Listening,
@@ -435,10 +527,8 @@ impl<O, W: Observer<O>> Kernel<O, W> {
                 self.tell(node, What::Accepted { conn, peer });
                 Turn::Step(node, Input::Accepted { conn, peer })
             }
-            Held::Shutdown => {
-                self.tell(node, What::ShutdownAsked);
-                Turn::Step(node, Input::Shutdown)
-            }
+            Held::Shutdown => self.ask_to_end(node),
+            Held::Boot => Turn::Boot(node),
         })
     }
 }

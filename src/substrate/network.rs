@@ -69,6 +69,8 @@ pub struct Arrival {
     to: Side,
     id: u64,
     segment: Segment,
+    /// When its sender's process lets go of it.
+    departs: Time,
 }
 
 /// What arrives when.
@@ -119,6 +121,8 @@ struct End {
     unanswered_since: Option<Time>,
     /// Bytes that were sent from here and have not arrived at the host of the other end.
     in_flight: usize,
+    /// When the process died: what was to be sent later is not sent.
+    died_at: Option<Time>,
     /// Segments that wait for a cut to heal, and since when.
     held: VecDeque<Segment>,
     held_since: Time,
@@ -133,6 +137,7 @@ impl End {
             ended: false,
             unanswered_since: None,
             in_flight: 0,
+            died_at: None,
             held: VecDeque::new(),
             held_since: Time::ZERO,
         }
@@ -284,18 +289,27 @@ impl Network {
         self.transmit(now, slot, Side::Client, Segment::Syn, 0)
     }
 
-    /// Sends bytes from `node`; nothing happens when there are none, or its end of the connection
-    /// is gone.
+    /// Sends bytes from `node`, `after` nanoseconds from now if its process is alive then; nothing happens when there
+    /// are none, or its end of the connection is gone.
     ///
     /// # Panics
     /// When the connection is another node's, or is not open yet.
-    pub fn send(&mut self, now: Time, id: ConnId, node: NodeId, bytes: Bytes) -> Option<Due> {
+    pub fn send(
+        &mut self,
+        now: Time,
+        id: ConnId,
+        node: NodeId,
+        bytes: Bytes,
+        after: u64,
+    ) -> Option<Due> {
         let (slot, side) = self.locate(id, node)?;
         match self.conns[slot as usize].end(side).state {
             EndState::Open if bytes.is_empty() => None,
             EndState::Open => {
                 self.conns[slot as usize].end_mut(side).in_flight += bytes.len();
-                self.transmit(now, slot, side, Segment::Data(bytes), 0)
+                let (time, arrival) =
+                    self.transmit(now, slot, side, Segment::Data(bytes), after)?;
+                Some((time, Arrival { departs: now.after_nanos(after), ..arrival }))
             }
             EndState::Gone => None,
             EndState::Connecting | EndState::Unborn => {
@@ -338,7 +352,7 @@ impl Network {
 
     /// Something arrives at a host that takes it as `reach` says.
     pub fn arrive(&mut self, now: Time, arrival: Arrival, reach: Reach) -> Reaction {
-        let Arrival { slot, to, id, segment } = arrival;
+        let Arrival { slot, to, id, segment, departs } = arrival;
         let conn = &mut self.conns[slot as usize];
         if conn.id != id {
             return Reaction::default();
@@ -355,6 +369,9 @@ impl Network {
         let sender = conn.end_mut(to.other());
         if let Segment::Data(bytes) = &segment {
             sender.in_flight -= bytes.len();
+            if sender.died_at.is_some_and(|died| died < departs) {
+                return Reaction::default();
+            }
         }
         let peer = sender.node;
         let end = conn.end_mut(to);
@@ -406,6 +423,13 @@ impl Network {
         self.transmit(now, slot, to, Segment::End(Closed::Reset), 0)
     }
 
+    /// The process of `node` died: what it was to send later is not sent.
+    pub fn process_died(&mut self, now: Time, node: NodeId) {
+        for (slot, side) in self.live_ends(node) {
+            self.conns[slot as usize].end_mut(side).died_at.get_or_insert(now);
+        }
+    }
+
     /// The process of `node` ended: each of its connections ends with `why`, in the order of their
     /// making.
     pub fn end_process(&mut self, now: Time, node: NodeId, why: Closed) -> Vec<Due> {
@@ -433,6 +457,7 @@ impl Network {
                     end.state = EndState::Unborn;
                     end.unanswered_since = Some(now);
                 } else if end.state != EndState::Unborn {
+                    end.died_at.get_or_insert(now);
                     end.state = EndState::Gone;
                 }
                 self.release(slot);
@@ -513,7 +538,7 @@ impl Network {
                 match end.state {
                     EndState::Connecting | EndState::Open => {
                         let segment = Segment::End(Closed::Reset);
-                        due.push((now, Arrival { slot, to, id, segment }));
+                        due.push((now, Arrival { slot, to, id, segment, departs: now }));
                     }
                     EndState::Unborn => end.state = EndState::Gone,
                     EndState::Gone => {}
@@ -606,9 +631,9 @@ impl Network {
             Segment::Data(bytes) => bytes.len(),
             _ => 0,
         };
-        let after = after.saturating_add(self.slowed_by(from, to));
+        let extra = after.saturating_add(self.slowed_by(from, to));
         let is_open = !self.is_cut(from, to);
-        let drawn = is_open.then(|| self.link(from, to).arrival(now, len).after_nanos(after));
+        let drawn = is_open.then(|| self.link(from, to).arrival(now, len).after_nanos(extra));
         let conn = &mut self.conns[slot as usize];
         conn.syn_travels |= drawn.is_some() && matches!(segment, Segment::Syn);
         let id = conn.id;
@@ -622,7 +647,7 @@ impl Network {
         };
         let arrival = drawn.max(end.last_arrival.after_nanos(1));
         end.last_arrival = arrival;
-        Some((arrival, Arrival { slot, to: side.other(), id, segment }))
+        Some((arrival, Arrival { slot, to: side.other(), id, segment, departs: now }))
     }
 
     /// Removes a connection that both ends have forgotten.

@@ -12,7 +12,7 @@ use super::host::{DiskConfig, Held, Host};
 use super::kernel::{Kernel, Life, Turn};
 use super::link::{Link, NetworkConfig, nanos_range};
 use super::network::Network;
-use crate::vocab::step::{Closed, Effects, Input};
+use crate::vocab::step::{Effects, Input};
 use crate::vocab::{Clock, ConnId, NodeId, Ratio, Seed, Time, nanos};
 
 /// A process that the world can run.
@@ -37,6 +37,8 @@ pub struct WorldConfig {
     pub network: NetworkConfig,
     /// Disks.
     pub disk: DiskConfig,
+    /// How long after a process was killed its kernel closes its connections.
+    pub death: RangeInclusive<Duration>,
     /// What wall clocks show at the start of a run, in milliseconds since 1970.
     pub wall_epoch_ms: i64,
 }
@@ -51,6 +53,7 @@ impl Default for WorldConfig {
         Self {
             network: NetworkConfig::default(),
             disk: DiskConfig::default(),
+            death: Duration::ZERO..=Duration::ZERO,
             wall_epoch_ms: Self::WALL_EPOCH_MS,
         }
     }
@@ -161,6 +164,7 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
             Turn::Step(node, input) => self.step(node, input),
             Turn::Exited(node) => self.programs[usize::from(node.0)].process = None,
             Turn::Start(node) => _ = self.start(node),
+            Turn::Boot(node) => self.boot(node),
             Turn::Nothing => {}
         }
     }
@@ -204,9 +208,11 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     // ---- processes ----
 
-    /// Starts the process, and gives the host power if it has none. False when it runs already.
+    /// Starts the process, and gives the host power if it has none. It comes up later when it takes time for that
+    /// ([`World::set_start_up`]). False when it runs already.
     pub fn start(&mut self, node: NodeId) -> bool {
         let now = self.kernel.now;
+        self.kernel.bury(node);
         let host = self.kernel.host(node);
         if host.is_running {
             return false;
@@ -217,26 +223,48 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
             self.kernel.schedule(due);
         }
         let host = self.kernel.host(node);
+        let start_up_ns = host.start_up();
         host.is_running = true;
         host.incarnation += 1;
+        self.kernel.tell(node, What::Started);
+        if start_up_ns == 0 {
+            self.boot(node);
+        } else {
+            self.kernel.boot_after(node, start_up_ns);
+        }
+        true
+    }
+
+    /// The process has come up.
+    fn boot(&mut self, node: NodeId) {
+        let host = self.kernel.host(node);
+        host.is_booting = false;
+        host.listens = true;
         let image = host.disk.image();
         let program = &mut self.programs[usize::from(node.0)];
         let process = (program.boot)();
         self.kernel.host(node).awaits_appends = process.awaits_appends();
         program.process = Some(process);
-        self.kernel.tell(node, What::Started);
         self.step(node, Input::Start(image));
-        true
+    }
+
+    /// Sets how long the process takes to come up when it starts again. The first time it is up at once: a run begins
+    /// with processes that run.
+    pub fn set_start_up(&mut self, node: NodeId, start_up: &RangeInclusive<Duration>) {
+        self.kernel.host(node).start_up_ns = nanos_range(start_up);
     }
 
     /// Kills the process: what it had in memory is gone, what it wrote stays in the page cache, its
-    /// peers see a reset one latency later. False when it does not run.
+    /// peers see a reset one latency after its kernel has closed its connections ([`WorldConfig::death`]). False when
+    /// it does not run.
     pub fn crash(&mut self, node: NodeId) -> bool {
         if !self.is_running(node) {
             return false;
         }
         self.kernel.tell(node, What::Crashed);
-        self.kernel.end_process(node, Closed::Reset);
+        let death = nanos_range(&self.config.death);
+        let after_ns = self.kernel.host(node).death(&death);
+        self.kernel.kill(node, after_ns);
         self.programs[usize::from(node.0)].process = None;
         true
     }
@@ -299,8 +327,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
         if host.is_paused {
             host.held.push_back(Held::Shutdown);
         } else {
-            self.kernel.tell(node, What::ShutdownAsked);
-            self.step(node, Input::Shutdown);
+            let turn = self.kernel.ask_to_end(node);
+            self.take(turn);
         }
         true
     }
@@ -489,7 +517,8 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
     /// connections. A host without power answers nothing.
     pub fn refuses(&self, node: NodeId) -> bool {
         let host = &self.kernel.hosts[usize::from(node.0)];
-        host.has_power && (!host.is_running || host.is_exiting)
+        let listens = host.is_running && !host.is_exiting && host.listens;
+        host.has_power && !listens && !host.is_dying
     }
 
     /// Bytes that `node` has sent on a connection and that have not arrived at its other end; what waits for a paused

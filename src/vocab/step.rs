@@ -141,8 +141,19 @@ pub enum Effect<O> {
         /// What.
         bytes: Bytes,
     },
+    /// Send bytes when the process has worked on them for a while: lost, as if never sent, when it dies before.
+    SendAfter {
+        /// Where.
+        conn: ConnId,
+        /// What.
+        bytes: Bytes,
+        /// Counted from now.
+        after: Duration,
+    },
     /// Close a connection; what was sent before still arrives.
     Close(ConnId),
+    /// Refuse connections from now on. A process that has started takes them.
+    StopListening,
     /// Set a timer.
     SetTimer {
         /// Its id, for cancelling.
@@ -204,6 +215,16 @@ impl<O> Effects<O> {
     /// Sends `bytes` on `conn`.
     pub fn send(&mut self, conn: ConnId, bytes: Bytes) {
         self.list.push(Effect::Send { conn, bytes });
+    }
+
+    /// Sends `bytes` on `conn` after a while, if the process is still alive then.
+    pub fn send_after(&mut self, conn: ConnId, bytes: Bytes, after: Duration) {
+        self.list.push(Effect::SendAfter { conn, bytes, after });
+    }
+
+    /// Refuses connections from now on.
+    pub fn stop_listening(&mut self) {
+        self.list.push(Effect::StopListening);
     }
 
     /// Closes `conn`.

@@ -400,3 +400,95 @@ fn faults_that_do_not_apply_do_nothing() {
     bench.world.cut(A, A);
     bench.world.heal(A, A);
 }
+
+#[test]
+fn a_process_that_stops_listening_refuses_and_keeps_its_connections() {
+    let (mut bench, conn) = Bench::connected();
+    bench.effects(B, |effects| effects.stop_listening());
+    assert!(bench.world.refuses(B));
+    bench.connect(A, B);
+    bench.send(A, conn, "still heard");
+    bench.run(20);
+    assert_eq!(bench.words(B), ["still heard"]);
+    assert_eq!(bench.words(A), ["Refused"]);
+    bench.world.restart(B);
+    assert!(!bench.world.refuses(B));
+}
+
+#[test]
+fn a_killed_process_is_silent_until_its_kernel_closes_its_connections() {
+    let mut config = config();
+    config.death = Duration::from_millis(15)..=Duration::from_millis(40);
+    let mut ends = Vec::new();
+    for seed in 1..=20 {
+        let mut bench = Bench::new(seed, config.clone(), &[idle, idle]);
+        let conn = bench.connect(A, B);
+        bench.run(10);
+        bench.forget();
+        assert!(bench.world.crash(B));
+        // Five requests, and a connection that is asked for: all without an answer for a while.
+        (0..5).for_each(|_| bench.send(A, conn, "lost"));
+        bench.connect(A, B);
+        bench.run(100);
+        let mut told = bench.told(A);
+        told.sort_unstable_by_key(|(_, what)| std::cmp::Reverse(*what));
+        assert_eq!(told.iter().map(|(_, what)| *what).collect::<Vec<_>>(), ["Reset", "Refused"]);
+        ends.push(told[0].0 - 10);
+        assert!(bench.told(B).is_empty());
+    }
+    ends.sort_unstable();
+    assert!(ends[0] >= 16 && ends[19] <= 41 && ends[19] > ends[0] + 10, "{ends:?}");
+}
+
+#[test]
+fn what_a_process_works_on_is_lost_when_it_dies_before() {
+    for (after_ms, heard) in [(1, true), (3, false)] {
+        for power_loss in [false, true] {
+            let (mut bench, conn) = Bench::connected();
+            let answer = Bytes::from_static(b"answer");
+            bench.effects(B, |effects| {
+                effects.send_after(conn, answer, Duration::from_millis(after_ms));
+            });
+            bench.run(4);
+            match power_loss {
+                true => bench.world.power_loss(B),
+                false => bench.world.crash(B),
+            };
+            bench.run(100);
+            let words = bench.words(A);
+            assert_eq!(words.contains(&"answer"), heard, "{after_ms} {power_loss}: {words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_process_that_starts_again_takes_time_to_come_up() {
+    let mut bench = Bench::new(1, config(), &[idle, idle]);
+    let second = Duration::from_secs(1);
+    bench.world.set_start_up(B, &(second..=second));
+    bench.world.restart(B);
+    assert!(bench.world.is_running(B) && bench.world.refuses(B));
+    bench.connect(A, B);
+    bench.run(999);
+    assert_eq!(bench.words(A), ["Refused"]);
+    assert!(bench.told(B).is_empty());
+    bench.run(1_000);
+    assert_eq!(bench.words(B), ["start with 0 files"]);
+    bench.connect(A, B);
+    bench.run(1_010);
+    assert_eq!(bench.words(A), ["Refused", "opened"]);
+    // What happens to it meanwhile.
+    bench.world.restart(B);
+    bench.forget();
+    assert!(bench.world.crash(B));
+    bench.world.restart(B);
+    assert!(bench.world.pause(B));
+    bench.run(5_000);
+    assert!(bench.told(B).is_empty());
+    bench.world.resume(B);
+    assert_eq!(bench.words(B), ["start with 0 files"]);
+    bench.world.restart(B);
+    assert!(bench.world.shutdown(B) && !bench.world.is_running(B));
+    bench.run(9_000);
+    assert_eq!(bench.words(B).len(), 1);
+}

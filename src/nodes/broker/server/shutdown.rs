@@ -241,6 +241,7 @@ impl ShutdownHandler<'_> {
 
     fn close_sockets(&mut self, cx: &mut Context<'_>) {
         *self.shutdown = Shutdown::Flushing;
+        cx.effects.stop_listening();
         self.connections.set_accepting(false);
         for conn in self.connections.clients() {
             self.connections.close(cx, self.replicas, conn);
