@@ -13,8 +13,8 @@ use crate::nodes::clients::{
     ZookeeperConsumerConfig,
 };
 use crate::nodes::zookeeper;
-use crate::releases::KafkaVersion;
 use crate::releases::defaults::BROKER;
+use crate::releases::{KafkaVersion, ZooKeeperVersion};
 use crate::scenario::{
     BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, GroupPlan, OldConsumerPlan, Plan,
     ProducerPlan, Properties, ReadFrom, TopicPlan, ZooKeeperClientPlan,
@@ -122,6 +122,8 @@ pub fn zookeeper(plan: &Plan, index: usize, names: &Names) -> zookeeper::Config 
         _ => servers.map(|(index, node)| (server_id(index), *node)).collect(),
     };
     zookeeper::Config {
+        version: ZooKeeperVersion::named(properties.text("version"))
+            .expect("the table of properties has these words"),
         server_id: server_id(index),
         ensemble,
         init_limit: narrow(properties.int("initLimit")),

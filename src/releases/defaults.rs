@@ -312,6 +312,12 @@ pub const ASSIGNMENT: &[(KafkaVersion, &[&str])] =
 /// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is
 /// brought between the two limits: 2 and 20 ticks where they are unset.
 pub const ZOOKEEPER: &[Property] = &[
+    // Of ZooKeeper itself; no property of it.
+    Property {
+        name: "version",
+        kind: Kind::Choice(super::zookeeper::NAMES),
+        defaults: super::zookeeper::SHIPPED,
+    },
     ms("tickTime", 1, INT / 20, &[(V0_10, Is(3_000))]),
     ms("minSessionTimeout", 1, INT, &[(V0_10, Unset)]),
     ms("maxSessionTimeout", 1, INT, &[(V0_10, Unset)]),

@@ -13,8 +13,10 @@ mod limits;
 pub mod settings;
 pub mod texts;
 mod version;
+pub mod zookeeper;
 
 pub use asked::{Asked, take_asked, unnoted};
 pub use changes::{Change, IsrPath, Period, Row, Shown, TABLE, Truncation};
 pub use difference::{ChangedDefault, Difference, difference};
 pub use version::{KafkaVersion, UnknownVersion};
+pub use zookeeper::{ZooKeeperChange, ZooKeeperVersion};

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::acl::AuthId;
+use crate::releases::ZooKeeperVersion;
 use crate::vocab::{Mutant, NodeId};
 
 /// How a server is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The release that it behaves like.
+    pub version: ZooKeeperVersion,
     /// `myid`: 1 to 254.
     pub server_id: u8,
     /// All servers of the ensemble, this one included, by their ids (`server.N`); empty for a standalone server.
@@ -74,6 +77,7 @@ impl Default for Config {
     /// large as the buffer of Java's `BufferedOutputStream`, through which ZooKeeper's go.
     fn default() -> Self {
         Self {
+            version: ZooKeeperVersion::default(),
             server_id: 1,
             ensemble: BTreeMap::new(),
             tick_ms: 3_000,

@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::ensemble::peer::Quorum;
 use super::service::{Service, Serving};
 use super::step::Step;
+use crate::releases::ZooKeeperChange;
 use crate::vocab::{ConnId, Time};
 
 /// The answer of a server that does not serve, to most words.
@@ -94,11 +95,18 @@ impl Answer<'_> {
     }
 
     fn version_line(&self) -> String {
-        let mut text = format!("Zookeeper version: {}\n", version());
+        let mut text = format!("Zookeeper version: {}\n", self.version());
         if self.mode() == READ_ONLY {
             text.push_str("READ-ONLY mode; serving only read-only clients\n");
         }
         text
+    }
+
+    /// The release that the server behaves like, and that it is simulated.
+    fn version(&self) -> String {
+        let release = self.config.version;
+        let built = release.built();
+        format!("{release}-kafka-sim-{}, built on {built}", env!("CARGO_PKG_VERSION"))
     }
 
     fn mode(&self) -> &'static str {
@@ -128,7 +136,7 @@ impl Answer<'_> {
         let mut text = format!(
             "Latency min/avg/max: {}\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
              Zxid: {}\nMode: {}\nNode count: {}\n",
-            stats.latency,
+            self.latencies(),
             stats.received,
             stats.sent,
             clients.len(),
@@ -137,7 +145,8 @@ impl Answer<'_> {
             self.mode(),
             self.znodes(),
         );
-        if self.quorum.learners().is_some() {
+        let has_sizes = self.config.version.has(ZooKeeperChange::ProposalSizes);
+        if has_sizes && self.quorum.learners().is_some() {
             let sizes = stats.proposals.texts().join("/");
             text.push_str(&format!("Proposal sizes last/min/max: {sizes}\n"));
         }
@@ -149,17 +158,85 @@ impl Answer<'_> {
         self.service.storage.db.tree.len() + 1
     }
 
+    /// Shortest, mean and longest latency.
+    fn latencies(&self) -> String {
+        let latency = &self.service.clients.stats.latency;
+        format!("{}/{}/{}", latency.min_ms(), self.average(), latency.max_ms)
+    }
+
+    /// The mean latency: up to 3.5 in whole milliseconds, cut off.
+    fn average(&self) -> String {
+        let mut average = self.service.clients.stats.latency.average();
+        if !self.config.version.has(ZooKeeperChange::MetricsFramework) {
+            average.truncate(if average.contains('E') {
+                0
+            } else {
+                average.find('.').unwrap_or(0)
+            });
+            if average.is_empty() {
+                average.push('0');
+            }
+        }
+        average
+    }
+
     /// The gauges of ZooKeeper that the simulation has; not files of the host, TLS and response sizes.
     fn monitor(&self) -> String {
+        let lines = match self.config.version.has(ZooKeeperChange::MetricsFramework) {
+            true => self.gauges(),
+            false => self.old_gauges(),
+        };
+        lines.iter().map(|(key, value)| format!("zk_{key}\t{value}\n")).collect()
+    }
+
+    /// Up to 3.5.
+    fn old_gauges(&self) -> Vec<(&'static str, String)> {
+        let Service { storage, pipeline, clients, .. } = self.service;
+        let (stats, db) = (&clients.stats, &storage.db);
+        let mut lines = vec![
+            ("version", self.version()),
+            ("avg_latency", self.average()),
+            ("max_latency", stats.latency.max_ms.to_string()),
+            ("min_latency", stats.latency.min_ms().to_string()),
+            ("packets_received", stats.received.to_string()),
+            ("packets_sent", stats.sent.to_string()),
+            ("num_alive_connections", clients.len().to_string()),
+            ("outstanding_requests", pipeline.len().to_string()),
+            ("server_state", self.mode().into()),
+            ("znode_count", self.znodes().to_string()),
+            ("watch_count", clients.watches.len().to_string()),
+            ("ephemerals_count", db.tree.ephemeral_count().to_string()),
+            ("approximate_data_size", db.tree.size_bytes().to_string()),
+        ];
+        if let Some((learners, synced)) = self.quorum.learners() {
+            lines.extend([
+                ("followers", learners.to_string()),
+                ("synced_followers", synced.to_string()),
+                ("pending_syncs", pipeline.pending_syncs().to_string()),
+            ]);
+            if self.config.version.has(ZooKeeperChange::ProposalSizes) {
+                let [last, min, max] = stats.proposals.texts();
+                lines.extend([
+                    ("last_proposal_size", last),
+                    ("max_proposal_size", max),
+                    ("min_proposal_size", min),
+                ]);
+            }
+        }
+        lines
+    }
+
+    /// Since 3.6.
+    fn gauges(&self) -> Vec<(&'static str, String)> {
         let Service { storage, pipeline, sessions, clients, .. } = self.service;
         let (stats, db) = (&clients.stats, &storage.db);
         let uptime_ms = self.now.since(stats.since).as_millis();
-        let mut lines = vec![("version", version()), ("server_state", self.mode().into())];
+        let mut lines = vec![("version", self.version()), ("server_state", self.mode().into())];
         if let Some(state) = self.quorum.peer_state() {
             lines.push(("peer_state", state.to_owned()));
         }
         lines.extend([
-            ("avg_latency", stats.latency.average()),
+            ("avg_latency", self.average()),
             ("max_latency", stats.latency.max_ms.to_string()),
             ("min_latency", stats.latency.min_ms().to_string()),
             ("packets_received", stats.received.to_string()),
@@ -190,7 +267,7 @@ impl Answer<'_> {
                 ("min_proposal_size", min),
             ]);
         }
-        lines.iter().map(|(key, value)| format!("zk_{key}\t{value}\n")).collect()
+        lines
     }
 
     /// The keys of ZooKeeper's `Environment` without memory. There is no virtual machine and no operating system:
@@ -212,15 +289,11 @@ impl Answer<'_> {
             "user.dir",
         ];
         let host = &self.config.host;
-        let mut text = format!("Environment:\nzookeeper.version={}\nhost.name={host}\n", version());
+        let version = self.version();
+        let mut text = format!("Environment:\nzookeeper.version={version}\nhost.name={host}\n");
         NOT_THERE.iter().for_each(|key| text.push_str(&format!("{key}=<NA>\n")));
         text
     }
-}
-
-/// The release that the server behaves like, and that it is simulated.
-fn version() -> String {
-    format!("3.8.0-kafka-sim-{}, built on 2022-02-25 08:49 UTC", env!("CARGO_PKG_VERSION"))
 }
 
 /// The address of a client. The simulated network has no ports, but readers of the answer expect one: it is made

@@ -1,8 +1,6 @@
 //! What a server counts of itself: packets, how long requests took, how large proposals were (`ServerStats`,
 //! `BufferStats`).
 
-use std::fmt;
-
 use crate::vocab::Time;
 
 /// The counts of one server since it began to serve.
@@ -65,13 +63,6 @@ impl Latency {
     }
 }
 
-impl fmt::Display for Latency {
-    /// Shortest, mean and longest.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.min_ms, self.average(), self.max_ms)
-    }
-}
-
 /// The last, smallest and largest of some sizes, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sizes(Option<(usize, usize, usize)>);
@@ -99,7 +90,7 @@ mod tests {
     fn latency(all_ms: &[u64]) -> String {
         let mut latency = Latency::default();
         all_ms.iter().for_each(|ms| latency.add(Time::from_millis(7), Time::from_millis(7 + ms)));
-        latency.to_string()
+        format!("{}/{}/{}", latency.min_ms(), latency.average(), latency.max_ms)
     }
 
     #[test]

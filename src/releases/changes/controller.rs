@@ -47,6 +47,11 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         Test("alter_partition_is_refused_with_the_errors_of_the_release"),
         "AlterPartition is refused when its partition epoch is not the controller's or a \
          replica's broker is not live.";
+    UnknownPreferredElectionSkipped: "unknown-preferred-election-skipped", since(2, 2, 0),
+        "KIP-183 (KAFKA-5692)",
+        Test("before_2_2_an_unknown_partition_leaves_the_election_in_zookeeper"),
+        "A preferred election through ZooKeeper skips unknown partitions; before, it left \
+         /admin/preferred_replica_election there, so that no other followed.";
     FinalizedFeatures: "finalized-features", since(2, 7, 0),
         "KIP-584 (KAFKA-10027, KAFKA-10028)",
         Test("a_started_cluster_has_the_znodes_of_its_release"),

@@ -48,6 +48,8 @@ pub enum ControllerEvent {
     IsrChange,
     /// `/admin/preferred_replica_election` appeared.
     PreferredElection,
+    /// It may be there since before this controller.
+    PendingPreferredElection,
     /// A topic is to be deleted.
     TopicDeletion,
     /// A broker answered StopReplica with `delete`.

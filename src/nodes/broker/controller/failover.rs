@@ -172,7 +172,7 @@ impl Controller {
             Step::ResumeDeletions,
         ]);
         // The operator's request may be older than the watch.
-        self.event_manager.add(ControllerEvent::PreferredElection);
+        self.event_manager.add(ControllerEvent::PendingPreferredElection);
         if self.config.auto_leader_rebalance {
             self.timers.set(cx, FIRST_REBALANCE, Tick::Rebalance);
         }

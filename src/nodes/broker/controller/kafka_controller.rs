@@ -158,7 +158,8 @@ impl Controller {
             ControllerEvent::TopicChange => self.topic_change(cx),
             ControllerEvent::PartitionChange(topic) => self.partition_change(cx, topic),
             ControllerEvent::IsrChange => self.isr_change(cx),
-            ControllerEvent::PreferredElection => self.preferred_election(cx),
+            ControllerEvent::PreferredElection => self.preferred_election(cx, false),
+            ControllerEvent::PendingPreferredElection => self.preferred_election(cx, true),
             ControllerEvent::TopicDeletion => self.topic_deletion(cx),
             ControllerEvent::ReplicasDeleted(broker, partitions) => {
                 self.replicas_deleted(cx, broker, partitions);

@@ -87,17 +87,22 @@ impl Controller {
         }
     }
 
-    /// `PreferredElection`: an operator's request, as a znode.
-    pub(super) fn preferred_election(&mut self, cx: &mut Context<'_>) {
+    /// `PreferredElection`: an operator's request, as a znode. Before 2.2 one that names an unknown partition stays,
+    /// as the controller fails at looking for its leader, unless the request is older than the controller (`is_old`).
+    pub(super) fn preferred_election(&mut self, cx: &mut Context<'_>, is_old: bool) {
         let call = Call::get(paths::PREFERRED_REPLICA_ELECTION, false);
-        self.ask(cx, vec![call], |this, _, answers| {
+        self.ask(cx, vec![call], move |this, _, answers| {
             // It is looked for at every failover, and rarely there.
             let Answer::Data { data, .. } = &answers[0] else { return };
             let wanted = payload::decode_partitions(data).unwrap_or_else(|why| {
                 tracing::warn!(%why, "a preferred election is skipped");
                 Vec::new()
             });
-            this.event_manager.first([Step::ElectPreferred(wanted), Step::ClearPreferredElection]);
+            let skips = is_old || this.config.version.has(Change::UnknownPreferredElectionSkipped);
+            if skips || wanted.iter().all(|at| this.known.partitions.contains_key(at)) {
+                this.event_manager.first([Step::ClearPreferredElection]);
+            }
+            this.event_manager.first([Step::ElectPreferred(wanted)]);
         });
     }
 

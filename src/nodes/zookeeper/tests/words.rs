@@ -1,6 +1,7 @@
 //! Words of four letters.
 
 use super::*;
+use crate::releases::ZooKeeperVersion;
 
 impl Harness {
     /// What a word is answered with; the connection is closed in any case.
@@ -26,9 +27,9 @@ fn srvr_counts_as_zookeeper_does() {
     let mut harness = Harness::new();
     harness.word("ruok");
     let version = concat!(
-        "Zookeeper version: 3.8.0-kafka-sim-",
+        "Zookeeper version: 3.8.4-kafka-sim-",
         env!("CARGO_PKG_VERSION"),
-        ", built on 2022-02-25 08:49 UTC\n"
+        ", built on 2024-02-12 22:16 UTC\n"
     );
     // What asks is counted as received, and as sent only when it was.
     let fresh = "Latency min/avg/max: 0/0.0/0\nReceived: 2\nSent: 1\nConnections: 1\n\
@@ -105,7 +106,7 @@ fn envi_describes_the_simulated_host_only() {
     let text = harness.word("envi");
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("Environment:"));
-    assert!(lines.next().is_some_and(|line| line.starts_with("zookeeper.version=3.8.0-")));
+    assert!(lines.next().is_some_and(|line| line.starts_with("zookeeper.version=3.8.4-")));
     assert_eq!(lines.next(), Some("host.name=z7"));
     assert!(lines.clone().count() > 10 && lines.all(|line| line.ends_with("=<NA>")), "{text}");
     assert_eq!(harness.word("envi"), text);
@@ -133,4 +134,43 @@ fn a_server_that_has_no_leader_says_so() {
         assert_eq!(harness.word(word), answer);
     }
     assert!(harness.word("envi").starts_with("Environment:\n"));
+}
+
+/// Recorded at 2.4.1 and 2.8.2: whole averages, no uptime, sessions or auth_failed; real ones have two keys more, of
+/// files of the host.
+#[test]
+fn up_to_3_5_averages_are_whole_and_mntr_has_fewer_keys() {
+    for (version, built) in [("3.4.10", "03/23/2017 10:13 GMT"), ("3.5.9", "01/06/2021 20:03 GMT")]
+    {
+        let version = ZooKeeperVersion::named(version).unwrap();
+        let mut harness = Harness::of(Config { version, ..Config::default() });
+        let (conn, _) = harness.attach();
+        let fsync = Duration::from_millis(3);
+        harness.rig.set_fsync(SERVER, fsync..=fsync);
+        harness.ask(conn, 1, &create("/a"));
+        harness.sync();
+        let asked = harness.word("srvr");
+        let package = env!("CARGO_PKG_VERSION");
+        let first = format!("Zookeeper version: {version}-kafka-sim-{package}, built on {built}\n");
+        assert!(asked.starts_with(&first), "{asked}");
+        assert!(asked.contains("\nLatency min/avg/max: 0/1/3\n"), "{asked}");
+        let text = harness.word("mntr");
+        let keys: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        let recorded = [
+            "zk_version",
+            "zk_avg_latency",
+            "zk_max_latency",
+            "zk_min_latency",
+            "zk_packets_received",
+            "zk_packets_sent",
+            "zk_num_alive_connections",
+            "zk_outstanding_requests",
+            "zk_server_state",
+            "zk_znode_count",
+            "zk_watch_count",
+            "zk_ephemerals_count",
+            "zk_approximate_data_size",
+        ];
+        assert_eq!(keys, recorded, "{version}");
+    }
 }

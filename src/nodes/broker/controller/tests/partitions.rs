@@ -281,6 +281,35 @@ fn an_operator_can_ask_for_preferred_leaders_twice() {
     }
 }
 
+/// Recorded at 0.11.0.3, 1.1.1 and 2.0.1, and at 2.4.1 and later (`prefer-by-znode`): the known ones are elected.
+#[test]
+fn before_2_2_an_unknown_partition_leaves_the_election_in_zookeeper() {
+    for (version, stays) in [
+        (KafkaVersion::new(1, 1), true),
+        (KafkaVersion::new(2, 1), true),
+        (KafkaVersion::new(2, 2), false),
+        (V2_8, false),
+    ] {
+        let mut world = World::with(version, 3, |config| config.auto_leader_rebalance = false);
+        world.start(&[1, 2, 3]);
+        world.write_topic("t", &[&[2, 3]]);
+        world.write_state("t", 1, (3, 2, &[3, 2]));
+        let changed = payload::encode_partitions([&at("t")]);
+        world.put("/isr_change_notification/isr_change_0000000000", changed);
+        world.run();
+        let wanted = payload::encode_partitions([&at("t"), &at("never-was")]);
+        world.put(paths::PREFERRED_REPLICA_ELECTION, wanted);
+        world.run();
+        assert_eq!(world.state("t", 0), (2, 3, vec![3, 2]), "{version}");
+        let is_there = world.data(paths::PREFERRED_REPLICA_ELECTION).is_some();
+        assert_eq!(is_there, stays, "{version}");
+        // The next controller removes it.
+        world.die(1);
+        world.run();
+        assert!(world.data(paths::PREFERRED_REPLICA_ELECTION).is_none(), "{version}");
+    }
+}
+
 #[test]
 fn a_deleted_topic_is_gone_once_all_replicas_are_and_waits_for_dead_brokers() {
     for version in [V1_0, V2_8] {
