@@ -110,7 +110,7 @@
 //! | `slow` | messages between the targets and the others take `latency` longer, both ways | `to`: the others, or else every other node; `latency`: how much longer; `heal-after` |
 //! | `reset` | the connections between the targets and the others are reset | `to`: the others, or else every other node |
 //! | `slow-disk` | each write takes `write`, each fsync `fsync`; one left out stays as it is | `write`: how long a write takes; `fsync`: how long an fsync takes; `heal-after` |
-//! | `clock` | the wall clock is stepped; timers do not notice | `step`: how far, with its sign |
+//! | `clock` | the wall clock is stepped; what is measured by it jumps | `step`: how far, with its sign |
 //!
 //! What can be undone and is not by the end of `duration` is undone then; but a process that a fault ended stays
 //! stopped without `restart-after`. Targets are one or a list of: a node by name (`"b1"`, `"z1"`, `"p0"`);

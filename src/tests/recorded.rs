@@ -278,3 +278,21 @@ fn the_steps_of_a_shutdown_take_time() {
         }
     }
 }
+
+#[test]
+fn with_the_leaders_clock_set_back_the_isr_never_shrinks() {
+    // acks=all stands until the follower is back: 24.6 s in 2.4.1, 24.3 s in 2.8.2. Without the step the ISR shrinks
+    // 7 to 8 s after the follower stopped (2.4.1).
+    for release in ["2.4.1", "2.8.2"] {
+        for seed in [1, 2, 3] {
+            let outcome = run("clock_back", release, seed);
+            let case = format!("{release} seed {seed}: {}", gap(&outcome));
+            assert!((23.9..25.0).contains(&gap(&outcome)), "{case}");
+            assert_eq!(outcome.judgement.status(), Status::Held, "{case}");
+        }
+    }
+    for seed in [1, 2, 3] {
+        let outcome = run("clock_right", "2.4.1", seed);
+        assert!((5.5..9.1).contains(&gap(&outcome)), "seed {seed}: {}", gap(&outcome));
+    }
+}

@@ -96,6 +96,29 @@ pub struct Clock {
     pub wall_ms: i64,
 }
 
+impl Clock {
+    /// What the wall clock shows, as a moment: counted from 1970, and as fine as the monotonic clock. For ages and
+    /// timeouts that Kafka measures with `Time.milliseconds()`, which jump when the clock is stepped.
+    pub fn by_wall(self) -> Time {
+        let wall_ms = u64::try_from(self.wall_ms).unwrap_or(0);
+        Time(Time::from_millis(wall_ms).0.saturating_add(self.now.0 % 1_000_000))
+    }
+
+    /// A clock whose `now` is the wall clock's.
+    pub fn of_wall(self) -> Self {
+        Self { now: self.by_wall(), wall_ms: self.wall_ms }
+    }
+
+    /// When the monotonic clock will be at a moment of the wall clock, if nothing steps it: when to wake up for it.
+    pub fn wakes_at(self, by_wall: Time) -> Time {
+        if by_wall.is_never() {
+            return by_wall;
+        }
+        // What is over by the wall clock is over for as long here.
+        self.now + by_wall.since(self.by_wall()) - self.by_wall().since(by_wall)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +129,24 @@ mod tests {
         let texts = [format!("{time}"), format!("{time:.3}"), format!("{time:.0}")];
         assert_eq!(texts, ["8.204113s", "8.204s", "8s"]);
         assert_eq!(format!("{:.12}", Time(1)), "0.000000001s");
+    }
+
+    #[test]
+    fn a_wall_clock_is_as_fine_as_the_monotonic_one_and_may_step() {
+        let at = |ns: u64, offset_ms: i64| {
+            let wall_ms = 1_520_585_755_000 + offset_ms + (ns / 1_000_000) as i64;
+            Clock { now: Time(ns), wall_ms }
+        };
+        let (before, after) = (at(5_000_001, 0), at(12_345_678, 0));
+        assert_eq!(after.by_wall().since(before.by_wall()), Duration::from_nanos(7_345_677));
+        let due = before.by_wall() + Duration::from_millis(30);
+        assert_eq!(before.wakes_at(due), Time(35_000_001));
+        let stepped = at(12_345_678, -60_000);
+        assert_eq!(stepped.by_wall().since(before.by_wall()), Duration::ZERO);
+        assert_eq!(stepped.wakes_at(due), Time(60_035_000_001));
+        assert!(at(12_345_678, 60_000).wakes_at(due) < Time(12_345_678), "it is over");
+        assert_eq!(at(40_000_000, 0).wakes_at(due), Time(35_000_001));
+        assert!(before.wakes_at(Time::MAX).as_millis() > 500 * 366 * 86_400_000);
     }
 
     #[test]

@@ -57,12 +57,14 @@ pub struct SessionConfig {
     pub backoff_ms: RangeInclusive<u64>,
     /// The token of this session's timers, by which the owner knows them. One is set at a time.
     pub timer_token: u64,
+    /// Whether it measures time on the wall clock, as clients before 3.4.11 do (ZOOKEEPER-1366).
+    pub by_wall: bool,
 }
 
 impl SessionConfig {
     /// Servers and timeout, and up to a second between attempts, as `ClientCnxn` waits.
     pub fn new(servers: Vec<NodeId>, timeout_ms: i32, timer_token: u64) -> Self {
-        Self { servers, timeout_ms, backoff_ms: 0..=999, timer_token }
+        Self { servers, timeout_ms, backoff_ms: 0..=999, timer_token, by_wall: false }
     }
 }
 
@@ -143,6 +145,8 @@ pub struct Session {
     arming: usize,
     last_sent: Time,
     last_received: Time,
+    /// Of the present step.
+    clock: Clock,
     timer: Option<(Time, TimerId)>,
     events: VecDeque<SessionEvent>,
 }
@@ -176,6 +180,7 @@ impl Session {
             arming: 0,
             last_sent: Time::ZERO,
             last_received: Time::ZERO,
+            clock: Clock { now: Time::ZERO, wall_ms: 0 },
             timer: None,
             events: VecDeque::new(),
         }
@@ -188,6 +193,7 @@ impl Session {
     pub fn start(&mut self, clock: Clock, fx: &mut Effects) {
         assert!(self.life == Life::New, "a session is started once");
         self.life = Life::Alive;
+        let clock = self.by(clock);
         self.connect(clock, fx);
         self.arm(fx);
     }
@@ -207,6 +213,7 @@ impl Session {
     /// Ends the session, and its ephemeral znodes at once if there is a connection; otherwise it expires.
     /// [`SessionEvent::Closed`] follows.
     pub fn close(&mut self, clock: Clock, fx: &mut Effects) {
+        let clock = self.by(clock);
         if let (Life::Alive, Link::Up(conn)) = (self.life, self.link) {
             self.life = Life::Closing;
             self.send(clock, fx, conn, Request::CloseSession, 0);
@@ -224,6 +231,7 @@ impl Session {
         if !self.is_connected() {
             return;
         }
+        let clock = self.by(clock);
         self.drop_link(fx);
         self.server = server % self.config.servers.len();
         self.events.push_back(SessionEvent::Disconnected);
@@ -272,6 +280,7 @@ impl Session {
             Request::Ping | Request::Auth { .. } | Request::SetWatches(_) | Request::CloseSession
         );
         assert!(!own, "{request:?} is the session's own");
+        let clock = self.by(clock);
         match (self.life, self.link) {
             (Life::Alive, Link::Up(conn)) => self.send(clock, fx, conn, request, tag),
             (Life::Alive | Life::New, _) => self.queued.push_back((request, tag)),
@@ -289,6 +298,7 @@ impl Session {
             return;
         }
         self.link = Link::Greeting(conn, deadline);
+        let clock = self.by(clock);
         let request = ConnectRequest {
             protocol_version: 0,
             last_zxid_seen: self.last_zxid,
@@ -308,6 +318,7 @@ impl Session {
         if !self.owns(conn) {
             return;
         }
+        let clock = self.by(clock);
         self.last_received = clock.now;
         self.frames.push(bytes);
         if let Err(error) = self.read_frames(clock, fx, conn) {
@@ -342,6 +353,7 @@ impl Session {
     /// A connection ended.
     pub fn on_closed(&mut self, clock: Clock, fx: &mut Effects, conn: ConnId, _why: Closed) {
         if self.owns(conn) {
+            let clock = self.by(clock);
             self.disconnected(clock, fx);
             self.arm(fx);
         }
@@ -354,6 +366,7 @@ impl Session {
             return;
         }
         self.timer = None;
+        let clock = self.by(clock);
         let now = clock.now;
         match self.link {
             Link::Backoff(until) if now >= until => self.connect(clock, fx),
@@ -373,6 +386,12 @@ impl Session {
             _ => {}
         }
         self.arm(fx);
+    }
+
+    /// The clock that it goes by; its owner's is `clock`.
+    fn by(&mut self, clock: Clock) -> Clock {
+        self.clock = clock;
+        if self.config.by_wall { clock.of_wall() } else { clock }
     }
 
     fn conn(&self) -> Option<ConnId> {
@@ -554,6 +573,9 @@ impl Session {
             (Some((_, id)), _) => fx.cancel(id),
             (None, _) => {}
         }
-        self.timer = due.map(|due| (due, fx.timer(due, self.config.timer_token)));
+        self.timer = due.map(|due| {
+            let at = if self.config.by_wall { self.clock.wakes_at(due) } else { due };
+            (due, fx.timer(at, self.config.timer_token))
+        });
     }
 }

@@ -12,6 +12,8 @@ struct Harness {
     session: Session,
     fx: Effects,
     now: Time,
+    /// How far the wall clock was set.
+    wall_offset_ms: i64,
     timer: Option<(Time, TimerId)>,
     connected_to: Vec<NodeId>,
     conn: Option<ConnId>,
@@ -22,12 +24,18 @@ struct Harness {
 impl Harness {
     /// A session of 6 s at two servers, on its way to the first.
     fn new() -> Self {
+        Self::of(false)
+    }
+
+    fn of(by_wall: bool) -> Self {
         let mut config = SessionConfig::new(vec![NodeId(1), NodeId(2)], 6_000, TOKEN);
         config.backoff_ms = 100..=100;
+        config.by_wall = by_wall;
         let mut harness = Self {
             session: Session::new(config, Seed(1).stream("session")),
             fx: Effects::default(),
             now: Time::ZERO,
+            wall_offset_ms: 0,
             timer: None,
             connected_to: Vec::new(),
             conn: None,
@@ -39,14 +47,19 @@ impl Harness {
     }
 
     fn attached() -> Self {
-        let mut harness = Self::new();
+        Self::new().and_attached()
+    }
+
+    fn and_attached(self) -> Self {
+        let mut harness = self;
         harness.accept(7, 6_000);
         assert_eq!(harness.events(), [SessionEvent::Connected]);
         harness
     }
 
     fn call(&mut self, f: impl FnOnce(&mut Session, Clock, &mut Effects)) {
-        let clock = Clock { now: self.now, wall_ms: 0 };
+        let wall_ms = 1_000_000_000 + self.now.as_millis() as i64 + self.wall_offset_ms;
+        let clock = Clock { now: self.now, wall_ms };
         f(&mut self.session, clock, &mut self.fx);
         for effect in self.fx.drain() {
             match effect {
@@ -361,4 +374,22 @@ fn closing_waits_for_the_server_when_there_is_one() {
     let mut unconnected = Harness::new();
     unconnected.call(|session, clock, fx| session.close(clock, fx));
     assert_eq!(unconnected.events(), [SessionEvent::Closed]);
+}
+
+#[test]
+fn before_3_4_11_a_step_of_the_wall_clock_ends_connections() {
+    for by_wall in [true, false] {
+        let mut harness = Harness::of(by_wall).and_attached();
+        harness.pass(1_000);
+        harness.sent.clear();
+        // Set back, it sends no ping for as long, so that its session expires.
+        harness.wall_offset_ms = -60_000;
+        harness.pass(59_000);
+        assert_eq!(harness.sent.is_empty(), by_wall);
+        // Set forward, its server seems to have been silent for long.
+        let mut harness = Harness::of(by_wall).and_attached();
+        harness.wall_offset_ms = 60_000;
+        harness.pass(2_100);
+        assert_eq!(harness.session.is_connected(), !by_wall);
+    }
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::field::{Binding, Field, FieldValue, Need};
 use super::kind::{Allowed, Describe, FaultKind, Undone};
 
-/// The wall clock is stepped; monotonic clocks and timers go on as before.
+/// The wall clock is stepped; monotonic clocks and timers go on as before. What a release measures by the wall clock
+/// jumps with it: how far followers lag, timeouts of producers, the age of logs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClockStep {
     /// How far, in milliseconds; negative is back.
@@ -15,11 +16,9 @@ pub struct ClockStep {
 impl Describe for ClockStep {
     const KIND: FaultKind = FaultKind {
         name: "clock",
-        does: "the wall clock is stepped; timers do not notice",
+        does: "the wall clock is stepped; what is measured by it jumps",
         allowed: Allowed::Any,
-        undone: Undone::Never(
-            "stepping it back would be a second fault; nothing waits for a wall clock",
-        ),
+        undone: Undone::Never("stepping it back would be a second fault"),
         example: "clock = \"b1\"\nstep = \"-5s\"",
     };
 

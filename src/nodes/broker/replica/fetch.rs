@@ -44,7 +44,6 @@ impl FetchHandler<'_> {
         position: &Position,
         looks_at_every_fetch: bool,
     ) {
-        let now = cx.clock.now;
         let config = self.leader.config;
         let partition = self.leader.replicas.at_mut(position.slot);
         let leader = partition.leader_mut().expect("it was just read from as the leader");
@@ -54,7 +53,7 @@ impl FetchHandler<'_> {
             return;
         };
         let moved = state.end != Some(position.offset);
-        state.fetched(position.offset, position.leader_end, now);
+        state.fetched(position.offset, position.leader_end, cx.clock);
         let is_in_sync = leader.isr.maximal().contains(&replica);
         if moved {
             let (at, offset) = (partition.at.clone(), position.offset);
@@ -110,7 +109,7 @@ impl FetchHandler<'_> {
             sessions.close(id);
             return Ok(FetchSource::Named { partitions: FetchPartitions::default(), opens: false });
         }
-        sessions.touch(id, cx.clock.now);
+        sessions.touch(id, cx.clock.by_wall());
         Ok(FetchSource::Session(id))
     }
 

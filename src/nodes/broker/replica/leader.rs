@@ -43,7 +43,7 @@ impl LeaderHandler<'_> {
     /// Moves the high watermark if it can, and answers the requests that this completes.
     pub fn progress(&mut self, cx: &mut Context<'_>, slot: Slot) {
         let replica = self.replicas.at_mut(slot);
-        if let Some(to) = advanced(replica, self.config, cx.clock.now) {
+        if let Some(to) = advanced(replica, self.config, cx.clock) {
             set_high_watermark(cx, replica, to);
         }
         self.complete_produces(cx, slot);
@@ -54,7 +54,7 @@ impl LeaderHandler<'_> {
     /// request that waits can be answered. A follower names each of its partitions in every fetch, so that this
     /// happens far more often than anything else.
     pub fn progress_by_time(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        if advanced(self.replicas.at(slot), self.config, cx.clock.now).is_some() {
+        if advanced(self.replicas.at(slot), self.config, cx.clock).is_some() {
             self.progress(cx, slot);
         }
     }
@@ -168,7 +168,7 @@ impl LeaderHandler<'_> {
             FetchSource::Named { opens: false, .. } => NO_SESSION,
             FetchSource::Named { mut partitions, opens: true } => {
                 answers.iter().for_each(|answer| answer.note(&mut partitions));
-                self.sessions.open(partitions, params.follower.is_some(), cx.clock.now)
+                self.sessions.open(partitions, params.follower.is_some(), cx.clock.by_wall())
             }
             FetchSource::Session(id) => {
                 let session = self.sessions.get_mut(id).expect("a session outlives its request");

@@ -163,7 +163,7 @@ impl ReplicaManager {
         state: &LeaderAndIsrPartitionState,
     ) {
         self.stop_following(slot);
-        let (me, now, version) = (self.config.id, cx.clock.now, self.config.version);
+        let (me, clock, version) = (self.config.id, cx.clock, self.config.version);
         let forgets_epoch = self.config.is(Mutant::ForgetEpochOfElection);
         let keeps_epoch = self.config.is(Mutant::LeadInOldEpoch);
         let partition = self.replicas.at_mut(slot);
@@ -173,8 +173,8 @@ impl ReplicaManager {
         let follower = |id: BrokerId| {
             let in_sync = isr.contains(&id);
             let state = match before.and_then(|leader| leader.follower(id)) {
-                Some(known) => known.in_next_epoch(in_sync, start, now),
-                None => RemoteReplica::unknown(in_sync, now),
+                Some(known) => known.in_next_epoch(in_sync, start, clock),
+                None => RemoteReplica::unknown(in_sync, clock),
             };
             (id, state)
         };

@@ -187,7 +187,7 @@ impl LogManager {
     /// The disk, as a log works with it.
     pub fn disk<'a>(&'a mut self, cx: &'a mut Context<'_>) -> Disk<'a> {
         let Self { files, flushing, .. } = self;
-        Disk { now: cx.clock.now, effects: &mut *cx.effects, files, flushing }
+        Disk { now: cx.clock.by_wall(), effects: &mut *cx.effects, files, flushing }
     }
 
     /// The slot of a partition's replica; it gets a new log when there is none.
@@ -258,7 +258,7 @@ impl LogManager {
 
     /// Flushes the logs whose last flush is as long ago as their `flush.ms` says (`LogManager.flushDirtyLogs`).
     pub fn flush_old(&mut self, cx: &mut Context<'_>, replicas: &mut Replicas) {
-        let now = cx.clock.now;
+        let now = cx.clock.by_wall();
         for replica in replicas.iter_mut() {
             if now.since(replica.log.last_flush()) >= replica.settings.flush_interval {
                 replica.log.flush(&mut self.disk(cx));

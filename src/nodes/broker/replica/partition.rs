@@ -11,7 +11,7 @@ use super::settings::TopicSettings;
 use crate::nodes::broker::log::Log;
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{
-    BrokerId, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, Time, TopicPartition,
+    BrokerId, Clock, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, Time, TopicPartition,
 };
 
 /// What a leader knows of a follower.
@@ -24,28 +24,34 @@ pub struct RemoteReplica {
     /// The leader's log end offset when it fetched last, and when that was. `None` at the beginning of a
     /// leadership: what a follower did under another leader says nothing of how far it is with this one.
     last_fetch: Option<(Offset, Time)>,
+    /// When it fetched last, on the monotonic clock; all other times are the wall clock's, as in Kafka.
+    heard: Option<Time>,
 }
 
 impl RemoteReplica {
     /// At the beginning of a leadership: nothing is known, but in-sync replicas are granted that they are
     /// caught up now.
-    pub fn unknown(in_sync: bool, now: Time) -> Self {
-        Self { end: None, last_caught_up: in_sync.then_some(now), last_fetch: None }
+    pub fn unknown(in_sync: bool, clock: Clock) -> Self {
+        let last_caught_up = in_sync.then_some(clock.by_wall());
+        Self { end: None, last_caught_up, last_fetch: None, heard: None }
     }
 
     /// At the beginning of another leader epoch of a leadership that goes on: where the follower is stays
     /// known, and it counts as if it had fetched just now.
-    pub fn in_next_epoch(&self, in_sync: bool, leader_end: Offset, now: Time) -> Self {
+    pub fn in_next_epoch(&self, in_sync: bool, leader_end: Offset, clock: Clock) -> Self {
+        let now = clock.by_wall();
         Self {
             end: self.end,
             last_caught_up: in_sync.then_some(now),
             last_fetch: Some((leader_end, now)),
+            heard: Some(clock.now),
         }
     }
 
     /// It fetched from `offset`, when the leader's log ended at `leader_end`. A follower that reaches the
     /// end as of its previous fetch was caught up then, though the log has grown since.
-    pub fn fetched(&mut self, offset: Offset, leader_end: Offset, now: Time) {
+    pub fn fetched(&mut self, offset: Offset, leader_end: Offset, clock: Clock) {
+        let now = clock.by_wall();
         if offset >= leader_end {
             self.last_caught_up = self.last_caught_up.max(Some(now));
         } else if let Some((end_then, then)) = self.last_fetch
@@ -55,17 +61,18 @@ impl RemoteReplica {
         }
         self.end = Some(offset);
         self.last_fetch = Some((leader_end, now));
+        self.heard = Some(clock.now);
     }
 
     /// When it fetched last in this leadership.
     pub fn last_fetched_at(&self) -> Option<Time> {
         self.end?;
-        self.last_fetch.map(|(_, time)| time)
+        self.heard
     }
 
-    /// Whether it was caught up within the last `lag_max`.
-    pub fn is_caught_up(&self, lag_max: Duration, now: Time) -> bool {
-        self.last_caught_up.is_some_and(|then| now.since(then) <= lag_max)
+    /// Whether it was caught up within the last `lag_max`. When the wall clock is set back it is, for as long.
+    pub fn is_caught_up(&self, lag_max: Duration, clock: Clock) -> bool {
+        self.last_caught_up.is_some_and(|then| clock.by_wall().since(then) <= lag_max)
     }
 }
 
@@ -272,30 +279,46 @@ mod tests {
         Time::from_millis(ms)
     }
 
+    fn clock(ms: u64) -> Clock {
+        Clock { now: at(ms), wall_ms: ms as i64 }
+    }
+
     #[test]
     fn a_follower_is_caught_up_by_what_the_log_was_at_its_previous_fetch() {
-        let mut follower = RemoteReplica::unknown(false, at(0));
-        assert!(!follower.is_caught_up(LAG, at(0)), "never caught up, however early it is");
-        follower.fetched(5, 10, at(100));
+        let mut follower = RemoteReplica::unknown(false, clock(0));
+        assert!(!follower.is_caught_up(LAG, clock(0)), "never caught up, however early it is");
+        follower.fetched(5, 10, clock(100));
         assert_eq!(follower.last_caught_up, None);
-        follower.fetched(9, 20, at(200));
+        follower.fetched(9, 20, clock(200));
         assert_eq!(follower.last_caught_up, None, "the log ended at 10 at its previous fetch");
-        follower.fetched(20, 30, at(300));
+        follower.fetched(20, 30, clock(300));
         assert_eq!(follower.last_caught_up, Some(at(200)));
-        follower.fetched(30, 30, at(400));
+        follower.fetched(30, 30, clock(400));
         assert_eq!(follower.last_caught_up, Some(at(400)));
-        assert!(follower.is_caught_up(LAG, at(1_400)));
-        assert!(!follower.is_caught_up(LAG, at(1_401)));
+        assert!(follower.is_caught_up(LAG, clock(1_400)));
+        assert!(!follower.is_caught_up(LAG, clock(1_401)));
     }
 
     #[test]
     fn the_first_fetch_of_a_leadership_says_nothing_of_the_time_before() {
-        let mut follower = RemoteReplica::unknown(false, at(0));
-        follower.fetched(10, 20, at(100));
+        let mut follower = RemoteReplica::unknown(false, clock(0));
+        follower.fetched(10, 20, clock(100));
         assert_eq!(follower.last_caught_up, None, "there was no previous fetch");
-        let mut follower = follower.in_next_epoch(false, 20, at(200));
+        let mut follower = follower.in_next_epoch(false, 20, clock(200));
         assert_eq!((follower.end, follower.last_caught_up), (Some(10), None));
-        follower.fetched(20, 30, at(300));
+        follower.fetched(20, 30, clock(300));
         assert_eq!(follower.last_caught_up, Some(at(200)), "the epoch began with a log of 20");
+    }
+
+    #[test]
+    fn a_follower_is_caught_up_for_as_long_as_the_wall_clock_is_set_back() {
+        let mut follower = RemoteReplica::unknown(false, clock(0));
+        follower.fetched(30, 30, clock(100_000));
+        let set_back = |ms: u64| Clock { now: at(ms), wall_ms: ms as i64 - 60_000 };
+        assert!(follower.is_caught_up(LAG, set_back(160_000)));
+        follower.fetched(40, 40, set_back(160_500));
+        assert_eq!(follower.last_fetched_at(), Some(at(160_500)));
+        assert!(follower.is_caught_up(LAG, set_back(161_500)));
+        assert!(!follower.is_caught_up(LAG, set_back(161_501)));
     }
 }

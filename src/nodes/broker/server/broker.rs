@@ -36,7 +36,7 @@ use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::versions::Versions;
 use crate::nodes::broker::znodes::{paths, payload};
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
-use crate::releases::Change;
+use crate::releases::{Change, ZooKeeperChange, ZooKeeperVersion};
 use crate::vocab::step::{Closed, Input};
 use crate::vocab::{
     BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId, TopicPartition,
@@ -97,10 +97,12 @@ impl Broker {
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let servers = config.zookeepers.clone();
         let groups = GroupCoordinator::new(config.clone(), stream.below_name("groups"));
-        let session = Session::new(
-            SessionConfig::new(servers, timeout_ms, Part::Session.mark(0)),
-            stream.below_name("session"),
-        );
+        let client = ZooKeeperVersion::shipped_with(config.version);
+        let session = SessionConfig {
+            by_wall: !client.has(ZooKeeperChange::MonotonicClock),
+            ..SessionConfig::new(servers, timeout_ms, Part::Session.mark(0))
+        };
+        let session = Session::new(session, stream.below_name("session"));
         Self {
             zk: ZkRequests::new(config.clone(), session),
             fetch_sessions: stream.below_name("fetch-sessions"),
@@ -286,7 +288,7 @@ impl Broker {
                 let ids = self.fetch_sessions.clone();
                 let replicas = ReplicaManager::load(config, roster, image, ids, cx);
                 self.replicas = Some(replicas);
-                self.isr = IsrChanges::starting(cx.clock.now);
+                self.isr = IsrChanges::starting(cx.clock);
                 self.zk.session.start(cx.clock, cx.effects);
             }
             Input::Accepted { conn, peer } => {

@@ -28,7 +28,7 @@ use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::znodes::payload::PartitionState;
 use crate::releases::IsrPath;
 use crate::releases::apis::highest;
-use crate::vocab::{BrokerEpoch, BrokerId, Mutant, PartitionEpoch, Time, TopicPartition};
+use crate::vocab::{BrokerEpoch, BrokerId, Clock, Mutant, PartitionEpoch, Time, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How often it is seen whether a notification is due (`ReplicaManager`, scheduled task).
@@ -47,6 +47,7 @@ pub struct IsrChanges {
     started: Time,
     /// Changed in ZooKeeper, and the controller is not notified yet.
     unnotified: BTreeSet<TopicPartition>,
+    /// By the wall clock, and so is the next.
     last_change: Time,
     last_notification: Time,
     notification_due: bool,
@@ -58,10 +59,11 @@ pub struct IsrChanges {
 }
 
 impl IsrChanges {
-    /// No changes; the process begins `now`, which counts as its last notification
+    /// No changes; the process begins now, which counts as its last notification
     /// (`ReplicaManager.lastIsrPropagationMs`).
-    pub fn starting(now: Time) -> Self {
-        Self { started: now, last_notification: now, ..Self::default() }
+    pub fn starting(clock: Clock) -> Self {
+        let last_notification = clock.by_wall();
+        Self { started: clock.now, last_notification, ..Self::default() }
     }
 
     /// A notification could not be written; its partitions go into the next one.
@@ -148,7 +150,7 @@ impl IsrHandler<'_> {
 
     fn committed(&mut self, cx: &mut Context<'_>, change: IsrChange, version: PartitionEpoch) {
         self.isr.unnotified.insert(change.at.clone());
-        self.isr.last_change = cx.clock.now;
+        self.isr.last_change = cx.clock.by_wall();
         self.check_notifications_later(cx);
         let outcome = IsrOutcome::Committed {
             isr: change.isr,
@@ -176,7 +178,7 @@ impl IsrHandler<'_> {
         if self.isr.unnotified.is_empty() {
             return;
         }
-        let now = cx.clock.now;
+        let now = cx.clock.by_wall();
         let quiet = self.isr.last_change + NOTIFICATION_QUIET < now;
         let overdue = self.isr.last_notification + NOTIFICATION_LATEST < now;
         if quiet || overdue {
@@ -308,9 +310,10 @@ mod tests {
 
     #[test]
     fn a_process_that_begins_late_does_not_owe_a_notification() {
-        let now = Time::from_millis(100_000);
-        let changes = IsrChanges::starting(now);
-        assert_eq!((changes.started, changes.last_notification), (now, now));
+        let clock = Clock { now: Time::from_millis(100_000), wall_ms: 1_520_585_855_000 };
+        let changes = IsrChanges::starting(clock);
+        let began = (clock.now, clock.by_wall());
+        assert_eq!((changes.started, changes.last_notification), began);
     }
 
     #[test]

@@ -20,6 +20,7 @@ struct Blocked {
     op: u64,
     topic: usize,
     key: Option<u32>,
+    /// By the wall clock.
     until: Time,
 }
 
@@ -96,12 +97,17 @@ impl Application {
         self.closing || workload.stop.is_some_and(|stop| now >= stop)
     }
 
-    /// When it has something to do.
+    /// When a `send` call that blocks gives up, by the wall clock.
+    pub fn blocked_until(&self) -> Option<Time> {
+        self.blocked.as_ref().map(|blocked| blocked.until)
+    }
+
+    /// When it sends the next record.
     pub fn due(&self, now: Time, workload: &Workload) -> Option<Time> {
-        match &self.blocked {
-            Some(blocked) => Some(blocked.until),
-            None => Some(self.next_burst.max(now)).filter(|&at| !self.has_stopped(workload, at)),
+        if self.is_blocked() {
+            return None;
         }
+        Some(self.next_burst.max(now)).filter(|&at| !self.has_stopped(workload, at))
     }
 
     /// Sends the records that are due, until one blocks.
@@ -140,7 +146,7 @@ impl Application {
         effects.observe(Observation::Client(ClientObservation::Invoked { op, call }));
         let keys = self.keys.len() as u64;
         let key = (keys > 0).then(|| parts.stream.below(keys) as u32);
-        let until = clock.now + parts.config.max_block;
+        let until = clock.by_wall() + parts.config.max_block;
         self.send(clock, Blocked { op, topic, key, until }, parts, effects);
     }
 
@@ -178,7 +184,7 @@ impl Application {
             }
             None => choose(&mut self.partitioners[topic], topic, &new, parts),
         };
-        if parts.accumulator.append(clock, slot, new) == Err(NoRoom) {
+        if parts.accumulator.append(clock.of_wall(), slot, new) == Err(NoRoom) {
             return self.block(clock, record, reason::NO_ROOM, effects);
         }
         if hash.is_none() {
@@ -187,7 +193,7 @@ impl Application {
     }
 
     fn block(&mut self, clock: Clock, record: Blocked, why: &str, effects: &mut Effects) {
-        if clock.now < record.until {
+        if clock.by_wall() < record.until {
             self.blocked = Some(record);
         } else {
             fail(effects, record.op, why);

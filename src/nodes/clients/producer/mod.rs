@@ -88,6 +88,8 @@ impl Producer {
 
     /// Takes one input.
     pub fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
+        // All timeouts of the Java client are measured on the wall clock (`Time.milliseconds`).
+        let by_wall = clock.of_wall();
         let input = match &mut self.discovery {
             Some(discovery) => discovery.handle(clock, input, &mut self.metadata, effects),
             None => Some(input),
@@ -99,12 +101,12 @@ impl Producer {
             None | Some(Input::Timer { .. }) => {}
             Some(other) => {
                 let mut happened = std::mem::take(&mut self.happened);
-                self.net.handle(clock.now, other, effects, &mut happened);
-                self.digest(clock, &mut happened, effects);
+                self.net.handle(by_wall.now, other, effects, &mut happened);
+                self.digest(by_wall, &mut happened, effects);
                 self.happened = happened;
             }
         }
-        self.expire(clock, effects);
+        self.expire(by_wall, effects);
         let parts = SendParts {
             config: &self.config,
             metadata: &mut self.metadata,
@@ -113,26 +115,29 @@ impl Producer {
         };
         self.application.run(clock, parts, effects);
         let flush = self.application.flushes();
-        let ready = self.sender().send_ready(clock, flush, effects);
+        let ready = self.sender().send_ready(by_wall, flush, effects);
         let metadata = match &mut self.discovery {
             // A Metadata request can create the topic, so it is sent when the first record needs it.
             _ if clock.now < self.config.workload.start => None,
             Some(discovery) => discovery.refresh(clock, &mut self.metadata, effects),
-            None => self.metadata.refresh(clock.now, &mut self.net, effects),
+            None => self.metadata.refresh(by_wall.now, &mut self.net, effects),
         };
         self.metadata.observe_changes(effects);
         if self.application.is_closed() && self.is_idle() {
             effects.exit();
             return;
         }
-        let next = [
+        let timeouts = [
             ready,
-            metadata,
-            self.application.due(clock.now, &self.config.workload),
+            if self.discovery.is_some() { None } else { metadata },
+            self.application.blocked_until(),
             self.net.deadline(),
             self.accumulator.next_expiry(),
             self.in_flight.next_expiry(),
         ];
+        let timeout = timeouts.into_iter().fold(None, earlier).map(|at| clock.wakes_at(at));
+        let session = if self.discovery.is_some() { metadata } else { None };
+        let next = [timeout, session, self.application.due(clock.now, &self.config.workload)];
         self.wake.arm(effects, next.into_iter().fold(None, earlier));
     }
 
