@@ -15,14 +15,22 @@ use crate::releases::KafkaVersion;
 use crate::vocab::foreign::Foreign;
 use crate::vocab::{Acks, NodeId, Offset, Roster, TopicPartition};
 
-/// Most records that are accounted for in a run; about 120 bytes each.
-const RECORDS_MAX: usize = 1 << 21;
-/// Most operations of the same content that are looked at.
-const SAME_MAX: usize = 256;
-/// Most records read that are accounted for in a run.
-const READS_MAX: u64 = 1 << 24;
-/// Most clients with an account of their own; all others share one.
-const CLIENTS_MAX: usize = 64;
+/// What is accounted for at most; the rest is counted and named.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Records of a run; about 120 bytes each.
+    records: usize,
+    /// Operations of the same content that are looked at.
+    same: usize,
+    /// Records read in a run.
+    reads: u64,
+    /// Clients with an account of their own; all others share one.
+    clients: usize,
+}
+
+/// The limits of every run.
+const LIMITS: Limits = Limits { records: 1 << 21, same: 256, reads: 1 << 24, clients: 64 };
+
 /// The account of the others.
 const OTHERS: &str = "other clients";
 /// Most characters of a client's name that are shown.
@@ -107,6 +115,7 @@ pub struct SentBatch<'a> {
 pub struct Accounts {
     roster: Arc<Roster>,
     version: KafkaVersion,
+    limits: Limits,
     clients: Vec<ClientAccount>,
     by_name: BTreeMap<Arc<str>, Client>,
     producers: Vec<ProducerAccount>,
@@ -125,6 +134,7 @@ impl Accounts {
         Self {
             roster,
             version,
+            limits: LIMITS,
             clients: Vec::new(),
             by_name: BTreeMap::new(),
             producers: Vec::new(),
@@ -142,8 +152,8 @@ impl Accounts {
         let shown = if shown.is_empty() { "no client id".to_owned() } else { shown };
         let client = match self.by_name.get(&*shown) {
             Some(client) => *client,
-            None if self.clients.len() > CLIENTS_MAX => self.by_name[OTHERS],
-            None if self.clients.len() == CLIENTS_MAX => self.add_client(OTHERS),
+            None if self.clients.len() > self.limits.clients => self.by_name[OTHERS],
+            None if self.clients.len() == self.limits.clients => self.add_client(OTHERS),
             None => self.add_client(&shown),
         };
         self.clients[client].connections += 1;
@@ -259,7 +269,7 @@ impl Accounts {
     pub fn sent(&mut self, batch: &SentBatch<'_>, effects: &mut Effects) -> Vec<OperationId> {
         let producer = self.producer(batch.client, batch.acks);
         let topic = self.topic(&batch.at.topic);
-        let mut ids = Vec::with_capacity(batch.contents.len().min(RECORDS_MAX));
+        let mut ids = Vec::with_capacity(batch.contents.len().min(self.limits.records));
         for &content in batch.contents {
             let again = self.unanswered(producer, (topic, content), batch.connection);
             let Some(id) = again.or_else(|| self.add_operation(producer, (topic, content))) else {
@@ -313,15 +323,15 @@ impl Accounts {
             next = self.operations.get(id as usize)?.next;
             Some(id)
         });
-        all.take(SAME_MAX)
+        all.take(self.limits.same)
     }
 
     /// A new operation; `None` when there are as many as are followed.
     fn add_operation(&mut self, producer: usize, content: (u32, u64)) -> Option<OperationId> {
-        if self.operations.len() == RECORDS_MAX {
+        if self.operations.len() == self.limits.records {
             return None;
         }
-        let id = u32::try_from(self.operations.len()).expect("fewer than RECORDS_MAX");
+        let id = u32::try_from(self.operations.len()).expect("no more than the limit");
         let ProducerAccount { client, records, .. } = &mut self.producers[producer];
         let (record, client) = (*records, *client);
         *records += 1;
@@ -406,12 +416,12 @@ impl Accounts {
 
     /// A client was handed a record: of one of our producers, or with this content.
     pub fn read(&mut self, client: Client, mut record: ReadRecord, effects: &mut Effects) {
-        if self.read == READS_MAX {
+        if self.read == self.limits.reads {
             return;
         }
         self.read += 1;
         self.clients[client].has_read = true;
-        if self.read == READS_MAX {
+        if self.read == self.limits.reads {
             let last = ClientObservation::NotFollowed { records: 1 };
             return self.observe_reader(client, last, effects);
         }
@@ -478,4 +488,96 @@ pub struct ReadRecord {
     pub known: Option<(Arc<str>, u64)>,
     /// The hash of its content.
     pub content: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocab::step::Effect;
+
+    fn accounts(limits: Limits) -> Accounts {
+        Accounts { limits, ..Accounts::new(Arc::default(), KafkaVersion::default()) }
+    }
+
+    fn send(accounts: &mut Accounts, client: Client, contents: &[u64]) -> Vec<ClientObservation> {
+        let at = TopicPartition::new("t", 0);
+        let (connection, to, acks) = (1, NodeId(0), Acks::Leader);
+        let batch = SentBatch { client, connection, to, at: &at, acks, contents };
+        let mut effects = Effects::default();
+        let ids = accounts.sent(&batch, &mut effects);
+        accounts.answered(&ids, &at, (code::NONE, 0), &mut effects);
+        observed(&mut effects)
+    }
+
+    fn observed(effects: &mut Effects) -> Vec<ClientObservation> {
+        let external = effects.drain().filter_map(|effect| match effect {
+            Effect::Observe(Observation::External(external)) => Some(external.observation),
+            _ => None,
+        });
+        external.collect()
+    }
+
+    fn not_followed(seen: &[ClientObservation]) -> u64 {
+        let counts = seen.iter().map(|one| match one {
+            ClientObservation::NotFollowed { records } => *records,
+            _ => 0,
+        });
+        counts.sum()
+    }
+
+    #[test]
+    fn records_beyond_the_limit_are_counted_and_not_followed() {
+        let mut accounts = accounts(Limits { records: 3, ..LIMITS });
+        let client = accounts.connected("a");
+        let ended = |seen: &[ClientObservation]| {
+            seen.iter().filter(|one| matches!(one, ClientObservation::Completed { .. })).count()
+        };
+        let seen = send(&mut accounts, client, &[1, 2]);
+        assert_eq!((ended(&seen), not_followed(&seen)), (2, 0));
+        let seen = send(&mut accounts, client, &[3, 4, 5]);
+        assert_eq!((ended(&seen), not_followed(&seen)), (1, 2));
+        let seen = send(&mut accounts, client, &[6]);
+        assert_eq!((ended(&seen), not_followed(&seen)), (0, 1));
+    }
+
+    #[test]
+    fn what_is_read_beyond_the_limit_is_told_once() {
+        let mut accounts = accounts(Limits { reads: 3, ..LIMITS });
+        let client = accounts.connected("a");
+        let mut effects = Effects::default();
+        for offset in 0..6 {
+            let at = TopicPartition::new("t", 0);
+            let record = ReadRecord { at, offset, leader_epoch: 0, known: None, content: 7 };
+            accounts.read(client, record, &mut effects);
+        }
+        let seen = observed(&mut effects);
+        assert_eq!((seen.len(), not_followed(&seen)), (3, 1));
+        assert!(matches!(seen[2], ClientObservation::NotFollowed { .. }));
+    }
+
+    #[test]
+    fn clients_beyond_the_limit_share_an_account() {
+        let mut accounts = accounts(Limits { clients: 2, ..LIMITS });
+        let all: Vec<Client> = ["a", "b", "c", "d", "a"].map(|id| accounts.connected(id)).into();
+        assert_eq!(all, [0, 1, 2, 2, 0]);
+        assert_eq!(&*accounts.clients[2].name, OTHERS);
+        assert_eq!(accounts.clients[2].connections, 2);
+    }
+
+    /// What is sent over and over does not cost more each time: an operation that lies far back is not found.
+    #[test]
+    fn only_the_newest_operations_of_a_content_are_looked_at() {
+        let mut accounts = accounts(Limits { same: 2, ..LIMITS });
+        let client = accounts.connected("a");
+        let at = TopicPartition::new("t", 0);
+        let mut effects = Effects::default();
+        let mut sent = |connection, contents: &[u64]| {
+            let (to, acks) = (NodeId(0), Acks::Leader);
+            let batch = SentBatch { client, connection, to, at: &at, acks, contents };
+            accounts.sent(&batch, &mut effects)
+        };
+        assert_eq!(sent(1, &[7, 7, 7]), [0, 1, 2]);
+        // Retries on another connection: the two newest are known again, and the third is another record.
+        assert_eq!(sent(2, &[7, 7, 7]), [2, 1, 3]);
+    }
 }

@@ -16,6 +16,11 @@ use crate::vocab::{Clock, ConnId, DiskOpId, NodeId, Seed, Time};
 pub trait Role: Any {
     /// Takes one input; what follows from it is added to `effects`.
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects);
+
+    /// Whether it waits for its appends itself, as brokers do.
+    fn awaits_appends(&self) -> bool {
+        false
+    }
 }
 
 impl Process for Box<dyn Role> {
@@ -23,6 +28,10 @@ impl Process for Box<dyn Role> {
 
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         (**self).step(clock, input, effects);
+    }
+
+    fn awaits_appends(&self) -> bool {
+        (**self).awaits_appends()
     }
 }
 

@@ -11,6 +11,7 @@
 //! | ListOffsets | no | since 2.1 |
 //! | OffsetForLeaderEpoch | no | yes |
 //! | LeaderAndIsr, StopReplica | yes, and for fetchers that append | yes |
+//! | what the group coordinator writes | yes | yes |
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,7 +20,7 @@ use kafka_protocol::messages::{
     StopReplicaRequest,
 };
 
-use super::produce::Producing;
+use super::produce::{Append, Place, Producing};
 use super::replicas::{Elsewhere, Slot};
 use crate::nodes::broker::context::ReplyTo;
 
@@ -38,6 +39,15 @@ pub enum Blocked {
     LeaderAndIsr(ReplyTo, LeaderAndIsrRequest),
     /// StopReplica.
     StopReplica(ReplyTo, StopReplicaRequest),
+    /// A write of the group coordinator, and where it is when it is in the log.
+    Group(Append, Option<Place>),
+}
+
+impl Blocked {
+    /// Whether a request handler is blocked, and not a thread that cleans up.
+    fn is_handler(&self) -> bool {
+        !matches!(self, Self::Group(Append { number: None, .. }, _))
+    }
 }
 
 /// What a handler waits for.
@@ -64,7 +74,7 @@ impl Handlers {
 
     /// A handler is blocked.
     pub fn block(&mut self, waits_for: WaitsFor, request: Blocked) {
-        self.count += 1;
+        self.count += usize::from(request.is_handler());
         match waits_for {
             WaitsFor::OwnAppend(slot) => self.requests.entry(slot).or_default().push_front(request),
             WaitsFor::Lock(slot) => self.requests.entry(slot).or_default().push_back(request),
@@ -78,7 +88,7 @@ impl Handlers {
         if requests.is_empty() {
             self.requests.remove(&slot);
         }
-        self.count -= usize::from(next.is_some());
+        self.count -= usize::from(next.as_ref().is_some_and(Blocked::is_handler));
         next
     }
 }

@@ -21,7 +21,7 @@ use super::locks::IsrCheck;
 use super::log_manager::{DiskDone, LogManager};
 use super::offsets::OffsetsHandler;
 use super::partition::{self, PartitionReplica, ReplicaRole};
-use super::produce::{Append, ProduceHandler, Producing};
+use super::produce::{Append, Place, ProduceHandler, Producing};
 use super::purgatory::Purgatory;
 use super::replicas::{Knows, Replicas};
 use crate::history::{BrokerObservation, Observation};
@@ -195,6 +195,17 @@ impl ReplicaManager {
         batch: Batch,
         number: Option<u64>,
     ) {
+        let append = Append { topic: OFFSETS_TOPIC, partition, batch, number };
+        self.append_internal(cx, append, None);
+    }
+
+    /// Appends what this broker writes itself, or goes on when it is in the log.
+    pub(super) fn append_internal(
+        &mut self,
+        cx: &mut Context<'_>,
+        append: Append,
+        is_in: Option<Place>,
+    ) {
         let leader = LeaderHandler {
             config: &self.config,
             replicas: &mut self.replicas,
@@ -202,8 +213,10 @@ impl ReplicaManager {
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         };
-        let append = Append { topic: OFFSETS_TOPIC, partition, batch, number };
-        ProduceHandler { leader, logs: &mut self.logs }.append_internal(cx, append);
+        let mut handler = ProduceHandler { leader, logs: &mut self.logs };
+        if let Some((waits_for, append, is_in)) = handler.append_internal(cx, append, is_in) {
+            self.handlers.block(waits_for, Blocked::Group(append, is_in));
+        }
     }
 
     /// Fetch of a follower or a consumer, which may be from outside; answered at once or when there is enough.

@@ -55,6 +55,9 @@ struct Appended {
     append_ms: i64,
 }
 
+/// Where a batch is: its first offset, and the one behind its last.
+pub type Place = (Offset, Offset);
+
 /// What a broker itself writes.
 #[derive(Debug)]
 pub struct Append {
@@ -316,7 +319,7 @@ impl ProduceHandler<'_> {
     }
 
     /// Appends a batch that is right, as the leader. Returns its first offset and the one behind its last.
-    fn append(&mut self, cx: &mut Context<'_>, slot: Slot, batch: &Batch) -> (Offset, Offset) {
+    fn append(&mut self, cx: &mut Context<'_>, slot: Slot, batch: &Batch) -> Place {
         let partition = self.leader.replicas.at_mut(slot);
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
@@ -338,32 +341,64 @@ impl ProduceHandler<'_> {
         (base, last + 1)
     }
 
-    /// Appends what this broker writes itself, with `acks=all` when its end is waited for, else with `acks=0`.
-    pub fn append_internal(&mut self, cx: &mut Context<'_>, append: Append) {
-        let Append { topic, partition, batch, number } = append;
+    /// Appends what this broker writes itself, with `acks=all` when its end is waited for, else with `acks=0`; or goes
+    /// on when it is in the log. Gives it back when its thread has to block.
+    pub fn append_internal(
+        &mut self,
+        cx: &mut Context<'_>,
+        append: Append,
+        is_in: Option<Place>,
+    ) -> Option<(WaitsFor, Append, Option<Place>)> {
+        let Append { topic, partition, number, .. } = append;
+        let slot = self.leader.replicas.find(topic, partition);
+        if let (Some(slot), Some(place)) = (slot, is_in) {
+            self.appended_internal(cx, number?, slot, place);
+            return None;
+        }
         let version = self.leader.config.version;
         let acks = if number.is_some() { ACKS_ALL } else { 0 };
-        let slot = self.leader.replicas.find(topic, partition);
+        let is_writing = |slot: Slot, replicas: &Replicas| replicas.at(slot).log.is_writing();
+        let is_locked = |slot: &Slot| {
+            is_writing(*slot, self.leader.replicas) || self.leader.replicas.writes_isr(*slot)
+        };
+        if let Some(locked) = slot.filter(is_locked) {
+            return Some((WaitsFor::Lock(locked), append, None));
+        }
         let checked = match slot {
             _ if self.logs.is_shutting_down() => Err(ResponseError::NotLeaderOrFollower),
             None => Err(ResponseError::UnknownTopicOrPartition),
             Some(slot) => check_leader(self.leader.replicas.at(slot), acks, version).map(|()| slot),
         };
-        let appended = checked.map(|slot| (slot, self.append(cx, slot, &batch)));
-        let Some(number) = number else { return };
-        let (slot, (base, required)) = match appended {
-            Ok(appended) => appended,
+        let slot = match checked {
+            Ok(slot) => slot,
             Err(error) => {
+                let number = number?;
                 cx.ask(Ask::OffsetsAppended { number, result: Err(error) });
-                return;
+                return None;
             }
         };
+        let place = self.append(cx, slot, &append.batch);
+        if is_writing(slot, self.leader.replicas) {
+            return Some((WaitsFor::OwnAppend(slot), append, Some(place)));
+        }
+        self.appended_internal(cx, number?, slot, place);
+        None
+    }
+
+    /// What this broker writes itself is in the log: the in-sync replicas are waited for.
+    fn appended_internal(
+        &mut self,
+        cx: &mut Context<'_>,
+        number: u64,
+        slot: Slot,
+        (base, required): Place,
+    ) {
         let part = PartitionProduceResponse::default().with_base_offset(base);
         let rows = TopicProduceResponse::default().with_partition_responses(vec![part]);
         let response = ProduceResponse::default().with_responses(vec![rows]);
         let unsettled = vec![Unsettled { place: (0, 0), slot, required }];
         let due = cx.clock.now + self.leader.config.groups.offsets_commit_timeout;
-        self.wait(cx, AppendedBy::Groups(number), (acks, due), response, unsettled);
+        self.wait(cx, AppendedBy::Groups(number), (ACKS_ALL, due), response, unsettled);
     }
 
     /// Appends to the partition that is next.

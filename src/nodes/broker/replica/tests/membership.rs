@@ -1,6 +1,7 @@
 //! Shrinking and expanding the ISR, and what the high watermark makes of it.
 
 use super::*;
+use crate::nodes::broker::config::OFFSETS_TOPIC;
 
 const OLD: KafkaVersion = KafkaVersion::new(1, 0);
 
@@ -237,4 +238,52 @@ fn a_topic_setting_overrides_the_brokers() {
     cluster.with(1, |m, cx| m.set_topic_overrides(cx, "orders", &BTreeMap::new()));
     let conn = cluster.produce(1, -1, "a");
     assert_eq!(cluster.produced(conn), Some((0, 0)));
+}
+
+/// A leader of `__consumer_offsets` in the release.
+fn leader_of_offsets(version: KafkaVersion) -> (Cluster, TopicPartition) {
+    let mut cluster = Cluster::new(version);
+    let at = TopicPartition::new(OFFSETS_TOPIC, 0);
+    for broker in BROKERS {
+        let topic = kafka::topic(OFFSETS_TOPIC);
+        cluster.leader_and_isr_of(topic, broker, (1, 1), &[1, 2, 3]);
+    }
+    (cluster, at)
+}
+
+fn appended(cluster: &Cluster) -> Vec<(u64, Result<Offset, kafka_protocol::ResponseError>)> {
+    cluster.replicas(1).appended.clone()
+}
+
+#[test]
+fn what_a_group_coordinator_writes_waits_for_the_partitions_lock() {
+    let (mut cluster, at) = leader_of_offsets(KafkaVersion::new(2, 6));
+    cluster.with(1, |manager, _| manager.isr_write_begins(&at));
+    for number in [Some(7), None, Some(8)] {
+        cluster.with(1, |manager, cx| manager.append_offsets(cx, 0, batch("a"), number));
+    }
+    cluster.pass(1_000);
+    assert_eq!(cluster.manager(1).blocked_handlers(), 2, "the third is a thread that cleans up");
+    assert_eq!(cluster.manager(1).status(&at).unwrap().log_end_offset, 0);
+    assert_eq!(appended(&cluster), []);
+    cluster.with(1, |manager, cx| manager.isr_change_done(cx, &at, IsrOutcome::Refused));
+    cluster.pass(1_000);
+    assert_eq!(cluster.manager(1).blocked_handlers(), 0);
+    assert_eq!(appended(&cluster), [(7, Ok(0)), (8, Ok(2))]);
+}
+
+#[test]
+fn what_a_group_coordinator_writes_waits_for_its_disk() {
+    let (mut cluster, at) = leader_of_offsets(NEWEST);
+    cluster.brokers.slow_disk(node(1), Duration::from_secs(5));
+    for number in [Some(7), Some(8)] {
+        cluster.with(1, |manager, cx| manager.append_offsets(cx, 0, batch("a"), number));
+    }
+    cluster.pass(4_000);
+    assert_eq!(cluster.manager(1).blocked_handlers(), 2);
+    assert_eq!(cluster.manager(1).status(&at).unwrap().log_end_offset, 1);
+    // Checkpoints are written meanwhile, and as slowly.
+    cluster.pass(30_000);
+    assert_eq!(cluster.manager(1).blocked_handlers(), 0);
+    assert_eq!(appended(&cluster), [(7, Ok(0)), (8, Ok(1))]);
 }

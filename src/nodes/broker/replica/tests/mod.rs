@@ -148,6 +148,10 @@ impl Replicas {
 }
 
 impl Role for Replicas {
+    fn awaits_appends(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, clock: Clock, input: Input, effects: &mut Effects) {
         match input {
             Input::Start(image) => {
@@ -309,6 +313,17 @@ impl Cluster {
         leader_epoch: LeaderEpoch,
         isr: &[i32],
     ) -> LeaderAndIsrResponse {
+        self.leader_and_isr_of(topic(), broker, (leader, leader_epoch), isr)
+    }
+
+    /// The same for partition 0 of another topic.
+    fn leader_and_isr_of(
+        &mut self,
+        topic: TopicName,
+        broker: usize,
+        (leader, leader_epoch): (usize, LeaderEpoch),
+        isr: &[i32],
+    ) -> LeaderAndIsrResponse {
         let ids = |ids: &[i32]| ids.iter().map(|id| WireBrokerId(*id)).collect();
         let state = LeaderAndIsrPartitionState::default()
             .with_partition_index(0)
@@ -319,7 +334,7 @@ impl Cluster {
             .with_partition_epoch(self.partition_epoch)
             .with_replicas(ids(&[1, 2, 3]));
         let topic_state = LeaderAndIsrTopicState::default()
-            .with_topic_name(topic())
+            .with_topic_name(topic)
             .with_partition_states(vec![state]);
         let live = (1..=3).map(|id| {
             LeaderAndIsrLiveLeader::default()
