@@ -101,8 +101,8 @@ impl GroupAccount {
     /// what it knows.
     pub fn is_known_elsewhere(&self, at: &TopicPartition, offset: Option<Offset>) -> bool {
         let newest = self.latest_view().map(|(node, _)| node);
-        let others = self.views.iter().filter(|(node, _)| Some(**node) != newest);
-        others.into_iter().any(|(_, view)| view.offsets.get(at).copied() == offset)
+        let mut others = self.views.iter().filter(|(node, _)| Some(**node) != newest);
+        others.any(|(_, view)| view.offsets.get(at).copied() == offset)
     }
 }
 

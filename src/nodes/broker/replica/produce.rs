@@ -336,7 +336,9 @@ impl ProduceHandler<'_> {
         let of_producer = of_producer(&partition.at, &batch);
         partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
         cx.effects.observe(Observation::Broker(appended));
-        of_producer.map(|did| cx.effects.observe(Observation::Broker(did)));
+        if let Some(did) = of_producer {
+            cx.effects.observe(Observation::Broker(did));
+        }
         self.leader.progress(cx, slot);
         (base, last + 1)
     }
