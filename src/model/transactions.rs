@@ -101,7 +101,8 @@ impl Transactions {
         self.shown.copies
     }
 
-    /// The committed transaction that the event at hand leaves out: a commit, a new leader or a truncation.
+    /// The committed transaction that the event at hand leaves out: a commit, a new leader, or a truncation that leaves
+    /// it on less than a majority of the disks.
     pub fn left_out(&self) -> Option<Zxid> {
         self.shown.left_out
     }
@@ -138,9 +139,12 @@ impl Transactions {
                 self.commits(*zxid);
             }
             ZooKeeperObservation::Truncated { to } => {
-                let mut cut = self.durable.entry(node).or_default().truncate(*to).into_iter();
-                let last = self.last_committed;
-                self.shown.left_out = cut.find(|zxid| self.epochs.contains(last, *zxid));
+                let cut = self.durable.entry(node).or_default().truncate(*to);
+                let (last, majority) = (self.last_committed, self.servers.len() / 2 + 1);
+                let is_lost = |zxid: &Zxid| {
+                    self.epochs.contains(last, *zxid) && self.copies_of(*zxid) < majority
+                };
+                self.shown.left_out = cut.into_iter().find(is_lost);
             }
             ZooKeeperObservation::Installed { .. } => {
                 self.durable.insert(node, Durable::default());
@@ -169,8 +173,12 @@ impl Transactions {
             return;
         }
         self.last_committed = zxid;
-        let copies = self.durable.values().filter(|durable| durable.has(zxid)).count();
-        self.shown.copies = Some(copies);
+        self.shown.copies = Some(self.copies_of(zxid));
+    }
+
+    /// How many servers have a transaction on disk.
+    fn copies_of(&self, zxid: Zxid) -> usize {
+        self.durable.values().filter(|durable| durable.has(zxid)).count()
     }
 }
 

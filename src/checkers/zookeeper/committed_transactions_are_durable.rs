@@ -7,10 +7,12 @@ use crate::history::ZooKeeperObservation;
 pub const PROPERTY: Property = Property {
     name: "committed-transactions-are-durable",
     statement: "a transaction of the ZooKeeper ensemble is committed only when a majority of its \
-                servers has it on disk; every later leader starts with it, no server truncates it, \
-                and nothing is committed that a later leader's history lacks",
+                servers has it on disk, which keeps it; every later leader starts with it, and \
+                nothing is committed that a later leader's history lacks",
     source: "ZAB: PrimaryIntegrity; ZooKeeper's guarantees: reliability (Z4, Z10)",
-    leaves_out: "transactions that a new leader commits with its history, before it applies them",
+    leaves_out: "transactions that a new leader commits with its history, before it applies them; \
+                 a server that comes back cuts what its leader had not committed when it came, \
+                 and gets it again",
     looks_at: Subject::Ensemble,
     class: Class::Safety,
 };
@@ -53,6 +55,7 @@ mod tests {
     use super::*;
     use crate::checkers::Verdict;
     use crate::checkers::testing::{Story, rejects};
+    use crate::history::Observation;
     use crate::vocab::Zxid;
 
     const FIRST: Zxid = Zxid(0x1_0000_0001);
@@ -87,6 +90,26 @@ mod tests {
         let mut story = begun();
         story.server(ZooKeeperObservation::Committed { zxid: FIRST, hash: 1 });
         assert_eq!(rejects(&story, &PROPERTY).count(), 1);
+    }
+
+    #[test]
+    fn a_truncation_on_a_server_whose_copy_no_majority_needs_is_accepted() {
+        // Its leader has proposed what it cuts, and commits it while the order to cut is on its way
+        // (LearnerHandler.syncFollower: TRUNC to maxCommittedLog, and then the outstanding proposals).
+        let mut story = begun();
+        for node in [Story::B1, Story::P0, Story::Z1] {
+            let looking = ZooKeeperObservation::Looking { round: 1, zxid: Zxid(0) };
+            let logged = ZooKeeperObservation::Logged { zxid: FIRST, hash: 1 };
+            for did in [looking, logged] {
+                story.told_by_node(node, Observation::ZooKeeper(did));
+            }
+        }
+        story.server(ZooKeeperObservation::Committed { zxid: FIRST, hash: 1 });
+        let cut = ZooKeeperObservation::Truncated { to: Zxid(0) };
+        story.server(cut.clone());
+        assert_eq!(story.judgement().verdict(&PROPERTY), &Verdict::Holds);
+        story.told_by_node(Story::P0, Observation::ZooKeeper(cut));
+        assert_eq!(rejects(&story, &PROPERTY).count(), 1, "one of three has it");
     }
 
     #[test]
