@@ -1,5 +1,6 @@
 //! A Kafka broker.
 
+mod answer_room;
 mod config;
 pub mod context;
 pub mod controller;

@@ -4,6 +4,7 @@
 //! The source is the tree before and after a transaction is applied, and not the transaction: checkers have to see
 //! what a transaction left out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::database::Database;
@@ -74,20 +75,27 @@ pub(super) fn stored(tree: &Tree, zxid: Zxid, record: &Record, step: &mut Step<'
         Record::Multi(records) => &records[..],
         one => std::slice::from_ref(one),
     };
-    for (n, record) in records.iter().enumerate() {
+    let mut sets: BTreeMap<&str, i32> = BTreeMap::new();
+    for record in records {
+        if let Record::SetData { path, .. } = record {
+            *sets.entry(path).or_default() += 1;
+        }
+    }
+    for record in records {
         let (path, set) = match record {
             Record::Create { path, data, .. } => (path, data),
-            Record::SetData { path, data, .. } => (path, data),
+            Record::SetData { path, data, .. } => {
+                *sets.get_mut(&**path).expect("it was just counted") -= 1;
+                (path, data)
+            }
             _ => continue,
         };
         // A later operation of the same multi may have deleted it, and a mutant may not have stored it.
         let Some(znode) = tree.get(path).filter(|znode| znode.mzxid == zxid) else { continue };
-        let sets_again =
-            |later: &&Record| matches!(later, Record::SetData { path: at, .. } if at == path);
-        let again = records[n + 1..].iter().filter(sets_again).count();
+        let again = sets.get(&**path).copied().unwrap_or_default();
         let data = if again == 0 { znode.data.as_deref() } else { set.as_deref() };
         let data = String::from_utf8_lossy(data.unwrap_or_default()).into();
-        let version = znode.version - i32::try_from(again).expect("a multi fits into a frame");
+        let version = znode.version - again;
         let path = path.clone();
         step.observe(ZooKeeperObservation::Stored { zxid, path, version, data });
     }

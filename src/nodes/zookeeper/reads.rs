@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::acl::{AuthId, allows, masked};
 use super::clients::Clients;
 use super::database::Database;
@@ -12,6 +14,10 @@ use crate::vocab::{ConnId, Mutant};
 use crate::wire::zookeeper::{
     Acl, Code, EventKind, MultiRead, MultiResult, Reply, Request, SetWatches, encode_event,
 };
+
+/// What one answer to a multiRead has at most, in bytes: it can name the same large znode thousands of times, and
+/// ZooKeeper runs out of memory.
+const MULTI_READ_BYTES_MAX: usize = 64 << 20;
 
 /// Answers the reads of one connection.
 pub(super) struct Reads<'a> {
@@ -49,7 +55,9 @@ impl Reads<'_> {
             }
             Request::GetAcl { path } => self.get_acl(&path),
             Request::MultiRead(reads) => {
-                let result = |read| self.multi_read(read).unwrap_or_else(MultiResult::Error);
+                let mut room = MULTI_READ_BYTES_MAX;
+                let result =
+                    |read| self.multi_read(read, &mut room).unwrap_or_else(MultiResult::Error);
                 Ok(Reply::Multi(reads.into_iter().map(result).collect()))
             }
             Request::GetEphemerals { prefix } => {
@@ -129,14 +137,23 @@ impl Reads<'_> {
         Ok(Reply::Acl { acl, stat: znode.stat() })
     }
 
-    fn multi_read(&self, read: MultiRead) -> Result<MultiResult, Code> {
+    /// One of the reads of a request. What has no room in the answer is an error.
+    fn multi_read(&self, read: MultiRead, room: &mut usize) -> Result<MultiResult, Code> {
+        let mut take = |bytes: usize| {
+            *room = room.checked_sub(bytes).ok_or(Code::MARSHALLING_ERROR)?;
+            Ok(())
+        };
         match read {
             MultiRead::GetData { path, .. } => {
                 let znode = self.readable(&path)?;
+                take(znode.data.as_ref().map_or(0, Bytes::len))?;
                 Ok(MultiResult::GetData { data: znode.data.clone(), stat: znode.stat() })
             }
             MultiRead::GetChildren { path, .. } => {
-                let children = self.readable(&path)?.children.iter().cloned().collect();
+                let children = &self.readable(&path)?.children;
+                // As pointers and in the answer.
+                take(children.iter().map(|name| 24 + name.len()).sum())?;
+                let children = children.iter().cloned().collect();
                 Ok(MultiResult::GetChildren(children))
             }
         }

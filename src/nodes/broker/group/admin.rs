@@ -1,5 +1,7 @@
 //! DescribeGroups, ListGroups, DeleteGroups.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
@@ -12,7 +14,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::coordinator::GroupCoordinator;
 use super::state::{Group, Place, State};
-use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::answer_room::AnswerRoom;
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::{Change, KafkaVersion};
 
 /// What a client without authorization may do to a group, as bits by `AclOperation`: READ, DELETE, DESCRIBE.
@@ -63,6 +66,7 @@ impl GroupCoordinator {
         request: &DescribeGroupsRequest,
     ) {
         let mut response = DescribeGroupsResponse::default();
+        let mut room = AnswerRoom::default();
         for id in &request.groups {
             let known = self.groups.get(&id.0);
             let mut group = match (self.refusal(id, ApiKey::DescribeGroups), known) {
@@ -75,6 +79,13 @@ impl GroupCoordinator {
             if request.include_authorized_operations && group.error_code == 0 {
                 group.authorized_operations = ALL_OPERATIONS;
             }
+            let texts = group
+                .members
+                .iter()
+                .map(|member| member.member_metadata.len() + member.member_assignment.len());
+            if room.take(1 + group.members.len(), texts.sum()).is_none() {
+                return cx.ask(Ask::Close(to.conn));
+            }
             response.groups.push(group.with_group_id(id.clone()));
         }
         cx.reply(to, ResponseKind::DescribeGroups(response));
@@ -84,14 +95,18 @@ impl GroupCoordinator {
     pub fn list_groups(&self, cx: &mut Context<'_>, to: ReplyTo, request: &ListGroupsRequest) {
         let loads = self.loads.is_any_loading(self.config.version);
         let error = loads.then_some(ResponseError::CoordinatorLoadInProgress);
-        let wants = |filter: &[StrBytes], name: &str| {
-            filter.is_empty() || filter.iter().any(|one| one.eq_ignore_ascii_case(name))
+        let lower = |filter: &[StrBytes]| -> BTreeSet<String> {
+            filter.iter().map(|one| one.to_ascii_lowercase()).collect()
+        };
+        let (states, types) = (lower(&request.states_filter), lower(&request.types_filter));
+        let wants = |filter: &BTreeSet<String>, name: &str| {
+            filter.is_empty() || filter.contains(&name.to_ascii_lowercase())
         };
         let mut response =
             ListGroupsResponse::default().with_error_code(error.map_or(0, |error| error.code()));
         for group in self.groups.values() {
             let state = name_of(group.state, self.config.version);
-            if wants(&request.states_filter, &state) && wants(&request.types_filter, CLASSIC) {
+            if wants(&states, &state) && wants(&types, CLASSIC) {
                 let kind = group.protocol_type.clone().unwrap_or_default();
                 response.groups.push(
                     ListedGroup::default()

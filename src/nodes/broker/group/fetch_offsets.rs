@@ -14,7 +14,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::coordinator::GroupCoordinator;
 use super::state::Group;
-use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::answer_room::AnswerRoom;
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::releases::Change;
 use crate::vocab::{LeaderEpoch, Offset};
 
@@ -64,6 +65,7 @@ impl GroupCoordinator {
         let stable = request.require_stable;
         let mut response = OffsetFetchResponse::default();
         if to.version >= BATCHED {
+            let mut room = AnswerRoom::default();
             for group in request.groups {
                 let asked = group.topics.map(|topics| {
                     topics.into_iter().map(|one| (one.name.0, one.partition_indexes)).collect()
@@ -73,6 +75,11 @@ impl GroupCoordinator {
                 match self.read_offsets(&group.group_id.0, asked, stable) {
                     Ok(rows) => answer.topics = rows.into_iter().map(new_topic).collect(),
                     Err(error) => answer.error_code = error.code(),
+                }
+                let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
+                let texts = rows.clone().map(|row| row.metadata.as_ref().map_or(0, |m| m.len()));
+                if room.take(1 + rows.count(), texts.sum()).is_none() {
+                    return cx.ask(Ask::Close(to.conn));
                 }
                 response.groups.push(answer);
             }

@@ -14,6 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::metadata::MetadataCache;
 use super::topic_configs::TopicConfigs;
+use crate::nodes::broker::answer_room::AnswerRoom;
 use crate::nodes::broker::controller::name_refusal;
 use crate::nodes::broker::shown::{self, Shown, Source};
 use crate::nodes::broker::{Config, TopicOverrides};
@@ -65,26 +66,30 @@ impl ConfigDescriber<'_> {
             .collect()
     }
 
-    /// The answer, from the settings that were read last.
+    /// The answer, from the settings that were read last; `None` when it gets too large.
     pub fn describe(
         self,
         request: &DescribeConfigsRequest,
         version: i16,
-    ) -> DescribeConfigsResponse {
+    ) -> Option<DescribeConfigsResponse> {
         // A resource of another type refuses the whole request.
         let strange = request.resources.iter().find_map(|resource| {
             let kind = other_type(self.config.version, resource.resource_type)?;
             let names = [kind, &*resource.resource_name];
             Some(say(Text::ResourceType, self.config.version, &names))
         });
+        let mut room = AnswerRoom::default();
         let results = request.resources.iter().map(|resource| {
             let found = match &strange {
                 Some(why) => Err((ResponseError::InvalidRequest, Some(why.clone()))),
                 None => self.resource(resource),
             };
-            self.result(request, resource, found, version)
+            // All settings, though the answer may leave most out: they are made for each resource.
+            room.take(1 + found.as_ref().map_or(0, Vec::len), 0)?;
+            Some(self.result(request, resource, found, version))
         });
-        DescribeConfigsResponse::default().with_results(results.collect())
+        let results: Option<Vec<_>> = results.collect();
+        Some(DescribeConfigsResponse::default().with_results(results?))
     }
 
     fn result(
@@ -114,8 +119,9 @@ impl ConfigDescriber<'_> {
         let keys = resource.configuration_keys.as_ref();
         let keys =
             keys.filter(|keys| !keys.is_empty() || !release.has(Change::NoConfigNamesAreAll));
-        let wanted =
-            |name: &str| keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name));
+        let keys: Option<BTreeSet<&str>> =
+            keys.map(|keys| keys.iter().map(StrBytes::as_str).collect());
+        let wanted = |name: &str| keys.as_ref().is_none_or(|keys| keys.contains(name));
         let chosen = settings.into_iter().filter(|setting| wanted(&setting.name));
         result.with_configs(chosen.map(|setting| entry(request, setting, version)).collect())
     }

@@ -93,11 +93,13 @@ impl MetadataHandler<'_> {
         request: MetadataRequest,
         create: bool,
     ) -> Vec<MetadataResponseTopic> {
-        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        let (mut found, mut seen, mut seen_ids) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         let mut to_create = Vec::new();
         for topic in request.topics.unwrap_or_default() {
             let Some(name) = topic.name else {
-                found.push(self.by_id(topic.topic_id, version));
+                if seen_ids.insert(topic.topic_id) {
+                    found.push(self.by_id(topic.topic_id, version));
+                }
                 continue;
             };
             if !seen.insert(name.clone()) {

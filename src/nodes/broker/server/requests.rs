@@ -11,7 +11,7 @@ use tracing::info;
 use super::broker::Broker;
 use super::metadata::Listener;
 use super::{log_dirs, refusals};
-use crate::nodes::broker::context::{Context, ReplyTo};
+use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::replica::{FETCH_WITH_IDS, name_of_unknown};
 use crate::nodes::broker::versions::{nameless, names_client, table, unsupported};
 use crate::releases::Change;
@@ -249,7 +249,9 @@ impl Broker {
         to: ReplyTo,
         request: &DescribeConfigsRequest,
     ) {
-        let response = self.describer().describe(request, to.version);
-        cx.reply(to, ResponseKind::DescribeConfigs(response));
+        match self.describer().describe(request, to.version) {
+            Some(response) => cx.reply(to, ResponseKind::DescribeConfigs(response)),
+            None => cx.ask(Ask::Close(to.conn)),
+        }
     }
 }

@@ -169,3 +169,16 @@ fn a_setting_without_a_value_cannot_be_sent_up_to_0_10() {
         assert_eq!(codes, answered.then_some(-1), "{version}");
     }
 }
+
+#[test]
+fn a_request_whose_answer_would_fill_the_memory_closes_its_connection() {
+    let mut cluster = cluster("3.4");
+    // Five bytes each in a request; an answer for all of them has eight million settings.
+    let of = |count| {
+        DescribeConfigsRequest::default().with_resources(vec![resource(BROKER, "1"); count])
+    };
+    let few = cluster.call(BrokerId(1), of(20)).expect("it is answered");
+    assert!(few.results.iter().all(|result| result.configs.len() > 100));
+    assert_eq!(cluster.call(BrokerId(1), of(30_000)), None);
+    assert!(cluster.call(BrokerId(1), of(1)).is_some(), "the broker goes on");
+}
