@@ -29,7 +29,6 @@
 //! | requests that are not complete | `socket.request.max.bytes` each, 256 MiB together: then the largest is reset; buffers that grow by doubling can take twice as much, and accounts hold them once more |
 //! | accounts | two million records, about 120 bytes each; 16 million records read; 64 names of clients |
 //! | a request without records | 1 MiB ([`crate::wire::foreign`]) |
-//! | partitions of fetch sessions | two million for each broker, and 2,000 for each session beyond |
 //! | an answer without records | 64 MiB: the connection is closed where it would be larger |
 //! | what a Produce request decompresses to | 64 MiB, one batch at a time |
 //! | requests being worked on | one for each connection, as with a real broker; up to 16 small ones with less than 64 connections |

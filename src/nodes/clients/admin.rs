@@ -153,6 +153,7 @@ impl Admin {
         let versions = ApiVersions::of(config.version);
         let names: Vec<_> = config.topics.iter().map(|topic| topic.name.clone()).collect();
         let metadata_config = MetadataConfig {
+            release: config.version,
             max_age: config.time_limit,
             retry_backoff: config.retry_backoff,
             allow_auto_create: false,

@@ -17,6 +17,7 @@ use super::connections::{Connections, Readiness};
 use super::protocol::{code, topic_name};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Roster, Time, TopicPartition};
 
 /// The tag of Metadata requests that [`Metadata::refresh`] sends; no other request of the client has it.
@@ -25,6 +26,8 @@ pub const METADATA_TAG: u64 = u64::MAX;
 /// When a client asks for metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataConfig {
+    /// The client's release.
+    pub release: KafkaVersion,
     /// `metadata.max.age.ms`
     pub max_age: Duration,
     /// `retry.backoff.ms`, between two attempts
@@ -282,6 +285,9 @@ impl Metadata {
         self.asked = false;
         if self.update(response) {
             self.satisfied(now);
+            let unknown = [code::UNKNOWN_TOPIC_OR_PARTITION, code::LEADER_NOT_AVAILABLE];
+            self.wanted = response.topics.iter().any(|topic| unknown.contains(&topic.error_code))
+                && self.config.release.has(Change::TopicErrorAsksAgain);
         }
     }
 
@@ -411,7 +417,12 @@ mod tests {
     }
 
     fn metadata() -> Metadata {
+        metadata_of(KafkaVersion::new(2, 8))
+    }
+
+    fn metadata_of(release: KafkaVersion) -> Metadata {
         let config = MetadataConfig {
+            release,
             max_age: Duration::from_secs(300),
             retry_backoff: Duration::from_millis(100),
             allow_auto_create: true,
@@ -479,6 +490,20 @@ mod tests {
         assert_eq!(metadata.controller(), None);
         metadata.update(&answer(&[1, 2], &[(2, 1)]));
         assert_eq!(metadata.controller(), Some(NodeId(2)));
+    }
+
+    #[test]
+    fn a_topic_that_is_not_known_yet_is_asked_for_again_since_2_3() {
+        let mut unknown = answer(&[1], &[]);
+        unknown.topics[0].error_code = code::UNKNOWN_TOPIC_OR_PARTITION;
+        let (asked, backoff) = (Time::from_millis(7_000), Duration::from_millis(100));
+        for (minor, again) in [(2, Duration::from_secs(300)), (3, backoff)] {
+            let mut metadata = metadata_of(KafkaVersion::new(2, minor));
+            metadata.begin(asked, NodeId(1), &mut Effects::default());
+            metadata.answered(asked, &unknown);
+            let due = metadata.due().map(|due| due.since(asked));
+            assert!(due >= Some(again) && due <= Some(again + backoff), "2.{minor}: {due:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,10 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "apache/kafka#4642", Test("a_lost_connection_turns_its_batches_around_since_2_0"),
         "A client whose connection is lost ends its requests oldest first, and each batch goes \
          back to the head of its queue: the order of a producer's batches is turned around.";
+    TopicErrorAsksAgain: "topic-error-asks-again", since(2, 3, 0),
+        "KAFKA-7831", Test("a_topic_that_is_not_known_yet_is_asked_for_again_since_2_3"),
+        "A client that is answered that a topic has no leader, or is not known, asks again after \
+         retry.backoff.ms; before, a consumer waited for metadata.max.age.ms.";
     CommitInRebalanceKeepsMember: "commit-in-rebalance-keeps-member", since(2, 4, 0),
         "KAFKA-8487", Test("a_commit_in_a_rebalance_costs_the_membership_before_2_4"),
         "A member whose commit is refused because the group rebalances joins again as who it is; \

@@ -67,6 +67,7 @@ impl Consumer {
     pub fn new(config: ConsumerConfig, roster: Arc<Roster>, stream: Stream) -> Self {
         let versions = ApiVersions::of(config.version);
         let metadata_config = MetadataConfig {
+            release: config.version,
             max_age: config.metadata_max_age,
             retry_backoff: config.retry_backoff,
             allow_auto_create: config.allow_auto_create,

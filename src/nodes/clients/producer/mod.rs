@@ -57,6 +57,7 @@ impl Producer {
     pub fn new(config: ProducerConfig, roster: Arc<Roster>, mut stream: Stream) -> Self {
         let versions = ApiVersions::of(config.version);
         let metadata_config = MetadataConfig {
+            release: config.version,
             max_age: config.metadata_max_age,
             retry_backoff: config.retry_backoff,
             allow_auto_create: true,
