@@ -4,15 +4,15 @@
 //! that is asked for and writes it down. So there is one for each API and version, whatever its fields are.
 
 use bytes::{Buf, Bytes, BytesMut, TryGetError};
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::Decodable;
+use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::buf::ByteBuf;
 use kafka_sim::vocab::{Seed, Stream};
-use kafka_sim::wire::foreign::{decode_foreign_request, is_for_clients};
+use kafka_sim::wire::foreign::decode_foreign_request;
 use kafka_sim::wire::frames::Frames;
 
 use super::ALLOCATOR;
 use super::driver::Target;
+use super::schema::{apis, body};
 
 /// Bytes that a request may allocate whatever its size: error messages, and 127 elements that one byte announces.
 const MEMORY: usize = 128 << 10;
@@ -89,36 +89,6 @@ impl ByteBuf for Scribe {
     }
 }
 
-/// Writes down a request; false when the decoder does not take what was made up, as null where none may be.
-fn body(api: ApiKey, version: i16, to: &mut Scribe) -> bool {
-    macro_rules! decode {
-        ($($api:ident $request:ident),* $(,)?) => {
-            match api {
-                $(ApiKey::$api => $request::decode(to, version).is_ok(),)*
-                other => panic!("{other:?} is for clients, and has no row here"),
-            }
-        };
-    }
-    decode! {
-        Produce ProduceRequest, Fetch FetchRequest, ListOffsets ListOffsetsRequest,
-        Metadata MetadataRequest, OffsetCommit OffsetCommitRequest,
-        OffsetFetch OffsetFetchRequest, FindCoordinator FindCoordinatorRequest,
-        JoinGroup JoinGroupRequest, Heartbeat HeartbeatRequest, LeaveGroup LeaveGroupRequest,
-        SyncGroup SyncGroupRequest, DescribeGroups DescribeGroupsRequest,
-        ListGroups ListGroupsRequest, DeleteGroups DeleteGroupsRequest,
-        ApiVersions ApiVersionsRequest, CreateTopics CreateTopicsRequest,
-        DeleteTopics DeleteTopicsRequest, DeleteRecords DeleteRecordsRequest,
-        InitProducerId InitProducerIdRequest,
-        OffsetForLeaderEpoch OffsetForLeaderEpochRequest,
-        AddPartitionsToTxn AddPartitionsToTxnRequest, AddOffsetsToTxn AddOffsetsToTxnRequest,
-        EndTxn EndTxnRequest, TxnOffsetCommit TxnOffsetCommitRequest,
-        DescribeConfigs DescribeConfigsRequest, AlterConfigs AlterConfigsRequest,
-        IncrementalAlterConfigs IncrementalAlterConfigsRequest,
-        CreatePartitions CreatePartitionsRequest, ElectLeaders ElectLeadersRequest,
-        DescribeCluster DescribeClusterRequest, OffsetDelete OffsetDeleteRequest,
-    }
-}
-
 /// A frame's payload, or none where the decoder wants another value.
 fn honest(api: ApiKey, version: i16, count: i32, stream: Option<Stream>) -> Option<Bytes> {
     let mut written = BytesMut::new();
@@ -130,15 +100,7 @@ fn honest(api: ApiKey, version: i16, count: i32, stream: Option<Stream>) -> Opti
         written.extend_from_slice(&[1, 9, 2, b'a', b'a']);
     }
     let mut scribe = Scribe { written, count, stream, room: 40 };
-    body(api, version, &mut scribe).then(|| scribe.written.freeze())
-}
-
-fn apis() -> impl Iterator<Item = (ApiKey, i16)> {
-    let all = (0..=100).filter_map(|key| ApiKey::try_from(key).ok());
-    all.filter(|api| is_for_clients(*api)).flat_map(|api| {
-        let versions = api.valid_versions();
-        (versions.min..=versions.max).map(move |version| (api, version))
-    })
+    body(api, version, &mut scribe).map(|_| scribe.written.freeze())
 }
 
 /// Requests of every API and version: with arrays of nothing, of one and of two elements, and with drawn ones.

@@ -12,12 +12,18 @@
 
 use cap::Cap;
 
+mod bulk;
 mod drawn;
+mod drawn_requests;
 mod driver;
 mod failure_files;
+mod floods;
+mod hostile;
 mod kafka_frames;
 mod recordings;
 mod scenario_text;
+mod schema;
+mod served;
 mod valid_scenarios;
 mod zookeeper_frames;
 
