@@ -29,6 +29,7 @@ mod chosen;
 mod determinism;
 mod events;
 mod exit;
+mod explain;
 mod format;
 mod matrix;
 mod mutants;
@@ -127,6 +128,7 @@ enum Verb {
     Check(check::Args),
     Determinism(determinism::Args),
     Properties(properties::Args),
+    Explain(explain::Args),
     Releases(releases::Args),
     Mutants(mutants::Args),
     Matrix(matrix::Args),
@@ -276,6 +278,7 @@ pub fn main_with(
         Verb::Check(args) => check::check(&args, engine, streams),
         Verb::Determinism(args) => determinism::determinism(&args, streams),
         Verb::Properties(_) => properties::properties(streams),
+        Verb::Explain(args) => explain::explain(&args, streams),
         Verb::Releases(args) => releases::releases(&args, streams),
         Verb::Matrix(args) => matrix::run(&args, engine, streams),
         Verb::Mutants(args) => mutants::mutants(&args, engine, streams),

@@ -3,6 +3,7 @@
 //! Both come from one [`RunOutcome`](crate::checkers::RunOutcome), so they cannot disagree. Neither has
 //! wall-clock time or a path that was not given by the user: reports of equal runs are equal, to the byte.
 
+mod explain;
 mod failure;
 mod json;
 mod matrix;
@@ -18,6 +19,7 @@ mod table;
 mod text;
 mod turns;
 
+pub use explain::{explain, likely};
 pub use json::json;
 pub use matrix::{matrix_json, matrix_text};
 pub use mutants::{mutants, mutants_table};

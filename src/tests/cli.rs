@@ -37,6 +37,7 @@ fn help_is_pinned() {
         ("help-determinism", &["determinism", "--help"]),
         ("help-properties", &["properties", "--help"]),
         ("help-releases", &["releases", "--help"]),
+        ("help-explain", &["explain", "--help"]),
         ("help-timeline", &["timeline", "--help"]),
         ("help-mutants", &["mutants", "--help"]),
         ("help-matrix", &["matrix", "--help"]),
@@ -99,6 +100,23 @@ fn releases_are_pinned() {
     let said = output(&["releases", "2.8.7", "3.0"]);
     assert_eq!(said.status.code(), Some(2));
     pin("mistake-release", &said.stderr);
+}
+
+#[test]
+fn explanations_are_pinned() {
+    for (name, args) in [
+        ("explain-setting", &["explain", "min.insync.replicas"][..]),
+        ("explain-client-setting", &["explain", "request.timeout.ms", "2.4"]),
+        ("explain-fault", &["explain", "crash"]),
+        ("explain-property", &["explain", "committed-is-durable"]),
+    ] {
+        let said = output(args);
+        assert_eq!(said.status.code(), Some(0), "{args:?}");
+        pin(name, &said.stdout);
+    }
+    let said = output(&["explain", "min.insync.replica"]);
+    assert_eq!(said.status.code(), Some(2));
+    pin("mistake-explain", &said.stderr);
 }
 
 #[test]
