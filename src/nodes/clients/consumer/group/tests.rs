@@ -25,14 +25,16 @@ use kafka_protocol::messages::{
 use super::reactions::{Reaction, to_commit, to_heartbeat, to_join, to_sync};
 use super::{CommitPolicy, GroupConfig};
 use crate::history::{ClientObservation, MemberEvent};
+use crate::nodes::clients::consumer::assignors::encode_assignment;
 use crate::nodes::clients::consumer::{Consumer, ConsumerConfig, ResetPolicy, Strategy};
 use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::nodes::clients::protocol::{text, topic_name};
 use crate::releases::KafkaVersion;
-use crate::vocab::Seed;
+use crate::vocab::{Seed, TopicPartition};
 use crate::wire::kafka::RequestFrame;
 
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
+const V3_9: KafkaVersion = KafkaVersion::new(3, 9);
 
 /// The coordinator, on broker 2.
 #[derive(Default)]
@@ -44,6 +46,8 @@ struct Coordinator {
     joined: i32,
     /// What the member brought as leader.
     assignment: Bytes,
+    /// An assignment that it gets instead: the partitions of the topic.
+    other: Option<Vec<i32>>,
     committed: i64,
 }
 
@@ -70,6 +74,10 @@ impl Coordinator {
             RequestKind::SyncGroup(body) => {
                 if let Some(own) = body.assignments.first() {
                     self.assignment = own.assignment.clone();
+                }
+                if let Some(other) = self.other.take() {
+                    let all = other.iter().map(|index| TopicPartition::new(TOPIC, *index));
+                    self.assignment = encode_assignment(V3_9, &all.collect::<Vec<_>>());
                 }
                 let answer = SyncGroupResponse::default().with_error_code(error);
                 ResponseKind::SyncGroup(answer.with_assignment(self.assignment.clone()))
@@ -123,26 +131,32 @@ impl Coordinator {
         ResponseKind::JoinGroup(answer)
     }
 
+    /// Both partitions that the topic may have.
     fn offsets(&self, version: i16, error: i16) -> ResponseKind {
-        let body = OffsetFetchResponse::default();
+        let (body, both, name) = (OffsetFetchResponse::default(), 0..2, topic_name(TOPIC));
         ResponseKind::OffsetFetch(match version {
             8.. => {
-                let partition = OffsetFetchResponsePartitions::default()
-                    .with_committed_offset(self.committed)
-                    .with_error_code(error);
-                let topic = OffsetFetchResponseTopics::default()
-                    .with_name(topic_name(TOPIC))
-                    .with_partitions(vec![partition]);
-                body.with_groups(vec![OffsetFetchResponseGroup::default().with_topics(vec![topic])])
+                let partition = |index| {
+                    OffsetFetchResponsePartitions::default()
+                        .with_partition_index(index)
+                        .with_committed_offset(self.committed)
+                        .with_error_code(error)
+                };
+                let partitions = both.map(partition).collect();
+                let topic = OffsetFetchResponseTopics::default().with_name(name);
+                let topics = vec![topic.with_partitions(partitions)];
+                body.with_groups(vec![OffsetFetchResponseGroup::default().with_topics(topics)])
             }
             _ => {
-                let partition = OffsetFetchResponsePartition::default()
-                    .with_committed_offset(self.committed)
-                    .with_error_code(error);
-                let topic = OffsetFetchResponseTopic::default()
-                    .with_name(topic_name(TOPIC))
-                    .with_partitions(vec![partition]);
-                body.with_topics(vec![topic])
+                let partition = |index| {
+                    OffsetFetchResponsePartition::default()
+                        .with_partition_index(index)
+                        .with_committed_offset(self.committed)
+                        .with_error_code(error)
+                };
+                let partitions = both.map(partition).collect();
+                let topic = OffsetFetchResponseTopic::default().with_name(name);
+                body.with_topics(vec![topic.with_partitions(partitions)])
             }
         })
     }
@@ -168,14 +182,27 @@ fn world(
     version: KafkaVersion,
     change: impl FnOnce(&mut GroupConfig),
 ) -> (World<Consumer>, Shared) {
+    world_of(version, &[1], change)
+}
+
+/// The same, of a topic with so many leaders as partitions.
+fn world_of(
+    version: KafkaVersion,
+    leaders: &[i32],
+    change: impl FnOnce(&mut GroupConfig),
+) -> (World<Consumer>, Shared) {
     let mut config = ConsumerConfig::new("c0", version, all_nodes(3), vec![TOPIC.into()]);
     config.auto_offset_reset = ResetPolicy::Earliest;
     let mut group = group();
     change(&mut group);
     config.group = Some(group);
     let consumer = Consumer::new(config, roster(3), Seed(1).stream("c0"));
-    let world = World::new(consumer, 3, &[1]);
+    let world = World::new(consumer, 3, leaders);
     world.fake().partitions[0].append_records("p0", 0..2);
+    with_coordinator(world)
+}
+
+fn with_coordinator(world: World<Consumer>) -> (World<Consumer>, Shared) {
     let shared = Shared::new(RefCell::new(Coordinator { committed: -1, ..Default::default() }));
     let coordinator = shared.clone();
     world.fake().script = Box::new(move |_, _, request| coordinator.borrow_mut().answer(request));
@@ -282,6 +309,40 @@ fn a_rebalance_makes_a_member_commit_give_up_and_join_as_who_it_is() {
         "joined as leader, range",
     ];
     assert_eq!(events(&world)[5..9], expected);
+}
+
+/// A member of two partitions that the group takes one of from.
+fn taken_from(strategies: &[Strategy]) -> Vec<String> {
+    let (mut world, shared) = world_of(V3_9, &[1, 1], |group| {
+        group.strategies = strategies.to_vec();
+        group.commit = CommitPolicy::Never;
+    });
+    world.start();
+    world.run_to(2_000);
+    fail_next(&shared, ApiKey::Heartbeat, &[27]);
+    shared.borrow_mut().other = Some(vec![0]);
+    world.run_to(4_500);
+    let all = events(&world);
+    let from = all.iter().position(|event| event.starts_with("heartbeat")).expect("it is told");
+    let gist = all[from + 1..].iter().filter(|event| !event.starts_with("begins"));
+    gist.filter(|event| !event.starts_with("consumed")).cloned().collect()
+}
+
+#[test]
+fn a_cooperative_member_keeps_what_it_gets_again_and_joins_once_more_without_the_rest() {
+    let joined = "joined as leader, cooperative-sticky";
+    let cooperative = taken_from(&[Strategy::CooperativeSticky]);
+    let expected = [joined, "revoked orders-1", "assigned none; owns orders-0", joined];
+    assert_eq!(cooperative[..4], expected, "{cooperative:?}");
+    assert!(cooperative[4].starts_with("assigned orders-1; owns"), "{cooperative:?}");
+    // With an eager one among its assignors, it gives all up first.
+    let eager = taken_from(&[Strategy::Range, Strategy::CooperativeSticky]);
+    let expected = [
+        "revoked orders-0,orders-1",
+        "joined as leader, range",
+        "assigned orders-0; owns orders-0",
+    ];
+    assert_eq!(eager, expected);
 }
 
 #[test]
