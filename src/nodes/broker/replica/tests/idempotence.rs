@@ -119,6 +119,6 @@ fn a_batch_that_is_sent_again_while_it_waits_waits_for_its_own_offset() {
     // None of them is listed any more when the broker stops leading.
     [2, 3].into_iter().for_each(|broker| cluster.start(broker));
     cluster.elect(2, 3, &[1, 2, 3]);
-    cluster.pass(600);
+    cluster.pass(3_000);
     assert_eq!(cluster.values(1), cluster.values(2));
 }
