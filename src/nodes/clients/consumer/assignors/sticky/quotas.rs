@@ -125,7 +125,7 @@ impl Shares {
         for at in unassigned {
             let member = match self.racks.next(&at, &self.below, turn) {
                 Some(place) => Some(self.take_below(place, &mut turn)),
-                None => self.take_at_least(&at),
+                None => self.take_least(&at),
             };
             match member {
                 Some(member) => _ = self.give(&member, at),
@@ -155,7 +155,7 @@ impl Shares {
     }
 
     /// The first member that has the least and is in a rack of `at`, which gets one more.
-    fn take_at_least(&mut self, at: &TopicPartition) -> Option<Arc<str>> {
+    fn take_least(&mut self, at: &TopicPartition) -> Option<Arc<str>> {
         let place = self.racks.next(at, &self.at_least, 0)?;
         let member = self.at_least[place].clone();
         if self.count(&member) + 1 == self.most {
