@@ -1,11 +1,12 @@
 //! Draws scenarios that are right, from the lists of keys, properties and faults that their reader uses.
 
 mod expect;
+mod numbers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use kafka_sim::releases::defaults::{DefaultValue, Kind, Property, Unit};
+use kafka_sim::releases::defaults::Kind;
 use kafka_sim::releases::{Change, KafkaVersion};
 use kafka_sim::scenario::faults::{
     Action, Allowed, CleanShutdown, Describe, Field, FieldValue, Need, Undo,
@@ -185,7 +186,8 @@ impl Writer<'_> {
             let span = self.one(spans);
             self.text("supervisor", span);
         }
-        if !self.once_in(4) {
+        // Offsets need a topic that so few brokers can hold.
+        if !self.once_in(4) || self.brokers < 3 {
             self.table("[broker]");
             self.properties();
         }
@@ -237,95 +239,6 @@ impl Writer<'_> {
         self.order(&mut numbers);
         for (name, number) in numbers {
             self.raw(name, number);
-        }
-    }
-
-    fn number(&mut self, property: &Property, unit: Unit, default: DefaultValue) -> i64 {
-        let range = property.range_in(self.title, self.version).expect("it is a number");
-        let (min, max) = range.into_inner();
-        let of_cluster = |most: u64| i64::try_from(most).expect("a small number");
-        match property.name {
-            "num.partitions" | "offsets.topic.num.partitions" => {
-                return of_cluster(1 + self.below(4));
-            }
-            "default.replication.factor" if self.like != Like::Wild => {
-                let brokers = self.brokers;
-                return of_cluster(1 + self.below(brokers));
-            }
-            // One replica may be down for a while.
-            "min.insync.replicas" if self.like != Like::Wild => {
-                let most = self.replicas.saturating_sub(1).max(1);
-                return of_cluster(1 + self.below(most));
-            }
-            "default.replication.factor" => return 1,
-            // What brokers allow.
-            "session.timeout.ms" if self.like != Like::Wild => {
-                return of_cluster(6_000 + self.below(5_000));
-            }
-            _ => {}
-        }
-        let near = match (default, unit) {
-            (DefaultValue::Is(i64::MAX), _) => 100,
-            (DefaultValue::Is(number), _) => number,
-            (_, Unit::Milliseconds) => 2_000,
-            _ => 10,
-        };
-        let drawn = match self.like {
-            Like::Wild => {
-                let ends = [min, min.saturating_add(1), near, max.saturating_sub(1), max];
-                self.one(&ends)
-            }
-            _ => {
-                let near = [near / 20, near / 10, near / 5, near / 2, near];
-                self.one(&near)
-            }
-        };
-        drawn.clamp(min, max)
-    }
-
-    /// Brings numbers into the order that Kafka and ZooKeeper want.
-    fn order(&mut self, numbers: &mut BTreeMap<&str, i64>) {
-        if self.title == "[broker]" {
-            let wait = *numbers.get("replica.fetch.wait.max.ms").unwrap_or(&500);
-            let mut least = i64::MAX;
-            for (above, default) in
-                [("replica.socket.timeout.ms", 30_000), ("replica.lag.time.max.ms", 10_000)]
-            {
-                least = least.min(*numbers.get(above).unwrap_or(&default));
-            }
-            if wait > least {
-                numbers.insert("replica.fetch.wait.max.ms", least.max(0));
-            }
-            // Sessions that end in the time that a run has.
-            if self.like != Like::Wild && !self.once_in(3) {
-                numbers.insert("zookeeper.session.timeout.ms", 3_000);
-            }
-        }
-        if self.title == "[zookeeper]" {
-            let tick = *numbers.get("tickTime").unwrap_or(&3_000);
-            let low = *numbers.get("minSessionTimeout").unwrap_or(&(2 * tick));
-            let mut high = *numbers.get("maxSessionTimeout").unwrap_or(&(20 * tick));
-            if self.like != Like::Wild && high < 3_000 {
-                // A session that connecting to a far server takes longer than is of no use.
-                high = 3_000;
-                numbers.insert("maxSessionTimeout", high);
-            }
-            if low > high {
-                numbers.insert("minSessionTimeout", high);
-            }
-        }
-        if self.title == "group" {
-            let session = *numbers.get("session.timeout.ms").unwrap_or(&10_000);
-            let beat = *numbers.get("heartbeat.interval.ms").unwrap_or(&3_000);
-            if beat >= session {
-                numbers.insert("heartbeat.interval.ms", session - 1);
-            }
-        }
-        if let Some(delivery) = numbers.get("delivery.timeout.ms").copied() {
-            let linger = *numbers.get("linger.ms").unwrap_or(&0);
-            let request = *numbers.get("request.timeout.ms").unwrap_or(&30_000);
-            let least = linger.saturating_add(request).min(i64::from(i32::MAX));
-            numbers.insert("delivery.timeout.ms", delivery.max(least));
         }
     }
 

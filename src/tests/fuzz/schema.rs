@@ -162,6 +162,14 @@ pub fn body(api: ApiKey, version: i16, from: &mut impl ByteBuf) -> Option<Box<dy
         IncrementalAlterConfigs IncrementalAlterConfigsRequest,
         CreatePartitions CreatePartitionsRequest, ElectLeaders ElectLeadersRequest,
         DescribeCluster DescribeClusterRequest, OffsetDelete OffsetDeleteRequest,
+        SaslHandshake SaslHandshakeRequest, SaslAuthenticate SaslAuthenticateRequest,
+        DescribeAcls DescribeAclsRequest, CreateAcls CreateAclsRequest,
+        DeleteAcls DeleteAclsRequest, CreateDelegationToken CreateDelegationTokenRequest,
+        RenewDelegationToken RenewDelegationTokenRequest,
+        ExpireDelegationToken ExpireDelegationTokenRequest,
+        DescribeDelegationToken DescribeDelegationTokenRequest,
+        DescribeUserScramCredentials DescribeUserScramCredentialsRequest,
+        AlterReplicaLogDirs AlterReplicaLogDirsRequest, DescribeLogDirs DescribeLogDirsRequest,
     }
 }
 

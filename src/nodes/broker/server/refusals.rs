@@ -24,8 +24,15 @@ const NO_TIME: i64 = -1;
 /// The one mechanism of `sasl.enabled.mechanisms`, unless that is set.
 const GSSAPI: &str = "GSSAPI";
 
-/// The answer to a request about security; `None` for all others.
-pub fn answer(version: KafkaVersion, request: &RequestKind) -> Option<ResponseKind> {
+/// The first version of CreateDelegationToken that says who asked (KIP-373).
+const WITH_REQUESTER: i16 = 3;
+
+/// The answer to a request about security, of this version of its API; `None` for all others.
+pub fn answer(
+    version: KafkaVersion,
+    request: &RequestKind,
+    api_version: i16,
+) -> Option<ResponseKind> {
     let no_authorizer = || Some(StrBytes::from_string(say(Text::NoAuthorizer, version, &[])));
     let disabled = ResponseError::SecurityDisabled.code();
     let no_tokens = ResponseError::DelegationTokenRequestNotAllowed.code();
@@ -68,7 +75,11 @@ pub fn answer(version: KafkaVersion, request: &RequestKind) -> Option<ResponseKi
         RequestKind::CreateDelegationToken(_) => {
             let user =
                 || (StrBytes::from_static_str("User"), StrBytes::from_static_str("ANONYMOUS"));
-            let ((kind, name), (asking_kind, asking_name)) = (user(), user());
+            let (kind, name) = user();
+            let (asking_kind, asking_name) = match api_version {
+                WITH_REQUESTER.. => user(),
+                _ => Default::default(),
+            };
             CreateDelegationTokenResponse::default()
                 .with_error_code(no_tokens)
                 .with_principal_type(kind)
@@ -141,10 +152,12 @@ mod tests {
         DescribeDelegationTokenRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
     };
 
+    use kafka_protocol::protocol::Encodable;
+
     use super::*;
 
     fn of(version: &str, request: impl Into<RequestKind>) -> ResponseKind {
-        answer(version.parse().unwrap(), &request.into()).expect("a request about security")
+        answer(version.parse().unwrap(), &request.into(), 0).expect("a request about security")
     }
 
     #[test]
@@ -202,6 +215,16 @@ mod tests {
             [answer.issue_timestamp_ms, answer.expiry_timestamp_ms, answer.max_timestamp_ms];
         assert_eq!((answer.error_code, times), (64, [-1; 3]));
         assert_eq!(&*answer.principal_name, "ANONYMOUS");
+        // Who asks is only in the last version.
+        for (api_version, asks) in [(0, ""), (2, ""), (3, "ANONYMOUS")] {
+            let request = CreateDelegationTokenRequest::default().into();
+            let answer = super::answer("3.9".parse().unwrap(), &request, api_version);
+            let Some(ResponseKind::CreateDelegationToken(answer)) = answer else {
+                panic!("of the same API")
+            };
+            assert_eq!(&*answer.token_requester_principal_name, asks);
+            assert!(answer.compute_size(api_version).is_ok(), "v{api_version} encodes");
+        }
         let answer = of("3.9", DescribeDelegationTokenRequest::default());
         let ResponseKind::DescribeDelegationToken(answer) = answer else { panic!("the same") };
         assert_eq!((answer.error_code, answer.tokens.len()), (64, 0));

@@ -207,7 +207,7 @@ impl Broker {
             RequestKind::DescribeCluster(request) => {
                 self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
             }
-            other => match refusals::answer(self.config.version, &other) {
+            other => match refusals::answer(self.config.version, &other, to.version) {
                 Some(response) => cx.reply(to, response),
                 None => {
                     let api = to.api;
