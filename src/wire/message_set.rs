@@ -10,7 +10,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::compressed::{Fault, compress, decompress};
-use super::records::{Batch, BatchBuilder, BatchError, Record};
+use super::records::{BATCH_HEADER_BYTES, Batch, BatchBuilder, BatchError, Record};
 use crate::vocab::Offset;
 
 /// Bytes of offset and size.
@@ -279,7 +279,8 @@ pub fn down_convert(
         if missing > 0 {
             let mut filler = BytesMut::zeroed(missing.max(LOG_OVERHEAD));
             filler[..8].copy_from_slice(&(-1i64).to_be_bytes());
-            let beyond = i32::try_from(missing + 1).unwrap_or(i32::MAX) - LOG_OVERHEAD as i32;
+            // More than is left, and never less than the head of a batch, which is more than clients take for damage.
+            let beyond = i32::try_from((missing + 1).max(BATCH_HEADER_BYTES)).unwrap_or(i32::MAX);
             filler[8..LOG_OVERHEAD].copy_from_slice(&beyond.to_be_bytes());
             all.unsplit(filler);
         }
@@ -404,6 +405,25 @@ mod tests {
         let bomb = "x".repeat(5_000);
         let bomb = packed(Magic::V1, 1, &[&bomb]);
         assert!(matches!(up_convert(&bomb, &mut 1_000), Err(BatchError::Bomb(_))));
+    }
+
+    /// Java's client before 0.11 fails at a message of less than 14 bytes (`Record.RECORD_OVERHEAD_V0`), also at one that
+    /// is not whole.
+    #[test]
+    fn what_fills_an_announced_size_is_no_damaged_message() {
+        // Two messages lack some 23 bytes to the size of their batch.
+        for (batches, records) in [(1, 1), (1, 2), (2, 2), (1, 3), (3, 1)] {
+            let mut builder = BatchBuilder::new(1_000);
+            (0..records).for_each(|_| builder.push(1_000, None, Some(b"v")));
+            let stored = Bytes::from(builder.build().bytes.repeat(batches));
+            let whole = down(&stored, Magic::V0, 0, false).len();
+            let kept = down(&stored, Magic::V0, 0, true);
+            if let Some(size) = kept.get(whole + 8..whole + LOG_OVERHEAD) {
+                let size = i32::from_be_bytes(size.try_into().unwrap());
+                let left = kept.len() - whole;
+                assert!(size >= 61 && size as usize > left, "{size} bytes where {left} are");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.utils.AppInfoParser;
 
 /** The Java clients of any release from 0.10 on, with their defaults; see client.py for what the arguments mean. */
 public class Client {
@@ -21,6 +22,10 @@ public class Client {
         if (given[0].equals("write")) {
             settings.put("key.serializer", STRINGS + "Serializer");
             settings.put("value.serializer", STRINGS + "Serializer");
+            if (AppInfoParser.getVersion().startsWith("0.")) {
+                // Its default is 0: what is on its way to a leader that crashes fails.
+                settings.put("retries", 100);
+            }
             write(settings, given[2], Integer.parseInt(given[3]), Integer.parseInt(given[4]), Integer.parseInt(given[5]));
         } else {
             settings.put("key.deserializer", STRINGS + "Deserializer");
