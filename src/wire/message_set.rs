@@ -407,8 +407,8 @@ mod tests {
         assert!(matches!(up_convert(&bomb, &mut 1_000), Err(BatchError::Bomb(_))));
     }
 
-    /// Java's client before 0.11 fails at a message of less than 14 bytes (`Record.RECORD_OVERHEAD_V0`), also at one that
-    /// is not whole.
+    /// Java's client before 0.11 fails at a message of less than 14 bytes (`Record.RECORD_OVERHEAD_V0`), even at one
+    /// that is not whole.
     #[test]
     fn what_fills_an_announced_size_is_no_damaged_message() {
         // Two messages lack some 23 bytes to the size of their batch.

@@ -72,25 +72,7 @@ pub fn answer(
                 .with_error_message(Some(StrBytes::from_static_str(why)))
                 .into()
         }
-        RequestKind::CreateDelegationToken(_) => {
-            let user =
-                || (StrBytes::from_static_str("User"), StrBytes::from_static_str("ANONYMOUS"));
-            let (kind, name) = user();
-            let (asking_kind, asking_name) = match api_version {
-                WITH_REQUESTER.. => user(),
-                _ => Default::default(),
-            };
-            CreateDelegationTokenResponse::default()
-                .with_error_code(no_tokens)
-                .with_principal_type(kind)
-                .with_principal_name(name)
-                .with_token_requester_principal_type(asking_kind)
-                .with_token_requester_principal_name(asking_name)
-                .with_issue_timestamp_ms(NO_TIME)
-                .with_expiry_timestamp_ms(NO_TIME)
-                .with_max_timestamp_ms(NO_TIME)
-                .into()
-        }
+        RequestKind::CreateDelegationToken(_) => no_token(no_tokens, api_version).into(),
         RequestKind::RenewDelegationToken(_) => RenewDelegationTokenResponse::default()
             .with_error_code(no_tokens)
             .with_expiry_timestamp_ms(NO_TIME)
@@ -105,6 +87,25 @@ pub fn answer(
         RequestKind::DescribeUserScramCredentials(request) => no_credentials(request).into(),
         _ => return None,
     })
+}
+
+/// CreateDelegationToken, refused with `error`.
+fn no_token(error: i16, api_version: i16) -> CreateDelegationTokenResponse {
+    let user = || (StrBytes::from_static_str("User"), StrBytes::from_static_str("ANONYMOUS"));
+    let (kind, name) = user();
+    let (asking_kind, asking_name) = match api_version {
+        WITH_REQUESTER.. => user(),
+        _ => Default::default(),
+    };
+    CreateDelegationTokenResponse::default()
+        .with_error_code(error)
+        .with_principal_type(kind)
+        .with_principal_name(name)
+        .with_token_requester_principal_type(asking_kind)
+        .with_token_requester_principal_name(asking_name)
+        .with_issue_timestamp_ms(NO_TIME)
+        .with_expiry_timestamp_ms(NO_TIME)
+        .with_max_timestamp_ms(NO_TIME)
 }
 
 /// No user has credentials: that is an error for each user that the request names
