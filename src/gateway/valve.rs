@@ -111,6 +111,11 @@ impl Valve {
         let Some(prefix) = head.first_chunk() else { return false };
         // What is no length ends the connection, or is a four-letter word: no request follows it.
         let length = usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(usize::MAX - 4);
+        if self.is_kafka && length < 2 {
+            // Without an API key it is no request: it has no answer.
+            (self.missing, self.passed) = (4 + length, 0);
+            return true;
+        }
         let mut is_large = length > LARGE;
         if self.is_kafka && (2..=LARGE).contains(&length) {
             // Before its key has arrived, it may be a Fetch.
@@ -205,7 +210,7 @@ mod tests {
         assert_eq!(taken(&mut short, 1), 5);
         // An empty request has no API.
         let mut empty = Valve::new(true);
-        empty.push(&[0; 4]);
-        assert_eq!((taken(&mut empty, 1), empty.unfinished()), (4, 0));
+        empty.push(&[0; 4 * 100]);
+        assert_eq!((taken(&mut empty, 1), empty.unfinished()), (4 * 100, 0), "none has an answer");
     }
 }

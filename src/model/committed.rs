@@ -23,7 +23,6 @@ pub struct Written {
 /// An offset that was accepted, and may be written or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Open {
-    accepted: Time,
     by: NodeId,
     offset: Offset,
 }
@@ -74,29 +73,33 @@ impl Committed {
     }
 
     /// A coordinator accepted an offset.
-    pub fn accepted(&mut self, time: Time, by: NodeId, offset: Offset) {
+    pub fn accepted(&mut self, by: NodeId, offset: Offset) {
         if self.open.len() == OPEN_MAX {
             self.open.pop_front();
             self.has_more = true;
         }
-        self.open.push_back(Open { accepted: time, by, offset });
+        self.open.push_back(Open { by, offset });
     }
 
     /// An offset is written.
     pub fn written(&mut self, time: Time, by: NodeId, offset: Offset, log_offset: Offset) {
-        let is_it = |open: &&Open| open.by == by && open.offset == offset;
-        if let Some(accepted) = self.open.iter().find(is_it).map(|open| open.accepted) {
+        match self.open.iter().position(|open| open.by == by && open.offset == offset) {
             // Those that were accepted before lie below it in the log.
-            self.open.retain(|open| open.accepted > accepted);
+            Some(place) => drop(self.open.drain(..=place)),
+            // It was accepted before the offset was forgotten: the coordinator does not keep it.
+            None if self.is_forgotten && !self.has_more => return,
+            None => {}
         }
-        if self.written.is_some_and(|written| written.log_offset > log_offset) {
-            return;
-        }
-        if let Some(old) = self.written {
+        let is_below = self.written.is_some_and(|written| written.log_offset > log_offset);
+        let replaced = if is_below { Some(offset) } else { self.written.map(|old| old.offset) };
+        if let Some(replaced) = replaced {
             if self.replaced.len() == REPLACED_MAX {
                 self.replaced_until = self.replaced.pop_front().map(|(until, _)| until);
             }
-            self.replaced.push_back((time, old.offset));
+            self.replaced.push_back((time, replaced));
+        }
+        if is_below {
+            return;
         }
         self.written = Some(Written { since: time, offset, log_offset });
         (self.is_forgotten, self.has_more) = (false, false);
@@ -120,18 +123,20 @@ mod tests {
     fn what_was_written_last_counts_and_what_is_being_written_may() {
         let mut committed = Committed::default();
         assert!(committed.can_be(None, AT(0)) && !committed.can_be(Some(5), AT(0)));
-        committed.accepted(AT(1), NODE, 5);
+        committed.accepted(NODE, 5);
         assert!(committed.can_be(None, AT(1)) && committed.can_be(Some(5), AT(1)));
         committed.written(AT(2), NODE, 5, 0);
         assert!(committed.can_be(None, AT(1)), "an answer of before");
         assert!(!committed.can_be(None, AT(3)) && committed.can_be(Some(5), AT(3)));
-        committed.accepted(AT(4), NODE, 6);
-        committed.accepted(AT(5), NODE, 7);
+        committed.accepted(NODE, 6);
+        committed.accepted(NODE, 7);
         committed.written(AT(6), NODE, 7, 2);
         assert!(!committed.can_be(Some(6), AT(7)), "7 lies above it in the log");
         assert!(committed.can_be(Some(5), AT(5)) && !committed.can_be(Some(5), AT(7)));
         committed.written(AT(8), NODE, 6, 1);
         assert_eq!(committed.written_last().map(|written| written.offset), Some(7));
+        // The end of the log was lost: what is written now lies below.
+        assert!(committed.was_written(6));
     }
 
     #[test]
@@ -141,7 +146,10 @@ mod tests {
         committed.forgotten();
         assert_eq!(committed.written_last(), None);
         assert!(committed.can_be(None, AT(2)) && committed.can_be(Some(5), AT(2)));
-        committed.written(AT(3), NODE, 9, 4);
-        assert!(!committed.can_be(None, AT(4)));
+        committed.written(AT(3), NODE, 8, 3);
+        assert!(committed.can_be(None, AT(4)), "8 was being written when 5 was forgotten");
+        committed.accepted(NODE, 9);
+        committed.written(AT(5), NODE, 9, 4);
+        assert!(!committed.can_be(None, AT(6)));
     }
 }

@@ -66,7 +66,7 @@ pub struct GroupAccount {
     /// By partition.
     committed: BTreeMap<TopicPartition, Committed>,
     /// Owners of the last generations, as members say.
-    owners: BTreeMap<i32, BTreeMap<TopicPartition, Arc<str>>>,
+    owners: BTreeMap<i32, BTreeMap<TopicPartition, (NodeId, Arc<str>)>>,
 }
 
 impl GroupAccount {
@@ -97,8 +97,8 @@ impl GroupAccount {
         &self.committed
     }
 
-    /// Whether a broker other than `coordinator` has this offset: one that was replaced and does not know it answers
-    /// what it knows.
+    /// Whether a broker other than the one that took the group over last has this offset: one that was replaced without
+    /// knowing it answers what it has.
     pub fn is_known_elsewhere(&self, at: &TopicPartition, offset: Option<Offset>) -> bool {
         let newest = self.latest_view().map(|(node, _)| node);
         let mut others = self.views.iter().filter(|(node, _)| Some(**node) != newest);
@@ -234,7 +234,7 @@ impl Groups {
                 let committed = &mut self.account(group).committed;
                 for one in offsets {
                     let of_partition = committed.entry(one.at.clone()).or_default();
-                    of_partition.accepted(time, node, one.offset);
+                    of_partition.accepted(node, one.offset);
                 }
             }
             GroupObservation::OffsetsCommitted { group, offsets, log_offset, .. } => {
@@ -326,11 +326,12 @@ impl Groups {
                 let mut shared = None;
                 for at in owned {
                     match owners.get(at) {
-                        Some(other) if other != member => {
+                        // A static member that comes back has another id.
+                        Some((by, other)) if *by != node && other != member => {
                             let other = other.clone();
                             shared.get_or_insert(SharedPartition { at: at.clone(), other });
                         }
-                        _ => _ = owners.insert(at.clone(), member.clone()),
+                        _ => _ = owners.insert(at.clone(), (node, member.clone())),
                     }
                 }
                 let owners = &mut self.account(group).owners;

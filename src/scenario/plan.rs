@@ -185,7 +185,7 @@ pub struct ConsumerPlan {
     pub name: String,
     /// What it reads.
     pub topics: Vec<String>,
-    /// Where it begins, in a group without a committed offset.
+    /// Where it begins; in a group, where nothing is committed.
     pub from: ReadFrom,
     /// Its group, if it is in one.
     pub group: Option<GroupPlan>,

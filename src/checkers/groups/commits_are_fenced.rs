@@ -13,7 +13,8 @@ pub const PROPERTY: Property = Property {
                 succeeds that a member sent after a later generation than its own was stable",
     source: "GroupCoordinator.validateOffsetCommit; C1 and C4 of the catalogue of known failures",
     leaves_out: "static members that another process has replaced, whose commits are refused by \
-                 their ids",
+                 their ids; where acknowledged records may be lost, and with them generations, \
+                 commits of members that succeed are counted but permitted",
     looks_at: Subject::Groups,
     class: Class::Safety,
 };
@@ -37,7 +38,7 @@ impl Rule for CommitsAreFenced {
         let (Some((later, since)), true) = (later, results.iter().any(|(_, e)| e.is_none())) else {
             return;
         };
-        found.forbidden(|| {
+        found.found(event.model.terms.acknowledged_loss, || {
             event.node_did(format!(
                 "committed as {} of generation {} of group {}, sent at {:.3}; generation {later} \
                  was stable since {since:.3}",

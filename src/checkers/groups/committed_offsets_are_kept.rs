@@ -1,5 +1,7 @@
 //! What was committed is found again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::checkers::{Case, Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{BrokerObservation, ClientObservation, GroupObservation, MemberEvent};
 use crate::model::committed::Committed;
@@ -53,11 +55,13 @@ impl Rule for CommittedOffsetsAreKept {
         let Some(group) = event.model.groups.find(&did.group) else { return };
         if let MemberEvent::CommitAnswered { results, .. } = &did.what {
             let sent = event.model.groups.answered().map(|sent| &sent.offsets[..]);
-            for one in sent.unwrap_or_default() {
-                let is_ok = results.iter().any(|(at, error)| *at == one.at && error.is_none());
+            let right = results.iter().filter(|(_, error)| error.is_none()).map(|(at, _)| at);
+            let right: BTreeSet<_> = right.collect();
+            for one in sent.unwrap_or_default().iter().filter(|one| right.contains(&one.at)) {
+                // A group that was deleted meanwhile is not known any more.
                 let known = group.committed().get(&one.at);
-                if is_ok && !known.is_some_and(|known| known.was_written(one.offset)) {
-                    found.forbidden(|| {
+                if known.is_some_and(|known| !known.was_written(one.offset)) {
+                    found.found(event.model.terms.acknowledged_loss, || {
                         let (at, offset, name) = (&one.at, one.offset, &did.group);
                         let what = format!("had {at}@{offset} acknowledged for group {name}");
                         event.node_did(format!("{what}, which no coordinator had written"))
@@ -82,8 +86,9 @@ impl Rule for CommittedOffsetsAreKept {
             return;
         };
         let Some(account) = event.model.groups.find(group) else { return };
+        let loaded: BTreeMap<_, _> = offsets.iter().map(|one| (&one.at, one.offset)).collect();
         for (at, known) in account.committed() {
-            let loaded = offsets.iter().find(|one| one.at == *at).map(|one| one.offset);
+            let loaded = loaded.get(at).copied();
             // What was written before another commit is written no more.
             if !known.can_be(loaded, event.time) {
                 found.found(event.model.terms.acknowledged_loss, || {

@@ -149,9 +149,13 @@ mod tests {
 
     #[test]
     fn a_partition_without_an_owner_is_found() {
-        let story = ended(Stable, &[], 400_000);
-        let judgement = story.judgement();
-        let text = format!("{:?}", judgement.verdict(&PROPERTY));
-        assert!(text.contains("m1 has been silent") && text.contains("count: 2"), "{text}");
+        let mut story = Story::default();
+        story.created(&[1]);
+        becomes(story.at(1_000), 1, Stable, 1, &[("m1", &[])]);
+        let (group, member) = (group(), "m1".into());
+        coordinator(story.at(399_000), 1, GroupObservation::MemberHeard { group, member });
+        story.at(400_000).life(2, Life::Paused);
+        let text = "group g of b1: orders-0 has no owner";
+        assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
     }
 }

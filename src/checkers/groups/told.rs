@@ -7,7 +7,7 @@ use crate::history::{
     BrokerObservation, ClientObservation, CommittedOffset, GroupMember, GroupObservation,
     GroupSnapshot, GroupState, MemberEvent, MemberObservation, Observation,
 };
-use crate::vocab::{Offset, TopicPartition};
+use crate::vocab::{NodeId, Offset, TopicPartition};
 
 pub fn group() -> Arc<str> {
     "g".into()
@@ -77,7 +77,12 @@ pub fn commits(story: &mut Story, broker: i32, offset: Offset, log_offset: Offse
 
 /// A member on c0 did something.
 pub fn member(story: &mut Story, id: &str, generation: i32, what: MemberEvent) {
+    member_at(story, Story::C0, id, generation, what);
+}
+
+/// A member that runs on `node` does something.
+pub fn member_at(story: &mut Story, node: NodeId, id: &str, generation: i32, what: MemberEvent) {
     let did = MemberObservation { group: group(), member: id.into(), generation, what };
     let did = Observation::Client(ClientObservation::Member(did));
-    story.told_at(Story::C0, did);
+    story.told_at(node, did);
 }

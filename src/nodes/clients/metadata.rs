@@ -97,6 +97,10 @@ pub struct Metadata {
     topics: Vec<Topic>,
     wanted: bool,
     asked: bool,
+    /// How many topics the last request named.
+    asked_topics: usize,
+    /// How many answers were of use.
+    updates: u64,
     last_attempt: Option<Time>,
     last_success: Option<Time>,
     /// Partitions whose leader changed, which is not observed yet.
@@ -124,6 +128,8 @@ impl Metadata {
             topics: topics.iter().map(Topic::new).collect(),
             wanted: true,
             asked: false,
+            asked_topics: topics.len(),
+            updates: 0,
             last_attempt: None,
             last_success: None,
             learned: Vec::new(),
@@ -269,6 +275,7 @@ impl Metadata {
     /// A request for metadata is sent to `node` now.
     pub fn begin(&mut self, now: Time, node: NodeId, effects: &mut Effects) {
         self.asked = true;
+        self.asked_topics = self.topics.len();
         self.last_attempt = Some(now);
         let asked = ClientObservation::LeadersAsked { of: node };
         effects.observe(Observation::Client(asked));
@@ -286,9 +293,19 @@ impl Metadata {
         if self.update(response) {
             self.satisfied(now);
             let unknown = [code::UNKNOWN_TOPIC_OR_PARTITION, code::LEADER_NOT_AVAILABLE];
-            self.wanted = response.topics.iter().any(|topic| unknown.contains(&topic.error_code))
-                && self.config.release.has(Change::TopicErrorAsksAgain);
+            let is_refused =
+                response.topics.iter().any(|topic| unknown.contains(&topic.error_code))
+                    && self.config.release.has(Change::TopicErrorAsksAgain);
+            // A topic that was added since is not in the answer.
+            let is_complete = self.asked_topics == self.topics.len();
+            self.wanted = is_refused || !is_complete;
+            self.updates += u64::from(is_complete);
         }
+    }
+
+    /// How many answers there were that were of use and named all topics.
+    pub fn updates(&self) -> u64 {
+        self.updates
     }
 
     fn satisfied(&mut self, now: Time) {

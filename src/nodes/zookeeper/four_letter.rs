@@ -166,18 +166,11 @@ impl Answer<'_> {
 
     /// The mean latency: up to 3.5 in whole milliseconds, cut off.
     fn average(&self) -> String {
-        let mut average = self.service.clients.stats.latency.average();
-        if !self.config.version.has(ZooKeeperChange::MetricsFramework) {
-            average.truncate(if average.contains('E') {
-                0
-            } else {
-                average.find('.').unwrap_or(0)
-            });
-            if average.is_empty() {
-                average.push('0');
-            }
+        let latency = &self.service.clients.stats.latency;
+        match self.config.version.has(ZooKeeperChange::MetricsFramework) {
+            true => latency.average(),
+            false => latency.whole_average().to_string(),
         }
-        average
     }
 
     /// The gauges of ZooKeeper that the simulation has; not files of the host, TLS and response sizes.
@@ -189,12 +182,11 @@ impl Answer<'_> {
         lines.iter().map(|(key, value)| format!("zk_{key}\t{value}\n")).collect()
     }
 
-    /// Up to 3.5.
-    fn old_gauges(&self) -> Vec<(&'static str, String)> {
-        let Service { storage, pipeline, clients, .. } = self.service;
-        let (stats, db) = (&clients.stats, &storage.db);
-        let mut lines = vec![
-            ("version", self.version()),
+    /// Latencies, and what came and went.
+    fn traffic(&self) -> [(&'static str, String); 7] {
+        let Service { pipeline, clients, .. } = self.service;
+        let stats = &clients.stats;
+        [
             ("avg_latency", self.average()),
             ("max_latency", stats.latency.max_ms.to_string()),
             ("min_latency", stats.latency.min_ms().to_string()),
@@ -202,12 +194,28 @@ impl Answer<'_> {
             ("packets_sent", stats.sent.to_string()),
             ("num_alive_connections", clients.len().to_string()),
             ("outstanding_requests", pipeline.len().to_string()),
-            ("server_state", self.mode().into()),
+        ]
+    }
+
+    /// What the tree holds.
+    fn data(&self) -> [(&'static str, String); 4] {
+        let Service { storage, clients, .. } = self.service;
+        let db = &storage.db;
+        [
             ("znode_count", self.znodes().to_string()),
             ("watch_count", clients.watches.len().to_string()),
             ("ephemerals_count", db.tree.ephemeral_count().to_string()),
             ("approximate_data_size", db.tree.size_bytes().to_string()),
-        ];
+        ]
+    }
+
+    /// Up to 3.5.
+    fn old_gauges(&self) -> Vec<(&'static str, String)> {
+        let Service { pipeline, clients, .. } = self.service;
+        let mut lines = vec![("version", self.version())];
+        lines.extend(self.traffic());
+        lines.push(("server_state", self.mode().into()));
+        lines.extend(self.data());
         if let Some((learners, synced)) = self.quorum.learners() {
             lines.extend([
                 ("followers", learners.to_string()),
@@ -215,7 +223,7 @@ impl Answer<'_> {
                 ("pending_syncs", pipeline.pending_syncs().to_string()),
             ]);
             if self.config.version.has(ZooKeeperChange::ProposalSizes) {
-                let [last, min, max] = stats.proposals.texts();
+                let [last, min, max] = clients.stats.proposals.texts();
                 lines.extend([
                     ("last_proposal_size", last),
                     ("max_proposal_size", max),
@@ -235,19 +243,10 @@ impl Answer<'_> {
         if let Some(state) = self.quorum.peer_state() {
             lines.push(("peer_state", state.to_owned()));
         }
+        lines.extend(self.traffic());
+        lines.push(("uptime", uptime_ms.to_string()));
+        lines.extend(self.data());
         lines.extend([
-            ("avg_latency", self.average()),
-            ("max_latency", stats.latency.max_ms.to_string()),
-            ("min_latency", stats.latency.min_ms().to_string()),
-            ("packets_received", stats.received.to_string()),
-            ("packets_sent", stats.sent.to_string()),
-            ("num_alive_connections", clients.len().to_string()),
-            ("outstanding_requests", pipeline.len().to_string()),
-            ("uptime", uptime_ms.to_string()),
-            ("znode_count", self.znodes().to_string()),
-            ("watch_count", clients.watches.len().to_string()),
-            ("ephemerals_count", db.tree.ephemeral_count().to_string()),
-            ("approximate_data_size", db.tree.size_bytes().to_string()),
             ("global_sessions", db.sessions.len().to_string()),
             ("local_sessions", sessions.local.len().to_string()),
             ("auth_failed_count", stats.auth_failed.to_string()),

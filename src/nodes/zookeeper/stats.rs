@@ -51,6 +51,11 @@ impl Latency {
         self.min_ms
     }
 
+    /// The mean in whole milliseconds, cut off.
+    pub(super) fn whole_average(&self) -> u64 {
+        self.total_ms / self.count.max(1)
+    }
+
     /// The mean with up to four digits behind the point, rounded half up, as Java prints a double.
     pub(super) fn average(&self) -> String {
         let count = self.count.max(1);

@@ -72,5 +72,9 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     DeletedTwiceAnsweredTwice: "deleted-twice-answered-twice", since(2, 3, 0),
         "KAFKA-8332", Test("topics_are_deleted_as_a_client_asks"),
         "A topic that DeleteTopics names twice is answered twice; before, once.";
+    UnknownPartitionInLogDirs: "unknown-partition-in-log-dirs", since(2, 1, 0),
+        "KIP-320 (KAFKA-7395)", Test("replicas_move_to_no_other_directory"),
+        "AlterReplicaLogDirs answers UNKNOWN_TOPIC_OR_PARTITION for a partition that the cluster \
+         does not have; before, REPLICA_NOT_AVAILABLE.";
 } } }
 pub(super) use rows;

@@ -27,9 +27,6 @@ settings! {
     "auto.create.topics.enable": Boolean, "", Never,
         &[(V0_10, Is("true"))], ANY,
         "Whether a request for an unknown topic creates it.";
-    "auto.include.jmx.reporter": Boolean, "", Never,
-        &[(V3_4, Is("true"))], ANY,
-        "Whether metrics are reported by JMX though metric.reporters does not name it.";
     "auto.leader.rebalance.enable": Boolean, "", Never,
         &[(V0_10, Is("true"))], ANY,
         "Whether the controller gives leadership back to preferred replicas.";
@@ -230,12 +227,6 @@ settings! {
     "reserved.broker.max.id": Int, "", Never,
         &[(V0_10, Is("1000"))], AT_LEAST_0,
         "Largest number that broker.id may be.";
-    "socket.connection.setup.timeout.max.ms": Long, "", Never,
-        &[(V2_7, Is("127000")), (V2_8, Is("30000"))], ANY,
-        "Longest wait until a connection is set up.";
-    "socket.connection.setup.timeout.ms": Long, "", Never,
-        &[(V2_7, Is("10000"))], ANY,
-        "First wait until a connection is set up.";
     "socket.listen.backlog.size": Int, "", Never,
         &[(V3_2, Is("50"))], AT_LEAST_1,
         "Connections that may wait to be accepted.";

@@ -11,6 +11,7 @@ pub mod clients;
 mod logs;
 mod parts;
 mod security;
+mod shared;
 mod topic;
 
 use super::KafkaVersion;
@@ -152,8 +153,8 @@ macro_rules! settings {
 }
 use settings;
 
-const BROKER_TABLES: [&[Setting]; 4] =
-    [broker::GENERAL, logs::LOGS, parts::PARTS, security::SECURITY];
+const BROKER_TABLES: [&[Setting]; 5] =
+    [broker::GENERAL, logs::LOGS, parts::PARTS, security::SECURITY, shared::SHARED];
 
 impl Setting {
     /// What holds in `version` where it is not set; `None` when that release has no such setting. The outer option of

@@ -6,7 +6,7 @@ use Dynamic::{Never, Since};
 
 use super::{ANY, AT_LEAST_1, Allowed, DefaultText, Dynamic, Setting, settings};
 use crate::releases::first::{
-    V0_10, V1_0, V1_1, V2_0, V2_2, V2_4, V2_5, V2_6, V2_7, V2_8, V3_0, V3_1, V3_3, V3_7,
+    V0_10, V1_0, V1_1, V2_0, V2_2, V2_4, V2_5, V2_6, V2_7, V2_8, V3_0, V3_3, V3_7,
 };
 
 settings! {
@@ -54,9 +54,6 @@ settings! {
          DefaultKafkaPrincipalBuilder"))],
         ANY,
         "Class that finds out who a client is.";
-    "sasl.client.callback.handler.class": Class, "", Never,
-        &[(V2_0, Null)], ANY,
-        "Class of SASL's callbacks as a client.";
     "sasl.enabled.mechanisms": List, "", Since(V1_1),
         &[(V0_10, Is("GSSAPI"))], ANY,
         "SASL mechanisms that are offered.";
@@ -81,18 +78,6 @@ settings! {
     "sasl.kerberos.ticket.renew.window.factor": Double, "", Since(V1_1),
         &[(V0_10, Is("0.8"))], ANY,
         "Share of a ticket's life after which it is renewed.";
-    "sasl.login.callback.handler.class": Class, "", Never,
-        &[(V2_0, Null)], ANY,
-        "Class of SASL's callbacks at login.";
-    "sasl.login.class": Class, "", Never,
-        &[(V2_0, Null)], ANY,
-        "Class of SASL's login.";
-    "sasl.login.connect.timeout.ms": Int, "", Never,
-        &[(V3_1, Null)], ANY,
-        "Longest wait for a connection to an OAuth provider.";
-    "sasl.login.read.timeout.ms": Int, "", Never,
-        &[(V3_1, Null)], ANY,
-        "Longest wait for an answer of an OAuth provider.";
     "sasl.login.refresh.buffer.seconds": Short, "", Since(V2_0),
         &[(V2_0, Is("300"))], ANY,
         "Time that is kept free before a credential ends.";
@@ -105,48 +90,12 @@ settings! {
     "sasl.login.refresh.window.jitter": Double, "", Since(V2_0),
         &[(V2_0, Is("0.05"))], ANY,
         "Random part of the time until a credential is refreshed.";
-    "sasl.login.retry.backoff.max.ms": Long, "", Never,
-        &[(V3_1, Is("10000"))], ANY,
-        "Longest pause before a login is tried again.";
-    "sasl.login.retry.backoff.ms": Long, "", Never,
-        &[(V3_1, Is("100"))], ANY,
-        "First pause before a login is tried again.";
     "sasl.mechanism.controller.protocol": String, "", Never,
         &[(V3_0, Is("GSSAPI"))], ANY,
         "SASL mechanism to the controllers, with KRaft.";
     "sasl.mechanism.inter.broker.protocol": String, "", Since(V1_1),
         &[(V0_10, Is("GSSAPI"))], ANY,
         "SASL mechanism between brokers.";
-    "sasl.oauthbearer.clock.skew.seconds": Int, "", Never,
-        &[(V3_1, Is("30"))], ANY,
-        "Difference of clocks that a token check allows.";
-    "sasl.oauthbearer.expected.audience": List, "", Never,
-        &[(V3_1, Null)], ANY,
-        "Audience that a token has to name.";
-    "sasl.oauthbearer.expected.issuer": String, "", Never,
-        &[(V3_1, Null)], ANY,
-        "Issuer that a token has to name.";
-    "sasl.oauthbearer.jwks.endpoint.refresh.ms": Long, "", Never,
-        &[(V3_1, Is("3600000"))], ANY,
-        "Time between reads of the keys that check tokens.";
-    "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms": Long, "", Never,
-        &[(V3_1, Is("10000"))], ANY,
-        "Longest pause before the keys are asked for again.";
-    "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms": Long, "", Never,
-        &[(V3_1, Is("100"))], ANY,
-        "First pause before the keys are asked for again.";
-    "sasl.oauthbearer.jwks.endpoint.url": String, "", Never,
-        &[(V3_1, Null)], ANY,
-        "Where the keys that check tokens are.";
-    "sasl.oauthbearer.scope.claim.name": String, "", Never,
-        &[(V3_1, Is("scope"))], ANY,
-        "Claim with the scope of a token.";
-    "sasl.oauthbearer.sub.claim.name": String, "", Never,
-        &[(V3_1, Is("sub"))], ANY,
-        "Claim with the subject of a token.";
-    "sasl.oauthbearer.token.endpoint.url": String, "", Never,
-        &[(V3_1, Null)], ANY,
-        "Where tokens are issued.";
     "sasl.server.callback.handler.class": Class, "", Never,
         &[(V2_0, Null)], ANY,
         "Class of SASL's callbacks as a server.";
@@ -157,9 +106,6 @@ settings! {
         &[(V0_10, Is("PLAINTEXT"))],
         &[(V0_10, Any), (V3_3, OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]))],
         "Security protocol between brokers.";
-    "security.providers": String, "", Never,
-        &[(V2_4, Null)], ANY,
-        "Classes that provide security algorithms.";
     "ssl.allow.dn.changes": Boolean, "", Never,
         &[(V3_7, Is("false"))], ANY,
         "Whether a new keystore may have another distinguished name.";

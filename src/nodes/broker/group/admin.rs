@@ -140,10 +140,11 @@ impl GroupCoordinator {
         if let Some(error) = self.refusal(id, ApiKey::DeleteGroups) {
             return Err(error);
         }
-        let group = self.groups.get(id).ok_or(ResponseError::GroupIdNotFound)?;
+        let group = self.groups.get_mut(id).ok_or(ResponseError::GroupIdNotFound)?;
         if group.state != State::Empty {
             return Err(ResponseError::NonEmptyGroup);
         }
+        group.committing.clear();
         let places: Vec<Place> = group.offsets.keys().cloned().collect();
         self.forget_offsets(cx, id, &places);
         Ok(())

@@ -92,7 +92,9 @@ impl GroupCoordinator {
             }
         }
         let (partition, generation) = (group.partition, group.generation);
-        let ends = group.state == State::Empty && group.offsets.is_empty();
+        // Offsets that are being written are offsets, too (`GroupMetadata.hasOffsets`).
+        let has_offsets = !(group.offsets.is_empty() && group.committing.is_empty());
+        let ends = group.state == State::Empty && !has_offsets;
         if !gone.is_empty() {
             let (group, partitions) = (facts::text(id), gone);
             facts::observe(cx, GroupObservation::OffsetsForgotten { group, partitions });

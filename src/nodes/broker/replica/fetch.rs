@@ -84,6 +84,7 @@ impl FetchHandler<'_> {
         let replicas = &*self.leader.replicas;
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
             let mut partitions = FetchPartitions::named(&request.topics, replicas);
+            partitions.by_ids = version >= FETCH_WITH_IDS;
             partitions.resolve(replicas, knows);
             if id != NO_SESSION {
                 self.leader.close_session(cx, id);

@@ -146,8 +146,15 @@ impl AskedPartition {
     }
 }
 
+/// How a topic was named: by its id, which stays when it gets a name, or else by its name.
+type Named = (Uuid, TopicName);
+
+fn named(topic_id: Uuid, topic: &TopicName) -> Named {
+    (topic_id, if topic_id.is_nil() { topic.clone() } else { TopicName::default() })
+}
+
 /// Places by topic and partition.
-type Index = BTreeMap<TopicName, BTreeMap<i32, usize>>;
+type Index = BTreeMap<Named, BTreeMap<i32, usize>>;
 
 /// The partitions of a fetch, each at its place, in the order in which they are read.
 #[derive(Debug, Default)]
@@ -166,8 +173,7 @@ pub struct FetchPartitions {
 impl FetchPartitions {
     /// Those that a request names. One that it names twice counts as it is named last.
     pub fn named(topics: &[FetchTopic], replicas: &Replicas) -> Self {
-        let by_ids = topics.iter().any(|topic| !topic.topic_id.is_nil());
-        let mut partitions = Self { by_ids, ..Self::default() };
+        let mut partitions = Self::default();
         let count = topics.iter().map(|topic| topic.partitions.len()).sum();
         partitions.entries.reserve_exact(count);
         let mut seen = vec![false; if count > 1 { replicas.slots() } else { 0 }];
@@ -177,7 +183,7 @@ impl FetchPartitions {
             for (asked, slot) in topic.partitions.iter().zip(slots) {
                 let seen = slot.and_then(|slot| seen.get_mut(slot));
                 if seen.is_some_and(|seen| std::mem::replace(seen, true)) {
-                    let mut partitions = Self { by_ids, ..Self::default() };
+                    let mut partitions = Self::default();
                     partitions.name(topics, replicas);
                     return partitions;
                 }
@@ -192,8 +198,8 @@ impl FetchPartitions {
     fn index(entries: &[Option<AskedPartition>]) -> Index {
         let mut index = Index::new();
         for (place, entry) in entries.iter().enumerate() {
-            let Some(AskedPartition { topic, partition, .. }) = entry else { continue };
-            index.entry(topic.clone()).or_default().insert(*partition, place);
+            let Some(AskedPartition { topic, topic_id, partition, .. }) = entry else { continue };
+            index.entry(named(*topic_id, topic)).or_default().insert(*partition, place);
         }
         index
     }
@@ -208,10 +214,7 @@ impl FetchPartitions {
         for topic in topics {
             let numbers = topic.partitions.iter().map(|asked| asked.partition);
             let slots = replicas.find_each(&topic.topic, numbers);
-            if !index.contains_key(&topic.topic) {
-                index.insert(topic.topic.clone(), BTreeMap::new());
-            }
-            let places = index.get_mut(&topic.topic).expect("it was just looked at");
+            let places = index.entry(named(topic.topic_id, &topic.topic)).or_default();
             for (asked, slot) in topic.partitions.iter().zip(slots) {
                 if let Some(&place) = places.get(&asked.partition) {
                     entries[place].as_mut().expect("a place that is named").update(asked);
@@ -242,7 +245,8 @@ impl FetchPartitions {
         let Self { entries, free, order, index, .. } = self;
         let index = index.get_or_insert_with(|| Self::index(entries));
         for topic in topics {
-            let Some(places) = index.get_mut(&topic.topic) else { continue };
+            let name = named(topic.topic_id, &topic.topic);
+            let Some(places) = index.get_mut(&name) else { continue };
             for partition in &topic.partitions {
                 if let Some(place) = places.remove(partition) {
                     entries[place] = None;
@@ -250,10 +254,20 @@ impl FetchPartitions {
                 }
             }
             if places.is_empty() {
-                index.remove(&topic.topic);
+                index.remove(&name);
             }
         }
         order.retain(|&place| entries[place].is_some());
+    }
+
+    /// Gives their names to topics whose ids have become known (`FetchSession.maybeResolveUnknownName`).
+    pub fn name_unknown(&mut self, name_of: impl Fn(Uuid) -> Option<TopicName>) {
+        let unknown = self.entries.iter_mut().flatten().filter(|entry| entry.has_unknown_id());
+        for entry in unknown {
+            if let Some(name) = name_of(entry.topic_id) {
+                entry.topic = name;
+            }
+        }
     }
 
     /// Looks again for the replicas that were not here, or were deleted since. `knows` says which partitions there are
@@ -346,6 +360,29 @@ mod tests {
         assert_eq!(partitions.entries.len(), 3);
         partitions.move_to_end(&[0]);
         assert_eq!(content(&partitions), [(2, 8), (3, 1), (0, 5)], "what was answered comes last");
+    }
+
+    #[test]
+    fn a_topic_keeps_its_place_when_its_id_becomes_known() {
+        let config = testing::settings::broker(1, KafkaVersion::new(3, 9), Vec::new());
+        let replicas = Replicas::new(config.into());
+        let id = Uuid::from_u128(7);
+        let named = |topic, offset| {
+            let mut topics = naming(&[(0, offset)]);
+            (topics[0].topic, topics[0].topic_id) = (topic, id);
+            topics
+        };
+        let mut partitions = FetchPartitions::named(&named(name_of_unknown(id), 5), &replicas);
+        partitions.name_unknown(|_| None);
+        assert!(partitions.at(0).has_unknown_id());
+        partitions.name_unknown(|asked| (asked == id).then(|| kafka::topic("orders")));
+        assert_eq!(&*partitions.at(0).topic.0, "orders");
+        partitions.name(&named(kafka::topic("orders"), 6), &replicas);
+        assert_eq!(content(&partitions), [(0, 6)]);
+        // Deleted since, so that its id has no name again.
+        let forgotten = ForgottenTopic::default().with_topic(name_of_unknown(id));
+        partitions.forget(&[forgotten.with_topic_id(id).with_partitions(vec![0])]);
+        assert!(partitions.is_empty());
     }
 
     #[test]

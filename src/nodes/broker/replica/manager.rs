@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
 };
+
+use uuid::Uuid;
 
 use super::alarm::{Alarm, Due};
 use super::fetch::FetchHandler;
@@ -249,6 +251,27 @@ impl ReplicaManager {
         };
         FetchHandler { leader, live: self.live.as_ref() }
             .fetch(cx, to, &request, is_foreign, knows);
+    }
+
+    /// Names the topics of a fetch session whose ids were not known when the session named them.
+    pub fn name_unknown(&mut self, session: i32, name_of: impl Fn(Uuid) -> Option<TopicName>) {
+        if let Some(session) = self.sessions.get_mut(session)
+            && session.partitions.by_ids
+        {
+            session.partitions.name_unknown(name_of);
+        }
+    }
+
+    /// Who leads a partition, as the last LeaderAndIsr request said, and its epoch; −1 is no broker. `None` when the
+    /// replica is not here.
+    pub fn leader_and_epoch(&self, topic: &str, partition: i32) -> Option<(i32, LeaderEpoch)> {
+        let replica = self.replicas.get(self.replicas.find(topic, partition)?)?;
+        let leader = match &replica.role {
+            ReplicaRole::Leader(_) => Some(self.config.id),
+            ReplicaRole::Follower(follower) => follower.leader,
+            ReplicaRole::Offline => return None,
+        };
+        Some((leader.map_or(-1, |id| id.0), replica.leader_epoch))
     }
 
     fn offsets(&self) -> OffsetsHandler<'_> {

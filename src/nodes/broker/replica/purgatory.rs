@@ -296,8 +296,7 @@ impl Purgatory {
             && self.fetches.get(&number).is_some_and(|fetch| replicas.first_locked(fetch).is_some())
     }
 
-    /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it is blocked
-    /// still.
+    /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it is blocked.
     pub fn hold_fetch(&mut self, replicas: &Replicas, slot: Slot) -> Option<Slot> {
         if !replicas.reads_wait() {
             return None;

@@ -421,7 +421,8 @@ impl Broker {
             }
             Ask::Reply { to, mut body } => {
                 if self.connections.listener(to.conn) == Listener::External {
-                    current_leaders::add(&self.metadata, to.version, &mut body);
+                    let replicas = self.replicas.as_ref();
+                    current_leaders::add(&self.metadata, replicas, to.version, &mut body);
                 }
                 self.reply(cx, to, &body);
             }
@@ -483,11 +484,13 @@ impl Broker {
             self.connections.queue(conn);
             return;
         }
-        match self.connections.next(conn) {
-            Ok(Some(payload)) if payload.len() < 2 && self.ignores_tiny_frames() => {
-                self.connections.done(conn);
-                self.serve(cx, conn);
-            }
+        let mut next = self.connections.next(conn);
+        while matches!(&next, Ok(Some(payload)) if payload.len() < 2) && self.ignores_tiny_frames()
+        {
+            self.connections.done(conn);
+            next = self.connections.next(conn);
+        }
+        match next {
             Ok(Some(payload)) => self.request(cx, conn, payload),
             Ok(None) => {}
             Err(why) => {

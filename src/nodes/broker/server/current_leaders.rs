@@ -14,6 +14,7 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{BrokerId as WireBrokerId, ResponseKind};
 
 use super::metadata::{Listener, MetadataCache};
+use crate::nodes::broker::replica::ReplicaManager;
 use crate::vocab::LeaderEpoch;
 
 /// The first version of Produce that names leaders.
@@ -24,14 +25,18 @@ const FETCH: i16 = 16;
 /// The leaders that an answer names, and where they can be reached.
 struct Named<'a> {
     metadata: &'a MetadataCache,
+    replicas: Option<&'a ReplicaManager>,
     live: BTreeMap<i32, MetadataResponseBroker>,
     nodes: BTreeMap<i32, MetadataResponseBroker>,
 }
 
 impl Named<'_> {
-    /// Leader and epoch of a partition, as far as this broker knows; −1 where it does not.
+    /// Leader and epoch of a partition: of its replica here, and else of the metadata, which come later; −1 where
+    /// neither knows (`KafkaApis.getCurrentLeader`).
     fn leader(&mut self, topic: &str, partition: i32) -> (WireBrokerId, LeaderEpoch) {
-        let (leader, epoch) = self.metadata.leader_and_epoch(topic, partition).unwrap_or((-1, -1));
+        let here = self.replicas.and_then(|here| here.leader_and_epoch(topic, partition));
+        let known = here.or_else(|| self.metadata.leader_and_epoch(topic, partition));
+        let (leader, epoch) = known.unwrap_or((-1, -1));
         if let Some(node) = self.live.get(&leader) {
             self.nodes.insert(leader, node.clone());
         }
@@ -40,11 +45,16 @@ impl Named<'_> {
 }
 
 /// Adds the leaders to an answer, where it refuses partitions for them.
-pub fn add(metadata: &MetadataCache, version: i16, body: &mut ResponseKind) {
+pub fn add(
+    metadata: &MetadataCache,
+    replicas: Option<&ReplicaManager>,
+    version: i16,
+    body: &mut ResponseKind,
+) {
     let live = || {
         let live = metadata.response_brokers(Listener::External).into_iter();
         let live = live.map(|node| (node.node_id.0, node)).collect();
-        Named { metadata, live, nodes: BTreeMap::new() }
+        Named { metadata, replicas, live, nodes: BTreeMap::new() }
     };
     let moved = ResponseError::NotLeaderOrFollower.code();
     let fenced = ResponseError::FencedLeaderEpoch.code();
@@ -154,7 +164,7 @@ mod tests {
                 .with_partition_responses(vec![part]);
             let mut body =
                 ResponseKind::Produce(ProduceResponse::default().with_responses(vec![row]));
-            add(&metadata, version, &mut body);
+            add(&metadata, None, version, &mut body);
             let ResponseKind::Produce(answer) = body else { panic!("of the same API") };
             let leader = &answer.responses[0].partition_responses[0].current_leader;
             assert_eq!((leader.leader_id.0, leader.leader_epoch), expected, "v{version} {error}");
@@ -166,7 +176,7 @@ mod tests {
             let row =
                 FetchableTopicResponse::default().with_topic(topic()).with_partitions(vec![part]);
             let mut body = ResponseKind::Fetch(FetchResponse::default().with_responses(vec![row]));
-            add(&metadata, version, &mut body);
+            add(&metadata, None, version, &mut body);
             let ResponseKind::Fetch(answer) = body else { panic!("of the same API") };
             let named = answer.responses[0].partitions[0].current_leader.leader_id.0;
             assert_eq!((named, answer.node_endpoints.len()), (leader, usize::from(leader == 2)));

@@ -131,7 +131,7 @@ impl Broker {
         let mut seen = BTreeSet::new();
         let row = |(name, id): (Option<Arc<str>>, Uuid)| {
             let name = match of_all {
-                None if !id.is_nil() => self.metadata.topic_of(id),
+                None if !id.is_nil() => self.metadata.topic_of(id).cloned(),
                 _ => name,
             };
             let error = of_all.or_else(|| match &name {

@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::metadata::MetadataCache;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::replica::ReplicaManager;
 use crate::releases::Change;
@@ -73,6 +74,7 @@ pub fn describe(
 pub fn alter(
     config: &Config,
     replicas: &ReplicaManager,
+    metadata: &MetadataCache,
     request: &AlterReplicaLogDirsRequest,
 ) -> AlterReplicaLogDirsResponse {
     let hosted: BTreeSet<&TopicPartition> = replicas.partitions().collect();
@@ -83,7 +85,12 @@ pub fn alter(
                 let error = if &*dir.path != own_dir(config) {
                     Some(ResponseError::LogDirNotFound)
                 } else if !hosted.contains(&TopicPartition::new(topic.name.as_str(), partition)) {
-                    Some(ResponseError::ReplicaNotAvailable)
+                    let is_known = metadata.knows_partition(topic.name.as_str(), partition);
+                    let asks = config.version.has(Change::UnknownPartitionInLogDirs);
+                    Some(match is_known || !asks {
+                        true => ResponseError::ReplicaNotAvailable,
+                        false => ResponseError::UnknownTopicOrPartition,
+                    })
                 } else {
                     None
                 };

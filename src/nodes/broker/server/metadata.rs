@@ -75,6 +75,8 @@ pub struct MetadataCache {
     controller: Option<BrokerId>,
     brokers: BTreeMap<BrokerId, LiveBroker>,
     topics: BTreeMap<Arc<str>, Topic>,
+    /// Topics by their ids, as far as they have one.
+    ids: BTreeMap<Uuid, Arc<str>>,
 }
 
 impl MetadataCache {
@@ -107,6 +109,12 @@ impl MetadataCache {
             .topics
             .entry(name.clone())
             .or_insert_with(|| Topic { head: head.clone(), partitions: BTreeMap::new() });
+        if topic.head.topic_id != head.topic_id {
+            self.ids.remove(&topic.head.topic_id);
+        }
+        if !head.topic_id.is_nil() {
+            self.ids.insert(head.topic_id, name.clone());
+        }
         topic.head = head;
         for state in states {
             if state.leader.0 == LEADER_DURING_DELETE {
@@ -118,6 +126,7 @@ impl MetadataCache {
         if !topic.partitions.is_empty() {
             return None;
         }
+        self.ids.remove(&topic.head.topic_id);
         self.topics.remove(&name);
         Some(name)
     }
@@ -138,9 +147,8 @@ impl MetadataCache {
     }
 
     /// The topic with this id.
-    pub fn topic_of(&self, id: Uuid) -> Option<Arc<str>> {
-        let found = self.topics.iter().find(|(_, topic)| topic.head.topic_id == id);
-        found.filter(|_| !id.is_nil()).map(|(name, _)| name.clone())
+    pub fn topic_of(&self, id: Uuid) -> Option<&Arc<str>> {
+        self.ids.get(&id)
     }
 
     /// Whether this broker heard of the partition.

@@ -132,7 +132,7 @@ impl MetadataHandler<'_> {
         let metadata = self.creator.client.metadata;
         let is_found = self.creator.client.config.version.has(Change::TopicsById);
         let name = metadata.topic_of(id).filter(|_| is_found);
-        let known = name.and_then(|name| metadata.response_topic(&name, version));
+        let known = name.and_then(|name| metadata.response_topic(name, version));
         known.unwrap_or_else(|| {
             let error = ResponseError::UnknownTopicId.code();
             MetadataResponseTopic::default()

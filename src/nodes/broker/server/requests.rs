@@ -1,5 +1,7 @@
 //! Requests of clients and of other brokers, each to the part that it is for (`KafkaApis.handle`).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kafka_protocol::messages::{
     ApiKey, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind,
@@ -24,6 +26,10 @@ const FOREIGN_ANSWERS_BYTES: usize = 256 << 20;
 
 /// The first version of Fetch whose replica is in a field of its own (KIP-903).
 const FETCH_WITH_REPLICA_STATE: i16 = 15;
+
+fn named(name: &Arc<str>) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_string()))
+}
 
 impl Broker {
     /// Takes a request's payload of a client's connection.
@@ -84,9 +90,9 @@ impl Broker {
         if version < FETCH_WITH_IDS {
             return;
         }
-        let name = |id| match self.metadata.topic_of(id) {
-            Some(name) => TopicName(StrBytes::from_string((*name).to_owned())),
-            None => name_of_unknown(id),
+        let name = |id| {
+            let known = self.metadata.topic_of(id).map(named);
+            known.unwrap_or_else(|| name_of_unknown(id))
         };
         for topic in &mut fetch.topics {
             topic.topic = name(topic.topic_id);
@@ -135,6 +141,7 @@ impl Broker {
             RequestKind::Fetch(request) => {
                 let is_foreign = self.connections.listener(to.conn) == Listener::External;
                 let (replicas, metadata) = self.replicas_and_metadata();
+                replicas.name_unknown(request.session_id, |id| metadata.topic_of(id).map(named));
                 let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
                 replicas.fetch(cx, to, request, is_foreign, &knows);
             }
@@ -199,7 +206,8 @@ impl Broker {
                 cx.reply(to, ResponseKind::DescribeLogDirs(response));
             }
             RequestKind::AlterReplicaLogDirs(request) => {
-                let response = log_dirs::alter(&self.config, self.replicas(), &request);
+                let response =
+                    log_dirs::alter(&self.config, self.replicas(), &self.metadata, &request);
                 cx.reply(to, ResponseKind::AlterReplicaLogDirs(response));
             }
             RequestKind::DeleteTopics(request) => self.delete_topics(cx, to, &request),

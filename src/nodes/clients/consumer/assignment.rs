@@ -278,7 +278,7 @@ impl Assignment {
         effects: &mut Effects,
     ) {
         let assigned = &mut self.partitions[slot];
-        if assigned.phase == FetchPhase::Fetching {
+        if !matches!(assigned.phase, FetchPhase::Unassigned | FetchPhase::Uncommitted) {
             assigned.forget_fetched();
             assigned.reposition(position, last_epoch, effects);
         }

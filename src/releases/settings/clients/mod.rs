@@ -8,7 +8,7 @@ mod common;
 mod consumer;
 mod producer;
 
-use super::Setting;
+use super::{Setting, shared::SHARED};
 use crate::releases::KafkaVersion;
 use crate::releases::defaults;
 
@@ -43,7 +43,7 @@ impl Client {
             Self::Consumer => consumer::CONSUMER,
             Self::Admin => admin::ADMIN,
         };
-        own.iter().chain(common::COMMON)
+        own.iter().chain(common::COMMON).chain(SHARED)
     }
 
     /// The first line of Kafka that has it.

@@ -149,23 +149,26 @@ fn a_log_directory_is_described_with_the_topics_of_the_release() {
 
 #[test]
 fn replicas_move_to_no_other_directory() {
-    // Recorded: `log-dirs`.
-    let (mut cluster, replicas) = with_topic(KafkaVersion::new(2, 8));
-    for (path, topic, code) in [
-        ("/no/such", "orders", 57),
-        ("relative", "orders", 57),
-        ("/no/such", "none", 57),
-        ("/tmp/kafka-logs", "orders", 0),
-        ("/tmp/kafka-logs", "none", 9),
-    ] {
-        let topics = AlterReplicaLogDirTopic::default()
-            .with_name(kafka::topic(topic))
-            .with_partitions(vec![0]);
-        let dir = AlterReplicaLogDir::default()
-            .with_path(StrBytes::from_string(path.to_owned()))
-            .with_topics(vec![topics]);
-        let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
-        let answer = cluster.call(replicas[0], request).expect("an answer");
-        assert_eq!(answer.results[0].partitions[0].error_code, code, "{path} {topic}");
+    // Recorded: `log-dirs`; an unknown partition: `ReplicaManager.alterReplicaLogDirs` of 2.0 and 2.1.
+    for (release, unknown) in [("2.0", 9), ("2.8", 3)] {
+        let (mut cluster, replicas) = with_topic(release.parse().unwrap());
+        for (path, topic, code) in [
+            ("/no/such", "orders", 57),
+            ("relative", "orders", 57),
+            ("/no/such", "none", 57),
+            ("/tmp/kafka-logs", "orders", 0),
+            ("/tmp/kafka-logs", "none", unknown),
+        ] {
+            let topics = AlterReplicaLogDirTopic::default()
+                .with_name(kafka::topic(topic))
+                .with_partitions(vec![0]);
+            let dir = AlterReplicaLogDir::default()
+                .with_path(StrBytes::from_string(path.to_owned()))
+                .with_topics(vec![topics]);
+            let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
+            let answer = cluster.call(replicas[0], request).expect("an answer");
+            let answered = answer.results[0].partitions[0].error_code;
+            assert_eq!(answered, code, "{release} {path} {topic}");
+        }
     }
 }

@@ -11,10 +11,11 @@ use kafka_protocol::messages::consumer_protocol_subscription::TopicPartition as 
 use kafka_protocol::messages::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable};
 
 use super::java_map::JavaMap;
 use super::members::{Subscription, add};
+use crate::nodes::clients::protocol::{text, topic_name};
 use crate::releases::{Change, KafkaVersion, apis};
 use crate::vocab::TopicPartition;
 
@@ -144,12 +145,4 @@ fn decode<T: Decodable>(kafka: KafkaVersion, mut bytes: Bytes) -> Result<T, NotO
     }
     let version = version.min(apis::consumer_protocol(kafka));
     T::decode(&mut bytes, version).map_err(|_| NotOfConsumers::Broken(version))
-}
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-fn topic_name(topic: &str) -> TopicName {
-    TopicName(text(topic))
 }

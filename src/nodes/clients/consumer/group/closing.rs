@@ -33,12 +33,10 @@ impl Member {
                 until
             }
         };
-        if until <= now {
-            return Err(());
-        }
+        // A last commit that takes too long does not keep it from leaving.
         if self.commits.is_awaited() {
             let next = self.wait_for_commit(now, client, effects);
-            if self.commits.take_outcome().is_none() {
+            if self.commits.take_outcome().is_none() && now < until {
                 return Ok(earlier(next, Some(until)));
             }
         }
@@ -49,7 +47,7 @@ impl Member {
         }
         self.leave(now, effects);
         let waits = |asked: &Asked| matches!(asked, Asked::Leave | Asked::Commit(_));
-        match self.link.is_known() && self.link.awaits(waits) {
+        match now < until && self.link.is_known() && self.link.awaits(waits) {
             true => Ok(Some(until)),
             false => Err(()),
         }

@@ -25,7 +25,8 @@ struct Awaited {
     until: Option<Time>,
     /// It is not sent before.
     from: Time,
-    is_sent: bool,
+    /// The number of its request that is under way.
+    sent: Option<u64>,
     outcome: Option<Outcome>,
 }
 
@@ -57,7 +58,7 @@ impl Commits {
         assert!(self.awaited.is_none(), "one commit is waited for");
         let outcome = offsets.is_empty().then_some(Ok(()));
         let from = Time::ZERO;
-        self.awaited = Some(Awaited { offsets, until, from, is_sent: false, outcome });
+        self.awaited = Some(Awaited { offsets, until, from, sent: None, outcome });
     }
 
     /// Whether one is waited for.
@@ -78,10 +79,9 @@ impl Commits {
         }
     }
 
-    fn again(&mut self, from: Time) {
-        if let Some(awaited) = &mut self.awaited {
-            (awaited.is_sent, awaited.from) = (false, from);
-        }
+    /// The commit that is waited for, if it is the one of this request; that one may have been given up.
+    fn of(&mut self, number: u64) -> Option<&mut Awaited> {
+        self.awaited.as_mut().filter(|awaited| awaited.sent == Some(number))
     }
 }
 
@@ -105,7 +105,7 @@ impl Member {
             return None;
         }
         let until = awaited.until;
-        if awaited.is_sent || !self.link.is_known() {
+        if awaited.sent.is_some() || !self.link.is_known() {
             return until;
         }
         if self.stage != Stage::Stable {
@@ -117,9 +117,9 @@ impl Member {
             return Some(awaited.from);
         }
         let offsets = awaited.offsets.clone();
-        let is_sent = self.send_commit(now, offsets, true, effects);
+        let sent = self.send_commit(now, offsets, true, effects);
         if let Some(awaited) = &mut self.commits.awaited {
-            awaited.is_sent = is_sent;
+            awaited.sent = sent;
         }
         until
     }
@@ -140,7 +140,7 @@ impl Member {
         }
         if self.commits.next <= now {
             let offsets = assignment.positions();
-            if !offsets.is_empty() && !self.send_commit(now, offsets, false, effects) {
+            if !offsets.is_empty() && self.send_commit(now, offsets, false, effects).is_none() {
                 // The coordinator has to be found first, or the connection to be made.
                 return None;
             }
@@ -149,13 +149,14 @@ impl Member {
         Some(self.commits.next)
     }
 
+    /// The number of the request, if it was sent.
     fn send_commit(
         &mut self,
         now: Time,
         offsets: Vec<CommittedOffset>,
         is_awaited: bool,
         effects: &mut Effects,
-    ) -> bool {
+    ) -> Option<u64> {
         let request = self.requests().commit(&offsets);
         let number = self.commits.sent;
         let call = CommitCall { number, is_awaited };
@@ -165,7 +166,7 @@ impl Member {
             self.commits.sent += 1;
             self.observe(effects, MemberEvent::CommitSent { number, offsets });
         }
-        is_sent
+        is_sent.then_some(number)
     }
 
     /// A commit was answered with these errors, or (`None`) will not be.
@@ -178,34 +179,36 @@ impl Member {
     ) {
         let first = errors.map(|errors| errors.iter().find(|error| **error != 0).copied());
         let reaction = match first {
-            None => Reaction::FindCoordinator,
+            // The connection is lost, and with it already the coordinator.
+            None => Reaction::BackOff,
             Some(None) => return self.commit_done(call, Ok(())),
             Some(Some(error)) => to_commit(self.release, error),
         };
         debug!(?reaction, error = ?first.flatten(), "a commit failed");
         let again = now + self.retry_backoff;
         match reaction {
-            Reaction::BackOff | Reaction::FindCoordinator | Reaction::Retry => {
-                if reaction == Reaction::FindCoordinator && errors.is_some() {
+            Reaction::BackOff | Reaction::FindCoordinator => {
+                if reaction == Reaction::FindCoordinator {
                     self.link.forget(now, effects);
                 }
-                match call.is_awaited {
-                    true => self.commits.again(again),
-                    false => self.commits.next = again,
+                if !call.is_awaited {
+                    self.commits.next = again;
+                } else if let Some(awaited) = self.commits.of(call.number) {
+                    (awaited.sent, awaited.from) = (None, again);
                 }
                 return;
             }
             Reaction::Reset if is_same || self.stage != Stage::Joining => self.reset(),
             Reaction::Rejoin => self.needs_join = true,
             Reaction::Fatal if is_same => self.fail(first.flatten().unwrap_or(0)),
-            Reaction::Reset | Reaction::Fatal | Reaction::GiveUp => {}
+            Reaction::Reset | Reaction::Fatal | Reaction::GiveUp | Reaction::Retry => {}
         }
         self.commit_done(call, Err(()));
     }
 
     fn commit_done(&mut self, call: &CommitCall, outcome: Outcome) {
-        if call.is_awaited {
-            self.commits.end(outcome);
+        if let Some(awaited) = self.commits.of(call.number) {
+            awaited.outcome = Some(outcome);
         }
     }
 }

@@ -141,12 +141,15 @@ impl Member {
                 one.topics.iter().for_each(|topic| metadata.add_topic(topic));
             }
         }
+        // An answer that names all topics is needed, and no more: what it does not know has no partitions yet
+        // (`ConsumerCoordinator.ensureFreshMetadata`).
+        self.assigns_from = metadata.updates() + u64::from(metadata.is_wanted());
         self.to_assign = Some(members);
     }
 
     /// As leader: assigns, when metadata is up to date.
     pub(super) fn assign(&mut self, now: Time, client: &mut Client<'_>, effects: &mut Effects) {
-        if client.metadata.is_wanted() {
+        if client.metadata.updates() < self.assigns_from {
             return;
         }
         let Some(members) = self.to_assign.take() else { return };

@@ -61,6 +61,8 @@ pub struct Member {
     pub(super) join_from: Time,
     /// As leader: the members whose partitions are to be assigned.
     pub(super) to_assign: Option<Vec<JoinGroupResponseMember>>,
+    /// As leader: how many answers metadata has had when it assigns.
+    pub(super) assigns_from: u64,
     /// As leader of the last generation.
     pub(super) watched: Option<Watched>,
     /// An assignment that `poll` has not taken over yet.
@@ -98,6 +100,7 @@ impl Member {
             is_prepared: false,
             join_from: Time::ZERO,
             to_assign: None,
+            assigns_from: 0,
             watched: None,
             received: None,
             beats: Heartbeats::default(),

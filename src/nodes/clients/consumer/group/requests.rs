@@ -40,13 +40,13 @@ pub struct GroupRequests<'a> {
     pub identity: &'a Identity,
 }
 
-/// Items grouped by topic, in the order of each topic's first.
+/// Items grouped by topic. They come sorted by topic.
 fn by_topic<'a, T>(
     items: impl Iterator<Item = (&'a TopicPartition, T)>,
 ) -> Vec<(&'a TopicPartition, Vec<T>)> {
     let mut topics: Vec<(&TopicPartition, Vec<T>)> = Vec::new();
     for (at, item) in items {
-        match topics.iter_mut().find(|(first, _)| first.topic == at.topic) {
+        match topics.last_mut().filter(|(first, _)| first.topic == at.topic) {
             Some((_, of_topic)) => of_topic.push(item),
             None => topics.push((at, vec![item])),
         }

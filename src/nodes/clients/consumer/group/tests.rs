@@ -435,7 +435,19 @@ fn a_fenced_static_member_ends() {
     fail_next(&shared, ApiKey::Heartbeat, &[82]);
     world.run_to(4_000);
     assert!(world.has_exited());
-    assert!(world.seen(ApiKey::LeaveGroup).is_empty(), "static members do not leave");
+}
+
+#[test]
+fn a_static_member_closes_without_leaving() {
+    for (instance, leaves) in [(Some("i".into()), 0), (None, 1)] {
+        let (mut world, _) = world(V2_8, |group| group.instance = instance.clone());
+        world.start();
+        world.run_to(2_000);
+        world.shut_down();
+        world.run_to(4_000);
+        assert!(world.has_exited());
+        assert_eq!(world.seen(ApiKey::LeaveGroup).len(), leaves, "{instance:?}");
+    }
 }
 
 #[test]
