@@ -13,6 +13,9 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     LastIsrMemberStays: "last-isr-member-stays", since(1, 1, 0),
         "KAFKA-5642", Test("only_up_to_1_0_an_unclean_topic_may_lose_its_last_in_sync_replica"),
         "The controller never empties an ISR; before, it did for topics with unclean elections.";
+    ReplicasGroupedByBroker: "replicas-grouped-by-broker", since(1, 1, 0),
+        "KAFKA-5642", Test("replicas_go_offline_in_the_order_of_scalas_collections"),
+        "The controller takes replicas out of ISRs broker by broker; before, replica by replica.";
     BrokerEpochs: "broker-epochs", since(2, 2, 0),
         "KIP-380 (KAFKA-7235)", Scenario("unseen_restart"),
         "A broker has an epoch for each registration, so the controller notices a fast restart.";

@@ -31,6 +31,7 @@ mod preferred;
 mod producer_ids;
 mod refusals;
 mod replicas;
+mod scala_order;
 mod shutdown;
 mod term;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! again when it comes back, and no other replica can. Only up to 1.0, and when the topic allows unclean elections,
 //! the in-sync replicas become empty.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::batch::is_leaderless;
 use super::calls::{Answer, Call};
@@ -12,6 +12,7 @@ use super::context::{Replica, ReplicaStage};
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use super::partitions::{States, UncleanTopics};
+use super::scala_order;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -37,7 +38,7 @@ impl Controller {
 
     /// Sends replicas StopReplica, and takes them out of the in-sync replicas.
     pub(super) fn replicas_offline(&mut self, replicas: Vec<Replica>) {
-        let mut by_broker: BTreeMap<BrokerId, Vec<TopicPartition>> = BTreeMap::new();
+        let mut written = Vec::new();
         for replica in replicas {
             let partition = self.known.partitions.get(&replica.0);
             let partition = partition.expect("only deletion forgets partitions, in another event");
@@ -45,13 +46,13 @@ impl Controller {
             self.batch.stop_replica(replica.1, &replica.0, false);
             self.known.put_replica(&replica, ReplicaStage::Offline);
             if has_state {
-                by_broker.entry(replica.1).or_default().push(replica.0);
+                written.push(replica);
             } else {
                 self.batch.update_metadata(self.known.registered(), [replica.0]);
             }
         }
-        let steps: Vec<_> =
-            by_broker.into_iter().map(|(id, of)| Step::RemoveFromIsr(id, of)).collect();
+        let groups = scala_order::by_broker(self.config.version, written).into_iter();
+        let steps: Vec<_> = groups.map(|(id, of)| Step::RemoveFromIsr(id, of)).collect();
         self.event_manager.first(steps);
     }
 
