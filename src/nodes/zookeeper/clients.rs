@@ -67,6 +67,13 @@ impl Clients {
         self.connections.iter().map(|(conn, connection)| (*conn, connection))
     }
 
+    /// The frames of every connection are counted from now on.
+    pub(super) fn reset_counts(&mut self) {
+        for connection in self.connections.values_mut() {
+            (connection.received, connection.sent) = (0, 0);
+        }
+    }
+
     /// How many are connected.
     pub(super) fn len(&self) -> usize {
         self.connections.len()

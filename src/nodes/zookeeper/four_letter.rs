@@ -1,5 +1,7 @@
 //! Four-letter words: commands that are sent as text, where another client sends the length of a frame.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::config::Config;
 use super::connection::Connection;
 use super::ensemble::peer::Quorum;
@@ -38,7 +40,13 @@ pub(super) fn answer(
         connection.received += 1;
     }
     let answer = Answer { service, quorum, config: step.config, now: step.clock.now, by: conn };
-    let text = answer.text(word);
+    let refusal = answer.refusal(word);
+    let text = refusal.clone().unwrap_or_else(|| answer.text(word));
+    match (refusal, word) {
+        (None, Word::Crst) => service.clients.reset_counts(),
+        (None, Word::Srst) => service.clients.stats.reset(),
+        _ => {}
+    }
     service.clients.stats.sent += 1;
     step.fx.send(conn, text.into());
     true
@@ -53,10 +61,27 @@ enum Word {
     Stat,
     Mntr,
     Envi,
+    Wchs,
+    Wchc,
+    Wchp,
+    Crst,
+    Srst,
 }
 
 impl Word {
-    const ALL: [Self; 6] = [Self::Ruok, Self::Isro, Self::Srvr, Self::Stat, Self::Mntr, Self::Envi];
+    const ALL: [Self; 11] = [
+        Self::Ruok,
+        Self::Isro,
+        Self::Srvr,
+        Self::Stat,
+        Self::Mntr,
+        Self::Envi,
+        Self::Wchs,
+        Self::Wchc,
+        Self::Wchp,
+        Self::Crst,
+        Self::Srst,
+    ];
 
     fn of(bytes: [u8; 4]) -> Option<Self> {
         Self::ALL.into_iter().find(|word| word.name().as_bytes() == bytes)
@@ -70,28 +95,82 @@ impl Word {
             Self::Stat => "stat",
             Self::Mntr => "mntr",
             Self::Envi => "envi",
+            Self::Wchs => "wchs",
+            Self::Wchc => "wchc",
+            Self::Wchp => "wchp",
+            Self::Crst => "crst",
+            Self::Srst => "srst",
         }
     }
 }
 
 impl Answer<'_> {
-    fn text(&self, word: Word) -> String {
+    /// What is said instead of the answer: the word is not allowed, or the server does not serve.
+    fn refusal(&self, word: Word) -> Option<String> {
         if word != Word::Srvr && !self.config.four_letter_words {
             let name = word.name();
-            return format!("{name} is not executed because it is not in the whitelist.\n");
+            return Some(format!("{name} is not executed because it is not in the whitelist.\n"));
         }
-        let is_read_only = self.quorum.is_read_only(self.now, self.config);
-        let serves = self.quorum.serving() != Serving::Nobody || is_read_only;
+        let is_always_answered = matches!(word, Word::Ruok | Word::Envi | Word::Isro);
+        (!is_always_answered && !self.serves()).then(|| NOT_SERVING.to_owned())
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.quorum.is_read_only(self.now, self.config)
+    }
+
+    fn serves(&self) -> bool {
+        self.quorum.serving() != Serving::Nobody || self.is_read_only()
+    }
+
+    fn text(&self, word: Word) -> String {
         match word {
             Word::Ruok => "imok".into(),
             Word::Envi => self.environment(),
-            Word::Isro if is_read_only => "ro".into(),
-            Word::Isro => if serves { "rw" } else { "null" }.into(),
-            Word::Srvr | Word::Stat | Word::Mntr if !serves => NOT_SERVING.into(),
+            Word::Isro if self.is_read_only() => "ro".into(),
+            Word::Isro => if self.serves() { "rw" } else { "null" }.into(),
             Word::Srvr => self.version_line() + &self.server(),
             Word::Stat => self.version_line() + &self.clients() + &self.server(),
             Word::Mntr => self.monitor(),
+            Word::Wchs => self.watch_counts(),
+            Word::Wchc => self.watches_by_session(),
+            Word::Wchp => self.watches_by_path(),
+            Word::Crst => "Connection stats reset.\n".into(),
+            Word::Srst => "Server stats reset.\n".into(),
         }
+    }
+
+    /// Of watches for data; those for children are a table of their own, which ZooKeeper never shows.
+    fn watch_counts(&self) -> String {
+        let by_conn = self.service.clients.watches.data_by_conn();
+        let paths: BTreeSet<_> = by_conn.values().flatten().collect();
+        let total: usize = by_conn.values().map(BTreeSet::len).sum();
+        let (conns, paths) = (by_conn.len(), paths.len());
+        format!("{conns} connections watching {paths} paths\nTotal watches:{total}\n")
+    }
+
+    fn watches_by_session(&self) -> String {
+        let mut text = String::new();
+        for (conn, paths) in self.service.clients.watches.data_by_conn() {
+            text.push_str(&format!("{:#x}\n", self.service.clients.session(conn)));
+            paths.iter().for_each(|path| text.push_str(&format!("\t{path}\n")));
+        }
+        text + "\n"
+    }
+
+    fn watches_by_path(&self) -> String {
+        let mut by_path: BTreeMap<_, Vec<ConnId>> = BTreeMap::new();
+        for (conn, paths) in self.service.clients.watches.data_by_conn() {
+            paths.into_iter().for_each(|path| by_path.entry(path).or_default().push(conn));
+        }
+        let mut text = String::new();
+        for (path, conns) in by_path {
+            text.push_str(&format!("{path}\n"));
+            for conn in conns {
+                text.push_str(&format!("\t{:#x}\n", self.service.clients.session(conn)));
+            }
+        }
+        text + "\n"
     }
 
     fn version_line(&self) -> String {
@@ -110,8 +189,7 @@ impl Answer<'_> {
     }
 
     fn mode(&self) -> &'static str {
-        let is_read_only = self.quorum.is_read_only(self.now, self.config);
-        if is_read_only { READ_ONLY } else { self.quorum.mode() }
+        if self.is_read_only() { READ_ONLY } else { self.quorum.mode() }
     }
 
     fn clients(&self) -> String {

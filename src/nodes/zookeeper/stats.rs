@@ -25,6 +25,11 @@ impl Stats {
     pub(super) fn since(since: Time) -> Self {
         Self { since, ..Self::default() }
     }
+
+    /// Packets, latencies and sizes are counted from now on (`ServerStats.reset`).
+    pub(super) fn reset(&mut self) {
+        *self = Self { since: self.since, auth_failed: self.auth_failed, ..Self::default() };
+    }
 }
 
 /// From when a request was read until it was answered, in milliseconds (`AvgMinMaxCounter`).

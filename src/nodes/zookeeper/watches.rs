@@ -63,6 +63,17 @@ impl Watches {
         self.by_conn.values().map(BTreeSet::len).sum()
     }
 
+    /// The paths that each connection watches for data or, since 3.6, for all below.
+    pub fn data_by_conn(&self) -> BTreeMap<ConnId, BTreeSet<&Arc<str>>> {
+        let mut all: BTreeMap<ConnId, BTreeSet<&Arc<str>>> = BTreeMap::new();
+        for (conn, watches) in &self.by_conn {
+            for (_, path) in watches.iter().filter(|(table, _)| *table != Table::Child) {
+                all.entry(*conn).or_default().insert(path);
+            }
+        }
+        all
+    }
+
     /// Whether none is set.
     #[cfg(test)]
     fn is_empty(&self) -> bool {

@@ -100,6 +100,43 @@ fn mntr_has_a_key_and_a_value_in_each_line() {
     assert!(!text.contains("zk_quorum_size"), "it is alone");
 }
 
+/// The formats are those of `WatchManager.toString` and `WatchManager.dumpWatches`, 3.4.10 to 3.8.4; `wchs` is recorded
+/// of the tools' step `zk-4lw-wchs`.
+#[test]
+fn watches_are_shown_by_number_session_and_path() {
+    let mut harness = Harness::new();
+    assert_eq!(harness.word("wchs"), "0 connections watching 0 paths\nTotal watches:0\n");
+    assert_eq!(harness.word("wchc"), "\n");
+    assert_eq!(harness.word("wchp"), "\n");
+    let ((one, session), (two, other)) = (harness.attach(), harness.attach());
+    harness.call(one, &create("/a")).unwrap();
+    harness.call(one, &exists("/a", true)).unwrap();
+    let _ = harness.call(one, &exists("/b", true));
+    harness.call(two, &exists("/a", true)).unwrap();
+    harness.call(two, &children("/a")).unwrap();
+    assert_eq!(harness.word("wchs"), "2 connections watching 2 paths\nTotal watches:3\n");
+    let (session, other) = (format!("{:#x}", session.session), format!("{:#x}", other.session));
+    let expected = format!("{session}\n\t/a\n\t/b\n{other}\n\t/a\n\n");
+    assert_eq!(harness.word("wchc"), expected);
+    let expected = format!("/a\n\t{session}\n\t{other}\n/b\n\t{session}\n\n");
+    assert_eq!(harness.word("wchp"), expected);
+}
+
+#[test]
+fn counts_begin_again_when_they_are_reset() {
+    let mut harness = Harness::new();
+    let (conn, _) = harness.attach();
+    harness.call(conn, &create("/a")).unwrap();
+    assert_eq!(harness.word("crst"), "Connection stats reset.\n");
+    let text = harness.word("stat");
+    let client = text.lines().find(|line| line.starts_with(" /")).expect("a client");
+    assert!(client.ends_with("(queued=0,recved=0,sent=0)"), "{client}");
+    assert_eq!(harness.word("srst"), "Server stats reset.\n");
+    // The answer to `srst`, and the question.
+    let text = harness.word("srvr");
+    assert!(text.contains("Latency min/avg/max: 0/0.0/0\nReceived: 1\nSent: 1\n"), "{text}");
+}
+
 #[test]
 fn envi_describes_the_simulated_host_only() {
     let mut harness = Harness::of(Config { host: "z7".into(), ..Config::default() });
@@ -116,7 +153,7 @@ fn envi_describes_the_simulated_host_only() {
 fn only_srvr_is_answered_where_nothing_else_is_allowed() {
     let mut harness = Harness::of(Config { four_letter_words: false, ..Config::default() });
     let refusal = |word| format!("{word} is not executed because it is not in the whitelist.\n");
-    for word in ["ruok", "stat", "mntr", "isro", "envi"] {
+    for word in ["ruok", "stat", "mntr", "isro", "envi", "wchs", "wchc", "wchp", "crst", "srst"] {
         assert_eq!(harness.word(word), refusal(word));
     }
     assert!(harness.word("srvr").contains("Mode: standalone"));
@@ -128,9 +165,15 @@ fn a_server_that_has_no_leader_says_so() {
     let ensemble = others.chain([(1, SERVER)]).collect();
     let mut harness = Harness::of(Config { ensemble, ..Config::default() });
     let idle = "This ZooKeeper instance is not currently serving requests\n";
-    for (word, answer) in
-        [("ruok", "imok"), ("srvr", idle), ("stat", idle), ("mntr", idle), ("isro", "null")]
-    {
+    for (word, answer) in [
+        ("ruok", "imok"),
+        ("isro", "null"),
+        ("srvr", idle),
+        ("stat", idle),
+        ("mntr", idle),
+        ("wchs", idle),
+        ("srst", idle),
+    ] {
         assert_eq!(harness.word(word), answer);
     }
     assert!(harness.word("envi").starts_with("Environment:\n"));
