@@ -110,6 +110,8 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     (ApiKey::LeaveGroup, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 4), (V3_2, 5)]),
     (ApiKey::DescribeGroups, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_3, 3), (V2_4, 5)]),
     (ApiKey::ListGroups, &[(V0_10, 0), (V0_11, 1), (V2_0, 2), (V2_4, 3), (V2_6, 4), (V3_8, 5)]),
+    (ApiKey::ConsumerGroupHeartbeat, &[(V3_7, 0)]),
+    (ApiKey::ConsumerGroupDescribe, &[(V3_8, 0)]),
     (ApiKey::DeleteGroups, &[(V1_1, 0), (V2_0, 1), (V2_4, 2)]),
     (ApiKey::OffsetDelete, &[(V2_4, 0)]),
     (ApiKey::InitProducerId, &[(V0_11, 0), (V2_0, 1), (V2_4, 2), (V2_5, 3), (V2_7, 4), (V3_8, 5)]),

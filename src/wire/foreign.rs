@@ -11,17 +11,18 @@
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
-    AlterReplicaLogDirsRequest, ApiKey, ApiVersionsRequest, CreateAclsRequest,
-    CreateDelegationTokenRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest,
-    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeDelegationTokenRequest,
-    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeUserScramCredentialsRequest,
-    ElectLeadersRequest, EndTxnRequest, ExpireDelegationTokenRequest, FetchRequest,
-    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, RenewDelegationTokenRequest, RequestHeader,
-    SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
+    AlterReplicaLogDirsRequest, ApiKey, ApiVersionsRequest, ConsumerGroupDescribeRequest,
+    ConsumerGroupHeartbeatRequest, CreateAclsRequest, CreateDelegationTokenRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeDelegationTokenRequest, DescribeGroupsRequest,
+    DescribeLogDirsRequest, DescribeUserScramCredentialsRequest, ElectLeadersRequest,
+    EndTxnRequest, ExpireDelegationTokenRequest, FetchRequest, FindCoordinatorRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    RenewDelegationTokenRequest, RequestHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
+    SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
@@ -225,6 +226,8 @@ fn plain(api: ApiKey) -> Option<Check> {
         ApiKey::ExpireDelegationToken => decodes::<ExpireDelegationTokenRequest>,
         ApiKey::DescribeDelegationToken => decodes::<DescribeDelegationTokenRequest>,
         ApiKey::DescribeUserScramCredentials => decodes::<DescribeUserScramCredentialsRequest>,
+        ApiKey::ConsumerGroupHeartbeat => decodes::<ConsumerGroupHeartbeatRequest>,
+        ApiKey::ConsumerGroupDescribe => decodes::<ConsumerGroupDescribeRequest>,
         ApiKey::AlterReplicaLogDirs => decodes::<AlterReplicaLogDirsRequest>,
         ApiKey::DescribeLogDirs => decodes::<DescribeLogDirsRequest>,
         _ => return None,

@@ -21,6 +21,9 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KAFKA-9432", Test("resources_of_other_types_are_refused_in_the_words_of_the_release"),
         "DescribeConfigs gives a resource type that it does not know back as it came; before, as \
          0.";
+    ConfigErrorsNeverNull: "config-errors-never-null", since(2, 7, 0),
+        "KAFKA-9432", Test("an_error_without_a_text_has_an_empty_one_since_2_7"),
+        "DescribeConfigs answers an empty text where it has nothing to say; before, none.";
     InvalidConfigError: "invalid-config-error", since(2, 1, 0),
         "KAFKA-7409", Test("settings_are_checked_with_the_errors_of_the_release"),
         "CreateTopics answers INVALID_CONFIG for a value that a setting cannot have; before, \
@@ -51,7 +54,8 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "UNKNOWN_SERVER_ERROR comes with the exception's message.";
     NewScalaCollections: "new-scala-collections", since(2, 7, 0),
         "KAFKA-9718", Test("assignments_are_checked_as_the_release_does"),
-        "Brokers are run with Scala 2.13, whose collections print their own names.";
+        "Brokers are run with Scala 2.13, whose collections print their own names, and have \
+         another order.";
     ElectionNotNeeded: "election-not-needed", since(2, 4, 0),
         "KIP-460 (KAFKA-8286)", Test("an_election_that_is_not_needed_is_answered_as_such"),
         "ElectLeaders answers ELECTION_NOT_NEEDED where the right replica leads; before, nothing.";

@@ -54,6 +54,11 @@ fn other_type(version: KafkaVersion, kind: i8) -> Option<&'static str> {
     }
 }
 
+/// The text of an answer that has nothing to say.
+fn nothing_said(release: KafkaVersion) -> Option<StrBytes> {
+    release.has(Change::ConfigErrorsNeverNull).then(StrBytes::default)
+}
+
 impl ConfigDescriber<'_> {
     /// The topics whose settings a request asks for: they are read again before it is answered.
     pub fn topics(self, request: &DescribeConfigsRequest) -> BTreeSet<Arc<str>> {
@@ -107,13 +112,13 @@ impl ConfigDescriber<'_> {
         let result = DescribeConfigsResult::default()
             .with_resource_type(kind)
             .with_resource_name(resource.resource_name.clone())
-            .with_error_message(None);
+            .with_error_message(nothing_said(release));
         let settings = match found {
             Ok(settings) => settings,
             Err((error, why)) => {
-                return result
-                    .with_error_code(error.code())
-                    .with_error_message(why.map(StrBytes::from_string));
+                return result.with_error_code(error.code()).with_error_message(
+                    why.map(StrBytes::from_string).or_else(|| nothing_said(release)),
+                );
             }
         };
         let keys = resource.configuration_keys.as_ref();

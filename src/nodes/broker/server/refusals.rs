@@ -1,14 +1,17 @@
 //! Requests about security, as a broker answers them that has no authorizer and takes connections without
-//! authentication (PLAINTEXT): it refuses them, but for questions about SCRAM credentials, of which there are none.
+//! authentication (PLAINTEXT): it refuses them, but for questions about SCRAM credentials, of which there are none. And
+//! requests of the next protocol of groups (KIP-848), which brokers at a ZooKeeper know, and do not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup;
 use kafka_protocol::messages::create_acls_response::AclCreationResult;
 use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
 use kafka_protocol::messages::describe_user_scram_credentials_response as scram;
 use kafka_protocol::messages::{
-    CreateAclsResponse, CreateDelegationTokenResponse, DeleteAclsResponse, DescribeAclsResponse,
+    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
+    CreateDelegationTokenResponse, DeleteAclsResponse, DescribeAclsResponse,
     DescribeDelegationTokenResponse, DescribeUserScramCredentialsRequest,
     DescribeUserScramCredentialsResponse, ExpireDelegationTokenResponse,
     RenewDelegationTokenResponse, RequestKind, ResponseKind, SaslAuthenticateResponse,
@@ -27,7 +30,7 @@ const GSSAPI: &str = "GSSAPI";
 /// The first version of CreateDelegationToken that says who asked (KIP-373).
 const WITH_REQUESTER: i16 = 3;
 
-/// The answer to a request about security, of this version of its API; `None` for all others.
+/// The answer to such a request, of this version of its API; `None` for all others.
 pub fn answer(
     version: KafkaVersion,
     request: &RequestKind,
@@ -36,6 +39,7 @@ pub fn answer(
     let no_authorizer = || Some(StrBytes::from_string(say(Text::NoAuthorizer, version, &[])));
     let disabled = ResponseError::SecurityDisabled.code();
     let no_tokens = ResponseError::DelegationTokenRequestNotAllowed.code();
+    let no_such_protocol = ResponseError::UnsupportedVersion.code();
     Some(match request {
         RequestKind::DescribeAcls(_) => {
             let why = StrBytes::from_static_str("No Authorizer is configured on the broker");
@@ -85,6 +89,14 @@ pub fn answer(
             DescribeDelegationTokenResponse::default().with_error_code(no_tokens).into()
         }
         RequestKind::DescribeUserScramCredentials(request) => no_credentials(request).into(),
+        RequestKind::ConsumerGroupHeartbeat(_) => {
+            ConsumerGroupHeartbeatResponse::default().with_error_code(no_such_protocol).into()
+        }
+        RequestKind::ConsumerGroupDescribe(request) => {
+            let group = DescribedGroup::default().with_error_code(no_such_protocol);
+            let groups = request.group_ids.iter().map(|id| group.clone().with_group_id(id.clone()));
+            ConsumerGroupDescribeResponse::default().with_groups(groups.collect()).into()
+        }
         _ => return None,
     })
 }
@@ -149,7 +161,8 @@ mod tests {
     use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
     use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
     use kafka_protocol::messages::{
-        CreateAclsRequest, CreateDelegationTokenRequest, DeleteAclsRequest, DescribeAclsRequest,
+        ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreateAclsRequest,
+        CreateDelegationTokenRequest, DeleteAclsRequest, DescribeAclsRequest,
         DescribeDelegationTokenRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
     };
 
@@ -158,7 +171,7 @@ mod tests {
     use super::*;
 
     fn of(version: &str, request: impl Into<RequestKind>) -> ResponseKind {
-        answer(version.parse().unwrap(), &request.into(), 0).expect("a request about security")
+        answer(version.parse().unwrap(), &request.into(), 0).expect("one that is refused")
     }
 
     #[test]
@@ -191,6 +204,24 @@ mod tests {
             );
             assert_eq!((other.error_code, other.error_message.as_deref()), (54, Some(short)));
         }
+    }
+
+    #[test]
+    fn the_next_protocol_of_groups_is_not_there() {
+        // Recorded: `groups.consumer-protocol-off`.
+        let answer = of("3.9", ConsumerGroupHeartbeatRequest::default());
+        let ResponseKind::ConsumerGroupHeartbeat(beat) = answer else { panic!("of the same API") };
+        assert_eq!((beat.error_code, beat.error_message), (35, None));
+        assert_eq!((beat.member_id, beat.member_epoch), (None, 0));
+        assert_eq!((beat.heartbeat_interval_ms, beat.assignment), (0, None));
+        let groups = vec![StrBytes::from_static_str("g").into()];
+        let answer = of("3.9", ConsumerGroupDescribeRequest::default().with_group_ids(groups));
+        let ResponseKind::ConsumerGroupDescribe(answer) = answer else { panic!("of the same API") };
+        let [group] = &answer.groups[..] else { panic!("{answer:?}") };
+        assert_eq!((group.error_code, group.error_message.clone()), (35, None));
+        assert_eq!((&*group.group_id.0, &*group.group_state, &*group.assignor_name), ("g", "", ""));
+        assert_eq!((group.group_epoch, group.assignment_epoch), (0, 0));
+        assert_eq!((group.members.len(), group.authorized_operations), (0, i32::MIN));
     }
 
     #[test]

@@ -59,6 +59,18 @@ fn configs_of_a_topic_that_does_not_exist_are_the_defaults_up_to_1_1() {
     assert_eq!(refused, (17, text.to_owned(), 0));
 }
 
+/// Recorded: the step `config-topic-missing` of Kafka's tools; the Java client says what the error means where
+/// there is no text.
+#[test]
+fn an_error_without_a_text_has_an_empty_one_since_2_7() {
+    for (version, text) in [("2.6", None), ("2.7", Some("")), ("3.9", Some(""))] {
+        let result = describe(&mut cluster(version), resource(TOPIC, "missing"));
+        assert_eq!(result.error_message.as_deref(), text, "{version}");
+        let result = describe(&mut cluster(version), resource(BROKER, "1"));
+        assert_eq!(result.error_message.as_deref(), text, "{version}");
+    }
+}
+
 #[test]
 fn configs_of_all_brokers_and_of_loggers_come_with_their_release() {
     let text = "Broker id must be an integer, but it is: ".to_owned();
