@@ -23,8 +23,8 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "A producer whose batch is out of order begins its next epoch; before, it got another id.";
     ProducerIdsFromController: "producer-ids-from-controller", since(3, 0, 0),
         "KAFKA-12620", Test("producer_ids_come_in_blocks_from_each_place_of_a_release"),
-        "A broker asks the controller for producer ids with AllocateProducerIds; before, it wrote \
-         to ZooKeeper itself.";
+        "A broker asks the controller for producer ids with AllocateProducerIds when it needs \
+         them; before, it wrote to ZooKeeper itself, for the first time as it started.";
     ProducerIdsNotAwaited: "producer-ids-not-awaited", since(3, 6, 0),
         "KAFKA-14694", Test("producer_ids_come_in_blocks_from_each_place_of_a_release"),
         "InitProducerId is answered COORDINATOR_LOAD_IN_PROGRESS while the broker waits for ids; \

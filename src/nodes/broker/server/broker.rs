@@ -567,6 +567,7 @@ impl Broker {
                 if !self.registers_before_controller() {
                     self.controller.session_ready(cx, &mut self.zk.session);
                     if !self.connections.is_accepting() {
+                        self.producer_ids().start(cx);
                         self.accept_requests(cx);
                     }
                 }
@@ -578,6 +579,7 @@ impl Broker {
                 }
                 self.zk.ask(cx, Op::ListConfigChanges);
                 if !self.connections.is_accepting() && !self.shutdown.has_closed_sockets() {
+                    self.producer_ids().start(cx);
                     self.accept_requests(cx);
                 }
             }

@@ -1,7 +1,8 @@
 //! InitProducerId: ids of idempotent producers (`ProducerIdManager`).
 //!
-//! A broker has a block of a thousand ids, and hands them out one by one. Up to 2.8 it takes the next block from
-//! ZooKeeper itself; since then the controller does, and requests may be refused meanwhile, to be sent again.
+//! A broker has a block of a thousand ids, and hands them out one by one. Up to 2.8 it takes a block from ZooKeeper
+//! itself, the first one as it starts; since then it asks the controller when it needs one, and requests may be refused
+//! meanwhile, to be sent again.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -87,6 +88,15 @@ pub struct ProducerIdHandler<'a> {
 }
 
 impl ProducerIdHandler<'_> {
+    /// The broker starts: up to 2.8 it takes a block, whether there will be producers or not.
+    pub fn start(&mut self, cx: &mut Context<'_>) {
+        let version = self.client.config.version;
+        let has_ids = version.has(Change::IdempotentProducers);
+        if has_ids && !version.has(Change::ProducerIdsFromController) {
+            self.ask(cx);
+        }
+    }
+
     /// InitProducerId; answered when there is an id.
     pub fn init_producer_id(
         &mut self,
