@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::sealed::{damage, seal};
+use super::sealed::{Damage, damage, seal};
 use super::{BUILD, Build, Ran, RunError, files, single};
 use crate::scenario::{self, Failure, Found, FoundViolation, Plan};
 use crate::vocab::foreign::Foreign;
@@ -109,11 +109,18 @@ pub fn write_failure(ran: &Ran, folder: &Path) -> Result<Option<PathBuf>, Unwrit
 /// as it was written, and has to be.
 pub fn read_failure(path: &Path, integrity: Integrity) -> Result<Failure, RunError> {
     let (name, text) = single::read(path)?;
-    let failure = scenario::parse_failure(&name, &text).map_err(single::wrong)?;
-    match damage(&text) {
-        Some(damage) if integrity == Integrity::Checked => {
-            Err(RunError::Damaged { path: path.into(), damage, again: failure.plan.command() })
+    let damage = damage(&text).filter(|_| integrity == Integrity::Checked);
+    let parsed = scenario::parse_failure(&name, &text);
+    let Some(damage) = damage else { return parsed.map_err(single::wrong) };
+    let known = match parsed {
+        // The cut may be inside of a word. That is no mistake of its author: what is before it says which run it was.
+        Err(wrong) if damage == Damage::CutOff => {
+            let mut ends = text.rmatch_indices("\n\n").map(|(end, _)| &text[..=end]);
+            let before = ends.find_map(|before| scenario::parse_failure(&name, before).ok());
+            before.ok_or(wrong)
         }
-        _ => Ok(failure),
-    }
+        parsed => parsed,
+    };
+    let again = known.map_err(single::wrong)?.plan.command();
+    Err(RunError::Damaged { path: path.into(), damage, again })
 }
