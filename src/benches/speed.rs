@@ -185,10 +185,29 @@ fn scale(out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
+/// What an event costs with a group and with an idempotent producer, each beside the same run without.
+fn clients(out: &mut impl Write) -> io::Result<()> {
+    let pairs = [
+        ("10 consumers, 100 partitions", sizes::consumers(100, 10, false, 15)),
+        ("a group of 10, 100 partitions", sizes::consumers(100, 10, true, 15)),
+        ("a producer", sizes::producer(false, 15)),
+        ("an idempotent producer", sizes::producer(true, 15)),
+    ];
+    writeln!(out, "clients                              events   ns for each")?;
+    for (what, text) in pairs {
+        let scenario = parsed(&text);
+        let (took, run) = seconds(|| outcome(scenario.plan(Seed(1)), RunOptions::default()));
+        let ns = took * 1e9 / run.events as f64;
+        writeln!(out, "  {what:<31} {:>9} {ns:>13.0}", run.events)?;
+    }
+    writeln!(out)
+}
+
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     memory(&mut out)?;
     scale(&mut out)?;
+    clients(&mut out)?;
     let scenario = scenario(DURATIONS[0]);
     let (floor_ns, event_ns) = rates(&mut out, &scenario)?;
     let parts = Parts::measure(&counts(scenario.plan(Seed(42))));

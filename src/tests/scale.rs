@@ -61,6 +61,32 @@ fn an_event_among_many_partitions_costs_what_its_fetch_names() {
 }
 
 #[test]
+fn what_a_group_costs_grows_with_its_partitions() {
+    let _turn = TURN.lock();
+    let costs = [100, 300, 1_000].map(|partitions| {
+        let text = sizes::consumers(partitions, partitions / 20, true, 12);
+        (partitions, allocated(&text).0, u64::from(partitions))
+    });
+    assert_flat("bytes allocated for each partition", &costs);
+}
+
+#[test]
+fn an_event_costs_as_much_with_a_group_or_an_idempotent_producer_as_without() {
+    let _turn = TURN.lock();
+    let each = |text: &str| {
+        let (bytes, events) = allocated(text);
+        bytes as f64 / events as f64
+    };
+    let (alone, group) =
+        (sizes::consumers(100, 10, false, 12), sizes::consumers(100, 10, true, 12));
+    let (plain, idempotent) = (sizes::producer(false, 12), sizes::producer(true, 12));
+    for (without, with) in [(alone, group), (plain, idempotent)] {
+        let (without, with) = (each(&without), each(&with));
+        assert!(with <= 1.1 * without, "bytes for an event: {without:.0} without, {with:.0} with");
+    }
+}
+
+#[test]
 fn an_event_among_many_clients_costs_what_it_costs_among_few() {
     let _turn = TURN.lock();
     let costs = [50, 200, 800].map(|size| {

@@ -60,6 +60,40 @@ fn an_event_among_many_partitions_costs_what_its_fetch_names() {
     assert!(for_each <= EACH_MAX, "{costs:?}: {for_each:.0} for each partition");
 }
 
+/// Instructions of one event of a run.
+fn instructions_for_each(name: &str, text: &str) -> f64 {
+    let (cost, events) = instructions(name, text);
+    cost as f64 / events as f64
+}
+
+#[test]
+fn an_event_costs_as_much_with_a_group_or_an_idempotent_producer_as_without() {
+    let pairs = [
+        (
+            "alone",
+            sizes::consumers(100, 10, false, 12),
+            "group",
+            sizes::consumers(100, 10, true, 12),
+        ),
+        ("plain", sizes::producer(false, 12), "idempotent", sizes::producer(true, 12)),
+    ];
+    for (without, its_text, with, other_text) in pairs {
+        let base = instructions_for_each(without, &its_text);
+        let cost = instructions_for_each(with, &other_text);
+        assert!(cost <= 1.1 * base, "{without}: {base:.0} for an event, {with}: {cost:.0}");
+    }
+}
+
+#[test]
+fn what_a_group_costs_grows_with_its_partitions() {
+    let costs = [100, 300, 1_000].map(|partitions| {
+        let text = sizes::consumers(partitions, partitions / 20, true, 12);
+        let cost = instructions(&format!("g{partitions}"), &text).0;
+        (partitions, cost, u64::from(partitions))
+    });
+    assert_flat("instructions for each partition", &costs);
+}
+
 #[test]
 fn an_event_among_many_clients_costs_what_it_costs_among_few() {
     let costs = [50, 200, 800].map(|size| {
