@@ -204,12 +204,7 @@ fn judge() -> Modelled<Judge> {
         ordered: false,
         is_external: false,
     };
-    let consumer = ConsumerTerms {
-        node: CONSUMER,
-        group: None,
-        topics: vec!["orders".into()],
-        from_beginning: true,
-    };
+    let consumer = ConsumerTerms::new(CONSUMER, None, vec!["orders".into()]);
     let terms = Terms {
         roster,
         brokers: vec![(BrokerId(1), BROKER)],

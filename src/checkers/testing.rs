@@ -54,12 +54,7 @@ impl Default for Story {
                 ordered: false,
                 is_external: false,
             }],
-            consumers: vec![ConsumerTerms {
-                node: consumer,
-                group: None,
-                topics: vec!["orders".into()],
-                from_beginning: true,
-            }],
+            consumers: vec![ConsumerTerms::new(consumer, None, vec!["orders".into()])],
             topics: vec![TopicTerms {
                 name: "orders".into(),
                 min_insync_replicas: 2,

@@ -346,11 +346,15 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
 /// A consumer.
 pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> ConsumerConfig {
     let p = &consumer.properties;
-    let topics = shared(&consumer.topics);
+    let topics = match &consumer.matching {
+        Some(_) => Vec::new(),
+        None => shared(&consumer.topics),
+    };
     let defaults =
         ConsumerConfig::new(consumer.name.as_str(), plan.kafka, names.brokers.clone(), topics);
     ConsumerConfig {
         mutant: plan.mutant,
+        matching: consumer.matching.clone(),
         start: consumer.start,
         from: match consumer.from {
             ReadFrom::Beginning => StartFrom::Beginning,
@@ -362,6 +366,7 @@ pub fn consumer(plan: &Plan, consumer: &ConsumerPlan, names: &Names) -> Consumer
             "latest" => ResetPolicy::Latest,
             _ => ResetPolicy::None,
         },
+        read_committed: p.optional_text("isolation.level") == Some("read_committed"),
         fetch_min_bytes: narrow(p.int("fetch.min.bytes")),
         fetch_max_wait: p.ms("fetch.max.wait.ms"),
         fetch_max_bytes: narrow(p.int("fetch.max.bytes")),

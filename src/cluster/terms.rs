@@ -2,7 +2,7 @@
 
 use super::Names;
 use crate::model::{ConsumerTerms, Permission, ProducerTerms, Terms, TopicTerms};
-use crate::scenario::{ConsumerPlan, Plan, ProducerPlan, ReadFrom, TopicPlan};
+use crate::scenario::{ConsumerPlan, GroupPlan, Plan, ProducerPlan, ReadFrom, TopicPlan};
 
 /// What the model of a plan's cluster is made with: names, promises and expectations.
 pub fn terms(plan: &Plan, names: &Names) -> Terms {
@@ -24,6 +24,11 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
         },
         topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
         from_beginning: plan.from == ReadFrom::Beginning,
+        max_poll_interval: {
+            let interval = |group: &GroupPlan| group.properties.ms("max.poll.interval.ms");
+            plan.group.as_ref().map(interval).unwrap_or_default()
+        },
+        metadata_max_age: plan.properties.ms("metadata.max.age.ms"),
     };
     let topic = |plan: &TopicPlan| TopicTerms {
         name: plan.name.as_str().into(),

@@ -435,8 +435,7 @@ mod tests {
             ordered: false,
             is_external: false,
         };
-        let consumer =
-            ConsumerTerms { node: C0, group: None, topics: vec![topic], from_beginning: true };
+        let consumer = ConsumerTerms::new(C0, None, vec![topic]);
         let (producers, consumers) = (vec![producer], vec![consumer]);
         Model::new(Terms { roster, producers, consumers, ..Terms::default() })
     }

@@ -171,7 +171,7 @@ impl Model {
         self.replicas.life(node, life);
         self.ensemble.life(node, life);
         self.known_limits.life(node, life);
-        self.groups.life(node, life);
+        self.groups.life((time, node), life);
         if matches!(life, Life::Crashed | Life::PowerLost | Life::Exited)
             && let Some(producer) = self.ledger.at_node(node)
         {

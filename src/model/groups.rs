@@ -1,6 +1,6 @@
 //! Consumer groups: as each coordinator knows them, as their members know them, and what is committed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::committed::Committed;
@@ -12,6 +12,8 @@ use crate::vocab::{NodeId, Offset, Time, TopicPartition};
 
 /// Generations that are kept of each group.
 const GENERATIONS_MAX: usize = 16;
+/// Former coordinators that are kept of each group.
+const FORMER_MAX: usize = 8;
 
 /// A member, as a coordinator knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,13 @@ impl GroupView {
     }
 }
 
+/// What a broker answered to OffsetFetch until it was a group's coordinator no longer.
+#[derive(Clone, Debug)]
+struct FormerView {
+    until: Time,
+    offsets: BTreeMap<TopicPartition, Offset>,
+}
+
 /// What is known of one group.
 #[derive(Clone, Debug, Default)]
 pub struct GroupAccount {
@@ -65,6 +74,8 @@ pub struct GroupAccount {
     stable: VecDeque<(i32, Time)>,
     /// By partition.
     committed: BTreeMap<TopicPartition, Committed>,
+    /// What brokers knew that are its coordinators no longer, the oldest first.
+    former: VecDeque<FormerView>,
     /// Owners of the last generations, as members say.
     owners: BTreeMap<i32, BTreeMap<TopicPartition, (NodeId, Arc<str>)>>,
 }
@@ -97,12 +108,28 @@ impl GroupAccount {
         &self.committed
     }
 
-    /// Whether a broker other than the one that took the group over last has this offset: one that was replaced without
-    /// knowing it answers what it has.
-    pub fn is_known_elsewhere(&self, at: &TopicPartition, offset: Option<Offset>) -> bool {
+    /// Whether a broker other than the one that took the group over last had this offset at some time since `since`:
+    /// one that was replaced without knowing it answers what it has, and its answer may come when it knows.
+    pub fn is_known_elsewhere(
+        &self,
+        at: &TopicPartition,
+        offset: Option<Offset>,
+        since: Time,
+    ) -> bool {
         let newest = self.latest_view().map(|(node, _)| node);
-        let mut others = self.views.iter().filter(|(node, _)| Some(**node) != newest);
-        others.any(|(_, view)| view.offsets.get(at).copied() == offset)
+        let others = self.views.iter().filter(|(node, _)| Some(**node) != newest);
+        let former = self.former.iter().filter(|former| former.until >= since);
+        let known = others.map(|(_, view)| &view.offsets).chain(former.map(|one| &one.offsets));
+        known.into_iter().any(|offsets| offsets.get(at).copied() == offset)
+    }
+
+    /// A broker is its coordinator no longer.
+    fn forget_view(&mut self, time: Time, node: NodeId) {
+        let Some(view) = self.views.remove(&node) else { return };
+        if self.former.len() == FORMER_MAX {
+            self.former.pop_front();
+        }
+        self.former.push_back(FormerView { until: time, offsets: view.offsets });
     }
 }
 
@@ -134,6 +161,8 @@ pub struct Groups {
     sent: BTreeMap<(NodeId, u64), SentCommit>,
     /// The lowest position of each member in each partition since it owns it.
     lowest: BTreeMap<(NodeId, TopicPartition), Offset>,
+    /// What each member has, from its first assignment on.
+    has: BTreeMap<NodeId, BTreeSet<TopicPartition>>,
     /// Of the event at hand: the member that it removed.
     removed: Option<MemberView>,
     /// Of the event at hand: the request that it answers.
@@ -185,14 +214,20 @@ impl Groups {
         self.lowest.get(&(node, at.clone())).copied()
     }
 
+    /// Whether a member has a partition; `None` for one that has got no assignment in this life.
+    pub fn has(&self, node: NodeId, at: &TopicPartition) -> Option<bool> {
+        self.has.get(&node).map(|has| has.contains(at))
+    }
+
     fn account(&mut self, group: &Arc<str>) -> &mut GroupAccount {
         self.by_name.entry(group.clone()).or_default()
     }
 
     /// Folds in a turn in the life of a process.
-    pub fn life(&mut self, node: NodeId, life: Life) {
+    pub fn life(&mut self, (time, node): (Time, NodeId), life: Life) {
         if matches!(life, Life::Crashed | Life::PowerLost | Life::Exited) {
-            self.by_name.values_mut().for_each(|group| _ = group.views.remove(&node));
+            self.by_name.values_mut().for_each(|group| group.forget_view(time, node));
+            self.has.remove(&node);
             self.sent.retain(|(client, _), _| *client != node);
             self.lowest.retain(|(client, _), _| *client != node);
         }
@@ -263,7 +298,7 @@ impl Groups {
             GroupObservation::CoordinatorElected { .. } => {}
             GroupObservation::CoordinatorResigned { groups, .. } => {
                 for group in groups {
-                    self.account(group).views.remove(&node);
+                    self.account(group).forget_view(time, node);
                 }
             }
         }
@@ -280,8 +315,9 @@ impl Groups {
         if now.state == GroupState::Dead {
             // A group of this name begins again at generation 1. A broker that was replaced may still know it.
             account.views.remove(&node);
-            let views = std::mem::take(&mut account.views);
-            *account = GroupAccount { views, ..GroupAccount::default() };
+            let (views, former) =
+                (std::mem::take(&mut account.views), std::mem::take(&mut account.former));
+            *account = GroupAccount { views, former, ..GroupAccount::default() };
         } else {
             let view =
                 account.views.entry(node).or_insert_with(|| GroupView::new(now.clone(), time));
@@ -322,6 +358,7 @@ impl Groups {
         let MemberObservation { group, member, generation, what } = did;
         match what {
             MemberEvent::Assigned { owned, .. } => {
+                self.has.insert(node, owned.iter().cloned().collect());
                 let owners = self.account(group).owners.entry(*generation).or_default();
                 let mut shared = None;
                 for at in owned {
@@ -343,6 +380,7 @@ impl Groups {
             MemberEvent::Revoked { partitions } | MemberEvent::Lost { partitions } => {
                 for at in partitions {
                     self.lowest.remove(&(node, at.clone()));
+                    self.has.get_mut(&node).into_iter().for_each(|has| _ = has.remove(at));
                 }
             }
             MemberEvent::CommitSent { number, offsets } => {

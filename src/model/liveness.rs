@@ -4,6 +4,7 @@
 //! release cannot do ([`super::known_limits`]) is missing, too, but is not waited for. Brokers and clients that were
 //! stopped for good are not waited for, and neither is what only they could do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::brokers::Unregistered;
@@ -213,29 +214,24 @@ impl Model {
         high_watermark: Offset,
         limit: Option<&String>,
     ) -> impl Iterator<Item = Lack> {
-        let consumers = self.terms.consumers.iter().filter(|consumer| {
-            self.should_read(consumer, at)
-                && consumer.group.as_ref().is_none_or(|group| {
-                    let first = self.readers_of(group, at).next();
-                    first.is_some_and(|first| first.node == consumer.node)
-                })
-        });
-        consumers.filter_map(move |consumer| {
-            let own = self.client_observations.position(consumer.node, at);
-            let position = match &consumer.group {
-                None => own,
-                Some(group) => {
-                    let all = self.readers_of(group, at);
-                    let positions = all.map(|one| self.client_observations.position(one.node, at));
-                    positions.max().flatten()
-                }
-            };
-            let is_behind = position.is_none_or(|position| position < high_watermark);
-            is_behind.then(|| {
-                let limit = limit.cloned().or_else(|| self.knows_no_running_broker(consumer.node));
-                let missing = Missing::Reads(consumer.node, at.clone(), position, high_watermark);
-                Lack { missing, limit }
-            })
+        let mut readers: Vec<(NodeId, Option<Offset>)> = Vec::new();
+        let mut of_groups: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for consumer in self.terms.consumers.iter().filter(|one| self.should_read(one, at)) {
+            let position = self.client_observations.position(consumer.node, at);
+            let known = consumer.group.as_ref().and_then(|group| of_groups.get(group).copied());
+            if let Some(place) = known {
+                readers[place].1 = readers[place].1.max(position);
+                continue;
+            }
+            of_groups.extend(consumer.group.as_ref().map(|group| (group, readers.len())));
+            readers.push((consumer.node, position));
+        }
+        let is_behind =
+            move |position: Option<Offset>| position.is_none_or(|at| at < high_watermark);
+        readers.into_iter().filter(move |one| is_behind(one.1)).map(move |(node, position)| {
+            let limit = limit.cloned().or_else(|| self.knows_no_running_broker(node));
+            let missing = Missing::Reads(node, at.clone(), position, high_watermark);
+            Lack { missing, limit }
         })
     }
 
@@ -246,17 +242,6 @@ impl Model {
         consumer.topics.contains(&at.topic)
             && self.lives.runs(node)
             && (reads || self.lives.has_started(node))
-    }
-
-    /// The members of a group that run and may be given the partition.
-    fn readers_of<'a>(
-        &'a self,
-        group: &'a Arc<str>,
-        at: &'a TopicPartition,
-    ) -> impl Iterator<Item = &'a ConsumerTerms> {
-        let members = self.terms.consumers.iter();
-        let members = members.filter(move |one| one.group.as_ref() == Some(group));
-        members.filter(move |one| self.should_read(one, at))
     }
 
     /// The replicas whose logs are not their leaders' below the high watermark, as far as contents are kept. Where

@@ -57,6 +57,25 @@ pub struct ConsumerTerms {
     /// Whether it reads from the beginning (`auto.offset.reset=earliest`); one that does not is not
     /// expected to be handed every record.
     pub from_beginning: bool,
+    /// `max.poll.interval.ms`: how long it may take to join its group again.
+    pub max_poll_interval: Duration,
+    /// `metadata.max.age.ms`: after how long it sees new partitions at the latest.
+    pub metadata_max_age: Duration,
+}
+
+impl ConsumerTerms {
+    /// A consumer of a group or alone that reads all of `topics`, with the defaults of Kafka's.
+    pub fn new(node: NodeId, group: Option<Arc<str>>, topics: Vec<Arc<str>>) -> Self {
+        let default = Duration::from_mins(5);
+        Self {
+            node,
+            group,
+            topics,
+            from_beginning: true,
+            max_poll_interval: default,
+            metadata_max_age: default,
+        }
+    }
 }
 
 /// What a topic was configured to promise.

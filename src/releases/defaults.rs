@@ -274,6 +274,11 @@ pub const CONSUMER: &[Property] = &[
         kind: Kind::Choice(&["latest", "earliest", "none"]),
         defaults: &[(V0_10, Text("latest"))],
     },
+    Property {
+        name: "isolation.level",
+        kind: Kind::Choice(&["read_uncommitted", "read_committed"]),
+        defaults: &[(V0_11, Text("read_uncommitted"))],
+    },
 ];
 
 /// `[[consumer]]` with a `group`: properties of a member, besides [`CONSUMER`].
@@ -304,9 +309,9 @@ pub const OLD_CONSUMER: &[Property] = &[
 pub const ASSIGNORS: &[(&str, KafkaVersion)] =
     &[("range", V0_10), ("roundrobin", V0_10), ("sticky", V0_11), ("cooperative-sticky", V2_4)];
 
-/// The default of `partition.assignment.strategy`.
-pub const ASSIGNMENT: &[(KafkaVersion, &[&str])] =
-    &[(V0_10, &["range"]), (V3_0, &["range", "cooperative-sticky"])];
+/// The default of `partition.assignment.strategy`: names of assignors, with commas.
+pub const ASSIGNMENT: &[(KafkaVersion, &str)] =
+    &[(V0_10, "range"), (V3_0, "range,cooperative-sticky")];
 
 /// `[zookeeper]`: properties of every ZooKeeper server, as in `zoo.cfg`, or, where a name has a dot, as the
 /// Java system property that ZooKeeper reads. Sessions expire on a tick, and `zookeeper.session.timeout.ms` is

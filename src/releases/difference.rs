@@ -3,7 +3,10 @@
 use kafka_protocol::messages::ApiKey;
 
 use super::apis::{APIS, highest};
-use super::defaults::{ACKS, ADMIN, BROKER, CONSUMER, DefaultValue, PRODUCER, Property, in_force};
+use super::defaults::{
+    ACKS, ADMIN, ASSIGNMENT, BROKER, CONSUMER, DefaultValue, MEMBER, OLD_CONSUMER, PRODUCER,
+    Property, in_force,
+};
 use super::{KafkaVersion, Row, TABLE};
 
 /// All that differs between two releases.
@@ -39,8 +42,14 @@ pub fn difference(from: KafkaVersion, to: KafkaVersion) -> Difference {
         TABLE.iter().filter(only).collect()
     };
     let apis = APIS.iter().map(|(api, _)| (*api, highest(from, *api), highest(to, *api)));
-    let tables: [(_, &[Property]); 4] =
-        [("broker", BROKER), ("producer", PRODUCER), ("consumer", CONSUMER), ("admin", ADMIN)];
+    let tables: [(_, &[Property]); 6] = [
+        ("broker", BROKER),
+        ("producer", PRODUCER),
+        ("consumer", CONSUMER),
+        ("consumer", MEMBER),
+        ("old consumer", OLD_CONSUMER),
+        ("admin", ADMIN),
+    ];
     let defaults = tables.into_iter().flat_map(|(owner, table)| {
         table.iter().map(move |property| ChangedDefault {
             owner,
@@ -55,11 +64,17 @@ pub fn difference(from: KafkaVersion, to: KafkaVersion) -> Difference {
         from: in_force(ACKS, from).map(DefaultValue::Text),
         to: in_force(ACKS, to).map(DefaultValue::Text),
     };
+    let assignment = ChangedDefault {
+        owner: "consumer",
+        name: "partition.assignment.strategy",
+        from: in_force(ASSIGNMENT, from).map(DefaultValue::Text),
+        to: in_force(ASSIGNMENT, to).map(DefaultValue::Text),
+    };
     Difference {
         came: only(to, from),
         went: only(from, to),
         apis: apis.filter(|(_, old, new)| old != new).collect(),
-        defaults: defaults.chain([acks]).filter(|one| one.from != one.to).collect(),
+        defaults: defaults.chain([acks, assignment]).filter(|one| one.from != one.to).collect(),
     }
 }
 
@@ -84,7 +99,12 @@ mod tests {
     fn rows_come_and_go_the_other_way_round_too() {
         let names = |rows: &[&Row]| rows.iter().map(|row| row.name).collect::<Vec<_>>();
         let there = difference(of("2.0.0"), of("2.0.1"));
-        assert_eq!(names(&there.came), ["epoch-stored-at-election", "isr-join-needs-epoch-start"]);
+        let came = [
+            "epoch-stored-at-election",
+            "isr-join-needs-epoch-start",
+            "pattern-refreshes-metadata",
+        ];
+        assert_eq!(names(&there.came), came);
         assert_eq!(names(&there.went), ["halt-on-shorter-leader"]);
         assert!(there.apis.is_empty() && there.defaults.is_empty());
         let back = difference(of("2.0.1"), of("2.0.0"));
@@ -103,5 +123,12 @@ mod tests {
             acks.from.zip(acks.to),
             Some((DefaultValue::Text("1"), DefaultValue::Text("all")))
         );
+        let text = |name: &str| {
+            let one = found.defaults.iter().find(|one| one.name == name).expect("it changed");
+            one.from.zip(one.to).map(|(from, to)| format!("{from} {to}"))
+        };
+        assert_eq!(text("session.timeout.ms").as_deref(), Some("10000 45000"));
+        let assignors = text("partition.assignment.strategy");
+        assert_eq!(assignors.as_deref(), Some("range range,cooperative-sticky"));
     }
 }

@@ -68,6 +68,7 @@
 //! | | | properties of [`properties::PRODUCER`] | the release's |
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
+//! | | `topics-matching` | in a group, instead of `topics`: a regular expression that whole names match; topics that match later are read, too | |
 //! | | `api` | `"zookeeper"`: the old consumer, whose `group` is made of znodes; up to Kafka 1.1 | `"kafka"` |
 //! | | `from` | `"beginning"` or `"end"` | `"beginning"` |
 //! | | `group` | name of the group that it is a member of (`group.id`): it reads the partitions that it is given | none: it reads all partitions, alone |

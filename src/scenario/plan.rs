@@ -10,7 +10,8 @@ use super::properties::Properties;
 use super::quantity::{Latency, Rate};
 use crate::releases::KafkaVersion;
 use crate::vocab::{
-    Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicsCommand, Wanted, run_command,
+    Acks, BrokerId, Happening, Mutant, Ratio, Seed, Time, TopicPattern, TopicsCommand, Wanted,
+    run_command,
 };
 
 /// After how long a broker whose start failed is started again, unless the scenario says otherwise.
@@ -183,8 +184,10 @@ pub struct OldConsumerPlan {
 pub struct ConsumerPlan {
     /// Its node's name and its client id.
     pub name: String,
-    /// What it reads.
+    /// What it reads; with `matching`, the topics of the scenario that match.
     pub topics: Vec<String>,
+    /// A pattern by which it subscribes.
+    pub matching: Option<TopicPattern>,
     /// Where it begins; in a group, where nothing is committed.
     pub from: ReadFrom,
     /// Its group, if it is in one.

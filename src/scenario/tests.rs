@@ -28,6 +28,9 @@ const SCENARIOS: &[(&str, &str)] = &[
     ("preferred_leader_returns", include_str!("../../scenarios/preferred_leader_returns.toml")),
     ("publish_subscribe", include_str!("../../scenarios/publish_subscribe.toml")),
     ("queue", include_str!("../../scenarios/queue.toml")),
+    ("cooperative_rebalance", include_str!("../../scenarios/cooperative_rebalance.toml")),
+    ("slow_application", include_str!("../../scenarios/slow_application.toml")),
+    ("zookeeper_consumers", include_str!("../../scenarios/zookeeper_consumers.toml")),
     ("power_loss_all", include_str!("../../scenarios/power_loss_all.toml")),
     ("rolling_restart", include_str!("../../scenarios/rolling_restart.toml")),
     ("unclean_election", include_str!("../../scenarios/unclean_election.toml")),
@@ -320,6 +323,26 @@ fn a_member_of_a_group_has_what_its_release_and_the_scenario_say() {
     let instances = [0, 1].map(|n| group(n).instance.as_deref());
     assert_eq!(instances, [Some("i-0"), Some("i-1")]);
     assert_eq!(plan.consumers[0].from, ReadFrom::End, "auto.offset.reset is latest");
+}
+
+#[test]
+fn a_member_by_pattern_reads_the_topics_that_match() {
+    let by = |pattern: &str, more: &str| {
+        let topics = "[[topic]]\nname = \"orders-eu\"\n[[topic]]\nname = \"invoices\"\n";
+        let text = format!("topics-matching = \"{pattern}\"\n{more}");
+        format!("{}\n{topics}", changed("topics = [\"orders\"]", &text))
+    };
+    let read = plan(&by("orders.*", "group = \"g\""));
+    assert_eq!(read.consumers[0].topics, ["orders", "orders-eu"]);
+    for (text, expected) in [
+        (by("orders.*", ""), "`topics-matching` needs a group"),
+        (by("(", "group = \"g\""), "this is no pattern: unclosed group"),
+        (by("order", "group = \"g\""), "`order` matches no topic"),
+        (by("o.*", "group = \"g\"\ntopics = [\"orders\"]"), "exclude each other"),
+    ] {
+        let wrong = parse("x.toml", &text).expect_err("it is wrong").render();
+        assert!(wrong.contains(expected), "{wrong}");
+    }
 }
 
 #[test]

@@ -238,10 +238,13 @@ impl Toml {
     }
 
     fn consumer(&mut self, consumer: &ConsumerPlan) {
-        let ConsumerPlan { name, topics, from, group, old, start, properties } = consumer;
+        let ConsumerPlan { name, topics, matching, from, group, old, start, properties } = consumer;
         self.table("[[consumer]]");
         self.text("name", name);
-        self.raw("topics", list(topics));
+        match matching {
+            Some(pattern) => self.text("topics-matching", pattern),
+            None => self.raw("topics", list(topics)),
+        }
         let from = match from {
             ReadFrom::Beginning => "beginning",
             ReadFrom::End => "end",

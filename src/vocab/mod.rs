@@ -48,6 +48,7 @@ mod rope;
 mod seed;
 pub mod step;
 mod time;
+mod topic_pattern;
 mod topics_command;
 
 pub use acks::Acks;
@@ -62,6 +63,7 @@ pub use nearest::nearest;
 pub use rope::Rope;
 pub use seed::{NotASeed, Ratio, Seed, Stream};
 pub use time::{Clock, Time, nanos};
+pub use topic_pattern::TopicPattern;
 pub use topics_command::{Shown, TopicsAction, TopicsCommand, Via};
 
 /// Serialises a value as its text, for JSON documents.

@@ -177,6 +177,9 @@ mutants! {
     /// A new leader does not know which batches of idempotent producers are in its log.
     LeadWithoutSequences = "lead-without-sequences"
         from "KIP-98 (rows 44, 45, X1)";
+    /// A leader that knows a batch of an idempotent producer forgets it after a second, and appends a late retry again.
+    ForgetQuietProducers = "forget-quiet-producers"
+        from "KAFKA-14097, KIP-854 (row 45, X1)";
     /// A broker that truncates its log goes on knowing the sequences of the batches that are gone.
     KeepTruncatedSequences = "keep-truncated-sequences"
         from "KIP-98; ProducerStateManager.truncateAndReload (X1)";
@@ -204,6 +207,21 @@ mutants! {
     /// A rebalance ends in the generation in which it began.
     ReuseGeneration = "reuse-generation"
         from "GroupMetadata.initNextGeneration (C1)";
+    /// A member commits what it has polled before it processes it, though its application commits afterwards.
+    CommitBeforeProcessed = "commit-before-processed"
+        from "Kafka documentation, 4.6: message delivery semantics";
+    /// A member commits the end of what it has fetched, not of what it has polled.
+    CommitFetched = "commit-fetched"
+        from "KafkaConsumer.position, commitSync";
+    /// A member sends no heartbeats while its application processes records.
+    HeartbeatInPollOnly = "heartbeat-in-poll-only"
+        from "KIP-62 (L9)";
+    /// A member that has given up a partition goes on with the records of it that it has fetched.
+    ReadRevoked = "read-revoked"
+        from "Fetcher.fetchRecords, KIP-429 (C1)";
+    /// The leader of a cooperative group gives a partition to its next owner, and leaves it to the one that has it.
+    ShareMovedPartitions = "share-moved-partitions"
+        from "CooperativeStickyAssignor.adjustAssignment, KAFKA-12984 (C1)";
     /// A producer queues a batch to be retried after the batches that wait.
     RetryBehindOthers = "retry-behind-others"
         from "KAFKA-8483 (row 46)";

@@ -9,5 +9,6 @@ pub mod kafka;
 pub mod message_set;
 pub mod records;
 mod rewrite;
+pub mod topic_partitions;
 pub mod workload;
 pub mod zookeeper;

@@ -464,6 +464,7 @@ pub struct BatchBuilder {
     count: i32,
     /// Id, epoch and first sequence.
     producer: (i64, i16, i32),
+    attributes: u8,
 }
 
 impl BatchBuilder {
@@ -477,6 +478,7 @@ impl BatchBuilder {
             max_timestamp_ms: base_timestamp_ms,
             count: 0,
             producer: (-1, -1, -1),
+            attributes: 0,
         }
     }
 
@@ -484,6 +486,12 @@ impl BatchBuilder {
     #[must_use]
     pub fn of_producer(self, id: i64, epoch: i16, first_sequence: i32) -> Self {
         Self { producer: (id, epoch, first_sequence), ..self }
+    }
+
+    /// Makes it a batch of a transaction, or the marker of its end.
+    #[must_use]
+    pub fn of_transaction(self, is_marker: bool) -> Self {
+        Self { attributes: if is_marker { 0b11_0000 } else { 0b1_0000 }, ..self }
     }
 
     /// Adds a record.
@@ -527,6 +535,7 @@ impl BatchBuilder {
         let mut bytes = self.buffer;
         bytes[12..16].copy_from_slice(&(-1i32).to_be_bytes());
         bytes[16] = 2;
+        bytes[22] = self.attributes;
         bytes[23..27].copy_from_slice(&(self.count - 1).to_be_bytes());
         bytes[27..35].copy_from_slice(&self.base_timestamp_ms.to_be_bytes());
         bytes[35..43].copy_from_slice(&self.max_timestamp_ms.to_be_bytes());

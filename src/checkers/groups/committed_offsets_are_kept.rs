@@ -72,7 +72,7 @@ impl Rule for CommittedOffsetsAreKept {
         let MemberEvent::CommittedFetched { sent, offsets } = &did.what else { return };
         for (at, offset) in offsets {
             let Some(known) = group.committed().get(at) else { continue };
-            if known.can_be(*offset, *sent) || group.is_known_elsewhere(at, *offset) {
+            if known.can_be(*offset, *sent) || group.is_known_elsewhere(at, *offset, *sent) {
                 continue;
             }
             found.found(event.model.terms.acknowledged_loss, || {
@@ -101,7 +101,7 @@ impl Rule for CommittedOffsetsAreKept {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::{accepts, at, becomes, commits, loads, member};
+    use super::super::told::{accepts, at, becomes, commits, coordinator, group, loads, member};
     use super::*;
     use crate::checkers::testing::{Story, orders};
     use crate::history::GroupState::Stable;
@@ -183,5 +183,21 @@ mod tests {
         };
         member(story.at(4_300), "m1", 1, late);
         assert_eq!(story.violation(&PROPERTY), None);
+    }
+
+    #[test]
+    fn the_answer_of_a_broker_that_has_resigned_may_still_come() {
+        for (sent_ms, is_late) in [(4_050, false), (4_250, true)] {
+            let mut story = committed();
+            loads(&mut story, 2, 1, Some(9));
+            accepts(story.at(4_010), 2, "m1", 1, 20);
+            commits(story.at(4_020), 2, 20, 30);
+            let groups = vec![group()];
+            let resigned = GroupObservation::CoordinatorResigned { partition: 0, groups };
+            coordinator(story.at(4_200), 1, resigned);
+            let (sent, offsets) = (Time::from_millis(sent_ms), vec![(orders(), Some(9))]);
+            member(story.at(4_300), "m1", 1, MemberEvent::CommittedFetched { sent, offsets });
+            assert_eq!(story.violation(&PROPERTY).is_some(), is_late, "{sent_ms}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::checkers::{Case, Cases, Checker, Class, Judged, Property, Subject};
 use crate::history::GroupState;
-use crate::model::Model;
 use crate::model::groups::GroupView;
+use crate::model::{ConsumerTerms, Model};
 use crate::vocab::{NodeId, Time, TopicPartition};
 
 /// What is judged.
@@ -19,19 +19,39 @@ pub const PROPERTY: Property = Property {
     source: "L9 of the catalogue of known failures; Kafka documentation, session.timeout.ms, \
              max.poll.interval.ms",
     leaves_out: "rebalances and silences that may yet end in time; groups whose coordinator does \
-                 not run; partitions that came when the group was stable already, for five minutes \
-                 (metadata.max.age.ms); groups of other programs than consumers",
+                 not run; partitions that came when the group was stable already, for \
+                 metadata.max.age.ms; deleted topics; groups of other programs than consumers",
     looks_at: Subject::Groups,
     class: Class::Liveness,
 };
 
-/// How long a group may be stable without an owner of each partition: members that follow the cooperative protocol join
-/// again at once, and their leader has to see new partitions (`metadata.max.age.ms`).
-const UNOWNED_MAX: Duration = Duration::from_mins(5);
-/// The longest time that members have to join (`max.poll.interval.ms`), and to get their assignment written.
-const REBALANCE_MAX: Duration = Duration::from_secs(5 * 60 + 10);
+/// What a member may need besides its `max.poll.interval.ms` until its assignment is written.
+const WRITE_MAX: Duration = Duration::from_secs(10);
 /// What timers may be late by.
 const SLACK: Duration = Duration::from_secs(2);
+/// Kafka's default of `max.poll.interval.ms` and `metadata.max.age.ms`, for members that are not of the scenario.
+const FOREIGN: Duration = Duration::from_mins(5);
+
+/// What the settings of a group's members allow.
+struct Limits {
+    /// How long a rebalance may take.
+    rebalance: Duration,
+    /// How long a group may be stable without an owner of each partition: members that follow the cooperative protocol
+    /// join again at once, and their leader has to see new partitions.
+    unowned: Duration,
+}
+
+impl Limits {
+    fn of(model: &Model, group: &str) -> Self {
+        let members =
+            || model.terms.consumers.iter().filter(|one| one.group.as_deref() == Some(group));
+        let most = |of: fn(&ConsumerTerms) -> Duration| members().map(of).max().unwrap_or(FOREIGN);
+        Self {
+            rebalance: most(|one| one.max_poll_interval) + WRITE_MAX,
+            unowned: most(|one| one.metadata_max_age) + SLACK,
+        }
+    }
+}
 
 /// Judges by the model alone.
 #[derive(Debug)]
@@ -45,7 +65,7 @@ impl Checker for GroupsSettle {
             if !model.lives.runs(coordinator) {
                 continue;
             }
-            for what in wrong(model, view, end) {
+            for what in wrong(model, (view, &Limits::of(model, group)), end) {
                 let name = model.terms.name(coordinator);
                 let what = format!("group {group} of {name}: {what}");
                 cases.forbidden(|| case(model, coordinator, end, what));
@@ -60,12 +80,12 @@ fn case(model: &Model, coordinator: NodeId, end: Time, what: String) -> Case {
 }
 
 /// What is wrong with a group at the end, in words.
-fn wrong(model: &Model, view: &GroupView, end: Time) -> Vec<String> {
+fn wrong(model: &Model, (view, limits): (&GroupView, &Limits), end: Time) -> Vec<String> {
     let since = end.since(view.since);
     match view.now.state {
         GroupState::Empty | GroupState::Dead => Vec::new(),
         GroupState::PreparingRebalance | GroupState::CompletingRebalance => {
-            let is_late = since > REBALANCE_MAX;
+            let is_late = since > limits.rebalance;
             let text = || format!("has rebalanced since {:.3}", view.since);
             is_late.then(text).into_iter().collect()
         }
@@ -81,7 +101,7 @@ fn wrong(model: &Model, view: &GroupView, end: Time) -> Vec<String> {
             let is_gone = |id: &str| !view.members.contains_key(id);
             let gone = view.now.members.iter().map(|member| &member.id).filter(|id| is_gone(id));
             wrong.extend(gone.map(|id| format!("{id} was removed, and there was no rebalance")));
-            if since > UNOWNED_MAX {
+            if since > limits.unowned {
                 wrong.extend(unowned(model, view).map(|at| format!("{at} has no owner")));
             }
             wrong
@@ -97,8 +117,10 @@ fn unowned<'a>(model: &'a Model, view: &'a GroupView) -> impl Iterator<Item = To
         members.iter().flat_map(|member| member.topics.iter().flatten()).collect();
     let owned: BTreeSet<_> =
         members.iter().flat_map(|member| member.partitions.iter().flatten()).collect();
-    let partitions =
-        model.partitions().filter(move |at| are_consumers && topics.contains(&at.topic));
+    let is_deleted = |at: &TopicPartition| model.replicas.find(at).is_some_and(|one| one.deleted);
+    let partitions = model
+        .partitions()
+        .filter(move |at| are_consumers && topics.contains(&at.topic) && !is_deleted(at));
     partitions.filter(move |at| !owned.contains(at))
 }
 
@@ -134,6 +156,27 @@ mod tests {
         let text = "group g of b1: m1 has been silent since 1.000s";
         let story = ended(Stable, &[0], 14_000);
         assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
+    }
+
+    /// A group of c0 with these settings of its member.
+    fn with_settings(mut story: Story, poll_s: u64, age_s: u64) -> Option<String> {
+        let member = &mut story.terms.consumers[0];
+        member.group = Some(group());
+        member.max_poll_interval = Duration::from_secs(poll_s);
+        member.metadata_max_age = Duration::from_secs(age_s);
+        story.violation(&PROPERTY)
+    }
+
+    #[test]
+    fn the_settings_of_the_members_decide_how_long_it_may_take() {
+        let rebalances = |end_ms| ended(PreparingRebalance, &[], end_ms);
+        assert!(with_settings(rebalances(32_000), 20, 300).is_some());
+        assert_eq!(with_settings(rebalances(29_000), 20, 300), None);
+        assert_eq!(with_settings(rebalances(400_000), 600, 300), None);
+        let lacks = || ended(Stable, &[], 12_000);
+        assert_eq!(with_settings(lacks(), 300, 10), None);
+        let text = "group g of b1: orders-0 has no owner";
+        assert_eq!(with_settings(lacks(), 300, 5).as_deref(), Some(text));
     }
 
     #[test]

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{
-    BrokerObservation, ClientObservation, GroupObservation, GroupSnapshot, GroupState,
+    BrokerObservation, ClientObservation, GroupObservation, GroupSnapshot, GroupState, MemberEvent,
 };
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "one-owner-per-partition",
     statement: "in a generation of a group, each partition belongs to at most one member: as the \
-                coordinator gives them out, and as members take them",
+                coordinator gives them out, and as members take them; a member reads and commits \
+                only what it has",
     source: "Kafka documentation, 4.5: consumer groups; C1 of the catalogue of known failures",
     leaves_out: "members of different generations: one that was removed and does not know it may \
                  read on, but commits nothing; assignors other than range, roundrobin, sticky and \
@@ -41,11 +42,33 @@ fn shared(group: &GroupSnapshot) -> Option<String> {
     None
 }
 
+/// What a member did with a partition that it does not have, in words.
+fn strayed(event: &Event<'_>, did: &ClientObservation) -> Option<String> {
+    let is_foreign = |at| event.model.groups.has(event.node, at) == Some(false);
+    match did {
+        ClientObservation::Consumed { at, offset, .. } if is_foreign(at) => {
+            Some(format!("read {at}@{offset}, which it had given up"))
+        }
+        ClientObservation::Member(did) => match &did.what {
+            MemberEvent::CommitSent { offsets, .. } => {
+                let foreign = offsets.iter().find(|one| is_foreign(&one.at))?;
+                let (at, offset, group) = (&foreign.at, foreign.offset, &did.group);
+                Some(format!("committed {at}@{offset} for group {group}, and does not have it"))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl Rule for OneOwnerPerPartition {
     const PROPERTY: &'static Property = &PROPERTY;
     const READS: &'static [Kind] = &[Kind::Client, Kind::Broker];
 
     fn client(event: &Event<'_>, did: &ClientObservation, found: &mut Cases) {
+        if let Some(what) = strayed(event, did) {
+            return found.forbidden(|| event.node_did(what));
+        }
         let ClientObservation::Member(did) = did else { return };
         let Some(shared) = event.model.groups.shared() else { return };
         found.found(event.model.terms.acknowledged_loss, || {
@@ -75,10 +98,9 @@ impl Rule for OneOwnerPerPartition {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::{becomes, member, member_at};
+    use super::super::told::{at, becomes, member, member_at};
     use super::*;
     use crate::checkers::testing::{Story, orders};
-    use crate::history::MemberEvent;
 
     #[test]
     fn a_coordinator_gives_no_partition_twice() {
@@ -88,6 +110,26 @@ mod tests {
         assert_eq!(story.violation(&PROPERTY), None);
         becomes(&mut story, 1, GroupState::Stable, 3, &[("m1", &[0]), ("m2", &[1, 0])]);
         let text = "b1 gave orders-0 to m1 and to m2 in generation 3 of group g, at 0.000s";
+        assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn a_member_reads_and_commits_what_it_has() {
+        let took = || MemberEvent::Assigned { added: vec![orders()], owned: vec![orders()] };
+        let mut story = Story::default();
+        story.consumed(0, 0);
+        assert_eq!(story.violation(&PROPERTY), None, "it is in no group");
+        member(&mut story, "m1", 1, took());
+        story.consumed(1, 1);
+        member(&mut story, "m1", 1, MemberEvent::CommitSent { number: 1, offsets: at(2) });
+        member(&mut story, "m1", 1, MemberEvent::Revoked { partitions: vec![orders()] });
+        assert_eq!(story.violation(&PROPERTY), None);
+        let text = "c0 committed orders-0@2 for group g, and does not have it, at 0.000s";
+        let mut late = story.clone();
+        member(&mut late, "m1", 1, MemberEvent::CommitSent { number: 2, offsets: at(2) });
+        assert_eq!(late.violation(&PROPERTY).as_deref(), Some(text));
+        story.consumed(2, 2);
+        let text = "c0 read orders-0@2, which it had given up, at 0.000s";
         assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
     }
 

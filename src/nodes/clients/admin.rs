@@ -157,6 +157,7 @@ impl Admin {
             max_age: config.time_limit,
             retry_backoff: config.retry_backoff,
             allow_auto_create: false,
+            matching: None,
         };
         let metadata =
             Metadata::new(metadata_config, versions.metadata, roster, &config.brokers, &names);

@@ -18,7 +18,7 @@ use super::protocol::{code, topic_name};
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::releases::{Change, KafkaVersion};
-use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Roster, Time, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, NodeId, Roster, Time, TopicPartition, TopicPattern};
 
 /// The tag of Metadata requests that [`Metadata::refresh`] sends; no other request of the client has it.
 pub const METADATA_TAG: u64 = u64::MAX;
@@ -34,6 +34,8 @@ pub struct MetadataConfig {
     pub retry_backoff: Duration,
     /// `allow.auto.create.topics`
     pub allow_auto_create: bool,
+    /// It follows all topics that match.
+    pub matching: Option<TopicPattern>,
 }
 
 /// The leader of a partition.
@@ -101,6 +103,8 @@ pub struct Metadata {
     asked_topics: usize,
     /// How many answers were of use.
     updates: u64,
+    /// How often something new was learned of a partition.
+    changes: u64,
     last_attempt: Option<Time>,
     last_success: Option<Time>,
     /// Partitions whose leader changed, which is not observed yet.
@@ -130,6 +134,7 @@ impl Metadata {
             asked: false,
             asked_topics: topics.len(),
             updates: 0,
+            changes: 0,
             last_attempt: None,
             last_success: None,
             learned: Vec::new(),
@@ -211,6 +216,20 @@ impl Metadata {
         self.brokers.iter().find(|(broker, _)| *broker == id).map(|(_, node)| *node)
     }
 
+    /// The topics that match and that the cluster has, sorted.
+    pub fn matching(&self, pattern: &TopicPattern) -> Vec<Arc<str>> {
+        let found = self.topics.iter().filter(|one| one.present && pattern.matches(&one.name));
+        let mut names: Vec<Arc<str>> = found.map(|topic| topic.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// Wants a new answer if it may ask now (`Metadata.timeToAllowUpdate`).
+    pub fn request_allowed_update(&mut self, now: Time) {
+        let allowed = self.last_attempt.map_or(Time::ZERO, |last| last + self.config.retry_backoff);
+        self.wanted |= allowed <= now;
+    }
+
     /// Wants a new answer as soon as the back-off allows.
     pub fn request_update(&mut self) {
         self.wanted = true;
@@ -228,9 +247,10 @@ impl Metadata {
     }
 
     /// The request for this client's topics. Before v4 (0.11) naming a topic may create it, so a client that
-    /// does not want that asks for all that there are.
+    /// does not want that asks for all that there are; one that has a pattern does so, too.
     pub fn request(&self) -> RequestKind {
-        if self.version < 4 && !self.config.allow_auto_create {
+        let is_by_pattern = self.config.matching.is_some();
+        if is_by_pattern || self.version < 4 && !self.config.allow_auto_create {
             return RequestKind::Metadata(MetadataRequest::default().with_topics(None));
         }
         let topics = self.topics.iter();
@@ -297,10 +317,16 @@ impl Metadata {
                 response.topics.iter().any(|topic| unknown.contains(&topic.error_code))
                     && self.config.release.has(Change::TopicErrorAsksAgain);
             // A topic that was added since is not in the answer.
-            let is_complete = self.asked_topics == self.topics.len();
+            let is_complete =
+                self.config.matching.is_some() || self.asked_topics == self.topics.len();
             self.wanted = is_refused || !is_complete;
             self.updates += u64::from(is_complete);
         }
+    }
+
+    /// How often something new was learned of a partition.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How many answers there were that were of use and named all topics.
@@ -332,13 +358,27 @@ impl Metadata {
             self.nodes_changed = true;
         }
         self.controller = Some(BrokerId(response.controller_id.0));
+        if self.config.matching.is_some() {
+            // What is not in an answer about all topics is gone.
+            self.topics.iter_mut().for_each(|topic| topic.present = false);
+        }
         for topic in &response.topics {
             let name = topic.name.as_ref().map_or("", |name| name.as_str());
-            if let Some(at) = self.topic(name) {
+            if let Some(at) = self.place(name) {
                 self.update_topic(at, topic);
             }
         }
         true
+    }
+
+    /// The place of a topic of an answer, if it follows it; one that matches its pattern gets one.
+    fn place(&mut self, name: &str) -> Option<usize> {
+        let known = self.topic(name);
+        if known.is_none() && self.config.matching.as_ref().is_some_and(|all| all.matches(name)) {
+            self.topics.push(Topic::new(&name.into()));
+            return Some(self.topics.len() - 1);
+        }
+        known
     }
 
     fn update_topic(&mut self, at: usize, answer: &MetadataResponseTopic) {
@@ -369,6 +409,7 @@ impl Metadata {
         }
         let new = PartitionMetadata { leader, epoch: answer.leader_epoch };
         if self.topics[topic].learn(index, new) {
+            self.changes += 1;
             self.learned.push((topic, index));
         }
     }
@@ -410,6 +451,7 @@ impl Metadata {
                 let new =
                     PartitionMetadata { leader: self.brokers.iter().find(live).copied(), epoch };
                 if epoch >= topic.partitions[index].epoch && topic.learn(index, new) {
+                    self.changes += 1;
                     self.learned.push((place, index));
                 }
             }
@@ -443,6 +485,7 @@ mod tests {
             max_age: Duration::from_secs(300),
             retry_backoff: Duration::from_millis(100),
             allow_auto_create: true,
+            matching: None,
         };
         Metadata::new(config, 9, roster(), &[NodeId(1)], &["orders".into()])
     }

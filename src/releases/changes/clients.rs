@@ -30,10 +30,23 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KAFKA-7831", Test("a_topic_that_is_not_known_yet_is_asked_for_again_since_2_3"),
         "A client that is answered that a topic has no leader, or is not known, asks again after \
          retry.backoff.ms; before, a consumer waited for metadata.max.age.ms.";
+    PatternRefreshesMetadata: "pattern-refreshes-metadata", since(2, 0, 1),
+        "KAFKA-7126", Test("a_member_by_pattern_asks_for_metadata_before_it_joins_since_2_0_1"),
+        "A member that subscribes by a pattern asks for metadata before it joins; before, each \
+         member made the group rebalance when it found a new topic.";
     CommitInRebalanceKeepsMember: "commit-in-rebalance-keeps-member", since(2, 4, 0),
         "KAFKA-8487", Test("a_commit_in_a_rebalance_costs_the_membership_before_2_4"),
         "A member whose commit is refused because the group rebalances joins again as who it is; \
          before, as a new member.";
+    IllegalGenerationKeepsMember: "illegal-generation-keeps-member", since(3, 2, 0),
+        "KAFKA-13419", Test("a_generation_that_is_over_leaves_the_member_its_id_since_3_2"),
+        "A member whose generation is refused loses its partitions and joins again under its \
+         member id; before, as a new member, and the group waited for the old one.";
+    SyncInRebalanceForgetsGeneration: "sync-in-rebalance-forgets-generation",
+        between((3, 3, 0), (3, 3, 1)),
+        "KAFKA-13891", Test("a_sync_in_a_rebalance_costs_the_partitions_in_3_3_0_and_3_3_1"),
+        "A member whose SyncGroup is refused because the group rebalances has lost its \
+         partitions; in other releases it joins with what it has.";
     HeartbeatsWhileSyncing: "heartbeats-while-syncing", since(2, 6, 1),
         "KAFKA-10134", Test("heartbeats_begin_with_join_since_2_6_1"),
         "A member sends heartbeats from the answer to its JoinGroup on; before, from the answer to \

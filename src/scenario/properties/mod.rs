@@ -147,6 +147,17 @@ impl Properties {
         }
     }
 
+    /// A word; `None` when younger than the version.
+    ///
+    /// # Panics
+    /// When there is no such property or it is no word.
+    pub fn optional_text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Value::Unset => None,
+            _ => Some(self.text(name)),
+        }
+    }
+
     /// What differs from the defaults of `table` in `version`, as Kafka writes it in a file.
     pub fn unlike(&self, table: &[Property], version: KafkaVersion) -> BTreeMap<String, String> {
         let is_other = |(name, value): &(&str, &Value)| {

@@ -11,9 +11,9 @@ use super::super::properties::{
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::context::{Context, NodeKind};
-use super::members::{self, INSTANCE, STRATEGY};
+use super::members::{self, INSTANCE, NEEDS_GROUP, STRATEGY};
 use crate::releases::{Change, KafkaVersion};
-use crate::vocab::{Acks, Time};
+use crate::vocab::{Acks, Time, TopicPattern};
 
 pub(super) const PRODUCER_KEYS: &[&str] =
     &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
@@ -22,11 +22,13 @@ pub(super) const ZOOKEEPER_CLIENT_KEYS: &[&str] =
 /// Znodes that clients of ZooKeeper work on unless the scenario says otherwise.
 const ZNODES: i64 = 8;
 const ZNODES_MAX: i64 = 10_000;
+const MATCHING: &str = "topics-matching";
 const NEVER_MOVES: &str = "leave it out for a client that never moves";
 pub(super) const CONSUMER_KEYS: &[&str] = &[
     "name",
     "count",
     "topics",
+    MATCHING,
     "api",
     "from",
     "start",
@@ -95,10 +97,11 @@ pub(super) fn consumers(
     let mut all = Vec::new();
     for section in top.tables("consumer", "[[consumer]]") {
         let names = names(context, &section, "c0");
-        let topics = section.need("topics", "[\"orders\"]").and_then(|item| {
-            let items = item.one_or_more("names of topics")?;
-            items.iter().map(|item| topic(context, item)).collect::<Option<Vec<_>>>()
-        });
+        let matching = section.take(MATCHING);
+        let (topics, pattern) = match &matching {
+            Some(item) => matching_topics(context, &section, item).unzip(),
+            None => (topics(context, &section), None),
+        };
         let old = members::old(context.version, &section);
         let from = section.take("from").and_then(|item| {
             let words = [("beginning", ReadFrom::Beginning), ("end", ReadFrom::End)];
@@ -110,12 +113,16 @@ pub(super) fn consumers(
             Some(_) => None,
             None => members::group(context.version, &section),
         };
+        if let Some(item) = matching.filter(|_| group.is_none()) {
+            let _: Option<()> = item.error(format!("`{MATCHING}` needs a group"), NEEDS_GROUP);
+        }
         let tables = [CONSUMER, if old.is_some() { OLD_CONSUMER } else { MEMBER }];
         let known = tables.map(property_names).concat();
         section.close(CONSUMER_KEYS, &known);
         let plan = ConsumerPlan {
             name: String::new(),
             topics: topics.unwrap_or_default(),
+            matching: pattern,
             from: match group.is_some() || old.is_some() {
                 true => members::begins(&properties),
                 false => from.unwrap_or(ReadFrom::Beginning),
@@ -237,6 +244,39 @@ fn topic(context: &Context<'_>, item: &Item<'_, '_>) -> Option<String> {
     }
     let hint = did_you_mean(name, "topics", known.chain(broken));
     item.error(format!("there is no topic `{name}`"), hint)
+}
+
+/// `topics = [...]`: what a consumer reads.
+fn topics(context: &Context<'_>, section: &Section<'_, '_>) -> Option<Vec<String>> {
+    let item = section.need("topics", "[\"orders\"]")?;
+    let items = item.one_or_more("names of topics")?;
+    items.iter().map(|item| topic(context, item)).collect()
+}
+
+/// `topics-matching = "…"`: the topics of the scenario that match, and the pattern.
+fn matching_topics(
+    context: &Context<'_>,
+    section: &Section<'_, '_>,
+    item: &Item<'_, '_>,
+) -> Option<(Vec<String>, TopicPattern)> {
+    if let Some(topics) = section.take("topics") {
+        let message = format!("`topics` and `{MATCHING}` exclude each other");
+        let _: Option<()> = topics.error(message, "leave one of them out");
+    }
+    let pattern = match TopicPattern::parse(item.text()?) {
+        Ok(pattern) => pattern,
+        Err(why) => {
+            let hint = "a regular expression that whole names match, such as \"orders-.*\"";
+            return item.error(format!("this is no pattern: {why}"), hint);
+        }
+    };
+    let names = context.topics.iter().map(|topic| &topic.name);
+    let found: Vec<String> = names.filter(|name| pattern.matches(name)).cloned().collect();
+    if found.is_empty() && context.broken_topics.is_empty() {
+        let hint = "whole names have to match: `orders-.*`, not `orders`";
+        return item.error(format!("`{pattern}` matches no topic"), hint);
+    }
+    Some((found, pattern))
 }
 
 fn acks(item: &Item<'_, '_>) -> Option<Acks> {

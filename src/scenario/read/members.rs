@@ -10,7 +10,8 @@ use super::super::quantity;
 use super::super::walk::{Item, Section};
 use crate::releases::{Change, KafkaVersion};
 
-const NEEDS_GROUP: &str = "it is of members of a group: write `group = \"billing\"`, too";
+pub(super) const NEEDS_GROUP: &str =
+    "it is of members of a group: write `group = \"billing\"`, too";
 /// What a member has and a consumer without a group has not, besides properties.
 const OWN: &[&str] = &["commit", "processing", INSTANCE, STRATEGY];
 pub(super) const INSTANCE: &str = "group.instance.id";
@@ -121,7 +122,7 @@ fn commit(section: &Section<'_, '_>) -> Commit {
 
 fn strategies(version: KafkaVersion, section: &Section<'_, '_>) -> Vec<String> {
     let default = in_force(ASSIGNMENT, version).expect("every version has a default");
-    let default = || default.iter().map(|name| (*name).to_owned()).collect();
+    let default = || default.split(',').map(str::to_owned).collect();
     let Some(item) = section.take(STRATEGY) else { return default() };
     let known: Vec<(&str, &str)> = ASSIGNORS
         .iter()

@@ -34,6 +34,11 @@ name = "c"
 topics = ["a.b", "c"]
 from = "end"
 start = "10ms..20ms"
+[[consumer]]
+name = "m"
+topics-matching = "a.*|c"
+group = "g"
+"isolation.level" = "read_committed"
 [[zookeeper-client]]
 name = "k"
 count = 2

@@ -15,6 +15,7 @@ use crate::history::{
 };
 use crate::nodes::broker::context::Context;
 use crate::vocab::{Offset, TopicPartition};
+use crate::wire::topic_partitions::read_partitions;
 
 /// Records what a coordinator did.
 pub fn observe(cx: &mut Context<'_>, observation: GroupObservation) {
@@ -33,24 +34,11 @@ pub fn partition((topic, partition): &Place) -> TopicPartition {
 /// The partitions of a `ConsumerProtocol` assignment: an i16 version, then topics with partitions. Nothing is an
 /// assignment of none.
 pub fn partitions_of(mut assignment: Bytes) -> Option<Vec<TopicPartition>> {
-    let mut partitions = Vec::new();
     if assignment.is_empty() {
-        return Some(partitions);
+        return Some(Vec::new());
     }
     assignment.try_get_i16().ok()?;
-    for _ in 0..assignment.try_get_i32().ok()? {
-        let length = usize::try_from(assignment.try_get_i16().ok()?).ok()?;
-        if length > assignment.len() {
-            return None;
-        }
-        let topic = StrBytes::from_utf8(assignment.split_to(length)).ok()?;
-        let topic = text(&topic);
-        for _ in 0..assignment.try_get_i32().ok()? {
-            let index = assignment.try_get_i32().ok()?;
-            partitions.push(TopicPartition::new(topic.clone(), index));
-        }
-    }
-    Some(partitions)
+    read_partitions(&mut assignment)
 }
 
 fn member(group: &Group, member: &Member) -> GroupMember {

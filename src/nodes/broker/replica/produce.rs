@@ -275,7 +275,7 @@ impl ProduceHandler<'_> {
         let Some(batch) = appending.batch(records, room)? else { return Ok(None) };
         // An answer about a producer says where the log starts, by which it knows whether its last batch was deleted.
         let known = self
-            .repeated(slot, &batch)
+            .repeated(slot, &batch, wall_ms)
             .map_err(|error| Refused { reached_log: true, ..error.into() })?;
         if let Some(known) = known {
             return Ok(Some(Appended {
@@ -290,7 +290,12 @@ impl ProduceHandler<'_> {
     }
 
     /// Where a batch of an idempotent producer was appended before, if it was (`ProducerAppendInfo`).
-    fn repeated(&self, slot: Slot, batch: &Batch) -> Result<Option<Remembered>, ResponseError> {
+    fn repeated(
+        &self,
+        slot: Slot,
+        batch: &Batch,
+        wall_ms: i64,
+    ) -> Result<Option<Remembered>, ResponseError> {
         if batch.producer_id() < 0 {
             return Ok(None);
         }
@@ -303,6 +308,12 @@ impl ProduceHandler<'_> {
         match producers.sequence(batch, remembered) {
             Sequence::Next => Ok(None),
             Sequence::Repeated(_) if config.is(Mutant::AppendRepeatedBatches) => Ok(None),
+            Sequence::Repeated(known)
+                if config.is(Mutant::ForgetQuietProducers)
+                    && wall_ms - known.timestamp_ms > 1_000 =>
+            {
+                Ok(None)
+            }
             Sequence::Repeated(known) => Ok(Some(known)),
             Sequence::Fenced => Err(ResponseError::InvalidProducerEpoch),
             Sequence::Unknown if version.has(Change::ProducersBeginAnywhere) => Ok(None),

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::aborted::Aborted;
 use super::config::{ConsumerConfig, ResetPolicy, StartFrom};
 use crate::history::{ClientObservation, CommittedOffset, Observation};
 use crate::nodes::Effects;
 use crate::nodes::clients::metadata::{Leader, Metadata};
 use crate::vocab::{LeaderEpoch, Mutant, Offset, Time, TopicPartition};
 use crate::wire::kafka::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
+use crate::wire::records::Batch;
 
 /// What a partition needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ impl FetchPhase {
 pub(super) struct Fetched {
     pub(super) records: Bytes,
     pub(super) high_watermark: Offset,
+    /// With `read_committed`: what to leave out.
+    pub(super) aborted: Vec<Aborted>,
 }
 
 /// A partition that the consumer reads.
@@ -137,6 +141,8 @@ pub(super) struct Assignment {
     places: BTreeMap<TopicPartition, usize>,
     /// The slots of which something was fetched, in the order in which it came.
     pub(super) arrived: VecDeque<usize>,
+    /// How many changes of metadata the positions were compared with.
+    compared: u64,
 }
 
 impl Assignment {
@@ -192,9 +198,12 @@ impl Assignment {
     }
 
     /// A member of a group gives a partition up.
-    pub(super) fn give_up(&mut self, at: &TopicPartition) {
+    pub(super) fn give_up(&mut self, at: &TopicPartition, config: &ConsumerConfig) {
         let assigned = &mut self.partitions[self.places[at]];
         assigned.phase = FetchPhase::Unassigned;
+        if config.is(Mutant::ReadRevoked) {
+            return;
+        }
         assigned.position = None;
         assigned.forget_fetched();
     }
@@ -217,11 +226,13 @@ impl Assignment {
     }
 
     /// What a member commits: its valid positions.
-    pub(super) fn positions(&self) -> Vec<CommittedOffset> {
+    pub(super) fn positions(&self, config: &ConsumerConfig) -> Vec<CommittedOffset> {
         let valid = self.in_phase(|phase| phase == FetchPhase::Fetching);
         let offset = |assigned: &Assigned| {
             let (at, leader_epoch) = (assigned.at.clone(), assigned.last_epoch);
-            Some(CommittedOffset { at, offset: assigned.position?, leader_epoch })
+            let fetched = assigned.fetched.as_ref().filter(|_| config.is(Mutant::CommitFetched));
+            let end = fetched.and_then(|fetched| Batch::end_of_all(&fetched.records));
+            Some(CommittedOffset { at, offset: end.or(assigned.position)?, leader_epoch })
         };
         valid.filter_map(offset).collect()
     }
@@ -260,6 +271,27 @@ impl Assignment {
             }
         }
         begun
+    }
+
+    /// `poll` begins: a position whose partition has another leader now has to be validated before more is read there,
+    /// and what the old leader sent is not returned (`Fetcher.validatePositionsOnMetadataChange`).
+    pub(super) fn compare_leaders(&mut self, metadata: &Metadata, config: &ConsumerConfig) {
+        if self.compared == metadata.changes() {
+            return;
+        }
+        self.compared = metadata.changes();
+        for assigned in &mut self.partitions {
+            let partition = assigned.at.partition as usize;
+            if assigned.phase == FetchPhase::Fetching
+                && assigned.leader.is_some()
+                && let Some(leader) = metadata.leader(assigned.topic, partition)
+            {
+                assigned.set_leader(leader, true, config);
+                if assigned.phase == FetchPhase::Unvalidated {
+                    assigned.forget_fetched();
+                }
+            }
+        }
     }
 
     /// A leader has sent something of a partition that a member has.

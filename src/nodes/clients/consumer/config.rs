@@ -8,7 +8,7 @@ use crate::nodes::clients::connections::ConnectionConfig;
 use crate::nodes::clients::defaults::Defaults;
 use crate::releases::KafkaVersion;
 use crate::releases::defaults::CONSUMER;
-use crate::vocab::{Mutant, NodeId, Time};
+use crate::vocab::{Mutant, NodeId, Time, TopicPattern};
 
 /// Where a consumer begins in each partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct ConsumerConfig {
     pub bootstrap: Vec<NodeId>,
     /// The topics that it reads.
     pub topics: Vec<Arc<str>>,
+    /// A pattern of the topics that it reads, as a member of a group and instead of `topics`.
+    pub matching: Option<TopicPattern>,
     /// It does nothing before this moment of the node's monotonic clock.
     pub start: Time,
     /// Where it begins, without a group.
@@ -51,6 +53,8 @@ pub struct ConsumerConfig {
     pub group: Option<GroupConfig>,
     /// `auto.offset.reset`
     pub auto_offset_reset: ResetPolicy,
+    /// `isolation.level=read_committed`: it reads up to the last stable offset, and no records of aborted transactions.
+    pub read_committed: bool,
     /// `fetch.min.bytes`
     pub fetch_min_bytes: i32,
     /// `fetch.max.wait.ms`
@@ -89,10 +93,12 @@ impl ConsumerConfig {
             mutant: None,
             bootstrap,
             topics,
+            matching: None,
             start: Time::ZERO,
             from: StartFrom::Beginning,
             group: None,
             auto_offset_reset: ResetPolicy::Latest,
+            read_committed: false,
             fetch_min_bytes: defaults.number("fetch.min.bytes"),
             fetch_max_wait: defaults.millis("fetch.max.wait.ms"),
             fetch_max_bytes: defaults.number("fetch.max.bytes"),

@@ -26,13 +26,13 @@ impl Consumer {
     /// It reads nothing any more.
     pub fn unassign_all(&mut self) {
         for at in self.assignment.owned() {
-            self.assignment.give_up(&at);
+            self.assignment.give_up(&at, &self.config);
         }
     }
 
     /// How far it has read what it is assigned.
     pub fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        let positions = self.assignment.positions().into_iter();
+        let positions = self.assignment.positions(&self.config).into_iter();
         positions.map(|position| (position.at, position.offset)).collect()
     }
 }

@@ -5,6 +5,7 @@
 //! From 2.3 on it asks every new leader whether its position is still in the log (KIP-320); before, it notices
 //! a truncated log only when its position is out of range.
 
+mod aborted;
 mod assignment;
 pub mod assignors;
 mod config;
@@ -71,6 +72,7 @@ impl Consumer {
             max_age: config.metadata_max_age,
             retry_backoff: config.retry_backoff,
             allow_auto_create: config.allow_auto_create,
+            matching: config.matching.clone(),
         };
         let (bootstrap, topics) = (&config.bootstrap, &config.topics);
         let metadata = Metadata::new(metadata_config, versions.metadata, roster, bootstrap, topics);
@@ -173,6 +175,7 @@ impl Consumer {
             metadata: &mut self.metadata,
             assignment: &mut self.assignment,
             net: &mut self.net,
+            can_validate: self.versions.offset_for_leader_epoch.is_some(),
         };
         member.report_begun(client.assignment, effects);
         let deadline = member.digest(clock.now, &mut client, effects);

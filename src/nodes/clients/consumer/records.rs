@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tracing::warn;
 
+use super::aborted::AbortedFilter;
 use super::assignment::{Assigned, Assignment, Fetched, observe};
 use crate::history::ClientObservation;
 use crate::nodes::Effects;
@@ -45,24 +45,31 @@ impl RecordReader<'_> {
     pub(super) fn read(
         &mut self,
         slot: usize,
-        (records, high_watermark): (&Bytes, Offset),
+        fetched: &Fetched,
         mut most: usize,
         sink: &mut dyn FnMut(ClientObservation),
     ) -> Result<bool, Arc<str>> {
         let wrong = |why: BatchError| Arc::from(why.to_string());
+        let Fetched { records, high_watermark, aborted } = fetched;
+        let mut aborted = AbortedFilter::new(aborted);
         for batch in Batch::all(records) {
             let batch = batch.map_err(wrong)?;
+            let is_left_out = aborted.leaves_out(&batch).map_err(wrong)?;
             let position = self.at(slot).position.unwrap_or(0);
             if batch.last_offset < position {
                 continue;
             }
             batch.verify().map_err(wrong)?;
             // Batches that clients from outside wrote may be compressed.
-            for record in batch.open(&mut DECOMPRESSED_MAX.clone()).map_err(wrong)? {
+            let records = match is_left_out || batch.is_control() {
+                true => Vec::new(),
+                false => batch.open(&mut DECOMPRESSED_MAX.clone()).map_err(wrong)?,
+            };
+            for record in records {
                 if record.offset < position {
                     continue;
                 }
-                if record.offset >= high_watermark {
+                if record.offset >= *high_watermark {
                     let offset = record.offset;
                     let why = format!("record {offset} at high watermark {high_watermark}");
                     return Err(why.into());
@@ -90,6 +97,7 @@ impl RecordReader<'_> {
         let producer = self.producers.intern(name);
         let assigned = self.at(slot);
         assigned.position = Some(record.offset.saturating_add(1));
+        assigned.last_epoch = batch.leader_epoch;
         ClientObservation::Consumed {
             at: assigned.at.clone(),
             offset: record.offset,
@@ -112,7 +120,7 @@ impl RecordReader<'_> {
         while left > 0
             && let Some(slot) = self.assignment.arrived.front().copied()
         {
-            let Some(Fetched { records, high_watermark }) = self.at(slot).fetched.take() else {
+            let Some(fetched) = self.at(slot).fetched.take() else {
                 self.assignment.arrived.pop_front();
                 continue;
             };
@@ -124,10 +132,10 @@ impl RecordReader<'_> {
                 left -= usize::from(matches!(seen, ClientObservation::Consumed { .. }));
                 polled.push_back(seen);
             };
-            match self.read(slot, (&records, high_watermark), most, &mut sink) {
+            match self.read(slot, &fetched, most, &mut sink) {
                 Ok(true) => _ = self.assignment.arrived.pop_front(),
                 Ok(false) => {
-                    self.at(slot).fetched = Some(Fetched { records, high_watermark });
+                    self.at(slot).fetched = Some(fetched);
                     break;
                 }
                 Err(why) => {

@@ -91,7 +91,8 @@ impl Requests<'_> {
         let mut request = FetchRequest::default()
             .with_max_wait_ms(i32::try_from(max_wait).unwrap_or(i32::MAX))
             .with_min_bytes(self.config.fetch_min_bytes)
-            .with_max_bytes(self.config.fetch_max_bytes);
+            .with_max_bytes(self.config.fetch_max_bytes)
+            .with_isolation_level(i8::from(self.config.read_committed));
         session.next(&mut request, &wanted, |slot| {
             let assigned = &self.assigned[slot];
             (self.metadata.wire_name(assigned.topic), assigned.at.partition)
@@ -129,7 +130,9 @@ impl Requests<'_> {
         let topics = topics.into_iter().map(|(name, items)| {
             ListOffsetsTopic::default().with_name(name).with_partitions(items)
         });
-        let request = ListOffsetsRequest::default().with_replica_id((-1).into());
+        let request = ListOffsetsRequest::default()
+            .with_replica_id((-1).into())
+            .with_isolation_level(i8::from(self.config.read_committed));
         RequestKind::ListOffsets(request.with_topics(topics.collect()))
     }
 

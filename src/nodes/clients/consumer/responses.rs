@@ -5,6 +5,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::EpochEndOffset;
 use kafka_protocol::messages::{FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse};
 use tracing::debug;
 
+use super::aborted;
 use super::assignment::{Assigned, Assignment, FetchPhase, Fetched, observe};
 use super::config::{ConsumerConfig, ResetPolicy};
 use super::records::{Producers, RecordReader, observe_wrong};
@@ -60,16 +61,22 @@ impl ResponseHandler<'_> {
     fn fetched_partition(&mut self, slot: usize, data: &PartitionData, effects: &mut Effects) {
         match data.error_code {
             code::NONE => {
-                let records = data.records.clone().unwrap_or_default();
-                let high_watermark = data.high_watermark;
+                let fetched = Fetched {
+                    records: data.records.clone().unwrap_or_default(),
+                    high_watermark: data.high_watermark,
+                    aborted: match self.config.read_committed {
+                        true => aborted::named(data),
+                        false => Vec::new(),
+                    },
+                };
                 if self.config.group.is_some() {
                     // The application of a member polls.
-                    return self.assignment.fetched(slot, Fetched { records, high_watermark });
+                    return self.assignment.fetched(slot, fetched);
                 }
                 let (assignment, producers) = (&mut *self.assignment, &mut *self.producers);
                 let mut reader = RecordReader { assignment, producers };
                 let sink = &mut |seen| observe(effects, seen);
-                let read = reader.read(slot, (&records, high_watermark), usize::MAX, sink);
+                let read = reader.read(slot, &fetched, usize::MAX, sink);
                 if let Err(why) = read {
                     observe_wrong(self.at(slot), why, effects);
                     self.back_off(slot);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, FetchableTopicResponse, PartitionData,
+};
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderTopicResult,
 };
@@ -17,7 +19,8 @@ use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::nodes::clients::protocol::topic_name;
 use crate::releases::KafkaVersion;
 use crate::vocab::{Seed, Time};
-use crate::wire::records::DECOMPRESSED_MAX;
+use crate::wire::records::{BatchBuilder, DECOMPRESSED_MAX};
+use crate::wire::workload;
 
 const V1_0: KafkaVersion = KafkaVersion::new(1, 0);
 const V2_1: KafkaVersion = KafkaVersion::new(2, 1);
@@ -244,6 +247,67 @@ fn fetch_answer(records: Bytes, high_watermark: i64) -> Answer {
         FetchableTopicResponse::default().with_topic(topic_name(TOPIC)).with_partitions(vec![data]);
     let body = FetchResponse::default().with_responses(vec![topic]);
     Answer::body(ResponseKind::Fetch(body))
+}
+
+#[test]
+fn read_committed_asks_for_stable_records_and_leaves_aborted_ones_out() {
+    let batch = |builder: BatchBuilder, base: i64, records: std::ops::Range<u64>| {
+        let mut builder = builder;
+        for record in records {
+            builder.push(0, None, Some(&workload::encode("p0", record, 0)));
+        }
+        builder.build().stamped(base, 0)
+    };
+    let of = |id| BatchBuilder::new(0).of_producer(id, 0, 0);
+    let marker = |id, base, kind| {
+        let mut builder = BatchBuilder::new(0).of_producer(id, 0, -1).of_transaction(true);
+        builder.push(0, Some(&[0, 0, 0, kind]), Some(&[0; 6]));
+        builder.build().stamped(base, 0)
+    };
+    let (abort, commit) = (0, 1);
+    let batches = [
+        batch(of(5).of_transaction(false), 0, 0..2),
+        batch(of(6).of_transaction(false), 2, 2..3),
+        batch(of(5), 3, 3..4),
+        marker(5, 4, abort),
+        marker(6, 5, commit),
+        batch(of(5).of_transaction(false), 6, 4..5),
+        marker(5, 7, commit),
+    ];
+    for (read_committed, expected) in [(true, vec![2, 3, 4]), (false, vec![0, 1, 2, 3, 4])] {
+        let mut world = world(V2_8, &[1], |config| config.read_committed = read_committed);
+        let mut log = BytesMut::new();
+        batches.iter().for_each(|batch| log.extend_from_slice(&batch.bytes));
+        let aborted = AbortedTransaction::default().with_producer_id(5.into()).with_first_offset(0);
+        let mut answers =
+            vec![Answer::body(ResponseKind::Fetch(FetchResponse::default().with_responses(vec![
+                FetchableTopicResponse::default().with_topic(topic_name(TOPIC)).with_partitions(
+                    vec![
+                PartitionData::default()
+                    .with_high_watermark(8)
+                    .with_last_stable_offset(8)
+                    .with_aborted_transactions(read_committed.then(|| vec![aborted]))
+                    .with_records(Some(log.freeze())),
+            ],
+                ),
+            ])))];
+        world.fake().script = Box::new(move |_, _, request| match &request.body {
+            RequestKind::Fetch(_) => Some(answers.pop().unwrap_or(Answer::Silence)),
+            _ => None,
+        });
+        world.start();
+        world.run_to(400);
+        let records: Vec<u64> = consumed(&world).iter().map(|one| one.2).collect();
+        assert_eq!(records, expected);
+        let level = i8::from(read_committed);
+        let asked = world.seen(ApiKey::Fetch);
+        let RequestKind::Fetch(last) = &asked.last().expect("a fetch").2.body else { panic!() };
+        assert_eq!((last.isolation_level, last.topics[0].partitions[0].fetch_offset), (level, 8));
+        let RequestKind::ListOffsets(body) = &world.seen(ApiKey::ListOffsets)[0].2.body else {
+            panic!("not ListOffsets")
+        };
+        assert_eq!(body.isolation_level, level);
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Producer {
             max_age: config.metadata_max_age,
             retry_backoff: config.retry_backoff,
             allow_auto_create: true,
+            matching: None,
         };
         let (bootstrap, topics) = (&config.bootstrap, &config.workload.topics);
         let metadata = Metadata::new(metadata_config, versions.metadata, roster, bootstrap, topics);

@@ -22,7 +22,7 @@ pub use self::members::{AssignorError, Member, Shares, Subscription, Topic};
 pub use self::protocol::{NotOfConsumers, decode_assignment, encode_assignment};
 use self::sticky::Sticky;
 use crate::releases::{Change, KafkaVersion};
-use crate::vocab::TopicPartition;
+use crate::vocab::{Mutant, TopicPartition};
 
 /// How a member rejoins (`ConsumerPartitionAssignor.RebalanceProtocol`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,12 +93,20 @@ pub struct Assignor {
     had: Option<(Vec<TopicPartition>, i32)>,
     /// The newest generation that it has heard of as the leader's.
     newest: i32,
+    /// The bug that is planted in its consumer.
+    mutant: Option<Mutant>,
 }
 
 impl Assignor {
     /// The assignor `strategy` of a client of release `kafka`.
     pub fn new(kafka: KafkaVersion, strategy: Strategy) -> Self {
-        Self { kafka, strategy, had: None, newest: sticky::NO_NEWEST }
+        Self { kafka, strategy, had: None, newest: sticky::NO_NEWEST, mutant: None }
+    }
+
+    /// With a planted bug.
+    #[must_use]
+    pub fn with_mutant(self, mutant: Option<Mutant>) -> Self {
+        Self { mutant, ..self }
     }
 
     /// Which it is.
@@ -139,7 +147,8 @@ impl Assignor {
             Strategy::RoundRobin => round_robin::assign(self.kafka, topics, &members),
             Strategy::Sticky | Strategy::CooperativeSticky => {
                 let is_cooperative = self.strategy == Strategy::CooperativeSticky;
-                let sticky = Sticky { kafka: self.kafka, is_cooperative };
+                let shares_moved = self.mutant == Some(Mutant::ShareMovedPartitions);
+                let sticky = Sticky { kafka: self.kafka, is_cooperative, shares_moved };
                 sticky::assign(sticky, topics, &members, &mut self.newest)?
             }
         };

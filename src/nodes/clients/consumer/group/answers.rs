@@ -50,8 +50,9 @@ impl Member {
             }
             (Asked::Sync, Some(ResponseKind::SyncGroup(body))) => {
                 if body.error_code != code::NONE {
-                    self.rebalance_failed(now, to_sync(body.error_code), is_same, effects);
-                    self.fail_if_fatal(to_sync(body.error_code), body.error_code);
+                    let reaction = to_sync(self.release, body.error_code);
+                    self.rebalance_failed(now, reaction, is_same, effects);
+                    self.fail_if_fatal(reaction, body.error_code);
                 } else if is_same && self.stage == Stage::Syncing {
                     self.stage = Stage::Stable;
                     self.needs_join = false;
@@ -139,6 +140,7 @@ impl Member {
                 self.link.forget(now, effects);
             }
             Reaction::Reset if is_same => self.reset(),
+            Reaction::ForgetGeneration if is_same => self.forget_generation(),
             _ => {}
         }
     }
@@ -157,7 +159,7 @@ impl Member {
         if error == code::NONE {
             return self.beats.heard(now, &self.config);
         }
-        match to_heartbeat(error) {
+        match to_heartbeat(self.release, error) {
             Reaction::Rejoin => {
                 if self.stage == Stage::Stable {
                     self.needs_join = true;
@@ -165,6 +167,7 @@ impl Member {
                 self.beats.heard(now, &self.config);
             }
             Reaction::Reset if is_same => self.reset(),
+            Reaction::ForgetGeneration if is_same => self.forget_generation(),
             Reaction::Fatal if is_same => self.fail(error),
             Reaction::FindCoordinator => {
                 self.link.forget(now, effects);

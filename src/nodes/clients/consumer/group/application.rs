@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::assignment::{Assignment, observe};
+use super::super::assignment::observe;
 use super::super::records::{Before, Producers, RecordReader};
 use super::config::CommitPolicy;
 use super::member::{Client, Member};
 use crate::history::ClientObservation;
 use crate::nodes::Effects;
 use crate::nodes::clients::wake::earlier;
-use crate::vocab::Time;
+use crate::vocab::{Mutant, Time};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Activity {
@@ -95,7 +95,7 @@ impl Application {
                             Some(until)
                         }
                         None => {
-                            self.processed(now, member, client.assignment);
+                            self.processed(now, member, client);
                             continue;
                         }
                     }
@@ -105,6 +105,10 @@ impl Application {
                     Err(()) => return Progress::Ended,
                 },
             };
+            let is_processing = matches!(self.activity, Activity::Processing(_));
+            if is_processing && client.config.is(Mutant::HeartbeatInPollOnly) {
+                return Progress::Waits(waits);
+            }
             return Progress::Waits(earlier(waits, member.beat(now, client, effects)));
         }
     }
@@ -118,6 +122,9 @@ impl Application {
         effects: &mut Effects,
     ) -> bool {
         let (most, processing) = (member.config.max_poll_records, member.config.processing);
+        if client.can_validate {
+            client.assignment.compare_leaders(client.metadata, client.config);
+        }
         let mut reader = RecordReader { assignment: client.assignment, producers };
         let again = now + client.config.retry_backoff;
         self.before.clear();
@@ -125,8 +132,9 @@ impl Application {
         if self.polled.is_empty() {
             return false;
         }
-        if member.config.commit == CommitPolicy::BeforeProcessing {
-            member.commit(now, client.assignment);
+        let is_early = client.config.is(Mutant::CommitBeforeProcessed);
+        if member.config.commit == CommitPolicy::BeforeProcessing || is_early {
+            member.commit(now, client);
             self.activity = Activity::Committing { then_processes: true };
         } else {
             self.activity = Activity::Processing(now + processing);
@@ -177,9 +185,9 @@ impl Application {
     }
 
     /// Everything that was polled is processed.
-    fn processed(&mut self, now: Time, member: &mut Member, assignment: &Assignment) {
+    fn processed(&mut self, now: Time, member: &mut Member, client: &Client<'_>) {
         if member.config.commit == CommitPolicy::AfterProcessing {
-            member.commit(now, assignment);
+            member.commit(now, client);
             self.activity = Activity::Committing { then_processes: false };
         } else {
             self.activity = Activity::Polling;

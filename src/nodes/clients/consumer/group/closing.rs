@@ -28,7 +28,8 @@ impl Member {
                 self.closes_at = Some(until);
                 let commits = matches!(self.config.commit, CommitPolicy::Auto(_));
                 if !self.commits.is_awaited() && commits && self.stage == Stage::Stable {
-                    self.commits.begin(client.assignment.positions(), Some(until));
+                    let positions = client.assignment.positions(client.config);
+                    self.commits.begin(positions, Some(until));
                 }
                 until
             }
@@ -43,7 +44,7 @@ impl Member {
         let owned = client.assignment.owned();
         if !owned.is_empty() {
             let is_lost = self.identity.generation < 0 || self.stage != Stage::Stable;
-            self.give_up(client.assignment, &owned, is_lost, effects);
+            self.give_up((client.assignment, client.config), &owned, is_lost, effects);
         }
         self.leave(now, effects);
         let waits = |asked: &Asked| matches!(asked, Asked::Leave | Asked::Commit(_));

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::super::assignment::Assignment;
 use super::config::CommitPolicy;
 use super::link::{Asked, CommitCall};
-use super::member::Member;
+use super::member::{Client, Member};
 use super::reactions::{Reaction, to_commit};
 use super::standing::Stage;
 use crate::history::{CommittedOffset, MemberEvent};
@@ -92,9 +91,9 @@ impl Member {
     }
 
     /// The application commits how far it has come, and waits.
-    pub fn commit(&mut self, now: Time, assignment: &Assignment) {
+    pub fn commit(&mut self, now: Time, client: &Client<'_>) {
         let until = self.config.api_timeout.map(|timeout| now + timeout);
-        self.commits.begin(assignment.positions(), until);
+        self.commits.begin(client.assignment.positions(client.config), until);
     }
 
     /// Sends the commit that is waited for. Returns when to come back.
@@ -128,7 +127,7 @@ impl Member {
     pub(super) fn auto_commit(
         &mut self,
         now: Time,
-        assignment: &Assignment,
+        client: &Client<'_>,
         effects: &mut Effects,
     ) -> Option<Time> {
         let CommitPolicy::Auto(interval) = self.commits.policy else { return None };
@@ -139,7 +138,7 @@ impl Member {
             return None;
         }
         if self.commits.next <= now {
-            let offsets = assignment.positions();
+            let offsets = client.assignment.positions(client.config);
             if !offsets.is_empty() && self.send_commit(now, offsets, false, effects).is_none() {
                 // The coordinator has to be found first, or the connection to be made.
                 return None;
@@ -199,9 +198,16 @@ impl Member {
                 return;
             }
             Reaction::Reset if is_same || self.stage != Stage::Joining => self.reset(),
+            Reaction::ForgetGeneration if is_same || self.stage != Stage::Joining => {
+                self.forget_generation();
+            }
             Reaction::Rejoin => self.needs_join = true,
             Reaction::Fatal if is_same => self.fail(first.flatten().unwrap_or(0)),
-            Reaction::Reset | Reaction::Fatal | Reaction::GiveUp | Reaction::Retry => {}
+            Reaction::Reset
+            | Reaction::ForgetGeneration
+            | Reaction::Fatal
+            | Reaction::GiveUp
+            | Reaction::Retry => {}
         }
         self.commit_done(call, Err(()));
     }

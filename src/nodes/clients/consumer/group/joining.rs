@@ -14,6 +14,7 @@ use super::super::assignors::{
     Assignor, Member as Peer, RebalanceProtocol, Subscription, Topic, decode_assignment,
     encode_assignment, hash_order,
 };
+use super::super::config::ConsumerConfig;
 use super::config::CommitPolicy;
 use super::link::Asked;
 use super::member::{Client, Member};
@@ -21,6 +22,7 @@ use super::standing::Stage;
 use crate::history::MemberEvent;
 use crate::nodes::Effects;
 use crate::nodes::clients::metadata::Metadata;
+use crate::releases::Change;
 use crate::vocab::{Time, TopicPartition};
 
 /// `JOIN_GROUP_TIMEOUT_LAPSE`: how much longer than the rebalance timeout JoinGroup is waited for.
@@ -35,6 +37,10 @@ impl Member {
         effects: &mut Effects,
     ) -> Option<Time> {
         self.watch(client.metadata);
+        if self.subscribed.match_topics(client.metadata) && self.stage == Stage::Stable {
+            info!(group = &*self.config.id, "other topics match now");
+            self.needs_join = true;
+        }
         self.take_over(now, client, effects);
         if self.to_assign.is_some() || self.link.awaits(|a| matches!(a, Asked::Join | Asked::Sync))
         {
@@ -43,8 +49,11 @@ impl Member {
         if !self.needs_join || !self.link.is_known() {
             return None;
         }
+        if !self.subscribed.is_fresh(self.release, now, client.metadata) {
+            return None;
+        }
         if !self.is_prepared {
-            let driven = self.prepare(now, client.assignment, effects);
+            let driven = self.prepare(now, client, effects);
             if !self.is_prepared {
                 return driven;
             }
@@ -55,7 +64,7 @@ impl Member {
         let owned = client.assignment.owned();
         let subscription = |assignor: &Assignor| {
             let subscription = Subscription {
-                topics: hash_order(&self.topics),
+                topics: hash_order(self.subscribed.topics()),
                 user_data: assignor.user_data(),
                 owned: owned.clone(),
                 generation: Some(self.identity.generation),
@@ -67,6 +76,7 @@ impl Member {
         let timeout = self.config.max_poll_interval + JOIN_LAPSE;
         if self.link.send(now, (Asked::Join, &self.identity), request, timeout, effects) {
             self.stage = Stage::Joining;
+            self.subscribed.join_sent();
         }
         None
     }
@@ -85,7 +95,7 @@ impl Member {
     fn prepare(
         &mut self,
         now: Time,
-        assignment: &mut Assignment,
+        client: &mut Client<'_>,
         effects: &mut Effects,
     ) -> Option<Time> {
         if !self.commits.is_awaited()
@@ -93,7 +103,7 @@ impl Member {
             && matches!(self.config.commit, CommitPolicy::Auto(_))
         {
             let until = Some(now + self.config.max_poll_interval);
-            self.commits.begin(assignment.positions(), until);
+            self.commits.begin(client.assignment.positions(client.config), until);
         }
         if self.commits.is_awaited() {
             let next = self.drive_commit(now, effects);
@@ -101,14 +111,23 @@ impl Member {
                 return next;
             }
         }
-        let owned = assignment.owned();
-        let is_lost = self.identity.generation < 0 && self.identity.member.is_empty();
+        let reads = (&mut *client.assignment, client.config);
+        let owned = reads.0.owned();
+        let is_lost = self.identity.generation < 0
+            && (self.identity.member.is_empty()
+                || self.release.has(Change::IllegalGenerationKeepsMember));
         if is_lost {
             if !owned.is_empty() {
-                self.give_up(assignment, &owned, true, effects);
+                self.give_up(reads, &owned, true, effects);
             }
-        } else if self.protocol == RebalanceProtocol::Eager {
-            self.give_up(assignment, &owned, false, effects);
+        } else {
+            let is_eager = self.protocol == RebalanceProtocol::Eager;
+            let goes =
+                |at: &&TopicPartition| is_eager || !self.subscribed.topics().contains(&at.topic);
+            let given: Vec<_> = owned.iter().filter(goes).cloned().collect();
+            if is_eager || !given.is_empty() {
+                self.give_up(reads, &given, false, effects);
+            }
         }
         self.watched = None;
         self.is_prepared = true;
@@ -118,13 +137,13 @@ impl Member {
     /// Gives up partitions, by itself or because they were taken.
     pub(super) fn give_up(
         &self,
-        assignment: &mut Assignment,
+        (assignment, config): (&mut Assignment, &ConsumerConfig),
         partitions: &[TopicPartition],
         is_lost: bool,
         effects: &mut Effects,
     ) {
         for at in partitions {
-            assignment.give_up(at);
+            assignment.give_up(at, config);
         }
         let partitions = partitions.to_vec();
         let what = match is_lost {
@@ -136,15 +155,22 @@ impl Member {
 
     /// JoinGroup was answered, and the member leads: it assigns once it knows the topics of all members.
     pub(super) fn lead(&mut self, members: Vec<JoinGroupResponseMember>, metadata: &mut Metadata) {
-        for member in &members {
-            if let Ok(one) = Subscription::decode(self.release, member.metadata.clone()) {
-                one.topics.iter().for_each(|topic| metadata.add_topic(topic));
+        let release = self.release;
+        let peer = |member: JoinGroupResponseMember| {
+            let subscription = Subscription::decode(release, member.metadata);
+            Peer {
+                id: member.member_id.as_str().into(),
+                instance: member.group_instance_id.as_ref().map(|id| id.as_str().into()),
+                subscription: subscription.unwrap_or_default(),
             }
-        }
+        };
+        let peers: Vec<Peer> = members.into_iter().map(peer).collect();
+        let topics = peers.iter().flat_map(|peer| &peer.subscription.topics);
+        topics.for_each(|topic| metadata.add_topic(topic));
         // An answer that names all topics is needed, and no more: what it does not know has no partitions yet
         // (`ConsumerCoordinator.ensureFreshMetadata`).
         self.assigns_from = metadata.updates() + u64::from(metadata.is_wanted());
-        self.to_assign = Some(members);
+        self.to_assign = Some(peers);
     }
 
     /// As leader: assigns, when metadata is up to date.
@@ -152,18 +178,9 @@ impl Member {
         if client.metadata.updates() < self.assigns_from {
             return;
         }
-        let Some(members) = self.to_assign.take() else { return };
+        let Some(peers) = self.to_assign.take() else { return };
         let chosen = self.identity.protocol.clone().unwrap_or_default();
         let release = self.release;
-        let peer = |member: &JoinGroupResponseMember| {
-            let subscription = Subscription::decode(release, member.metadata.clone());
-            Peer {
-                id: member.member_id.as_str().into(),
-                instance: member.group_instance_id.as_ref().map(|id| id.as_str().into()),
-                subscription: subscription.unwrap_or_default(),
-            }
-        };
-        let peers: Vec<Peer> = members.iter().map(peer).collect();
         let mut names: Vec<Arc<str>> =
             peers.iter().flat_map(|peer| peer.subscription.topics.iter().cloned()).collect();
         names.sort();
@@ -220,16 +237,17 @@ impl Member {
                 return;
             }
         };
-        if !partitions.iter().all(|at| self.topics.contains(&at.topic)) {
+        if !partitions.iter().all(|at| self.subscribed.covers(&at.topic)) {
             self.needs_join = true;
             return;
         }
         let owned = client.assignment.owned();
         let revoked: Vec<_> = owned.iter().filter(|at| !partitions.contains(at)).cloned().collect();
         if !revoked.is_empty() {
-            self.give_up(client.assignment, &revoked, false, effects);
+            self.give_up((client.assignment, client.config), &revoked, false, effects);
             self.needs_join = true;
         }
+        self.subscribed.assigned(&partitions);
         let chosen = self.identity.protocol.clone().unwrap_or_default();
         let assignor = self.assignors.iter_mut().find(|one| one.strategy().name() == &*chosen);
         if let Some(assignor) = assignor {
@@ -238,7 +256,8 @@ impl Member {
         self.commits.restart(now);
         let added: Vec<_> = partitions.iter().filter(|at| !owned.contains(at)).cloned().collect();
         for at in &added {
-            let topic = client.metadata.topic(&at.topic).expect("it subscribes to the topic");
+            client.metadata.add_topic(&at.topic);
+            let topic = client.metadata.topic(&at.topic).expect("it was just added");
             client.assignment.take(topic, at);
         }
         self.observe(effects, MemberEvent::Assigned { added, owned: partitions });

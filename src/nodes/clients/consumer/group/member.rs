@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::FindCoordinatorResponse;
-use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use tracing::{info, warn};
 
 use super::super::assignment::{Assignment, observe};
-use super::super::assignors::{Assignor, RebalanceProtocol};
+use super::super::assignors::{Assignor, Member as Peer, RebalanceProtocol};
 use super::super::config::ConsumerConfig;
 use super::commits::Commits;
 use super::config::GroupConfig;
 use super::link::{Asked, Link};
 use super::requests::GroupRequests;
 use super::standing::{Heartbeats, Identity, Stage};
+use super::subscribed::Subscribed;
 use crate::history::{ClientObservation, MemberEvent, MemberObservation};
 use crate::nodes::Effects;
 use crate::nodes::clients::connections::Connections;
@@ -36,6 +36,8 @@ pub struct Client<'a> {
     pub assignment: &'a mut Assignment,
     /// Its connections to brokers, but for the one to the coordinator.
     pub net: &'a mut Connections,
+    /// Whether positions can be validated (KIP-320).
+    pub can_validate: bool,
 }
 
 /// What the leader watches, and how many partitions each topic had when it assigned them.
@@ -47,7 +49,7 @@ pub struct Member {
     pub(super) config: GroupConfig,
     pub(super) release: KafkaVersion,
     pub(super) retry_backoff: Duration,
-    pub(super) topics: Vec<Arc<str>>,
+    pub(super) subscribed: Subscribed,
     pub(super) assignors: Vec<Assignor>,
     pub(super) protocol: RebalanceProtocol,
     pub(super) link: Link,
@@ -60,7 +62,7 @@ pub struct Member {
     /// JoinGroup is not sent before.
     pub(super) join_from: Time,
     /// As leader: the members whose partitions are to be assigned.
-    pub(super) to_assign: Option<Vec<JoinGroupResponseMember>>,
+    pub(super) to_assign: Option<Vec<Peer>>,
     /// As leader: how many answers metadata has had when it assigns.
     pub(super) assigns_from: u64,
     /// As leader of the last generation.
@@ -90,8 +92,12 @@ impl Member {
         Self {
             release,
             retry_backoff: consumer.retry_backoff,
-            topics: consumer.topics.clone(),
-            assignors: config.strategies.iter().map(|one| Assignor::new(release, *one)).collect(),
+            subscribed: Subscribed::new(consumer),
+            assignors: config
+                .strategies
+                .iter()
+                .map(|one| Assignor::new(release, *one).with_mutant(consumer.mutant))
+                .collect(),
             protocol: protocol.unwrap_or(RebalanceProtocol::Eager),
             link,
             stage: Stage::Unjoined,
@@ -160,7 +166,7 @@ impl Member {
         self.beats.poll_end = now + self.config.max_poll_interval;
         let found = self.find(now, client, effects);
         let joins = self.join(now, client, effects);
-        let commits = self.auto_commit(now, client.assignment, effects);
+        let commits = self.auto_commit(now, client, effects);
         let fetches = self.fetch_offsets(now, client, effects);
         [found, joins, commits, fetches].into_iter().fold(None, earlier)
     }
@@ -245,6 +251,13 @@ impl Member {
         self.needs_join = true;
         self.is_prepared = false;
         (self.to_assign, self.received) = (None, None);
+    }
+
+    /// Its generation is over, but the coordinator may still know it by its member id.
+    pub(super) fn forget_generation(&mut self) {
+        let member = self.identity.member.clone();
+        self.reset();
+        self.identity.member = member;
     }
 
     /// The application gets an exception that it does not handle.

@@ -15,6 +15,7 @@ mod member;
 mod reactions;
 mod requests;
 mod standing;
+mod subscribed;
 #[cfg(test)]
 mod tests;
 

@@ -15,6 +15,8 @@ pub enum Reaction {
     FindCoordinator,
     /// It is a member no longer, and joins as a new one.
     Reset,
+    /// Its generation is over: it has lost its partitions, and joins again under its member id.
+    ForgetGeneration,
     /// It joins again as who it is.
     Rejoin,
     /// The request is given up, and nothing else happens.
@@ -36,21 +38,34 @@ pub fn to_join(error: i16) -> Reaction {
     }
 }
 
+/// After ILLEGAL_GENERATION.
+fn to_illegal_generation(release: KafkaVersion) -> Reaction {
+    match release.has(Change::IllegalGenerationKeepsMember) {
+        true => ForgetGeneration,
+        false => Reset,
+    }
+}
+
 /// After SyncGroup.
-pub fn to_sync(error: i16) -> Reaction {
+pub fn to_sync(release: KafkaVersion, error: i16) -> Reaction {
     match error {
         COORDINATOR_NOT_AVAILABLE | NOT_COORDINATOR => FindCoordinator,
-        UNKNOWN_MEMBER_ID | ILLEGAL_GENERATION => Reset,
+        UNKNOWN_MEMBER_ID => Reset,
+        ILLEGAL_GENERATION => to_illegal_generation(release),
+        REBALANCE_IN_PROGRESS if release.has(Change::SyncInRebalanceForgetsGeneration) => {
+            ForgetGeneration
+        }
         REBALANCE_IN_PROGRESS => Retry,
         _ => Fatal,
     }
 }
 
 /// After Heartbeat.
-pub fn to_heartbeat(error: i16) -> Reaction {
+pub fn to_heartbeat(release: KafkaVersion, error: i16) -> Reaction {
     match error {
         COORDINATOR_NOT_AVAILABLE | NOT_COORDINATOR => FindCoordinator,
-        UNKNOWN_MEMBER_ID | ILLEGAL_GENERATION => Reset,
+        UNKNOWN_MEMBER_ID => Reset,
+        ILLEGAL_GENERATION => to_illegal_generation(release),
         REBALANCE_IN_PROGRESS => Rejoin,
         FENCED_INSTANCE_ID => Fatal,
         _ => BackOff,
@@ -62,7 +77,8 @@ pub fn to_commit(release: KafkaVersion, error: i16) -> Reaction {
     match error {
         COORDINATOR_LOAD_IN_PROGRESS | UNKNOWN_TOPIC_OR_PARTITION => BackOff,
         COORDINATOR_NOT_AVAILABLE | NOT_COORDINATOR | REQUEST_TIMED_OUT => FindCoordinator,
-        UNKNOWN_MEMBER_ID | ILLEGAL_GENERATION => Reset,
+        UNKNOWN_MEMBER_ID => Reset,
+        ILLEGAL_GENERATION => to_illegal_generation(release),
         REBALANCE_IN_PROGRESS if release.has(Change::CommitInRebalanceKeepsMember) => Rejoin,
         REBALANCE_IN_PROGRESS => Reset,
         FENCED_INSTANCE_ID => Fatal,

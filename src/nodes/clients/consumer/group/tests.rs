@@ -16,21 +16,24 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use kafka_protocol::messages::{
     ApiKey, FindCoordinatorResponse, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupResponse, OffsetCommitResponse, OffsetFetchResponse, RequestKind, ResponseKind,
-    SyncGroupResponse,
+    LeaveGroupResponse, MetadataResponse, OffsetCommitResponse, OffsetFetchResponse,
+    OffsetForLeaderEpochResponse, RequestKind, ResponseKind, SyncGroupResponse,
 };
 
 use super::reactions::{Reaction, to_commit, to_heartbeat, to_join, to_sync};
 use super::{CommitPolicy, GroupConfig};
 use crate::history::{ClientObservation, MemberEvent};
-use crate::nodes::clients::consumer::assignors::encode_assignment;
+use crate::nodes::clients::consumer::assignors::{Subscription, encode_assignment};
 use crate::nodes::clients::consumer::{Consumer, ConsumerConfig, ResetPolicy, Strategy};
 use crate::nodes::clients::fake::{Answer, TOPIC, World, all_nodes, roster};
 use crate::nodes::clients::protocol::{text, topic_name};
 use crate::releases::KafkaVersion;
-use crate::vocab::{Seed, TopicPartition};
+use crate::vocab::{Seed, TopicPartition, TopicPattern};
 use crate::wire::kafka::RequestFrame;
 
 const V2_8: KafkaVersion = KafkaVersion::new(2, 8);
@@ -49,6 +52,8 @@ struct Coordinator {
     /// An assignment that it gets instead: the partitions of the topic.
     other: Option<Vec<i32>>,
     committed: i64,
+    /// What Metadata is answered, if not what the brokers have.
+    metadata: Option<MetadataResponse>,
 }
 
 type Shared = Rc<RefCell<Coordinator>>;
@@ -100,6 +105,16 @@ impl Coordinator {
                 ResponseKind::OffsetCommit(answer)
             }
             RequestKind::OffsetFetch(_) => self.offsets(request.version, error),
+            RequestKind::Metadata(_) if self.metadata.is_some() => {
+                ResponseKind::Metadata(self.metadata.clone().expect("it was just there"))
+            }
+            RequestKind::OffsetForLeaderEpoch(_) => {
+                let end = EpochEndOffset::default().with_leader_epoch(0).with_end_offset(1);
+                let topic = OffsetForLeaderTopicResult::default().with_topic(topic_name(TOPIC));
+                let topics = vec![topic.with_partitions(vec![end])];
+                let body = OffsetForLeaderEpochResponse::default().with_topics(topics);
+                ResponseKind::OffsetForLeaderEpoch(body)
+            }
             _ => return None,
         };
         Some(Answer::body(body))
@@ -191,11 +206,19 @@ fn world_of(
     leaders: &[i32],
     change: impl FnOnce(&mut GroupConfig),
 ) -> (World<Consumer>, Shared) {
+    world_with(version, leaders, |config| change(config.group.as_mut().expect("a group")))
+}
+
+/// The same, with any setting.
+fn world_with(
+    version: KafkaVersion,
+    leaders: &[i32],
+    change: impl FnOnce(&mut ConsumerConfig),
+) -> (World<Consumer>, Shared) {
     let mut config = ConsumerConfig::new("c0", version, all_nodes(3), vec![TOPIC.into()]);
     config.auto_offset_reset = ResetPolicy::Earliest;
-    let mut group = group();
-    change(&mut group);
-    config.group = Some(group);
+    config.group = Some(group());
+    change(&mut config);
     let consumer = Consumer::new(config, roster(3), Seed(1).stream("c0"));
     let world = World::new(consumer, 3, leaders);
     world.fake().partitions[0].append_records("p0", 0..2);
@@ -450,6 +473,153 @@ fn a_static_member_closes_without_leaving() {
     }
 }
 
+/// The member ids of all JoinGroup requests.
+fn joined_as(world: &World<Consumer>) -> Vec<String> {
+    let last = |join: &String| join.rsplit(' ').next().expect("an id").to_owned();
+    joins(world).iter().map(last).collect()
+}
+
+#[test]
+fn a_generation_that_is_over_leaves_the_member_its_id_since_3_2() {
+    let (new, same) = (["\"\"", "\"m0\"", "\"\"", "\"m1\""], ["\"\"", "\"m0\"", "\"m0\""]);
+    for (version, expected) in [("3.1", &new[..]), ("3.2", &same[..])] {
+        for api in [ApiKey::Heartbeat, ApiKey::OffsetCommit] {
+            let (mut world, shared) = world(version.parse().unwrap(), |_| {});
+            world.start();
+            world.run_to(2_000);
+            fail_next(&shared, api, &[22]);
+            world.run_to(8_000);
+            assert_eq!(joined_as(&world), expected, "{version}, {api:?}");
+            let events = events(&world);
+            assert!(events.contains(&"lost orders-0".to_owned()), "{version}: {events:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sync_in_a_rebalance_costs_the_partitions_in_3_3_0_and_3_3_1() {
+    for (version, are_lost) in
+        [("3.2.3", false), ("3.3.0", true), ("3.3.1", true), ("3.3.2", false)]
+    {
+        let (mut world, shared) = world(version.parse().unwrap(), |group| {
+            group.strategies = vec![Strategy::CooperativeSticky];
+        });
+        world.start();
+        world.run_to(2_000);
+        fail_next(&shared, ApiKey::Heartbeat, &[27]);
+        fail_next(&shared, ApiKey::SyncGroup, &[27]);
+        world.run_to(4_500);
+        let same = ["\"\"", "\"m0\"", "\"m0\"", "\"m0\""];
+        assert_eq!(joined_as(&world), same, "{version}");
+        let events = events(&world);
+        assert_eq!(events.contains(&"lost orders-0".to_owned()), are_lost, "{version}: {events:?}");
+    }
+}
+
+/// A member by pattern, of a cluster that also has a topic that does not match.
+fn world_by_pattern(version: KafkaVersion, max_age: Duration) -> (World<Consumer>, Shared) {
+    let (world, shared) = world_with(version, &[1], |config| {
+        config.topics = Vec::new();
+        config.matching = Some(TopicPattern::parse("orders.*").expect("it is right"));
+        config.metadata_max_age = max_age;
+    });
+    set_topics(&world, &shared, &["customers", TOPIC]);
+    (world, shared)
+}
+
+fn set_topics(world: &World<Consumer>, shared: &Shared, names: &[&str]) {
+    let mut answer = world.fake().metadata(5);
+    let one = answer.topics.remove(0);
+    let topic = |name: &&str| one.clone().with_name(Some(topic_name(name)));
+    answer.topics = names.iter().map(topic).collect();
+    let mut shared = shared.borrow_mut();
+    (shared.metadata, shared.other) = (Some(answer), Some(vec![0]));
+}
+
+/// The topics of each JoinGroup.
+fn subscriptions(world: &World<Consumer>, version: KafkaVersion) -> Vec<String> {
+    let topics = |request: &RequestFrame| {
+        let RequestKind::JoinGroup(body) = &request.body else { panic!("not JoinGroup") };
+        let metadata = body.protocols[0].metadata.clone();
+        Subscription::decode(version, metadata).expect("it is right").topics.join(" ")
+    };
+    world.seen(ApiKey::JoinGroup).iter().map(|(_, _, request)| topics(request)).collect()
+}
+
+#[test]
+fn a_member_by_pattern_joins_again_when_other_topics_match() {
+    for version in [KafkaVersion::new(1, 1), V2_8, V3_9] {
+        let (mut world, shared) = world_by_pattern(version, Duration::from_secs(1));
+        world.start();
+        world.run_to(2_500);
+        let first = subscriptions(&world, version);
+        assert!(first.iter().all(|topics| topics == "orders"), "{version}: {first:?}");
+        for (ms, topics, expected) in [
+            (4_000, vec!["customers", "orders-2", TOPIC], "orders orders-2"),
+            (5_500, vec!["customers", "invoices", TOPIC], "orders"),
+        ] {
+            set_topics(&world, &shared, &topics);
+            let before = subscriptions(&world, version).len();
+            world.run_to(ms);
+            let last = subscriptions(&world, version);
+            let mut names: Vec<_> = last.last().expect("a join").split(' ').collect();
+            names.sort_unstable();
+            assert_eq!((last.len(), names.join(" ")), (before + 1, expected.into()), "{version}");
+        }
+        let asked = |(_, _, request): &(u64, i32, RequestFrame)| match &request.body {
+            RequestKind::Metadata(body) => body.topics.is_none(),
+            other => panic!("not Metadata: {other:?}"),
+        };
+        assert!(world.seen(ApiKey::Metadata).iter().all(asked), "{version}: it asks for all");
+    }
+}
+
+#[test]
+fn a_member_by_pattern_asks_for_metadata_before_it_joins_since_2_0_1() {
+    for (version, expected) in [("2.0.0", 0), ("2.0.1", 1)] {
+        let (mut world, shared) =
+            world_by_pattern(version.parse().unwrap(), Duration::from_mins(5));
+        world.start();
+        world.run_to(3_050);
+        fail_next(&shared, ApiKey::Heartbeat, &[27]);
+        world.run_to(6_950);
+        let joins = world.seen(ApiKey::JoinGroup);
+        let last = joins.last().expect("it joins").0;
+        assert!(last > 3_050, "{version}");
+        let asked = world.seen(ApiKey::Metadata);
+        let again = asked.iter().filter(|(at, ..)| 3_050 < *at && *at <= last).count();
+        assert_eq!(again, expected, "{version}");
+    }
+}
+
+#[test]
+fn what_an_old_leader_sent_is_not_returned_before_the_position_is_validated() {
+    let (mut world, _) = world_with(V2_8, &[1], |config| {
+        config.metadata_max_age = Duration::from_millis(300);
+        let group = config.group.as_mut().expect("a group");
+        (group.max_poll_records, group.processing) = (1, Duration::from_secs(1));
+    });
+    world.start();
+    world.run_to(600);
+    {
+        // The first record is processed, the second is buffered: the new leader has another one.
+        let partition = &mut world.fake().partitions[0];
+        partition.batches.clear();
+        (partition.leader, partition.epoch, partition.end) = (2, 0, 0);
+        partition.append_records("p0", 0..1);
+        partition.epoch = 1;
+        partition.append_records("p0", 7..8);
+    }
+    world.run_to(3_500);
+    let record = |(_, seen): &(_, ClientObservation)| match seen {
+        ClientObservation::Consumed { record, .. } => Some(*record),
+        _ => None,
+    };
+    let records: Vec<u64> = world.observed().iter().filter_map(record).collect();
+    assert_eq!(records, [0, 7]);
+    assert_eq!(world.seen(ApiKey::OffsetForLeaderEpoch).len(), 1);
+}
+
 #[test]
 fn errors_mean_what_they_mean_in_the_java_client() {
     use Reaction::*;
@@ -457,9 +627,10 @@ fn errors_mean_what_they_mean_in_the_java_client() {
     let join =
         [BackOff, FindCoordinator, FindCoordinator, Fatal, Fatal, Reset, Retry, Retry, Fatal];
     assert_eq!(table[..9].iter().map(|one| to_join(*one)).collect::<Vec<_>>(), join);
-    assert_eq!([22, 25, 27, 82].map(to_sync), [Reset, Reset, Retry, Fatal]);
+    let sync = |error| to_sync(V2_8, error);
+    assert_eq!([22, 25, 27, 82].map(sync), [Reset, Reset, Retry, Fatal]);
     assert_eq!(
-        [15, 22, 25, 27, 82].map(to_heartbeat),
+        [15, 22, 25, 27, 82].map(|error| to_heartbeat(V2_8, error)),
         [FindCoordinator, Reset, Reset, Rejoin, Fatal]
     );
     let commit = |error| to_commit(V2_8, error);

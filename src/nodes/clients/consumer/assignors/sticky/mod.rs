@@ -24,7 +24,7 @@ use self::racks::Racks;
 use self::user_data::{Had, NO_GENERATION};
 pub(super) use self::user_data::{Sticky, of_cooperative, of_sticky};
 use super::java_map::JavaMap;
-use super::members::{Assigned, AssignorError, Members, Topic, wanted};
+use super::members::{Assigned, AssignorError, Member, Members, Topic, wanted};
 use crate::releases::Change;
 use crate::vocab::TopicPartition;
 
@@ -66,6 +66,13 @@ pub(super) fn assign(
     if sticky.is_cooperative {
         // A member gets what another has only after that one has given it up.
         for (at, member) in transfers.unwrap_or_else(|| transfers_of(&assigned, members)) {
+            if sticky.shares_moved {
+                let has = |one: &&Member| one.subscription.owned.contains(&at);
+                if let Some(owner) = members.values().copied().find(has) {
+                    assigned.get_mut(&owner.id).expect("it is a member").push(at);
+                }
+                continue;
+            }
             let partitions = assigned.get_mut(&member).expect("it is a member");
             if let Some(place) = partitions.iter().position(|other| *other == at) {
                 partitions.remove(place);

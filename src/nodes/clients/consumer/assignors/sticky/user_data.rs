@@ -1,14 +1,13 @@
 //! What members say of the partitions that they had: user data of the sticky assignor, fields of JoinGroup for the
 //! cooperative one.
 
-use std::sync::Arc;
-
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::members::{Member, Subscription};
 use super::super::protocol::{grouped, no_user_data};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::TopicPartition;
+use crate::wire::topic_partitions::read_partitions;
 
 /// The generation of a member that names none (`DEFAULT_GENERATION`).
 pub(super) const NO_GENERATION: i32 = -1;
@@ -18,6 +17,8 @@ pub(super) const NO_GENERATION: i32 = -1;
 pub(in super::super) struct Sticky {
     pub(in super::super) kafka: KafkaVersion,
     pub(in super::super) is_cooperative: bool,
+    /// [`crate::vocab::Mutant::ShareMovedPartitions`]
+    pub(in super::super) shares_moved: bool,
 }
 
 impl Sticky {
@@ -104,19 +105,4 @@ fn read_cooperative(kafka: KafkaVersion, subscription: &Subscription) -> Had {
         _ => None,
     };
     Had { partitions, generation }
-}
-
-fn read_partitions(bytes: &mut Bytes) -> Option<Vec<TopicPartition>> {
-    let mut partitions = Vec::new();
-    for _ in 0..bytes.try_get_i32().ok()? {
-        let length = usize::try_from(bytes.try_get_i16().ok()?).ok()?;
-        if length > bytes.len() {
-            return None;
-        }
-        let topic: Arc<str> = std::str::from_utf8(&bytes.split_to(length)).ok()?.into();
-        for _ in 0..bytes.try_get_i32().ok()? {
-            partitions.push(TopicPartition::new(topic.clone(), bytes.try_get_i32().ok()?));
-        }
-    }
-    Some(partitions)
 }
