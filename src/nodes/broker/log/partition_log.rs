@@ -178,6 +178,7 @@ impl Log {
 
     /// The log end offset as replication may see it: behind the last append that is over. Below
     /// [`Log::end`] only while an append waits for a slow disk or for its fsync (`flush.messages`).
+    #[inline]
     pub fn flushed_end(&self) -> Offset {
         if self.flushes.is_empty() && self.writes.is_empty() {
             return self.end;

@@ -14,6 +14,7 @@ use super::fetch_partitions::{FetchParams, FetchPartitions};
 use super::fetch_sessions::{FINAL_EPOCH, FetchSource, INITIAL_EPOCH, NO_SESSION};
 use super::isr_change::maybe_expand;
 use super::leader::LeaderHandler;
+use super::partition::FetchTime;
 use super::purgatory::DelayedFetch;
 use super::read::Position;
 use super::replicas::Knows;
@@ -42,10 +43,10 @@ impl FetchHandler<'_> {
         cx: &mut Context<'_>,
         replica: BrokerId,
         position: &Position,
+        at: FetchTime,
         looks_at_every_fetch: bool,
     ) {
-        let config = self.leader.config;
-        let partition = self.leader.replicas.at_mut(position.slot);
+        let partition = self.leader.replicas.at_mut_beside(position.slot);
         let leader = partition.leader_mut().expect("it was just read from as the leader");
         let state = leader.followers.iter_mut().find(|(id, _)| *id == replica);
         let Some((_, state)) = state else {
@@ -53,15 +54,18 @@ impl FetchHandler<'_> {
             return;
         };
         let moved = state.end != Some(position.offset);
-        state.fetched(position.offset, position.leader_end, cx.clock);
+        state.fetched(position.offset, position.leader_end, at);
         let is_in_sync = leader.isr.maximal().contains(&replica);
+        if !moved && is_in_sync && !looks_at_every_fetch {
+            return;
+        }
         if moved {
             let (at, offset) = (partition.at.clone(), position.offset);
             let fetched = BrokerObservation::FollowerFetched { at, follower: replica, offset };
             cx.effects.observe(Observation::Broker(fetched));
         }
         if !is_in_sync {
-            maybe_expand(cx, config, self.live, partition, replica);
+            maybe_expand(cx, self.leader.config, self.live, partition, replica);
         }
         // The high watermark can move without the follower having moved: when another one, outside the ISR,
         // no longer counts as caught up. Since 2.4 that waits for a follower that moves.
@@ -99,10 +103,19 @@ impl FetchHandler<'_> {
         if session.partitions.by_ids != (version >= FETCH_WITH_IDS) {
             return Err(ResponseError::FetchSessionTopicIdError);
         }
+        let named = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+        if request.replica_id.0 < 0 && !self.leader.sessions.has_room(named) {
+            // Its fetcher opens another, or goes on without.
+            self.leader.close_session(cx, id);
+            return Err(ResponseError::FetchSessionIdNotFound);
+        }
         // Its fetcher sent another request on another connection.
         self.leader.answer_waiting_of(cx, id);
         let LeaderHandler { replicas, sessions, .. } = &mut self.leader;
         let session = sessions.get_mut(id).expect("it has a next epoch");
+        if session.of_follower() != (request.replica_id.0 >= 0) {
+            session.partitions.look_again();
+        }
         session.partitions.name(&request.topics, replicas);
         session.partitions.forget(&request.forgotten_topics_data);
         session.partitions.resolve(replicas, knows);
@@ -156,8 +169,9 @@ impl FetchHandler<'_> {
         if let Some(follower) = params.follower {
             let version = self.leader.config.version;
             let looks_at_every_fetch = version.has(Change::HighWatermarkAtEveryFetch);
+            let at = FetchTime::of(cx.clock);
             for position in &survey.positions {
-                self.record(cx, follower, position, looks_at_every_fetch);
+                self.record(cx, follower, position, at, looks_at_every_fetch);
             }
         }
         if let Some(answers) = answers {

@@ -1,5 +1,6 @@
 //! What a fetch asks for: the partitions that it names, or that its session remembers.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
@@ -8,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::partition::PartitionReplica;
-use super::replicas::{Knows, Replicas, Slot};
+use super::replicas::{ChangeNumber, Knows, Replicas, Slot};
 use crate::vocab::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::message_set::Magic;
 
@@ -113,6 +114,10 @@ pub struct AskedPartition {
     pub high_watermark: Offset,
     /// The log's start in the last answer; −1 before the first.
     pub log_start: Offset,
+    /// After which change of the replicas there was nothing for the fetcher; `None` once it asks otherwise.
+    pub quiet_as_of: Cell<Option<ChangeNumber>>,
+    /// And nothing that its last answer did not say.
+    pub silent_as_of: Cell<Option<ChangeNumber>>,
 }
 
 impl AskedPartition {
@@ -129,6 +134,8 @@ impl AskedPartition {
             max_bytes: asked.partition_max_bytes,
             high_watermark: -1,
             log_start: -1,
+            quiet_as_of: Cell::default(),
+            silent_as_of: Cell::default(),
         }
     }
 
@@ -137,12 +144,19 @@ impl AskedPartition {
         self.topic.starts_with(UNKNOWN_ID)
     }
 
+    /// What was seen of its partition says nothing of what it asks now.
+    pub fn look_again(&self) {
+        self.quiet_as_of.set(None);
+        self.silent_as_of.set(None);
+    }
+
     /// The fetcher asks for something else; what it was answered stays.
     fn update(&mut self, asked: &FetchPartition) {
         self.current_leader_epoch = asked.current_leader_epoch;
         self.offset = asked.fetch_offset;
         self.last_fetched_epoch = asked.last_fetched_epoch;
         self.max_bytes = asked.partition_max_bytes;
+        self.look_again();
     }
 }
 
@@ -164,6 +178,8 @@ pub struct FetchPartitions {
     /// Places that are free.
     free: Vec<usize>,
     order: Vec<usize>,
+    /// After which change of the replicas all places had the replica that is theirs.
+    resolved: Option<ChangeNumber>,
     /// Made when it is needed: a fetch without a session rarely does.
     index: Option<Index>,
     /// Whether topics are named by their ids.
@@ -209,7 +225,7 @@ impl FetchPartitions {
         if topics.is_empty() {
             return;
         }
-        let Self { entries, free, order, index, .. } = self;
+        let Self { entries, free, order, resolved, index, .. } = self;
         let index = index.get_or_insert_with(|| Self::index(entries));
         for topic in topics {
             let numbers = topic.partitions.iter().map(|asked| asked.partition);
@@ -221,6 +237,7 @@ impl FetchPartitions {
                     continue;
                 }
                 let entry = Some(AskedPartition::new(topic, asked, slot));
+                *resolved = None;
                 let place = match free.pop() {
                     Some(place) => {
                         entries[place] = entry;
@@ -262,10 +279,14 @@ impl FetchPartitions {
 
     /// Gives their names to topics whose ids have become known (`FetchSession.maybeResolveUnknownName`).
     pub fn name_unknown(&mut self, name_of: impl Fn(Uuid) -> Option<TopicName>) {
+        if !self.by_ids {
+            return;
+        }
         let unknown = self.entries.iter_mut().flatten().filter(|entry| entry.has_unknown_id());
         for entry in unknown {
             if let Some(name) = name_of(entry.topic_id) {
                 entry.topic = name;
+                self.resolved = None;
             }
         }
     }
@@ -273,12 +294,24 @@ impl FetchPartitions {
     /// Looks again for the replicas that were not here, or were deleted since. `knows` says which partitions there are
     /// in the cluster.
     pub fn resolve(&mut self, replicas: &Replicas, knows: Knows<'_>) {
+        if self.resolved.is_some_and(|change| replicas.has_same_members(change)) {
+            return;
+        }
+        let mut all = true;
         for entry in self.entries.iter_mut().flatten() {
             if entry.slot.and_then(|slot| replicas.get(slot)).is_none() {
                 entry.slot = replicas.find(&entry.topic, entry.partition);
                 entry.is_elsewhere = entry.slot.is_none() && knows(&entry.topic, entry.partition);
+                entry.look_again();
+                all &= entry.slot.is_some();
             }
         }
+        self.resolved = all.then(|| replicas.last_change());
+    }
+
+    /// What was seen of the partitions was seen for another fetcher.
+    pub fn look_again(&self) {
+        self.entries.iter().flatten().for_each(AskedPartition::look_again);
     }
 
     /// Whether there is none.
@@ -373,6 +406,7 @@ mod tests {
             topics
         };
         let mut partitions = FetchPartitions::named(&named(name_of_unknown(id), 5), &replicas);
+        partitions.by_ids = true;
         partitions.name_unknown(|_| None);
         assert!(partitions.at(0).has_unknown_id());
         partitions.name_unknown(|asked| (asked == id).then(|| kafka::topic("orders")));

@@ -18,6 +18,12 @@ pub const FINAL_EPOCH: i32 = -1;
 /// (`MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
 const EVICTION: Duration = Duration::from_mins(2);
 
+/// Partitions that the sessions of consumers may have together, some 150 bytes each. Kafka counts sessions only, which
+/// a client can fill with as many partitions as a request has room for.
+const CONSUMERS_PARTITIONS_MAX: usize = 2_000_000;
+/// So many partitions in all sessions of a broker, or in one request, are not worth being counted.
+const FEW_PARTITIONS: usize = CONSUMERS_PARTITIONS_MAX / 1_000;
+
 /// The epoch after `epoch`; after the largest comes 1.
 fn next_epoch(epoch: i32) -> i32 {
     epoch.checked_add(1).unwrap_or(1)
@@ -68,6 +74,13 @@ pub struct FetchSession {
     last_used: Time,
 }
 
+impl FetchSession {
+    /// Whether a follower opened it.
+    pub fn of_follower(&self) -> bool {
+        self.of_follower
+    }
+}
+
 /// Owns the sessions of all fetchers, by id.
 #[derive(Debug)]
 pub struct FetchSessions {
@@ -111,8 +124,19 @@ impl FetchSessions {
         session.next_epoch = next_epoch(session.next_epoch);
     }
 
+    /// Whether consumers may ask for so many more partitions in sessions.
+    pub fn has_room(&self, partitions: usize) -> bool {
+        let of_consumers = self.sessions.values().filter(|session| !session.of_follower);
+        partitions <= FEW_PARTITIONS
+            || of_consumers.map(|session| session.partitions.len()).sum::<usize>() + partitions
+                <= CONSUMERS_PARTITIONS_MAX
+    }
+
     /// Opens a session with what was asked and answered. Returns its id, or [`NO_SESSION`] when there is no room.
     pub fn open(&mut self, partitions: FetchPartitions, of_follower: bool, now: Time) -> i32 {
+        if !of_follower && !self.has_room(partitions.len()) {
+            return NO_SESSION;
+        }
         if self.sessions.len() >= self.most && !self.evict(of_follower, partitions.len(), now) {
             return NO_SESSION;
         }
@@ -213,6 +237,18 @@ mod tests {
         assert_eq!(sessions.open(asking(2), OF_CONSUMER, late), NO_SESSION, "no larger");
         assert_ne!(sessions.open(asking(3), OF_CONSUMER, late), NO_SESSION);
         assert_eq!((sessions.expects(small), sessions.expects(other)), (None, Some(2)));
+    }
+
+    #[test]
+    fn consumers_sessions_have_two_million_partitions_at_most() {
+        let mut sessions = FetchSessions::new(1_000, Seed(1).stream("ids"));
+        for _ in 0..4 {
+            assert_ne!(sessions.open(asking(400_000), OF_CONSUMER, Time::ZERO), NO_SESSION);
+        }
+        assert!(sessions.has_room(400_000) && !sessions.has_room(400_001));
+        assert_eq!(sessions.open(asking(400_001), OF_CONSUMER, Time::ZERO), NO_SESSION);
+        assert_ne!(sessions.open(asking(400_001), OF_FOLLOWER, Time::ZERO), NO_SESSION);
+        assert_ne!(sessions.open(asking(2_000), OF_CONSUMER, Time::ZERO), NO_SESSION, "a few");
     }
 
     #[test]

@@ -14,6 +14,20 @@ use crate::vocab::{
     BrokerId, Clock, ControllerEpoch, LeaderEpoch, Offset, PartitionEpoch, Time, TopicPartition,
 };
 
+/// When a follower fetches, by both clocks: the same for all partitions of its fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchTime {
+    now: Time,
+    by_wall: Time,
+}
+
+impl FetchTime {
+    /// What a clock shows.
+    pub fn of(clock: Clock) -> Self {
+        Self { now: clock.now, by_wall: clock.by_wall() }
+    }
+}
+
 /// What a leader knows of a follower.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteReplica {
@@ -50,8 +64,9 @@ impl RemoteReplica {
 
     /// It fetched from `offset`, when the leader's log ended at `leader_end`. A follower that reaches the
     /// end as of its previous fetch was caught up then, though the log has grown since.
-    pub fn fetched(&mut self, offset: Offset, leader_end: Offset, clock: Clock) {
-        let now = clock.by_wall();
+    #[inline]
+    pub fn fetched(&mut self, offset: Offset, leader_end: Offset, at: FetchTime) {
+        let now = at.by_wall;
         if offset >= leader_end {
             self.last_caught_up = self.last_caught_up.max(Some(now));
         } else if let Some((end_then, then)) = self.last_fetch
@@ -61,7 +76,7 @@ impl RemoteReplica {
         }
         self.end = Some(offset);
         self.last_fetch = Some((leader_end, now));
-        self.heard = Some(clock.now);
+        self.heard = Some(at.now);
     }
 
     /// When it fetched last in this leadership.
@@ -287,13 +302,13 @@ mod tests {
     fn a_follower_is_caught_up_by_what_the_log_was_at_its_previous_fetch() {
         let mut follower = RemoteReplica::unknown(false, clock(0));
         assert!(!follower.is_caught_up(LAG, clock(0)), "never caught up, however early it is");
-        follower.fetched(5, 10, clock(100));
+        follower.fetched(5, 10, FetchTime::of(clock(100)));
         assert_eq!(follower.last_caught_up, None);
-        follower.fetched(9, 20, clock(200));
+        follower.fetched(9, 20, FetchTime::of(clock(200)));
         assert_eq!(follower.last_caught_up, None, "the log ended at 10 at its previous fetch");
-        follower.fetched(20, 30, clock(300));
+        follower.fetched(20, 30, FetchTime::of(clock(300)));
         assert_eq!(follower.last_caught_up, Some(at(200)));
-        follower.fetched(30, 30, clock(400));
+        follower.fetched(30, 30, FetchTime::of(clock(400)));
         assert_eq!(follower.last_caught_up, Some(at(400)));
         assert!(follower.is_caught_up(LAG, clock(1_400)));
         assert!(!follower.is_caught_up(LAG, clock(1_401)));
@@ -302,21 +317,21 @@ mod tests {
     #[test]
     fn the_first_fetch_of_a_leadership_says_nothing_of_the_time_before() {
         let mut follower = RemoteReplica::unknown(false, clock(0));
-        follower.fetched(10, 20, clock(100));
+        follower.fetched(10, 20, FetchTime::of(clock(100)));
         assert_eq!(follower.last_caught_up, None, "there was no previous fetch");
         let mut follower = follower.in_next_epoch(false, 20, clock(200));
         assert_eq!((follower.end, follower.last_caught_up), (Some(10), None));
-        follower.fetched(20, 30, clock(300));
+        follower.fetched(20, 30, FetchTime::of(clock(300)));
         assert_eq!(follower.last_caught_up, Some(at(200)), "the epoch began with a log of 20");
     }
 
     #[test]
     fn a_follower_is_caught_up_for_as_long_as_the_wall_clock_is_set_back() {
         let mut follower = RemoteReplica::unknown(false, clock(0));
-        follower.fetched(30, 30, clock(100_000));
+        follower.fetched(30, 30, FetchTime::of(clock(100_000)));
         let set_back = |ms: u64| Clock { now: at(ms), wall_ms: ms as i64 - 60_000 };
         assert!(follower.is_caught_up(LAG, set_back(160_000)));
-        follower.fetched(40, 40, set_back(160_500));
+        follower.fetched(40, 40, FetchTime::of(set_back(160_500)));
         assert_eq!(follower.last_fetched_at(), Some(at(160_500)));
         assert!(follower.is_caught_up(LAG, set_back(161_500)));
         assert!(!follower.is_caught_up(LAG, set_back(161_501)));

@@ -273,7 +273,7 @@ impl Purgatory {
         let mut slots = Vec::with_capacity(partitions.len());
         for (place, asked) in partitions.iter() {
             let slot = asked.slot.expect("a fetch with an error does not wait");
-            replicas.at_mut(slot).waiting_fetches.push(WaitingFetch { number, place });
+            replicas.at_mut_beside(slot).waiting_fetches.push(WaitingFetch { number, place });
             slots.push(slot);
         }
         delayed.slots = slots;
@@ -363,7 +363,7 @@ impl Purgatory {
     ) -> DelayedFetch {
         let delayed = self.fetches.remove(&number).expect("the fetch waits");
         for &slot in &delayed.slots {
-            let waiting = &mut replicas.at_mut(slot).waiting_fetches;
+            let waiting = &mut replicas.at_mut_beside(slot).waiting_fetches;
             if let Some(n) = waiting.iter().position(|other| other.number == number) {
                 waiting.swap_remove(n);
             }

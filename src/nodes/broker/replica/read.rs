@@ -1,5 +1,7 @@
 //! What a fetch reads from the logs, and when a fetch that waits can be answered.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use super::fetch_partitions::{AskedPartition, FetchParams, FetchPartitions};
 use super::partition::PartitionReplica;
-use super::replicas::{Replicas, Slot, not_here};
+use super::replicas::{ChangeNumber, Replicas, Slot, not_here};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::log::{EpochEnd, FirstBatch};
 use crate::releases::Change;
@@ -59,6 +61,7 @@ impl Answer {
         let asked = partitions.at_mut(self.place);
         asked.high_watermark = self.data.high_watermark;
         asked.log_start = self.data.log_start_offset;
+        asked.silent_as_of.set(None);
     }
 }
 
@@ -265,6 +268,13 @@ impl FetchReader<'_> {
         Ok(found)
     }
 
+    /// The replica of a partition that is as it was when `seen` was noted.
+    #[inline]
+    fn unchanged(&self, asked: &AskedPartition, seen: &Cell<Option<ChangeNumber>>) -> Option<Slot> {
+        let change = seen.get()?;
+        asked.slot.filter(|slot| self.replicas.is_as_of(*slot, change))
+    }
+
     /// What there is for a request, without an answer being made of it; notes nothing.
     pub fn survey(&self, params: &FetchParams, partitions: &FetchPartitions) -> Survey {
         let mut budget = Self::budget(params);
@@ -273,8 +283,18 @@ impl FetchReader<'_> {
             survey.positions.reserve(partitions.len());
         }
         for (_, asked) in partitions.iter() {
+            if let Some(slot) = self.unchanged(asked, &asked.quiet_as_of) {
+                if params.follower.is_some() {
+                    // It is at the end: that is what makes it quiet.
+                    let (offset, leader_end) = (asked.offset, asked.offset);
+                    survey.positions.push(Position { slot, offset, leader_end });
+                }
+                continue;
+            }
             let replica = asked.slot.map(|slot| (slot, self.replicas.at(slot)));
-            if !replica.is_some_and(|(_, partition)| self.is_quiet(params, asked, partition)) {
+            if replica.is_some_and(|(_, partition)| self.is_quiet(params, asked, partition)) {
+                asked.quiet_as_of.set(Some(self.replicas.last_change()));
+            } else {
                 match self.look(params, asked, &mut budget) {
                     Ok(Found::Records(records)) => survey.bytes += records.len(),
                     Ok(Found::Diverges(_)) | Err(_) => {
@@ -302,6 +322,9 @@ impl FetchReader<'_> {
         let mut budget = Self::budget(params);
         let mut answers = Vec::with_capacity(if only_news { 1 } else { partitions.len() });
         for (place, asked) in partitions.iter() {
+            if only_news && self.unchanged(asked, &asked.silent_as_of).is_some() {
+                continue;
+            }
             let partition = asked.slot.map(|slot| self.replicas.at(slot));
             let is_known = partition.is_some_and(|partition| {
                 partition.high_watermark == asked.high_watermark
@@ -309,6 +332,7 @@ impl FetchReader<'_> {
             });
             let is_quiet = || partition.is_some_and(|p| self.is_quiet(params, asked, p));
             if only_news && is_known && is_quiet() {
+                asked.silent_as_of.set(Some(self.replicas.last_change()));
                 continue;
             }
             let found = self.look(params, asked, &mut budget);

@@ -17,6 +17,9 @@ use crate::vocab::TopicPartition;
 /// The place of a replica in the list of slots; never used again for another.
 pub type Slot = usize;
 
+/// Changes of replicas are counted, so that who has looked at one knows whether it may look different by now.
+pub type ChangeNumber = u64;
+
 #[derive(Debug)]
 struct Topic {
     name: TopicName,
@@ -58,6 +61,14 @@ pub struct Replicas {
     topics: BTreeMap<Arc<str>, Topic>,
     /// `None` when deleted.
     slots: Vec<Option<PartitionReplica>>,
+    /// Which change of a replica was the last, by slot.
+    changed: Vec<ChangeNumber>,
+    /// The last change of any replica.
+    last_change: ChangeNumber,
+    /// The last change of all replicas.
+    all_changed: ChangeNumber,
+    /// The last replica that came or went.
+    last_member: ChangeNumber,
     /// Whether ISRs are written by their leaders, under the partition's lock (up to 2.6).
     is_locking: bool,
     /// Those whose ISR this broker is writing to ZooKeeper.
@@ -73,6 +84,10 @@ impl Replicas {
             config,
             topics: BTreeMap::new(),
             slots: Vec::new(),
+            changed: Vec::new(),
+            last_change: 0,
+            all_changed: 0,
+            last_member: 0,
             isr_writes: BTreeSet::new(),
             overrides: BTreeMap::new(),
         }
@@ -134,6 +149,7 @@ impl Replicas {
 
     /// The replica in a slot; `None` when it was deleted.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut PartitionReplica> {
+        self.note_change(slot);
         self.slots[slot].as_mut()
     }
 
@@ -152,7 +168,40 @@ impl Replicas {
     /// When it was deleted.
     #[inline]
     pub fn at_mut(&mut self, slot: Slot) -> &mut PartitionReplica {
+        self.note_change(slot);
+        self.at_mut_beside(slot)
+    }
+
+    /// The replica in a slot, for changes of what no fetch reads: where its followers are, and which requests wait.
+    ///
+    /// # Panics
+    /// When it was deleted.
+    #[inline]
+    pub fn at_mut_beside(&mut self, slot: Slot) -> &mut PartitionReplica {
         self.slots[slot].as_mut().expect("the replica was not deleted")
+    }
+
+    #[inline]
+    fn note_change(&mut self, slot: Slot) {
+        self.last_change += 1;
+        self.changed[slot] = self.last_change;
+    }
+
+    /// The number of the last change: what is looked at now is as it is after it.
+    #[inline]
+    pub fn last_change(&self) -> ChangeNumber {
+        self.last_change
+    }
+
+    /// Whether a replica is as it was after this change.
+    #[inline]
+    pub fn is_as_of(&self, slot: Slot, change: ChangeNumber) -> bool {
+        self.changed[slot] <= change && self.all_changed <= change
+    }
+
+    /// Whether all replicas that were here after this change are here, and no others.
+    pub fn has_same_members(&self, change: ChangeNumber) -> bool {
+        self.last_member <= change
     }
 
     /// The replica in a slot; `None` when it was deleted.
@@ -172,6 +221,8 @@ impl Replicas {
 
     /// All replicas, in the order in which they came.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PartitionReplica> {
+        self.last_change += 1;
+        self.all_changed = self.last_change;
         self.slots.iter_mut().flatten()
     }
 
@@ -239,11 +290,14 @@ impl Replicas {
         topic.partitions.insert(at.partition, slot);
         let of_topic = (topic.name.clone(), topic.settings);
         self.slots.push(Some(make(slot, of_topic)));
+        self.changed.push(0);
+        self.note_member(slot);
         slot
     }
 
     /// Takes a replica out; its slot stays empty.
     pub fn remove(&mut self, slot: Slot) -> PartitionReplica {
+        self.note_member(slot);
         let replica = self.slots[slot].take().expect("a replica is deleted once");
         let topic = self.topics.get_mut(&replica.at.topic).expect("its topic is known");
         topic.partitions.remove(&replica.at.partition);
@@ -251,6 +305,11 @@ impl Replicas {
             self.topics.remove(&replica.at.topic);
         }
         replica
+    }
+
+    fn note_member(&mut self, slot: Slot) {
+        self.note_change(slot);
+        self.last_member = self.last_change;
     }
 
     /// Takes a topic's own settings, now and for replicas to come. Returns the topic's replicas.
