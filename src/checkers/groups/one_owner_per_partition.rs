@@ -6,6 +6,9 @@ use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::{
     BrokerObservation, ClientObservation, GroupObservation, GroupSnapshot, GroupState, MemberEvent,
 };
+use crate::model::Permission;
+use crate::model::groups::GroupAccount;
+use crate::releases::Change;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -17,7 +20,9 @@ pub const PROPERTY: Property = Property {
     leaves_out: "members of different generations: one that was removed and does not know it may \
                  read on, but commits nothing; assignors other than range, roundrobin, sticky and \
                  cooperative-sticky at coordinators; where acknowledged records may be lost, and \
-                 with them generations, what members take twice is counted but permitted",
+                 with them generations, what members take twice is counted but permitted, as is \
+                 what the sticky assignor gives twice before 2.3, where the claims of a member \
+                 that comes back count like new ones (KAFKA-7026)",
     looks_at: Subject::Groups,
     class: Class::Safety,
 };
@@ -40,6 +45,17 @@ fn shared(group: &GroupSnapshot) -> Option<String> {
         }
     }
     None
+}
+
+/// Whether this release's assignor of the group may give a partition twice.
+fn permission(event: &Event<'_>, group: &str) -> Permission {
+    let terms = &event.model.terms;
+    let view = event.model.groups.find(group).and_then(GroupAccount::latest_view);
+    let protocol = view.and_then(|(_, view)| view.now.protocol.as_deref());
+    match protocol == Some("sticky") && !terms.kafka.has(Change::StickyGenerations) {
+        true => Permission::Permitted,
+        false => Permission::Forbidden,
+    }
 }
 
 /// What a member did with a partition that it does not have, in words.
@@ -71,7 +87,11 @@ impl Rule for OneOwnerPerPartition {
         }
         let ClientObservation::Member(did) = did else { return };
         let Some(shared) = event.model.groups.shared() else { return };
-        found.found(event.model.terms.acknowledged_loss, || {
+        let permission = match permission(event, &did.group) {
+            Permission::Permitted => Permission::Permitted,
+            Permission::Forbidden => event.model.terms.acknowledged_loss,
+        };
+        found.found(permission, || {
             event.node_did(format!(
                 "took {} in generation {} of group {}, which {} has",
                 shared.at, did.generation, did.group, shared.other
@@ -89,7 +109,7 @@ impl Rule for OneOwnerPerPartition {
         }
         if let Some(what) = shared(now) {
             let generation = now.generation;
-            found.forbidden(|| {
+            found.found(permission(event, group), || {
                 event.node_did(format!("gave {what} in generation {generation} of group {group}"))
             });
         }
@@ -98,8 +118,9 @@ impl Rule for OneOwnerPerPartition {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::{at, becomes, member, member_at};
+    use super::super::told::{at, becomes, coordinator, group, member, member_at, snapshot};
     use super::*;
+    use crate::checkers::Verdict;
     use crate::checkers::testing::{Story, orders};
 
     #[test]
@@ -131,6 +152,24 @@ mod tests {
         story.consumed(2, 2);
         let text = "c0 read orders-0@2, which it had given up, at 0.000s";
         assert_eq!(story.violation(&PROPERTY).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn before_2_3_the_sticky_assignor_may_give_a_partition_twice() {
+        for (release, protocol, is_permitted) in
+            [("2.2", "sticky", true), ("2.3", "sticky", false), ("2.2", "range", false)]
+        {
+            let mut story = Story::default();
+            story.terms.kafka = release.parse().expect("a release");
+            let mut now = snapshot(GroupState::Stable, 4, &[("m1", &[0]), ("m2", &[0])]);
+            now.protocol = Some(protocol.into());
+            let given = GroupObservation::StateChanged { group: group(), now };
+            coordinator(&mut story, 1, given);
+            let judgement = story.judgement();
+            let found = judgement.find(&PROPERTY).expect("it is judged");
+            assert!(matches!(found.verdict, Verdict::Violated(_)), "{release}, {protocol}");
+            assert_eq!(found.permission == Permission::Permitted, is_permitted, "{release}");
+        }
     }
 
     #[test]
