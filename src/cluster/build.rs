@@ -32,7 +32,12 @@ fn add_servers<R: Reader>(
         let config = config::zookeeper(plan, index, names);
         // The stream keeps its first name: another would move every stored seed.
         let mut streams = Lives::new(plan, "coordinator", &server.name);
-        let boot = move || ZooKeeperServer::new(config.clone(), streams.next());
+        let boot = move || {
+            let stream = streams.next();
+            let mut config = config.clone();
+            config.tick_phase_ms = stream.below_name("ticks").below(config.tick_ms.into());
+            ZooKeeperServer::new(config, stream)
+        };
         add(world, &server.name, boot, |role| Role::ZooKeeper(Box::new(role)));
     }
     for broker in &plan.brokers {
@@ -41,9 +46,15 @@ fn add_servers<R: Reader>(
         let config = config::broker(plan, broker, names, listener);
         let roster = names.roster.clone();
         let mut streams = Lives::new(plan, "broker", &broker.name);
-        let boot = move || Broker::new(config.clone(), roster.clone(), streams.next());
+        let boot = move || {
+            let mut config = config.clone();
+            config.was_up = streams.lives == 0;
+            Broker::new(config, roster.clone(), streams.next())
+        };
         add(world, &broker.name, boot, |role| Role::Broker(Box::new(role)));
     }
+    let start_up = plan.start_up.low..=plan.start_up.high;
+    names.brokers.iter().for_each(|broker| world.set_start_up(*broker, &start_up));
 }
 
 impl<'p, R: Reader> Cluster<'p, R> {

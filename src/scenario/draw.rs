@@ -12,7 +12,7 @@ use super::plan::{
     TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
-use super::quantity::DurationRange;
+use super::quantity::{DurationRange, Latency};
 use crate::releases::KafkaVersion;
 use crate::vocab::{BrokerId, Mutant, Seed, Stream, Time, TopicsCommand};
 
@@ -27,6 +27,7 @@ pub struct Scenario {
     pub(super) brokers: usize,
     pub(super) zookeepers: usize,
     pub(super) supervisor: Option<Duration>,
+    pub(super) start_up: Latency,
     pub(super) broker_properties: Properties,
     pub(super) zookeeper_properties: Properties,
     pub(super) topics: Vec<TopicSpec>,
@@ -157,6 +158,7 @@ impl Scenario {
             mutant: self.mutant,
             duration: self.duration,
             supervisor: self.supervisor,
+            start_up: self.start_up,
             zookeepers: (1..=self.zookeepers).map(zookeeper).collect(),
             brokers: self.broker_ids().into_iter().map(broker).collect(),
             topics: self.topics.iter().map(|topic| self.topic(seed, topic)).collect(),

@@ -49,6 +49,7 @@
 //! | `[cluster]` | `brokers` | 1 to 100 | required |
 //! | | `zookeepers` | 1, 3 or 5 | 1 |
 //! | | `supervisor` | duration after which a broker is started again whose start failed because its old session lives; or `"never"` | `"1s"` |
+//! | | `start-up` | duration that a broker takes to come up when it starts again, or a range; `"0s"`: none | `"1s..4s"` |
 //! | `[broker]` | | properties of [`properties::BROKER`] | the release's |
 //! | `[zookeeper]` | | properties of [`properties::ZOOKEEPER`], as in `zoo.cfg` or as Java system properties | ZooKeeper's |
 //! | `[[topic]]` | `name` | | required |

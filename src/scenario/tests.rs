@@ -211,6 +211,18 @@ fn a_command_becomes_what_is_typed_on_a_node_of_its_own() {
     }
 }
 
+#[test]
+fn a_start_takes_1_to_4_s_unless_the_cluster_says_otherwise() {
+    let start_up = |line: &str| {
+        let plan =
+            scenario(&changed("brokers = 3\n", &format!("brokers = 3\n{line}"))).plan(Seed(1));
+        (plan.start_up.low.as_millis(), plan.start_up.high.as_millis())
+    };
+    assert_eq!(start_up(""), (1_000, 4_000));
+    assert_eq!(start_up("start-up = \"0s\"\n"), (0, 0));
+    assert_eq!(start_up("start-up = \"700ms..12s\"\n"), (700, 12_000));
+}
+
 const DRAWN: &str = "\n[[fault]]\nat = \"5s..20s\"\npause = \"b1\"\nresume-after = \"1s..9s\"\n";
 
 #[test]

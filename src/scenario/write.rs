@@ -8,11 +8,11 @@ use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
     BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
-    NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, SUPERVISOR, TopicPlan,
-    ZooKeeperClientPlan, ZooKeeperPlan,
+    NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, START_UP, SUPERVISOR,
+    TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
-use super::quantity::{Rate, show};
+use super::quantity::{Latency, Rate, show};
 use crate::vocab::{Happening, Seed, Time, Wanted};
 
 /// The file of a failure, for people to read and to edit.
@@ -132,6 +132,7 @@ impl Toml {
             duration: _,
             zookeepers,
             supervisor,
+            start_up,
             brokers,
             topics,
             producers,
@@ -143,7 +144,7 @@ impl Toml {
             zookeeper_clients,
             expect,
         } = plan;
-        self.nodes(brokers, zookeepers, *supervisor);
+        self.nodes(brokers, zookeepers, *supervisor, *start_up);
         topics.iter().for_each(|topic| self.topic(topic));
         producers.iter().for_each(|producer| self.producer(producer));
         consumers.iter().for_each(|consumer| self.consumer(consumer));
@@ -160,6 +161,7 @@ impl Toml {
         brokers: &[BrokerPlan],
         zookeepers: &[ZooKeeperPlan],
         supervisor: Option<Duration>,
+        start_up: Latency,
     ) {
         self.table("[cluster]");
         self.raw("brokers", brokers.len());
@@ -168,6 +170,9 @@ impl Toml {
             let supervisor =
                 supervisor.map_or_else(|| "never".to_owned(), |span| show(span).to_string());
             self.text("supervisor", &supervisor);
+        }
+        if start_up != START_UP {
+            self.text("start-up", &start_up.to_string());
         }
         if let Some(zookeeper) = zookeepers.first() {
             self.table("[zookeeper]");

@@ -100,8 +100,8 @@ fn full_batches_expire_by_the_same_rule_before_2_1() {
         let line = line.unwrap_or_else(|| panic!("record {op} was given up"));
         line.split(' ').nth(1).expect("a time").parse::<f64>().expect("a number")
     };
-    // Record 48 is queued at 5.02 s; the producer looks again within the millisecond.
-    assert!((25.02..25.03).contains(&ended(48)), "{}", ended(48));
+    // Record 49 is queued at 5.12 s, when the connection is gone; the producer looks again within the millisecond.
+    assert!((25.12..25.13).contains(&ended(49)), "{}", ended(49));
 }
 
 /// A writer whose bytes others can see.
@@ -142,7 +142,8 @@ fn one_dead_partition_is_unavailable_however_well_the_others_do() {
             .iter()
             .map(|partition| partition.longest_gap.to.since(partition.longest_gap.from).as_secs())
             .collect();
-        assert!((58..=62).contains(&dead[0]), "{dead:?}");
+        // A minute, up to 4 s for the start and up to 1 s more until it serves.
+        assert!((60..=65).contains(&dead[0]), "{dead:?}");
         assert!(dead[1..].iter().all(|seconds| *seconds < 10), "{dead:?}");
         assert!(report(&outcome).contains("\nt-0 "), "{}", report(&outcome));
     }
@@ -162,7 +163,9 @@ fn a_run_in_which_nothing_was_acknowledged_is_inconclusive_and_tells_the_refusal
     let outcome = run(text, 1);
     assert_eq!(outcome.judgement.status(), Status::Inconclusive, "{outcome}");
     let producer = &outcome.judgement.producers[0];
-    assert_eq!((producer.sent, producer.failed), (99, 99));
+    // What expires while an answer is under way is unknown.
+    assert_eq!((producer.sent, producer.failed + producer.unknown), (99, 99));
+    assert!(producer.failed > 90, "{outcome}");
     let refused = producer.refused["NOT_ENOUGH_REPLICAS"];
     assert!(refused >= 99, "{outcome}");
     assert!(outcome.to_string().contains("was acknowledged"), "{outcome}");

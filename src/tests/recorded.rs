@@ -37,7 +37,10 @@ fn seconds(time: Time) -> f64 {
 
 impl Reader for Seen {
     fn observed(&mut self, model: &Model, time: Time, node: NodeId, observation: &Observation) {
-        if let Observation::ZooKeeper(ZooKeeperObservation::SessionClosed { session }) = observation
+        if let Observation::ZooKeeper(
+            ZooKeeperObservation::SessionClosed { session }
+            | ZooKeeperObservation::SessionExpired { session, .. },
+        ) = observation
             && let Some(owner) = self.owners.lock().expect("one run").get(session)
         {
             let closed = (owner.clone(), seconds(time));
@@ -112,8 +115,9 @@ fn a_shrink_does_not_end_the_wait_from_2_7_to_3_0() {
 
 #[test]
 fn the_channel_to_the_controller_keeps_to_the_one_it_found() {
-    // 3.9.1: 35.6 s. In these seeds the silent controller neither leads nor follows, and does not follow it in office.
-    assert_gaps("silent_controller", "3.9.1", &[4, 7, 11], 34.9..=36.0);
+    // 3.9.1: 35.6 s: the lag of 5 s, up to half of it until the check, and 30 s. In these seeds the silent controller
+    // neither leads nor follows, and the cut follower does not follow it in office.
+    assert_gaps("silent_controller", "3.9.1", &[4, 7, 11], 34.9..=38.0);
 }
 
 #[test]
@@ -295,4 +299,49 @@ fn with_the_leaders_clock_set_back_the_isr_never_shrinks() {
         let outcome = run("clock_right", "2.4.1", seed);
         assert!((5.5..9.1).contains(&gap(&outcome)), "seed {seed}: {}", gap(&outcome));
     }
+}
+
+#[test]
+fn a_kill_turns_the_requests_in_flight_around() {
+    // 2.8.2: in 4 of 4 kills and for both producers, five requests of one record each: 4 reordered. 1.1.1: order kept.
+    let mut turned = 0;
+    for seed in 1..=6 {
+        let outcome = run("leader_killed", "2.8.2", seed);
+        let reordered: Vec<u64> =
+            outcome.judgement.producers.iter().map(|one| one.reordered).collect();
+        turned += reordered.iter().filter(|count| (1..=8).contains(*count)).count();
+        let older = run("leader_killed", "1.1.1", seed);
+        let kept = older.judgement.producers.iter().all(|one| one.reordered == 0);
+        assert!(kept, "seed {seed}");
+    }
+    assert!(turned >= 8, "{turned} of 12");
+}
+
+#[test]
+fn a_broker_that_starts_again_is_registered_after_its_start_up() {
+    // By default 1 to 4 s; recorded 1.0 to 1.6 s on an idle machine, 3.7 to 11.7 s on a busy one.
+    let mut waits: Vec<f64> = Vec::new();
+    for seed in 1..=10 {
+        let (_, seen) = run_watched("leader_killed", "2.8.2", seed);
+        let sessions = seen.sessions.lock().expect("the run is over");
+        let again = sessions.iter().find(|(name, time)| name == "b1" && *time > 27.0);
+        waits.push(again.expect("it starts again").1 - 27.0);
+    }
+    waits.sort_by(f64::total_cmp);
+    assert!(waits[0] >= 1.0 && waits[9] <= 4.1, "{waits:?}");
+    assert!(waits[9] - waits[0] > 1.0, "{waits:?}");
+}
+
+#[test]
+fn a_session_ends_at_any_phase_of_its_pings_and_of_the_ticks() {
+    // Kills of a broker, session 6 s: gone 5.4 to 7.8 s later on 1.1.1, 2.8.2 and 3.9.1. By the rules of both sides all
+    // of 4 to 8 s is possible: the last ping is up to 2 s old, and a tick of 2 s rounds up.
+    let mut ends: Vec<f64> = Vec::new();
+    for seed in 1..=24 {
+        let (_, seen) = run_watched("leader_killed", "2.8.2", seed);
+        ends.push(first(&seen.unregistered, "b1") - 15.0);
+    }
+    ends.sort_by(f64::total_cmp);
+    assert!(ends[0] >= 4.0 && ends[23] <= 8.1, "{ends:?}");
+    assert!(ends[0] < 5.4 && ends[23] > 6.6, "{ends:?}");
 }

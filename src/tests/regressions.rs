@@ -13,7 +13,7 @@ const ONCE_FAILED: &[(&str, u64, &str, bool)] = &[
     // The controller's write of a changed ISR is repeated when its answer was lost with a connection, and runs into
     // itself. It answers INVALID_UPDATE_VERSION, and the leader waits until the next election: as Kafka 2.7
     // to 3.9 does.
-    ("ensemble_faults", 457, "replicas-converge", true),
+    ("ensemble_faults", 222, "replicas-converge", true),
     // A paused ZooKeeper leader reads the answers of its majority after a newer epoch began. It decides nothing: the
     // checker was wrong.
     ("ensemble_faults", 1808, "one-zookeeper-leader-per-epoch", false),

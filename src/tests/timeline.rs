@@ -65,7 +65,7 @@ fn asynchronous_replication_answers_after_the_leader_s_own_append() {
         &story,
         &[
             "b1  orders-0  appends offset 0",
-            "p0  orders-0  record 0 is acknowledged at offset 0",
+            "b1  orders-0  acknowledges up to offset 1, acks=1",
             "b1  orders-0  b2 fetched up to offset 1",
         ],
     );

@@ -1,6 +1,7 @@
 //! A broker's settings, under Kafka's names.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::releases::{KafkaVersion, settings};
@@ -63,6 +64,13 @@ pub struct Config {
     pub mutant: Option<Mutant>,
     /// After how long its supervisor starts it again when its start has failed; `None` is never.
     pub supervisor: Option<Duration>,
+    /// How long it takes to come up when it starts again; the last part is between its registration and its first
+    /// answer.
+    pub start_up: RangeInclusive<Duration>,
+    /// Whether it stands for a broker that has been up for long when the run begins: its periodic tasks have any phase.
+    pub was_up: bool,
+    /// How long an append is worked on before its answer leaves.
+    pub answer_delay: RangeInclusive<Duration>,
     /// `zookeeper.connect`
     pub zookeepers: Vec<NodeId>,
     /// `zookeeper.session.timeout.ms`

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use crate::history::{Observation, SessionObservation};
 use crate::vocab::step::{self, Closed};
-use crate::vocab::{Clock, ConnId, NodeId, Stream, Time, TimerId, Zxid};
+use crate::vocab::{Clock, ConnId, NodeId, Stream, Time, TimerId, Zxid, nanos};
 use crate::wire::frames::Frames;
 use crate::wire::jute::{JuteError, Reader};
 use crate::wire::zookeeper::{
@@ -59,12 +59,21 @@ pub struct SessionConfig {
     pub timer_token: u64,
     /// Whether it measures time on the wall clock, as clients before 3.4.11 do (ZOOKEEPER-1366).
     pub by_wall: bool,
+    /// Whether it stands for a session that there has been for long: its first ping has any phase.
+    pub was_up: bool,
 }
 
 impl SessionConfig {
     /// Servers and timeout, and up to a second between attempts, as `ClientCnxn` waits.
     pub fn new(servers: Vec<NodeId>, timeout_ms: i32, timer_token: u64) -> Self {
-        Self { servers, timeout_ms, backoff_ms: 0..=999, timer_token, by_wall: false }
+        Self {
+            servers,
+            timeout_ms,
+            backoff_ms: 0..=999,
+            timer_token,
+            by_wall: false,
+            was_up: false,
+        }
     }
 }
 
@@ -145,6 +154,8 @@ pub struct Session {
     arming: usize,
     last_sent: Time,
     last_received: Time,
+    /// By how much the first ping is early.
+    early: Duration,
     /// Of the present step.
     clock: Clock,
     timer: Option<(Time, TimerId)>,
@@ -180,6 +191,7 @@ impl Session {
             arming: 0,
             last_sent: Time::ZERO,
             last_received: Time::ZERO,
+            early: Duration::ZERO,
             clock: Clock { now: Time::ZERO, wall_ms: 0 },
             timer: None,
             events: VecDeque::new(),
@@ -377,7 +389,8 @@ impl Session {
                 if now >= self.last_received + self.read_timeout() {
                     tracing::info!("the ZooKeeper server is silent, tries another one");
                     self.disconnected(clock, fx);
-                } else if now >= self.last_sent + self.ping_interval() {
+                } else if now >= self.next_ping() {
+                    self.early = Duration::ZERO;
                     self.last_sent = now;
                     fx.send(conn, Request::Ping.encode(xid::PING));
                 }
@@ -407,6 +420,10 @@ impl Session {
 
     fn ping_interval(&self) -> Duration {
         (self.timeout / 3).min(MAX_PING_INTERVAL)
+    }
+
+    fn next_ping(&self) -> Time {
+        self.last_sent + self.ping_interval().saturating_sub(self.early)
     }
 
     fn connect(&mut self, clock: Clock, fx: &mut Effects) {
@@ -494,6 +511,11 @@ impl Session {
         }
         (self.id, self.password) = (response.session, response.password);
         self.timeout = Duration::from_millis(u64::try_from(response.timeout_ms).unwrap_or(0));
+        if std::mem::take(&mut self.config.was_up) {
+            let interval = nanos(self.ping_interval());
+            let drawn = self.stream.below_name("phase").below(interval.max(1));
+            self.early = Duration::from_nanos(drawn);
+        }
         self.link = Link::Up(conn);
         self.round_began = self.server;
         self.events.push_back(SessionEvent::Connected);
@@ -565,7 +587,7 @@ impl Session {
             Link::Backoff(at) | Link::Connecting(_, at) | Link::Greeting(_, at) => Some(at),
             Link::Up(_) => {
                 let silent = self.last_received + self.read_timeout();
-                Some(silent.min(self.last_sent + self.ping_interval()))
+                Some(silent.min(self.next_ping()))
             }
         };
         match (self.timer, due) {

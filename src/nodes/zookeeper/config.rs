@@ -18,6 +18,8 @@ pub struct Config {
     pub ensemble: BTreeMap<u8, NodeId>,
     /// `tickTime`, in milliseconds: sessions last 2 to 20 ticks and expire on a tick.
     pub tick_ms: u32,
+    /// How far its ticks are from those of the clock, in milliseconds: they count from the start of its machine.
+    pub tick_phase_ms: u64,
     /// `initLimit`, in ticks: how long a server may take to find, or to be brought up by, a leader.
     pub init_limit: u32,
     /// `syncLimit`, in ticks: how long leader and follower may be silent.
@@ -81,6 +83,7 @@ impl Default for Config {
             server_id: 1,
             ensemble: BTreeMap::new(),
             tick_ms: 3_000,
+            tick_phase_ms: 0,
             init_limit: 10,
             sync_limit: 5,
             min_session_timeout_ms: None,

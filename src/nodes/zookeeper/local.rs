@@ -22,8 +22,9 @@ pub(super) struct LocalSessions {
 }
 
 impl LocalSessions {
-    pub(super) fn new(tick_ms: u32) -> Self {
-        Self { sessions: BTreeMap::new(), expiry: Expiry::new(tick_ms, None), timer: None }
+    pub(super) fn new(tick_ms: u32, tick_phase_ms: u64) -> Self {
+        let expiry = Expiry::new(tick_ms, None).with_phase(tick_phase_ms);
+        Self { sessions: BTreeMap::new(), expiry, timer: None }
     }
 
     /// Whether there is such a session.
@@ -88,6 +89,6 @@ impl LocalSessions {
         if let Some((_, timer)) = self.timer {
             step.fx.cancel(timer);
         }
-        *self = Self::new(step.config.tick_ms);
+        *self = Self::new(step.config.tick_ms, step.config.tick_phase_ms);
     }
 }

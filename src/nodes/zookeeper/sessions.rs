@@ -123,6 +123,8 @@ pub fn negotiate(wanted_ms: i32, config: &Config) -> i32 {
 #[derive(Debug)]
 pub struct Expiry {
     tick_ms: u64,
+    /// A tick ends so many milliseconds before a multiple of a tick. Buckets are named by those multiples.
+    phase_ms: u64,
     /// Ticks from the one in which a timeout is over to the one in which its session expires: 1.
     ticks_on: u64,
     buckets: BTreeMap<u64, BTreeSet<i64>>,
@@ -146,7 +148,14 @@ impl Expiry {
         assert!(tick_ms > 0, "a tick of no time");
         let ticks_on = if mutant == Some(Mutant::RoundSessionsDown) { 0 } else { 1 };
         let (buckets, sessions) = (BTreeMap::new(), BTreeMap::new());
-        Self { tick_ms: tick_ms.into(), ticks_on, buckets, sessions }
+        Self { tick_ms: tick_ms.into(), phase_ms: 0, ticks_on, buckets, sessions }
+    }
+
+    /// Ticks that end `phase_ms` milliseconds, less than a tick, before its multiples.
+    #[must_use]
+    pub fn with_phase(self, phase_ms: u64) -> Self {
+        assert!(phase_ms < self.tick_ms, "a phase of more than a tick");
+        Self { phase_ms, ..self }
     }
 
     /// Begins to track a session, or changes its timeout.
@@ -161,7 +170,7 @@ impl Expiry {
     pub fn touch(&mut self, now: Time, session: i64) {
         let Some(touched) = self.sessions.get_mut(&session) else { return };
         touched.heard = now;
-        let over = (now.as_millis() + touched.timeout_ms) / self.tick_ms;
+        let over = (now.as_millis() + self.phase_ms + touched.timeout_ms) / self.tick_ms;
         let bucket = (over + self.ticks_on) * self.tick_ms;
         if bucket > touched.bucket_ms {
             let before = std::mem::replace(&mut touched.bucket_ms, bucket);
@@ -189,7 +198,7 @@ impl Expiry {
     /// When something may expire next.
     pub fn next(&self) -> Option<Time> {
         let (bucket, _) = self.buckets.first_key_value()?;
-        Some(Time::ZERO + Duration::from_millis(*bucket))
+        Some(Time::ZERO + Duration::from_millis(bucket - self.phase_ms))
     }
 
     /// Sets `timer` for when something may expire next. Touches only move deadlines back, so an early timer is
@@ -209,7 +218,7 @@ impl Expiry {
     pub fn expired(&mut self, now: Time) -> Vec<(i64, Time)> {
         let mut expired = Vec::new();
         while let Some(bucket) = self.buckets.first_entry()
-            && *bucket.key() <= now.as_millis()
+            && *bucket.key() <= now.as_millis() + self.phase_ms
         {
             expired.extend(bucket.remove());
         }
@@ -248,6 +257,20 @@ mod tests {
             assert!(expiry.expired(Time(at.0 - 1)).is_empty());
             assert_eq!(expiry.expired(at), [(7, Time::from_millis(touched_ms))]);
             assert_eq!(expiry.next(), None);
+        }
+    }
+
+    #[test]
+    fn ticks_have_a_phase() {
+        for phase_ms in [0, 1, 700, 1_999] {
+            let mut expiry = Expiry::new(2_000, None).with_phase(phase_ms);
+            expiry.track(Time::from_millis(500), 7, 4_000);
+            let at = expiry.next().unwrap();
+            let silent = at.since(Time::from_millis(500)).as_millis();
+            assert!((4_001..=6_000).contains(&silent), "{phase_ms}: {silent}");
+            assert_eq!((at.as_millis() + u64::from(phase_ms as u32)) % 2_000, 0);
+            assert!(expiry.expired(Time(at.0 - 1)).is_empty());
+            assert_eq!(expiry.expired(at).len(), 1);
         }
     }
 

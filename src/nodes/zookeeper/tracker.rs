@@ -35,9 +35,9 @@ impl SessionTracker {
         let last = db.sessions.last_id(config.server_id);
         Self {
             next_id: last.map_or(first, |last| first.max(last + 1)),
-            expiry: Expiry::new(config.tick_ms, config.mutant),
+            expiry: Expiry::new(config.tick_ms, config.mutant).with_phase(config.tick_phase_ms),
             timer: None,
-            local: LocalSessions::new(config.tick_ms),
+            local: LocalSessions::new(config.tick_ms, config.tick_phase_ms),
             owners: None,
         }
     }
@@ -72,7 +72,8 @@ impl SessionTracker {
     /// This server stops leading or following: no session expires here until it leads again.
     pub(super) fn stop(&mut self, step: &mut Step<'_>) {
         self.owners = None;
-        self.expiry = Expiry::new(step.config.tick_ms, step.config.mutant);
+        self.expiry = Expiry::new(step.config.tick_ms, step.config.mutant)
+            .with_phase(step.config.tick_phase_ms);
         if let Some((_, timer)) = self.timer.take() {
             step.fx.cancel(timer);
         }

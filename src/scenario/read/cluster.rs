@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::diagnostics::did_you_mean;
-use super::super::plan::{DiskPlan, NetworkPlan, SUPERVISOR};
+use super::super::plan::{DiskPlan, NetworkPlan, START_UP, SUPERVISOR};
 use super::super::properties::{BROKER, Properties, ZOOKEEPER};
 use super::super::quantity::{self, Latency};
 use super::super::walk::Section;
@@ -18,7 +18,7 @@ const ENSEMBLES: [i64; 3] = [1, 3, 5];
 /// Longest run; virtual time is cheap, but not free.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-pub(super) const CLUSTER_KEYS: &[&str] = &["brokers", "zookeepers", "supervisor"];
+pub(super) const CLUSTER_KEYS: &[&str] = &["brokers", "zookeepers", "supervisor", "start-up"];
 pub(super) const NETWORK_KEYS: &[&str] = &["latency", "loss", "bandwidth"];
 pub(super) const DISK_KEYS: &[&str] = &["write", "fsync"];
 
@@ -64,12 +64,20 @@ pub(super) fn duration(top: &Section<'_, '_>) -> Option<Duration> {
 }
 
 /// What `[cluster]` says.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Nodes {
     pub brokers: usize,
     pub zookeepers: usize,
     /// After how long a broker whose start failed is started again; `None` is never.
     pub supervisor: Option<Duration>,
+    /// How long a broker that starts again takes to come up.
+    pub start_up: Latency,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self { brokers: 0, zookeepers: 0, supervisor: Some(SUPERVISOR), start_up: START_UP }
+    }
 }
 
 /// Reads `supervisor`.
@@ -102,6 +110,8 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> Nodes {
         }),
     };
     let supervisor = supervisor(&cluster);
+    let start_up = cluster.take("start-up").and_then(|item| item.duration_range());
+    let start_up = start_up.unwrap_or(START_UP);
     cluster.close(CLUSTER_KEYS, &[]);
     let count = |found: Option<i64>| found.and_then(|count| usize::try_from(count).ok());
     context.broker_count = count(brokers);
@@ -112,7 +122,7 @@ pub(super) fn nodes(context: &mut Context<'_>, top: &Section<'_, '_>) -> Nodes {
     for id in 1..=zookeepers {
         _ = context.add_node(format!("z{id}"), NodeKind::ZooKeeper, &cluster.span);
     }
-    Nodes { brokers, zookeepers, supervisor }
+    Nodes { brokers, zookeepers, supervisor, start_up }
 }
 
 /// Reads `[broker]`.

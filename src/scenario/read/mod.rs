@@ -119,7 +119,8 @@ fn read<'s>(
         groups: Vec::new(),
         is_drawn,
     };
-    let cluster::Nodes { brokers, zookeepers, supervisor } = cluster::nodes(&mut context, top);
+    let cluster::Nodes { brokers, zookeepers, supervisor, start_up } =
+        cluster::nodes(&mut context, top);
     // A broker's properties are the defaults of topics even when the cluster's size is wrong.
     let broker_properties = cluster::broker_properties(&context, top);
     topics::read(&mut context, top, &broker_properties);
@@ -148,6 +149,7 @@ fn read<'s>(
         brokers,
         zookeepers,
         supervisor,
+        start_up,
         broker_properties,
         zookeeper_properties,
         topics: context.topics,

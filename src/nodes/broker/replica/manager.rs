@@ -34,6 +34,7 @@ use crate::releases::Change;
 use crate::vocab::step::DiskImage;
 use crate::vocab::{
     BrokerId, ConnId, DiskOpId, LeaderEpoch, Mutant, Offset, Roster, Stream, Time, TopicPartition,
+    nanos,
 };
 use crate::wire::records::Batch;
 
@@ -89,6 +90,8 @@ pub struct ReplicaManager {
     pub(super) is_ending: bool,
     /// When the process began.
     started: Time,
+    /// Draws the phases of the periodic tasks of a broker that was up before the run.
+    phases: Option<Stream>,
     /// Whether logs are flushed because of their age. When no topic asks for that, the task is not there.
     is_flushing: bool,
     /// The look at the ISRs, while it waits.
@@ -109,6 +112,7 @@ impl ReplicaManager {
     ) -> Self {
         let mut replicas = Replicas::new(config.clone());
         let logs = LogManager::load(&config, cx, &image, &mut replicas);
+        let phases = config.was_up.then(|| session_ids.below_name("phases"));
         let sessions = FetchSessions::new(config.max_fetch_sessions, session_ids);
         let mut manager = Self {
             config,
@@ -126,6 +130,7 @@ impl ReplicaManager {
             isr_check: None,
             next_isr_check: cx.clock.now,
             started: cx.clock.now,
+            phases,
             is_flushing: false,
         };
         if !(Time::ZERO + manager.config.flush_interval()).is_never() {
@@ -381,19 +386,38 @@ impl ReplicaManager {
         self.isr_write_ended(cx, slot);
     }
 
-    /// Starts the periodic tasks, once; called with every LeaderAndIsr request, as the first starts them.
+    /// When a task is due next whose first time was `delay` after the process began; at any phase if the broker was up
+    /// before the run.
+    fn next_of_task(&mut self, now: Time, delay: Duration, interval: Duration) -> Time {
+        let interval_ns = nanos(interval).max(1);
+        if let Some(phases) = &mut self.phases {
+            return now.after_nanos(phases.below(interval_ns));
+        }
+        let first = self.started + delay;
+        let passed = nanos(now.since(first)).div_ceil(interval_ns);
+        first.after_nanos(passed.saturating_mul(interval_ns))
+    }
+
+    /// Starts the periodic tasks, once; called with every LeaderAndIsr request, as the first starts them. Until then
+    /// they would find nothing to do.
     pub(super) fn start_periodic(&mut self, cx: &mut Context<'_>) {
         if std::mem::replace(&mut self.is_periodic, true) {
             return;
         }
-        let (config, alarm) = (&self.config, &mut self.alarm);
-        self.next_isr_check = cx.clock.now + config.replica_lag_time_max / 2;
-        alarm.set(cx, self.next_isr_check, Due::ShrinkIsr);
-        let interval = config.high_watermark_checkpoint_interval;
-        alarm.set_after(cx, interval, Due::CheckpointHighWatermarks);
-        let interval = config.recovery_point_checkpoint_interval;
-        alarm.set_after(cx, interval, Due::CheckpointRecoveryPoints);
-        alarm.set_after(cx, PRODUCER_CHECK, Due::ExpireProducers);
+        let now = cx.clock.now;
+        let half = self.config.replica_lag_time_max / 2;
+        self.next_isr_check = self.next_of_task(now, Duration::ZERO, half);
+        self.alarm.set(cx, self.next_isr_check, Due::ShrinkIsr);
+        // This one does begin now.
+        let interval = self.config.high_watermark_checkpoint_interval;
+        let since_start = now.since(self.started);
+        let at = self.next_of_task(now, since_start, interval);
+        self.alarm.set(cx, at, Due::CheckpointHighWatermarks);
+        let interval = self.config.recovery_point_checkpoint_interval;
+        let at = self.next_of_task(now, FIRST_FLUSH, interval);
+        self.alarm.set(cx, at, Due::CheckpointRecoveryPoints);
+        let at = self.next_of_task(now, PRODUCER_CHECK, PRODUCER_CHECK);
+        self.alarm.set(cx, at, Due::ExpireProducers);
     }
 
     /// Lets logs be flushed because of their age, at the times of the periodic task: 30 s after the process began,

@@ -1,9 +1,10 @@
 //! The broker: it owns the parts, and gives each input, answer and request to the part that it is for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{RequestKind, ResponseKind};
+use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
 use tracing::{debug, error, info, warn};
 
 use super::auto_creation::TopicCreator;
@@ -39,10 +40,13 @@ use crate::nodes::session::{Session, SessionConfig, SessionEvent};
 use crate::releases::{Change, ZooKeeperChange, ZooKeeperVersion};
 use crate::vocab::step::{Closed, Input};
 use crate::vocab::{
-    BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId, TopicPartition,
+    BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId, TopicPartition, nanos,
 };
 use crate::wire::kafka::encode_response;
 use crate::wire::zookeeper::{Code, Reply};
+
+/// A broker serves one part of its start-up after it has registered: 0.8 s after a registration at 4.7 s (2.8.2).
+const SERVING_SHARE: u32 = 6;
 
 const STARTED: &str = "the first input starts the process";
 
@@ -71,8 +75,12 @@ pub struct Broker {
     pub(super) groups: GroupCoordinator,
     producer_ids: ProducerIds,
     pub(super) deletions: Deletions,
-    /// Draws how long the steps of a shutdown take.
+    /// Draws how long the steps of a start and of a shutdown take.
     shutdown_stream: Stream,
+    /// Draws how long appends are worked on.
+    answer_stream: Stream,
+    /// Whether it serves requests, or will when its processors have started.
+    has_begun: bool,
 }
 
 /// What [`Broker::parts`] lends.
@@ -94,12 +102,14 @@ impl Broker {
         let config = Arc::new(config);
         let cluster_id = payload::random_uuid(&mut stream);
         let shutdown_stream = stream.below_name("shutdown");
+        let answers = stream.below_name("answers");
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let servers = config.zookeepers.clone();
         let groups = GroupCoordinator::new(config.clone(), stream.below_name("groups"));
         let client = ZooKeeperVersion::shipped_with(config.version);
         let session = SessionConfig {
             by_wall: !client.has(ZooKeeperChange::MonotonicClock),
+            was_up: config.was_up,
             ..SessionConfig::new(servers, timeout_ms, Part::Session.mark(0))
         };
         let session = Session::new(session, stream.below_name("session"));
@@ -122,6 +132,8 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             deletions: Deletions::default(),
             shutdown_stream,
+            answer_stream: answers,
+            has_begun: false,
             config,
             roster,
         }
@@ -288,7 +300,8 @@ impl Broker {
                 let ids = self.fetch_sessions.clone();
                 let replicas = ReplicaManager::load(config, roster, image, ids, cx);
                 self.replicas = Some(replicas);
-                self.isr = IsrChanges::starting(cx.clock);
+                let phases = self.config.was_up.then(|| self.fetch_sessions.below_name("isr"));
+                self.isr = IsrChanges::starting(cx.clock, phases);
                 self.zk.session.start(cx.clock, cx.effects);
             }
             Input::Accepted { conn, peer } => {
@@ -386,6 +399,7 @@ impl Broker {
                 TimerFor::ShutdownRetry => self.shutdown().ask(cx),
                 TimerFor::ShutdownStep => self.shutdown().go_on(cx),
                 TimerFor::Deletion(number) => self.end_deletion(cx, number),
+                TimerFor::Serving => self.accept_requests(cx),
                 TimerFor::Call(purpose) => {
                     let end = self.controller_channel.timed_out(cx, purpose);
                     self.call_ended(cx, purpose, end);
@@ -474,7 +488,13 @@ impl Broker {
             return;
         }
         let frame = encode_response(to.api, to.version, to.correlation_id, body);
-        cx.effects.send(to.conn, frame);
+        if to.api == ApiKey::Produce && !self.config.answer_delay.end().is_zero() {
+            let delay = &self.config.answer_delay;
+            let nanos = self.answer_stream.within(nanos(*delay.start())..=nanos(*delay.end()));
+            cx.effects.send_after(to.conn, frame, Duration::from_nanos(nanos));
+        } else {
+            cx.effects.send(to.conn, frame);
+        }
         self.serve(cx, to.conn);
     }
 
@@ -509,8 +529,27 @@ impl Broker {
         self.replicas().blocked_handlers() < self.config.num_io_threads
     }
 
+    /// The broker is registered, or about to be: it serves requests when its processors have started.
+    fn begin_serving(&mut self, cx: &mut Context<'_>) {
+        if self.connections.is_accepting() || std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        self.producer_ids().start(cx);
+        let start_up = &self.config.start_up;
+        if self.config.was_up || start_up.end().is_zero() {
+            return self.accept_requests(cx);
+        }
+        let share = |span: Duration| nanos(span / SERVING_SHARE);
+        let after = self.shutdown_stream.within(share(*start_up.start())..=share(*start_up.end()));
+        let at = cx.clock.now.after_nanos(after);
+        cx.timer(Part::Server, at, TimerFor::Serving.number());
+    }
+
     /// Takes requests from now on, those that waited first.
     fn accept_requests(&mut self, cx: &mut Context<'_>) {
+        if self.shutdown.has_closed_sockets() {
+            return;
+        }
         self.connections.set_accepting(true);
         for conn in self.connections.clients() {
             self.serve(cx, conn);
@@ -566,10 +605,7 @@ impl Broker {
                 self.registration.begin();
                 if !self.registers_before_controller() {
                     self.controller.session_ready(cx, &mut self.zk.session);
-                    if !self.connections.is_accepting() {
-                        self.producer_ids().start(cx);
-                        self.accept_requests(cx);
-                    }
+                    self.begin_serving(cx);
                 }
                 self.zk.ask(cx, Op::Register);
             }
@@ -578,10 +614,7 @@ impl Broker {
                     self.controller.session_ready(cx, &mut self.zk.session);
                 }
                 self.zk.ask(cx, Op::ListConfigChanges);
-                if !self.connections.is_accepting() && !self.shutdown.has_closed_sockets() {
-                    self.producer_ids().start(cx);
-                    self.accept_requests(cx);
-                }
+                self.begin_serving(cx);
             }
         }
     }

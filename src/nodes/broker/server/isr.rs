@@ -28,7 +28,9 @@ use crate::nodes::broker::replica::ReplicaManager;
 use crate::nodes::broker::znodes::payload::PartitionState;
 use crate::releases::IsrPath;
 use crate::releases::apis::highest;
-use crate::vocab::{BrokerEpoch, BrokerId, Clock, Mutant, PartitionEpoch, Time, TopicPartition};
+use crate::vocab::{
+    BrokerEpoch, BrokerId, Clock, Mutant, PartitionEpoch, Stream, Time, TopicPartition, nanos,
+};
 use crate::wire::zookeeper::{Code, Reply};
 
 /// How often it is seen whether a notification is due (`ReplicaManager`, scheduled task).
@@ -43,8 +45,8 @@ const ALTER_RETRY: Duration = Duration::from_millis(50);
 /// ISR changes that are not over.
 #[derive(Debug, Default)]
 pub struct IsrChanges {
-    /// When the process began: the interval of the checks counts from there.
-    started: Time,
+    /// Checks are at such multiples of their interval less this, in nanoseconds.
+    phase_ns: u64,
     /// Changed in ZooKeeper, and the controller is not notified yet.
     unnotified: BTreeSet<TopicPartition>,
     /// By the wall clock, and so is the next.
@@ -61,9 +63,14 @@ pub struct IsrChanges {
 impl IsrChanges {
     /// No changes; the process begins now, which counts as its last notification
     /// (`ReplicaManager.lastIsrPropagationMs`).
-    pub fn starting(clock: Clock) -> Self {
-        let last_notification = clock.by_wall();
-        Self { started: clock.now, last_notification, ..Self::default() }
+    /// Its checks are at intervals from now, or, of a broker that was up before, at any phase, drawn from `phases`.
+    pub fn starting(clock: Clock, phases: Option<Stream>) -> Self {
+        let (last_notification, interval) = (clock.by_wall(), nanos(NOTIFICATION_CHECK));
+        let phase_ns = match phases {
+            Some(mut phases) => phases.below(interval),
+            None => (interval - clock.now.0 % interval) % interval,
+        };
+        Self { phase_ns, last_notification, ..Self::default() }
     }
 
     /// A notification could not be written; its partitions go into the next one.
@@ -166,9 +173,8 @@ impl IsrHandler<'_> {
             return;
         }
         self.isr.notification_due = true;
-        let interval = u64::try_from(NOTIFICATION_CHECK.as_nanos()).expect("a short span");
-        let started = self.isr.started.0;
-        let next = Time(started + ((cx.clock.now.0 - started) / interval + 1) * interval);
+        let (interval, phase) = (nanos(NOTIFICATION_CHECK), self.isr.phase_ns);
+        let next = Time(((cx.clock.now.0 + phase) / interval + 1) * interval - phase);
         cx.timer(Part::Server, next, TimerFor::IsrNotification.number());
     }
 
@@ -311,9 +317,8 @@ mod tests {
     #[test]
     fn a_process_that_begins_late_does_not_owe_a_notification() {
         let clock = Clock { now: Time::from_millis(100_000), wall_ms: 1_520_585_855_000 };
-        let changes = IsrChanges::starting(clock);
-        let began = (clock.now, clock.by_wall());
-        assert_eq!((changes.started, changes.last_notification), began);
+        let changes = IsrChanges::starting(clock, None);
+        assert_eq!((changes.phase_ns, changes.last_notification), (0, clock.by_wall()));
     }
 
     #[test]

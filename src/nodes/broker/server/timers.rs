@@ -17,6 +17,8 @@ pub enum TimerFor {
     ShutdownStep,
     /// The timeout of a DeleteTopics with this number.
     Deletion(u64),
+    /// The processors of a start have started.
+    Serving,
     /// A request to the controller is without an answer for `controller.socket.timeout.ms`.
     Call(Purpose),
 }
@@ -35,6 +37,7 @@ impl TimerFor {
             Self::ShutdownRetry => 4,
             Self::ShutdownStep => 5,
             Self::Deletion(number) => Self::DELETIONS + number,
+            Self::Serving => 6,
             Self::Call(purpose) => Self::CALLS + purpose as u64,
         }
     }
@@ -51,6 +54,7 @@ impl TimerFor {
             4 => Self::ShutdownRetry,
             5 => Self::ShutdownStep,
             Self::DELETIONS.. => Self::Deletion(number - Self::DELETIONS),
+            6 => Self::Serving,
             number => {
                 let mut purposes = Purpose::ALL.into_iter();
                 let purpose = purposes.find(|one| Self::CALLS + *one as u64 == number);
