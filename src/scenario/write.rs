@@ -172,7 +172,7 @@ impl Toml {
             self.text("supervisor", &supervisor);
         }
         if start_up != START_UP {
-            self.text("start-up", &start_up.to_string());
+            self.text("start-up", start_up.to_string());
         }
         if let Some(zookeeper) = zookeepers.first() {
             self.table("[zookeeper]");
