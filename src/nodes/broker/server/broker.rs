@@ -534,7 +534,6 @@ impl Broker {
         if self.connections.is_accepting() || std::mem::replace(&mut self.has_begun, true) {
             return;
         }
-        self.producer_ids().start(cx);
         let start_up = &self.config.start_up;
         if self.config.was_up || start_up.end().is_zero() {
             return self.accept_requests(cx);
@@ -652,7 +651,10 @@ impl Broker {
                 self.go_on(cx, next);
             }
             Op::Unregister => self.zk.ask(cx, Op::Register),
-            Op::ListConfigChanges => self.topic_configs.changes_listed(cx, &mut self.zk, result),
+            Op::ListConfigChanges => {
+                self.topic_configs.changes_listed(cx, &mut self.zk, result);
+                self.producer_ids().start(cx);
+            }
             Op::ReadConfigChange(_) => self.topic_configs.change_read(cx, &mut self.zk, &result),
             Op::ReadTopicConfig(topic) => {
                 if let Some(overrides) = self.topic_configs.read(&topic, &result) {

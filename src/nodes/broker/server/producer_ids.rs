@@ -38,6 +38,8 @@ pub struct ProducerIds {
     waiting: VecDeque<ReplyTo>,
     /// Whether a block is asked for.
     asking: bool,
+    /// Whether this process has asked as it started.
+    has_started: bool,
 }
 
 impl ProducerIds {
@@ -88,11 +90,14 @@ pub struct ProducerIdHandler<'a> {
 }
 
 impl ProducerIdHandler<'_> {
-    /// The broker starts: up to 2.8 it takes a block, whether there will be producers or not.
+    /// The broker has started: up to 2.8 it takes a block, whether there will be producers or not. Only the first call
+    /// counts. It comes behind the election of a controller, which in Kafka goes on at the same time.
     pub fn start(&mut self, cx: &mut Context<'_>) {
         let version = self.client.config.version;
-        let has_ids = version.has(Change::IdempotentProducers);
-        if has_ids && !version.has(Change::ProducerIdsFromController) {
+        let is_first = !std::mem::replace(&mut self.ids.has_started, true);
+        let takes_block = version.has(Change::IdempotentProducers)
+            && !version.has(Change::ProducerIdsFromController);
+        if is_first && takes_block {
             self.ask(cx);
         }
     }
