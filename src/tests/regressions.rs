@@ -58,7 +58,7 @@ fn a_shrink_after_the_last_append_leaves_the_high_watermark_in_2_8() {
             fault = [{{at = "29s", crash = "b3"}}]
             "#
         );
-        outcome_of(&text, 2)
+        outcome_of(&text, 1)
     };
     for (release, waits) in [("2.6", false), ("2.8", true), ("3.9", false)] {
         let outcome = run(release);

@@ -19,7 +19,7 @@ fn plan(kind: &FaultKind, lines: &str) -> Plan {
         Allowed::Any | Allowed::WithDisk => "",
     };
     let text = format!(
-        "kafka = \"2.8\"\nduration = \"20s\"\n[cluster]\nbrokers = 3\n\
+        "kafka = \"2.8\"\nduration = \"20s\"\n[cluster]\nbrokers = 3\nstart-up = \"0s\"\n\
          [[topic]]\nname = \"orders\"\npartitions = 1\nreplication-factor = 3\n\
          [[producer]]\nname = \"p0\"\ntopic = \"orders\"\nrate = \"10/s\"\n\
          {ended}[[fault]]\nat = \"5s\"\n{lines}\n"

@@ -101,7 +101,7 @@ mod tests {
             let measured = tally.finish(cell(acks));
             assert_eq!((measured.ran, measured.lost.seeds), (1, 1), "{acks}");
             assert!(measured.lost.records < measured.acknowledged, "{acks}");
-            assert_eq!(measured.worst(), None, "{acks}");
+            assert_eq!(measured.failed, None, "{acks}");
         }
     }
 
