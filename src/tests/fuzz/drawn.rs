@@ -185,6 +185,7 @@ impl Writer<'_> {
             };
             let span = self.one(spans);
             self.text("supervisor", span);
+            self.text("start-up", if span == "1s" { "0s" } else { "50ms..6s" });
         }
         // Offsets need a topic that so few brokers can hold.
         if !self.once_in(4) || self.brokers < 3 {
@@ -329,9 +330,13 @@ impl Writer<'_> {
             self.client(format!("c{number}"));
             let mut names: Vec<_> = self.topics.iter().map(|(name, ..)| name.clone()).collect();
             names.truncate(1 + self.below(names.len() as u64) as usize);
-            self.list("topics", &names);
+            let is_member = self.once_in(4);
+            match is_member && names.len() > 1 {
+                true => self.text("topics-matching", names.join("|")),
+                false => self.list("topics", &names),
+            }
             self.text("api", "kafka");
-            if self.once_in(4) {
+            if is_member {
                 self.member();
             } else if self.once_in(2) {
                 let from = self.one(&["beginning", "end"]);
