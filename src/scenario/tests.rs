@@ -453,4 +453,9 @@ fn a_cluster_may_take_as_long_as_a_client_waits_for_a_lost_broker() {
     assert_eq!(within("1.1", "\"request.timeout.ms\" = 40000\n"), secs(70));
     assert_eq!(within("1.1", "\"request.timeout.ms\" = 2147483646\n"), secs(600), "no weeks");
     assert_eq!(within("1.1", "[expect]\nconverge-within = \"20s\"\n"), secs(20));
+    let member = "group = \"g\"\n";
+    assert_eq!(within("2.8", member), secs(335), "it joins for 305 s");
+    let poll = |ms| format!("{member}\"max.poll.interval.ms\" = {ms}\n");
+    assert_eq!(within("2.8", &poll(90_000)), secs(125));
+    assert_eq!(within("3.0", &poll(1_000)), secs(75), "its session lasts for 45 s");
 }

@@ -146,10 +146,17 @@ pub(super) fn consumers(
     all
 }
 
+/// How much longer than its `max.poll.interval.ms` a member waits for the answer to JoinGroup
+/// (`AbstractCoordinator.JOIN_GROUP_TIMEOUT_LAPSE`).
+const JOIN_LAPSE: Duration = Duration::from_secs(5);
+
 /// How long a consumer waits for a broker, or its group for it.
 pub(super) fn waits(plan: &ConsumerPlan) -> Duration {
-    let session = plan.group.as_ref().map(|group| group.properties.ms("session.timeout.ms"));
-    plan.properties.ms("request.timeout.ms").max(session.unwrap_or_default())
+    let of_group = plan.group.as_ref().map(|group| {
+        let of = |name| group.properties.ms(name);
+        of("session.timeout.ms").max(of("max.poll.interval.ms").saturating_add(JOIN_LAPSE))
+    });
+    plan.properties.ms("request.timeout.ms").max(of_group.unwrap_or_default())
 }
 
 /// Reads all clients of ZooKeeper alone.

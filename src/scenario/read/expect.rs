@@ -36,8 +36,9 @@ pub(super) fn keys() -> Vec<&'static str> {
 }
 
 /// Reads `[expect]`. A client waits for the answer of a broker that lost power for `request_timeout`, the longest
-/// `request.timeout.ms` of all clients (consumers before 2.0 for 305 s), and a group for its silent members as long as
-/// their sessions last. Only then can the cluster have converged.
+/// `request.timeout.ms` of all clients (consumers before 2.0 for 305 s); a member for 5 s more than its
+/// `max.poll.interval.ms` while it joins, and a group for its silent members as long as their sessions last. Only then
+/// can the cluster have converged.
 pub(super) fn read(top: &Section<'_, '_>, request_timeout: Duration) -> Expect {
     let by_default =
         request_timeout.saturating_add(CATCH_UP).clamp(CONVERGE_WITHIN, CONVERGE_AT_MOST);

@@ -1,40 +1,10 @@
 //! Scenarios of one kind and many sizes.
 
-/// Three brokers, with so many partitions of one topic, producers and consumers. However many producers there are, they
-/// send 100 records per second together.
-pub fn scenario(partitions: u32, producers: u32, consumers: u32, seconds: u32) -> String {
+/// Three brokers, and so many partitions of one topic.
+fn cluster(kafka: &str, partitions: u32, seconds: u32) -> String {
     format!(
         r#"
-kafka = "1.0"
-duration = "{seconds}s"
-[cluster]
-brokers = 3
-zookeepers = 1
-[[topic]]
-name = "orders"
-partitions = {partitions}
-replication-factor = 3
-"min.insync.replicas" = 2
-[[producer]]
-name = "p"
-count = {producers}
-topic = "orders"
-acks = "all"
-rate = "100/{producers}s"
-[[consumer]]
-name = "c"
-count = {consumers}
-topics = ["orders"]
-"#
-    )
-}
-
-/// Three brokers, with so many partitions of one topic and consumers, which share them as a `group` or each read all.
-pub fn consumers(partitions: u32, consumers: u32, group: bool, seconds: u32) -> String {
-    let group = if group { "group = \"g\"\n\"auto.offset.reset\" = \"earliest\"\n" } else { "" };
-    format!(
-        r#"
-kafka = "2.8"
+kafka = "{kafka}"
 duration = "{seconds}s"
 [cluster]
 brokers = 3
@@ -46,39 +16,44 @@ name = "orders"
 partitions = {partitions}
 replication-factor = 3
 "min.insync.replicas" = 2
+"#
+    )
+}
+
+/// So many producers with acks=all, each at this rate.
+fn producers(count: u32, rate: &str) -> String {
+    format!(
+        r#"
 [[producer]]
 name = "p"
+count = {count}
 topic = "orders"
 acks = "all"
-rate = "100/s"
-[[consumer]]
-name = "c"
-count = {consumers}
-topics = ["orders"]
-{group}"#
+rate = "{rate}"
+"#
     )
+}
+
+/// So many consumers of all partitions.
+fn readers(count: u32) -> String {
+    format!("\n[[consumer]]\nname = \"c\"\ncount = {count}\ntopics = [\"orders\"]\n")
+}
+
+/// So many partitions, producers and consumers. However many producers there are, they send 100 records per second
+/// together.
+pub fn scenario(partitions: u32, senders: u32, consumers: u32, seconds: u32) -> String {
+    let rate = format!("100/{senders}s");
+    cluster("1.0", partitions, seconds) + &producers(senders, &rate) + &readers(consumers)
+}
+
+/// So many partitions and consumers, which share them as a `group` or each read all.
+pub fn consumers(partitions: u32, consumers: u32, group: bool, seconds: u32) -> String {
+    let group = if group { "group = \"g\"\n\"auto.offset.reset\" = \"earliest\"\n" } else { "" };
+    cluster("2.8", partitions, seconds) + &producers(1, "100/s") + &readers(consumers) + group
 }
 
 /// One producer, with or without an id, and no consumer.
 pub fn producer(idempotent: bool, seconds: u32) -> String {
-    format!(
-        r#"
-kafka = "2.8"
-duration = "{seconds}s"
-[cluster]
-brokers = 3
-zookeepers = 1
-[[topic]]
-name = "orders"
-partitions = 3
-replication-factor = 3
-"min.insync.replicas" = 2
-[[producer]]
-name = "p"
-topic = "orders"
-acks = "all"
-rate = "500/s"
-"enable.idempotence" = {idempotent}
-"#
-    )
+    let id = format!("\"enable.idempotence\" = {idempotent}\n");
+    cluster("2.8", 3, seconds) + &producers(1, "500/s") + &id
 }

@@ -104,7 +104,7 @@ impl FetchHandler<'_> {
             return Err(ResponseError::FetchSessionTopicIdError);
         }
         let named = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-        if request.replica_id.0 < 0 && !self.leader.sessions.has_room(named) {
+        if request.replica_id.0 < 0 && !self.leader.sessions.has_room(Some(id), named) {
             // Its fetcher opens another, or goes on without.
             self.leader.close_session(cx, id);
             return Err(ResponseError::FetchSessionIdNotFound);

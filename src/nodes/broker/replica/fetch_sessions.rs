@@ -21,7 +21,8 @@ const EVICTION: Duration = Duration::from_mins(2);
 /// Partitions that the sessions of consumers may have together, some 150 bytes each. Kafka counts sessions only, which
 /// a client can fill with as many partitions as a request has room for.
 const CONSUMERS_PARTITIONS_MAX: usize = 2_000_000;
-/// So many partitions in all sessions of a broker, or in one request, are not worth being counted.
+/// A session of no more partitions always has room, so that others are not counted for it. All that a broker may have
+/// by default (`max.incremental.fetch.session.cache.slots`) come to the same number once more.
 const FEW_PARTITIONS: usize = CONSUMERS_PARTITIONS_MAX / 1_000;
 
 /// The epoch after `epoch`; after the largest comes 1.
@@ -124,17 +125,19 @@ impl FetchSessions {
         session.next_epoch = next_epoch(session.next_epoch);
     }
 
-    /// Whether consumers may ask for so many more partitions in sessions.
-    pub fn has_room(&self, partitions: usize) -> bool {
+    /// Whether a consumer may ask for so many more partitions, in this session or a new one.
+    pub fn has_room(&self, id: Option<i32>, more: usize) -> bool {
+        let session = id.and_then(|id| self.sessions.get(&id));
+        let own = session.map_or(0, |session| session.partitions.len());
         let of_consumers = self.sessions.values().filter(|session| !session.of_follower);
-        partitions <= FEW_PARTITIONS
-            || of_consumers.map(|session| session.partitions.len()).sum::<usize>() + partitions
+        own + more <= FEW_PARTITIONS
+            || of_consumers.map(|session| session.partitions.len()).sum::<usize>() + more
                 <= CONSUMERS_PARTITIONS_MAX
     }
 
     /// Opens a session with what was asked and answered. Returns its id, or [`NO_SESSION`] when there is no room.
     pub fn open(&mut self, partitions: FetchPartitions, of_follower: bool, now: Time) -> i32 {
-        if !of_follower && !self.has_room(partitions.len()) {
+        if !of_follower && !self.has_room(None, partitions.len()) {
             return NO_SESSION;
         }
         if self.sessions.len() >= self.most && !self.evict(of_follower, partitions.len(), now) {
@@ -245,10 +248,14 @@ mod tests {
         for _ in 0..4 {
             assert_ne!(sessions.open(asking(400_000), OF_CONSUMER, Time::ZERO), NO_SESSION);
         }
-        assert!(sessions.has_room(400_000) && !sessions.has_room(400_001));
+        assert!(sessions.has_room(None, 400_000) && !sessions.has_room(None, 400_001));
         assert_eq!(sessions.open(asking(400_001), OF_CONSUMER, Time::ZERO), NO_SESSION);
         assert_ne!(sessions.open(asking(400_001), OF_FOLLOWER, Time::ZERO), NO_SESSION);
-        assert_ne!(sessions.open(asking(2_000), OF_CONSUMER, Time::ZERO), NO_SESSION, "a few");
+        assert_ne!(sessions.open(asking(400_000), OF_CONSUMER, Time::ZERO), NO_SESSION);
+        let few = sessions.open(asking(1_999), OF_CONSUMER, Time::ZERO);
+        assert_ne!(few, NO_SESSION, "a few");
+        assert!(sessions.has_room(Some(few), 1));
+        assert!(!sessions.has_room(Some(few), 2), "it does not grow bit by bit either");
     }
 
     #[test]

@@ -260,9 +260,7 @@ impl ReplicaManager {
 
     /// Names the topics of a fetch session whose ids were not known when the session named them.
     pub fn name_unknown(&mut self, session: i32, name_of: impl Fn(Uuid) -> Option<TopicName>) {
-        if let Some(session) = self.sessions.get_mut(session)
-            && session.partitions.by_ids
-        {
+        if let Some(session) = self.sessions.get_mut(session) {
             session.partitions.name_unknown(name_of);
         }
     }

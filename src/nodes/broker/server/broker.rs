@@ -76,7 +76,7 @@ pub struct Broker {
     producer_ids: ProducerIds,
     pub(super) deletions: Deletions,
     /// Draws how long the steps of a start and of a shutdown take.
-    shutdown_stream: Stream,
+    step_stream: Stream,
     /// Draws how long appends are worked on.
     answer_stream: Stream,
     /// Whether it serves requests, or will when its processors have started.
@@ -89,7 +89,7 @@ struct Parts<'a> {
     registration: &'a Registration,
     isr: &'a mut IsrChanges,
     shutdown: &'a mut Shutdown,
-    shutdown_stream: &'a mut Stream,
+    step_stream: &'a mut Stream,
     connections: &'a mut Connections,
     replicas: &'a mut ReplicaManager,
     client: ControllerClient<'a>,
@@ -101,7 +101,7 @@ impl Broker {
     pub fn new(config: Config, roster: Arc<Roster>, mut stream: Stream) -> Self {
         let config = Arc::new(config);
         let cluster_id = payload::random_uuid(&mut stream);
-        let shutdown_stream = stream.below_name("shutdown");
+        let step_stream = stream.below_name("shutdown");
         let answers = stream.below_name("answers");
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let servers = config.zookeepers.clone();
@@ -131,7 +131,7 @@ impl Broker {
             groups,
             producer_ids: ProducerIds::default(),
             deletions: Deletions::default(),
-            shutdown_stream,
+            step_stream,
             answer_stream: answers,
             has_begun: false,
             config,
@@ -223,7 +223,7 @@ impl Broker {
             registration: &self.registration,
             isr: &mut self.isr,
             shutdown: &mut self.shutdown,
-            shutdown_stream: &mut self.shutdown_stream,
+            step_stream: &mut self.step_stream,
             connections: &mut self.connections,
             replicas: self.replicas.as_mut().expect(STARTED),
             client: ControllerClient {
@@ -248,7 +248,7 @@ impl Broker {
             config,
             registration,
             shutdown,
-            shutdown_stream: stream,
+            step_stream: stream,
             connections,
             replicas,
             client,
@@ -539,7 +539,7 @@ impl Broker {
             return self.accept_requests(cx);
         }
         let share = |span: Duration| nanos(span / SERVING_SHARE);
-        let after = self.shutdown_stream.within(share(*start_up.start())..=share(*start_up.end()));
+        let after = self.step_stream.within(share(*start_up.start())..=share(*start_up.end()));
         let at = cx.clock.now.after_nanos(after);
         cx.timer(Part::Server, at, TimerFor::Serving.number());
     }
@@ -653,6 +653,7 @@ impl Broker {
             Op::Unregister => self.zk.ask(cx, Op::Register),
             Op::ListConfigChanges => {
                 self.topic_configs.changes_listed(cx, &mut self.zk, result);
+                // Behind the election of a controller; see there.
                 self.producer_ids().start(cx);
             }
             Op::ReadConfigChange(_) => self.topic_configs.change_read(cx, &mut self.zk, &result),

@@ -23,10 +23,8 @@ impl Writer<'_> {
         if loss == "permitted" || self.once_in(2) {
             self.text("acknowledged-loss", loss);
         }
-        let has_members = self.drawn.text.contains("\"group\" = ");
-        if self.once_in(3) || has_members {
-            // Longer than a consumer before 2.0 waits for a broker that lost power, and a member, 5 s more than
-            // max.poll.interval.ms, for the answer to JoinGroup of a coordinator that did.
+        if self.once_in(3) {
+            // Longer than a consumer before 2.0, or a member that joins, waits for a broker that lost power.
             self.text("converge-within", "400s");
         }
         if self.once_in(5) {
