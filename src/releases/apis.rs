@@ -115,6 +115,8 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     (ApiKey::DeleteGroups, &[(V1_1, 0), (V2_0, 1), (V2_4, 2)]),
     (ApiKey::OffsetDelete, &[(V2_4, 0)]),
     (ApiKey::InitProducerId, &[(V0_11, 0), (V2_0, 1), (V2_4, 2), (V2_5, 3), (V2_7, 4), (V3_8, 5)]),
+    (ApiKey::WriteTxnMarkers, &[(V0_11, 0), (V2_8, 1)]),
+    (ApiKey::DescribeProducers, &[(V2_8, 0)]),
     (ApiKey::SaslHandshake, &[(V0_10, 0), (V1_0, 1)]),
     (ApiKey::SaslAuthenticate, &[(V1_0, 0), (V2_2, 1), (V2_5, 2)]),
     (ApiKey::DescribeAcls, &[(V0_11, 0), (V2_0, 1), (V2_5, 2), (V3_3, 3)]),

@@ -102,6 +102,7 @@ mod tests {
         let came = [
             "epoch-stored-at-election",
             "isr-join-needs-epoch-start",
+            "marker-hides-sequence",
             "pattern-refreshes-metadata",
         ];
         assert_eq!(names(&there.came), came);

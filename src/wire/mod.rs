@@ -6,6 +6,7 @@ pub mod frames;
 pub mod group_records;
 pub mod jute;
 pub mod kafka;
+pub mod markers;
 pub mod message_set;
 pub mod records;
 mod rewrite;

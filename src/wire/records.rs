@@ -179,9 +179,13 @@ impl Batch {
         i32::from_be_bytes(number(&self.bytes, 53))
     }
 
-    /// The sequence of its last record; behind 2³¹−1 comes 0.
+    /// The sequence of its last record; behind 2³¹−1 comes 0. −1 when it has none.
     pub fn last_sequence(&self) -> i32 {
-        let last = i64::from(self.base_sequence()) + (self.last_offset - self.base_offset);
+        let first = self.base_sequence();
+        if first < 0 {
+            return first;
+        }
+        let last = i64::from(first) + (self.last_offset - self.base_offset);
         i32::try_from(last % (1 << 31)).expect("it is below 2³¹")
     }
 

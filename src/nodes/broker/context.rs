@@ -154,6 +154,28 @@ pub enum ConnOwner {
     Controller(Purpose),
 }
 
+/// How the append of a marker ended.
+#[derive(Debug)]
+pub struct MarkerAppended {
+    /// The number of its WriteTxnMarkers request.
+    pub request: u64,
+    /// The marker's place in it.
+    pub marker: usize,
+    /// The error for each partition of the marker; 0 is none.
+    pub codes: Vec<i16>,
+}
+
+/// Offsets that were committed in a transaction count from now on, or never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionCompleted {
+    /// The producer.
+    pub producer_id: i64,
+    /// Partitions of `__consumer_offsets`.
+    pub partitions: Vec<i32>,
+    /// Whether the transaction was committed.
+    pub commit: bool,
+}
+
 /// What one part asks of the broker.
 #[derive(Debug)]
 pub enum Ask {
@@ -191,6 +213,10 @@ pub enum Ask {
         /// Its first offset, or why it failed.
         result: Result<Offset, ResponseError>,
     },
+    /// Replicas → replicas: a marker of a WriteTxnMarkers request is appended everywhere, or is not.
+    MarkerAppended(MarkerAppended),
+    /// Replicas → groups: the marker of a transaction is in partitions of `__consumer_offsets`.
+    TransactionCompleted(TransactionCompleted),
     /// Replicas → groups: this broker leads a partition of `__consumer_offsets`, or does not.
     OffsetsLeader {
         /// The partition.

@@ -17,6 +17,16 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     DuplicateSequenceError: "duplicate-sequence-error", between((1, 0, 0), (1, 0, 1)),
         "KAFKA-6683", Test("a_batch_out_of_order_is_refused_as_in_each_release"),
         "A batch before those that are remembered is answered DUPLICATE_SEQUENCE_NUMBER.";
+    MarkerHidesSequence: "marker-hides-sequence", between((2, 0, 1), (2, 4, 1)),
+        "KAFKA-7298", Test("behind_a_marker_a_sequence_begins_with_0"),
+        "A batch behind a marker, all that is known of its producer's epoch, has to be the first, \
+         else the answer is UNKNOWN_PRODUCER_ID; in other releases, OUT_OF_ORDER_SEQUENCE_NUMBER.";
+    MarkersKeepProducers: "markers-keep-producers", since(2, 4, 1),
+        "KAFKA-9144", Test("a_producer_with_an_open_transaction_does_not_expire"),
+        "The marker of a transaction is a sign of life of its producer; before, its batches alone.";
+    EmptyTransactionsIndexed: "empty-transactions-indexed", until(2, 7, 2),
+        "KAFKA-10702", Test("up_to_2_7_an_aborted_transaction_without_records_is_listed"),
+        "An aborted transaction without records is listed in answers to Fetch, at its marker.";
     ProducerBumpsEpoch: "producer-bumps-epoch", since(2, 5, 0),
         "KIP-360 (KAFKA-8710)",
         Test("since_2_5_the_epoch_rises_when_the_next_batch_is_out_of_order"),

@@ -16,6 +16,7 @@ pub mod producers;
 mod recovery;
 #[cfg(test)]
 mod tests;
+pub mod transactions;
 
 pub use self::checkpoint::AtomicFiles;
 pub use self::checkpoint_lines::CheckpointError;

@@ -11,10 +11,14 @@ use super::checkpoint::AtomicFiles;
 use super::epochs::{EpochCache, EpochEnd};
 use super::pages::LogPages;
 use super::producers::Producers;
+use super::transactions::Aborted;
 use crate::nodes::Effects;
 use crate::vocab::step::{DiskRequest, FileName};
 use crate::vocab::{DiskOpId, LeaderEpoch, Offset, Time, TopicPartition};
 use crate::wire::records::{Batch, DECOMPRESSED_MAX};
+
+/// `index.interval.bytes`, at its default.
+const INDEX_INTERVAL_BYTES: usize = 4_096;
 
 /// The disk as logs use it.
 #[derive(Debug)]
@@ -214,8 +218,42 @@ impl Log {
     }
 
     /// Forgets idempotent producers that were silent for long, and gives their ids.
-    pub fn expire_producers(&mut self, expiry: Duration, now_ms: i64) -> Vec<i64> {
-        self.producers.expire(expiry, now_ms)
+    pub fn expire_producers(
+        &mut self,
+        expiry: Duration,
+        now_ms: i64,
+        hears_markers: bool,
+    ) -> Vec<i64> {
+        self.producers.expire(expiry, now_ms, hears_markers)
+    }
+
+    /// All below an offset is replicated.
+    pub fn replicated(&mut self, high_watermark: Offset) {
+        self.producers.transactions_mut().replicated(high_watermark);
+    }
+
+    /// The end of what a reader of committed transactions may see: where the first transaction begins that is open, or
+    /// whose end is not replicated; else the high watermark.
+    pub fn last_stable_offset(&self, high_watermark: Offset) -> Offset {
+        let unstable = self.producers.transactions().first_unstable();
+        let unstable = unstable.map_or(Offset::MAX, |first| first.max(self.start));
+        unstable.min(high_watermark)
+    }
+
+    /// The aborted transactions of which a reader has to know that gets the batches from `from` on up to `end`. Kafka
+    /// looks up to the next entry of the offset index.
+    pub fn aborted(&self, from: Offset, end: Offset, with_empty: bool) -> Vec<Aborted> {
+        let mut bytes = 0;
+        let mut to = self.end;
+        for batch in self.pages.batches_from(end) {
+            let begins_segment = self.segments.iter().rev().any(|s| s.base == batch.base_offset);
+            bytes += batch.bytes.len();
+            if begins_segment || bytes > INDEX_INTERVAL_BYTES {
+                to = if begins_segment { batch.base_offset } else { batch.last_offset };
+                break;
+            }
+        }
+        self.producers.transactions().aborted(from, to, with_empty)
     }
 
     /// Replaces what it knows of idempotent producers.
@@ -362,7 +400,7 @@ impl Log {
         }
         self.end_at(end);
         if self.producers.reaches(end) {
-            let mut producers = Producers::default();
+            let mut producers = self.producers.emptied();
             self.batches().for_each(|batch| producers.note(&batch));
             self.producers = producers;
         }
@@ -410,6 +448,7 @@ impl Log {
             disk.effects.disk(DiskRequest::Delete { file: segment.file });
         }
         self.pages.drop_below(self.segments[0].base);
+        self.producers.transactions_mut().drop_below(self.segments[0].base);
         if self.epochs.truncate_from_start(start) {
             self.save_epochs(disk);
         }

@@ -7,13 +7,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::transactions::Transactions;
 use crate::vocab::Offset;
+use crate::wire::markers::EndMarker;
 use crate::wire::records::Batch;
 
 /// Batches of a producer that are remembered (`ProducerStateEntry.NumBatchesToRetain`).
 const REMEMBERED: usize = 5;
 /// The epoch of a producer that is not known.
 const NO_EPOCH: i16 = -1;
+/// The sequence of a producer of which no batch is known.
+const NO_SEQUENCE: i32 = -1;
+/// The epoch of a coordinator that wrote no marker.
+const NO_COORDINATOR: i32 = -1;
 
 /// A batch that was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +36,98 @@ pub struct Remembered {
     pub timestamp_ms: i64,
 }
 
-/// What is known of one producer.
+/// What is known of one producer (`ProducerStateEntry`).
 #[derive(Clone, Debug)]
-struct Producer {
-    epoch: i16,
-    /// The last ones, oldest first; never empty.
+pub struct Producer {
+    /// Its epoch.
+    pub epoch: i16,
+    /// The last ones of its epoch, oldest first; none when only the marker of a transaction is known.
     batches: VecDeque<Remembered>,
+    /// The epoch of the coordinator that ended its last transaction; −1 when none has ended.
+    pub coordinator_epoch: i32,
+    /// Where its open transaction begins, if one is open.
+    pub open_from: Option<Offset>,
+    /// The offset of its last record or marker.
+    last_offset: Offset,
+    /// The largest timestamp of its last batch, or that of its marker, in milliseconds since 1970.
+    pub timestamp_ms: i64,
 }
 
 impl Producer {
-    fn last(&self) -> &Remembered {
-        self.batches.back().expect("a producer is known by a batch")
+    fn new(epoch: i16) -> Self {
+        Self {
+            epoch,
+            batches: VecDeque::new(),
+            coordinator_epoch: NO_COORDINATOR,
+            open_from: None,
+            last_offset: -1,
+            timestamp_ms: -1,
+        }
+    }
+
+    /// The sequence of its last record; −1 when only a marker is known.
+    pub fn last_sequence(&self) -> i32 {
+        self.batches.back().map_or(NO_SEQUENCE, |last| last.last_sequence)
+    }
+
+    /// Takes an epoch; batches of another one are no longer remembered.
+    fn take_epoch(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.batches.clear();
+        }
+    }
+
+    fn note(&mut self, batch: &Batch) {
+        self.take_epoch(batch.producer_epoch());
+        if self.batches.len() == REMEMBERED {
+            self.batches.pop_front();
+        }
+        self.last_offset = batch.last_offset;
+        self.timestamp_ms = batch.max_timestamp_ms();
+        self.batches.push_back(Remembered {
+            first_sequence: batch.base_sequence(),
+            last_sequence: batch.last_sequence(),
+            first_offset: batch.base_offset,
+            last_offset: batch.last_offset,
+            timestamp_ms: self.timestamp_ms,
+        });
+    }
+
+    /// What `batch` is to it, as far as its sequence says.
+    fn sequence(&self, batch: &Batch, remembered: usize) -> Sequence {
+        let (epoch, first) = (batch.producer_epoch(), batch.base_sequence());
+        let last = batch.last_sequence();
+        let mut recent = self.batches.iter().rev().take(remembered);
+        let is_same = |one: &&Remembered| (one.first_sequence, one.last_sequence) == (first, last);
+        if epoch == self.epoch
+            && let Some(same) = recent.find(is_same)
+        {
+            return Sequence::Repeated(*same);
+        }
+        if epoch < self.epoch {
+            return Sequence::Fenced;
+        }
+        if epoch != self.epoch {
+            let begins = first == 0 || self.epoch == NO_EPOCH;
+            return if begins { Sequence::Next } else { Sequence::OutOfOrder };
+        }
+        if first == after(self.last_sequence()) {
+            return Sequence::Next;
+        }
+        match self.batches.front() {
+            None => Sequence::BehindMarker,
+            Some(oldest) if last < oldest.first_sequence => Sequence::Forgotten,
+            Some(_) => Sequence::OutOfOrder,
+        }
+    }
+
+    /// The time from which on it counts as silent: up to 2.3 that of its last batch alone (KAFKA-9144).
+    fn heard_ms(&self, hears_markers: bool) -> i64 {
+        match hears_markers {
+            true => self.timestamp_ms,
+            false => self.batches.back().map_or(-1, |last| last.timestamp_ms),
+        }
     }
 }
 
@@ -59,12 +146,26 @@ pub enum Sequence {
     Forgotten,
     /// Another one should come before it, or came.
     OutOfOrder,
+    /// Only a marker is known of its producer in this epoch, and this is not the first batch behind it.
+    BehindMarker,
+    /// It is no part of a transaction, and its producer has one open.
+    OutsideTransaction,
+}
+
+/// Why a marker is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// Its producer has a newer epoch.
+    Producer,
+    /// A newer coordinator wrote one.
+    Coordinator,
 }
 
 /// The producers of one log.
 #[derive(Clone, Debug, Default)]
 pub struct Producers {
     by_id: BTreeMap<i64, Producer>,
+    transactions: Transactions,
 }
 
 /// The sequence behind `sequence`.
@@ -75,72 +176,115 @@ fn after(sequence: i32) -> i32 {
 impl Producers {
     /// What `batch` is to the log. At most `remembered` batches count as remembered (one before 1.0).
     pub fn sequence(&self, batch: &Batch, remembered: usize) -> Sequence {
-        let (epoch, first) = (batch.producer_epoch(), batch.base_sequence());
-        let last = batch.last_sequence();
         let Some(known) = self.by_id.get(&batch.producer_id()) else {
-            return if first == 0 { Sequence::Next } else { Sequence::Unknown };
+            let is_first = batch.base_sequence() == 0;
+            return if is_first { Sequence::Next } else { Sequence::Unknown };
         };
-        let mut recent = known.batches.iter().rev().take(remembered);
-        let is_same = |one: &&Remembered| (one.first_sequence, one.last_sequence) == (first, last);
-        if epoch == known.epoch
-            && let Some(same) = recent.find(is_same)
-        {
-            return Sequence::Repeated(*same);
+        match known.sequence(batch, remembered) {
+            Sequence::Next if known.open_from.is_some() && !batch.is_transactional() => {
+                Sequence::OutsideTransaction
+            }
+            other => other,
         }
+    }
+
+    /// What is known of a producer.
+    pub fn get(&self, id: i64) -> Option<&Producer> {
+        self.by_id.get(&id)
+    }
+
+    /// All producers, by their ids.
+    pub fn all(&self) -> impl Iterator<Item = (i64, &Producer)> {
+        self.by_id.iter().map(|(id, producer)| (*id, producer))
+    }
+
+    /// Whether an epoch of a producer ended.
+    pub fn is_fenced(&self, id: i64, epoch: i16) -> bool {
+        self.by_id.get(&id).is_some_and(|known| epoch < known.epoch)
+    }
+
+    /// Whether a marker may be written that ends a transaction of a producer.
+    ///
+    /// # Errors
+    /// When it comes from an older producer or coordinator.
+    pub fn check_marker(&self, id: i64, epoch: i16, coordinator_epoch: i32) -> Result<(), Stale> {
+        let Some(known) = self.by_id.get(&id) else { return Ok(()) };
         if epoch < known.epoch {
-            return Sequence::Fenced;
+            return Err(Stale::Producer);
         }
-        if epoch != known.epoch {
-            let begins = first == 0 || known.epoch == NO_EPOCH;
-            return if begins { Sequence::Next } else { Sequence::OutOfOrder };
+        match coordinator_epoch < known.coordinator_epoch {
+            true => Err(Stale::Coordinator),
+            false => Ok(()),
         }
-        if first == after(known.last().last_sequence) {
-            return Sequence::Next;
-        }
-        let oldest = known.batches.front().expect("a producer is known by a batch");
-        if last < oldest.first_sequence { Sequence::Forgotten } else { Sequence::OutOfOrder }
+    }
+
+    /// The transactions of the log.
+    pub fn transactions(&self) -> &Transactions {
+        &self.transactions
+    }
+
+    /// The transactions of the log.
+    pub fn transactions_mut(&mut self) -> &mut Transactions {
+        &mut self.transactions
     }
 
     /// Notes a batch that is appended.
     pub fn note(&mut self, batch: &Batch) {
         let id = batch.producer_id();
-        if id < 0 || batch.is_control() {
+        if id < 0 {
             return;
         }
-        let epoch = batch.producer_epoch();
-        let new = || Producer { epoch, batches: VecDeque::new() };
+        if batch.is_control() {
+            if let Some(marker) = EndMarker::of(batch) {
+                self.note_marker(batch, marker);
+            }
+            return;
+        }
+        let new = || Producer::new(batch.producer_epoch());
         let producer = self.by_id.entry(id).or_insert_with(new);
-        if producer.epoch != epoch {
-            *producer = new();
+        producer.note(batch);
+        if producer.open_from.is_none() && batch.is_transactional() {
+            producer.open_from = Some(batch.base_offset);
+            self.transactions.begin(id, batch.base_offset);
         }
-        if producer.batches.len() == REMEMBERED {
-            producer.batches.pop_front();
-        }
-        producer.batches.push_back(Remembered {
-            first_sequence: batch.base_sequence(),
-            last_sequence: batch.last_sequence(),
-            first_offset: batch.base_offset,
-            last_offset: batch.last_offset,
-            timestamp_ms: batch.max_timestamp_ms(),
-        });
     }
 
-    /// Forgets producers whose last batch is as old as `expiry`, and gives their ids.
-    pub fn expire(&mut self, expiry: Duration, now_ms: i64) -> Vec<i64> {
+    fn note_marker(&mut self, batch: &Batch, marker: EndMarker) {
+        let (id, epoch) = (batch.producer_id(), batch.producer_epoch());
+        let producer = self.by_id.entry(id).or_insert_with(|| Producer::new(epoch));
+        producer.take_epoch(epoch);
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        producer.last_offset = batch.last_offset;
+        producer.timestamp_ms = batch.max_timestamp_ms();
+        let at = batch.base_offset;
+        let first = producer.open_from.take().unwrap_or(at);
+        self.transactions.end(id, (first, at), !marker.commit);
+    }
+
+    /// Forgets producers that are as long silent as `expiry` and have no transaction open, and gives their ids. Up to
+    /// 2.3 markers do not count as a sign of life.
+    pub fn expire(&mut self, expiry: Duration, now_ms: i64, hears_markers: bool) -> Vec<i64> {
         let limit_ms = i64::try_from(expiry.as_millis()).unwrap_or(i64::MAX);
-        let is_old =
-            |known: &Producer| now_ms.saturating_sub(known.last().timestamp_ms) >= limit_ms;
+        let is_old = |known: &Producer| {
+            let silent_ms = now_ms.saturating_sub(known.heard_ms(hears_markers));
+            known.open_from.is_none() && silent_ms >= limit_ms
+        };
         self.by_id.extract_if(.., |_, known| is_old(known)).map(|(id, _)| id).collect()
     }
 
     /// Whether it knows of a batch that ends at `end` or behind it.
     pub fn reaches(&self, end: Offset) -> bool {
-        self.by_id.values().any(|producer| producer.last().last_offset >= end)
+        self.by_id.values().any(|producer| producer.last_offset >= end)
+    }
+
+    /// None, in a log of which the same is replicated.
+    pub fn emptied(&self) -> Self {
+        Self { by_id: BTreeMap::new(), transactions: self.transactions.emptied() }
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.by_id.clear();
+        *self = self.emptied();
     }
 }
 
@@ -214,9 +358,66 @@ mod tests {
         assert_eq!(ask(&other, &batch(0, 0, 1, 0)), Sequence::Next);
         assert!(producers.reaches(1) && !producers.reaches(2));
         let late = 1_000 + i64::try_from(DAY.as_millis()).unwrap();
-        assert_eq!(producers.expire(DAY, late - 1), [0_i64; 0]);
+        assert_eq!(producers.expire(DAY, late - 1, true), [0_i64; 0]);
         assert_eq!(ask(&producers, &batch(0, 2, 1, 9)), Sequence::Next);
-        assert_eq!(producers.expire(DAY, late), [7]);
+        assert_eq!(producers.expire(DAY, late, true), [7]);
         assert_eq!(ask(&producers, &batch(0, 2, 1, 9)), Sequence::Unknown);
+    }
+
+    fn transactional(epoch: i16, sequence: i32, at: Offset) -> Batch {
+        let mut builder = BatchBuilder::new(1_000);
+        builder.push(1_000, None, Some(b"x"));
+        let builder = builder.of_producer(7, epoch, sequence).of_transaction(false);
+        builder.build().stamped(at, 0)
+    }
+
+    fn marker(epoch: i16, coordinator_epoch: i32, commit: bool, at: Offset) -> Batch {
+        let marker = EndMarker { commit, coordinator_epoch };
+        marker.batch((7, epoch), 2_000).stamped(at, 0)
+    }
+
+    #[test]
+    fn a_marker_ends_the_transaction_that_the_first_batch_began() {
+        let mut producers = Producers::default();
+        producers.note(&transactional(0, 0, 0));
+        producers.note(&transactional(0, 1, 1));
+        assert_eq!(producers.transactions().first_unstable(), Some(0));
+        assert_eq!(ask(&producers, &batch(0, 2, 1, 2)), Sequence::OutsideTransaction);
+        assert_eq!(ask(&producers, &transactional(0, 2, 2)), Sequence::Next);
+        producers.note(&marker(0, 3, false, 2));
+        producers.transactions_mut().replicated(3);
+        assert_eq!(producers.transactions().first_unstable(), None);
+        assert_eq!(ask(&producers, &batch(0, 2, 1, 3)), Sequence::Next, "the epoch is the same");
+        assert_eq!(producers.check_marker(7, 0, 3), Ok(()));
+        assert_eq!(producers.check_marker(7, 0, 2), Err(Stale::Coordinator));
+        producers.note(&transactional(1, 0, 3));
+        assert_eq!(producers.check_marker(7, 0, 3), Err(Stale::Producer));
+        assert_eq!(producers.transactions().first_unstable(), Some(3));
+    }
+
+    #[test]
+    fn a_marker_of_another_epoch_fences_and_is_all_that_is_known() {
+        // `txn.state.init-while-open`, `txn.state.fenced-produce`: the marker has the next epoch.
+        let mut producers = Producers::default();
+        producers.note(&transactional(0, 0, 0));
+        producers.note(&marker(1, 0, false, 1));
+        assert_eq!(ask(&producers, &transactional(0, 1, 2)), Sequence::Fenced);
+        assert_eq!(ask(&producers, &transactional(1, 1, 2)), Sequence::BehindMarker);
+        assert_eq!(ask(&producers, &transactional(1, 0, 2)), Sequence::Next);
+        assert_eq!(producers.get(7).map(Producer::last_sequence), Some(-1));
+        assert!(producers.reaches(1) && !producers.reaches(2));
+    }
+
+    #[test]
+    fn a_producer_with_an_open_transaction_does_not_expire() {
+        let mut producers = Producers::default();
+        producers.note(&transactional(0, 0, 0));
+        let late = 1_000 + i64::try_from(DAY.as_millis()).unwrap();
+        assert_eq!(producers.expire(DAY, late + 9_000, true), [0_i64; 0]);
+        // The marker's time is 2,000.
+        producers.note(&marker(0, 0, true, 1));
+        assert_eq!(producers.clone().expire(DAY, late, false), [7], "up to 2.3");
+        assert_eq!(producers.expire(DAY, late, true), [0_i64; 0]);
+        assert_eq!(producers.expire(DAY, late + 1_000, true), [7]);
     }
 }

@@ -11,6 +11,7 @@
 //! | ListOffsets | no | since 2.1 |
 //! | OffsetForLeaderEpoch | no | yes |
 //! | LeaderAndIsr, StopReplica | yes, and for fetchers that append | yes |
+//! | WriteTxnMarkers | yes | yes |
 //! | what the group coordinator writes | yes | yes |
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,7 @@ use kafka_protocol::messages::{
     StopReplicaRequest,
 };
 
+use super::markers::WritingMarkers;
 use super::produce::{Append, Place, Producing};
 use super::replicas::{Elsewhere, Slot};
 use crate::nodes::broker::context::ReplyTo;
@@ -39,6 +41,8 @@ pub enum Blocked {
     LeaderAndIsr(ReplyTo, LeaderAndIsrRequest),
     /// StopReplica.
     StopReplica(ReplyTo, StopReplicaRequest),
+    /// WriteTxnMarkers; some of its markers may be written.
+    Markers(Box<WritingMarkers>),
     /// A write of the group coordinator, and where it is when it is in the log.
     Group(Append, Option<Place>),
 }

@@ -39,6 +39,7 @@ pub fn set_high_watermark(cx: &mut Context<'_>, replica: &mut PartitionReplica, 
         return;
     }
     replica.high_watermark = to;
+    replica.log.replicated(to);
     cx.effects.observe(Observation::Broker(BrokerObservation::HighWatermark {
         at: replica.at.clone(),
         offset: to,

@@ -173,6 +173,7 @@ impl ReplicaManager {
                 }
                 Blocked::LeaderAndIsr(to, request) => self.take_leader_and_isr(cx, to, request),
                 Blocked::StopReplica(to, request) => self.take_stop_replica(cx, to, request),
+                Blocked::Markers(writing) => self.go_on_writing(cx, *writing),
                 Blocked::Group(append, is_in) => self.append_internal(cx, append, is_in),
             }
         }

@@ -21,6 +21,7 @@ use super::isr_change::{change_ended, observe_isr};
 use super::leader::LeaderHandler;
 use super::locks::IsrCheck;
 use super::log_manager::{DiskDone, LogManager};
+use super::markers::MarkerRequests;
 use super::offsets::OffsetsHandler;
 use super::partition::{self, PartitionReplica, ReplicaRole};
 use super::produce::{Append, Place, ProduceHandler, Producing};
@@ -82,6 +83,7 @@ pub struct ReplicaManager {
     pub(super) sessions: FetchSessions,
     pub(super) purgatory: Purgatory,
     pub(super) handlers: Handlers,
+    pub(super) markers: MarkerRequests,
     pub(super) fetchers: Fetchers,
     alarm: Alarm<Due>,
     /// Whether the periodic tasks run.
@@ -123,6 +125,7 @@ impl ReplicaManager {
             sessions,
             purgatory: Purgatory::default(),
             handlers: Handlers::default(),
+            markers: MarkerRequests::default(),
             fetchers: Fetchers::default(),
             alarm: Alarm::of(Part::Replicas),
             is_periodic: false,
@@ -148,6 +151,18 @@ impl ReplicaManager {
             purgatory: &mut self.purgatory,
             alarm: &mut self.alarm,
         }
+    }
+
+    /// The parts for appends as a leader.
+    pub(super) fn producing(&mut self) -> ProduceHandler<'_> {
+        let leader = LeaderHandler {
+            config: &self.config,
+            replicas: &mut self.replicas,
+            sessions: &mut self.sessions,
+            purgatory: &mut self.purgatory,
+            alarm: &mut self.alarm,
+        };
+        ProduceHandler { leader, logs: &mut self.logs }
     }
 
     /// The parts for what this broker does as a follower.
@@ -180,14 +195,7 @@ impl ReplicaManager {
 
     /// Works on a produce request, until it is done or its handler has to block.
     pub(super) fn go_on_producing(&mut self, cx: &mut Context<'_>, producing: Producing) {
-        let leader = LeaderHandler {
-            config: &self.config,
-            replicas: &mut self.replicas,
-            sessions: &mut self.sessions,
-            purgatory: &mut self.purgatory,
-            alarm: &mut self.alarm,
-        };
-        let blocked = ProduceHandler { leader, logs: &mut self.logs }.go_on(cx, producing);
+        let blocked = self.producing().go_on(cx, producing);
         if let Some((waits_for, producing)) = blocked {
             self.handlers.block(waits_for, Blocked::Produce(Box::new(producing)));
         }
@@ -213,15 +221,8 @@ impl ReplicaManager {
         append: Append,
         is_in: Option<Place>,
     ) {
-        let leader = LeaderHandler {
-            config: &self.config,
-            replicas: &mut self.replicas,
-            sessions: &mut self.sessions,
-            purgatory: &mut self.purgatory,
-            alarm: &mut self.alarm,
-        };
-        let mut handler = ProduceHandler { leader, logs: &mut self.logs };
-        if let Some((waits_for, append, is_in)) = handler.append_internal(cx, append, is_in) {
+        let blocked = self.producing().append_internal(cx, append, is_in);
+        if let Some((waits_for, append, is_in)) = blocked {
             self.handlers.block(waits_for, Blocked::Group(append, is_in));
         }
     }
@@ -452,8 +453,9 @@ impl ReplicaManager {
             }
             Due::ExpireProducers => {
                 let (expiry, now_ms) = (config.producer_id_expiration, cx.clock.wall_ms);
+                let hears_markers = config.version.has(Change::MarkersKeepProducers);
                 for replica in self.replicas.iter_mut() {
-                    let producers = replica.log.expire_producers(expiry, now_ms);
+                    let producers = replica.log.expire_producers(expiry, now_ms, hears_markers);
                     if !producers.is_empty() {
                         let at = replica.at.clone();
                         let expired = BrokerObservation::ProducersExpired { at, producers };

@@ -14,6 +14,7 @@
 //! | `handlers`, `locks` | requests whose handlers are blocked at a partition's lock |
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
 //! | `produce`, `fetch`, `read`, `offsets` | requests of clients and followers |
+//! | `markers`, `write_markers` | the ends of transactions |
 //! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |
 //! | `fetcher`, `truncation` | following a leader |
 //! | `leadership` | LeaderAndIsr and StopReplica |
@@ -34,6 +35,7 @@ mod leadership;
 mod locks;
 mod log_manager;
 mod manager;
+mod markers;
 mod offsets;
 mod partition;
 mod produce;
@@ -45,6 +47,7 @@ mod settings;
 mod tests;
 mod truncation;
 mod validate;
+mod write_markers;
 
 pub use self::alarm::Alarm;
 pub use self::fetch::FETCH_WITH_IDS;

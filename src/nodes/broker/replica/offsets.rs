@@ -50,6 +50,15 @@ enum Asked {
     Unsupported,
 }
 
+/// Who asks for an offset: that decides where the log ends for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    Follower,
+    Consumer,
+    /// With `isolation.level=read_committed`, since version 2.
+    ReadsCommitted,
+}
+
 fn asked_for(timestamp: i64, version: KafkaVersion, request_version: i16) -> Asked {
     let by_version = version.has(Change::SpecialTimestampsByVersion);
     let since = |first: i16, asked: Asked| match request_version >= first {
@@ -76,14 +85,18 @@ fn asked_for(timestamp: i64, version: KafkaVersion, request_version: i16) -> Ask
 fn list(
     partition: &PartitionReplica,
     asked: &ListOffsetsPartition,
-    from_follower: bool,
+    asker: Asker,
     version: KafkaVersion,
     request_version: i16,
 ) -> Result<Listed, ResponseError> {
     let leader = partition.leader_at(asked.current_leader_epoch)?;
     let log = &partition.log;
-    let end = if from_follower { log.flushed_end() } else { partition.high_watermark };
-    let lags = !from_follower
+    let end = match asker {
+        Asker::Follower => log.flushed_end(),
+        Asker::Consumer => partition.high_watermark,
+        Asker::ReadsCommitted => partition.last_stable_offset(),
+    };
+    let lags = asker != Asker::Follower
         && version.has(Change::OffsetNotAvailable)
         && partition.high_watermark < leader.epoch_start;
     let plain = |offset, leader_epoch| Listed { timestamp_ms: -1, offset, leader_epoch };
@@ -199,7 +212,11 @@ impl OffsetsHandler<'_> {
             tracing::info!(broker = %self.config.id, "no isolation level: closes a connection");
             return cx.ask(Ask::Close(to.conn));
         }
-        let from_follower = request.replica_id.0 >= 0;
+        let asker = match (request.replica_id.0, request.isolation_level) {
+            (0.., _) => Asker::Follower,
+            (_, 1) if to.version >= 2 => Asker::ReadsCommitted,
+            _ => Asker::Consumer,
+        };
         let mut response = ListOffsetsResponse::default();
         for topic in request.topics {
             let mut times: BTreeMap<i32, usize> = BTreeMap::new();
@@ -223,7 +240,7 @@ impl OffsetsHandler<'_> {
                     None => {
                         let replica =
                             self.replicas.wanted(version, &topic.name, one.partition_index, knows);
-                        self.row(replica, one, from_follower, (to.version, cx.clock.wall_ms))
+                        self.row(replica, one, asker, (to.version, cx.clock.wall_ms))
                     }
                 });
             }
@@ -241,7 +258,7 @@ impl OffsetsHandler<'_> {
         self,
         replica: Result<&PartitionReplica, ResponseError>,
         asked: &ListOffsetsPartition,
-        from_follower: bool,
+        asker: Asker,
         (request_version, wall_ms): (i16, i64),
     ) -> ListOffsetsPartitionResponse {
         let version = self.config.version;
@@ -249,8 +266,7 @@ impl OffsetsHandler<'_> {
             let found = replica.and_then(|at| list_segments(at, asked, version, wall_ms));
             return to_old_response(asked, found);
         }
-        let listed =
-            replica.and_then(|at| list(at, asked, from_follower, version, request_version));
+        let listed = replica.and_then(|at| list(at, asked, asker, version, request_version));
         to_response(asked, listed, request_version)
     }
 

@@ -197,6 +197,8 @@ impl PartitionReplica {
         (topic, settings): (TopicName, TopicSettings),
     ) -> Self {
         let high_watermark = high_watermark.clamp(log.start(), log.end());
+        let mut log = log;
+        log.replicated(high_watermark);
         Self {
             at,
             topic,
@@ -212,6 +214,11 @@ impl PartitionReplica {
             waiting_commits: VecDeque::new(),
             waiting_flushes: VecDeque::new(),
         }
+    }
+
+    /// The end of what a consumer with `isolation.level=read_committed` may read.
+    pub fn last_stable_offset(&self) -> Offset {
+        self.log.last_stable_offset(self.high_watermark)
     }
 
     /// What it has as a leader.

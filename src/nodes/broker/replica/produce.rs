@@ -19,7 +19,7 @@ use super::leader::LeaderHandler;
 use super::log_manager::LogManager;
 use super::partition::PartitionReplica;
 use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
-use super::replicas::{Elsewhere, Replicas, Slot, not_here};
+use super::replicas::{Elsewhere, Slot, not_here};
 use super::validate::{Appending, BadRecord, Refused, ends_connection};
 use crate::history::{BrokerObservation, Observation, ProducerBatch};
 use crate::nodes::broker::Config;
@@ -33,7 +33,8 @@ use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 /// The first version of Produce whose answer has errors of single records (KIP-467).
 const WITH_RECORD_ERRORS: i16 = 8;
 
-fn check_leader(
+/// Whether a replica leads, and has enough in-sync replicas for what is to be appended.
+pub(super) fn check_leader(
     partition: &PartitionReplica,
     acks: i16,
     version: KafkaVersion,
@@ -224,9 +225,19 @@ impl Producing {
     }
 }
 
+/// Offsets in a transaction have the producer of the transaction, and no sequence.
+fn check_epoch(partition: &PartitionReplica, batch: &Batch) -> Result<(), ResponseError> {
+    let (id, epoch) = (batch.producer_id(), batch.producer_epoch());
+    match id >= 0 && partition.log.producers().is_fenced(id, epoch) {
+        true => Err(ResponseError::InvalidProducerEpoch),
+        false => Ok(()),
+    }
+}
+
 /// What a leader tells of a batch of an idempotent producer that it appends.
 fn of_producer(at: &TopicPartition, batch: &Batch) -> Option<BrokerObservation> {
-    (batch.producer_id() >= 0).then(|| BrokerObservation::ProducerAppended {
+    let is_sequenced = batch.producer_id() >= 0 && batch.base_sequence() >= 0;
+    is_sequenced.then(|| BrokerObservation::ProducerAppended {
         at: at.clone(),
         base: batch.base_offset,
         leader_epoch: batch.leader_epoch,
@@ -249,6 +260,11 @@ pub struct ProduceHandler<'a> {
 }
 
 impl ProduceHandler<'_> {
+    /// Whether an append to a replica is under way.
+    pub(super) fn is_writing(&self, slot: Slot) -> bool {
+        self.leader.replicas.at(slot).log.is_writing()
+    }
+
     /// Appends a batch as the leader, unless it was appended before; `None` when there is no record in what was sent.
     fn append_as_leader(
         &mut self,
@@ -323,14 +339,19 @@ impl ProduceHandler<'_> {
             Sequence::Forgotten if version.has(Change::DuplicateSequenceError) => {
                 Err(ResponseError::DuplicateSequenceNumber)
             }
-            Sequence::Unknown | Sequence::Forgotten | Sequence::OutOfOrder => {
-                Err(ResponseError::OutOfOrderSequenceNumber)
+            Sequence::BehindMarker if version.has(Change::MarkerHidesSequence) => {
+                Err(ResponseError::UnknownProducerId)
             }
+            Sequence::OutsideTransaction => Err(ResponseError::InvalidTxnState),
+            Sequence::Unknown
+            | Sequence::Forgotten
+            | Sequence::BehindMarker
+            | Sequence::OutOfOrder => Err(ResponseError::OutOfOrderSequenceNumber),
         }
     }
 
     /// Appends a batch that is right, as the leader. Returns its first offset and the one behind its last.
-    fn append(&mut self, cx: &mut Context<'_>, slot: Slot, batch: &Batch) -> Place {
+    pub(super) fn append(&mut self, cx: &mut Context<'_>, slot: Slot, batch: &Batch) -> Place {
         let partition = self.leader.replicas.at_mut(slot);
         let batch = batch.stamped(partition.log.end(), partition.leader_epoch);
         let (base, last) = (batch.base_offset, batch.last_offset);
@@ -370,17 +391,20 @@ impl ProduceHandler<'_> {
         }
         let version = self.leader.config.version;
         let acks = if number.is_some() { ACKS_ALL } else { 0 };
-        let is_writing = |slot: Slot, replicas: &Replicas| replicas.at(slot).log.is_writing();
-        let is_locked = |slot: &Slot| {
-            is_writing(*slot, self.leader.replicas) || self.leader.replicas.writes_isr(*slot)
-        };
+        let is_locked =
+            |slot: &Slot| self.is_writing(*slot) || self.leader.replicas.writes_isr(*slot);
         if let Some(locked) = slot.filter(is_locked) {
             return Some((WaitsFor::Lock(locked), append, None));
         }
         let checked = match slot {
             _ if self.logs.is_shutting_down() => Err(ResponseError::NotLeaderOrFollower),
             None => Err(ResponseError::UnknownTopicOrPartition),
-            Some(slot) => check_leader(self.leader.replicas.at(slot), acks, version).map(|()| slot),
+            Some(slot) => {
+                let partition = self.leader.replicas.at(slot);
+                check_leader(partition, acks, version)
+                    .and_then(|()| check_epoch(partition, &append.batch))
+                    .map(|()| slot)
+            }
         };
         let slot = match checked {
             Ok(slot) => slot,
@@ -391,7 +415,7 @@ impl ProduceHandler<'_> {
             }
         };
         let place = self.append(cx, slot, &append.batch);
-        if is_writing(slot, self.leader.replicas) {
+        if self.is_writing(slot) {
             return Some((WaitsFor::OwnAppend(slot), append, Some(place)));
         }
         self.appended_internal(cx, number?, slot, place);
@@ -473,15 +497,14 @@ impl ProduceHandler<'_> {
         while let Some((topic, n)) = producing.next() {
             let data = &producing.topics[topic];
             let slot = self.leader.replicas.find(&data.name, data.partition_data[n].index);
-            let is_writing = |slot: Slot, replicas: &Replicas| replicas.at(slot).log.is_writing();
             if let Some(slot) = slot
-                && (is_writing(slot, self.leader.replicas) || self.leader.replicas.writes_isr(slot))
+                && (self.is_writing(slot) || self.leader.replicas.writes_isr(slot))
             {
                 return Some((WaitsFor::Lock(slot), producing));
             }
             self.produce_next(cx, &mut producing, slot);
             let Some(slot) = slot else { continue };
-            if is_writing(slot, self.leader.replicas) {
+            if self.is_writing(slot) {
                 return Some((WaitsFor::OwnAppend(slot), producing));
             }
             if let Some(locked) = self.leader.purgatory.hold_fetch(self.leader.replicas, slot) {
@@ -533,7 +556,7 @@ impl ProduceHandler<'_> {
     }
 
     /// Lets an append wait for the high watermark or fsyncs, or for the time when it is due.
-    fn wait(
+    pub(super) fn wait(
         &mut self,
         cx: &mut Context<'_>,
         to: AppendedBy,

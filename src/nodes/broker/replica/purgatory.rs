@@ -14,7 +14,7 @@ use super::fetch_partitions::FetchParams;
 use super::fetch_sessions::{FetchSessions, FetchSource};
 use super::partition::{PartitionReplica, WaitingFetch};
 use super::replicas::{Replicas, Slot};
-use crate::nodes::broker::context::{Ask, Context, ReplyTo};
+use crate::nodes::broker::context::{Ask, Context, MarkerAppended, ReplyTo};
 use crate::releases::KafkaVersion;
 use crate::vocab::{ConnId, Offset};
 
@@ -36,6 +36,13 @@ pub enum AppendedBy {
     Client(ReplyTo),
     /// The group coordinator, with its number of the append.
     Groups(u64),
+    /// A WriteTxnMarkers request, for one of its markers.
+    Marker {
+        /// Its number.
+        request: u64,
+        /// The marker's place in it.
+        marker: usize,
+    },
 }
 
 impl AppendedBy {
@@ -51,13 +58,18 @@ impl AppendedBy {
                 };
                 cx.ask(Ask::OffsetsAppended { number, result });
             }
+            Self::Marker { request, marker } => {
+                let rows = &response.responses[0].partition_responses;
+                let codes = rows.iter().map(|part| part.error_code).collect();
+                cx.ask(Ask::MarkerAppended(MarkerAppended { request, marker, codes }));
+            }
         }
     }
 
     fn client(self) -> Option<ConnId> {
         match self {
             Self::Client(to) => Some(to.conn),
-            Self::Groups(_) => None,
+            Self::Groups(_) | Self::Marker { .. } => None,
         }
     }
 }

@@ -4,17 +4,19 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, PartitionData};
+use kafka_protocol::messages::{ProducerId, TopicName};
 use uuid::Uuid;
 
 use super::fetch_partitions::{AskedPartition, FetchParams, FetchPartitions};
 use super::partition::PartitionReplica;
 use super::replicas::{ChangeNumber, Replicas, Slot, not_here};
 use crate::nodes::broker::Config;
+use crate::nodes::broker::log::transactions::Aborted;
 use crate::nodes::broker::log::{EpochEnd, FirstBatch};
 use crate::releases::Change;
 use crate::vocab::{LeaderEpoch, Mutant, Offset};
+use crate::wire::records::Batch;
 
 /// Where a follower is, as its fetch says.
 #[derive(Clone, Copy, Debug)]
@@ -155,13 +157,38 @@ pub struct FetchReader<'a> {
 }
 
 impl FetchReader<'_> {
-    /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers.
+    /// The end of what a fetcher may read: the log's for followers, the high watermark for consumers, the last stable
+    /// offset for those that read committed transactions alone.
     fn readable_end(&self, partition: &PartitionReplica, params: &FetchParams) -> Offset {
         if params.follower.is_some() || self.config.is(Mutant::ReadAboveHighWatermark) {
             partition.log.flushed_end()
+        } else if params.read_committed {
+            partition.last_stable_offset()
         } else {
             partition.high_watermark
         }
+    }
+
+    /// The aborted transactions in what a consumer gets.
+    fn aborted(
+        &self,
+        asked: &AskedPartition,
+        partition: &PartitionReplica,
+        found: &Found,
+    ) -> Vec<AbortedTransaction> {
+        let Found::Records(records) = found else { return Vec::new() };
+        if records.is_empty() {
+            return Vec::new();
+        }
+        let end = Batch::end_of_all(records).unwrap_or(asked.offset);
+        let with_empty = self.config.version.has(Change::EmptyTransactionsIndexed);
+        let aborted = partition.log.aborted(asked.offset, end, with_empty);
+        let one = |one: Aborted| {
+            AbortedTransaction::default()
+                .with_producer_id(ProducerId(one.producer))
+                .with_first_offset(one.first)
+        };
+        aborted.into_iter().map(one).collect()
     }
 
     /// The leader epoch that a fetcher knows (KIP-320); −1 is "unknown".
@@ -365,10 +392,10 @@ impl FetchReader<'_> {
                 data.high_watermark = partition.high_watermark;
                 data.log_start_offset = partition.log.start();
                 if params.read_committed || release.has(Change::LastStableOffsetInEveryFetch) {
-                    data.last_stable_offset = partition.high_watermark;
+                    data.last_stable_offset = partition.last_stable_offset();
                 }
                 if params.read_committed {
-                    data.aborted_transactions = Some(Vec::new());
+                    data.aborted_transactions = Some(self.aborted(asked, partition, &found));
                 }
                 match found {
                     Found::Diverges(end) => {

@@ -455,6 +455,9 @@ impl Broker {
                 self.replicas_mut().append_offsets(cx, partition, batch, number);
             }
             Ask::OffsetsAppended { number, result } => self.groups.appended(cx, number, result),
+            Ask::MarkerAppended(appended) => self.replicas_mut().marker_ended(cx, appended),
+            // No group has offsets that wait for the end of a transaction.
+            Ask::TransactionCompleted(completed) => debug!(?completed, "a transaction ended"),
             Ask::OffsetsLeader { partition, leader_epoch: Some(epoch), leads: true } => {
                 self.groups.elected(cx, partition, epoch);
             }

@@ -14,6 +14,7 @@
 //! | `group_requests` | requests of consumer groups |
 //! | `current_leaders` | the leader in answers that refuse a partition |
 //! | `deletions`, `log_dirs`, `refusals` | DeleteTopics, log directories, requests about security |
+//! | `describe_producers` | the producers of a partition |
 //! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
@@ -27,6 +28,7 @@ mod controller_channel;
 mod current_leaders;
 mod deletions;
 mod describe;
+mod describe_producers;
 mod find_coordinator;
 mod group_requests;
 mod isr;

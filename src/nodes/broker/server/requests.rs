@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
-use super::{log_dirs, refusals};
+use super::{describe_producers, log_dirs, refusals};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::replica::{FETCH_WITH_IDS, name_of_unknown};
 use crate::nodes::broker::versions::{nameless, names_client, table, unsupported};
@@ -188,6 +188,9 @@ impl Broker {
             RequestKind::FindCoordinator(request) => {
                 self.coordinators(to.conn).find_coordinator(cx, to, request)
             }
+            RequestKind::WriteTxnMarkers(request) => {
+                self.replicas_mut().write_markers(cx, to, request);
+            }
             RequestKind::InitProducerId(request) => {
                 self.producer_ids().init_producer_id(cx, to, &request);
             }
@@ -209,6 +212,11 @@ impl Broker {
                 let response =
                     log_dirs::alter(&self.config, self.replicas(), &self.metadata, &request);
                 cx.reply(to, ResponseKind::AlterReplicaLogDirs(response));
+            }
+            RequestKind::DescribeProducers(request) => {
+                let (replicas, metadata) = self.replicas_and_metadata();
+                let response = describe_producers::describe(replicas, metadata, request);
+                cx.reply(to, ResponseKind::DescribeProducers(response));
             }
             RequestKind::DeleteTopics(request) => self.delete_topics(cx, to, &request),
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),

@@ -7,6 +7,7 @@ mod fetches;
 mod idempotence;
 mod membership;
 mod requests;
+mod transactions;
 mod truncation;
 
 use std::borrow::Cow;
@@ -30,7 +31,7 @@ use crate::history::BrokerObservation;
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{
-    Ask, ConnOwner, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo,
+    Ask, ConnOwner, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo, TransactionCompleted,
 };
 use crate::nodes::testing::kafka::{self, Requests};
 use crate::nodes::testing::{self, Role, Sent, steady};
@@ -73,6 +74,8 @@ struct Replicas {
     isr_changes: Vec<IsrChange>,
     /// Appends of the group coordinator that ended.
     appended: Vec<(u64, Result<Offset, kafka_protocol::ResponseError>)>,
+    /// Transactions that are completed in `__consumer_offsets`.
+    completed: Vec<TransactionCompleted>,
     halted: bool,
 }
 
@@ -87,6 +90,7 @@ impl Replicas {
             unanswered: 0,
             isr_changes: Vec::new(),
             appended: Vec::new(),
+            completed: Vec::new(),
             halted: false,
         }
     }
@@ -101,11 +105,11 @@ impl Replicas {
         let mut outbox = Outbox::default();
         let mut cx = Context { clock, effects, outbox: &mut outbox };
         let result = act(self.manager.as_mut().expect("it has started"), &mut cx);
-        self.carry_out(outbox, effects);
+        self.carry_out(outbox, clock, effects);
         result
     }
 
-    fn carry_out(&mut self, outbox: Outbox, effects: &mut Effects) {
+    fn carry_out(&mut self, outbox: Outbox, clock: Clock, effects: &mut Effects) {
         for ask in outbox.asks {
             match ask {
                 Ask::Reply { to, body } => {
@@ -119,6 +123,10 @@ impl Replicas {
                 Ask::OffsetsLeader { .. } => {}
                 Ask::OffsetsAppended { number, result } => self.appended.push((number, result)),
                 Ask::AppendOffsets { .. } => panic!("replicas append, and ask for none"),
+                Ask::MarkerAppended(marker) => {
+                    self.with(clock, effects, |manager, cx| manager.marker_ended(cx, marker));
+                }
+                Ask::TransactionCompleted(completed) => self.completed.push(completed),
                 Ask::Own(conn, ConnOwner::Fetcher(leader)) => {
                     self.leaders.insert(conn, leader);
                 }
@@ -142,6 +150,7 @@ impl Replicas {
             RequestKind::OffsetForLeaderEpoch(body) => {
                 manager.offsets_for_leader_epoch(cx, to, body, &knows);
             }
+            RequestKind::WriteTxnMarkers(body) => manager.write_markers(cx, to, body),
             other => panic!("unexpected request {other:?}"),
         });
     }
@@ -160,7 +169,7 @@ impl Role for Replicas {
                 let (config, roster) = (self.config.clone(), self.roster.clone());
                 let ids = Seed(1).stream("fetch-sessions");
                 self.manager = Some(ReplicaManager::load(config, roster, image, ids, &mut cx));
-                self.carry_out(outbox, effects);
+                self.carry_out(outbox, clock, effects);
             }
             Input::Accepted { conn, .. } => self.requests.accept(conn),
             Input::Received { conn, bytes } if self.requests.has(conn) => {
