@@ -403,6 +403,12 @@ impl Story {
         self.fact(Fact::FinalReplica { at, broker, replica })
     }
 
+    /// A turn in the life of c0's process.
+    pub fn consumer_life(&mut self, life: Life) -> &mut Self {
+        self.told.push((self.now, Told::Life(Self::C0, life)));
+        self
+    }
+
     /// A turn in the life of a broker's process.
     pub fn life(&mut self, broker: i32, life: Life) -> &mut Self {
         let node = self.terms.brokers.iter().find(|(id, _)| id.0 == broker).expect("b1 to b3").1;

@@ -34,8 +34,8 @@ use super::waits::Waits;
 use super::watches::Watches;
 use super::znodes::Znodes;
 use crate::history::{
-    BrokerObservation, Call, ClientObservation, ExternalObservation, Fact, Life, Observation,
-    Outcome, SessionObservation, ZooKeeperObservation,
+    BrokerObservation, Call, ClientObservation, ExternalObservation, Fact, Life, MemberObservation,
+    Observation, Outcome, SessionObservation, ZooKeeperObservation,
 };
 use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
 use std::collections::BTreeMap;
@@ -318,6 +318,9 @@ impl Model {
         self.groups.client((time, node), observation);
         if let ClientObservation::BrokersLearned { nodes } = observation {
             self.known_limits.learned(node, nodes);
+        }
+        if let ClientObservation::Member(MemberObservation { member, .. }) = observation {
+            self.known_limits.member(node, member);
         }
         self.reading.observe(&self.ledger, node, observation);
         self.client_observations.observe(&self.ledger, node, observation);

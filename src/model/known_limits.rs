@@ -12,17 +12,21 @@
 //! - Before 2.1 a producer has no bound on how long it tries (`delivery.timeout.ms`, KIP-91): with many retries it
 //!   waits for brokers that were stopped for good.
 //! - Before 4.0 a client asks only the live brokers of the last answer for new ones (KIP-899).
+//! - From 2.3 to 2.6.0 the new id of a static member that came back is not written (KAFKA-10284): the next coordinator
+//!   knows the id of its last life, and fences it, which ends it.
 //! - From 2.7 to 3.9 a leader gives up a change of the in-sync replicas that its controller wrote twice and denied
 //!   (`handleAlterPartitionError` of `Partition`).
 //! - From 2.7 to 3.0 a leader does not look at its high watermark when an ISR change is written (KAFKA-13091): what
 //!   waited for the shrink is committed with the next append, or with a follower that moves, and else not at all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::history::{BrokerObservation, Life};
+use crate::history::{BrokerObservation, GroupObservation, GroupState, Life, Removal};
 use crate::model::ledger::Producer;
 use crate::model::replicas::{PartitionReplicas, Replicas};
 use crate::model::reported::ReportedState;
+use crate::model::terms::ConsumerTerms;
 use crate::model::{Model, Terms};
 use crate::releases::{Change, Truncation};
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Time, TopicPartition};
@@ -45,6 +49,14 @@ struct KnownIsr {
     has_shrunk: bool,
 }
 
+/// The id of a static member's new life, which its group's log does not hold.
+#[derive(Clone, Debug)]
+struct UnwrittenId {
+    group: Arc<str>,
+    /// The coordinator that does not know it, and since when.
+    unknown_to: Option<(Time, NodeId)>,
+}
+
 /// What the limits are proven from.
 #[derive(Clone, Debug, Default)]
 pub struct KnownLimits {
@@ -57,6 +69,9 @@ pub struct KnownLimits {
     isrs: BTreeMap<(NodeId, TopicPartition), KnownIsr>,
     /// The brokers that each client asks for metadata.
     asked: BTreeMap<NodeId, Vec<NodeId>>,
+    unwritten_ids: BTreeMap<Arc<str>, UnwrittenId>,
+    /// The id that each member of a group has or had last.
+    member_ids: BTreeMap<NodeId, Arc<str>>,
 }
 
 /// Whether a follower's log differs from its leader's as the release lets it: in records of one epoch, in which
@@ -116,6 +131,7 @@ impl KnownLimits {
                     self.failed.remove(&place);
                 }
             }
+            BrokerObservation::Group(did) => self.group(terms, (time, node), did),
             _ => {}
         }
         if terms.kafka.has(Change::HighWatermarkWaitsAfterShrink) {
@@ -147,12 +163,43 @@ impl KnownLimits {
         }
     }
 
+    /// Folds in what a coordinator did.
+    fn group(&mut self, terms: &Terms, (time, node): (Time, NodeId), did: &GroupObservation) {
+        match did {
+            GroupObservation::MemberRemoved { group, why: Removal::Replaced { by }, .. }
+                if !terms.kafka.has(Change::StaticMembersPersisted) =>
+            {
+                let unwritten = UnwrittenId { group: group.clone(), unknown_to: None };
+                self.unwritten_ids.insert(by.clone(), unwritten);
+            }
+            // A new generation is written with its members.
+            GroupObservation::StateChanged { group, now } if now.state == GroupState::Stable => {
+                self.unwritten_ids.retain(|_, id| id.group != *group || id.unknown_to.is_some());
+            }
+            GroupObservation::Loaded { group, now, .. } => {
+                let unwritten = self.unwritten_ids.iter_mut().filter(|(_, id)| id.group == *group);
+                for (id, unwritten) in unwritten {
+                    let is_known = now.members.iter().any(|member| member.id == *id);
+                    unwritten.unknown_to = (!is_known).then_some((time, node));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Folds in a turn in the life of a process.
     pub fn life(&mut self, node: NodeId, life: Life) {
         if life == Life::Started {
             self.isrs.retain(|(other, _), _| *other != node);
             self.failed.retain(|(other, _), _| *other != node);
             self.ended.retain(|(other, _), _| *other != node);
+        }
+    }
+
+    /// Folds in which id a member of a group has.
+    pub fn member(&mut self, client: NodeId, id: &Arc<str>) {
+        if !id.is_empty() && self.member_ids.get(&client) != Some(id) {
+            self.member_ids.insert(client, id.clone());
         }
     }
 
@@ -261,5 +308,44 @@ impl Model {
             let name = self.terms.name(client);
             format!("{name} knows only {}, of which none runs (KIP-899)", names.join(" "))
         })
+    }
+
+    /// Why a static member ended: its coordinator took it for a life before its last.
+    fn was_fenced(&self, client: NodeId) -> Option<String> {
+        let id = self.known_limits.member_ids.get(&client)?;
+        let (time, coordinator) = self.known_limits.unwritten_ids.get(id)?.unknown_to?;
+        (!self.lives.runs(client)).then(|| {
+            format!(
+                "{} ended: {}, which coordinates its group since {time:.3}, knows the id of its \
+                 life before (KAFKA-10284)",
+                self.terms.name(client),
+                self.terms.name(coordinator)
+            )
+        })
+    }
+
+    /// Why none of these consumers reads any more.
+    fn none_reads<'a>(&self, consumers: impl Iterator<Item = &'a ConsumerTerms>) -> Option<String> {
+        let mut first = None;
+        for consumer in consumers {
+            let node = consumer.node;
+            let limit = self.was_fenced(node).or_else(|| self.knows_no_running_broker(node))?;
+            first.get_or_insert(limit);
+        }
+        first
+    }
+
+    /// Why a reader, which is a consumer or a group, reads no more.
+    pub fn reads_no_more(&self, reader: &str) -> Option<String> {
+        let is_of = |one: &&ConsumerTerms| {
+            one.group.as_deref().map_or(&*self.terms.name(one.node) == reader, |it| it == reader)
+        };
+        self.none_reads(self.terms.consumers.iter().filter(is_of))
+    }
+
+    /// Why no consumer reads a topic any more.
+    pub fn is_read_no_more(&self, topic: &str) -> Option<String> {
+        let reads = |one: &&ConsumerTerms| one.topics.iter().any(|name| &**name == topic);
+        self.none_reads(self.terms.consumers.iter().filter(reads))
     }
 }

@@ -64,6 +64,8 @@ pub struct Replica {
     pub leader_epoch: LeaderEpoch,
     /// When its disk lost records that were committed; until it has them again.
     pub lost_at: Option<Time>,
+    /// Its last truncation of records that were committed.
+    truncation: Option<CommittedTruncation>,
     /// Whether its disk lost records since it led last, and the epoch that it led in.
     has_lost: bool,
     last_led: Option<LeaderEpoch>,
@@ -94,6 +96,15 @@ pub struct Before {
     pub led: bool,
 }
 
+/// A truncation that took committed records from a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommittedTruncation {
+    /// When.
+    pub time: Time,
+    /// Where its log ended then.
+    pub to: Offset,
+}
+
 /// A leader's log that lacks committed records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
@@ -105,6 +116,8 @@ pub struct Lost {
     pub unclean: bool,
     /// When its disk lost them, if it did.
     pub lost_at: Option<Time>,
+    /// The truncation that took them from it.
+    pub truncation: Option<CommittedTruncation>,
 }
 
 /// One partition.
@@ -202,6 +215,7 @@ impl PartitionReplicas {
                 role: ReplicaRole::None,
                 leader_epoch: -1,
                 lost_at: None,
+                truncation: None,
                 has_lost: false,
                 last_led: None,
                 loaded: true,
@@ -228,11 +242,16 @@ impl PartitionReplicas {
         }
     }
 
-    fn truncated(&mut self, index: usize, to: Offset) {
+    fn truncated(&mut self, index: usize, time: Time, to: Offset) {
+        let had = self.replicas[index].log.filter(|log| !self.logs.is_folded(*log));
+        let had_all = had.is_some_and(|log| self.logs.holds(log, self.committed));
         let replica = &mut self.replicas[index];
         let log = replica.log.filter(|log| to <= log.end);
         replica.log = log.map(|log| self.logs.cut(log, to)).filter(|log| log.end == to);
         replica.below_high_watermark = self.logs.cut(replica.below_high_watermark, to);
+        if had_all && to < self.committed.end {
+            replica.truncation = Some(CommittedTruncation { time, to });
+        }
     }
 
     fn high_watermark(&mut self, index: usize, to: Offset) {
@@ -261,7 +280,7 @@ impl PartitionReplicas {
         let log = replica.log.filter(|log| !self.logs.is_folded(*log));
         let below = log.map_or(self.logs.empty(), |log| self.logs.cut(log, replica.high_watermark));
         replica.below_high_watermark = below;
-        let lost_at = replica.lost_at;
+        let (lost_at, truncation) = (replica.lost_at, replica.truncation.take());
         let led = replica.last_led.replace(epoch);
         if std::mem::take(&mut replica.has_lost) && led == Some(epoch) {
             self.reused_epochs.push(epoch);
@@ -279,6 +298,7 @@ impl PartitionReplicas {
             to: self.committed.end,
             unclean: self.unclean_epoch == Some(epoch),
             lost_at,
+            truncation: truncation.filter(|cut| cut.to <= kept.end),
         };
         self.committed = kept;
         self.forgiven = epoch;
@@ -579,7 +599,7 @@ fn replica_did(
         Did::HighWatermark { offset, .. } => partition.high_watermark(index, *offset),
         Did::Truncated { to, .. } => {
             partition.replicas[index].log_end = *to;
-            partition.truncated(index, *to);
+            partition.truncated(index, time, *to);
         }
         Did::BecameLeader { leader_epoch, start, high_watermark, .. } => {
             let replica = &mut partition.replicas[index];

@@ -1,7 +1,7 @@
 //! Runs that failed once, and why: each was understood, and ends as it says here from now on.
 
 use kafka_sim::checkers::RunOutcome;
-use kafka_sim::checkers::{Status, Verdict};
+use kafka_sim::checkers::{Judged, Status, Verdict};
 use kafka_sim::run::{self, RunOptions};
 use kafka_sim::scenario;
 use kafka_sim::vocab::Seed;
@@ -24,9 +24,7 @@ fn what_failed_once_is_as_it_was_explained() {
     for (scenario, seed, property, happens) in ONCE_FAILED {
         let path = root().join("scenarios").join(scenario).with_extension("toml");
         let outcome = run::seed(path, *seed).expect("a scenario");
-        let judged =
-            outcome.judgement.verdicts.iter().find(|judged| judged.property.name == *property);
-        let judged = judged.expect("a property");
+        let judged = judged(&outcome, property);
         assert_eq!(judged.status(), Status::Held, "{scenario} {seed}: {:?}", judged.verdict);
         let has_happened = matches!(judged.verdict, Verdict::Violated(_));
         assert_eq!(has_happened, *happens, "{scenario} {seed}: {property}");
@@ -63,11 +61,83 @@ fn a_shrink_after_the_last_append_leaves_the_high_watermark_in_2_8() {
     for (release, waits) in [("2.6", false), ("2.8", true), ("3.9", false)] {
         let outcome = run(release);
         assert_eq!(outcome.judgement.status(), Status::Held, "{outcome}");
-        let verdicts = &outcome.judgement.verdicts;
-        let property = "high-watermark-reaches-the-end";
-        let judged = verdicts.iter().find(|judged| judged.property.name == property);
-        let judged = judged.expect("a property");
+        let judged = judged(&outcome, "high-watermark-reaches-the-end");
         assert_eq!(matches!(judged.verdict, Verdict::Violated(_)), waits, "{outcome}");
+    }
+}
+
+/// What the judgement of a run says of a property.
+fn judged<'a>(outcome: &'a RunOutcome, property: &str) -> &'a Judged {
+    let mut verdicts = outcome.judgement.verdicts.iter();
+    verdicts.find(|judged| judged.property.name == property).expect("a property")
+}
+
+/// KIP-101, scenario 1: a generated run of 0.10 lost an acknowledged record, as that release does. b3 truncates to the
+/// high watermark that it knows, b2 is cut off before b3 has the record again, and b3 is elected.
+#[test]
+fn before_0_11_what_is_above_a_followers_high_watermark_can_be_lost() {
+    let run = |release: &str| {
+        let text = format!(
+            r#"
+            kafka = "{release}"
+            duration = "40s"
+            cluster = {{brokers = 3}}
+            broker = {{"zookeeper.session.timeout.ms" = 6_000}}
+            topic = [{{name = "t", assignment = [[1, 2, 3]], "min.insync.replicas" = 2}}]
+            producer = [{{name = "p0", topic = "t", acks = "all", rate = "10/s"}}]
+            network = {{latency = "1ms..5ms"}}
+            fault = [
+                {{at = "10s", pause = "b1", resume-after = "14s"}},
+                {{at = "12s", partition = "b2", heal-after = "14s"}},
+            ]
+            "#
+        );
+        (1..=4).map(|seed| outcome_of(&text, seed)).collect::<Vec<_>>()
+    };
+    let property = "committed-is-durable";
+    let outcomes = run("0.10");
+    let lost = outcomes.iter().find(|outcome| outcome.violates(property));
+    let lost = lost.expect("one of four seeds loses a record");
+    let Verdict::Violated(evidence) = &judged(lost, property).verdict else { unreachable!() };
+    let why = &evidence.because()[0];
+    assert!(why.starts_with("b3 truncated its log to ") && why.ends_with("(KIP-101)"), "{why}");
+    assert!(run("0.11").iter().all(RunOutcome::held));
+}
+
+/// KAFKA-10284: a generated run of 2.5 did not converge. w0 comes back as another member, which is not written. The
+/// next coordinator fences it.
+#[test]
+fn before_2_6_1_a_static_member_that_came_back_is_fenced_by_the_next_coordinator() {
+    let run = |release: &str| {
+        let text = format!(
+            r#"
+            kafka = "{release}"
+            duration = "30s"
+            cluster = {{brokers = 3}}
+            broker = {{"offsets.topic.num.partitions" = 1}}
+            topic = [{{name = "t"}}]
+            producer = [{{name = "p0", topic = "t", acks = "all", rate = "20/s"}}]
+            fault = [
+                {{at = "12s", crash = "w0", restart-after = "1s"}},
+                {{at = "18s", shutdown = "coordinator(g)", restart-after = "1s"}},
+            ]
+            [[consumer]]
+            name = "w0"
+            topics = ["t"]
+            group = "g"
+            "group.instance.id" = "i0"
+            "auto.offset.reset" = "earliest"
+            "#
+        );
+        outcome_of(&text, 1)
+    };
+    for (release, ends) in [("2.5", true), ("2.6.1", false)] {
+        let outcome = run(release);
+        assert!(outcome.held(), "{outcome}");
+        for property in ["consumers-catch-up", "acknowledged-is-seen"] {
+            let verdict = &judged(&outcome, property).verdict;
+            assert_eq!(matches!(verdict, Verdict::Violated(_)), ends, "{outcome}");
+        }
     }
 }
 

@@ -8,4 +8,4 @@ pub mod groups_settle;
 pub mod members_expire_only_when_silent;
 pub mod one_owner_per_partition;
 #[cfg(test)]
-mod told;
+pub(super) mod told;

@@ -12,7 +12,8 @@ pub const PROPERTY: Property = Property {
     source: "Jepsen's Kafka checker: final polls; TigerBeetle's VOPR: heal, then converge",
     leaves_out: "how long it took; records before where a consumer began, if that was not the \
                  beginning; partitions without a leader; a consumer whose known brokers were all \
-                 stopped for good is counted but permitted (KIP-899)",
+                 stopped for good (KIP-899), and from 2.3 to 2.6.0 a static member that a new \
+                 coordinator fenced (KAFKA-10284), are counted but permitted",
     looks_at: Subject::Reads,
     class: Class::Liveness,
 };
@@ -66,13 +67,11 @@ fn permission(limit: Option<&String>) -> Permission {
 
 /// The first reader that is behind, and whether that is permitted.
 fn behind(model: &Model, end: Time) -> (Permission, Option<Evidence>) {
-    let (terms, mut cases, mut count) = (&model.terms, Cases::default(), 0);
+    let (mut cases, mut count) = (Cases::default(), 0);
     let waiting = Waiting::all(model);
     for reader in model.reading.readers() {
         let Some((at, offset, producer, record)) = &reader.behind.first else { continue };
-        let mut consumers = terms.consumers.iter().map(|consumer| consumer.node);
-        let consumer = consumers.find(|node| terms.name(*node) == reader.name);
-        let limit = consumer.and_then(|consumer| model.knows_no_running_broker(consumer));
+        let limit = model.reads_no_more(&reader.name);
         count += reader.behind.count();
         cases.found(permission(limit.as_ref()), || {
             let (name, producer) = (&reader.name, &model.ledger.accounts()[*producer].name);

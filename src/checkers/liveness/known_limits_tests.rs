@@ -1,12 +1,16 @@
 //! What the liveness properties make of the known limits of releases.
 
+use crate::checkers::groups::told;
 use crate::checkers::liveness::{
-    consumers_catch_up, high_watermark_reaches_the_end, partitions_are_led, replicas_converge,
-    workload_completes,
+    acknowledged_is_seen, consumers_catch_up, high_watermark_reaches_the_end, partitions_are_led,
+    replicas_converge, workload_completes,
 };
 use crate::checkers::testing::Story;
 use crate::checkers::{Property, Verdict};
-use crate::history::{BrokerObservation, ClientObservation, Election, Life, Observation};
+use crate::history::{
+    BrokerObservation, ClientObservation, Election, GroupObservation, GroupState, Life,
+    MemberEvent, Observation, Removal,
+};
 use crate::model::Permission;
 use crate::vocab::{Acks, BrokerId, NodeId, TopicPartition};
 
@@ -174,4 +178,51 @@ fn a_client_that_knows_only_stopped_brokers_is_not_waited_for() {
     assert_eq!(permission(&story, property), Permission::Forbidden, "b3 runs");
     story.life(3, Life::Exited);
     assert_eq!(permission(&story, property), Permission::Permitted);
+}
+
+/// The static member m1 came back as `new`, before b2 took its group over; then its process ended.
+fn fenced(text: &str, new: &str, is_written: bool) -> Story {
+    let mut story = Story::default();
+    release(&mut story, text);
+    story.terms.consumers[0].group = Some("g".into());
+    told::becomes(&mut story, 1, GroupState::Stable, 1, &[("m1", &[0])]);
+    let (group, member) = (told::group(), "m1".into());
+    let why = Removal::Replaced { by: new.into() };
+    let replaced = GroupObservation::MemberRemoved { group, member, why };
+    told::coordinator(&mut story, 1, replaced);
+    let joined = MemberEvent::Joined { protocol: "range".into(), leads: false };
+    told::member(&mut story, new, 1, joined);
+    if is_written {
+        told::becomes(&mut story, 1, GroupState::Stable, 2, &[(new, &[0])]);
+    }
+    story.at(25_000);
+    told::loads(&mut story, 2, 1, None);
+    story.acknowledged(0, 0).final_log(0..1).consumer_life(Life::Exited);
+    story
+}
+
+#[test]
+fn a_static_member_that_a_new_coordinator_fences_need_not_read_on_before_2_6_1() {
+    for property in [&consumers_catch_up::PROPERTY, &acknowledged_is_seen::PROPERTY] {
+        for (text, expected) in [
+            ("2.3", Permission::Permitted),
+            ("2.6.0", Permission::Permitted),
+            ("2.6.1", Permission::Forbidden),
+            ("2.8", Permission::Forbidden),
+        ] {
+            assert_eq!(permission(&fenced(text, "m2", false), property), expected, "{text}");
+        }
+        let written = fenced("2.5", "m2", true);
+        assert_eq!(permission(&written, property), Permission::Forbidden, "its id was written");
+        let mut runs = fenced("2.5", "m2", false);
+        runs.consumer_life(Life::Started);
+        assert_eq!(permission(&runs, property), Permission::Forbidden, "it was not fenced");
+    }
+    let judgement = fenced("2.5", "m2", false).judgement();
+    let Verdict::Violated(evidence) = judgement.verdict(&consumers_catch_up::PROPERTY) else {
+        panic!("a record is not read");
+    };
+    let why = "c0 ended: b2, which coordinates its group since 25.000s, knows the id of its life \
+               before (KAFKA-10284)";
+    assert_eq!(evidence.because(), [why.to_owned()]);
 }

@@ -3,6 +3,8 @@
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject, offsets};
 use crate::history::BrokerObservation;
 use crate::model::Permission;
+use crate::model::replicas::CommittedTruncation;
+use crate::releases::Truncation;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -16,6 +18,22 @@ pub const PROPERTY: Property = Property {
     looks_at: Subject::Leaders,
     class: Class::Safety,
 };
+
+/// How a release truncates, and what it lets happen.
+fn rule(truncation: Truncation) -> &'static str {
+    match truncation {
+        Truncation::HighWatermark => {
+            "before 0.11 a follower truncates to its own high watermark, which may be behind what \
+             is committed (KIP-101)"
+        }
+        Truncation::Kip101 => {
+            "before 2.0 a leader answers for an epoch that it does not have with a later one \
+             (KIP-279)"
+        }
+        Truncation::Kip279 => "before 2.1 a leader of another epoch is believed (KIP-320)",
+        Truncation::Kip320 | Truncation::OnFetch => "its leader's log parts there",
+    }
+}
 
 /// Looks at new leaders.
 #[derive(Debug)]
@@ -41,7 +59,12 @@ impl Rule for CommittedIsDurable {
             });
             let uncleanly = if lost.unclean { "uncleanly " } else { "" };
             let elected = format!("{leader} was {uncleanly}elected with log end offset {start}");
-            let because = restarted.into_iter().chain([elected]);
+            let truncation = event.model.terms.kafka.truncation();
+            let truncated = lost.truncation.map(|CommittedTruncation { time, to }| {
+                let rule = rule(truncation);
+                format!("{leader} truncated its log to {to} at {time:.3}: {rule}")
+            });
+            let because = restarted.into_iter().chain(truncated).chain([elected]);
             case.in_partition(at).from_offset(lost.from).because(because)
         });
     }
@@ -51,6 +74,7 @@ impl Rule for CommittedIsDurable {
 mod tests {
     use super::*;
     use crate::checkers::testing::Story;
+    use crate::releases::KafkaVersion;
 
     /// b1 has led, and one of two records is committed.
     fn committed() -> Story {
@@ -80,6 +104,23 @@ mod tests {
         assert_eq!(
             evidence,
             "orders-0 offset 0 was committed; b3 became leader of epoch 1 at 5.000s without it"
+        );
+    }
+
+    #[test]
+    fn what_a_follower_truncated_is_shown_with_the_rule_of_the_release() {
+        let mut story = committed();
+        story.terms.kafka = KafkaVersion::new(0, 10);
+        story.at(4_000).stored(Some(2), 1, &[2, 3], 1).truncated(2, 1, 0);
+        story.at(5_000).became_leader(2, 1, 0);
+        let judgement = story.judgement();
+        let crate::checkers::Verdict::Violated(evidence) = judgement.verdict(&PROPERTY) else {
+            panic!("the only copy in sync is gone");
+        };
+        assert_eq!(
+            evidence.because()[0],
+            "b2 truncated its log to 0 at 4.000s: before 0.11 a follower truncates to its own \
+             high watermark, which may be behind what is committed (KIP-101)"
         );
     }
 

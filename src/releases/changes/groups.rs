@@ -36,6 +36,10 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KIP-345 (KAFKA-7018)", Test("a_static_member_that_comes_back_has_its_assignment"),
         "A member with group.instance.id keeps its place while it is away; requests are checked \
          against the generation before the state of the group.";
+    RejoinDuringSyncRebalances: "rejoin-during-sync-rebalances", since(2, 5, 0),
+        "KAFKA-9801", Test("a_static_member_that_comes_back_during_the_sync_has_an_assignment"),
+        "A static member that comes back while its group waits for the assignment begins another \
+         rebalance; before, it was answered, and the assignment named its old id.";
     StaticMembersPersisted: "static-members-persisted", since(2, 6, 1),
         "KAFKA-10284", Test("a_static_member_that_comes_back_has_its_assignment"),
         "The new id of a static member that came back is written before it is answered; before, \

@@ -71,11 +71,14 @@ impl Work<'_> {
                 let what = Written::StaticMember { old, new, leader };
                 self.appends.append(cx, whose, vec![record], what);
             }
-            State::Stable | State::Completing if !persists => {
+            State::Stable if persists => self.maybe_rebalance(cx),
+            // The assignment that is on its way may name its old id.
+            State::Completing if self.version().has(Change::RejoinDuringSyncRebalances) => {
+                self.rebalance(cx);
+            }
+            State::Stable | State::Completing => {
                 self.answer_replaced(cx, to, &new, leader, None);
             }
-            State::Stable => self.maybe_rebalance(cx),
-            State::Completing => self.rebalance(cx),
             State::Preparing => {}
             State::Empty => unreachable!("a group with a member is not empty"),
         }

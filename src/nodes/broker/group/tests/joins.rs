@@ -278,6 +278,20 @@ fn a_static_member_that_comes_back_has_its_assignment() {
 }
 
 #[test]
+fn a_static_member_that_comes_back_during_the_sync_has_an_assignment() {
+    // KAFKA-9801: `updateStaticMemberAndRebalance` at 2.4.1 and 2.5.0.
+    for (version, generation, leads) in [("2.4", 1, false), ("2.5", 2, true), ("2.8", 2, true)] {
+        let mut world = World::new(version);
+        let one = || join("").with_group_instance_id(Some(text("one")));
+        let first = world.join(5, one());
+        assert_eq!((first.error_code, first.generation_id), (0, 1), "{version}");
+        let back = world.join(5, one());
+        assert_eq!((back.error_code, back.generation_id), (0, generation), "{version}");
+        assert_eq!((back.leader == back.member_id, back.members.len() == 1), (leads, leads));
+    }
+}
+
+#[test]
 fn an_absent_static_member_is_waited_for() {
     let mut world = World::new("2.8");
     world.stable(Some("one"));
