@@ -61,6 +61,17 @@ fn an_event_among_many_partitions_costs_what_its_fetch_names() {
 }
 
 #[test]
+fn an_event_among_many_partitions_allocates_little_more_with_fetch_sessions() {
+    let _turn = TURN.lock();
+    let costs = [1, 1_000].map(|partitions| {
+        let run = |seconds| allocated(&sizes::with_sessions(partitions, seconds));
+        let ((two, fewer), (four, more)) = (run(2), run(4));
+        (four - two) as f64 / (more - fewer) as f64
+    });
+    assert!(costs[1] <= 2.0 * costs[0], "{costs:?}");
+}
+
+#[test]
 fn what_a_group_costs_grows_with_its_partitions() {
     let _turn = TURN.lock();
     let costs = [100, 300, 1_000].map(|partitions| {

@@ -105,6 +105,8 @@ pub struct Metadata {
     updates: u64,
     /// How often something new was learned of a partition.
     changes: u64,
+    /// How many answers of any kind were applied.
+    answers: u64,
     last_attempt: Option<Time>,
     last_success: Option<Time>,
     /// Partitions whose leader changed, which is not observed yet.
@@ -135,6 +137,7 @@ impl Metadata {
             asked_topics: topics.len(),
             updates: 0,
             changes: 0,
+            answers: 0,
             last_attempt: None,
             last_success: None,
             learned: Vec::new(),
@@ -329,6 +332,11 @@ impl Metadata {
         self.changes
     }
 
+    /// How many answers of any kind were applied: as long as there is no other, leaders are what they were.
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
     /// How many answers there were that were of use and named all topics.
     pub fn updates(&self) -> u64 {
         self.updates
@@ -345,6 +353,7 @@ impl Metadata {
         if response.brokers.is_empty() {
             return false;
         }
+        self.answers += 1;
         self.brokers.clear();
         for broker in &response.brokers {
             match self.roster.find(broker.host.as_str()) {
@@ -440,6 +449,7 @@ impl Metadata {
         hosts: &[(BrokerId, String)],
         topics: &[Vec<(Option<BrokerId>, LeaderEpoch)>],
     ) {
+        self.answers += 1;
         let node = |(id, host): &(BrokerId, String)| Some((*id, self.roster.find(host)?));
         self.brokers = hosts.iter().filter_map(node).collect();
         for (place, (topic, leaders)) in self.topics.iter_mut().zip(topics).enumerate() {

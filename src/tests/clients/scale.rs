@@ -42,12 +42,10 @@ fn instructions(name: &str, text: &str) -> (u64, u64) {
     (number(&counted, "refs:"), number(&json, "\"events\":"))
 }
 
-/// Instructions of one event once the topic stands: those of four seconds without those of two.
-fn instructions_for_an_event(partitions: u32) -> f64 {
-    let [(two, fewer), (four, more)] = [2, 4].map(|seconds| {
-        let text = scenario(partitions, 1, 1, seconds);
-        instructions(&format!("p{partitions}-{seconds}"), &text)
-    });
+/// Instructions of one event once the topic is there: those of four seconds without those of two.
+fn instructions_for_an_event(name: &str, text: impl Fn(u32) -> String) -> f64 {
+    let [(two, fewer), (four, more)] =
+        [2, 4].map(|seconds| instructions(&format!("{name}-{seconds}"), &text(seconds)));
     (four - two) as f64 / (more - fewer) as f64
 }
 
@@ -55,9 +53,21 @@ fn instructions_for_an_event(partitions: u32) -> f64 {
 fn an_event_among_many_partitions_costs_what_its_fetch_names() {
     // A fetch names every partition that its leader has, as in Kafka without incremental fetch sessions (KIP-227).
     let (few, many) = (50, 800);
-    let costs = [few, many].map(instructions_for_an_event);
+    let costs = [few, many].map(|partitions| {
+        let text = |seconds| scenario(partitions, 1, 1, seconds);
+        instructions_for_an_event(&format!("p{partitions}"), text)
+    });
     let for_each = (costs[1] - costs[0]) / f64::from(many - few);
     assert!(for_each <= EACH_MAX, "{costs:?}: {for_each:.0} for each partition");
+}
+
+#[test]
+fn an_event_among_many_partitions_costs_little_more_with_fetch_sessions() {
+    let costs = [1, 1_000].map(|partitions| {
+        let text = |seconds| sizes::with_sessions(partitions, seconds);
+        instructions_for_an_event(&format!("s{partitions}"), text)
+    });
+    assert!(costs[1] <= 1.6 * costs[0], "{costs:?}");
 }
 
 /// Instructions of one event of a run.

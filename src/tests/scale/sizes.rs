@@ -46,6 +46,11 @@ pub fn scenario(partitions: u32, senders: u32, consumers: u32, seconds: u32) -> 
     cluster("1.0", partitions, seconds) + &producers(senders, &rate) + &readers(consumers)
 }
 
+/// So many partitions, one producer and one consumer, in a release that has fetch sessions.
+pub fn with_sessions(partitions: u32, seconds: u32) -> String {
+    cluster("2.8", partitions, seconds) + &producers(1, "100/s") + &readers(1)
+}
+
 /// So many partitions and consumers, which share them as a `group` or each read all.
 pub fn consumers(partitions: u32, consumers: u32, group: bool, seconds: u32) -> String {
     let group = if group { "group = \"g\"\n\"auto.offset.reset\" = \"earliest\"\n" } else { "" };

@@ -16,7 +16,7 @@ use super::isr_change::maybe_expand;
 use super::leader::LeaderHandler;
 use super::partition::FetchTime;
 use super::purgatory::DelayedFetch;
-use super::read::Position;
+use super::read::{FetchReader, Position};
 use super::replicas::Knows;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
@@ -38,26 +38,42 @@ pub struct FetchHandler<'a> {
 impl FetchHandler<'_> {
     /// Notes where a follower is: it has everything below the offset that it fetches from. What this makes
     /// of the ISR and the high watermark is not in the response that was just read.
+    ///
+    /// Returns whether it rests there in its `session`: as long as the partition does not change, its next fetches say
+    /// nothing but when they came.
     fn record(
         &mut self,
         cx: &mut Context<'_>,
         replica: BrokerId,
         position: &Position,
         at: FetchTime,
-        looks_at_every_fetch: bool,
-    ) {
+        session: Option<i32>,
+    ) -> bool {
+        let release = self.leader.config.version;
+        let looks_at_every_fetch = release.has(Change::HighWatermarkAtEveryFetch);
         let partition = self.leader.replicas.at_mut_beside(position.slot);
+        // Where the high watermark is at the log's end, it cannot move.
+        let is_done = partition.high_watermark == position.leader_end;
         let leader = partition.leader_mut().expect("it was just read from as the leader");
         let state = leader.followers.iter_mut().find(|(id, _)| *id == replica);
         let Some((_, state)) = state else {
             tracing::info!(at = %partition.at, %replica, "fetch of a replica that is not assigned");
-            return;
+            return false;
         };
         let moved = state.end != Some(position.offset);
         state.fetched(position.offset, position.leader_end, at);
         let is_in_sync = leader.isr.maximal().contains(&replica);
+        let mut rests = false;
+        if let Some(session) = session
+            && position.is_quiet
+            && is_in_sync
+            && (is_done || !looks_at_every_fetch)
+        {
+            state.rest(session);
+            rests = true;
+        }
         if !moved && is_in_sync && !looks_at_every_fetch {
-            return;
+            return rests;
         }
         if moved {
             let (at, offset) = (partition.at.clone(), position.offset);
@@ -74,6 +90,7 @@ impl FetchHandler<'_> {
         } else if looks_at_every_fetch {
             self.leader.progress_by_time(cx, position.slot);
         }
+        rests
     }
 
     /// What a request asks for: it opens a session, goes on with one, or has none (`FetchManager.newContext`).
@@ -112,15 +129,18 @@ impl FetchHandler<'_> {
         // Its fetcher sent another request on another connection.
         self.leader.answer_waiting_of(cx, id);
         let LeaderHandler { replicas, sessions, .. } = &mut self.leader;
-        let session = sessions.get_mut(id).expect("it has a next epoch");
-        if session.of_follower() != (request.replica_id.0 >= 0) {
-            session.partitions.look_again();
-        }
-        session.partitions.name(&request.topics, replicas);
-        session.partitions.forget(&request.forgotten_topics_data);
-        session.partitions.resolve(replicas, knows);
-        if session.partitions.is_empty() {
-            sessions.close(id);
+        let session = sessions.get(id).expect("it has a next epoch");
+        let is_of_another_kind = session.of_follower() != (request.replica_id.0 >= 0);
+        sessions.rename(replicas, id, |partitions, replicas| {
+            if is_of_another_kind {
+                partitions.look_again();
+            }
+            partitions.name(&request.topics, replicas);
+            partitions.forget(&request.forgotten_topics_data);
+            partitions.resolve(replicas, knows);
+        });
+        if sessions.get(id).is_some_and(|session| session.partitions.is_empty()) {
+            sessions.close(replicas, id);
             return Ok(FetchSource::Named { partitions: FetchPartitions::default(), opens: false });
         }
         sessions.touch(id, cx.clock.by_wall());
@@ -145,7 +165,7 @@ impl FetchHandler<'_> {
             }
             return;
         }
-        let source = match self.source(cx, to.version, request, knows) {
+        let mut source = match self.source(cx, to.version, request, knows) {
             Ok(source) => source,
             Err(error) => {
                 let response = FetchResponse::default().with_error_code(error.code());
@@ -157,21 +177,33 @@ impl FetchHandler<'_> {
         if self.is_impostor(cx, to, request, &params, &source) {
             return;
         }
-        let reader = self.leader.reader();
-        let partitions = source.partitions(self.leader.sessions);
+        let at = FetchTime::of(cx.clock);
+        if let Some(id) = source.session() {
+            let LeaderHandler { replicas, sessions, .. } = &mut self.leader;
+            sessions.refresh(replicas, id);
+            if params.follower.is_some() {
+                sessions.follower_fetches(replicas, id, at);
+            }
+        }
+        let has_session = source.has_session();
+        let LeaderHandler { config, replicas, sessions, .. } = &mut self.leader;
+        let reader = FetchReader { config, replicas };
+        let partitions = source.partitions_mut(sessions);
         let survey = reader.survey(&params, partitions);
         let enough = params.max_wait_ms <= 0
             || partitions.is_empty()
             || survey.urgent
             || survey.bytes >= params.min_bytes;
         // Before the fetch is recorded: what that makes of the high watermark is in the next answer.
-        let answers = enough.then(|| reader.read(&params, partitions, source.has_session()));
+        let answers = enough.then(|| reader.read(&params, partitions, has_session));
         if let Some(follower) = params.follower {
-            let version = self.leader.config.version;
-            let looks_at_every_fetch = version.has(Change::HighWatermarkAtEveryFetch);
-            let at = FetchTime::of(cx.clock);
             for position in &survey.positions {
-                self.record(cx, follower, position, at, looks_at_every_fetch);
+                let rests = self.record(cx, follower, position, at, source.session());
+                let partitions = source.partitions_mut(self.leader.sessions);
+                match rests {
+                    true => partitions.at_mut(position.place).rests = true,
+                    false => partitions.make_loud(position.place),
+                }
             }
         }
         if let Some(answers) = answers {
@@ -203,7 +235,7 @@ impl FetchHandler<'_> {
         }
         let replicas = &self.leader.replicas;
         let partitions = source.partitions(self.leader.sessions);
-        let mut here = partitions.iter().filter_map(|(_, asked)| asked.slot).peekable();
+        let mut here = partitions.all().filter_map(|asked| asked.slot).peekable();
         let is_known = here.peek().is_some();
         if here.any(|slot| !params.is_unassigned(replicas.at(slot))) {
             tracing::info!(replica = request.replica_id.0, "no replica: closes a connection");

@@ -1,6 +1,5 @@
 //! What a fetch asks for: the partitions that it names, or that its session remembers.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
@@ -114,14 +113,18 @@ pub struct AskedPartition {
     pub high_watermark: Offset,
     /// The log's start in the last answer; −1 before the first.
     pub log_start: Offset,
-    /// After which change of the replicas there was nothing for the fetcher; `None` once it asks otherwise.
-    pub quiet_as_of: Cell<Option<ChangeNumber>>,
-    /// And nothing that its last answer did not say.
-    pub silent_as_of: Cell<Option<ChangeNumber>>,
+    /// Whether the follower that fetches rests there: see [`RemoteReplica::rest`](super::partition::RemoteReplica).
+    pub rests: bool,
+    /// Those of a lower rank are read before it.
+    rank: u64,
+    /// Whether it is to be surveyed: there was something for the fetcher, or may be by now.
+    is_loud: bool,
+    /// Whether it is to be read: there may be something that the session's last answer did not say.
+    has_news: bool,
 }
 
 impl AskedPartition {
-    fn new(topic: &FetchTopic, asked: &FetchPartition, slot: Option<Slot>) -> Self {
+    fn new(topic: &FetchTopic, asked: &FetchPartition, slot: Option<Slot>, rank: u64) -> Self {
         Self {
             topic: topic.topic.clone(),
             topic_id: topic.topic_id,
@@ -134,8 +137,10 @@ impl AskedPartition {
             max_bytes: asked.partition_max_bytes,
             high_watermark: -1,
             log_start: -1,
-            quiet_as_of: Cell::default(),
-            silent_as_of: Cell::default(),
+            rests: false,
+            rank,
+            is_loud: false,
+            has_news: false,
         }
     }
 
@@ -144,19 +149,12 @@ impl AskedPartition {
         self.topic.starts_with(UNKNOWN_ID)
     }
 
-    /// What was seen of its partition says nothing of what it asks now.
-    pub fn look_again(&self) {
-        self.quiet_as_of.set(None);
-        self.silent_as_of.set(None);
-    }
-
     /// The fetcher asks for something else; what it was answered stays.
     fn update(&mut self, asked: &FetchPartition) {
         self.current_leader_epoch = asked.current_leader_epoch;
         self.offset = asked.fetch_offset;
         self.last_fetched_epoch = asked.last_fetched_epoch;
         self.max_bytes = asked.partition_max_bytes;
-        self.look_again();
     }
 }
 
@@ -170,14 +168,43 @@ fn named(topic_id: Uuid, topic: &TopicName) -> Named {
 /// Places by topic and partition.
 type Index = BTreeMap<Named, BTreeMap<i32, usize>>;
 
-/// The partitions of a fetch, each at its place, in the order in which they are read.
+/// A place of a session got a replica, or another one, or none any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Move {
+    /// The place.
+    pub place: usize,
+    /// The replica that it had.
+    pub from: Option<Slot>,
+    /// The replica that it has.
+    pub to: Option<Slot>,
+    /// Whether a follower rests in the one that it had.
+    pub rested: bool,
+}
+
+/// The partitions of a fetch, each at its place.
+///
+/// Nearly all partitions of a large session have nothing for their fetcher, nearly always: those are not looked at
+/// until they change.
 #[derive(Debug, Default)]
 pub struct FetchPartitions {
     /// By place; `None` when the session has forgotten it.
     entries: Vec<Option<AskedPartition>>,
     /// Places that are free.
     free: Vec<usize>,
-    order: Vec<usize>,
+    /// How many are named.
+    count: usize,
+    /// The rank of the next that is to be read last.
+    next_rank: u64,
+    /// Whether the order of the places is that of their ranks.
+    is_in_order: bool,
+    /// The places that are loud, and perhaps others.
+    loud: Vec<usize>,
+    /// The places that have news, and perhaps others.
+    news: Vec<usize>,
+    /// Up to which change of the replicas their changes have been taken in.
+    pub seen: ChangeNumber,
+    /// What a session has to be told of.
+    moves: Vec<Move>,
     /// After which change of the replicas all places had the replica that is theirs.
     resolved: Option<ChangeNumber>,
     /// Made when it is needed: a fetch without a session rarely does.
@@ -189,7 +216,7 @@ pub struct FetchPartitions {
 impl FetchPartitions {
     /// Those that a request names. One that it names twice counts as it is named last.
     pub fn named(topics: &[FetchTopic], replicas: &Replicas) -> Self {
-        let mut partitions = Self::default();
+        let mut partitions = Self { is_in_order: true, ..Self::default() };
         let count = topics.iter().map(|topic| topic.partitions.len()).sum();
         partitions.entries.reserve_exact(count);
         let mut seen = vec![false; if count > 1 { replicas.slots() } else { 0 }];
@@ -199,15 +226,20 @@ impl FetchPartitions {
             for (asked, slot) in topic.partitions.iter().zip(slots) {
                 let seen = slot.and_then(|slot| seen.get_mut(slot));
                 if seen.is_some_and(|seen| std::mem::replace(seen, true)) {
-                    let mut partitions = Self::default();
+                    let mut partitions = Self { is_in_order: true, ..Self::default() };
                     partitions.name(topics, replicas);
                     return partitions;
                 }
-                let entry = AskedPartition::new(topic, asked, slot);
+                let rank = partitions.entries.len() as u64;
+                let mut entry = AskedPartition::new(topic, asked, slot, rank);
+                (entry.is_loud, entry.has_news) = (true, true);
                 partitions.entries.push(Some(entry));
             }
         }
-        partitions.order.extend(0..partitions.entries.len());
+        partitions.count = partitions.entries.len();
+        partitions.next_rank = partitions.count as u64;
+        partitions.loud.extend(0..partitions.count);
+        partitions.news.extend(0..partitions.count);
         partitions
     }
 
@@ -225,33 +257,51 @@ impl FetchPartitions {
         if topics.is_empty() {
             return;
         }
-        let Self { entries, free, order, resolved, index, .. } = self;
-        let index = index.get_or_insert_with(|| Self::index(entries));
+        let mut index = self.index.take().unwrap_or_else(|| Self::index(&self.entries));
         for topic in topics {
             let numbers = topic.partitions.iter().map(|asked| asked.partition);
             let slots = replicas.find_each(&topic.topic, numbers);
             let places = index.entry(named(topic.topic_id, &topic.topic)).or_default();
             for (asked, slot) in topic.partitions.iter().zip(slots) {
-                if let Some(&place) = places.get(&asked.partition) {
-                    entries[place].as_mut().expect("a place that is named").update(asked);
-                    continue;
-                }
-                let entry = Some(AskedPartition::new(topic, asked, slot));
-                *resolved = None;
-                let place = match free.pop() {
-                    Some(place) => {
-                        entries[place] = entry;
+                let place = match places.get(&asked.partition) {
+                    Some(&place) => {
+                        self.at_mut(place).update(asked);
                         place
                     }
                     None => {
-                        entries.push(entry);
-                        entries.len() - 1
+                        let place = self.add(AskedPartition::new(topic, asked, slot, 0));
+                        places.insert(asked.partition, place);
+                        place
                     }
                 };
-                places.insert(asked.partition, place);
-                order.push(place);
+                self.look_again_at(place);
             }
         }
+        self.index = Some(index);
+    }
+
+    /// Adds one, which is read last.
+    fn add(&mut self, mut entry: AskedPartition) -> usize {
+        entry.rank = self.next_rank;
+        self.next_rank += 1;
+        self.count += 1;
+        let to = entry.slot;
+        if to.is_none() {
+            self.resolved = None;
+        }
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.is_in_order = false;
+                self.entries[place] = Some(entry);
+                place
+            }
+            None => {
+                self.entries.push(Some(entry));
+                self.entries.len() - 1
+            }
+        };
+        self.moves.push(Move { place, from: None, to, rested: false });
+        place
     }
 
     /// Takes out those that a request names as forgotten.
@@ -259,27 +309,30 @@ impl FetchPartitions {
         if topics.is_empty() {
             return;
         }
-        let Self { entries, free, order, index, .. } = self;
+        let Self { entries, free, index, count, moves, .. } = self;
         let index = index.get_or_insert_with(|| Self::index(entries));
         for topic in topics {
             let name = named(topic.topic_id, &topic.topic);
             let Some(places) = index.get_mut(&name) else { continue };
             for partition in &topic.partitions {
                 if let Some(place) = places.remove(partition) {
-                    entries[place] = None;
+                    let entry = entries[place].take().expect("a place that is named");
+                    let (from, rested) = (entry.slot, entry.rests);
+                    moves.push(Move { place, from, to: None, rested });
                     free.push(place);
+                    *count -= 1;
                 }
             }
             if places.is_empty() {
                 index.remove(&name);
             }
         }
-        order.retain(|&place| entries[place].is_some());
     }
 
     /// Gives their names to topics whose ids have become known (`FetchSession.maybeResolveUnknownName`).
     pub fn name_unknown(&mut self, name_of: impl Fn(Uuid) -> Option<TopicName>) {
-        if !self.by_ids {
+        // A topic that is not known has no replica here.
+        if !self.by_ids || self.resolved.is_some() {
             return;
         }
         let unknown = self.entries.iter_mut().flatten().filter(|entry| entry.has_unknown_id());
@@ -298,30 +351,113 @@ impl FetchPartitions {
             return;
         }
         let mut all = true;
-        for entry in self.entries.iter_mut().flatten() {
-            if entry.slot.and_then(|slot| replicas.get(slot)).is_none() {
-                entry.slot = replicas.find(&entry.topic, entry.partition);
-                entry.is_elsewhere = entry.slot.is_none() && knows(&entry.topic, entry.partition);
-                entry.look_again();
-                all &= entry.slot.is_some();
+        for place in 0..self.entries.len() {
+            let Some(entry) = &mut self.entries[place] else { continue };
+            if entry.slot.and_then(|slot| replicas.get(slot)).is_some() {
+                continue;
             }
+            let from = entry.slot;
+            entry.slot = replicas.find(&entry.topic, entry.partition);
+            entry.is_elsewhere = entry.slot.is_none() && knows(&entry.topic, entry.partition);
+            all &= entry.slot.is_some();
+            if entry.slot != from {
+                // What rested there was deleted.
+                let rested = std::mem::take(&mut entry.rests);
+                self.moves.push(Move { place, from, to: entry.slot, rested });
+            }
+            self.look_again_at(place);
         }
         self.resolved = all.then(|| replicas.last_change());
     }
 
-    /// What was seen of the partitions was seen for another fetcher.
-    pub fn look_again(&self) {
-        self.entries.iter().flatten().for_each(AskedPartition::look_again);
+    /// What the places have other than when this was asked last.
+    pub fn take_moves(&mut self) -> Vec<Move> {
+        std::mem::take(&mut self.moves)
+    }
+
+    /// What was seen of a partition says nothing of what there is now.
+    pub fn look_again_at(&mut self, place: usize) {
+        self.make_loud(place);
+        self.make_news(place);
+    }
+
+    /// What was seen of the partitions says nothing of what there is now, or was seen for another fetcher.
+    pub fn look_again(&mut self) {
+        for place in self.places() {
+            self.look_again_at(place);
+        }
+    }
+
+    /// The partition at a place is to be surveyed at the next request.
+    pub fn make_loud(&mut self, place: usize) {
+        let entry = self.entries[place].as_mut().expect("a place that is named");
+        if !std::mem::replace(&mut entry.is_loud, true) {
+            self.loud.push(place);
+        }
+    }
+
+    /// The partition at a place is to be read at the next answer.
+    pub fn make_news(&mut self, place: usize) {
+        let entry = self.entries[place].as_mut().expect("a place that is named");
+        if !std::mem::replace(&mut entry.has_news, true) {
+            self.news.push(place);
+        }
+    }
+
+    /// The places that are to be surveyed, in the order in which they are read. They are no longer, unless they are
+    /// made loud again.
+    pub fn take_loud(&mut self) -> Vec<usize> {
+        let mut places = std::mem::take(&mut self.loud);
+        self.put_in_order(&mut places);
+        places.retain(|&place| std::mem::take(&mut self.at_mut(place).is_loud));
+        places
+    }
+
+    /// The places that are to be surveyed, in no order.
+    pub fn loud(&self) -> impl Iterator<Item = usize> {
+        let is_named = |place: &&usize| self.entries[**place].is_some();
+        self.loud.iter().filter(is_named).copied()
+    }
+
+    /// The places that are to be read, in the order in which they are read. They are no longer, unless they are made so
+    /// again.
+    pub fn take_news(&mut self) -> Vec<usize> {
+        let mut places = std::mem::take(&mut self.news);
+        self.put_in_order(&mut places);
+        places.retain(|&place| std::mem::take(&mut self.at_mut(place).has_news));
+        places
+    }
+
+    /// Sorts places, and takes out those that are not named.
+    fn put_in_order(&self, places: &mut Vec<usize>) {
+        places.retain(|&place| self.entries[place].is_some());
+        if self.is_in_order {
+            places.sort_unstable();
+        } else {
+            places.sort_unstable_by_key(|&place| self.rank(place));
+        }
+    }
+
+    /// Partitions of a lower rank are read before those of a higher one.
+    pub fn rank(&self, place: usize) -> u64 {
+        self.at(place).rank
+    }
+
+    /// All places, in the order in which they are read.
+    pub fn places(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.entries.len()).collect();
+        self.put_in_order(&mut places);
+        places
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.count == 0
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.count
     }
 
     /// The partition at a place.
@@ -331,31 +467,27 @@ impl FetchPartitions {
     }
 
     /// The partition at a place.
+    #[inline]
     pub fn at_mut(&mut self, place: usize) -> &mut AskedPartition {
         self.entries[place].as_mut().expect("a place that is named")
     }
 
     /// All of them, with their places, in the order in which they are read.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &AskedPartition)> {
-        self.order.iter().map(|&place| (place, self.at(place)))
+        self.places().into_iter().map(|place| (place, self.at(place)))
+    }
+
+    /// All of them, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &AskedPartition> {
+        self.entries.iter().flatten()
     }
 
     /// These places were answered and are read last from now on, so that all get their share of an answer.
     pub fn move_to_end(&mut self, answered: &[usize]) {
-        match answered {
-            [] => {}
-            [one] => {
-                let at = self.order.iter().position(|place| place == one);
-                self.order[at.expect("it was answered")..].rotate_left(1);
-            }
-            several => {
-                let mut moved = vec![false; self.entries.len()];
-                for &place in several {
-                    moved[place] = true;
-                }
-                self.order.retain(|&place| !moved[place]);
-                self.order.extend_from_slice(several);
-            }
+        for &place in answered {
+            self.at_mut(place).rank = self.next_rank;
+            self.next_rank += 1;
+            self.is_in_order = false;
         }
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fetch_partitions::FetchPartitions;
+use super::fetch_partitions::{FetchPartitions, Move};
+use super::partition::FetchTime;
+use super::replicas::{Replicas, Slot};
 use crate::vocab::{Stream, Time};
 
 /// The session id of a request or an answer that has no session.
@@ -55,6 +57,28 @@ impl FetchSource {
         }
     }
 
+    /// The partitions.
+    pub fn partitions_mut<'a>(
+        &'a mut self,
+        sessions: &'a mut FetchSessions,
+    ) -> &'a mut FetchPartitions {
+        match self {
+            Self::Named { partitions, .. } => partitions,
+            Self::Session(id) => {
+                let session = sessions.get_mut(*id);
+                &mut session.expect("a session outlives its request").partitions
+            }
+        }
+    }
+
+    /// Its session, if it goes on with one.
+    pub fn session(&self) -> Option<i32> {
+        match self {
+            Self::Named { .. } => None,
+            Self::Session(id) => Some(*id),
+        }
+    }
+
     /// Whether it goes on with a session.
     pub fn has_session(&self) -> bool {
         matches!(self, Self::Session(_))
@@ -82,10 +106,46 @@ impl FetchSession {
     }
 }
 
+/// Which sessions have a replica, and at which place of theirs.
+#[derive(Debug, Default)]
+struct Watchers {
+    /// By slot: session and place, sorted.
+    by_slot: Vec<Vec<(i32, usize)>>,
+}
+
+impl Watchers {
+    fn of(&self, slot: Slot) -> &[(i32, usize)] {
+        self.by_slot.get(slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// The places of a replica in one session: one, but for a topic that was named by two ids.
+    fn places(&self, slot: Slot, session: i32) -> impl Iterator<Item = usize> {
+        let all = self.of(slot);
+        let first = all.partition_point(|(other, _)| *other < session);
+        let own = all[first..].iter().take_while(move |(other, _)| *other == session);
+        own.map(|(_, place)| *place)
+    }
+
+    fn add(&mut self, slot: Slot, session: i32, place: usize) {
+        if slot >= self.by_slot.len() {
+            self.by_slot.resize_with(slot + 1, Vec::new);
+        }
+        let entry = (session, place);
+        let n = self.by_slot[slot].partition_point(|other| *other < entry);
+        self.by_slot[slot].insert(n, entry);
+    }
+
+    fn remove(&mut self, slot: Slot, session: i32, place: usize) {
+        let n = self.by_slot[slot].binary_search(&(session, place));
+        self.by_slot[slot].remove(n.expect("it was added"));
+    }
+}
+
 /// Owns the sessions of all fetchers, by id.
 #[derive(Debug)]
 pub struct FetchSessions {
     sessions: BTreeMap<i32, FetchSession>,
+    watchers: Watchers,
     /// `max.incremental.fetch.session.cache.slots`
     most: usize,
     /// Ids are random, so that those of a process that has ended are not known to the next.
@@ -95,7 +155,7 @@ pub struct FetchSessions {
 impl FetchSessions {
     /// No sessions, and at most `most` of them (`max.incremental.fetch.session.cache.slots`).
     pub fn new(most: usize, ids: Stream) -> Self {
-        Self { sessions: BTreeMap::new(), most, ids }
+        Self { sessions: BTreeMap::new(), watchers: Watchers::default(), most, ids }
     }
 
     /// A session, if there is one.
@@ -108,9 +168,89 @@ impl FetchSessions {
         self.sessions.get_mut(&id)
     }
 
-    /// Ends a session. Returns the request of it that waits, which has to be answered first.
-    pub fn close(&mut self, id: i32) -> Option<FetchSession> {
-        self.sessions.remove(&id)
+    /// Ends a session. The request of it that waits has to be answered before.
+    pub fn close(&mut self, replicas: &mut Replicas, id: i32) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        for (place, asked) in session.partitions.iter() {
+            let Some(slot) = asked.slot else { continue };
+            self.watchers.remove(slot, id, place);
+            if asked.rests {
+                replicas.settle(slot, id);
+            }
+        }
+        replicas.session_ended(id);
+    }
+
+    /// Has a request name other partitions of its session.
+    pub fn rename(
+        &mut self,
+        replicas: &mut Replicas,
+        id: i32,
+        rename: impl FnOnce(&mut FetchPartitions, &Replicas),
+    ) {
+        let session = self.sessions.get_mut(&id).expect("it has a next epoch");
+        rename(&mut session.partitions, replicas);
+        for Move { place, from, to, rested } in session.partitions.take_moves() {
+            if let Some(slot) = from {
+                self.watchers.remove(slot, id, place);
+                if rested {
+                    replicas.settle(slot, id);
+                }
+            }
+            if let Some(slot) = to {
+                self.watchers.add(slot, id, place);
+            }
+        }
+    }
+
+    /// Takes in which replicas have changed since the last look, as far as the session has them.
+    pub fn refresh(&mut self, replicas: &Replicas, id: i32) {
+        let session = self.sessions.get_mut(&id).expect("a session outlives its request");
+        let partitions = &mut session.partitions;
+        if replicas.all_changed_since(partitions.seen) {
+            partitions.look_again();
+        } else {
+            for slot in replicas.changed_since(partitions.seen) {
+                for place in self.watchers.places(slot, id) {
+                    partitions.look_again_at(place);
+                }
+            }
+        }
+        partitions.seen = replicas.last_change();
+    }
+
+    /// The follower of a session fetches, of which [`Self::refresh`] is done: until now it rested in what has changed
+    /// since.
+    pub fn follower_fetches(&mut self, replicas: &mut Replicas, id: i32, at: FetchTime) {
+        let session = self.sessions.get_mut(&id).expect("a session outlives its request");
+        let partitions = &mut session.partitions;
+        if replicas.times().was_later(id, at) {
+            // What counts is the latest that the clock has shown, as in Kafka.
+            partitions.look_again();
+        }
+        let loud: Vec<usize> = partitions.loud().collect();
+        for place in loud {
+            let asked = partitions.at_mut(place);
+            if std::mem::take(&mut asked.rests) {
+                replicas.settle(asked.slot.expect("it rested in a replica"), id);
+            }
+        }
+        replicas.session_fetched(id, at);
+    }
+
+    /// The requests of sessions that wait for a replica, and its place in them.
+    pub fn waiting_at(&self, slot: Slot) -> impl Iterator<Item = (u64, usize)> {
+        let waiting = |&(id, place): &(i32, usize)| Some((self.sessions[&id].waiting?, place));
+        self.watchers.of(slot).iter().filter_map(waiting)
+    }
+
+    /// The first of these replicas that a session has, in the order in which it is read.
+    pub fn first_of(&self, id: i32, slots: impl Iterator<Item = Slot>) -> Option<Slot> {
+        let partitions = &self.sessions.get(&id)?.partitions;
+        let places = slots.flat_map(|slot| {
+            self.watchers.places(slot, id).map(move |place| (partitions.rank(place), slot))
+        });
+        places.min().map(|(_, slot)| slot)
     }
 
     /// The epoch that the next request of a session has to have.
@@ -136,11 +276,19 @@ impl FetchSessions {
     }
 
     /// Opens a session with what was asked and answered. Returns its id, or [`NO_SESSION`] when there is no room.
-    pub fn open(&mut self, partitions: FetchPartitions, of_follower: bool, now: Time) -> i32 {
+    pub fn open(
+        &mut self,
+        replicas: &mut Replicas,
+        mut partitions: FetchPartitions,
+        of_follower: bool,
+        now: Time,
+    ) -> i32 {
         if !of_follower && !self.has_room(None, partitions.len()) {
             return NO_SESSION;
         }
-        if self.sessions.len() >= self.most && !self.evict(of_follower, partitions.len(), now) {
+        if self.sessions.len() >= self.most
+            && !self.evict(replicas, of_follower, partitions.len(), now)
+        {
             return NO_SESSION;
         }
         let id = loop {
@@ -149,6 +297,14 @@ impl FetchSessions {
                 break id;
             }
         };
+        partitions.take_moves();
+        partitions.look_again();
+        partitions.seen = replicas.last_change();
+        for (place, asked) in partitions.iter() {
+            if let Some(slot) = asked.slot {
+                self.watchers.add(slot, id, place);
+            }
+        }
         let next_epoch = next_epoch(INITIAL_EPOCH);
         let (created, last_used) = (now, now);
         let session =
@@ -159,13 +315,19 @@ impl FetchSessions {
 
     /// Makes room for a session: of one that was not used for long, or else of the one that is worth least, if that is
     /// worth no more than the new one. Followers' sessions are worth more than consumers', large ones more than small.
-    fn evict(&mut self, of_follower: bool, partitions: usize, now: Time) -> bool {
+    fn evict(
+        &mut self,
+        replicas: &mut Replicas,
+        of_follower: bool,
+        partitions: usize,
+        now: Time,
+    ) -> bool {
         let sessions = || self.sessions.iter().filter(|(_, session)| session.waiting.is_none());
         let stale = sessions().min_by_key(|(id, session)| (session.last_used, **id));
         if let Some((&id, session)) = stale
             && now.since(session.last_used) > EVICTION
         {
-            self.sessions.remove(&id);
+            self.close(replicas, id);
             return true;
         }
         let is_evictable = |session: &FetchSession| {
@@ -180,7 +342,7 @@ impl FetchSessions {
             .min();
         match least {
             Some(least) if least <= (of_follower, partitions, 0) => {
-                self.sessions.remove(&least.2);
+                self.close(replicas, least.2);
                 true
             }
             _ => false,
@@ -196,6 +358,10 @@ mod tests {
     use crate::nodes::testing::kafka;
     use crate::releases::KafkaVersion;
     use crate::vocab::Seed;
+
+    fn none() -> Replicas {
+        Replicas::new(testing::settings::broker(1, KafkaVersion::new(2, 8), Vec::new()).into())
+    }
 
     const OF_FOLLOWER: bool = true;
     const OF_CONSUMER: bool = false;
@@ -213,7 +379,7 @@ mod tests {
     /// Two sessions at most; a consumer's with two partitions is there since the beginning.
     fn one_of_two() -> (FetchSessions, i32) {
         let mut sessions = FetchSessions::new(2, Seed(1).stream("ids"));
-        let id = sessions.open(asking(2), OF_CONSUMER, Time::ZERO);
+        let id = sessions.open(&mut none(), asking(2), OF_CONSUMER, Time::ZERO);
         (sessions, id)
     }
 
@@ -221,24 +387,32 @@ mod tests {
     fn a_young_consumers_session_gives_way_to_a_follower_only() {
         let soon = Time::from_millis(100);
         let (mut sessions, consumer) = one_of_two();
-        let follower = sessions.open(asking(1), OF_FOLLOWER, soon);
-        assert_eq!(sessions.open(asking(9), OF_CONSUMER, soon), NO_SESSION);
-        assert_ne!(sessions.open(asking(1), OF_FOLLOWER, soon), NO_SESSION);
+        let follower = sessions.open(&mut none(), asking(1), OF_FOLLOWER, soon);
+        assert_eq!(sessions.open(&mut none(), asking(9), OF_CONSUMER, soon), NO_SESSION);
+        assert_ne!(sessions.open(&mut none(), asking(1), OF_FOLLOWER, soon), NO_SESSION);
         assert_eq!(sessions.expects(consumer), None);
         assert_eq!(sessions.expects(follower), Some(1));
-        assert_eq!(sessions.open(asking(9), OF_FOLLOWER, soon), NO_SESSION, "both are young");
+        assert_eq!(
+            sessions.open(&mut none(), asking(9), OF_FOLLOWER, soon),
+            NO_SESSION,
+            "both are young"
+        );
     }
 
     #[test]
     fn a_session_that_is_used_for_long_gives_way_to_a_larger_one() {
         let (mut sessions, small) = one_of_two();
-        let other = sessions.open(asking(5), OF_CONSUMER, Time::ZERO);
+        let other = sessions.open(&mut none(), asking(5), OF_CONSUMER, Time::ZERO);
         let late = Time::from_millis(121_000);
         for id in [small, other] {
             sessions.touch(id, late);
         }
-        assert_eq!(sessions.open(asking(2), OF_CONSUMER, late), NO_SESSION, "no larger");
-        assert_ne!(sessions.open(asking(3), OF_CONSUMER, late), NO_SESSION);
+        assert_eq!(
+            sessions.open(&mut none(), asking(2), OF_CONSUMER, late),
+            NO_SESSION,
+            "no larger"
+        );
+        assert_ne!(sessions.open(&mut none(), asking(3), OF_CONSUMER, late), NO_SESSION);
         assert_eq!((sessions.expects(small), sessions.expects(other)), (None, Some(2)));
     }
 
@@ -246,13 +420,25 @@ mod tests {
     fn consumers_sessions_have_two_million_partitions_at_most() {
         let mut sessions = FetchSessions::new(1_000, Seed(1).stream("ids"));
         for _ in 0..4 {
-            assert_ne!(sessions.open(asking(400_000), OF_CONSUMER, Time::ZERO), NO_SESSION);
+            assert_ne!(
+                sessions.open(&mut none(), asking(400_000), OF_CONSUMER, Time::ZERO),
+                NO_SESSION
+            );
         }
         assert!(sessions.has_room(None, 400_000) && !sessions.has_room(None, 400_001));
-        assert_eq!(sessions.open(asking(400_001), OF_CONSUMER, Time::ZERO), NO_SESSION);
-        assert_ne!(sessions.open(asking(400_001), OF_FOLLOWER, Time::ZERO), NO_SESSION);
-        assert_ne!(sessions.open(asking(400_000), OF_CONSUMER, Time::ZERO), NO_SESSION);
-        let few = sessions.open(asking(1_999), OF_CONSUMER, Time::ZERO);
+        assert_eq!(
+            sessions.open(&mut none(), asking(400_001), OF_CONSUMER, Time::ZERO),
+            NO_SESSION
+        );
+        assert_ne!(
+            sessions.open(&mut none(), asking(400_001), OF_FOLLOWER, Time::ZERO),
+            NO_SESSION
+        );
+        assert_ne!(
+            sessions.open(&mut none(), asking(400_000), OF_CONSUMER, Time::ZERO),
+            NO_SESSION
+        );
+        let few = sessions.open(&mut none(), asking(1_999), OF_CONSUMER, Time::ZERO);
         assert_ne!(few, NO_SESSION, "a few");
         assert!(sessions.has_room(Some(few), 1));
         assert!(!sessions.has_room(Some(few), 2), "it does not grow bit by bit either");
@@ -261,9 +447,9 @@ mod tests {
     #[test]
     fn an_unused_session_gives_way_to_any() {
         let (mut sessions, stale) = one_of_two();
-        let fresh = sessions.open(asking(1), OF_CONSUMER, Time::from_millis(1));
+        let fresh = sessions.open(&mut none(), asking(1), OF_CONSUMER, Time::from_millis(1));
         let late = Time::from_millis(120_001);
-        assert_ne!(sessions.open(asking(1), OF_CONSUMER, late), NO_SESSION);
+        assert_ne!(sessions.open(&mut none(), asking(1), OF_CONSUMER, late), NO_SESSION);
         assert_eq!((sessions.expects(stale), sessions.expects(fresh)), (None, Some(1)));
     }
 }

@@ -1,6 +1,6 @@
 //! The high watermark: how far a partition is committed, as its leader decides it.
 
-use super::partition::PartitionReplica;
+use super::partition::{FetchTimes, PartitionReplica};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
@@ -9,7 +9,12 @@ use crate::vocab::{Clock, Mutant, Offset};
 
 /// Where the high watermark of a leader moves to, if it moves: the least log end offset among itself, the
 /// maximal ISR, and followers that are caught up though not in the ISR (they are about to join it).
-pub fn advanced(partition: &PartitionReplica, config: &Config, clock: Clock) -> Option<Offset> {
+pub fn advanced(
+    partition: &PartitionReplica,
+    times: &FetchTimes,
+    config: &Config,
+    clock: Clock,
+) -> Option<Offset> {
     let lag_max = config.replica_lag_time_max;
     let leader = partition.leader()?;
     let committed = leader.isr.committed();
@@ -24,7 +29,7 @@ pub fn advanced(partition: &PartitionReplica, config: &Config, clock: Clock) -> 
     }
     let mut least = partition.log.flushed_end();
     for (id, follower) in &leader.followers {
-        if counted.contains(id) || follower.is_caught_up(lag_max, clock) {
+        if counted.contains(id) || follower.is_caught_up(lag_max, clock, times) {
             // A follower that did not fetch yet holds the high watermark where it is.
             least = least.min(follower.end?);
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::isr::Isr;
-use super::partition::PartitionReplica;
+use super::partition::{FetchTimes, PartitionReplica};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Ask, Context, IsrChange, IsrOutcome};
@@ -44,7 +44,12 @@ fn propose(
 ///
 /// Since 2.1 a follower that has everything is in sync however silent it is; before, even that one had to
 /// fetch now and then.
-pub fn maybe_shrink(cx: &mut Context<'_>, config: &Config, replica: &mut PartitionReplica) -> bool {
+pub fn maybe_shrink(
+    cx: &mut Context<'_>,
+    config: &Config,
+    replica: &mut PartitionReplica,
+    times: &FetchTimes,
+) -> bool {
     let (me, lag_max, clock) = (config.id, config.replica_lag_time_max, cx.clock);
     let spares_complete = config.version.has(Change::SilentFollowerAtEndStays);
     let leader_end = replica.log.flushed_end();
@@ -60,7 +65,7 @@ pub fn maybe_shrink(cx: &mut Context<'_>, config: &Config, replica: &mut Partiti
         id == me
             || state.is_none_or(|state| {
                 let is_complete = spares_complete && state.end == Some(leader_end);
-                is_complete || state.is_caught_up(lag_max, clock)
+                is_complete || state.is_caught_up(lag_max, clock, times)
             })
     };
     let Some(isr) = leader.isr.propose_only(in_sync) else { return false };

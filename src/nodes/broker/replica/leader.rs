@@ -9,13 +9,15 @@ use super::alarm::{Alarm, Due};
 use super::fetch_partitions::FetchParams;
 use super::fetch_sessions::{FetchSessions, FetchSource, NO_SESSION};
 use super::high_watermark::{advanced, set_high_watermark};
-use super::purgatory::{DelayedFetch, Purgatory};
+use super::partition::WaitingFetch;
+use super::purgatory::{DelayedFetch, Purgatory, waiting_fetches};
 use super::read::{Answer, FetchReader};
 use super::replicas::{Replicas, Slot};
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::releases::Change;
+use crate::vocab::Offset;
 use crate::wire::message_set::{cut, down_convert};
 use crate::wire::records::{Batch, DECOMPRESSED_MAX};
 
@@ -42,8 +44,9 @@ impl LeaderHandler<'_> {
 
     /// Moves the high watermark if it can, and answers the requests that this completes.
     pub fn progress(&mut self, cx: &mut Context<'_>, slot: Slot) {
+        let to = self.advanced(cx, slot);
         let replica = self.replicas.at_mut(slot);
-        if let Some(to) = advanced(replica, self.config, cx.clock) {
+        if let Some(to) = to {
             set_high_watermark(cx, replica, to);
         }
         self.complete_produces(cx, slot);
@@ -54,9 +57,15 @@ impl LeaderHandler<'_> {
     /// request that waits can be answered. A follower names each of its partitions in every fetch, so that this
     /// happens far more often than anything else.
     pub fn progress_by_time(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        if advanced(self.replicas.at(slot), self.config, cx.clock).is_some() {
+        if self.advanced(cx, slot).is_some() {
             self.progress(cx, slot);
         }
+    }
+
+    /// Where the high watermark moves to, if it moves.
+    fn advanced(&self, cx: &Context<'_>, slot: Slot) -> Option<Offset> {
+        let replicas = &self.replicas;
+        advanced(replicas.at(slot), replicas.times(), self.config, cx.clock)
     }
 
     /// Answers the produce requests that the high watermark, or an fsync, has reached.
@@ -67,30 +76,35 @@ impl LeaderHandler<'_> {
 
     /// Answers the fetches that wait for this partition and may now be answered.
     pub fn wake_fetches(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        let mut n = 0;
-        while let Some(&waiting) = self.replicas.at(slot).waiting_fetches.get(n) {
-            if self.purgatory.is_locked(self.replicas, waiting.number) {
-                n += 1;
+        for WaitingFetch { number, place } in waiting_fetches(self.replicas, self.sessions, slot) {
+            if self.purgatory.is_locked(self.replicas, self.sessions, number) {
                 continue;
             }
-            let DelayedFetch { params, source, .. } = self.purgatory.fetch(waiting.number);
+            // The answer to an earlier one sends none.
+            let DelayedFetch { params, source, .. } = self.purgatory.fetch(number);
             let partitions = source.partitions(self.sessions);
-            if self.reader().is_ready(params, partitions, waiting.place) {
-                // Takes it off the list.
-                self.answer_fetch(cx, waiting.number);
-            } else {
-                n += 1;
+            if self.reader().is_ready(params, partitions, place) {
+                self.answer_fetch(cx, number);
             }
         }
+    }
+
+    /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it is blocked.
+    pub fn hold_fetch(&mut self, slot: Slot) -> Option<Slot> {
+        self.purgatory.hold_fetch(self.replicas, self.sessions, slot)
     }
 
     /// Answers a fetch that waits with what there is.
     pub fn answer_fetch(&mut self, cx: &mut Context<'_>, number: u64) {
         let Self { replicas, sessions, purgatory, alarm, .. } = self;
         let delayed = purgatory.take_fetch(alarm, replicas, sessions, number);
-        let DelayedFetch { to, params, source, .. } = delayed;
-        let partitions = source.partitions(self.sessions);
-        let answers = self.reader().read(&params, partitions, source.has_session());
+        let DelayedFetch { to, params, mut source, .. } = delayed;
+        if let Some(id) = source.session() {
+            self.sessions.refresh(self.replicas, id);
+        }
+        let reader = FetchReader { config: self.config, replicas: self.replicas };
+        let has_session = source.has_session();
+        let answers = reader.read(&params, source.partitions_mut(self.sessions), has_session);
         self.answer(cx, to, &params, source, answers);
     }
 
@@ -104,7 +118,7 @@ impl LeaderHandler<'_> {
     /// Ends a session, if it is there.
     pub fn close_session(&mut self, cx: &mut Context<'_>, id: i32) {
         self.answer_waiting_of(cx, id);
-        self.sessions.close(id);
+        self.sessions.close(self.replicas, id);
     }
 
     /// Observes how far a consumer may read, or that a follower gets records.
@@ -168,7 +182,8 @@ impl LeaderHandler<'_> {
             FetchSource::Named { opens: false, .. } => NO_SESSION,
             FetchSource::Named { mut partitions, opens: true } => {
                 answers.iter().for_each(|answer| answer.note(&mut partitions));
-                self.sessions.open(partitions, params.follower.is_some(), cx.clock.by_wall())
+                let (of_follower, now) = (params.follower.is_some(), cx.clock.by_wall());
+                self.sessions.open(self.replicas, partitions, of_follower, now)
             }
             FetchSource::Session(id) => {
                 let session = self.sessions.get_mut(id).expect("a session outlives its request");

@@ -193,7 +193,9 @@ impl ReplicaManager {
     /// A fetch that waits is due. Since 2.1 one thread looks at all of them, and it is blocked at a partition whose
     /// ISR is being written.
     pub(super) fn fetch_due(&mut self, cx: &mut Context<'_>, number: u64) {
-        if !self.purgatory.has_overdue() && !self.purgatory.is_locked(&self.replicas, number) {
+        if !self.purgatory.has_overdue()
+            && !self.purgatory.is_locked(&self.replicas, &self.sessions, number)
+        {
             self.leading().answer_fetch(cx, number);
             return;
         }
@@ -202,14 +204,16 @@ impl ReplicaManager {
 
     /// Fetches at which threads were blocked because of this replica go on.
     fn release_fetches(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        for number in self.purgatory.take_held(&self.replicas, slot) {
+        for number in self.purgatory.take_held(&self.replicas, &self.sessions, slot) {
             // Another one may have answered it.
             let Some(fetch) = self.purgatory.find_fetch(number) else { continue };
-            for slot in fetch.slots.clone() {
+            let partitions = fetch.source.partitions(&self.sessions);
+            let slots: Vec<Slot> = partitions.iter().filter_map(|(_, asked)| asked.slot).collect();
+            for slot in slots {
                 self.leading().wake_fetches(cx, slot);
             }
         }
-        while let Some(number) = self.purgatory.next_overdue(&self.replicas) {
+        while let Some(number) = self.purgatory.next_overdue(&self.replicas, &self.sessions) {
             self.leading().answer_fetch(cx, number);
         }
     }
@@ -233,8 +237,8 @@ impl ReplicaManager {
                 self.isr_check = Some(IsrCheck { waits_for: slot, left });
                 return;
             }
-            let Some(replica) = self.replicas.get_mut(slot) else { continue };
-            let proposes = maybe_shrink(cx, &self.config, replica);
+            let Some((replica, times)) = self.replicas.beside_times(slot) else { continue };
+            let proposes = maybe_shrink(cx, &self.config, replica, times);
             if proposes && is_locking {
                 self.isr_check = Some(IsrCheck { waits_for: slot, left });
                 return;

@@ -567,7 +567,7 @@ impl ReplicaManager {
                 && leader.isr.committed().len() < partition.min_isr(version)
         };
         let follower = |(id, state): &(BrokerId, partition::RemoteReplica)| {
-            (*id, state.end, state.last_fetched_at())
+            (*id, state.end, state.last_fetched_at(self.replicas.times()))
         };
         let leader = partition.leader();
         Some(PartitionStatus {

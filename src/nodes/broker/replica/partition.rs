@@ -1,6 +1,6 @@
 //! One partition on one broker: its log, its role, and the requests that wait for it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -28,18 +28,51 @@ impl FetchTime {
     }
 }
 
+/// When each follower that has a fetch session used it last.
+///
+/// A session's fetch asks for all its partitions again, and in nearly all of them nothing has happened. What it says of
+/// those is noted here once, and not in each of them.
+#[derive(Debug, Default)]
+pub struct FetchTimes {
+    by_session: BTreeMap<i32, FetchTime>,
+}
+
+impl FetchTimes {
+    /// When a session was used last by its follower.
+    pub fn last(&self, session: i32) -> Option<FetchTime> {
+        self.by_session.get(&session).copied()
+    }
+
+    /// Whether the wall clock was set back since its last fetch.
+    pub fn was_later(&self, session: i32, at: FetchTime) -> bool {
+        self.last(session).is_some_and(|before| before.by_wall > at.by_wall)
+    }
+
+    /// Its follower fetches.
+    pub fn fetched(&mut self, session: i32, at: FetchTime) {
+        self.by_session.insert(session, at);
+    }
+
+    /// The session has ended.
+    pub fn end(&mut self, session: i32) {
+        self.by_session.remove(&session);
+    }
+}
+
 /// What a leader knows of a follower.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteReplica {
     /// Its log end offset: where it fetched last. `None` until it fetched in this leadership.
     pub end: Option<Offset>,
     /// When it had last fetched everything there was; `None` is "never".
-    pub last_caught_up: Option<Time>,
+    last_caught_up: Option<Time>,
     /// The leader's log end offset when it fetched last, and when that was. `None` at the beginning of a
     /// leadership: what a follower did under another leader says nothing of how far it is with this one.
     last_fetch: Option<(Offset, Time)>,
     /// When it fetched last, on the monotonic clock; all other times are the wall clock's, as in Kafka.
     heard: Option<Time>,
+    /// Since then it has fetched from the same offset, the end of the leader's log, whenever it used this session.
+    rests_in: Option<i32>,
 }
 
 impl RemoteReplica {
@@ -47,7 +80,7 @@ impl RemoteReplica {
     /// caught up now.
     pub fn unknown(in_sync: bool, clock: Clock) -> Self {
         let last_caught_up = in_sync.then_some(clock.by_wall());
-        Self { end: None, last_caught_up, last_fetch: None, heard: None }
+        Self { end: None, last_caught_up, last_fetch: None, heard: None, rests_in: None }
     }
 
     /// At the beginning of another leader epoch of a leadership that goes on: where the follower is stays
@@ -59,6 +92,7 @@ impl RemoteReplica {
             last_caught_up: in_sync.then_some(now),
             last_fetch: Some((leader_end, now)),
             heard: Some(clock.now),
+            rests_in: None,
         }
     }
 
@@ -77,17 +111,45 @@ impl RemoteReplica {
         self.end = Some(offset);
         self.last_fetch = Some((leader_end, now));
         self.heard = Some(at.now);
+        self.rests_in = None;
+    }
+
+    /// It was just recorded that it has reached the leader's log end: until [`Self::settle`] it does so again with
+    /// each fetch of this session.
+    pub fn rest(&mut self, session: i32) {
+        self.rests_in = Some(session);
+    }
+
+    /// It does so no longer, or not at the same end: notes the last fetch of the session.
+    pub fn settle(&mut self, session: i32, last: FetchTime) {
+        if self.rests_in == Some(session)
+            && let Some((end, _)) = self.last_fetch
+        {
+            self.fetched(end, end, last);
+        }
+    }
+
+    /// As it is with the last fetch of the session in which it rests.
+    fn as_of(&self, times: &FetchTimes) -> Self {
+        let mut state = *self;
+        if let Some(session) = self.rests_in
+            && let Some(last) = times.last(session)
+        {
+            state.settle(session, last);
+        }
+        state
     }
 
     /// When it fetched last in this leadership.
-    pub fn last_fetched_at(&self) -> Option<Time> {
+    pub fn last_fetched_at(&self, times: &FetchTimes) -> Option<Time> {
         self.end?;
-        self.heard
+        self.as_of(times).heard
     }
 
     /// Whether it was caught up within the last `lag_max`. When the wall clock is set back it is, for as long.
-    pub fn is_caught_up(&self, lag_max: Duration, clock: Clock) -> bool {
-        self.last_caught_up.is_some_and(|then| clock.by_wall().since(then) <= lag_max)
+    pub fn is_caught_up(&self, lag_max: Duration, clock: Clock, times: &FetchTimes) -> bool {
+        let last = self.as_of(times).last_caught_up;
+        last.is_some_and(|then| clock.by_wall().since(then) <= lag_max)
     }
 }
 
@@ -305,10 +367,38 @@ mod tests {
         Clock { now: at(ms), wall_ms: ms as i64 }
     }
 
+    fn none() -> FetchTimes {
+        FetchTimes::default()
+    }
+
+    #[test]
+    fn a_follower_that_rests_is_caught_up_by_each_fetch_of_its_session() {
+        let mut times = FetchTimes::default();
+        let mut follower = RemoteReplica::unknown(false, clock(0));
+        times.fetched(7, FetchTime::of(clock(100)));
+        follower.fetched(30, 30, FetchTime::of(clock(100)));
+        follower.rest(7);
+        times.fetched(7, FetchTime::of(clock(900)));
+        assert_eq!(follower.last_fetched_at(&times), Some(at(900)));
+        assert!(follower.is_caught_up(LAG, clock(1_900), &times));
+        assert!(!follower.is_caught_up(LAG, clock(1_901), &times));
+        // The log grows after that: what counts is the last fetch of what it was.
+        follower.settle(7, times.last(7).unwrap());
+        times.fetched(7, FetchTime::of(clock(1_500)));
+        assert!(!follower.is_caught_up(LAG, clock(1_901), &times));
+        follower.fetched(30, 40, FetchTime::of(clock(1_500)));
+        assert!(follower.is_caught_up(LAG, clock(1_900), &times), "the end as of 900");
+        assert!(times.was_later(7, FetchTime::of(clock(1_400))), "set back");
+        assert!(!times.was_later(7, FetchTime::of(clock(1_500))));
+    }
+
     #[test]
     fn a_follower_is_caught_up_by_what_the_log_was_at_its_previous_fetch() {
         let mut follower = RemoteReplica::unknown(false, clock(0));
-        assert!(!follower.is_caught_up(LAG, clock(0)), "never caught up, however early it is");
+        assert!(
+            !follower.is_caught_up(LAG, clock(0), &none()),
+            "never caught up, however early it is"
+        );
         follower.fetched(5, 10, FetchTime::of(clock(100)));
         assert_eq!(follower.last_caught_up, None);
         follower.fetched(9, 20, FetchTime::of(clock(200)));
@@ -317,8 +407,8 @@ mod tests {
         assert_eq!(follower.last_caught_up, Some(at(200)));
         follower.fetched(30, 30, FetchTime::of(clock(400)));
         assert_eq!(follower.last_caught_up, Some(at(400)));
-        assert!(follower.is_caught_up(LAG, clock(1_400)));
-        assert!(!follower.is_caught_up(LAG, clock(1_401)));
+        assert!(follower.is_caught_up(LAG, clock(1_400), &none()));
+        assert!(!follower.is_caught_up(LAG, clock(1_401), &none()));
     }
 
     #[test]
@@ -337,10 +427,10 @@ mod tests {
         let mut follower = RemoteReplica::unknown(false, clock(0));
         follower.fetched(30, 30, FetchTime::of(clock(100_000)));
         let set_back = |ms: u64| Clock { now: at(ms), wall_ms: ms as i64 - 60_000 };
-        assert!(follower.is_caught_up(LAG, set_back(160_000)));
+        assert!(follower.is_caught_up(LAG, set_back(160_000), &none()));
         follower.fetched(40, 40, FetchTime::of(set_back(160_500)));
-        assert_eq!(follower.last_fetched_at(), Some(at(160_500)));
-        assert!(follower.is_caught_up(LAG, set_back(161_500)));
-        assert!(!follower.is_caught_up(LAG, set_back(161_501)));
+        assert_eq!(follower.last_fetched_at(&none()), Some(at(160_500)));
+        assert!(follower.is_caught_up(LAG, set_back(161_500), &none()));
+        assert!(!follower.is_caught_up(LAG, set_back(161_501), &none()));
     }
 }

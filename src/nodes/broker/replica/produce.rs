@@ -507,7 +507,7 @@ impl ProduceHandler<'_> {
             if self.is_writing(slot) {
                 return Some((WaitsFor::OwnAppend(slot), producing));
             }
-            if let Some(locked) = self.leader.purgatory.hold_fetch(self.leader.replicas, slot) {
+            if let Some(locked) = self.leader.hold_fetch(slot) {
                 return Some((WaitsFor::Lock(locked), producing));
             }
         }

@@ -98,7 +98,7 @@ pub struct DelayedFetch {
     pub params: FetchParams,
     /// And of which partitions.
     pub source: FetchSource,
-    /// The replicas of these.
+    /// The replicas of these; those of a session are its own.
     pub slots: Vec<Slot>,
     /// Whether a thread that looked at it is blocked at a partition's lock: others pass it by.
     pub is_held: bool,
@@ -106,6 +106,35 @@ pub struct DelayedFetch {
 
 fn code(error: Option<ResponseError>) -> i16 {
     error.map_or(0, |error| error.code())
+}
+
+/// The fetches that wait for a replica, in the order in which they came.
+pub fn waiting_fetches(
+    replicas: &Replicas,
+    sessions: &FetchSessions,
+    slot: Slot,
+) -> Vec<WaitingFetch> {
+    let replica = replicas.get(slot);
+    let named = replica.into_iter().flat_map(|replica| replica.waiting_fetches.iter().copied());
+    let of_sessions = sessions.waiting_at(slot);
+    let of_sessions = of_sessions.map(|(number, place)| WaitingFetch { number, place });
+    let mut waiting: Vec<WaitingFetch> = named.chain(of_sessions).collect();
+    waiting.sort_unstable_by_key(|waiting| waiting.number);
+    waiting
+}
+
+/// The first partition of a fetch whose ISR is being written.
+fn first_locked(
+    replicas: &Replicas,
+    sessions: &FetchSessions,
+    fetch: &DelayedFetch,
+) -> Option<Slot> {
+    match fetch.source {
+        FetchSource::Named { .. } => {
+            fetch.slots.iter().copied().find(|slot| replicas.writes_isr(*slot))
+        }
+        FetchSource::Session(id) => sessions.first_of(id, replicas.isr_writes()),
+    }
 }
 
 /// A request that waits, by its number.
@@ -281,16 +310,20 @@ impl Purgatory {
         number: u64,
         mut delayed: DelayedFetch,
     ) {
-        let partitions = delayed.source.partitions(sessions);
-        let mut slots = Vec::with_capacity(partitions.len());
-        for (place, asked) in partitions.iter() {
-            let slot = asked.slot.expect("a fetch with an error does not wait");
-            replicas.at_mut_beside(slot).waiting_fetches.push(WaitingFetch { number, place });
-            slots.push(slot);
-        }
-        delayed.slots = slots;
-        if let FetchSource::Session(id) = delayed.source {
-            sessions.get_mut(id).expect("it was just read").waiting = Some(number);
+        match &delayed.source {
+            FetchSource::Session(id) => {
+                sessions.get_mut(*id).expect("it was just read").waiting = Some(number);
+            }
+            FetchSource::Named { partitions, .. } => {
+                let mut slots = Vec::with_capacity(partitions.len());
+                for (place, asked) in partitions.iter() {
+                    let slot = asked.slot.expect("a fetch with an error does not wait");
+                    let waiting = WaitingFetch { number, place };
+                    replicas.at_mut_beside(slot).waiting_fetches.push(waiting);
+                    slots.push(slot);
+                }
+                delayed.slots = slots;
+            }
         }
         self.clients.insert(delayed.to.conn, Waiting::Fetch(number));
         self.fetches.insert(number, delayed);
@@ -303,28 +336,38 @@ impl Purgatory {
 
     /// Whether a fetch that waits names a partition whose ISR is being written, so that a thread that looks at it is
     /// blocked.
-    pub fn is_locked(&self, replicas: &Replicas, number: u64) -> bool {
-        replicas.reads_wait()
-            && self.fetches.get(&number).is_some_and(|fetch| replicas.first_locked(fetch).is_some())
+    pub fn is_locked(&self, replicas: &Replicas, sessions: &FetchSessions, number: u64) -> bool {
+        let is_locked = |fetch| first_locked(replicas, sessions, fetch).is_some();
+        replicas.reads_wait() && self.fetches.get(&number).is_some_and(is_locked)
     }
 
     /// A handler has appended to `slot` and looks at the fetches that wait for that: the lock at which it is blocked.
-    pub fn hold_fetch(&mut self, replicas: &Replicas, slot: Slot) -> Option<Slot> {
+    pub fn hold_fetch(
+        &mut self,
+        replicas: &Replicas,
+        sessions: &FetchSessions,
+        slot: Slot,
+    ) -> Option<Slot> {
         if !replicas.reads_wait() {
             return None;
         }
-        replicas.at(slot).waiting_fetches.iter().find_map(|waiting| {
+        waiting_fetches(replicas, sessions, slot).iter().find_map(|waiting| {
             let fetch = self.fetches.get_mut(&waiting.number).filter(|fetch| !fetch.is_held)?;
-            let locked = replicas.first_locked(fetch)?;
+            let locked = first_locked(replicas, sessions, fetch)?;
             fetch.is_held = true;
             Some(locked)
         })
     }
 
     /// The fetches that wait for `slot` and at which handlers were blocked; others may look at them again.
-    pub fn take_held(&mut self, replicas: &Replicas, slot: Slot) -> Vec<u64> {
-        let Some(replica) = replicas.get(slot) else { return Vec::new() };
-        let numbers = replica.waiting_fetches.iter().map(|waiting| waiting.number);
+    pub fn take_held(
+        &mut self,
+        replicas: &Replicas,
+        sessions: &FetchSessions,
+        slot: Slot,
+    ) -> Vec<u64> {
+        let waiting = waiting_fetches(replicas, sessions, slot);
+        let numbers = waiting.iter().map(|waiting| waiting.number);
         let fetches = &mut self.fetches;
         let release = |number: &u64| {
             let fetch = fetches.get_mut(number).expect("a replica lists fetches that wait");
@@ -347,10 +390,10 @@ impl Purgatory {
     }
 
     /// The next fetch that is due and waits still, unless the thread is blocked at it.
-    pub fn next_overdue(&mut self, replicas: &Replicas) -> Option<u64> {
+    pub fn next_overdue(&mut self, replicas: &Replicas, sessions: &FetchSessions) -> Option<u64> {
         loop {
             let &number = self.overdue.front()?;
-            if self.is_locked(replicas, number) {
+            if self.is_locked(replicas, sessions, number) {
                 return None;
             }
             self.overdue.pop_front();

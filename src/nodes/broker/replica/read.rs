@@ -1,7 +1,5 @@
 //! What a fetch reads from the logs, and when a fetch that waits can be answered.
 
-use std::cell::Cell;
-
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_response::{AbortedTransaction, PartitionData};
@@ -10,7 +8,7 @@ use uuid::Uuid;
 
 use super::fetch_partitions::{AskedPartition, FetchParams, FetchPartitions};
 use super::partition::PartitionReplica;
-use super::replicas::{ChangeNumber, Replicas, Slot, not_here};
+use super::replicas::{Replicas, Slot, not_here};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::log::transactions::Aborted;
 use crate::nodes::broker::log::{EpochEnd, FirstBatch};
@@ -21,12 +19,16 @@ use crate::wire::records::Batch;
 /// Where a follower is, as its fetch says.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
+    /// The place of the partition in the fetch.
+    pub place: usize,
     /// The leader's replica.
     pub slot: Slot,
     /// The offset from which the follower fetches.
     pub offset: Offset,
     /// The leader's log end offset when it was read.
     pub leader_end: Offset,
+    /// Whether there is nothing for it.
+    pub is_quiet: bool,
 }
 
 /// What there is for a fetch.
@@ -63,7 +65,6 @@ impl Answer {
         let asked = partitions.at_mut(self.place);
         asked.high_watermark = self.data.high_watermark;
         asked.log_start = self.data.log_start_offset;
-        asked.silent_as_of.set(None);
     }
 }
 
@@ -283,7 +284,8 @@ impl FetchReader<'_> {
         let wider = |bytes: i32| bytes.saturating_mul(2).saturating_add(BATCH_HEAD_BYTES);
         let mut room =
             Budget { bytes: wider(budget.bytes), at_least_one: budget.at_least_one || cuts_first };
-        let asked_wider = AskedPartition { max_bytes: wider(asked.max_bytes), ..asked.clone() };
+        let mut asked_wider = asked.clone();
+        asked_wider.max_bytes = wider(asked.max_bytes);
         let found = read_partition(partition, &asked_wider, end, last, &mut room, false)?;
         if let Found::Records(records) = &found
             && !records.is_empty()
@@ -295,44 +297,36 @@ impl FetchReader<'_> {
         Ok(found)
     }
 
-    /// The replica of a partition that is as it was when `seen` was noted.
-    #[inline]
-    fn unchanged(&self, asked: &AskedPartition, seen: &Cell<Option<ChangeNumber>>) -> Option<Slot> {
-        let change = seen.get()?;
-        asked.slot.filter(|slot| self.replicas.is_as_of(*slot, change))
-    }
-
-    /// What there is for a request, without an answer being made of it; notes nothing.
-    pub fn survey(&self, params: &FetchParams, partitions: &FetchPartitions) -> Survey {
+    /// What there is for a request, without an answer being made of it. Looks at the partitions that are loud, and lets
+    /// them be so if there is something in them.
+    pub fn survey(&self, params: &FetchParams, partitions: &mut FetchPartitions) -> Survey {
         let mut budget = Self::budget(params);
         let mut survey = Survey::default();
+        let places = partitions.take_loud();
         if params.follower.is_some() {
-            survey.positions.reserve(partitions.len());
+            survey.positions.reserve(places.len());
         }
-        for (_, asked) in partitions.iter() {
-            if let Some(slot) = self.unchanged(asked, &asked.quiet_as_of) {
-                if params.follower.is_some() {
-                    // It is at the end: that is what makes it quiet.
-                    let (offset, leader_end) = (asked.offset, asked.offset);
-                    survey.positions.push(Position { slot, offset, leader_end });
-                }
-                continue;
-            }
+        for place in places {
+            let asked = partitions.at(place);
             let replica = asked.slot.map(|slot| (slot, self.replicas.at(slot)));
-            if replica.is_some_and(|(_, partition)| self.is_quiet(params, asked, partition)) {
-                asked.quiet_as_of.set(Some(self.replicas.last_change()));
-            } else {
-                match self.look(params, asked, &mut budget) {
-                    Ok(Found::Records(records)) => survey.bytes += records.len(),
-                    Ok(Found::Diverges(_)) | Err(_) => {
-                        survey.urgent = true;
-                        continue;
-                    }
+            let is_quiet =
+                replica.is_some_and(|(_, replica)| self.is_quiet(params, asked, replica));
+            let found = (!is_quiet).then(|| self.look(params, asked, &mut budget));
+            let offset = asked.offset;
+            if !is_quiet {
+                partitions.make_loud(place);
+            }
+            match found {
+                None => {}
+                Some(Ok(Found::Records(records))) => survey.bytes += records.len(),
+                Some(Ok(Found::Diverges(_)) | Err(_)) => {
+                    survey.urgent = true;
+                    continue;
                 }
             }
-            if let (Some(_), Some((slot, partition))) = (params.follower, replica) {
-                let (offset, leader_end) = (asked.offset, partition.log.flushed_end());
-                survey.positions.push(Position { slot, offset, leader_end });
+            if let (Some(_), Some((slot, replica))) = (params.follower, replica) {
+                let leader_end = replica.log.flushed_end();
+                survey.positions.push(Position { place, slot, offset, leader_end, is_quiet });
             }
         }
         survey
@@ -343,15 +337,14 @@ impl FetchReader<'_> {
     pub fn read(
         &self,
         params: &FetchParams,
-        partitions: &FetchPartitions,
+        partitions: &mut FetchPartitions,
         only_news: bool,
     ) -> Vec<Answer> {
         let mut budget = Self::budget(params);
-        let mut answers = Vec::with_capacity(if only_news { 1 } else { partitions.len() });
-        for (place, asked) in partitions.iter() {
-            if only_news && self.unchanged(asked, &asked.silent_as_of).is_some() {
-                continue;
-            }
+        let places = if only_news { partitions.take_news() } else { partitions.places() };
+        let mut answers = Vec::with_capacity(places.len());
+        for place in places {
+            let asked = partitions.at(place);
             let partition = asked.slot.map(|slot| self.replicas.at(slot));
             let is_known = partition.is_some_and(|partition| {
                 partition.high_watermark == asked.high_watermark
@@ -359,17 +352,19 @@ impl FetchReader<'_> {
             });
             let is_quiet = || partition.is_some_and(|p| self.is_quiet(params, asked, p));
             if only_news && is_known && is_quiet() {
-                asked.silent_as_of.set(Some(self.replicas.last_change()));
                 continue;
             }
             let found = self.look(params, asked, &mut budget);
-            if only_news && is_known && found.as_ref().is_ok_and(|found| !found.is_something()) {
+            let says_nothing = found.as_ref().is_ok_and(|found| !found.is_something());
+            if only_news && is_known && says_nothing {
+                partitions.make_news(place);
                 continue;
             }
             let data = self.part_of(params, asked, partition, found);
             let AskedPartition { topic, topic_id, slot, offset, .. } = asked;
             let (topic, topic_id, slot, offset) = (topic.clone(), *topic_id, *slot, *offset);
             answers.push(Answer { place, topic, topic_id, slot, offset, data });
+            partitions.make_news(place);
         }
         answers
     }
@@ -436,7 +431,7 @@ impl FetchReader<'_> {
             return self.bytes_for(params, partitions.at(place)).is_none_or(|bytes| bytes > 0);
         }
         let mut total = 0;
-        partitions.iter().any(|(_, asked)| {
+        partitions.all().any(|asked| {
             let Some(bytes) = self.bytes_for(params, asked) else { return true };
             total += bytes;
             total >= params.min_bytes

@@ -7,8 +7,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::StrBytes;
 
-use super::partition::PartitionReplica;
-use super::purgatory::DelayedFetch;
+use super::partition::{FetchTime, FetchTimes, PartitionReplica};
 use super::settings::TopicSettings;
 use crate::nodes::broker::{Config, TopicOverrides};
 use crate::releases::{Change, IsrPath, KafkaVersion};
@@ -54,6 +53,56 @@ impl Elsewhere {
     }
 }
 
+/// The last change of each replica, in their order: a list whose links are kept by slot.
+#[derive(Debug, Default)]
+struct Changes {
+    /// The last change of any replica.
+    last: ChangeNumber,
+    /// The replica that changed last.
+    newest: Option<Slot>,
+    by_slot: Vec<Changed>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Changed {
+    number: ChangeNumber,
+    newer: Option<Slot>,
+    older: Option<Slot>,
+}
+
+impl Changes {
+    /// There is one more slot. It has changed never.
+    fn add(&mut self) {
+        self.by_slot.push(Changed::default());
+    }
+
+    #[inline]
+    fn note(&mut self, slot: Slot) {
+        self.last += 1;
+        if self.newest != Some(slot) {
+            let Changed { newer, older, .. } = self.by_slot[slot];
+            if let Some(newer) = newer {
+                self.by_slot[newer].older = older;
+            }
+            if let Some(older) = older {
+                self.by_slot[older].newer = newer;
+            }
+            if let Some(newest) = self.newest {
+                self.by_slot[newest].newer = Some(slot);
+            }
+            let older = self.newest.replace(slot);
+            self.by_slot[slot] = Changed { number: self.last, newer: None, older };
+        }
+        self.by_slot[slot].number = self.last;
+    }
+
+    /// Those that have changed since, the newest first.
+    fn since(&self, change: ChangeNumber) -> impl Iterator<Item = Slot> {
+        let is_later = move |slot: &Slot| self.by_slot[*slot].number > change;
+        std::iter::successors(self.newest, |slot| self.by_slot[*slot].older).take_while(is_later)
+    }
+}
+
 /// Owns all replicas of a broker, their logs included, and the settings of their topics.
 #[derive(Debug)]
 pub struct Replicas {
@@ -61,10 +110,8 @@ pub struct Replicas {
     topics: BTreeMap<Arc<str>, Topic>,
     /// `None` when deleted.
     slots: Vec<Option<PartitionReplica>>,
-    /// Which change of a replica was the last, by slot.
-    changed: Vec<ChangeNumber>,
-    /// The last change of any replica.
-    last_change: ChangeNumber,
+    /// Which change of a replica was the last.
+    changes: Changes,
     /// The last change of all replicas.
     all_changed: ChangeNumber,
     /// The last replica that came or went.
@@ -73,6 +120,8 @@ pub struct Replicas {
     is_locking: bool,
     /// Those whose ISR this broker is writing to ZooKeeper.
     isr_writes: BTreeSet<Slot>,
+    /// When followers fetched last.
+    times: FetchTimes,
     overrides: BTreeMap<Arc<str>, TopicOverrides>,
 }
 
@@ -84,11 +133,11 @@ impl Replicas {
             config,
             topics: BTreeMap::new(),
             slots: Vec::new(),
-            changed: Vec::new(),
-            last_change: 0,
+            changes: Changes::default(),
             all_changed: 0,
             last_member: 0,
             isr_writes: BTreeSet::new(),
+            times: FetchTimes::default(),
             overrides: BTreeMap::new(),
         }
     }
@@ -124,9 +173,33 @@ impl Replicas {
         self.any_isr_write() && self.config.version.has(Change::ReadsUnderPartitionLock)
     }
 
-    /// The first partition of a fetch whose ISR is being written.
-    pub fn first_locked(&self, fetch: &DelayedFetch) -> Option<Slot> {
-        fetch.slots.iter().copied().find(|slot| self.writes_isr(*slot))
+    /// The replicas whose ISR is being written.
+    pub fn isr_writes(&self) -> impl Iterator<Item = Slot> {
+        self.isr_writes.iter().copied()
+    }
+
+    /// When followers fetched last.
+    pub fn times(&self) -> &FetchTimes {
+        &self.times
+    }
+
+    /// A follower fetches in this session.
+    pub fn session_fetched(&mut self, session: i32, at: FetchTime) {
+        self.times.fetched(session, at);
+    }
+
+    /// A session has ended; its followers are settled.
+    pub fn session_ended(&mut self, session: i32) {
+        self.times.end(session);
+    }
+
+    /// The follower that rests in a session fetches otherwise from now on, or from another end of the log.
+    pub fn settle(&mut self, slot: Slot, session: i32) {
+        let last = self.times.last(session);
+        let leader = self.slots[slot].as_mut().and_then(PartitionReplica::leader_mut);
+        // It may have been deleted, or lead no longer.
+        let (Some(leader), Some(last)) = (leader, last) else { return };
+        leader.followers.iter_mut().for_each(|(_, state)| state.settle(session, last));
     }
 
     /// All slots in the order in which Kafka walks its partitions: that of a ConcurrentHashMap, by buckets.
@@ -147,10 +220,10 @@ impl Replicas {
         self.slots.len()
     }
 
-    /// The replica in a slot; `None` when it was deleted.
-    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut PartitionReplica> {
-        self.note_change(slot);
-        self.slots[slot].as_mut()
+    /// The replica in a slot, for changes of what no fetch reads, and when followers fetched last; `None` when it was
+    /// deleted.
+    pub fn beside_times(&mut self, slot: Slot) -> Option<(&mut PartitionReplica, &FetchTimes)> {
+        Some((self.slots[slot].as_mut()?, &self.times))
     }
 
     /// The replica in a slot.
@@ -183,20 +256,23 @@ impl Replicas {
 
     #[inline]
     fn note_change(&mut self, slot: Slot) {
-        self.last_change += 1;
-        self.changed[slot] = self.last_change;
+        self.changes.note(slot);
     }
 
     /// The number of the last change: what is looked at now is as it is after it.
     #[inline]
     pub fn last_change(&self) -> ChangeNumber {
-        self.last_change
+        self.changes.last
     }
 
-    /// Whether a replica is as it was after this change.
-    #[inline]
-    pub fn is_as_of(&self, slot: Slot, change: ChangeNumber) -> bool {
-        self.changed[slot] <= change && self.all_changed <= change
+    /// Whether each replica may have changed since this change.
+    pub fn all_changed_since(&self, change: ChangeNumber) -> bool {
+        self.all_changed > change
+    }
+
+    /// The replicas that have changed since this change, each once.
+    pub fn changed_since(&self, change: ChangeNumber) -> impl Iterator<Item = Slot> {
+        self.changes.since(change)
     }
 
     /// Whether all replicas that were here after this change are here, and no others.
@@ -221,8 +297,8 @@ impl Replicas {
 
     /// All replicas, in the order in which they came.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PartitionReplica> {
-        self.last_change += 1;
-        self.all_changed = self.last_change;
+        self.changes.last += 1;
+        self.all_changed = self.changes.last;
         self.slots.iter_mut().flatten()
     }
 
@@ -290,7 +366,7 @@ impl Replicas {
         topic.partitions.insert(at.partition, slot);
         let of_topic = (topic.name.clone(), topic.settings);
         self.slots.push(Some(make(slot, of_topic)));
-        self.changed.push(0);
+        self.changes.add();
         self.note_member(slot);
         slot
     }
@@ -309,7 +385,7 @@ impl Replicas {
 
     fn note_member(&mut self, slot: Slot) {
         self.note_change(slot);
-        self.last_member = self.last_change;
+        self.last_member = self.changes.last;
     }
 
     /// Takes a topic's own settings, now and for replicas to come. Returns the topic's replicas.
@@ -337,6 +413,18 @@ fn java_hash(at: &TopicPartition) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_changed_since_is_known_in_order() {
+        let mut changes = Changes::default();
+        (0..4).for_each(|_| changes.add());
+        [0, 1, 2, 1, 3, 3, 0].into_iter().for_each(|slot| changes.note(slot));
+        let since = |change| changes.since(change).collect::<Vec<_>>();
+        assert_eq!(since(0), [0, 3, 1, 2]);
+        assert_eq!(since(3), [0, 3, 1], "2 changed third");
+        assert_eq!(since(6), [0]);
+        assert!(since(7).is_empty());
+    }
 
     #[test]
     fn partitions_are_hashed_as_java_hashes_them() {

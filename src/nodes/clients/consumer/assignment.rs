@@ -58,7 +58,9 @@ pub(super) struct Assigned {
     /// Leader epoch of the batch before the position; −1 when not known.
     pub(super) last_epoch: LeaderEpoch,
     /// The leader in whose log the position was valid last.
-    pub(super) leader: Option<Leader>,
+    leader: Option<Leader>,
+    /// After how many answers to Metadata it was that.
+    leader_as_of: u64,
     /// Whether it is part of a request in flight.
     pub(super) busy: bool,
     /// Whether the answer to that request is out of date.
@@ -72,13 +74,29 @@ pub(super) struct Assigned {
 }
 
 impl Assigned {
-    /// It has this leader. If positions `can_be_validated`, a position from another leader has to be, first (KIP-320).
-    pub(super) fn set_leader(
+    /// The leader in whose log the position was valid last.
+    pub(super) fn leader(&self) -> Option<Leader> {
+        self.leader
+    }
+
+    /// The leader, if there is one, by the metadata of now. In nearly all partitions nothing has come since the last
+    /// request.
+    pub(super) fn follow_leader(
         &mut self,
-        leader: Leader,
+        metadata: &Metadata,
         can_be_validated: bool,
         config: &ConsumerConfig,
-    ) {
+    ) -> Option<Leader> {
+        if self.leader_as_of != metadata.answers() {
+            let leader = metadata.leader(self.topic, self.at.partition as usize)?;
+            self.set_leader(leader, can_be_validated, config);
+            self.leader_as_of = metadata.answers();
+        }
+        self.leader
+    }
+
+    /// It has this leader. If positions `can_be_validated`, a position from another leader has to be, first (KIP-320).
+    fn set_leader(&mut self, leader: Leader, can_be_validated: bool, config: &ConsumerConfig) {
         if self.leader == Some(leader) {
             return;
         }
@@ -175,6 +193,7 @@ impl Assignment {
             position: None,
             last_epoch: -1,
             leader: None,
+            leader_as_of: 0,
             busy: false,
             is_stale: false,
             begins: false,
@@ -193,7 +212,8 @@ impl Assignment {
         let assigned = &mut self.partitions[slot];
         assigned.phase = FetchPhase::Uncommitted;
         assigned.begins = true;
-        (assigned.position, assigned.last_epoch, assigned.leader) = (None, -1, None);
+        (assigned.position, assigned.last_epoch) = (None, -1);
+        (assigned.leader, assigned.leader_as_of) = (None, 0);
         assigned.not_before = Time::ZERO;
     }
 

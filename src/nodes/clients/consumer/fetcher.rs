@@ -98,12 +98,11 @@ impl Fetcher<'_> {
                 next = earlier(next, Some(assigned.not_before));
                 continue;
             }
-            let partition = assigned.at.partition as usize;
-            let Some(leader) = self.metadata.leader(assigned.topic, partition) else {
+            let leader = assigned.follow_leader(self.metadata, can_be_validated, self.config);
+            let Some(leader) = leader else {
                 self.metadata.request_update();
                 continue;
             };
-            assigned.set_leader(leader, can_be_validated, self.config);
             let purpose = match assigned.phase {
                 FetchPhase::Unpositioned(_) => Purpose::ListOffsets,
                 FetchPhase::Unvalidated => Purpose::Validate,

@@ -158,6 +158,6 @@ impl Requests<'_> {
     /// every leader accepts, in releases before that.
     fn epoch(&self, assigned: &Assigned) -> LeaderEpoch {
         let sends_it = self.versions.offset_for_leader_epoch.is_some();
-        assigned.leader.filter(|_| sends_it).map_or(-1, |leader| leader.epoch)
+        assigned.leader().filter(|_| sends_it).map_or(-1, |leader| leader.epoch)
     }
 }

@@ -226,7 +226,7 @@ impl ResponseHandler<'_> {
         };
         let rises = high_watermark > partition.high_watermark;
         set_high_watermark(cx, partition, high_watermark);
-        if rises && !partition.waiting_fetches.is_empty() {
+        if rises {
             self.raised.push(slot);
         }
         true
