@@ -243,6 +243,7 @@ pub fn broker(
         controller_socket_timeout: p.ms("controller.socket.timeout.ms"),
         request_timeout: p.ms("request.timeout.ms"),
         server_properties: p.unlike(BROKER, plan.kafka),
+        dynamic: broker::DynamicSettings::default(),
     }
 }
 

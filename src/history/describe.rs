@@ -96,6 +96,7 @@ impl fmt::Display for Election {
             Self::Unclean => "unclean",
             Self::Preferred => "preferred",
             Self::ControlledShutdown => "controlled shutdown",
+            Self::Reassigned => "reassigned",
         })
     }
 }

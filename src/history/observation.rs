@@ -196,6 +196,8 @@ pub enum Election {
     Preferred,
     /// The leader is shutting down.
     ControlledShutdown,
+    /// The leader is none of the replicas that the partition has from now on.
+    Reassigned,
 }
 
 /// A record batch of a log.

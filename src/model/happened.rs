@@ -121,7 +121,7 @@ impl Happened {
             Election::New => return,
             Election::Unclean => Some(Happening::UncleanLeaderElected),
             Election::Preferred => Some(Happening::PreferredLeaderElected),
-            Election::Offline | Election::ControlledShutdown => None,
+            Election::Offline | Election::ControlledShutdown | Election::Reassigned => None,
         };
         for happening in kind.into_iter().chain([Happening::LeaderElected]) {
             self.add_in(Some(at), happening, time, 1);

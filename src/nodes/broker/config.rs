@@ -149,6 +149,17 @@ pub struct Config {
     pub request_timeout: Duration,
     /// What its `server.properties` sets otherwise than the release, as it is written there.
     pub server_properties: BTreeMap<String, String>,
+    /// What was set since, in ZooKeeper.
+    pub dynamic: DynamicSettings,
+}
+
+/// What is set for brokers while they run (`/config/brokers`, KIP-226): Kafka's property name to value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DynamicSettings {
+    /// For one broker.
+    pub of_broker: BTreeMap<String, String>,
+    /// For all of them.
+    pub of_all: BTreeMap<String, String>,
 }
 
 /// The topic whose partitions' leaders coordinate groups (`Topic.GROUP_METADATA_TOPIC_NAME`).
@@ -158,6 +169,48 @@ pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 pub const INTERNAL_TOPICS: [&str; 2] = [OFFSETS_TOPIC, "__transaction_state"];
 
 impl Config {
+    /// What is set under this name: for this broker, for all brokers, or in its `server.properties`.
+    pub fn set(&self, name: &str) -> Option<&str> {
+        let DynamicSettings { of_broker, of_all } = &self.dynamic;
+        let all = [of_broker, of_all, &self.server_properties].into_iter();
+        all.filter_map(|level| level.get(name)).map(String::as_str).next()
+    }
+
+    /// The settings of its start, with what was set since, as far as it is obeyed. Values that cannot be read are
+    /// ignored.
+    #[must_use]
+    pub fn with_dynamic(&self, dynamic: DynamicSettings) -> Self {
+        let mut config = Self { dynamic, ..self.clone() };
+        let DynamicSettings { of_broker, of_all } = &config.dynamic;
+        let number = |name: &str| -> Option<i64> {
+            of_broker.get(name).or_else(|| of_all.get(name))?.trim().parse().ok()
+        };
+        let min_insync = number("min.insync.replicas").and_then(|n| n.try_into().ok());
+        let message_max = number("message.max.bytes").and_then(|n| n.try_into().ok());
+        let segment = number("log.segment.bytes").and_then(|n| n.try_into().ok());
+        let threads = number("num.io.threads").and_then(|n| n.try_into().ok());
+        let flush_messages = number("log.flush.interval.messages");
+        let duration = |name: &str| {
+            let ms = u64::try_from(number(name)?).ok()?;
+            Some(Duration::from_millis(ms))
+        };
+        let (flush, expiration) =
+            (duration("log.flush.interval.ms"), duration("producer.id.expiration.ms"));
+        let name = "unclean.leader.election.enable";
+        let unclean = of_broker.get(name).or_else(|| of_all.get(name));
+        let unclean = unclean.map(|value| value.trim().eq_ignore_ascii_case("true"));
+        config.min_insync_replicas = min_insync.unwrap_or(config.min_insync_replicas);
+        config.message_max_bytes = message_max.unwrap_or(config.message_max_bytes);
+        config.log_segment_bytes = segment.unwrap_or(config.log_segment_bytes);
+        config.num_io_threads = threads.unwrap_or(config.num_io_threads);
+        config.log_flush_interval_messages =
+            flush_messages.unwrap_or(config.log_flush_interval_messages);
+        config.log_flush_interval = flush.or(config.log_flush_interval);
+        config.producer_id_expiration = expiration.unwrap_or(config.producer_id_expiration);
+        config.unclean_leader_election = unclean.unwrap_or(config.unclean_leader_election);
+        config
+    }
+
     /// After how long a log is flushed when the scheduler looks at it: `flush.ms` of topics that set none.
     pub fn flush_interval(&self) -> Duration {
         self.log_flush_interval.unwrap_or(self.log_flush_scheduler_interval)

@@ -13,6 +13,7 @@ mod versions;
 pub mod znodes;
 
 pub use config::{
-    Config, Endpoint, ExternalListener, GroupSettings, OFFSETS_TOPIC, PORT, TopicOverrides,
+    Config, DynamicSettings, Endpoint, ExternalListener, GroupSettings, OFFSETS_TOPIC, PORT,
+    TopicOverrides,
 };
 pub use server::Broker;

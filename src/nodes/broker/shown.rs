@@ -10,6 +10,10 @@ use crate::releases::settings::{self, Setting, check, of_brokers, of_topics, syn
 pub enum Source {
     /// The topic.
     Topic = 1,
+    /// The broker, while it runs.
+    DynamicBroker = 2,
+    /// All brokers, while they run.
+    DynamicDefault = 3,
     /// The broker's `server.properties`.
     File = 4,
     /// Kafka's default.
@@ -46,20 +50,31 @@ pub struct Shown {
     pub synonyms: Vec<Synonym>,
 }
 
+/// What is set, the level that counts most first, with where that is.
+fn levels(config: &Config) -> [(BTreeMap<String, String>, Source); 3] {
+    [
+        (config.dynamic.of_broker.clone(), Source::DynamicBroker),
+        (config.dynamic.of_all.clone(), Source::DynamicDefault),
+        (set_by_file(config), Source::File),
+    ]
+}
+
 /// The names in the order in which they count: what is set before defaults; nothing before the first name has a value
 /// (`ConfigHelper.configSynonyms`).
 fn found(config: &Config, names: &[&'static Setting]) -> Vec<Synonym> {
-    let set = set_by_file(config);
-    let of_file = names.iter().filter_map(|setting| {
-        let value = set.get(setting.name)?.clone();
-        Some(Synonym { name: setting.name, value, source: Source::File })
-    });
-    let of_release = names.iter().filter_map(|setting| {
+    let mut all = Vec::new();
+    for (set, source) in levels(config) {
+        all.extend(names.iter().filter_map(|setting| {
+            let value = set.get(setting.name)?.clone();
+            Some(Synonym { name: setting.name, value, source })
+        }));
+    }
+    all.extend(names.iter().filter_map(|setting| {
         let value = setting.default_in(config.version)??.to_owned();
         Some(Synonym { name: setting.name, value, source: Source::Default })
-    });
+    }));
     let Some(first) = names.first().map(|setting| setting.name) else { return Vec::new() };
-    of_file.chain(of_release).skip_while(|synonym| synonym.name != first).collect()
+    all.into_iter().skip_while(|synonym| synonym.name != first).collect()
 }
 
 /// The lines of `server.properties`.
@@ -84,12 +99,16 @@ fn set_by_file(config: &Config) -> BTreeMap<String, String> {
 
 /// A broker's settings, by name.
 pub fn of_broker(config: &Config) -> Vec<Shown> {
-    let set = set_by_file(config);
+    let levels = levels(config);
     let mut shown: Vec<_> = of_brokers(config.version)
         .map(|setting| {
-            let own = set.get(setting.name).cloned();
-            let source = if own.is_some() { Source::File } else { Source::Default };
+            let own = levels.iter().find_map(|(set, source)| {
+                let value = set.get(setting.name)?.clone();
+                Some((value, *source))
+            });
+            let source = own.as_ref().map_or(Source::Default, |(_, source)| *source);
             let default = setting.default_in(config.version).flatten().map(str::to_owned);
+            let own = own.map(|(value, _)| value);
             Shown {
                 name: setting.name.to_owned(),
                 value: own.or(default).filter(|_| !setting.is_sensitive()),
@@ -104,18 +123,41 @@ pub fn of_broker(config: &Config) -> Vec<Shown> {
     shown
 }
 
+/// What is set for all brokers while they run, by name.
+pub fn of_all_brokers(config: &Config) -> Vec<Shown> {
+    let shown = config.dynamic.of_all.iter().map(|(name, value)| {
+        let setting = settings::of_broker(name, config.version);
+        let is_secret = setting.is_none_or(Setting::is_sensitive);
+        let own = setting.map(|setting| Synonym {
+            name: setting.name,
+            value: value.clone(),
+            source: Source::DynamicDefault,
+        });
+        Shown {
+            name: name.clone(),
+            value: (!is_secret).then(|| value.clone()),
+            source: Source::DynamicDefault,
+            setting,
+            read_only: setting.is_some_and(|setting| !setting.is_dynamic(config.version)),
+            synonyms: own.into_iter().collect(),
+        }
+    });
+    shown.collect()
+}
+
 /// What a topic has where it sets nothing: its broker's value in the unit of the topic's, or the default.
 fn inherited(config: &Config, setting: &'static Setting) -> Option<String> {
-    let set = set_by_file(config);
-    let of_broker = synonyms(setting, config.version).into_iter().skip(1);
-    for broker in of_broker {
-        let Some(value) = set.get(broker.name) else { continue };
-        let factor = match broker.name.rsplit('.').next() {
-            Some("hours") => 3_600_000,
-            Some("minutes") => 60_000,
-            _ => return Some(value.clone()),
-        };
-        return value.parse::<i64>().ok().map(|number| (number * factor).to_string());
+    let of_broker = synonyms(setting, config.version).split_off(1);
+    for (set, _) in levels(config) {
+        for broker in &of_broker {
+            let Some(value) = set.get(broker.name) else { continue };
+            let factor = match broker.name.rsplit('.').next() {
+                Some("hours") => 3_600_000,
+                Some("minutes") => 60_000,
+                _ => return Some(value.clone()),
+            };
+            return value.parse::<i64>().ok().map(|number| (number * factor).to_string());
+        }
     }
     setting.default_in(config.version).flatten().map(str::to_owned)
 }

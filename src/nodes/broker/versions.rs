@@ -107,7 +107,11 @@ mod tests {
             (ApiKey::OffsetDelete, (2, 3), None),
             (ApiKey::AllocateProducerIds, (3, 0), Some(0)),
             (ApiKey::DeleteTopics, (2, 8), Some(6)),
-            (ApiKey::DeleteRecords, (2, 8), None),
+            (ApiKey::CreatePartitions, (2, 8), Some(3)),
+            (ApiKey::DeleteRecords, (2, 8), Some(2)),
+            (ApiKey::AlterPartitionReassignments, (2, 3), None),
+            (ApiKey::AlterConfigs, (1, 1), Some(0)),
+            (ApiKey::IncrementalAlterConfigs, (2, 2), None),
         ];
         for (api, (major, minor), max) in cases {
             assert_eq!(

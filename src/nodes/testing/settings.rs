@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::nodes::broker::{Config, GroupSettings};
+use crate::nodes::broker::{Config, DynamicSettings, GroupSettings};
 use crate::releases::KafkaVersion;
 use crate::releases::defaults::{BROKER, millis};
 use crate::vocab::{BrokerId, NodeId};
@@ -70,5 +70,6 @@ pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config
         controller_socket_timeout: ms(30_000),
         request_timeout: ms(30_000),
         server_properties: BTreeMap::new(),
+        dynamic: DynamicSettings::default(),
     }
 }

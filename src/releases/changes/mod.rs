@@ -3,6 +3,7 @@
 //! Where a source does not name the patch, the release was read from the tags of Kafka's repository. To add a row:
 //! write it into the file of its subject, ask for it with `kafka.has(Change::…)`, and name what shows it.
 
+mod admin;
 mod answers;
 mod assignors;
 mod clients;
@@ -122,7 +123,7 @@ macro_rules! collect {
 
 collect! {
     [replication answers idempotence groups topics records controller
-     znodes clients assignors tools]
+     znodes clients assignors tools admin]
 }
 
 impl Change {

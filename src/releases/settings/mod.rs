@@ -182,6 +182,11 @@ impl Setting {
         self.kind == Type::Password
     }
 
+    /// Whether it can be changed while a broker of `version` runs.
+    pub fn changes_while_running(&self, version: KafkaVersion) -> bool {
+        matches!(self.dynamic, Dynamic::Since(first) if version.at_least(first))
+    }
+
     /// Whether a broker of `version` says that it can be changed while it runs.
     pub fn is_dynamic(&self, version: KafkaVersion) -> bool {
         match self.dynamic {

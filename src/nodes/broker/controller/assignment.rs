@@ -1,5 +1,7 @@
 //! Which brokers get the replicas of a new topic, without regard to racks (`kafka/admin/AdminUtils.scala`).
 
+use std::ops::Range;
+
 use crate::vocab::{BrokerId, Stream};
 
 /// Spreads `partitions` × `replication_factor` replicas over `brokers`, which are in ascending order.
@@ -18,9 +20,33 @@ pub fn assign(
     let count = brokers.len();
     assert!((1..=count).contains(&replication_factor), "{count} brokers for {replication_factor}");
     let start = stream.below(count as u64) as usize;
-    let mut shift = stream.below(count as u64) as usize;
-    let mut assignment = Vec::with_capacity(partitions);
-    for partition in 0..partitions {
+    let shift = stream.below(count as u64) as usize;
+    place(brokers, (start, shift), 0..partitions, replication_factor)
+}
+
+/// The replicas of `more` partitions of a topic that has `old` of them, the first on `first`: nothing is random.
+/// Start and shift are both the place of the first broker that is not below partition 0's first replica
+/// (`AdminZkClient.addPartitions`).
+pub fn assign_more(
+    brokers: &[BrokerId],
+    first: &[BrokerId],
+    old: usize,
+    more: usize,
+) -> Vec<Vec<BrokerId>> {
+    let head = first.first().copied();
+    let start = brokers.iter().position(|id| Some(*id) >= head).unwrap_or(0);
+    place(brokers, (start, start), old..old + more, first.len())
+}
+
+fn place(
+    brokers: &[BrokerId],
+    (start, mut shift): (usize, usize),
+    partitions: Range<usize>,
+    replication_factor: usize,
+) -> Vec<Vec<BrokerId>> {
+    let count = brokers.len();
+    let mut assignment = Vec::with_capacity(partitions.len());
+    for partition in partitions {
         if partition > 0 && partition % count == 0 {
             shift += 1;
         }

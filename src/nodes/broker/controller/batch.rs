@@ -109,6 +109,10 @@ fn leader_and_isr_state(
     if version >= 1 {
         wired.is_new = is_new;
     }
+    if version >= 3 {
+        wired.adding_replicas = wire_all(&partition.adding);
+        wired.removing_replicas = wire_all(&partition.removing);
+    }
     if version <= 1 {
         wired.topic_name = topic_name(&at.topic);
     }

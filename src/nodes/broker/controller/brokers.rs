@@ -131,6 +131,7 @@ impl Controller {
         let partitions = self.partitions_of_plain_metadata();
         let replicas = self.known.replicas_on(&new);
         let all = self.known.with_leadership();
+        let started = Some(new.clone());
         self.event_manager.first([
             Step::UpdateMetadata(others, partitions),
             Step::Flush,
@@ -139,6 +140,7 @@ impl Controller {
             Step::ReplicasOnline(replicas),
             Step::Flush,
             Step::TriggerOnline,
+            Step::ResumeReassignments(started),
             Step::ResumeDeletions,
         ]);
     }

@@ -68,6 +68,10 @@ pub enum ReplicaStage {
 pub struct ControllerPartition {
     /// The assignment; the first is the preferred leader.
     pub replicas: Vec<BrokerId>,
+    /// Of these, those that are added.
+    pub adding: Vec<BrokerId>,
+    /// Those that are to be removed.
+    pub removing: Vec<BrokerId>,
     /// Its state.
     pub stage: PartitionStage,
     /// Its state znode; `None` while it never had a leader.
@@ -92,6 +96,8 @@ pub struct ControllerContext {
     pub topic_ids: BTreeMap<Arc<str>, Uuid>,
     /// Topics that are to be deleted.
     pub to_be_deleted: BTreeSet<Arc<str>>,
+    /// Partitions that are reassigned, with the replicas that they are to have.
+    pub reassigning: BTreeMap<TopicPartition, Vec<BrokerId>>,
     /// The partitions.
     pub partitions: BTreeMap<TopicPartition, ControllerPartition>,
 }
@@ -101,6 +107,8 @@ impl ControllerPartition {
     pub fn new(replicas: Vec<BrokerId>) -> Self {
         Self {
             replicas,
+            adding: Vec::new(),
+            removing: Vec::new(),
             stage: PartitionStage::New,
             leadership: None,
             replica_stages: BTreeMap::new(),

@@ -164,28 +164,47 @@ pub fn assignment_refusal(assignment: &Assignment, version: KafkaVersion) -> Opt
     None
 }
 
-/// Why a topic cannot have these settings, if it cannot (`LogConfig.validate`).
-pub fn config_refusal(config: &Config, set: &TopicOverrides) -> Option<Refusal> {
+/// Why a topic cannot have some settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigFault {
+    /// There is no such setting.
+    Unknown(String),
+    /// A setting cannot have this value.
+    Value(String),
+    /// Two settings do not go together.
+    Conflict(String),
+}
+
+/// Why a topic cannot have these settings, if it cannot (`LogConfig.validate`), in Kafka's words.
+pub fn config_fault(config: &Config, set: &TopicOverrides) -> Option<ConfigFault> {
     let version = config.version;
     for name in set.keys() {
         if settings::of_topic(name, version).is_none() {
-            let why = say(Text::ConfigUnknown, version, &[name]);
-            return Some((ResponseError::InvalidConfig, why));
+            return Some(ConfigFault::Unknown(say(Text::ConfigUnknown, version, &[name])));
         }
     }
     let wrong = set.iter().find_map(|(name, value)| {
         settings::check(settings::of_topic(name, version)?, value, version).err()
     });
     if let Some(why) = wrong {
-        let error = match version.has(Change::InvalidConfigError) {
-            true => ResponseError::InvalidConfig,
-            false => ResponseError::UnknownServerError,
-        };
-        return Some((error, why));
+        return Some(ConfigFault::Value(why));
     }
     let value = |name: &str| topic_value(config, set, settings::of_topic(name, version)?);
-    let why = settings::conflict(value)?;
-    Some((ResponseError::InvalidConfig, why))
+    settings::conflict(value).map(ConfigFault::Conflict)
+}
+
+/// Why a topic cannot be made with these settings, if it cannot.
+pub fn config_refusal(config: &Config, set: &TopicOverrides) -> Option<Refusal> {
+    let of_value = match config.version.has(Change::InvalidConfigError) {
+        true => ResponseError::InvalidConfig,
+        false => ResponseError::UnknownServerError,
+    };
+    Some(match config_fault(config, set)? {
+        ConfigFault::Value(why) => (of_value, why),
+        ConfigFault::Unknown(why) | ConfigFault::Conflict(why) => {
+            (ResponseError::InvalidConfig, why)
+        }
+    })
 }
 
 /// There is such a topic.

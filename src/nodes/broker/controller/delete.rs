@@ -46,6 +46,9 @@ impl Controller {
         let to_be_deleted: Vec<_> = self.known.to_be_deleted.iter().cloned().collect();
         let (mut done, mut left) = (Vec::new(), Vec::new());
         for topic in to_be_deleted {
+            if self.is_reassigning(&topic) {
+                continue;
+            }
             let stages = self.replica_stages(&topic);
             let is_deleted =
                 |(_, stage): &(Replica, _)| *stage == Some(ReplicaStage::DeletionSuccessful);

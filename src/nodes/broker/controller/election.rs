@@ -18,6 +18,8 @@ pub enum Strategy {
     Preferred,
     /// The leader is shutting down.
     ControlledShutdown,
+    /// The leader is none of the replicas that the partition has from now on.
+    Reassigned,
 }
 
 /// What an election chooses from.
@@ -96,6 +98,14 @@ impl Candidates<'_> {
         let isr = self.isr.iter().copied().filter(|&id| !leaving(id)).collect();
         let is_sent_to = |id: &BrokerId| self.is_live(*id) || leaving(*id);
         let recipients = self.assignment.iter().copied().filter(is_sent_to).collect();
+        Some(Choice { leader, isr, recipients, unclean: false })
+    }
+
+    /// The first replica that lives and is in sync; the in-sync replicas stay (`leaderForReassign`).
+    pub fn reassigned(&self) -> Option<Choice> {
+        let live = self.live_assigned();
+        let leader = live.iter().copied().find(|id| self.isr.contains(id))?;
+        let (isr, recipients) = (self.isr.to_vec(), self.assignment.to_vec());
         Some(Choice { leader, isr, recipients, unclean: false })
     }
 

@@ -10,14 +10,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use kafka_protocol::messages::{
-    AllocateProducerIdsRequest, AlterPartitionRequest, ControlledShutdownRequest,
-    CreateTopicsRequest, ElectLeadersRequest,
+    AllocateProducerIdsRequest, AlterPartitionReassignmentsRequest, AlterPartitionRequest,
+    ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
+    ListPartitionReassignmentsRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::calls::{Answer, Call};
 use super::context::{RegisteredBroker, Replica};
 use super::election::Strategy;
+use super::reassign_steps::{Reassign, Reassigned};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::{Code, Reply, Request};
@@ -54,6 +56,12 @@ pub enum ControllerEvent {
     TopicDeletion,
     /// A broker answered StopReplica with `delete`.
     ReplicasDeleted(BrokerId, Vec<TopicPartition>),
+    /// A topic allows unclean elections from now on.
+    UncleanTopic(Arc<str>),
+    /// `/admin/reassign_partitions` appeared, or may be there since before this controller.
+    ReassignmentByZnode,
+    /// The ISR of a partition that is reassigned may have changed.
+    IsrOfReassigned(TopicPartition),
     /// Time to see whether leaders are where they should be.
     AutoRebalance,
     /// A request.
@@ -66,6 +74,10 @@ pub enum ControllerEvent {
     ElectLeaders(ReplyTo, ElectLeadersRequest),
     /// A request.
     AllocateProducerIds(ReplyTo, AllocateProducerIdsRequest),
+    /// A request.
+    Reassign(ReplyTo, AlterPartitionReassignmentsRequest),
+    /// A request.
+    ListReassignments(ReplyTo, ListPartitionReassignmentsRequest),
 }
 
 impl ControllerEvent {
@@ -78,6 +90,8 @@ impl ControllerEvent {
                 | Self::ControlledShutdown(..)
                 | Self::ElectLeaders(..)
                 | Self::AllocateProducerIds(..)
+                | Self::Reassign(..)
+                | Self::ListReassignments(..)
         )
     }
 }
@@ -139,6 +153,12 @@ pub enum Step {
     AnswerControlledShutdown(ReplyTo, BrokerId),
     /// Answers an ElectLeaders.
     AnswerElectLeaders(ReplyTo, Elections),
+    /// A part of a reassignment.
+    Reassign(Reassign),
+    /// Goes on with the reassignments whose new replicas are on these brokers, or with all.
+    ResumeReassignments(Option<Vec<BrokerId>>),
+    /// Answers an AlterPartitionReassignments.
+    AnswerReassignments(ReplyTo, Reassigned),
 }
 
 /// What an ElectLeaders asks for, and what is known before the elections.

@@ -87,9 +87,15 @@ impl Controller {
                 for (topic, assignment) in assignments {
                     for (index, replicas) in assignment.partitions {
                         let at = TopicPartition::new(topic.clone(), index);
-                        this.known.partitions.insert(at, ControllerPartition::new(replicas));
+                        let mut partition = ControllerPartition::new(replicas);
+                        let ids = assignment.adding_replicas.get(&index);
+                        partition.adding = ids.cloned().unwrap_or_default();
+                        let ids = assignment.removing_replicas.get(&index);
+                        partition.removing = ids.cloned().unwrap_or_default();
+                        this.known.partitions.insert(at, partition);
                     }
                 }
+                this.note_reassignments();
                 this.ask(cx, calls, |this, cx, _| this.read_all_states(cx));
             });
         });
@@ -169,6 +175,7 @@ impl Controller {
             Step::ReplicasOffline(offline),
             Step::Flush,
             Step::TriggerOnline,
+            Step::ResumeReassignments(None),
             Step::ResumeDeletions,
         ]);
         // The operator's request may be older than the watch.

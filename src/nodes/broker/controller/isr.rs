@@ -15,6 +15,7 @@ use super::calls::{Answer, Call};
 use super::context::{ControllerContext, Leadership};
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
+use super::reassign_steps::Reassign;
 use super::refusals::refuse_alter_partition;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::{Context, ReplyTo};
@@ -148,6 +149,13 @@ impl Controller {
                 let verdict = this.isr_written(cx, &at, state, answer);
                 verdicts.insert(at, verdict);
             }
+            let reassigned: Vec<_> = asked
+                .iter()
+                .filter(|at| this.known.reassigning.contains_key(at))
+                .cloned()
+                .collect();
+            let go_on = |at| Step::Reassign(Reassign::GoOn { at, begins: false });
+            this.event_manager.first(reassigned.into_iter().map(go_on).collect::<Vec<_>>());
             this.event_manager
                 .first([Step::UpdateMetadata(this.known.registered(), asked), Step::Flush]);
             answer_and_log(cx, &this.known, to, verdicts);

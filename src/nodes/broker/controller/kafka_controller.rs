@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    AllocateProducerIdsRequest, AlterPartitionRequest, ControlledShutdownRequest,
-    CreateTopicsRequest, ElectLeadersRequest, ResponseKind,
+    AllocateProducerIdsRequest, AlterPartitionReassignmentsRequest, AlterPartitionRequest,
+    ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
+    ListPartitionReassignmentsRequest, ResponseKind,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -17,6 +18,7 @@ use super::context::ControllerContext;
 use super::control_answers::{deleted, log_errors};
 use super::creation::Creations;
 use super::event_manager::{ControllerEvent, EventManager, Progress, Step};
+use super::reassign_answers::reply_reassigned;
 use super::refusals::refuse;
 use super::term::Term;
 use super::timers::{Tick, Timers};
@@ -164,7 +166,14 @@ impl Controller {
             ControllerEvent::ReplicasDeleted(broker, partitions) => {
                 self.replicas_deleted(cx, broker, partitions);
             }
+            ControllerEvent::ReassignmentByZnode => self.reassignment_by_znode(cx),
+            ControllerEvent::IsrOfReassigned(at) => self.isr_of_reassigned(at),
+            ControllerEvent::Reassign(to, request) => self.process_reassign(to, &request),
+            ControllerEvent::ListReassignments(to, request) => {
+                self.process_list_reassignments(cx, to, &request);
+            }
             ControllerEvent::AutoRebalance => self.auto_rebalance(cx),
+            ControllerEvent::UncleanTopic(topic) => self.trigger_online_of(&topic),
             ControllerEvent::CreateTopics(to, client, request) => {
                 self.process_create_topics(cx, to, &client, request);
             }
@@ -215,6 +224,12 @@ impl Controller {
             Step::ResumeDeletions => self.resume_deletions(cx),
             Step::DeleteReplicas(replicas) => self.delete_replicas(&replicas),
             Step::AnswerControlledShutdown(to, id) => self.answer_controlled_shutdown(cx, to, id),
+            Step::Reassign(step) => self.reassign(cx, step),
+            Step::ResumeReassignments(of) => {
+                let steps = self.resumed_reassignments(of.as_deref());
+                self.event_manager.first(steps);
+            }
+            Step::AnswerReassignments(to, results) => reply_reassigned(cx, to, results),
             Step::AnswerElectLeaders(to, elections) => {
                 self.answer_elect_leaders(cx, to, &elections);
             }
@@ -304,7 +319,14 @@ impl Controller {
             (paths::PREFERRED_REPLICA_ELECTION, EventKind::Created) => {
                 ControllerEvent::PreferredElection
             }
+            (paths::REASSIGN_PARTITIONS, EventKind::Created) => {
+                ControllerEvent::ReassignmentByZnode
+            }
             (_, EventKind::DataChanged) => match is_topic {
+                Some(rest) if rest.ends_with("/state") => match paths::partition_of(path) {
+                    Some(at) => ControllerEvent::IsrOfReassigned(at),
+                    None => return,
+                },
                 Some(topic) if !topic.contains('/') => {
                     ControllerEvent::PartitionChange(topic.into())
                 }
@@ -417,6 +439,29 @@ impl Controller {
         self.forward(cx, zk);
     }
 
+    /// Takes other settings of the broker.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    /// A topic allows unclean elections from now on (2.1+).
+    pub fn unclean_enabled(&mut self, cx: &mut Context<'_>, zk: &mut Session, topic: Arc<str>) {
+        if self.is_active() {
+            self.happened(cx, ControllerEvent::UncleanTopic(topic));
+            self.forward(cx, zk);
+        }
+    }
+
+    /// Whether it deletes the topic, or is to.
+    pub fn is_to_be_deleted(&self, topic: &str) -> bool {
+        self.known.to_be_deleted.contains(topic)
+    }
+
+    /// The registered brokers, by id.
+    pub fn registered(&self) -> Vec<BrokerId> {
+        self.known.registered()
+    }
+
     /// CreateTopics of a client that has this name; answered when the topics have leaders, or at the request's timeout.
     pub fn create_topics(
         &mut self,
@@ -462,6 +507,30 @@ impl Controller {
         request: ElectLeadersRequest,
     ) {
         self.requested(cx, ControllerEvent::ElectLeaders(to, request));
+        self.forward(cx, zk);
+    }
+
+    /// AlterPartitionReassignments.
+    pub fn reassign_partitions(
+        &mut self,
+        cx: &mut Context<'_>,
+        zk: &mut Session,
+        to: ReplyTo,
+        request: AlterPartitionReassignmentsRequest,
+    ) {
+        self.requested(cx, ControllerEvent::Reassign(to, request));
+        self.forward(cx, zk);
+    }
+
+    /// ListPartitionReassignments.
+    pub fn list_reassignments(
+        &mut self,
+        cx: &mut Context<'_>,
+        zk: &mut Session,
+        to: ReplyTo,
+        request: ListPartitionReassignmentsRequest,
+    ) {
+        self.requested(cx, ControllerEvent::ListReassignments(to, request));
         self.forward(cx, zk);
     }
 

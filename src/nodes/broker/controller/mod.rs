@@ -29,6 +29,10 @@ mod kafka_controller;
 mod partitions;
 mod preferred;
 mod producer_ids;
+mod reassign;
+mod reassign_answers;
+mod reassign_requests;
+mod reassign_steps;
 mod refusals;
 mod replicas;
 mod scala_order;
@@ -39,5 +43,6 @@ mod tests;
 mod timers;
 mod topics;
 
-pub use self::creation::{is_valid_topic, name_refusal};
+pub use self::assignment::assign_more;
+pub use self::creation::{ConfigFault, config_fault, is_valid_topic, name_refusal};
 pub use self::kafka_controller::Controller;

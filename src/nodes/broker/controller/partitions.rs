@@ -54,6 +54,18 @@ impl Controller {
         self.event_manager.first(steps);
     }
 
+    /// Elects for the partitions of a topic that lost their leaders (`processTopicUncleanLeaderElectionEnable`).
+    pub(super) fn trigger_online_of(&mut self, topic: &Arc<str>) {
+        let is_offline = |at: &TopicPartition, stage| {
+            stage == PartitionStage::Offline && !self.known.is_to_be_deleted(at)
+        };
+        let offline = self.known.of_topic(topic).filter(|(at, one)| is_offline(at, one.stage));
+        let offline: Vec<_> = offline.map(|(at, _)| at.clone()).collect();
+        if !offline.is_empty() {
+            self.event_manager.first([Step::Elect(offline, Strategy::Offline), Step::Flush]);
+        }
+    }
+
     fn live_among(&self, at: &TopicPartition, isr: &[BrokerId]) -> Vec<BrokerId> {
         let assigned = self.known.partitions.get(at).map_or(&[][..], |one| &one.replicas);
         let all = assigned.iter().chain(isr).copied();
@@ -241,6 +253,7 @@ impl Controller {
             Strategy::Unclean => candidates.offline(true),
             Strategy::Preferred => candidates.preferred(),
             Strategy::ControlledShutdown => candidates.controlled_shutdown(),
+            Strategy::Reassigned => candidates.reassigned(),
         }
     }
 
@@ -277,6 +290,7 @@ impl Controller {
                 Strategy::Offline | Strategy::Unclean => Election::Offline,
                 Strategy::Preferred => Election::Preferred,
                 Strategy::ControlledShutdown => Election::ControlledShutdown,
+                Strategy::Reassigned => Election::Reassigned,
             };
             chosen.push((at.clone(), state, election, choice.recipients));
         }

@@ -47,7 +47,7 @@ impl Controller {
         for (at, partition) in &self.known.partitions {
             // An operator wrote an assignment without replicas.
             let Some(preferred) = partition.replicas.first() else { continue };
-            if self.known.is_to_be_deleted(at) {
+            if self.known.is_to_be_deleted(at) || !self.known.reassigning.is_empty() {
                 continue;
             }
             let (total, elsewhere) = by_preferred.entry(*preferred).or_default();

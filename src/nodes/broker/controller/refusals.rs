@@ -8,6 +8,7 @@ use kafka_protocol::messages::{
 use super::creation::refuse_all;
 use super::event_manager::ControllerEvent;
 use super::preferred::{reply_elections, wanted};
+use super::reassign_answers::{refuse_list_reassignments, refuse_reassign};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 
@@ -30,6 +31,8 @@ pub fn refuse(cx: &mut Context<'_>, config: &Config, event: &ControllerEvent) {
         ControllerEvent::AllocateProducerIds(to, _) => {
             refuse_producer_ids(cx, *to, ResponseError::NotController);
         }
+        ControllerEvent::Reassign(to, _) => refuse_reassign(cx, *to),
+        ControllerEvent::ListReassignments(to, _) => refuse_list_reassignments(cx, *to),
         _ => {}
     }
 }

@@ -14,6 +14,8 @@ use crate::vocab::{BrokerId, Time, TimerId};
 pub enum Due {
     /// A produce request's timeout.
     Produce(u64),
+    /// The timeout of a DeleteRecords.
+    DeleteRecords(u64),
     /// A fetch's longest wait.
     Fetch(u64),
     /// A fetcher may go on after a pause.

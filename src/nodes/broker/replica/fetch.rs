@@ -62,6 +62,7 @@ impl FetchHandler<'_> {
         };
         let moved = state.end != Some(position.offset);
         state.fetched(position.offset, position.leader_end, at);
+        state.log_start = position.log_start;
         let is_in_sync = leader.isr.maximal().contains(&replica);
         let mut rests = false;
         if let Some(session) = session

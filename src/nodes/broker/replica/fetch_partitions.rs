@@ -107,6 +107,8 @@ pub struct AskedPartition {
     pub offset: Offset,
     /// The epoch of the fetcher's last record (KIP-595); −1 is "unknown".
     pub last_fetched_epoch: LeaderEpoch,
+    /// Where a follower's log starts, as its request said; −1 is unknown.
+    pub fetcher_start: Offset,
     /// Records that it takes of the partition, in bytes; may be negative.
     pub max_bytes: i32,
     /// The high watermark in the last answer; −1 before the first, and after an error.
@@ -134,6 +136,7 @@ impl AskedPartition {
             current_leader_epoch: asked.current_leader_epoch,
             offset: asked.fetch_offset,
             last_fetched_epoch: asked.last_fetched_epoch,
+            fetcher_start: asked.log_start_offset,
             max_bytes: asked.partition_max_bytes,
             high_watermark: -1,
             log_start: -1,
@@ -154,6 +157,7 @@ impl AskedPartition {
         self.current_leader_epoch = asked.current_leader_epoch;
         self.offset = asked.fetch_offset;
         self.last_fetched_epoch = asked.last_fetched_epoch;
+        self.fetcher_start = asked.log_start_offset;
         self.max_bytes = asked.partition_max_bytes;
     }
 }

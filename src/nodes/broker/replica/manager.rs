@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 use uuid::Uuid;
 
 use super::alarm::{Alarm, Due};
+use super::delete_records::RecordDeletions;
 use super::fetch::FetchHandler;
 use super::fetch_sessions::FetchSessions;
 use super::fetcher::{Fetchers, FollowerHandler};
@@ -77,7 +78,7 @@ pub struct ReplicaManager {
     pub(super) config: Arc<Config>,
     pub(super) roster: Arc<Roster>,
     /// From UpdateMetadata; `None` until the first.
-    live: Option<BTreeSet<BrokerId>>,
+    pub(super) live: Option<BTreeSet<BrokerId>>,
     pub(super) replicas: Replicas,
     pub(super) logs: LogManager,
     pub(super) sessions: FetchSessions,
@@ -85,7 +86,8 @@ pub struct ReplicaManager {
     pub(super) handlers: Handlers,
     pub(super) markers: MarkerRequests,
     pub(super) fetchers: Fetchers,
-    alarm: Alarm<Due>,
+    pub(super) alarm: Alarm<Due>,
+    pub(super) deletions: RecordDeletions,
     /// Whether the periodic tasks run.
     is_periodic: bool,
     /// Whether the broker shuts down: what becomes a follower then does not fetch.
@@ -128,6 +130,7 @@ impl ReplicaManager {
             markers: MarkerRequests::default(),
             fetchers: Fetchers::default(),
             alarm: Alarm::of(Part::Replicas),
+            deletions: RecordDeletions::default(),
             is_periodic: false,
             is_ending: false,
             isr_check: None,
@@ -257,6 +260,7 @@ impl ReplicaManager {
         };
         FetchHandler { leader, live: self.live.as_ref() }
             .fetch(cx, to, &request, is_foreign, knows);
+        self.complete_deletions(cx);
     }
 
     /// Names the topics of a fetch session whose ids were not known when the session named them.
@@ -323,6 +327,7 @@ impl ReplicaManager {
     pub fn client_gone(&mut self, conn: ConnId) {
         let Self { alarm, replicas, sessions, .. } = self;
         self.purgatory.client_gone(alarm, replicas, sessions, conn);
+        self.deletions.client_gone(conn);
     }
 
     /// The connection of the fetcher of `leader` is open.
@@ -361,9 +366,22 @@ impl ReplicaManager {
         }
     }
 
+    /// Takes other settings of the broker, for its replicas, too.
+    pub fn set_config(&mut self, cx: &mut Context<'_>, config: Arc<Config>) {
+        if config.log_flush_interval.is_some() {
+            self.start_flushing(cx);
+        }
+        self.config = config.clone();
+        for slot in self.replicas.set_config(config) {
+            observe_isr(cx, self.config.version, self.replicas.at(slot));
+            self.leading().progress(cx, slot);
+        }
+    }
+
     /// Takes the brokers that are registered, from UpdateMetadata. Since 3.3 only these may join an ISR.
-    pub fn set_live_brokers(&mut self, live: BTreeSet<BrokerId>) {
+    pub fn set_live_brokers(&mut self, cx: &mut Context<'_>, live: BTreeSet<BrokerId>) {
         self.live = Some(live);
+        self.complete_deletions(cx);
     }
 
     /// A proposed change of the ISR ended.
@@ -485,6 +503,7 @@ impl ReplicaManager {
                     self.purgatory.produce_timed_out(cx, &mut self.replicas, request);
                 }
                 Due::Fetch(request) => self.fetch_due(cx, request),
+                Due::DeleteRecords(request) => self.end_deletion(cx, request),
                 Due::Resume(leader) => self.following().resume(cx, leader),
                 Due::SocketTimeout(leader) => self.following().timed_out(cx, leader),
                 Due::ShrinkIsr => self.begin_isr_check(cx),

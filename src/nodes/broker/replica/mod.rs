@@ -13,7 +13,7 @@
 //! | `purgatory`, `acks` | requests that wait |
 //! | `handlers`, `locks` | requests whose handlers are blocked at a partition's lock |
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
-//! | `produce`, `fetch`, `read`, `offsets` | requests of clients and followers |
+//! | `produce`, `fetch`, `read`, `offsets`, `delete_records` | requests of clients and followers |
 //! | `markers`, `write_markers` | the ends of transactions |
 //! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |
 //! | `fetcher`, `truncation` | following a leader |
@@ -22,6 +22,7 @@
 
 mod acks;
 mod alarm;
+mod delete_records;
 mod fetch;
 mod fetch_partitions;
 mod fetch_sessions;

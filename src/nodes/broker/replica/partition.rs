@@ -64,6 +64,8 @@ impl FetchTimes {
 pub struct RemoteReplica {
     /// Its log end offset: where it fetched last. `None` until it fetched in this leadership.
     pub end: Option<Offset>,
+    /// Where its log starts, as its last fetch said; −1 is unknown.
+    pub log_start: Offset,
     /// When it had last fetched everything there was; `None` is "never".
     last_caught_up: Option<Time>,
     /// The leader's log end offset when it fetched last, and when that was. `None` at the beginning of a
@@ -80,7 +82,14 @@ impl RemoteReplica {
     /// caught up now.
     pub fn unknown(in_sync: bool, clock: Clock) -> Self {
         let last_caught_up = in_sync.then_some(clock.by_wall());
-        Self { end: None, last_caught_up, last_fetch: None, heard: None, rests_in: None }
+        Self {
+            end: None,
+            log_start: -1,
+            last_caught_up,
+            last_fetch: None,
+            heard: None,
+            rests_in: None,
+        }
     }
 
     /// At the beginning of another leader epoch of a leadership that goes on: where the follower is stays
@@ -89,6 +98,7 @@ impl RemoteReplica {
         let now = clock.by_wall();
         Self {
             end: self.end,
+            log_start: self.log_start,
             last_caught_up: in_sync.then_some(now),
             last_fetch: Some((leader_end, now)),
             heard: Some(clock.now),

@@ -29,6 +29,8 @@ pub struct Position {
     pub leader_end: Offset,
     /// Whether there is nothing for it.
     pub is_quiet: bool,
+    /// Where the follower's log starts; −1 is unknown.
+    pub log_start: Offset,
 }
 
 /// What there is for a fetch.
@@ -312,7 +314,7 @@ impl FetchReader<'_> {
             let is_quiet =
                 replica.is_some_and(|(_, replica)| self.is_quiet(params, asked, replica));
             let found = (!is_quiet).then(|| self.look(params, asked, &mut budget));
-            let offset = asked.offset;
+            let (offset, log_start) = (asked.offset, asked.fetcher_start);
             if !is_quiet {
                 partitions.make_loud(place);
             }
@@ -326,7 +328,14 @@ impl FetchReader<'_> {
             }
             if let (Some(_), Some((slot, replica))) = (params.follower, replica) {
                 let leader_end = replica.log.flushed_end();
-                survey.positions.push(Position { place, slot, offset, leader_end, is_quiet });
+                survey.positions.push(Position {
+                    place,
+                    slot,
+                    offset,
+                    leader_end,
+                    is_quiet,
+                    log_start,
+                });
             }
         }
         survey

@@ -388,10 +388,28 @@ impl Replicas {
         self.last_member = self.changes.last;
     }
 
+    /// Takes other settings of the broker. Returns all replicas.
+    pub fn set_config(&mut self, config: Arc<Config>) -> Vec<Slot> {
+        self.config = config;
+        let topics: Vec<_> = self.topics.keys().cloned().collect();
+        let none = TopicOverrides::new();
+        let mut slots = Vec::new();
+        for topic in topics {
+            let overrides = self.overrides.get(&topic).unwrap_or(&none);
+            let settings = TopicSettings::new(&self.config, overrides);
+            slots.extend(self.set_settings(&topic, settings));
+        }
+        slots
+    }
+
     /// Takes a topic's own settings, now and for replicas to come. Returns the topic's replicas.
     pub fn set_overrides(&mut self, topic: &str, overrides: &TopicOverrides) -> Vec<Slot> {
         self.overrides.insert(topic.into(), overrides.clone());
         let settings = TopicSettings::new(&self.config, overrides);
+        self.set_settings(topic, settings)
+    }
+
+    fn set_settings(&mut self, topic: &str, settings: TopicSettings) -> Vec<Slot> {
         // Settings can be read before the topic's first LeaderAndIsr, which waits for them.
         let Some(known) = self.topics.get_mut(topic) else { return Vec::new() };
         known.settings = settings;

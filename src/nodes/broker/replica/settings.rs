@@ -19,6 +19,8 @@ pub struct TopicSettings {
     pub unclean_leader_election: bool,
     /// `cleanup.policy` has `compact`: records need a key.
     pub compacted: bool,
+    /// `cleanup.policy` has `delete`.
+    pub deletes: bool,
     /// `compression.type`; `None` keeps the producer's.
     pub codec: Option<u8>,
     /// `message.timestamp.type` is `LogAppendTime`.
@@ -42,8 +44,7 @@ fn own<'a>(
     name: &str,
     of_broker: &str,
 ) -> Option<&'a str> {
-    let own = overrides.get(name).or_else(|| config.server_properties.get(of_broker));
-    own.map(String::as_str)
+    overrides.get(name).map(String::as_str).or_else(|| config.set(of_broker))
 }
 
 fn codec(name: Option<&str>) -> Option<u8> {
@@ -120,6 +121,7 @@ impl TopicSettings {
         let time = own(config, overrides, "message.timestamp.type", "log.message.timestamp.type");
         Self {
             compacted: cleanup.is_some_and(|policy| policy.contains("compact")),
+            deletes: cleanup.is_none_or(|policy| policy.contains("delete")),
             codec: codec(own(config, overrides, "compression.type", "compression.type")),
             append_time: time == Some("LogAppendTime"),
             time_before_max_ms,

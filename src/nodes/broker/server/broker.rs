@@ -1,12 +1,14 @@
 //! The broker: it owns the parts, and gives each input, answer and request to the part that it is for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
-use tracing::{debug, error, info, warn};
+use kafka_protocol::messages::{ApiKey, ResponseKind};
+use tracing::{debug, error, info};
 
+use super::admin_work::AdminWork;
 use super::auto_creation::TopicCreator;
 use super::connections::{Connections, Recipient};
 use super::control::ControlHandler;
@@ -15,6 +17,7 @@ use super::current_leaders;
 use super::deletions::Deletions;
 use super::describe::ConfigDescriber;
 use super::find_coordinator::CoordinatorHandler;
+use super::growths::Growths;
 use super::isr::{IsrChanges, IsrHandler};
 use super::metadata::{Listener, MetadataCache};
 use super::metadata_requests::MetadataHandler;
@@ -43,7 +46,7 @@ use crate::vocab::{
     BrokerEpoch, Clock, ConnId, ControllerEpoch, Roster, Stream, TimerId, TopicPartition, nanos,
 };
 use crate::wire::kafka::encode_response;
-use crate::wire::zookeeper::{Code, Reply};
+use crate::wire::zookeeper::Code;
 
 /// A broker serves one part of its start-up after it has registered: 0.8 s after a registration at 4.7 s (2.8.2).
 const SERVING_SHARE: u32 = 6;
@@ -54,12 +57,16 @@ const STARTED: &str = "the first input starts the process";
 #[derive(Debug)]
 pub struct Broker {
     pub(super) config: Arc<Config>,
+    /// The settings of its start, without what was set since.
+    pub(super) at_start: Arc<Config>,
+    /// Levels of loggers that were set since the start.
+    pub(super) log_levels: BTreeMap<String, String>,
     pub(super) roster: Arc<Roster>,
     pub(super) zk: ZkRequests,
     /// Ids of fetch sessions come from here.
     fetch_sessions: Stream,
     /// There from the first input on.
-    replicas: Option<ReplicaManager>,
+    pub(super) replicas: Option<ReplicaManager>,
     pub(super) controller: Controller,
     outbox: Outbox,
     pub(super) versions: Versions,
@@ -69,12 +76,15 @@ pub struct Broker {
     /// The highest of a control request so far.
     controller_epoch: ControllerEpoch,
     pub(super) topic_configs: TopicConfigs,
-    isr: IsrChanges,
+    pub(super) isr: IsrChanges,
     controller_channel: ControllerChannel,
     shutdown: Shutdown,
     pub(super) groups: GroupCoordinator,
     producer_ids: ProducerIds,
     pub(super) deletions: Deletions,
+    pub(super) growths: Growths,
+    /// Work that waits for ZooKeeper.
+    pub(super) admin: AdminWork<Self>,
     /// Draws how long the steps of a start and of a shutdown take.
     step_stream: Stream,
     /// Draws how long appends are worked on.
@@ -131,9 +141,13 @@ impl Broker {
             groups,
             producer_ids: ProducerIds::default(),
             deletions: Deletions::default(),
+            growths: Growths::default(),
+            admin: AdminWork::default(),
             step_stream,
             answer_stream: answers,
             has_begun: false,
+            at_start: config.clone(),
+            log_levels: BTreeMap::new(),
             config,
             roster,
         }
@@ -187,7 +201,7 @@ impl Broker {
         self.registration.epoch().unwrap_or(-1)
     }
 
-    fn registration(&mut self) -> RegistrationHandler<'_> {
+    pub(super) fn registration(&mut self) -> RegistrationHandler<'_> {
         RegistrationHandler {
             config: &self.config,
             registration: &mut self.registration,
@@ -213,6 +227,7 @@ impl Broker {
             config: &self.config,
             metadata: &self.metadata,
             topic_configs: &self.topic_configs,
+            log_levels: &self.log_levels,
         }
     }
 
@@ -237,13 +252,13 @@ impl Broker {
         }
     }
 
-    fn isr(&mut self) -> IsrHandler<'_> {
+    pub(super) fn isr(&mut self) -> IsrHandler<'_> {
         let Parts { config, registration, isr, replicas, client, .. } = self.parts();
         let broker_epoch = registration.epoch().unwrap_or(-1);
         IsrHandler { broker_epoch, config, isr, replicas, client }
     }
 
-    fn shutdown(&mut self) -> ShutdownHandler<'_> {
+    pub(super) fn shutdown(&mut self) -> ShutdownHandler<'_> {
         let Parts {
             config,
             registration,
@@ -399,6 +414,7 @@ impl Broker {
                 TimerFor::ShutdownRetry => self.shutdown().ask(cx),
                 TimerFor::ShutdownStep => self.shutdown().go_on(cx),
                 TimerFor::Deletion(number) => self.end_deletion(cx, number),
+                TimerFor::Growth(number) => self.end_growth(cx, number),
                 TimerFor::Serving => self.accept_requests(cx),
                 TimerFor::Call(purpose) => {
                     let end = self.controller_channel.timed_out(cx, purpose);
@@ -599,7 +615,7 @@ impl Broker {
         self.config.version.has(Change::RegistersBeforeController)
     }
 
-    fn go_on(&mut self, cx: &mut Context<'_>, next: Next) {
+    pub(super) fn go_on(&mut self, cx: &mut Context<'_>, next: Next) {
         match next {
             Next::Wait => {}
             Next::GiveUp => self.shutdown().give_up(cx),
@@ -629,72 +645,13 @@ impl Broker {
                     self.replicas_mut().isr_change_done(cx, &change.at, IsrOutcome::Refused);
                 }
                 Op::NotifyIsrChanges(partitions) => self.isr.notification_failed(partitions),
+                Op::Admin { number, index, .. } => {
+                    self.admin_answered(cx, (number, index), Err(Code::SESSION_EXPIRED));
+                }
                 other => unreachable!("{other:?} is not given up"),
             }
         }
         self.controller.session_expired(cx);
         self.zk.session.renew(cx.clock, cx.effects);
-    }
-
-    /// ZooKeeper answered a request of the server.
-    fn zk_answered(&mut self, cx: &mut Context<'_>, op: Op, result: Result<Reply, Code>) {
-        match op {
-            Op::Ensure(_) => self.registration().path_ensured(cx, result),
-            Op::ReadClusterId => {
-                let next = self.registration().cluster_id_read(cx, &result);
-                self.go_on(cx, next);
-            }
-            Op::CreateClusterId(_) => self.zk.ask(cx, Op::ReadClusterId),
-            Op::Register => {
-                let next = self.registration().registration_answered(cx, result);
-                self.go_on(cx, next);
-            }
-            Op::SeeRegistration => {
-                let next = self.registration().registration_seen(cx, &result);
-                self.go_on(cx, next);
-            }
-            Op::Unregister => self.zk.ask(cx, Op::Register),
-            Op::ListConfigChanges => {
-                self.topic_configs.changes_listed(cx, &mut self.zk, result);
-                // Behind the election of a controller; see there.
-                self.producer_ids().start(cx);
-            }
-            Op::ReadConfigChange(_) => self.topic_configs.change_read(cx, &mut self.zk, &result),
-            Op::ReadTopicConfig(topic) => {
-                if let Some(overrides) = self.topic_configs.read(&topic, &result) {
-                    let replicas = self.replicas.as_mut().expect(STARTED);
-                    replicas.set_topic_overrides(cx, &topic, overrides);
-                }
-                self.resume_requests(cx);
-            }
-            Op::WriteIsr(change) => self.isr().written(cx, change, &result),
-            Op::RereadIsr(change) => self.isr().reread(cx, change, &result),
-            Op::NotifyIsrChanges(partitions) => {
-                if let Err(code) = result {
-                    warn!(broker = %self.config.id, %code, "cannot notify of ISR changes");
-                    self.isr.notification_failed(partitions);
-                }
-            }
-            Op::ReadProducerIds => self.producer_ids().read(cx, &result),
-            Op::WriteProducerIds { start, .. } => self.producer_ids().written(cx, start, &result),
-            Op::MarkForDeletion(number, topic) => self.topic_marked(cx, number, &topic, &result),
-            Op::FindController => self.shutdown().controller_found(cx, &result),
-            Op::FindControllerHost(broker) => {
-                self.shutdown().controller_host_found(cx, broker, &result);
-            }
-        }
-    }
-
-    /// Goes on with the requests that have all settings that they waited for.
-    fn resume_requests(&mut self, cx: &mut Context<'_>) {
-        while let Some((to, body)) = self.topic_configs.take_ready() {
-            match body {
-                RequestKind::LeaderAndIsr(request) => {
-                    self.control().leader_and_isr(cx, to, request);
-                }
-                RequestKind::DescribeConfigs(request) => self.configs_read(cx, to, &request),
-                other => unreachable!("{other:?} does not wait for settings"),
-            }
-        }
     }
 }

@@ -115,7 +115,7 @@ impl ControlHandler<'_> {
                 self.topic_configs.forget(topic);
             }
             let live = self.metadata.live_brokers();
-            self.replicas.set_live_brokers(live);
+            self.replicas.set_live_brokers(cx, live);
         }
         cx.reply(to, ResponseKind::UpdateMetadata(response));
         gone

@@ -1,7 +1,7 @@
 //! DescribeConfigs: all settings of topics and brokers, from the table of settings (`AdminManager.describeConfigs`,
 //! later `ConfigHelper`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -21,12 +21,14 @@ use crate::nodes::broker::{Config, TopicOverrides};
 use crate::releases::texts::{Text, say};
 use crate::releases::{Change, KafkaVersion};
 
+/// `Log4jController.ROOT_LOGGER`
+pub const ROOT_LOGGER: &str = "root";
 /// `ConfigResource.Type.TOPIC`
-const TOPIC: i8 = 2;
+pub const TOPIC: i8 = 2;
 /// `ConfigResource.Type.BROKER`
-const BROKER: i8 = 4;
+pub const BROKER: i8 = 4;
 /// `ConfigResource.Type.BROKER_LOGGER`
-const LOGGER: i8 = 8;
+pub const LOGGER: i8 = 8;
 
 /// Kafka's error, and a text if there is one.
 type Refusal = (ResponseError, Option<String>);
@@ -40,10 +42,12 @@ pub struct ConfigDescriber<'a> {
     pub metadata: &'a MetadataCache,
     /// Their own settings.
     pub topic_configs: &'a TopicConfigs,
+    /// Levels of loggers that were set.
+    pub log_levels: &'a BTreeMap<String, String>,
 }
 
 /// The type of a resource as Kafka prints it; `None` for one that can be described.
-fn other_type(version: KafkaVersion, kind: i8) -> Option<&'static str> {
+pub fn other_type(version: KafkaVersion, kind: i8) -> Option<&'static str> {
     match kind {
         TOPIC | BROKER => None,
         LOGGER if version.has(Change::ConfigsOfLoggers) => None,
@@ -136,9 +140,8 @@ impl ConfigDescriber<'_> {
         let id = config.id.to_string();
         match resource.resource_type {
             TOPIC => self.topic(name),
-            // What is set for all brokers while they run: nothing can be.
             BROKER if name.is_empty() && config.version.has(Change::ConfigsOfAllBrokers) => {
-                Ok(Vec::new())
+                Ok(shown::of_all_brokers(config))
             }
             LOGGER if name.is_empty() => {
                 let why = "Broker id must not be empty".to_owned();
@@ -153,11 +156,24 @@ impl ConfigDescriber<'_> {
                 let why = say(Text::OtherBroker, config.version, &[&id, name]);
                 Err((ResponseError::InvalidRequest, Some(why)))
             }
-            _ if name == id => Ok(vec![root_logger()]),
+            _ if name == id => Ok(vec![self.root_logger()]),
             _ => {
                 let why = format!("Unexpected broker id, expected {id} but received {name}");
                 Err((ResponseError::InvalidRequest, Some(why)))
             }
+        }
+    }
+
+    /// A simulated broker has one logger.
+    fn root_logger(self) -> Shown {
+        let level = self.log_levels.get(ROOT_LOGGER).map_or("INFO", String::as_str);
+        Shown {
+            name: ROOT_LOGGER.to_owned(),
+            value: Some(level.to_owned()),
+            source: Source::Logger,
+            setting: None,
+            read_only: false,
+            synonyms: Vec::new(),
         }
     }
 
@@ -171,18 +187,6 @@ impl ConfigDescriber<'_> {
         }
         let none = TopicOverrides::new();
         Ok(shown::of_topic(self.config, self.topic_configs.overrides(topic).unwrap_or(&none)))
-    }
-}
-
-/// A simulated broker has one logger.
-fn root_logger() -> Shown {
-    Shown {
-        name: "root".to_owned(),
-        value: Some("INFO".to_owned()),
-        source: Source::Logger,
-        setting: None,
-        read_only: false,
-        synonyms: Vec::new(),
     }
 }
 

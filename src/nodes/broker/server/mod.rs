@@ -8,18 +8,24 @@
 //! |---|---|
 //! | `broker` | owns the parts, and finds the one that an input is for |
 //! | `connections`, `timers` | the owners of connections and timers |
-//! | `requests` | the part that a request is for |
+//! | `requests`, `zk_answers` | the part that a request, or an answer of ZooKeeper, is for |
 //! | `zk_requests`, `controller_channel` | requests to ZooKeeper and to the controller |
 //! | `registration`, `shutdown` | becoming a broker of the cluster, and leaving it |
 //! | `group_requests` | requests of consumer groups |
 //! | `current_leaders` | the leader in answers that refuse a partition |
 //! | `deletions`, `log_dirs`, `refusals` | DeleteTopics, log directories, requests about security |
 //! | `describe_producers` | the producers of a partition |
+//! | `admin_work`, `admin_calls` | work of administration that waits for ZooKeeper |
+//! | `partitions`, `growths` | CreatePartitions |
+//! | `alter_configs`, `incremental`, `dynamic` | AlterConfigs and IncrementalAlterConfigs |
 //! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
 //! | `metadata`, `metadata_requests`, `auto_creation`, `find_coordinator`, `describe` | what clients ask |
 
+mod admin_calls;
+mod admin_work;
+mod alter_configs;
 mod auto_creation;
 mod broker;
 mod connections;
@@ -29,12 +35,16 @@ mod current_leaders;
 mod deletions;
 mod describe;
 mod describe_producers;
+mod dynamic;
 mod find_coordinator;
 mod group_requests;
+mod growths;
+mod incremental;
 mod isr;
 mod log_dirs;
 mod metadata;
 mod metadata_requests;
+mod partitions;
 mod producer_ids;
 mod refusals;
 mod registration;
@@ -44,6 +54,7 @@ mod shutdown;
 mod tests;
 mod timers;
 mod topic_configs;
+mod zk_answers;
 mod zk_requests;
 
 pub use self::broker::Broker;

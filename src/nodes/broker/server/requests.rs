@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ApiKey, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind,
-    TopicName,
+    ApiKey, CreateTopicsRequest, DeleteRecordsRequest, DescribeConfigsRequest, FetchRequest,
+    RequestKind, ResponseKind, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tracing::info;
@@ -168,6 +168,7 @@ impl Broker {
                 if !gone.is_empty() {
                     self.end_deletions(cx);
                 }
+                self.end_growths(cx);
             }
             RequestKind::AlterPartition(request) => {
                 self.controller.alter_partition(cx, &mut self.zk.session, to, request);
@@ -201,6 +202,12 @@ impl Broker {
         }
     }
 
+    fn delete_records(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: DeleteRecordsRequest) {
+        let (replicas, metadata) = self.replicas_and_metadata();
+        let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
+        replicas.delete_records(cx, to, request, &knows);
+    }
+
     /// Requests of tools.
     fn administer(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
         match body {
@@ -218,8 +225,20 @@ impl Broker {
                 let response = describe_producers::describe(replicas, metadata, request);
                 cx.reply(to, ResponseKind::DescribeProducers(response));
             }
+            RequestKind::AlterPartitionReassignments(request) => {
+                self.controller.reassign_partitions(cx, &mut self.zk.session, to, request);
+            }
+            RequestKind::ListPartitionReassignments(request) => {
+                self.controller.list_reassignments(cx, &mut self.zk.session, to, request);
+            }
+            RequestKind::DeleteRecords(request) => self.delete_records(cx, to, request),
             RequestKind::DeleteTopics(request) => self.delete_topics(cx, to, &request),
+            RequestKind::CreatePartitions(request) => self.create_partitions(cx, to, request),
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
+            RequestKind::AlterConfigs(request) => self.alter_configs(cx, to, request),
+            RequestKind::IncrementalAlterConfigs(request) => {
+                self.incremental_alter_configs(cx, to, request);
+            }
             RequestKind::DescribeCluster(request) => {
                 self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
             }

@@ -17,6 +17,8 @@ pub enum TimerFor {
     ShutdownStep,
     /// The timeout of a DeleteTopics with this number.
     Deletion(u64),
+    /// The timeout of a CreatePartitions with this number.
+    Growth(u64),
     /// The processors of a start have started.
     Serving,
     /// A request to the controller is without an answer for `controller.socket.timeout.ms`.
@@ -27,6 +29,8 @@ impl TimerFor {
     const CALLS: u64 = 16;
     /// Above the numbers of all calls.
     const DELETIONS: u64 = 1 << 16;
+    /// Above the numbers of all deletions.
+    const GROWTHS: u64 = 1 << 40;
 
     /// The number that a timer is set with.
     pub fn number(self) -> u64 {
@@ -37,6 +41,7 @@ impl TimerFor {
             Self::ShutdownRetry => 4,
             Self::ShutdownStep => 5,
             Self::Deletion(number) => Self::DELETIONS + number,
+            Self::Growth(number) => Self::GROWTHS + number,
             Self::Serving => 6,
             Self::Call(purpose) => Self::CALLS + purpose as u64,
         }
@@ -53,6 +58,7 @@ impl TimerFor {
             3 => Self::AlterPartition,
             4 => Self::ShutdownRetry,
             5 => Self::ShutdownStep,
+            Self::GROWTHS.. => Self::Growth(number - Self::GROWTHS),
             Self::DELETIONS.. => Self::Deletion(number - Self::DELETIONS),
             6 => Self::Serving,
             number => {

@@ -26,6 +26,8 @@ pub struct TopicConfigs {
     /// By topic; those that were read.
     overrides: BTreeMap<Arc<str>, TopicOverrides>,
     waiting: Vec<Waiting>,
+    /// Topics whose settings are read because they changed.
+    changed: BTreeSet<Arc<str>>,
     /// Name of the last settings notification that was obeyed; `None` before the first listing.
     last_change: Option<Arc<str>>,
 }
@@ -79,6 +81,11 @@ impl TopicConfigs {
         self.overrides.get(topic)
     }
 
+    /// Whether a topic's settings were read because they changed; it is asked once.
+    pub fn take_changed(&mut self, topic: &str) -> bool {
+        self.changed.remove(topic)
+    }
+
     /// A request that has all settings that it waited for.
     pub fn take_ready(&mut self) -> Option<(ReplyTo, RequestKind)> {
         let ready = self.waiting.iter().position(|waiting| waiting.missing.is_empty())?;
@@ -94,8 +101,9 @@ impl TopicConfigs {
         zk: &mut ZkRequests,
         result: Result<Reply, Code>,
     ) {
-        let mut names = match result {
-            Ok(Reply::Children2 { children, .. } | Reply::Children(children)) => children,
+        let (mut names, ever) = match result {
+            Ok(Reply::Children2 { children, stat }) => (children, stat.cversion > 0),
+            Ok(Reply::Children(children)) => (children, true),
             other => {
                 debug!(?other, "cannot list settings notifications");
                 return;
@@ -106,7 +114,10 @@ impl TopicConfigs {
         self.last_change =
             Some(names.last().cloned().or_else(|| last.clone()).unwrap_or_else(|| "".into()));
         let Some(last) = last else {
-            // The first listing.
+            // The first listing: where nothing was ever notified of, nothing was set for brokers.
+            if ever && zk.knows_dynamic_settings() {
+                zk.ask_for_broker_settings(cx);
+            }
             return;
         };
         for name in names.into_iter().filter(|name| *name > last) {
@@ -120,6 +131,7 @@ impl TopicConfigs {
         cx: &mut Context<'_>,
         zk: &mut ZkRequests,
         result: &Result<Reply, Code>,
+        is_controller: bool,
     ) {
         // A controller removed it meanwhile (Kafka keeps them 15 minutes).
         let Some(data) = data(result) else { return };
@@ -130,10 +142,15 @@ impl TopicConfigs {
                 return;
             }
         };
-        // Settings of topics that were never needed here are read when they are.
+        if let Some(broker) = entity.strip_prefix("brokers/") {
+            return zk.ask_for_settings_of(cx, broker);
+        }
+        // Settings of topics that were never needed here are read when they are; the controller needs to know which
+        // topics allow unclean elections.
         if let Some(topic) = entity.strip_prefix("topics/")
-            && self.overrides(topic).is_some()
+            && (self.overrides(topic).is_some() || is_controller)
         {
+            self.changed.insert(topic.into());
             zk.ask(cx, Op::ReadTopicConfig(topic.into()));
         }
     }

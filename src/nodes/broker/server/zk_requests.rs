@@ -21,6 +21,9 @@ use crate::wire::zookeeper::{
     Code, Create, Delete, MultiOp, Reply, Request, SetData, create_flags,
 };
 
+/// The entity that is all brokers (`ConfigEntityName.Default`).
+pub const ALL_BROKERS: &str = "<default>";
+
 /// A request of the server, as what it is for.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -42,6 +45,8 @@ pub enum Op {
     ReadConfigChange(Arc<str>),
     /// Read a topic's settings.
     ReadTopicConfig(Arc<str>),
+    /// Read what is set for a broker, or for all (`<default>`), while they run.
+    ReadBrokerConfig(Arc<str>),
     /// Write a partition's state with other in-sync replicas.
     WriteIsr(IsrChange),
     /// See whether a refused write took effect earlier.
@@ -59,6 +64,15 @@ pub enum Op {
     },
     /// Mark a topic for deletion, for a DeleteTopics with this number.
     MarkForDeletion(u64, Arc<str>),
+    /// A request of administration.
+    Admin {
+        /// The number of the work that it belongs to.
+        number: u64,
+        /// Its place there.
+        index: usize,
+        /// What is asked.
+        request: Request,
+    },
     /// Read `/controller`, to shut down.
     FindController,
     /// Read the controller's registration, to shut down.
@@ -114,6 +128,26 @@ impl ZkRequests {
         self.session.request(cx.clock, cx.effects, request, Part::Server.mark(number));
     }
 
+    /// Whether the release has settings of brokers that change while they run (1.1+).
+    pub fn knows_dynamic_settings(&self) -> bool {
+        self.config.version.has(Change::DynamicBrokerSettings)
+    }
+
+    /// Reads what was set for this broker and for all while they ran.
+    pub fn ask_for_broker_settings(&mut self, cx: &mut Context<'_>) {
+        for entity in [ALL_BROKERS.to_owned(), self.config.id.to_string()] {
+            self.ask(cx, Op::ReadBrokerConfig(entity.into()));
+        }
+    }
+
+    /// Reads what is set for an entity, if it is this broker or all of them.
+    pub fn ask_for_settings_of(&mut self, cx: &mut Context<'_>, entity: &str) {
+        let is_meant = entity == ALL_BROKERS || entity == self.config.id.to_string();
+        if is_meant && self.knows_dynamic_settings() {
+            self.ask(cx, Op::ReadBrokerConfig(entity.into()));
+        }
+    }
+
     /// The session is connected: what waited is sent.
     pub fn connected(&mut self, cx: &mut Context<'_>) {
         self.connected = true;
@@ -127,8 +161,8 @@ impl ZkRequests {
         self.connected = false;
     }
 
-    /// The session expired: reads are sent again in the next one. Returns the writes of in-sync replicas and
-    /// notifications, which are given up; registering starts again with the new session.
+    /// The session expired: reads are sent again in the next one. Returns the writes of in-sync replicas,
+    /// notifications and requests of administration, which are given up; registering starts again with the new session.
     pub fn expired(&mut self) -> Vec<Op> {
         self.connected = false;
         let pending = std::mem::take(&mut self.pending);
@@ -137,12 +171,15 @@ impl ZkRequests {
         for op in pending.into_values().chain(stalled) {
             match op {
                 Op::ReadTopicConfig(_)
+                | Op::ReadBrokerConfig(_)
                 | Op::ReadConfigChange(_)
                 | Op::ReadProducerIds
                 | Op::FindController
                 | Op::FindControllerHost(_) => self.stalled.push(op),
                 Op::WriteProducerIds { .. } => self.stalled.push(Op::ReadProducerIds),
-                Op::WriteIsr(_) | Op::RereadIsr(_) | Op::NotifyIsrChanges(_) => given_up.push(op),
+                Op::WriteIsr(_) | Op::RereadIsr(_) | Op::NotifyIsrChanges(_) | Op::Admin { .. } => {
+                    given_up.push(op)
+                }
                 Op::Ensure(_)
                 | Op::ReadClusterId
                 | Op::CreateClusterId(_)
@@ -187,6 +224,7 @@ impl ZkRequests {
             }
             Op::ReadConfigChange(name) => read(format!("{}/{name}", paths::CONFIG_CHANGES)),
             Op::ReadTopicConfig(topic) => read(paths::topic_config(topic)),
+            Op::ReadBrokerConfig(entity) => read(paths::broker_config(entity)),
             Op::WriteIsr(change) => Request::SetData(SetData {
                 path: paths::partition_state(&change.at).into(),
                 data: Some(proposed_state(self.config.id, change).encode()),
@@ -207,6 +245,7 @@ impl ZkRequests {
             Op::MarkForDeletion(_, topic) => {
                 Request::Create(Create::persistent(paths::delete_topic(topic), None))
             }
+            Op::Admin { request, .. } => request.clone(),
             Op::FindController => read(paths::CONTROLLER.to_owned()),
             Op::FindControllerHost(broker) => read(paths::broker(*broker)),
         }

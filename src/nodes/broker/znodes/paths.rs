@@ -27,6 +27,10 @@ pub const CONFIG_TOPICS: &str = "/config/topics";
 pub const CONFIG_CHANGES: &str = "/config/changes";
 /// Parent of the topics that are to be deleted.
 pub const DELETE_TOPICS: &str = "/admin/delete_topics";
+/// The reassignments that are wanted.
+pub const REASSIGN_PARTITIONS: &str = "/admin/reassign_partitions";
+/// What a settings notification's path begins with; ZooKeeper adds ten digits.
+pub const CONFIG_CHANGE_PREFIX: &str = "/config/changes/config_change_";
 /// The preferred elections that are wanted; there only until they are begun.
 pub const PREFERRED_REPLICA_ELECTION: &str = "/admin/preferred_replica_election";
 /// The cluster's id.
@@ -59,9 +63,26 @@ pub fn partition_state(at: &TopicPartition) -> String {
     format!("{TOPICS}/{}/partitions/{}/state", at.topic, at.partition)
 }
 
+/// The partition of a state znode's path.
+pub fn partition_of(path: &str) -> Option<TopicPartition> {
+    let rest = path.strip_prefix(TOPICS)?.strip_prefix('/')?.strip_suffix("/state")?;
+    let (topic, partition) = rest.split_once("/partitions/")?;
+    Some(TopicPartition::new(topic, partition.parse().ok()?))
+}
+
 /// The settings of a topic.
 pub fn topic_config(name: &str) -> String {
     format!("{CONFIG_TOPICS}/{name}")
+}
+
+/// What is set for a broker while it runs.
+pub fn broker_config(entity: &str) -> String {
+    format!("/config/brokers/{entity}")
+}
+
+/// The settings of an entity, like `topics/orders`.
+pub fn entity_config(entity: &str) -> String {
+    format!("/config/{entity}")
 }
 
 /// An operator's request to delete a topic.

@@ -413,6 +413,44 @@ pub fn decode_partitions(data: &[u8]) -> Result<Vec<TopicPartition>, PayloadErro
 }
 
 #[derive(Serialize, Deserialize)]
+struct ReassignedPartition {
+    topic: String,
+    partition: i32,
+    replicas: Vec<i32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Reassignment {
+    version: i32,
+    partitions: Vec<ReassignedPartition>,
+}
+
+/// `/admin/reassign_partitions`: the replicas that partitions are to have.
+pub fn encode_reassignment(wanted: &[(TopicPartition, Vec<BrokerId>)]) -> Bytes {
+    let row = |(at, replicas): &(TopicPartition, Vec<BrokerId>)| ReassignedPartition {
+        topic: at.topic.to_string(),
+        partition: at.partition,
+        replicas: replicas.iter().map(|id| id.0).collect(),
+    };
+    write(&Reassignment { version: 1, partitions: wanted.iter().map(row).collect() })
+}
+
+/// Reads what partitions are to have.
+///
+/// # Errors
+/// When it is something else.
+pub fn decode_reassignment(
+    data: &[u8],
+) -> Result<Vec<(TopicPartition, Vec<BrokerId>)>, PayloadError> {
+    let read: Reassignment = read("reassignment", data)?;
+    let row = |row: ReassignedPartition| {
+        let at = TopicPartition::new(row.topic, row.partition);
+        (at, row.replicas.into_iter().map(BrokerId).collect())
+    };
+    Ok(read.partitions.into_iter().map(row).collect())
+}
+
+#[derive(Serialize, Deserialize)]
 struct EntityConfig {
     version: i32,
     config: BTreeMap<String, String>,
@@ -446,6 +484,17 @@ struct ConfigChange {
 /// When it is something else.
 pub fn decode_config_change(data: &[u8]) -> Result<String, PayloadError> {
     Ok(read::<ConfigChange>("config change", data)?.entity_path)
+}
+
+#[derive(Serialize)]
+struct ConfigChangeV2<'a> {
+    version: i32,
+    entity_path: &'a str,
+}
+
+/// A settings notification about an entity, like `topics/orders`.
+pub fn encode_config_change(entity: &str) -> Bytes {
+    write(&ConfigChangeV2 { version: 2, entity_path: entity })
 }
 
 #[derive(Serialize, Deserialize)]

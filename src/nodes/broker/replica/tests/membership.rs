@@ -199,7 +199,7 @@ fn a_stale_high_watermark_admits_no_replica_since_2_1() {
 fn since_3_3_only_live_brokers_are_admitted() {
     for (version, admitted) in [(KafkaVersion::new(3, 2), 1), (KafkaVersion::new(3, 3), 0)] {
         let mut cluster = Cluster::new(version);
-        cluster.with(1, |m, _| m.set_live_brokers(ids(&[1, 2]).into_iter().collect()));
+        cluster.with(1, |m, cx| m.set_live_brokers(cx, ids(&[1, 2]).into_iter().collect()));
         cluster.elect(1, 1, &[1, 2]);
         assert_eq!(cluster.isr_changes().len(), admitted, "{version}");
     }

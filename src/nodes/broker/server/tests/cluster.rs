@@ -114,7 +114,7 @@ pub fn produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> i
 }
 
 /// The error and the base offset that answer a batch of records `from..to` with `acks=all`.
-fn try_to_produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> (i16, i64) {
+pub fn try_to_produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> (i16, i64) {
     let mut batch = BatchBuilder::new(0);
     for record in from..to {
         batch.push(0, None, Some(&workload::encode("p0", record, 20)));

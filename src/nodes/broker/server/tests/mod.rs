@@ -1,5 +1,6 @@
 //! Whole clusters in a small world: what the parts of a broker do together.
 
+mod administration;
 mod cluster;
 mod configs;
 mod deletions;
@@ -8,4 +9,5 @@ mod find_coordinator;
 mod front;
 mod groups;
 mod producer_ids;
+mod reassignments;
 mod znodes;
