@@ -177,6 +177,27 @@ fn groups(p: &Properties) -> broker::GroupSettings {
     }
 }
 
+fn transactions(p: &Properties) -> broker::TransactionSettings {
+    let int = |name| p.optional_int(name).map_or(0, narrow);
+    let ms = |name| p.optional_ms(name).unwrap_or(Duration::MAX);
+    broker::TransactionSettings {
+        topic_num_partitions: p
+            .optional_int("transaction.state.log.num.partitions")
+            .map_or(1, narrow),
+        topic_replication_factor: p
+            .optional_int("transaction.state.log.replication.factor")
+            .map_or(1, narrow),
+        topic_min_isr: int("transaction.state.log.min.isr"),
+        topic_segment_bytes: int("transaction.state.log.segment.bytes"),
+        max_timeout_ms: p
+            .optional_ms("transaction.max.timeout.ms")
+            .map_or(0, |span| i32::try_from(span.as_millis()).unwrap_or(i32::MAX)),
+        abort_interval: ms("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+        id_expiration: ms("transactional.id.expiration.ms"),
+        expiry_interval: ms("transaction.remove.expired.transaction.cleanup.interval.ms"),
+    }
+}
+
 /// A broker, with the address that it advertises to external clients when there is one.
 pub fn broker(
     plan: &Plan,
@@ -230,6 +251,7 @@ pub fn broker(
         offsets_topic_replication_factor: narrow(p.int("offsets.topic.replication.factor")),
         offsets_topic_segment_bytes: narrow(p.int("offsets.topic.segment.bytes")),
         groups: groups(p),
+        transactions: transactions(p),
         producer_id_expiration: producer_id_expiration(p),
         auto_create_topics: p.bool("auto.create.topics.enable"),
         auto_leader_rebalance: p.bool("auto.leader.rebalance.enable"),

@@ -136,7 +136,17 @@ pub enum GroupObservation {
         /// The offsets.
         offsets: Vec<CommittedOffset>,
     },
-    /// All in-sync replicas of `__consumer_offsets` have the offsets of an OffsetCommit, and OffsetFetch returns them.
+    /// A TxnOffsetCommit was accepted; its offsets are being written, and count when the transaction is committed.
+    CommitAcceptedInTransaction {
+        /// The group.
+        group: Arc<str>,
+        /// The producer id.
+        producer: i64,
+        /// The offsets.
+        offsets: Vec<CommittedOffset>,
+    },
+    /// All in-sync replicas of `__consumer_offsets` have the offsets of an OffsetCommit, or the marker behind those of
+    /// a transaction, and OffsetFetch returns them.
     OffsetsCommitted {
         /// The group.
         group: Arc<str>,
@@ -353,6 +363,11 @@ impl fmt::Display for GroupObservation {
                 f,
                 "group {group}: writes offsets of {}:{}",
                 Committer(member, *generation),
+                Offsets(offsets)
+            ),
+            Self::CommitAcceptedInTransaction { group, producer, offsets } => write!(
+                f,
+                "group {group}: writes offsets of a transaction of producer {producer}:{}",
                 Offsets(offsets)
             ),
             Self::OffsetsCommitted { group, member, generation, offsets, log_offset } => write!(

@@ -266,11 +266,10 @@ impl Groups {
             }
             GroupObservation::CommitAccepted { group, member, offsets, .. } => {
                 self.heard((time, node), group, member);
-                let committed = &mut self.account(group).committed;
-                for one in offsets {
-                    let of_partition = committed.entry(one.at.clone()).or_default();
-                    of_partition.accepted(node, one.offset);
-                }
+                self.accepted(node, group, offsets);
+            }
+            GroupObservation::CommitAcceptedInTransaction { group, offsets, .. } => {
+                self.accepted(node, group, offsets);
             }
             GroupObservation::OffsetsCommitted { group, offsets, log_offset, .. } => {
                 let account = self.account(group);
@@ -301,6 +300,14 @@ impl Groups {
                     self.account(group).forget_view(time, node);
                 }
             }
+        }
+    }
+
+    /// A coordinator has offsets written.
+    fn accepted(&mut self, node: NodeId, group: &Arc<str>, offsets: &[CommittedOffset]) {
+        let committed = &mut self.account(group).committed;
+        for one in offsets {
+            committed.entry(one.at.clone()).or_default().accepted(node, one.offset);
         }
     }
 

@@ -194,7 +194,24 @@ pub const BROKER: &[Property] = &[
     count("offsets.topic.num.partitions", 1, INT, &[(V0_10, Is(50))]),
     count("offsets.topic.replication.factor", 1, SHORT, &[(V0_10, Is(3))]),
     bytes("offsets.topic.segment.bytes", 1, &[(V0_10, Is(100 * MIB))]),
-    // Idempotent producers.
+    count("transaction.state.log.num.partitions", 1, INT, &[(V0_11, Is(50))]),
+    count("transaction.state.log.replication.factor", 1, SHORT, &[(V0_11, Is(3))]),
+    count("transaction.state.log.min.isr", 1, INT, &[(V0_11, Is(2))]),
+    bytes("transaction.state.log.segment.bytes", 1, &[(V0_11, Is(100 * MIB))]),
+    // Transactions and idempotent producers.
+    ms("transaction.max.timeout.ms", 1, INT, &[(V0_11, Is(900_000))]),
+    ms(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        1,
+        INT,
+        &[(V0_11, Is(60_000)), (V2_5, Is(10_000))],
+    ),
+    ms(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        1,
+        INT,
+        &[(V0_11, Is(3_600_000))],
+    ),
     ms("transactional.id.expiration.ms", 1, INT, &[(V0_11, Is(604_800_000))]),
     ms("producer.id.expiration.ms", 1, INT, &[(V3_4, Is(86_400_000))]),
     // Groups.

@@ -85,7 +85,7 @@ pub struct GroupValue {
     pub members: Vec<MemberValue>,
 }
 
-fn put_text(out: &mut BytesMut, text: &str) {
+pub(super) fn put_text(out: &mut BytesMut, text: &str) {
     out.put_i16(i16::try_from(text.len()).expect("names are below 32 KiB"));
     out.put_slice(text.as_bytes());
 }
@@ -103,18 +103,22 @@ fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
 }
 
 /// Reads what may be cut short.
-struct Reader<'a>(&'a mut Bytes);
+pub(super) struct Reader<'a>(pub &'a mut Bytes);
 
 impl Reader<'_> {
-    fn i16(&mut self) -> Option<i16> {
+    pub fn i8(&mut self) -> Option<i8> {
+        self.0.try_get_i8().ok()
+    }
+
+    pub fn i16(&mut self) -> Option<i16> {
         self.0.try_get_i16().ok()
     }
 
-    fn i32(&mut self) -> Option<i32> {
+    pub fn i32(&mut self) -> Option<i32> {
         self.0.try_get_i32().ok()
     }
 
-    fn i64(&mut self) -> Option<i64> {
+    pub fn i64(&mut self) -> Option<i64> {
         self.0.try_get_i64().ok()
     }
 
@@ -130,7 +134,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self) -> Option<StrBytes> {
+    pub fn text(&mut self) -> Option<StrBytes> {
         self.nullable()?
     }
 

@@ -11,5 +11,6 @@ pub mod message_set;
 pub mod records;
 mod rewrite;
 pub mod topic_partitions;
+pub mod transaction_records;
 pub mod workload;
 pub mod zookeeper;

@@ -49,6 +49,27 @@ pub struct GroupSettings {
     pub offsets_retention_check_interval: Duration,
 }
 
+/// What a broker's properties say of transactions. Before 0.11, which has none, the numbers do not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionSettings {
+    /// `transaction.state.log.num.partitions`
+    pub topic_num_partitions: i32,
+    /// `transaction.state.log.replication.factor`
+    pub topic_replication_factor: i16,
+    /// `transaction.state.log.min.isr`
+    pub topic_min_isr: i32,
+    /// `transaction.state.log.segment.bytes`
+    pub topic_segment_bytes: i32,
+    /// `transaction.max.timeout.ms`
+    pub max_timeout_ms: i32,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`
+    pub abort_interval: Duration,
+    /// `transactional.id.expiration.ms`
+    pub id_expiration: Duration,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`
+    pub expiry_interval: Duration,
+}
+
 /// The `server.properties` of one broker, as far as the simulated broker reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -127,6 +148,8 @@ pub struct Config {
     pub offsets_topic_segment_bytes: i32,
     /// Groups.
     pub groups: GroupSettings,
+    /// Transactions.
+    pub transactions: TransactionSettings,
     /// `producer.id.expiration.ms`; before 3.4 `transactional.id.expiration.ms`
     pub producer_id_expiration: Duration,
     /// `auto.create.topics.enable`
@@ -165,8 +188,11 @@ pub struct DynamicSettings {
 /// The topic whose partitions' leaders coordinate groups (`Topic.GROUP_METADATA_TOPIC_NAME`).
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
+/// The topic whose partitions' leaders coordinate transactions (`Topic.TRANSACTION_STATE_TOPIC_NAME`).
+pub const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+
 /// Names of the topics that Kafka keeps for itself (`Topic.INTERNAL_TOPICS`).
-pub const INTERNAL_TOPICS: [&str; 2] = [OFFSETS_TOPIC, "__transaction_state"];
+pub const INTERNAL_TOPICS: [&str; 2] = [OFFSETS_TOPIC, TRANSACTIONS_TOPIC];
 
 impl Config {
     /// What is set under this name: for this broker, for all brokers, or in its `server.properties`.

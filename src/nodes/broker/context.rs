@@ -5,9 +5,10 @@
 //! before the step ends. So no part has to be re-entered while it works.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
+use kafka_protocol::messages::{ApiKey, InitProducerIdRequest, RequestKind, ResponseKind};
 
 use crate::nodes::Effects;
 use crate::nodes::channel::Channel;
@@ -30,6 +31,8 @@ pub enum Part {
     Session = 4,
     /// Consumer groups.
     Groups = 5,
+    /// The transaction coordinator.
+    Transactions = 6,
 }
 
 impl Part {
@@ -55,11 +58,15 @@ impl Part {
             3 => Self::Controller,
             4 => Self::Session,
             5 => Self::Groups,
+            6 => Self::Transactions,
             other => panic!("no part of a broker has mark {other}"),
         };
         (part, marked & ((1 << Self::SHIFT) - 1))
     }
 }
+
+/// The place of a connection in requests of this broker to itself.
+pub const OWN: ConnId = ConnId(u64::MAX);
 
 /// Where the response to a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +159,8 @@ pub enum ConnOwner {
     ControlledBroker(BrokerId),
     /// The server: it sends requests of this purpose to the controller.
     Controller(Purpose),
+    /// The transaction coordinator: it sends markers to this broker.
+    Markers(BrokerId),
 }
 
 /// How the append of a marker ended.
@@ -226,6 +235,42 @@ pub enum Ask {
         /// Whether it leads.
         leads: bool,
     },
+    /// Transactions → replicas: append a batch to a partition of `__transaction_state`.
+    AppendTransactions {
+        /// The partition.
+        partition: i32,
+        /// What is appended.
+        batch: Batch,
+        /// Given back with [`Ask::TransactionsAppended`] when all in-sync replicas have it.
+        number: u64,
+        /// How long these are waited for.
+        timeout: Duration,
+    },
+    /// Replicas → transactions: an append ended.
+    TransactionsAppended {
+        /// Which.
+        number: u64,
+        /// Why it failed, if it did.
+        result: Result<(), ResponseError>,
+    },
+    /// Replicas → transactions: this broker leads a partition of `__transaction_state`, or does not.
+    TransactionsLeader {
+        /// The partition.
+        partition: i32,
+        /// The leader epoch; `None` when the replica is deleted.
+        leader_epoch: Option<LeaderEpoch>,
+        /// Whether it leads.
+        leads: bool,
+    },
+    /// Transactions → server: take a request of this broker to itself.
+    RequestOfOwn {
+        /// Its place; the connection is [`OWN`].
+        to: ReplyTo,
+        /// The request.
+        body: Box<RequestKind>,
+    },
+    /// Server → server: an InitProducerId that waited for producer ids goes on.
+    InitProducerId(ReplyTo, InitProducerIdRequest),
     /// End the process, after a fatal error.
     Halt(String),
 }

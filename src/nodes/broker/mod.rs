@@ -9,11 +9,12 @@ pub mod log;
 pub mod replica;
 mod server;
 mod shown;
+pub mod transaction;
 mod versions;
 pub mod znodes;
 
 pub use config::{
     Config, DynamicSettings, Endpoint, ExternalListener, GroupSettings, OFFSETS_TOPIC, PORT,
-    TopicOverrides,
+    TRANSACTIONS_TOPIC, TopicOverrides, TransactionSettings,
 };
 pub use server::Broker;

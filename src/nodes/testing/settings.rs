@@ -3,10 +3,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::nodes::broker::{Config, DynamicSettings, GroupSettings};
+use crate::nodes::broker::{Config, DynamicSettings, GroupSettings, TransactionSettings};
 use crate::releases::KafkaVersion;
 use crate::releases::defaults::{BROKER, millis};
 use crate::vocab::{BrokerId, NodeId};
+
+const ABORT_INTERVAL: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
+
+fn transactions(version: KafkaVersion) -> TransactionSettings {
+    let ms = Duration::from_millis;
+    TransactionSettings {
+        topic_num_partitions: 50,
+        topic_replication_factor: 3,
+        topic_min_isr: 2,
+        topic_segment_bytes: 100 << 20,
+        max_timeout_ms: 900_000,
+        abort_interval: millis(BROKER, ABORT_INTERVAL, version).unwrap_or_default(),
+        id_expiration: ms(604_800_000),
+        expiry_interval: ms(3_600_000),
+    }
+}
 
 /// Broker `id`, which is `b<id>`, as release `version` sets it up by default.
 pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config {
@@ -59,6 +75,7 @@ pub fn broker(id: i32, version: KafkaVersion, zookeepers: Vec<NodeId>) -> Config
             offsets_retention: ms(86_400_000),
             offsets_retention_check_interval: ms(600_000),
         },
+        transactions: transactions(version),
         producer_id_expiration: ms(86_400_000),
         auto_create_topics: true,
         auto_leader_rebalance: true,

@@ -14,6 +14,7 @@ mod records;
 mod replication;
 mod tools;
 mod topics;
+mod transactions;
 mod znodes;
 
 use super::KafkaVersion;
@@ -122,7 +123,7 @@ macro_rules! collect {
 }
 
 collect! {
-    [replication answers idempotence groups topics records controller
+    [replication answers idempotence groups transactions topics records controller
      znodes clients assignors tools admin]
 }
 

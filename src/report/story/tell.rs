@@ -112,7 +112,9 @@ fn member_line(member: &MemberObservation) -> Option<Line> {
 fn group_line(group: &GroupObservation) -> Option<Line> {
     use GroupObservation::*;
     let kind = match group {
-        MemberHeard { .. } | CommitAccepted { .. } => return None,
+        MemberHeard { .. } | CommitAccepted { .. } | CommitAcceptedInTransaction { .. } => {
+            return None;
+        }
         OffsetsCommitted { .. } | OffsetsForgotten { .. } => Kind::Commit,
         _ => Kind::Group,
     };

@@ -120,6 +120,7 @@ fn properties_of_topics(top: &Section<'_, '_>, scenario: &Scenario) -> Vec<Part>
     for (key, factor) in [
         ("num.partitions", "default.replication.factor"),
         ("offsets.topic.num.partitions", "offsets.topic.replication.factor"),
+        ("transaction.state.log.num.partitions", "transaction.state.log.replication.factor"),
     ] {
         if section.take(key).is_none() {
             continue;

@@ -145,6 +145,7 @@ impl GroupCoordinator {
             return Err(ResponseError::NonEmptyGroup);
         }
         group.committing.clear();
+        group.uncommitted.clear();
         let places: Vec<Place> = group.offsets.keys().cloned().collect();
         self.forget_offsets(cx, id, &places);
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kafka_protocol::messages::OffsetCommitResponse;
+use kafka_protocol::messages::{OffsetCommitResponse, TxnOffsetCommitResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::state::Place;
@@ -49,6 +49,19 @@ pub struct Commits {
     pub by: Committer,
 }
 
+/// A TxnOffsetCommit that is being written.
+#[derive(Debug)]
+pub struct TransactionCommits {
+    /// The request.
+    pub to: ReplyTo,
+    /// The producer id.
+    pub producer: i64,
+    /// The answer if all goes well.
+    pub response: TxnOffsetCommitResponse,
+    /// What is written of it.
+    pub commits: Vec<Commit>,
+}
+
 /// What is being written.
 #[derive(Debug)]
 pub enum Written {
@@ -72,6 +85,8 @@ pub enum Written {
     },
     /// Offsets.
     Offsets(Commits),
+    /// Offsets that count when a transaction is committed.
+    InTransaction(TransactionCommits),
 }
 
 /// Owns what is being written.
@@ -81,8 +96,7 @@ pub struct Appends {
     pending: BTreeMap<u64, (StrBytes, Written)>,
 }
 
-fn batch(wall_ms: i64, records: Vec<Record>) -> Batch {
-    let mut builder = BatchBuilder::new(wall_ms);
+fn batch(mut builder: BatchBuilder, wall_ms: i64, records: Vec<Record>) -> Batch {
     for (key, value) in records {
         builder.push(wall_ms, Some(&key), value.as_deref());
     }
@@ -98,9 +112,22 @@ impl Appends {
         records: Vec<Record>,
         what: Written,
     ) -> u64 {
+        let builder = BatchBuilder::new(cx.clock.wall_ms);
+        self.append_as(cx, builder, (partition, group), records, what)
+    }
+
+    /// Has records written in a batch that has been begun, as [`Appends::append`] does.
+    pub fn append_as(
+        &mut self,
+        cx: &mut Context<'_>,
+        builder: BatchBuilder,
+        (partition, group): (i32, StrBytes),
+        records: Vec<Record>,
+        what: Written,
+    ) -> u64 {
         self.next += 1;
         self.pending.insert(self.next, (group, what));
-        let batch = batch(cx.clock.wall_ms, records);
+        let batch = batch(builder, cx.clock.wall_ms, records);
         cx.ask(Ask::AppendOffsets { partition, batch, number: Some(self.next) });
         self.next
     }
@@ -111,7 +138,8 @@ impl Appends {
             return;
         }
         let records = keys.into_iter().map(|key| (key, None)).collect();
-        let batch = batch(cx.clock.wall_ms, records);
+        let builder = BatchBuilder::new(cx.clock.wall_ms);
+        let batch = batch(builder, cx.clock.wall_ms, records);
         cx.ask(Ask::AppendOffsets { partition, batch, number: None });
     }
 

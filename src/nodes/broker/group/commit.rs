@@ -24,7 +24,7 @@ use crate::wire::group_records::OffsetValue;
 pub type Knows<'a> = &'a dyn Fn(&str, Option<i32>) -> bool;
 
 /// When an offset expires that is committed at `commit_ms`: before 2.1 that was written with each.
-fn expires(config: &Config, retention_ms: i64, commit_ms: i64, now_ms: i64) -> Option<i64> {
+pub fn expires(config: &Config, retention_ms: i64, commit_ms: i64, now_ms: i64) -> Option<i64> {
     let asked = (retention_ms >= 0).then_some(retention_ms);
     if config.version.has(Change::OffsetsExpireWithGroup) {
         return asked.map(|retention| now_ms.saturating_add(retention));
@@ -139,10 +139,8 @@ impl GroupCoordinator {
             if last == number {
                 group.committing.remove(&of);
             }
-            if let Ok(at) = result
-                && group.offsets.get(&of).is_none_or(|known| known.at < at)
-            {
-                group.offsets.insert(of, Committed { at, value });
+            if let Ok(at) = result {
+                group.commit(of, Committed { at, value });
             }
         }
         if !self.config.is(Mutant::AnswerCommitsEarly) {

@@ -202,6 +202,9 @@ impl GroupCoordinator {
             Written::Offsets(commits) => {
                 self.offsets_written(cx, &group, commits, number, result);
             }
+            Written::InTransaction(commits) => {
+                self.transaction_offsets_written(cx, &group, commits, number, result);
+            }
             Written::Assignment { generation, assignment } => {
                 if let Some(mut work) = self.work(&group) {
                     work.assignment_written(cx, generation, assignment, result.err());

@@ -86,15 +86,16 @@ impl GroupCoordinator {
         for (topic, partition) in places {
             let place = (topic.clone(), *partition);
             group.committing.remove(&place);
+            group.uncommitted.values_mut().for_each(|of_producer| {
+                of_producer.remove(&place);
+            });
             if group.offsets.remove(&place).is_some() {
                 tombstones.push(offset_key(id, topic, *partition));
                 gone.push(facts::partition(&place));
             }
         }
         let (partition, generation) = (group.partition, group.generation);
-        // Offsets that are being written are offsets, too (`GroupMetadata.hasOffsets`).
-        let has_offsets = !(group.offsets.is_empty() && group.committing.is_empty());
-        let ends = group.state == State::Empty && !has_offsets;
+        let ends = group.state == State::Empty && !group.has_offsets();
         if !gone.is_empty() {
             let (group, partitions) = (facts::text(id), gone);
             facts::observe(cx, GroupObservation::OffsetsForgotten { group, partitions });

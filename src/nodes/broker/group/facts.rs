@@ -114,6 +114,22 @@ pub fn observe_committed(
     observe(cx, observation);
 }
 
+/// An offset counts from now on: its transaction is committed.
+pub fn observe_in_transaction(
+    cx: &mut Context<'_>,
+    group: &StrBytes,
+    place: &Place,
+    offset: &Committed,
+) {
+    let one = CommittedOffset {
+        at: partition(place),
+        offset: offset.value.offset,
+        leader_epoch: offset.value.leader_epoch,
+    };
+    let by = Committer { member: StrBytes::default(), instance: None, generation: -1 };
+    observe_committed(cx, group, &by, vec![one], offset.at);
+}
+
 impl Work<'_> {
     fn group_name(&self) -> Arc<str> {
         text(&self.group.id)

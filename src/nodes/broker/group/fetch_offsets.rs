@@ -44,7 +44,7 @@ impl Row {
 
 fn read(group: &Group, topic: &StrBytes, partition: i32, require_stable: bool) -> Row {
     let place = (topic.clone(), partition);
-    if require_stable && group.committing.contains_key(&place) {
+    if require_stable && group.is_unstable(&place) {
         return Row::none(partition, ResponseError::UnstableOffsetCommit.code());
     }
     match group.offsets.get(&place) {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
@@ -14,13 +15,14 @@ use super::answers;
 use super::coordinator::GroupCoordinator;
 use super::deadlines::Due;
 use super::facts;
-use super::state::{Committed, Group, Place};
+use super::state::{Committed, Group, Place, Uncommitted};
 use super::stored::restored;
 use crate::history::GroupObservation;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::Context;
 use crate::vocab::{LeaderEpoch, Mutant};
 use crate::wire::group_records::{GroupKey, GroupValue, OffsetValue};
+use crate::wire::markers::EndMarker;
 use crate::wire::records::Batch;
 
 /// How long one partition takes to load. Kafka 2.8.2 loaded the 17 of a broker in 94 ms.
@@ -31,6 +33,40 @@ const LOAD_TIME: Duration = Duration::from_millis(5);
 struct Found {
     group: Option<GroupValue>,
     offsets: BTreeMap<Place, Committed>,
+    /// By producer id: what open transactions committed.
+    uncommitted: BTreeMap<i64, BTreeMap<Place, Uncommitted>>,
+}
+
+impl Found {
+    /// An offset, or that it is forgotten.
+    fn offset(&mut self, config: &Config, batch: &Batch, place: Place, value: Option<Bytes>) {
+        let Some(value) = value else {
+            if batch.is_transactional() {
+                self.uncommitted.entry(batch.producer_id()).or_default().remove(&place);
+            } else {
+                self.offsets.remove(&place);
+            }
+            return;
+        };
+        let Some(value) = OffsetValue::decode(value) else { return };
+        let offset = Committed { at: batch.base_offset, value };
+        if batch.is_transactional() {
+            let of_producer = self.uncommitted.entry(batch.producer_id()).or_default();
+            of_producer.insert(place, Uncommitted::Written(offset));
+        } else if !config.is(Mutant::LoadFirstOffsets) || !self.offsets.contains_key(&place) {
+            self.offsets.insert(place, offset);
+        }
+    }
+
+    /// The transaction of a producer has ended.
+    fn ended(&mut self, producer: i64, commit: bool) {
+        for (place, offset) in self.uncommitted.remove(&producer).into_iter().flatten() {
+            let Uncommitted::Written(offset) = offset else { continue };
+            if commit && self.offsets.get(&place).is_none_or(|known| known.at < offset.at) {
+                self.offsets.insert(place, offset);
+            }
+        }
+    }
 }
 
 /// Reads all records; those that do not decode are skipped, as is what a later release wrote.
@@ -39,29 +75,21 @@ fn read<'a>(
     batches: impl Iterator<Item = Cow<'a, Batch>>,
 ) -> BTreeMap<StrBytes, Found> {
     let mut found: BTreeMap<StrBytes, Found> = BTreeMap::new();
-    let mut batches = batches.filter(|batch| !batch.is_control()).peekable();
+    let mut batches = batches.peekable();
     while let Some(batch) = batches.next() {
         if config.is(Mutant::StopLoadingEarly) && batches.peek().is_none() {
             break;
         }
+        if batch.is_control() {
+            let commit = EndMarker::of(&batch).is_some_and(|marker| marker.commit);
+            found.values_mut().for_each(|group| group.ended(batch.producer_id(), commit));
+            continue;
+        }
         for record in batch.records().unwrap_or_default() {
             match record.key.and_then(GroupKey::decode) {
                 Some(GroupKey::Offset { group, topic, partition }) => {
-                    let offsets = &mut found.entry(group).or_default().offsets;
-                    match record.value.map(OffsetValue::decode) {
-                        None => {
-                            offsets.remove(&(topic, partition));
-                        }
-                        Some(Some(value)) => {
-                            let at = batch.base_offset;
-                            let place = (topic, partition);
-                            if !config.is(Mutant::LoadFirstOffsets) || !offsets.contains_key(&place)
-                            {
-                                offsets.insert(place, Committed { at, value });
-                            }
-                        }
-                        Some(None) => {}
-                    }
+                    let group = found.entry(group).or_default();
+                    group.offset(config, &batch, (topic, partition), record.value);
                 }
                 Some(GroupKey::Group(group)) => {
                     found.entry(group).or_default().group =
@@ -139,14 +167,16 @@ impl GroupCoordinator {
         tracing::info!(partition, groups = found.len(), "groups are loaded");
         self.owned.insert(partition);
         facts::observe(cx, GroupObservation::CoordinatorElected { partition });
-        for (id, Found { group, offsets }) in found {
+        for (id, Found { group, offsets, mut uncommitted }) in found {
+            uncommitted.retain(|_, of_producer| !of_producer.is_empty());
             let stored = group.is_some();
-            if stored || !offsets.is_empty() {
+            if stored || !offsets.is_empty() || !uncommitted.is_empty() {
                 let mut group = match group {
                     Some(value) => restored(id.clone(), partition, value),
                     None => Group::new(id.clone(), partition),
                 };
                 group.offsets = offsets;
+                group.uncommitted = uncommitted;
                 self.groups.insert(id.clone(), group);
                 self.loaded(cx, &id);
             }

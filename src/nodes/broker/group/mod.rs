@@ -12,6 +12,7 @@
 //! | `join`, `static_members`, `sync`, `membership` | JoinGroup, SyncGroup, Heartbeat and LeaveGroup |
 //! | `rebalance` | from the first join of a generation to its last |
 //! | `commit`, `fetch_offsets`, `offset_delete`, `expiry` | committed offsets |
+//! | `transactions` | offsets that are committed in transactions |
 //! | `admin` | DescribeGroups, ListGroups, DeleteGroups |
 //! | `appends`, `stored` | what is written and when it is done; a group as it is stored |
 //! | `deadlines` | what is due when |
@@ -41,5 +42,6 @@ mod stored;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 pub use self::coordinator::{Client, GroupCoordinator, partition_of};

@@ -38,6 +38,15 @@ pub struct Committed {
     pub value: OffsetValue,
 }
 
+/// An offset that counts when its transaction is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uncommitted {
+    /// It is being written; the number of the append.
+    Writing(u64),
+    /// It is written.
+    Written(Committed),
+}
+
 /// The end of a rebalance's first part, when not all members have joined before.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinDeadline {
@@ -85,6 +94,8 @@ pub struct Group {
     pub offsets: BTreeMap<Place, Committed>,
     /// Commits that are being written, by the number of the append.
     pub committing: BTreeMap<Place, u64>,
+    /// What open transactions committed, by producer id.
+    pub uncommitted: BTreeMap<i64, BTreeMap<Place, Uncommitted>>,
 }
 
 impl Group {
@@ -108,6 +119,7 @@ impl Group {
             join_deadline: None,
             offsets: BTreeMap::new(),
             committing: BTreeMap::new(),
+            uncommitted: BTreeMap::new(),
         }
     }
 
@@ -212,6 +224,24 @@ impl Group {
     /// Whether another member has taken a static member's place.
     pub fn is_fenced(&self, id: &StrBytes, instance: Option<&StrBytes>) -> bool {
         self.static_id(instance).is_some_and(|current| current != id)
+    }
+
+    /// Whether it has offsets, or will have some (`GroupMetadata.hasOffsets`).
+    pub fn has_offsets(&self) -> bool {
+        !(self.offsets.is_empty() && self.committing.is_empty() && self.uncommitted.is_empty())
+    }
+
+    /// Whether the offset of a partition may change soon (`hasPendingOffsetCommitsForTopicPartition`).
+    pub fn is_unstable(&self, place: &Place) -> bool {
+        self.committing.contains_key(place)
+            || self.uncommitted.values().any(|of_producer| of_producer.contains_key(place))
+    }
+
+    /// An offset is written. One that is older than what is known does not count.
+    pub fn commit(&mut self, place: Place, commit: Committed) {
+        if self.offsets.get(&place).is_none_or(|known| known.at < commit.at) {
+            self.offsets.insert(place, commit);
+        }
     }
 
     /// The topics that its members subscribe to; `None` when it cannot be known, as they are no consumers.

@@ -18,7 +18,7 @@ use super::manager::ReplicaManager;
 use super::partition::{FetchState, Follower, Leader, RemoteReplica, ReplicaRole};
 use super::replicas::Slot;
 use crate::history::{BrokerObservation, Observation};
-use crate::nodes::broker::config::OFFSETS_TOPIC;
+use crate::nodes::broker::config::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::producers::Producers;
 use crate::releases::Change;
@@ -205,11 +205,11 @@ impl ReplicaManager {
         cx.effects.observe(Observation::Broker(observation));
         observe_isr(cx, version, self.replicas.at(slot));
         self.leading().progress(cx, slot);
-        self.tell_groups(cx, slot, Some(leader_epoch), true);
+        self.tell_coordinator(cx, slot, Some(leader_epoch), true);
     }
 
-    /// Tells the group coordinator of a partition of `__consumer_offsets`.
-    fn tell_groups(
+    /// Tells the coordinator whose topic the partition is of.
+    fn tell_coordinator(
         &self,
         cx: &mut Context<'_>,
         slot: Slot,
@@ -217,8 +217,13 @@ impl ReplicaManager {
         leads: bool,
     ) {
         let at = &self.replicas.at(slot).at;
-        if &*at.topic == OFFSETS_TOPIC {
-            cx.ask(Ask::OffsetsLeader { partition: at.partition, leader_epoch, leads });
+        let partition = at.partition;
+        match &*at.topic {
+            OFFSETS_TOPIC => cx.ask(Ask::OffsetsLeader { partition, leader_epoch, leads }),
+            TRANSACTIONS_TOPIC => {
+                cx.ask(Ask::TransactionsLeader { partition, leader_epoch, leads });
+            }
+            _ => {}
         }
     }
 
@@ -249,7 +254,7 @@ impl ReplicaManager {
             leader: Some(leader),
         };
         cx.effects.observe(Observation::Broker(observation));
-        self.tell_groups(cx, slot, Some(state.leader_epoch), false);
+        self.tell_coordinator(cx, slot, Some(state.leader_epoch), false);
         if same && !version.has(Change::FollowerRestartsInNewEpoch) {
             // Before 2.1 a follower goes on fetching from the same leader, whatever came between
             // (KAFKA-6880).
@@ -310,7 +315,7 @@ impl ReplicaManager {
             return;
         }
         partition.role = ReplicaRole::Offline;
-        self.tell_groups(cx, slot, None, false);
+        self.tell_coordinator(cx, slot, None, false);
         self.leading().lose_leadership(cx, slot);
         let replica = self.replicas.remove(slot);
         tracing::info!(at = %replica.at, "replica deleted");

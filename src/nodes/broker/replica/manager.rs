@@ -29,7 +29,7 @@ use super::produce::{Append, Place, ProduceHandler, Producing};
 use super::purgatory::Purgatory;
 use super::replicas::{Knows, Replicas};
 use crate::history::{BrokerObservation, Observation};
-use crate::nodes::broker::config::OFFSETS_TOPIC;
+use crate::nodes::broker::config::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::nodes::broker::context::{Context, IsrOutcome, Part, ReplyTo};
 use crate::nodes::broker::{Config, TopicOverrides};
 use crate::releases::Change;
@@ -213,8 +213,22 @@ impl ReplicaManager {
         batch: Batch,
         number: Option<u64>,
     ) {
-        let append = Append { topic: OFFSETS_TOPIC, partition, batch, number };
+        let timeout = self.config.groups.offsets_commit_timeout;
+        let append = Append { topic: OFFSETS_TOPIC, partition, batch, number, timeout };
         self.append_internal(cx, append, None);
+    }
+
+    /// Appends what the transaction coordinator writes into a partition of `__transaction_state`, waits for the in-sync
+    /// replicas, for `timeout` at most, and tells the coordinator.
+    pub fn append_transactions(
+        &mut self,
+        cx: &mut Context<'_>,
+        partition: i32,
+        batch: Batch,
+        (number, timeout): (u64, Duration),
+    ) {
+        let (topic, number) = (TRANSACTIONS_TOPIC, Some(number));
+        self.append_internal(cx, Append { topic, partition, batch, number, timeout }, None);
     }
 
     /// Appends what this broker writes itself, or goes on when it is in the log.

@@ -50,7 +50,7 @@ mod truncation;
 mod validate;
 mod write_markers;
 
-pub use self::alarm::Alarm;
+pub use self::alarm::{Alarm, Deadline};
 pub use self::fetch::FETCH_WITH_IDS;
 pub use self::fetch_partitions::name_of_unknown;
 pub use self::manager::{PartitionStatus, ReplicaManager};

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -68,8 +69,10 @@ pub struct Append {
     pub partition: i32,
     /// What is appended.
     pub batch: Batch,
-    /// Who waits for it: the group coordinator, with this number.
+    /// Who waits for it: the coordinator of the topic, with this number.
     pub number: Option<u64>,
+    /// How long the in-sync replicas are waited for.
+    pub timeout: Duration,
 }
 
 fn is_transactional(records: Option<&Bytes>) -> bool {
@@ -225,7 +228,7 @@ impl Producing {
     }
 }
 
-/// Offsets in a transaction have the producer of the transaction, and no sequence.
+/// Offsets in a transaction have the producer of the transaction, and their sequence does not matter.
 fn check_epoch(partition: &PartitionReplica, batch: &Batch) -> Result<(), ResponseError> {
     let (id, epoch) = (batch.producer_id(), batch.producer_epoch());
     match id >= 0 && partition.log.producers().is_fenced(id, epoch) {
@@ -236,7 +239,10 @@ fn check_epoch(partition: &PartitionReplica, batch: &Batch) -> Result<(), Respon
 
 /// What a leader tells of a batch of an idempotent producer that it appends.
 fn of_producer(at: &TopicPartition, batch: &Batch) -> Option<BrokerObservation> {
-    let is_sequenced = batch.producer_id() >= 0 && batch.base_sequence() >= 0;
+    // What a coordinator writes for a producer always has sequence 0.
+    let is_sequenced = batch.producer_id() >= 0
+        && batch.base_sequence() >= 0
+        && !INTERNAL_TOPICS.contains(&&*at.topic);
     is_sequenced.then(|| BrokerObservation::ProducerAppended {
         at: at.clone(),
         base: batch.base_offset,
@@ -383,10 +389,11 @@ impl ProduceHandler<'_> {
         append: Append,
         is_in: Option<Place>,
     ) -> Option<(WaitsFor, Append, Option<Place>)> {
-        let Append { topic, partition, number, .. } = append;
+        let Append { topic, partition, number, timeout, .. } = append;
+        let to = number.map(|number| AppendedBy::coordinator(topic, number));
         let slot = self.leader.replicas.find(topic, partition);
         if let (Some(slot), Some(place)) = (slot, is_in) {
-            self.appended_internal(cx, number?, slot, place);
+            self.appended_internal(cx, (to?, timeout), slot, place);
             return None;
         }
         let version = self.leader.config.version;
@@ -409,8 +416,7 @@ impl ProduceHandler<'_> {
         let slot = match checked {
             Ok(slot) => slot,
             Err(error) => {
-                let number = number?;
-                cx.ask(Ask::OffsetsAppended { number, result: Err(error) });
+                to?.ended(cx, Err(error));
                 return None;
             }
         };
@@ -418,7 +424,7 @@ impl ProduceHandler<'_> {
         if self.is_writing(slot) {
             return Some((WaitsFor::OwnAppend(slot), append, Some(place)));
         }
-        self.appended_internal(cx, number?, slot, place);
+        self.appended_internal(cx, (to?, timeout), slot, place);
         None
     }
 
@@ -426,7 +432,7 @@ impl ProduceHandler<'_> {
     fn appended_internal(
         &mut self,
         cx: &mut Context<'_>,
-        number: u64,
+        (to, timeout): (AppendedBy, Duration),
         slot: Slot,
         (base, required): Place,
     ) {
@@ -434,8 +440,8 @@ impl ProduceHandler<'_> {
         let rows = TopicProduceResponse::default().with_partition_responses(vec![part]);
         let response = ProduceResponse::default().with_responses(vec![rows]);
         let unsettled = vec![Unsettled { place: (0, 0), slot, required }];
-        let due = cx.clock.now + self.leader.config.groups.offsets_commit_timeout;
-        self.wait(cx, AppendedBy::Groups(number), (ACKS_ALL, due), response, unsettled);
+        let due = cx.clock.now + timeout;
+        self.wait(cx, to, (ACKS_ALL, due), response, unsettled);
     }
 
     /// Appends to the partition that is next.

@@ -14,6 +14,7 @@ use super::fetch_partitions::FetchParams;
 use super::fetch_sessions::{FetchSessions, FetchSource};
 use super::partition::{PartitionReplica, WaitingFetch};
 use super::replicas::{Replicas, Slot};
+use crate::nodes::broker::config::OFFSETS_TOPIC;
 use crate::nodes::broker::context::{Ask, Context, MarkerAppended, ReplyTo};
 use crate::releases::KafkaVersion;
 use crate::vocab::{ConnId, Offset};
@@ -43,6 +44,8 @@ pub enum AppendedBy {
         /// The marker's place in it.
         marker: usize,
     },
+    /// The transaction coordinator, with its number of the append.
+    Transactions(u64),
 }
 
 impl AppendedBy {
@@ -50,13 +53,13 @@ impl AppendedBy {
     pub fn end(self, cx: &mut Context<'_>, response: ProduceResponse) {
         match self {
             Self::Client(to) => cx.reply(to, ResponseKind::Produce(response)),
-            Self::Groups(number) => {
+            Self::Groups(_) | Self::Transactions(_) => {
                 let part = &response.responses[0].partition_responses[0];
                 let result = match ResponseError::try_from_code(part.error_code) {
                     None => Ok(part.base_offset),
                     Some(error) => Err(error),
                 };
-                cx.ask(Ask::OffsetsAppended { number, result });
+                self.ended(cx, result);
             }
             Self::Marker { request, marker } => {
                 let rows = &response.responses[0].partition_responses;
@@ -66,10 +69,29 @@ impl AppendedBy {
         }
     }
 
+    /// The coordinator whose topic this is.
+    pub fn coordinator(topic: &str, number: u64) -> Self {
+        if topic == OFFSETS_TOPIC { Self::Groups(number) } else { Self::Transactions(number) }
+    }
+
+    /// Tells a coordinator how it ended: with the first offset or an error.
+    ///
+    /// # Panics
+    /// When a request waits: it gets a response.
+    pub fn ended(self, cx: &mut Context<'_>, result: Result<Offset, ResponseError>) {
+        match self {
+            Self::Groups(number) => cx.ask(Ask::OffsetsAppended { number, result }),
+            Self::Transactions(number) => {
+                cx.ask(Ask::TransactionsAppended { number, result: result.map(|_| ()) });
+            }
+            Self::Client(_) | Self::Marker { .. } => panic!("a request gets a response"),
+        }
+    }
+
     fn client(self) -> Option<ConnId> {
         match self {
             Self::Client(to) => Some(to.conn),
-            Self::Groups(_) | Self::Marker { .. } => None,
+            Self::Groups(_) | Self::Transactions(_) | Self::Marker { .. } => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use kafka_protocol::protocol::StrBytes;
 use tracing::{debug, error};
 
 use super::controller_channel::ControllerClient;
-use crate::nodes::broker::config::OFFSETS_TOPIC;
+use crate::nodes::broker::config::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::nodes::broker::context::{Context, Purpose};
 use crate::releases::Change;
 use crate::releases::apis::highest;
@@ -48,15 +48,43 @@ impl TopicCreator<'_> {
     pub fn creatable(&self, name: TopicName) -> Option<CreatableTopic> {
         let (config, live) = (self.client.config, self.client.metadata.live_brokers().len());
         let topic = CreatableTopic::default();
-        if &*name != OFFSETS_TOPIC {
-            return Some(
-                topic
-                    .with_name(name)
-                    .with_num_partitions(config.num_partitions)
-                    .with_replication_factor(config.default_replication_factor),
-            );
-        }
-        let mut factor = config.offsets_topic_replication_factor;
+        let setting = |name: &'static str, value: String| {
+            CreatableTopicConfig::default()
+                .with_name(StrBytes::from_static_str(name))
+                .with_value(Some(StrBytes::from_string(value)))
+        };
+        let compact = || setting("cleanup.policy", "compact".to_owned());
+        let transactions = &config.transactions;
+        let (partitions, mut factor, configs) = match name.as_str() {
+            OFFSETS_TOPIC => (
+                config.offsets_topic_num_partitions,
+                config.offsets_topic_replication_factor,
+                vec![
+                    compact(),
+                    setting("compression.type", "producer".to_owned()),
+                    setting("segment.bytes", config.offsets_topic_segment_bytes.to_string()),
+                ],
+            ),
+            TRANSACTIONS_TOPIC => (
+                transactions.topic_num_partitions,
+                transactions.topic_replication_factor,
+                vec![
+                    setting("compression.type", "uncompressed".to_owned()),
+                    compact(),
+                    setting("min.insync.replicas", transactions.topic_min_isr.to_string()),
+                    setting("segment.bytes", transactions.topic_segment_bytes.to_string()),
+                    setting("unclean.leader.election.enable", "false".to_owned()),
+                ],
+            ),
+            _ => {
+                return Some(
+                    topic
+                        .with_name(name)
+                        .with_num_partitions(config.num_partitions)
+                        .with_replication_factor(config.default_replication_factor),
+                );
+            }
+        };
         if !config.version.has(Change::StrictOffsetsTopicReplication) {
             // KIP-115 made the factor strict.
             factor = factor.min(i16::try_from(live.max(1)).unwrap_or(i16::MAX));
@@ -64,25 +92,15 @@ impl TopicCreator<'_> {
             && !config.version.has(Change::TopicCreationByController)
         {
             error!(
-                broker = %config.id, live, factor,
-                "fewer brokers live than offsets.topic.replication.factor says"
+                broker = %config.id, live, factor, topic = %name.as_str(),
+                "fewer brokers live than the internal topic is to have replicas"
             );
             return None;
         }
-        let setting = |name: &'static str, value: String| {
-            CreatableTopicConfig::default()
-                .with_name(StrBytes::from_static_str(name))
-                .with_value(Some(StrBytes::from_string(value)))
-        };
-        let configs = vec![
-            setting("cleanup.policy", "compact".to_owned()),
-            setting("compression.type", "producer".to_owned()),
-            setting("segment.bytes", config.offsets_topic_segment_bytes.to_string()),
-        ];
         Some(
             topic
                 .with_name(name)
-                .with_num_partitions(config.offsets_topic_num_partitions)
+                .with_num_partitions(partitions)
                 .with_replication_factor(factor)
                 .with_configs(configs),
         )

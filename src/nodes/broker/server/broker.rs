@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ResponseKind};
-use tracing::{debug, error, info};
+use tracing::info;
 
 use super::admin_work::AdminWork;
 use super::auto_creation::TopicCreator;
 use super::connections::{Connections, Recipient};
 use super::control::ControlHandler;
-use super::controller_channel::{CallEnd, ControllerChannel, ControllerClient, OWN};
-use super::current_leaders;
+use super::controller_channel::{ControllerChannel, ControllerClient};
 use super::deletions::Deletions;
 use super::describe::ConfigDescriber;
 use super::find_coordinator::CoordinatorHandler;
@@ -27,16 +26,14 @@ use super::shutdown::{Shutdown, ShutdownHandler};
 use super::timers::TimerFor;
 use super::topic_configs::TopicConfigs;
 use super::zk_requests::{Op, ZkRequests};
-use crate::history::{BrokerObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
-use crate::nodes::broker::config::OFFSETS_TOPIC;
-use crate::nodes::broker::context::{
-    Ask, ConnOwner, Context, IsrOutcome, Outbox, Part, Purpose, ReplyTo,
-};
+use crate::nodes::broker::config::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
+use crate::nodes::broker::context::{ConnOwner, Context, IsrOutcome, Outbox, Part, ReplyTo};
 use crate::nodes::broker::controller::Controller;
 use crate::nodes::broker::group::GroupCoordinator;
 use crate::nodes::broker::replica::ReplicaManager;
+use crate::nodes::broker::transaction::TransactionCoordinator;
 use crate::nodes::broker::versions::Versions;
 use crate::nodes::broker::znodes::{paths, payload};
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
@@ -77,9 +74,10 @@ pub struct Broker {
     controller_epoch: ControllerEpoch,
     pub(super) topic_configs: TopicConfigs,
     pub(super) isr: IsrChanges,
-    controller_channel: ControllerChannel,
+    pub(super) controller_channel: ControllerChannel,
     shutdown: Shutdown,
     pub(super) groups: GroupCoordinator,
+    pub(super) transactions: TransactionCoordinator,
     producer_ids: ProducerIds,
     pub(super) deletions: Deletions,
     pub(super) growths: Growths,
@@ -116,6 +114,8 @@ impl Broker {
         let timeout_ms = i32::try_from(config.session_timeout.as_millis()).unwrap_or(i32::MAX);
         let servers = config.zookeepers.clone();
         let groups = GroupCoordinator::new(config.clone(), stream.below_name("groups"));
+        let transactions =
+            TransactionCoordinator::new(config.clone(), stream.below_name("transactions"));
         let client = ZooKeeperVersion::shipped_with(config.version);
         let session = SessionConfig {
             by_wall: !client.has(ZooKeeperChange::MonotonicClock),
@@ -139,6 +139,7 @@ impl Broker {
             controller_channel: ControllerChannel::default(),
             shutdown: Shutdown::default(),
             groups,
+            transactions,
             producer_ids: ProducerIds::default(),
             deletions: Deletions::default(),
             growths: Growths::default(),
@@ -317,6 +318,7 @@ impl Broker {
                 self.replicas = Some(replicas);
                 let phases = self.config.was_up.then(|| self.fetch_sessions.below_name("isr"));
                 self.isr = IsrChanges::starting(cx.clock, phases);
+                self.transactions.start(cx.clock.now);
                 self.zk.session.start(cx.clock, cx.effects);
             }
             Input::Accepted { conn, peer } => {
@@ -358,6 +360,9 @@ impl Broker {
                     self.call_ended(cx, purpose, end);
                 }
             }
+            Recipient::Owner(ConnOwner::Markers(broker)) => {
+                self.transactions.received(cx, broker, bytes);
+            }
             Recipient::Session => self.zk.session.on_received(cx.clock, cx.effects, conn, bytes),
         }
     }
@@ -373,6 +378,9 @@ impl Broker {
             }
             Recipient::Owner(ConnOwner::Controller(purpose)) => {
                 self.controller_channel.opened(cx, purpose, conn);
+            }
+            Recipient::Owner(ConnOwner::Markers(broker)) => {
+                self.transactions.opened(cx, broker, conn);
             }
             Recipient::Session => self.zk.session.on_opened(cx.clock, cx.effects, conn),
         }
@@ -390,6 +398,7 @@ impl Broker {
                     self.call_ended(cx, purpose, end);
                 }
             }
+            Recipient::Owner(ConnOwner::Markers(broker)) => self.transactions.closed(cx, broker),
             Recipient::Session => self.zk.session.on_closed(cx.clock, cx.effects, conn, why),
         }
     }
@@ -405,6 +414,13 @@ impl Broker {
                     let at = TopicPartition::new(OFFSETS_TOPIC, partition);
                     let replicas = self.replicas.as_ref().expect(STARTED);
                     self.groups.load(cx, replicas.records(&at));
+                }
+            }
+            Part::Transactions => {
+                if let Some(partition) = self.transactions.on_timer(cx) {
+                    let at = TopicPartition::new(TRANSACTIONS_TOPIC, partition);
+                    let replicas = self.replicas.as_ref().expect(STARTED);
+                    self.transactions.load(cx, replicas.records(&at));
                 }
             }
             Part::Server => match TimerFor::of(number) {
@@ -433,6 +449,8 @@ impl Broker {
                 self.session_event(cx, event);
             } else if self.shutdown.waits_for_flush() && self.replicas().is_shut_down() {
                 self.shutdown().flushed(cx);
+            } else if self.transactions.has_unrouted() {
+                self.route_markers(cx);
             } else if self.connections.has_queued() && self.has_free_handler() {
                 let conn = self.connections.next_queued().expect("one is queued");
                 self.serve(cx, conn);
@@ -442,66 +460,7 @@ impl Broker {
         }
     }
 
-    fn carry_out(&mut self, cx: &mut Context<'_>, ask: Ask) {
-        match ask {
-            Ask::Reply { to, body } if to.conn == OWN => {
-                if let Some((purpose, end)) = self.controller_channel.own_reply(cx, to, *body) {
-                    self.call_ended(cx, purpose, end);
-                }
-            }
-            Ask::Reply { to, mut body } => {
-                if self.connections.listener(to.conn) == Listener::External {
-                    let replicas = self.replicas.as_ref();
-                    current_leaders::add(&self.metadata, replicas, to.version, &mut body);
-                }
-                self.reply(cx, to, &body);
-            }
-            Ask::NoReply(to) => {
-                if self.connections.done(to.conn) {
-                    self.serve(cx, to.conn);
-                }
-            }
-            Ask::Close(conn) => self.close_client(cx, conn),
-            Ask::ChangeIsr(change) => self.isr().change(cx, change),
-            Ask::Own(conn, owner) => self.connections.own(conn, owner),
-            Ask::Disown(conn) => {
-                self.connections.remove(conn);
-            }
-            Ask::AppendOffsets { partition, batch, number } => {
-                self.replicas_mut().append_offsets(cx, partition, batch, number);
-            }
-            Ask::OffsetsAppended { number, result } => self.groups.appended(cx, number, result),
-            Ask::MarkerAppended(appended) => self.replicas_mut().marker_ended(cx, appended),
-            // No group has offsets that wait for the end of a transaction.
-            Ask::TransactionCompleted(completed) => debug!(?completed, "a transaction ended"),
-            Ask::OffsetsLeader { partition, leader_epoch: Some(epoch), leads: true } => {
-                self.groups.elected(cx, partition, epoch);
-            }
-            Ask::OffsetsLeader { partition, leader_epoch, .. } => {
-                self.groups.resigned(cx, partition, leader_epoch);
-            }
-            Ask::Halt(why) => {
-                error!(broker = %self.config.id, why, "halts");
-                let why = why.into();
-                cx.effects.observe(Observation::Broker(BrokerObservation::Halted { why }));
-                cx.effects.exit();
-            }
-        }
-    }
-
-    fn call_ended(&mut self, cx: &mut Context<'_>, purpose: Purpose, end: CallEnd) {
-        match purpose {
-            Purpose::AlterPartition => self.isr().partitions_altered(cx, end),
-            // Clients ask Metadata again.
-            Purpose::CreateTopics => {
-                debug!(broker = %self.config.id, answer = ?end, "topics created on demand");
-            }
-            Purpose::ControlledShutdown => self.shutdown().answered(cx, end),
-            Purpose::AllocateProducerIds => self.producer_ids().allocated(cx, end),
-        }
-    }
-
-    fn reply(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: &ResponseKind) {
+    pub(super) fn reply(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: &ResponseKind) {
         // The client closed its connection while its request waited.
         if !self.connections.done(to.conn) {
             return;

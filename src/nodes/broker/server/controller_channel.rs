@@ -15,14 +15,11 @@ use super::metadata::MetadataCache;
 use super::timers::TimerFor;
 use super::zk_requests::ZkRequests;
 use crate::nodes::broker::Config;
-use crate::nodes::broker::context::{ConnOwner, Context, Part, Purpose, ReplyTo};
+use crate::nodes::broker::context::{ConnOwner, Context, OWN, Part, Purpose, ReplyTo};
 use crate::nodes::broker::controller::Controller;
 use crate::nodes::channel::Channel;
 use crate::releases::Change;
 use crate::vocab::{ConnId, NodeId, Roster, TimerId};
-
-/// The place of a connection in requests to this broker's own controller.
-pub const OWN: ConnId = ConnId(u64::MAX);
 
 /// A call ended, with an answer or without one.
 pub type CallEnd = Option<ResponseKind>;

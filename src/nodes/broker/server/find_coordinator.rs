@@ -1,13 +1,9 @@
-//! FindCoordinator: which broker would coordinate a consumer group (`KafkaApis.handleFindCoordinatorRequest`,
-//! `GroupMetadataManager.partitionFor`), and the topic behind it.
+//! FindCoordinator: which broker coordinates a consumer group or a transactional id
+//! (`KafkaApis.handleFindCoordinatorRequest`, `partitionFor`), and the topic behind it.
 //!
-//! A group's key is hashed to a partition of `__consumer_offsets`, and that partition's leader is the group
-//! coordinator. The first request has the topic created; until its partition has a leader that the asking
+//! The key is hashed to a partition of `__consumer_offsets` or `__transaction_state`, and that partition's leader is
+//! the coordinator. The first request has the topic created; until its partition has a leader that the asking
 //! client's listener can name, the answer is COORDINATOR_NOT_AVAILABLE.
-//!
-//! Transactions are not simulated. A client that asks for a transaction coordinator is refused with an error that all
-//! clients take as final, TRANSACTIONAL_ID_AUTHORIZATION_FAILED: with COORDINATOR_NOT_AVAILABLE they would ask again
-//! for as long as they may.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
@@ -19,7 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::auto_creation::TopicCreator;
 use super::metadata::{Listener, Reached};
-use crate::nodes::broker::config::OFFSETS_TOPIC;
+use crate::nodes::broker::config::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::group::partition_of;
 use crate::releases::Change;
@@ -32,9 +28,6 @@ const TRANSACTION: i8 = 1;
 /// The first version that asks for many keys at once (KIP-699).
 const BATCHED: i16 = 4;
 
-/// Says why there is no transaction coordinator.
-const NO_TRANSACTIONS: &str = "Transactions are not simulated.";
-
 /// Where a coordinator is, or the error of the answer.
 type Found = Result<(BrokerId, Reached), ResponseError>;
 
@@ -43,7 +36,6 @@ fn sentence(result: &Found) -> StrBytes {
     StrBytes::from_static_str(match result {
         Ok(_) => "NONE",
         Err(ResponseError::CoordinatorNotAvailable) => "The coordinator is not available.",
-        Err(ResponseError::TransactionalIdAuthorizationFailed) => NO_TRANSACTIONS,
         Err(_) => {
             "This most likely occurs because of a request being malformed by the client library or \
              the message was sent to an incompatible broker. See the broker logs for more details."
@@ -108,22 +100,21 @@ impl CoordinatorHandler<'_> {
     }
 
     fn coordinator_of(&mut self, cx: &mut Context<'_>, key_type: i8, key: &str) -> Found {
-        match key_type {
-            GROUP => {}
-            TRANSACTION => return Err(ResponseError::TransactionalIdAuthorizationFailed),
+        let client = &self.creator.client;
+        // Kafka reads how many partitions there are when it starts; here the settings have to be right.
+        let (topic, count) = match key_type {
+            GROUP => (OFFSETS_TOPIC, client.config.offsets_topic_num_partitions),
+            TRANSACTION => (TRANSACTIONS_TOPIC, client.config.transactions.topic_num_partitions),
             _ => return Err(ResponseError::InvalidRequest),
-        }
+        };
         let not_available = Err(ResponseError::CoordinatorNotAvailable);
-        if !self.creator.client.metadata.has_topic(OFFSETS_TOPIC) {
-            self.creator.auto_create(cx, vec![TopicName(StrBytes::from_static_str(OFFSETS_TOPIC))]);
+        if !client.metadata.has_topic(topic) {
+            self.creator.auto_create(cx, vec![TopicName(StrBytes::from_static_str(topic))]);
             return not_available;
         }
-        // Kafka reads how many partitions there are when it starts; here the setting has to be right.
-        let partition = partition_of(key, self.creator.client.config.offsets_topic_num_partitions);
-        let leader = self.creator.client.metadata.leader(OFFSETS_TOPIC, partition);
-        let at = leader.and_then(|id| {
-            Some((id, self.creator.client.metadata.broker(id)?.at(self.listener)?.clone()))
-        });
+        let leader = client.metadata.leader(topic, partition_of(key, count));
+        let at = leader
+            .and_then(|id| Some((id, client.metadata.broker(id)?.at(self.listener)?.clone())));
         at.map_or(not_available, Ok)
     }
 }

@@ -40,6 +40,9 @@ impl Broker {
             RequestKind::OffsetCommit(request) => {
                 self.groups.commit_offsets(cx, to, request, &knows);
             }
+            RequestKind::TxnOffsetCommit(request) => {
+                self.groups.commit_in_transaction(cx, to, request, &knows);
+            }
             RequestKind::OffsetFetch(request) => self.groups.fetch_offsets(cx, to, request),
             RequestKind::OffsetDelete(request) => {
                 self.groups.delete_offsets(cx, to, request, &knows);

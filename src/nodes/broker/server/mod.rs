@@ -7,11 +7,12 @@
 //! | file | concern |
 //! |---|---|
 //! | `broker` | owns the parts, and finds the one that an input is for |
+//! | `asks` | what the parts ask of one another |
 //! | `connections`, `timers` | the owners of connections and timers |
 //! | `requests`, `zk_answers` | the part that a request, or an answer of ZooKeeper, is for |
 //! | `zk_requests`, `controller_channel` | requests to ZooKeeper and to the controller |
 //! | `registration`, `shutdown` | becoming a broker of the cluster, and leaving it |
-//! | `group_requests` | requests of consumer groups |
+//! | `group_requests`, `transaction_requests` | requests of consumer groups, and about transactions |
 //! | `current_leaders` | the leader in answers that refuse a partition |
 //! | `deletions`, `log_dirs`, `refusals` | DeleteTopics, log directories, requests about security |
 //! | `describe_producers` | the producers of a partition |
@@ -26,6 +27,7 @@
 mod admin_calls;
 mod admin_work;
 mod alter_configs;
+mod asks;
 mod auto_creation;
 mod broker;
 mod connections;
@@ -54,6 +56,7 @@ mod shutdown;
 mod tests;
 mod timers;
 mod topic_configs;
+mod transaction_requests;
 mod zk_answers;
 mod zk_requests;
 

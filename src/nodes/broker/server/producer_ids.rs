@@ -16,14 +16,12 @@ use tracing::{info, warn};
 
 use super::controller_channel::{CallEnd, ControllerClient};
 use super::zk_requests::Op;
-use crate::nodes::broker::context::{Context, Purpose, ReplyTo};
+use crate::nodes::broker::context::{Ask, Context, Purpose, ReplyTo};
 use crate::nodes::broker::znodes::producer_ids::{BLOCK_SIZE, next_start};
 use crate::releases::Change;
 use crate::vocab::BrokerEpoch;
 use crate::wire::zookeeper::{Code, Reply};
 
-/// `transaction.max.timeout.ms`
-const LONGEST_TRANSACTION_MS: i32 = 900_000;
 /// The first id of a block behind which the next block is asked for (`PidPrefetchThreshold`), since 3.0.
 const PREFETCH_AT: i64 = BLOCK_SIZE as i64 * 9 / 10;
 
@@ -35,7 +33,7 @@ pub struct ProducerIds {
     /// The block behind it (3.0+).
     next: Option<Range<i64>>,
     /// Requests that wait for a block.
-    waiting: VecDeque<ReplyTo>,
+    waiting: VecDeque<(ReplyTo, InitProducerIdRequest)>,
     /// Whether a block is asked for.
     asking: bool,
     /// Whether this process has asked as it started.
@@ -62,22 +60,6 @@ fn answer(cx: &mut Context<'_>, to: ReplyTo, result: Result<i64, ResponseError>)
     cx.reply(to, ResponseKind::InitProducerId(response));
 }
 
-/// Why a request is refused, if it is. Transactions are not simulated: see `find_coordinator`.
-fn refusal(request: &InitProducerIdRequest) -> Option<ResponseError> {
-    if (request.producer_id.0 < 0) != (request.producer_epoch < 0) {
-        return Some(ResponseError::InvalidRequest);
-    }
-    let id = request.transactional_id.as_ref()?;
-    let timeouts = 1..=LONGEST_TRANSACTION_MS;
-    Some(if id.is_empty() {
-        ResponseError::InvalidRequest
-    } else if !timeouts.contains(&request.transaction_timeout_ms) {
-        ResponseError::InvalidTransactionTimeout
-    } else {
-        ResponseError::TransactionalIdAuthorizationFailed
-    })
-}
-
 /// The parts that InitProducerId works with.
 #[derive(Debug)]
 pub struct ProducerIdHandler<'a> {
@@ -102,34 +84,54 @@ impl ProducerIdHandler<'_> {
         }
     }
 
-    /// InitProducerId; answered when there is an id.
+    /// InitProducerId without a transactional id; answered when there is an id. One with a transactional id is given
+    /// back: it is for the transaction coordinator.
     pub fn init_producer_id(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
-        request: &InitProducerIdRequest,
-    ) {
-        if let Some(error) = refusal(request) {
-            return answer(cx, to, Err(error));
+        request: InitProducerIdRequest,
+    ) -> Option<InitProducerIdRequest> {
+        if (request.producer_id.0 < 0) != (request.producer_epoch < 0) {
+            answer(cx, to, Err(ResponseError::InvalidRequest));
+            return None;
         }
+        if request.transactional_id.is_some() {
+            return Some(request);
+        }
+        if let Some(id) = self.id_for(cx, to, &request) {
+            answer(cx, to, Ok(id));
+        }
+        None
+    }
+
+    /// An id for a request. `None` when there is none: the request comes back as [`Ask::InitProducerId`] when there is
+    /// one, or is refused.
+    pub fn id_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: &InitProducerIdRequest,
+    ) -> Option<i64> {
         let version = self.client.config.version;
         match self.ids.take() {
             Some(id) => {
-                answer(cx, to, Ok(id));
                 let is_late = id % i64::from(BLOCK_SIZE) == PREFETCH_AT;
                 if is_late && version.has(Change::ProducerIdsFromController) {
                     self.ask(cx);
                 }
+                return Some(id);
             }
             None if version.has(Change::ProducerIdsNotAwaited) => {
                 self.ask(cx);
                 answer(cx, to, Err(ResponseError::CoordinatorLoadInProgress));
             }
             None => {
-                self.ids.waiting.push_back(to);
+                self.ids.waiting.push_back((to, request.clone()));
                 self.ask(cx);
             }
         }
+        None
     }
 
     /// Asks for a block, unless one is asked for or in store.
@@ -154,7 +156,7 @@ impl ProducerIdHandler<'_> {
     /// No block came: requests that waited are refused, to be sent again.
     fn failed(&mut self, cx: &mut Context<'_>) {
         self.ids.asking = false;
-        for to in std::mem::take(&mut self.ids.waiting) {
+        for (to, _) in std::mem::take(&mut self.ids.waiting) {
             answer(cx, to, Err(ResponseError::CoordinatorLoadInProgress));
         }
     }
@@ -163,12 +165,8 @@ impl ProducerIdHandler<'_> {
         info!(broker = %self.client.config.id, ?block, "has a block of producer ids");
         self.ids.asking = false;
         self.ids.next = Some(block);
-        while let Some(to) = self.ids.waiting.pop_front() {
-            let Some(id) = self.ids.take() else {
-                self.ids.waiting.push_front(to);
-                return self.ask(cx);
-            };
-            answer(cx, to, Ok(id));
+        for (to, request) in std::mem::take(&mut self.ids.waiting) {
+            cx.ask(Ask::InitProducerId(to, request));
         }
     }
 

@@ -77,7 +77,8 @@ impl Broker {
             self.complete_fetch(to.version, fetch);
             self.limit_fetch(fetch, foreign);
         }
-        if let Some(body) = self.group_request(cx, to, frame.client_id, body) {
+        let Some(body) = self.group_request(cx, to, frame.client_id, body) else { return };
+        if let Some(body) = self.transaction_request(cx, to, body) {
             self.handle(cx, to, body);
         }
     }
@@ -131,7 +132,7 @@ impl Broker {
         self.controller.create_topics(cx, &mut self.zk.session, to, (client, request));
     }
 
-    fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+    pub(super) fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
         match body {
             RequestKind::Produce(request) => {
                 let (replicas, metadata) = self.replicas_and_metadata();
@@ -169,6 +170,7 @@ impl Broker {
                     self.end_deletions(cx);
                 }
                 self.end_growths(cx);
+                self.transactions.metadata_changed();
             }
             RequestKind::AlterPartition(request) => {
                 self.controller.alter_partition(cx, &mut self.zk.session, to, request);
@@ -193,7 +195,7 @@ impl Broker {
                 self.replicas_mut().write_markers(cx, to, request);
             }
             RequestKind::InitProducerId(request) => {
-                self.producer_ids().init_producer_id(cx, to, &request);
+                self.init_producer_id(cx, to, request);
             }
             RequestKind::AllocateProducerIds(request) => {
                 self.controller.allocate_producer_ids(cx, &mut self.zk.session, to, request);

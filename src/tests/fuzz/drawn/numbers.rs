@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kafka_sim::releases::defaults::{DefaultValue, Property, Unit};
+use kafka_sim::releases::defaults::{BROKER, DefaultValue, Property, Unit};
 
 use super::{Like, Writer};
 
@@ -12,7 +12,9 @@ impl Writer<'_> {
         let (min, max) = range.into_inner();
         let of_cluster = |most: u64| i64::try_from(most).expect("a small number");
         match property.name {
-            "num.partitions" | "offsets.topic.num.partitions" => {
+            "num.partitions"
+            | "offsets.topic.num.partitions"
+            | "transaction.state.log.num.partitions" => {
                 return of_cluster(1 + self.below(4));
             }
             "default.replication.factor" if self.like != Like::Wild => {
@@ -54,7 +56,16 @@ impl Writer<'_> {
     pub(super) fn order(&mut self, numbers: &mut BTreeMap<&str, i64>) {
         if self.title == "[broker]" {
             if self.like != Like::Wild && self.brokers < 3 {
-                numbers.insert("offsets.topic.replication.factor", 1);
+                for internal in [
+                    "offsets.topic.replication.factor",
+                    "transaction.state.log.replication.factor",
+                    "transaction.state.log.min.isr",
+                ] {
+                    let mut all = BROKER.iter().filter(|property| property.name == internal);
+                    if all.any(|property| property.default_in(self.version).is_some()) {
+                        numbers.insert(internal, 1);
+                    }
+                }
             }
             let wait = *numbers.get("replica.fetch.wait.max.ms").unwrap_or(&500);
             let mut least = i64::MAX;

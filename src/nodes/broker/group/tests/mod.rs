@@ -5,4 +5,5 @@ mod facts;
 mod joins;
 mod moves;
 mod offsets;
+mod transactions;
 mod world;

@@ -62,13 +62,21 @@ impl World {
     }
 
     pub fn of(version: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let mut world = Self::before(version, change);
+        world.act(|groups, cx| groups.elected(cx, 0, 0));
+        world.pass(1);
+        world
+    }
+
+    /// A coordinator of no groups yet.
+    pub fn before(version: &str, change: impl FnOnce(&mut Config)) -> Self {
         let version: KafkaVersion = version.parse().unwrap();
         let mut config = settings::broker(1, version, Vec::new());
         config.groups.initial_rebalance_delay = Duration::ZERO;
         config.offsets_topic_num_partitions = 1;
         change(&mut config);
         let ids = Seed(1).stream("groups");
-        let mut world = Self {
+        Self {
             groups: GroupCoordinator::new(Arc::new(config), ids),
             now: Time(0),
             effects: Effects::default(),
@@ -77,10 +85,7 @@ impl World {
             holds: false,
             held: Vec::new(),
             conns: 0,
-        };
-        world.act(|groups, cx| groups.elected(cx, 0, 0));
-        world.pass(1);
-        world
+        }
     }
 
     fn clock(&self) -> Clock {

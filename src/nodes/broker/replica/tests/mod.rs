@@ -120,13 +120,17 @@ impl Replicas {
                 Ask::Close(conn) => effects.close(conn),
                 Ask::ChangeIsr(change) => self.isr_changes.push(change),
                 Ask::Halt(_) => self.halted = true,
-                Ask::OffsetsLeader { .. } => {}
+                Ask::OffsetsLeader { .. } | Ask::TransactionsLeader { .. } => {}
                 Ask::OffsetsAppended { number, result } => self.appended.push((number, result)),
-                Ask::AppendOffsets { .. } => panic!("replicas append, and ask for none"),
                 Ask::MarkerAppended(marker) => {
                     self.with(clock, effects, |manager, cx| manager.marker_ended(cx, marker));
                 }
                 Ask::TransactionCompleted(completed) => self.completed.push(completed),
+                Ask::AppendOffsets { .. }
+                | Ask::AppendTransactions { .. }
+                | Ask::TransactionsAppended { .. }
+                | Ask::RequestOfOwn { .. }
+                | Ask::InitProducerId(..) => panic!("replicas do not ask that"),
                 Ask::Own(conn, ConnOwner::Fetcher(leader)) => {
                     self.leaders.insert(conn, leader);
                 }

@@ -133,15 +133,36 @@ fn fewer_brokers_than_replicas_have_no_coordinator_since_0_11() {
 }
 
 #[test]
-fn transactions_are_refused_for_good_and_so_are_unknown_kinds() {
+fn the_leader_of_the_ids_partition_of_the_transaction_topic_is_the_coordinator() {
+    // Recorded: `find-coordinator.txn`, `find-coordinator.bad-type`, and the znode of the topic with 1.1.1.
     for version in VERSIONS {
         let mut cluster = Cluster::new(version, 3);
         await_cluster(&mut cluster);
-        for api in 1..=cluster.highest::<FindCoordinatorRequest>() {
-            let (code, ..) = find(&mut cluster, BrokerId(1), api, 1, "t");
-            assert_eq!(code, 53, "{version} v{api}: TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
+        let highest = cluster.highest::<FindCoordinatorRequest>();
+        let first = find(&mut cluster, BrokerId(1), highest, 1, GROUP);
+        assert_eq!(first, NO_COORDINATOR(), "{version}: the topic is created first");
+        cluster.run_for(Duration::from_secs(3));
+        let request = kafka::metadata(&["__transaction_state"], false);
+        let topic = cluster.call(BrokerId(2), request).expect("it is answered").topics[0].clone();
+        assert_eq!((topic.partitions.len(), topic.is_internal), (50, true), "{version}");
+        let mine = topic.partitions.iter().find(|one| one.partition_index == 12).unwrap();
+        let leader = mine.leader_id.0;
+        for api in 1..=highest {
+            let answer = find(&mut cluster, BrokerId(3), api, 1, GROUP);
+            assert_eq!(answer, (0, leader, format!("b{leader}"), 9092), "{version} v{api}");
             let (code, ..) = find(&mut cluster, BrokerId(1), api, 7, "t");
             assert_eq!(code, 42, "{version} v{api}: INVALID_REQUEST");
+        }
+        let settings = cluster.tree().get("/config/topics/__transaction_state").expect("settings");
+        let text = String::from_utf8(settings.data.clone().unwrap().to_vec()).unwrap();
+        for one in [
+            r#""compression.type":"uncompressed""#,
+            r#""cleanup.policy":"compact""#,
+            r#""min.insync.replicas":"2""#,
+            r#""segment.bytes":"104857600""#,
+            r#""unclean.leader.election.enable":"false""#,
+        ] {
+            assert!(text.contains(one), "{version}: {text}");
         }
     }
 }

@@ -10,4 +10,5 @@ mod front;
 mod groups;
 mod producer_ids;
 mod reassignments;
+mod transaction_ends;
 mod znodes;

@@ -1,0 +1,8 @@
+//! The coordinator alone: requests in, answers, appends and markers out. Values are those of the recordings (`txn.*`,
+//! `init-producer-id.*`) and of Kafka's sources.
+
+mod ends;
+mod loads;
+mod producers;
+mod tools;
+mod world;
