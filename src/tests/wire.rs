@@ -25,8 +25,9 @@ fn scenario(release: &str) -> String {
     let line = if line.starts_with("0.") { &release[..4] } else { line };
     let of_release = text.replace("kafka = \"3.9\"", &format!("kafka = \"{line}\""));
     assert!(of_release.contains(&format!("\"{line}\"")), "the release is in the scenario");
-    // 0.10 waits for no further members of a group, so it has no setting for how long.
-    let is_kept = |row: &&str| line != "0.10" || !row.contains("initial.rebalance");
+    // 0.10 waits for no further members of a group, so it has no setting for how long; and it has no transactions.
+    let is_later = |row: &&str| row.contains("initial.rebalance") || row.contains("transaction");
+    let is_kept = |row: &&str| line != "0.10" || !is_later(row);
     of_release.lines().filter(is_kept).flat_map(|row| [row, "\n"]).collect()
 }
 

@@ -45,6 +45,8 @@ def write(p, topic, numbers, ends):
     p.begin_transaction()
     for number in numbers:
         p.produce(topic, value=b"%d" % number, partition=0)
+    # An abort would drop what was not sent yet.
+    p.flush(60)
     ends(60)
 
 
@@ -66,8 +68,7 @@ while len(got) < 20:
         got.append(int(message.value()))
 right = list(range(10)) + list(range(20, 30))
 print("the member has " + ("what was committed" if got == committed == right else f"{got} of {committed}"))
-# The one partition of the group's topic that has records.
-end = [position for position in reader.position([TopicPartition(TOPIC, 0)])]
+end = reader.position([TopicPartition(TOPIC, 0)])
 for ends, what in ((first.abort_transaction, "aborted"), (first.commit_transaction, "committed")):
     first.begin_transaction()
     for number in got:

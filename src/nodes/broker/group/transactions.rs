@@ -157,6 +157,10 @@ impl Work<'_> {
         &self,
         request: &TxnOffsetCommitRequest,
     ) -> Result<(), ResponseError> {
+        // Kafka writes such offsets as those of an OffsetCommit; no client sends them.
+        if request.producer_id.0 < 0 {
+            return Err(ResponseError::InvalidRequest);
+        }
         let version = self.version();
         let (member, generation) = (&request.member_id, request.generation_id);
         let instance = request.group_instance_id.as_ref();

@@ -11,6 +11,9 @@ use super::state::{NO_EPOCH, State, Transaction, fenced, is_exhausted};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 
+/// What has room in a record. Kafka closes the connection when it reads a longer text.
+const LONGEST_ID: usize = i16::MAX as usize;
+
 /// What InitProducerId makes of a transactional id.
 enum Init {
     /// Its producer gets this epoch, behind that one.
@@ -76,7 +79,7 @@ impl TransactionCoordinator {
     ) -> Result<Option<&Transaction>, ResponseError> {
         let id = request.transactional_id.as_ref().map_or("", |id| id.as_str());
         let timeouts = 1..=self.config.transactions.max_timeout_ms;
-        if id.is_empty() {
+        if id.is_empty() || id.len() > LONGEST_ID {
             return Err(ResponseError::InvalidRequest);
         }
         if !timeouts.contains(&request.transaction_timeout_ms) {
