@@ -37,6 +37,9 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KAFKA-9329", Test("a_reassignment_is_checked_in_the_words_of_the_release"),
         "AlterPartitionReassignments says what is wrong with a list of replicas; before, that it \
          is wrong.";
+    ControllerMutationQuota: "controller-mutation-quota", since(2, 7, 0),
+        "KIP-599 (KAFKA-9915)", Test("quotas_are_kept_and_told"),
+        "Users and clients can have a quota of controller_mutation_rate.";
     AppendedOnce: "appended-once", since(3, 3, 0),
         "KAFKA-13862", Test("lists_are_appended_to_as_the_release_does"),
         "IncrementalAlterConfigs appends to a list only what is not there.";

@@ -30,6 +30,11 @@ pub fn exists(path: impl Into<Arc<str>>) -> Request {
     Request::Exists { path: path.into(), watch: false }
 }
 
+/// The children of a znode.
+pub fn children(path: impl Into<Arc<str>>) -> Request {
+    Request::GetChildren { path: path.into(), watch: false }
+}
+
 impl Broker {
     /// Asks ZooKeeper, and goes on with all answers; at once if there is nothing to ask.
     pub(super) fn ask_zookeeper(

@@ -604,6 +604,9 @@ impl Broker {
                     self.replicas_mut().isr_change_done(cx, &change.at, IsrOutcome::Refused);
                 }
                 Op::NotifyIsrChanges(partitions) => self.isr.notification_failed(partitions),
+                Op::MarkForDeletion(number, topic) => {
+                    self.topic_marked(cx, number, &topic, &Err(Code::SESSION_EXPIRED));
+                }
                 Op::Admin { number, index, .. } => {
                     self.admin_answered(cx, (number, index), Err(Code::SESSION_EXPIRED));
                 }

@@ -109,9 +109,6 @@ impl Broker {
         for topic in topics {
             self.zk.ask(cx, Op::MarkForDeletion(number, topic));
         }
-        let wait = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
-        let at = cx.clock.now + wait;
-        cx.timer(Part::Server, at, TimerFor::Deletion(number).number());
     }
 
     fn rows(&self, to: ReplyTo, request: &DeleteTopicsRequest) -> Vec<Row> {
@@ -153,7 +150,6 @@ impl Broker {
         topic: &Arc<str>,
         result: &Result<Reply, Code>,
     ) {
-        // It was answered at its timeout.
         let Some(deletion) = self.deletions.waiting.get_mut(&number) else { return };
         deletion.unmarked -= 1;
         if !matches!(result, Ok(_) | Err(Code::NODE_EXISTS)) {
@@ -166,6 +162,9 @@ impl Broker {
             return;
         }
         if deletion.timeout_ms > 0 && deletion.rows.iter().any(Row::waits) {
+            // The timeout begins when all topics are marked.
+            let wait = Duration::from_millis(u64::from(deletion.timeout_ms.unsigned_abs()));
+            cx.timer(Part::Server, cx.clock.now + wait, TimerFor::Deletion(number).number());
             self.end_deletions(cx);
         } else {
             self.end_deletion(cx, number);

@@ -33,6 +33,12 @@ fn of_listener(name: &str) -> Option<&str> {
 
 /// Why these cannot be set for one broker, or for all, if they cannot; in Kafka's words.
 pub fn fault(config: &Config, set: &TopicOverrides, for_one: bool) -> Option<String> {
+    let fault = unsettable(config, set, for_one);
+    fault.or_else(|| set.iter().find_map(|(name, value)| threads_fault(config, name, value)))
+}
+
+/// The same, whatever the broker obeys now: a broker that starts takes what was set step by step.
+pub fn unsettable(config: &Config, set: &TopicOverrides, for_one: bool) -> Option<String> {
     let version = config.version;
     let all = |which: &dyn Fn(&str) -> bool| -> Option<String> {
         let names: Vec<_> = set.keys().map(String::as_str).filter(|name| which(name)).collect();
@@ -66,7 +72,7 @@ pub fn fault(config: &Config, set: &TopicOverrides, for_one: bool) -> Option<Str
              {names}"
         ));
     }
-    set.iter().find_map(|(name, value)| threads_fault(config, name, value))
+    None
 }
 
 fn threads_fault(config: &Config, name: &str, value: &str) -> Option<String> {

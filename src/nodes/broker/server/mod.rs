@@ -19,6 +19,8 @@
 //! | `admin_work`, `admin_calls` | work of administration that waits for ZooKeeper |
 //! | `partitions`, `growths` | CreatePartitions |
 //! | `alter_configs`, `incremental`, `dynamic` | AlterConfigs and IncrementalAlterConfigs |
+//! | `features` | UpdateFeatures |
+//! | `quotas`, `quota_names` | quotas of users, clients and addresses |
 //! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
@@ -38,6 +40,7 @@ mod deletions;
 mod describe;
 mod describe_producers;
 mod dynamic;
+mod features;
 mod find_coordinator;
 mod group_requests;
 mod growths;
@@ -48,6 +51,8 @@ mod metadata;
 mod metadata_requests;
 mod partitions;
 mod producer_ids;
+mod quota_names;
+mod quotas;
 mod refusals;
 mod registration;
 mod requests;

@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
-use super::{describe_producers, log_dirs, refusals};
+use super::{describe_producers, features, log_dirs, refusals};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::replica::{FETCH_WITH_IDS, name_of_unknown};
 use crate::nodes::broker::versions::{nameless, names_client, table, unsupported};
@@ -241,6 +241,16 @@ impl Broker {
             RequestKind::IncrementalAlterConfigs(request) => {
                 self.incremental_alter_configs(cx, to, request);
             }
+            RequestKind::UpdateFeatures(request) => {
+                let typed = self.config.version.has(Change::FeatureZnodeWithoutMinimum);
+                let is_controller = self.controller.is_active();
+                let response = features::update(&request, to.version, is_controller, typed);
+                cx.reply(to, ResponseKind::UpdateFeatures(response));
+            }
+            RequestKind::DescribeClientQuotas(request) => {
+                self.describe_client_quotas(cx, to, &request);
+            }
+            RequestKind::AlterClientQuotas(request) => self.alter_client_quotas(cx, to, request),
             RequestKind::DescribeCluster(request) => {
                 self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
             }

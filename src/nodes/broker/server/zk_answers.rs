@@ -112,7 +112,7 @@ impl Broker {
         let for_all = entity == ALL_BROKERS;
         set.retain(|name, value| {
             let one = TopicOverrides::from([(name.clone(), value.clone())]);
-            dynamic::fault(&self.config, &one, !for_all).is_none()
+            dynamic::unsettable(&self.config, &one, !for_all).is_none()
         });
         let mut dynamic = self.config.dynamic.clone();
         let level = if for_all { &mut dynamic.of_all } else { &mut dynamic.of_broker };

@@ -177,16 +177,17 @@ impl ZkRequests {
                 | Op::FindController
                 | Op::FindControllerHost(_) => self.stalled.push(op),
                 Op::WriteProducerIds { .. } => self.stalled.push(Op::ReadProducerIds),
-                Op::WriteIsr(_) | Op::RereadIsr(_) | Op::NotifyIsrChanges(_) | Op::Admin { .. } => {
-                    given_up.push(op)
-                }
+                Op::WriteIsr(_)
+                | Op::RereadIsr(_)
+                | Op::NotifyIsrChanges(_)
+                | Op::MarkForDeletion(..)
+                | Op::Admin { .. } => given_up.push(op),
                 Op::Ensure(_)
                 | Op::ReadClusterId
                 | Op::CreateClusterId(_)
                 | Op::Register
                 | Op::SeeRegistration
                 | Op::Unregister
-                | Op::MarkForDeletion(..)
                 | Op::ListConfigChanges => {}
             }
         }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsTopic,
 };
+use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_request as incremental;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, BrokerId as WireBrokerId, CreatePartitionsRequest, DescribeConfigsRequest,
+    AlterClientQuotasRequest, AlterConfigsRequest, BrokerId as WireBrokerId,
+    CreatePartitionsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest,
     IncrementalAlterConfigsRequest,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -263,5 +266,67 @@ fn a_topic_that_allows_unclean_leaders_gets_one_at_once_since_2_1() {
         assert_eq!(answer.responses[0].error_code, 0, "{version}");
         cluster.run_for(Duration::from_secs(5));
         assert_eq!(led(&mut cluster), elects, "{version}");
+    }
+}
+
+/// An entity's name, in a path, with its type.
+fn entity(kind: &str, name: Option<&str>) -> EntityData {
+    EntityData::default().with_entity_type(text(kind)).with_entity_name(name.map(text))
+}
+
+fn alter_quota(
+    cluster: &mut Cluster,
+    of: Vec<EntityData>,
+    key: &str,
+    value: Option<f64>,
+) -> (i16, String) {
+    let op = OpData::default()
+        .with_key(text(key))
+        .with_value(value.unwrap_or_default())
+        .with_remove(value.is_none());
+    let entry = EntryData::default().with_entity(of).with_ops(vec![op]);
+    let request = AlterClientQuotasRequest::default().with_entries(vec![entry]);
+    let row = cluster.call(BrokerId(1), request).expect("it is answered").entries.remove(0);
+    (row.error_code, row.error_message.as_deref().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn quotas_are_kept_and_told() {
+    // Recorded: `quotas`, and the step `client-quota` of the znodes.
+    for version in ["2.6", "2.8", "3.9"] {
+        let (mut cluster, _) = with_topic(release(version));
+        let mut alter = |of, key: &str, value| alter_quota(&mut cluster, of, key, value);
+        let client = || vec![entity("client-id", Some("cl"))];
+        let both = || vec![entity("user", Some("us")), entity("client-id", Some("cl"))];
+        let set = alter(client(), "consumer_byte_rate", Some(1000.0));
+        assert_eq!(set, (0, String::new()), "{version}");
+        assert_eq!(alter(both(), "consumer_byte_rate", Some(1000.0)).0, 0, "{version}");
+        let why = "Invalid configuration key no_such".to_owned();
+        assert_eq!(alter(client(), "no_such", Some(1.0)), (42, why), "{version}");
+        let why = "Unhandled client quota entity type: no".to_owned();
+        let strange = alter(vec![entity("no", Some("x"))], "consumer_byte_rate", Some(1.0));
+        assert_eq!(strange, (42, why), "{version}");
+        let why = "Invalid empty client quota entity".to_owned();
+        assert_eq!(alter(Vec::new(), "consumer_byte_rate", Some(1.0)), (42, why), "{version}");
+        let mutation = alter(client(), "controller_mutation_rate", Some(1.5)).0;
+        assert_eq!(mutation, if version == "2.6" { 42 } else { 0 }, "{version}");
+        for path in ["/config/clients/cl", "/config/users/us/clients/cl"] {
+            let data = cluster.tree().get(path).expect("it is there").data.clone().unwrap();
+            let written = String::from_utf8(data.to_vec()).unwrap();
+            assert!(written.contains(r#""consumer_byte_rate":"1000""#), "{version}: {written}");
+        }
+        let mut found = |strict| {
+            let component = ComponentData::default()
+                .with_entity_type(text("client-id"))
+                .with_match_type(0)
+                .with_match(Some(text("cl")));
+            let request = DescribeClientQuotasRequest::default()
+                .with_components(vec![component])
+                .with_strict(strict);
+            let answer = cluster.call(BrokerId(2), request).expect("it is answered");
+            assert_eq!(answer.error_code, 0, "{version}");
+            answer.entries.unwrap_or_default().len()
+        };
+        assert_eq!((found(true), found(false)), (1, 2), "{version}");
     }
 }
