@@ -39,8 +39,12 @@ impl Controller {
             Call::exists(paths::PREFERRED_REPLICA_ELECTION, true),
             Call::children(paths::ISR_CHANGE_NOTIFICATION, true),
             Call::children(paths::LOG_DIR_EVENT_NOTIFICATION, false),
+            Call::exists(paths::REASSIGN_PARTITIONS, true),
         ];
         self.ask(cx, calls, |this, cx, answers| {
+            if let Answer::Stat(_) = answers[3] {
+                this.event_manager.add(ControllerEvent::ReassignmentByZnode);
+            }
             let parents = [paths::ISR_CHANGE_NOTIFICATION, paths::LOG_DIR_EVENT_NOTIFICATION];
             let mut deletes = Vec::new();
             for (parent, answer) in parents.into_iter().zip(&answers[1..]) {

@@ -344,3 +344,42 @@ fn a_deleted_topic_is_gone_once_all_replicas_are_and_waits_for_dead_brokers() {
         assert_eq!(sent, [2, 3], "{version}");
     }
 }
+
+/// Recorded (`reassign-by-znode`) at 1.1.1, 2.4.1, 2.6.3: one replica moves, and one of three leaves with its leadership.
+#[test]
+fn an_operator_can_have_replicas_moved_by_a_znode() {
+    let versions = ["1.0", "1.1", "2.3", "2.4", "2.6"].map(|one| one.parse().unwrap());
+    for version in versions {
+        let mut world = World::with(version, 3, |config| config.auto_leader_rebalance = false);
+        world.start(&[1, 2, 3]);
+        world.write_topic("t", &[&[2]]);
+        world.write_topic("u", &[&[2, 3, 1]]);
+        let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
+        let wanted = [(at("t"), ids(&[3])), (at("u"), ids(&[1, 3])), (at("no"), ids(&[1]))];
+        world.put(paths::REASSIGN_PARTITIONS, payload::encode_reassignment(&wanted));
+        world.run();
+        let replicas = |world: &World, topic: &str| {
+            let data = world.data(&paths::topic(topic)).expect("it is there");
+            payload::TopicAssignment::decode(data).expect("an assignment").partitions[&0].clone()
+        };
+        assert_eq!(replicas(&world, "t"), ids(&[3, 2]), "{version}: the new one is added");
+        assert_eq!(world.state("t", 0), (2, 1, vec![2]), "{version}");
+        assert_eq!(replicas(&world, "u"), ids(&[1, 3]), "{version}: both were in sync");
+        assert_eq!(world.state("u", 0), (1, 2, vec![3, 1]), "{version}");
+        let left = world.data(paths::REASSIGN_PARTITIONS).expect("one is left");
+        assert_eq!(payload::decode_reassignment(left).unwrap(), wanted[..1], "{version}");
+        // The leader writes the new ISR itself.
+        world.write_state("t", 1, (2, 1, &[2, 3]));
+        world.run();
+        assert_eq!(replicas(&world, "t"), ids(&[3]), "{version}");
+        assert_eq!(world.state("t", 0), (3, 3, vec![3]), "{version}");
+        assert_eq!(world.partition_epoch("t", 0), 4, "{version}");
+        assert!(world.data(paths::REASSIGN_PARTITIONS).is_none(), "{version}");
+        // The next one is seen, too.
+        let back = [(at("t"), ids(&[3, 1]))];
+        world.put(paths::REASSIGN_PARTITIONS, payload::encode_reassignment(&back));
+        world.run();
+        assert_eq!(replicas(&world, "t"), ids(&[3, 1]), "{version}");
+        assert_eq!(world.state("t", 0), (3, 4, vec![3]), "{version}");
+    }
+}
