@@ -74,6 +74,8 @@ pub enum ZooKeeperChange {
     /// Servers and clients measure time on the monotonic clock; before, on the wall clock (ZOOKEEPER-1366; in 3.4
     /// since 3.4.11).
     MonotonicClock,
+    /// `dirs` is a word, `conf` has the sizes of directories and the ensemble, and `dump` shows connections (3.5).
+    DirectorySizes,
     /// `srvr` and `stat` of a leader have the sizes of proposals, and so has `mntr` (ZOOKEEPER-1346).
     ProposalSizes,
     /// Average latencies are fractions, `mntr` begins with the server's state and has more keys (ZOOKEEPER-3288).
@@ -105,7 +107,9 @@ impl ZooKeeperVersion {
     pub fn has(self, change: ZooKeeperChange) -> bool {
         match change {
             ZooKeeperChange::MonotonicClock => self >= release(3, 4, 11),
-            ZooKeeperChange::ProposalSizes => self >= release(3, 5, 0),
+            ZooKeeperChange::DirectorySizes | ZooKeeperChange::ProposalSizes => {
+                self >= release(3, 5, 0)
+            }
             ZooKeeperChange::MetricsFramework => self >= release(3, 6, 0),
         }
     }

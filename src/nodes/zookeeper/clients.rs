@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::acl::AuthId;
-use super::connection::Connection;
+use super::connection::{Answered, Connection, Heard};
 use super::stats::Stats;
 use super::step::Step;
 use super::txn::PASSWORD;
@@ -48,8 +48,8 @@ impl Clients {
     }
 
     /// A client connected.
-    pub(super) fn accept(&mut self, conn: ConnId, identity: AuthId) {
-        self.connections.insert(conn, Connection::new(identity));
+    pub(super) fn accept(&mut self, conn: ConnId, identity: AuthId, wall_ms: i64) {
+        self.connections.insert(conn, Connection::new(identity, wall_ms));
     }
 
     /// A connection, while it is open.
@@ -71,6 +71,7 @@ impl Clients {
     pub(super) fn reset_counts(&mut self) {
         for connection in self.connections.values_mut() {
             (connection.received, connection.sent) = (0, 0);
+            connection.answered = Answered::default();
         }
     }
 
@@ -141,6 +142,14 @@ impl Clients {
             connection.sent += 1;
         }
         step.fx.send(conn, bytes);
+    }
+
+    /// A request is answered; `zxid` is the last transaction that is applied.
+    pub(super) fn answered(&mut self, conn: ConnId, heard: Heard, now: Time, zxid: Zxid) {
+        self.stats.latency.add(heard.at, now);
+        if let Some(connection) = self.get_mut(conn) {
+            connection.answered.add(heard, now, zxid);
+        }
     }
 
     /// Sends the reply to a request; `zxid` is the last transaction that is applied.

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::acl::AuthId;
-use crate::vocab::{ConnId, Time};
+use super::stats::Latency;
+use crate::vocab::{ConnId, Time, Zxid};
 use crate::wire::frames::Frames;
-use crate::wire::zookeeper::{Code, MAX_FRAME, Request, RequestHeader};
+use crate::wire::zookeeper::{Code, MAX_FRAME, Request, RequestHeader, op};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -18,9 +19,13 @@ pub(super) struct Connection {
     /// The identities that it has proved; the first is its address.
     pub(super) ids: Vec<AuthId>,
     /// Requests that are not answered yet, in order, and when each was read; the front waits for a transaction.
-    pub(super) waiting: VecDeque<(Time, Waiting)>,
-    /// When the last frame was read.
-    pub(super) heard: Time,
+    pub(super) waiting: VecDeque<(Heard, Waiting)>,
+    /// The last frame that was read.
+    pub(super) heard: Heard,
+    /// When it was accepted, by the wall clock, in milliseconds since 1970.
+    pub(super) since_wall_ms: i64,
+    /// Of its answers.
+    pub(super) answered: Answered,
     /// Frames received.
     pub(super) received: u64,
     /// Frames sent.
@@ -29,6 +34,82 @@ pub(super) struct Connection {
     pub(super) ended: bool,
     /// The leader is being asked for its session: until it answers, nothing more is read.
     pub(super) greeting: bool,
+}
+
+/// When a frame was read, and what it asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub(super) at: Time,
+    pub(super) op: i32,
+    pub(super) xid: i32,
+}
+
+/// What is known of the answers of a connection (`ServerCnxn.updateStatsForResponse`).
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// The operation that was answered last, if one was.
+    op: Option<i32>,
+    /// The number of the client's last request that has one of its own.
+    pub(super) cxid: Option<i32>,
+    /// The last transaction that was applied then.
+    pub(super) zxid: Zxid,
+    /// When, on the server's monotonic clock.
+    pub(super) at_ms: u64,
+    /// How long it took.
+    pub(super) last_ms: u64,
+    pub(super) latency: Latency,
+}
+
+impl Default for Answered {
+    fn default() -> Self {
+        let latency = Latency::default();
+        Self { op: None, cxid: None, zxid: Zxid(-1), at_ms: 0, last_ms: 0, latency }
+    }
+}
+
+impl Answered {
+    /// A request is answered.
+    pub(super) fn add(&mut self, heard: Heard, now: Time, zxid: Zxid) {
+        self.op = Some(heard.op);
+        if heard.xid >= 0 {
+            self.cxid = Some(heard.xid);
+        }
+        self.zxid = zxid;
+        self.at_ms = now.as_millis();
+        self.last_ms = now.as_millis() - heard.at.as_millis();
+        self.latency.add(heard.at, now);
+    }
+
+    /// ZooKeeper's name for the last operation (`FinalRequestProcessor`).
+    pub(super) fn operation(&self) -> &'static str {
+        match self.op {
+            Some(op::PING) => "PING",
+            Some(op::CREATE_SESSION) => "SESS",
+            Some(op::CLOSE_SESSION) => "CLOS",
+            Some(op::MULTI) => "MULT",
+            Some(op::MULTI_READ) => "MLTR",
+            Some(op::CREATE | op::CREATE2 | op::CREATE_CONTAINER | op::CREATE_TTL) => "CREA",
+            Some(op::DELETE | op::DELETE_CONTAINER) => "DELE",
+            Some(op::SET_DATA) => "SETD",
+            Some(op::SET_ACL) => "SETA",
+            Some(op::RECONFIG) => "RECO",
+            Some(op::SYNC) => "SYNC",
+            Some(op::CHECK) => "CHEC",
+            Some(op::EXISTS) => "EXIS",
+            Some(op::GET_DATA) => "GETD",
+            Some(op::GET_ACL) => "GETA",
+            Some(op::GET_CHILDREN | op::GET_CHILDREN2) => "GETC",
+            Some(op::GET_ALL_CHILDREN_NUMBER) => "GETACN",
+            Some(op::GET_EPHEMERALS) => "GETE",
+            Some(op::SET_WATCHES) => "SETW",
+            Some(op::SET_WATCHES2) => "STW2",
+            Some(op::ADD_WATCH) => "ADDW",
+            Some(op::CHECK_WATCHES) => "CHKW",
+            Some(op::REMOVE_WATCHES) => "REMW",
+            Some(op::WHO_AM_I) => "HOMI",
+            _ => "NA",
+        }
+    }
 }
 
 /// A request as it was read.
@@ -55,13 +136,15 @@ pub(super) enum Waiting {
 }
 
 impl Connection {
-    pub(super) fn new(peer: AuthId) -> Self {
+    pub(super) fn new(peer: AuthId, wall_ms: i64) -> Self {
         Self {
             frames: Frames::new(MAX_FRAME),
             session: None,
             ids: vec![peer],
             waiting: VecDeque::new(),
-            heard: Time::ZERO,
+            heard: Heard { at: Time::ZERO, op: 0, xid: 0 },
+            since_wall_ms: wall_ms,
+            answered: Answered::default(),
             received: 0,
             sent: 0,
             ended: false,

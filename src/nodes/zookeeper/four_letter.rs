@@ -1,5 +1,7 @@
 //! Four-letter words: commands that are sent as text, where another client sends the length of a frame.
 
+mod dumps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::Config;
@@ -7,8 +9,8 @@ use super::connection::Connection;
 use super::ensemble::peer::Quorum;
 use super::service::{Service, Serving};
 use super::step::Step;
-use crate::releases::ZooKeeperChange;
-use crate::vocab::{ConnId, Time};
+use crate::releases::{ZooKeeperChange, ZooKeeperVersion};
+use crate::vocab::{Clock, ConnId, Time};
 
 /// The answer of a server that does not serve, to most words.
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
@@ -22,6 +24,7 @@ struct Answer<'a> {
     quorum: &'a Quorum,
     config: &'a Config,
     now: Time,
+    wall_ms: i64,
     /// The connection that asks.
     by: ConnId,
 }
@@ -34,12 +37,14 @@ pub(super) fn answer(
     conn: ConnId,
     word: [u8; 4],
 ) -> bool {
-    let Some(word) = Word::of(word) else { return false };
+    let known = Word::of(word).filter(|word| word.is_of(step.config.version));
+    let Some(word) = known else { return false };
     service.clients.stats.received += 1;
     if let Some(connection) = service.clients.get_mut(conn) {
         connection.received += 1;
     }
-    let answer = Answer { service, quorum, config: step.config, now: step.clock.now, by: conn };
+    let Clock { now, wall_ms } = step.clock;
+    let answer = Answer { service, quorum, config: step.config, now, wall_ms, by: conn };
     let refusal = answer.refusal(word);
     let text = refusal.clone().unwrap_or_else(|| answer.text(word));
     match (refusal, word) {
@@ -66,10 +71,14 @@ enum Word {
     Wchp,
     Crst,
     Srst,
+    Conf,
+    Cons,
+    Dirs,
+    Dump,
 }
 
 impl Word {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 15] = [
         Self::Ruok,
         Self::Isro,
         Self::Srvr,
@@ -81,10 +90,19 @@ impl Word {
         Self::Wchp,
         Self::Crst,
         Self::Srst,
+        Self::Conf,
+        Self::Cons,
+        Self::Dirs,
+        Self::Dump,
     ];
 
     fn of(bytes: [u8; 4]) -> Option<Self> {
         Self::ALL.into_iter().find(|word| word.name().as_bytes() == bytes)
+    }
+
+    /// Whether a release knows it. One that it does not know is no command.
+    fn is_of(self, version: ZooKeeperVersion) -> bool {
+        self != Self::Dirs || version.has(ZooKeeperChange::DirectorySizes)
     }
 
     fn name(self) -> &'static str {
@@ -100,11 +118,19 @@ impl Word {
             Self::Wchp => "wchp",
             Self::Crst => "crst",
             Self::Srst => "srst",
+            Self::Conf => "conf",
+            Self::Cons => "cons",
+            Self::Dirs => "dirs",
+            Self::Dump => "dump",
         }
     }
 }
 
 impl Answer<'_> {
+    fn has(&self, change: ZooKeeperChange) -> bool {
+        self.config.version.has(change)
+    }
+
     /// What is said instead of the answer: the word is not allowed, or the server does not serve.
     fn refusal(&self, word: Word) -> Option<String> {
         if word != Word::Srvr && !self.config.four_letter_words {
@@ -137,6 +163,10 @@ impl Answer<'_> {
             Word::Wchp => self.watches_by_path(),
             Word::Crst => "Connection stats reset.\n".into(),
             Word::Srst => "Server stats reset.\n".into(),
+            Word::Conf => self.settings(),
+            Word::Cons => self.connections(),
+            Word::Dirs => self.directories(),
+            Word::Dump => self.dump(),
         }
     }
 
@@ -195,14 +225,9 @@ impl Answer<'_> {
     fn clients(&self) -> String {
         let mut text = "Clients:\n".to_owned();
         for (conn, connection) in self.service.clients.iter() {
-            // The interest of Java's selector: 1 for reading, 0 once a word was read.
-            let interest = if conn == self.by { 0 } else { 1 };
-            let Connection { received, sent, .. } = connection;
-            let queued = connection.waiting.len();
-            text.push_str(&format!(
-                " /{}[{interest}](queued={queued},recved={received},sent={sent})\n",
-                address(conn, connection)
-            ));
+            let (interest, counts) = self.counts(conn, connection);
+            let address = address(conn, connection);
+            text.push_str(&format!(" /{address}[{interest}]({counts})\n"));
         }
         text.push('\n');
         text
@@ -223,7 +248,7 @@ impl Answer<'_> {
             self.mode(),
             self.znodes(),
         );
-        let has_sizes = self.config.version.has(ZooKeeperChange::ProposalSizes);
+        let has_sizes = self.has(ZooKeeperChange::ProposalSizes);
         if has_sizes && self.quorum.learners().is_some() {
             let sizes = stats.proposals.texts().join("/");
             text.push_str(&format!("Proposal sizes last/min/max: {sizes}\n"));
@@ -245,7 +270,7 @@ impl Answer<'_> {
     /// The mean latency: up to 3.5 in whole milliseconds, cut off.
     fn average(&self) -> String {
         let latency = &self.service.clients.stats.latency;
-        match self.config.version.has(ZooKeeperChange::MetricsFramework) {
+        match self.has(ZooKeeperChange::MetricsFramework) {
             true => latency.average(),
             false => latency.whole_average().to_string(),
         }
@@ -253,7 +278,7 @@ impl Answer<'_> {
 
     /// The gauges of ZooKeeper that the simulation has; not files of the host, TLS and response sizes.
     fn monitor(&self) -> String {
-        let lines = match self.config.version.has(ZooKeeperChange::MetricsFramework) {
+        let lines = match self.has(ZooKeeperChange::MetricsFramework) {
             true => self.gauges(),
             false => self.old_gauges(),
         };
@@ -300,7 +325,7 @@ impl Answer<'_> {
                 ("synced_followers", synced.to_string()),
                 ("pending_syncs", pipeline.pending_syncs().to_string()),
             ]);
-            if self.config.version.has(ZooKeeperChange::ProposalSizes) {
+            if self.has(ZooKeeperChange::ProposalSizes) {
                 let [last, min, max] = clients.stats.proposals.texts();
                 lines.extend([
                     ("last_proposal_size", last),

@@ -179,6 +179,11 @@ fn content(image: &DiskImage, name: &FileName) -> Bytes {
 }
 
 impl Log {
+    /// How many log files and snapshots there are.
+    pub fn file_counts(&self) -> (usize, usize) {
+        (self.logs.len(), self.snapshots.len())
+    }
+
     /// Reads what the disk kept, repairs a torn end, and has the disk make sure of what was read: a process
     /// that crashed leaves bytes in the page cache that are on no platter yet.
     ///

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::clients::Clients;
-use super::connection::Waiting;
+use super::connection::{Heard, Waiting};
 use super::database::{Applied, Database};
 use super::local::LocalSessions;
 use super::reads::Reads;
 use super::step::Step;
 use super::txn::PASSWORD;
-use crate::vocab::{ConnId, Time};
+use crate::vocab::ConnId;
 use crate::wire::zookeeper::{Code, ConnectResponse, MultiOp, MultiResult, Reply, Request, op};
 
 /// The form of a reply.
@@ -68,15 +68,15 @@ impl Replies<'_> {
     pub(super) fn wait_or_answer(&mut self, step: &mut Step<'_>, conn: ConnId, waiting: Waiting) {
         let connection = self.clients.get_mut(conn).expect("its request was just read");
         if connection.waiting.is_empty() {
-            let since = connection.heard;
-            self.answer(step, conn, since, waiting);
+            let heard = connection.heard;
+            self.answer(step, conn, heard, waiting);
         } else {
             connection.wait(waiting);
         }
     }
 
-    fn answer(&mut self, step: &mut Step<'_>, conn: ConnId, since: Time, waiting: Waiting) {
-        self.clients.stats.latency.add(since, step.clock.now);
+    fn answer(&mut self, step: &mut Step<'_>, conn: ConnId, heard: Heard, waiting: Waiting) {
+        self.clients.answered(conn, heard, step.clock.now, self.db.last_zxid);
         match waiting {
             Waiting::Proposal => {}
             Waiting::Read { xid, request } => {
@@ -99,15 +99,15 @@ impl Replies<'_> {
     /// The proposal at the front was answered: so is everything behind it that waited only for it.
     fn answer_waiting(&mut self, step: &mut Step<'_>, conn: ConnId) {
         let connection = self.clients.get_mut(conn).expect("it was just answered");
-        let Some((since, Waiting::Proposal)) = connection.waiting.pop_front() else {
+        let Some((heard, Waiting::Proposal)) = connection.waiting.pop_front() else {
             panic!("replies are in the order of requests")
         };
-        self.clients.stats.latency.add(since, step.clock.now);
+        self.clients.answered(conn, heard, step.clock.now, self.db.last_zxid);
         while let Some(connection) = self.clients.get_mut(conn)
-            && let Some((since, next)) =
+            && let Some((heard, next)) =
                 connection.waiting.pop_front_if(|(_, next)| !matches!(next, Waiting::Proposal))
         {
-            self.answer(step, conn, since, next);
+            self.answer(step, conn, heard, next);
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::acl::AuthId;
-use super::connection::{Arrived, Waiting};
+use super::connection::{Arrived, Heard, Waiting};
 use super::ensemble::learner::Awaits;
 use super::ensemble::peer::Quorum;
 use super::four_letter;
@@ -19,7 +19,7 @@ use crate::vocab::{ConnId, Zxid};
 use crate::wire::frames::FrameError;
 use crate::wire::jute::Reader;
 use crate::wire::zookeeper::{
-    Code, MultiOp, Reply, Request, RequestError, RequestHeader, create_flags, xid,
+    Code, MultiOp, Reply, Request, RequestError, RequestHeader, create_flags, op, xid,
 };
 
 /// Serves the requests of clients.
@@ -59,7 +59,7 @@ impl Requests<'_> {
                 Err(error) => return self.no_frame(step, conn, error),
             };
             connection.received += 1;
-            connection.heard = step.clock.now;
+            connection.heard = Heard { at: step.clock.now, op: op::CREATE_SESSION, xid: 0 };
             let session = connection.session;
             self.service.clients.stats.received += 1;
             if self.quorum.serving() == Serving::Nobody && !self.is_read_only(step) {
@@ -118,6 +118,9 @@ impl Requests<'_> {
             return self.service.clients.end(step, conn);
         };
         let xid = header.xid;
+        if let Some(connection) = self.service.clients.get_mut(conn) {
+            (connection.heard.op, connection.heard.xid) = (header.op, xid);
+        }
         let request = Request::decode(header, &mut from);
         let shape = request
             .as_ref()

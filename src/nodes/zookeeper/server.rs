@@ -135,7 +135,8 @@ impl Running {
             }
             Input::Accepted { conn, peer } => {
                 step.routes.insert(conn, Route::Client);
-                self.service.clients.accept(conn, step.config.identity(peer));
+                let identity = step.config.identity(peer);
+                self.service.clients.accept(conn, identity, step.clock.wall_ms);
             }
             Input::Opened(conn) => {
                 if let Some(route) = step.routes.get(&conn).copied() {

@@ -195,6 +195,11 @@ impl Expiry {
         }
     }
 
+    /// The sessions that expire together, and when, in milliseconds.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (u64, &BTreeSet<i64>)> {
+        self.buckets.iter().map(|(bucket, sessions)| (bucket - self.phase_ms, sessions))
+    }
+
     /// When something may expire next.
     pub fn next(&self) -> Option<Time> {
         let (bucket, _) = self.buckets.first_key_value()?;

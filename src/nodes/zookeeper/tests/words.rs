@@ -137,6 +137,72 @@ fn counts_begin_again_when_they_are_reset() {
     assert!(text.contains("Latency min/avg/max: 0/0.0/0\nReceived: 1\nSent: 1\n"), "{text}");
 }
 
+/// Recorded of the tools' step `zk-4lw-conf` at 1.1.1 (3.4.10), 2.8.2 (3.5.9) and 3.9.1 (3.8.4).
+#[test]
+fn conf_has_the_keys_of_each_release() {
+    let old = "clientPort dataDir dataLogDir tickTime maxClientCnxns minSessionTimeout \
+               maxSessionTimeout serverId";
+    let sized = "clientPort secureClientPort dataDir dataDirSize dataLogDir dataLogSize tickTime \
+                 maxClientCnxns minSessionTimeout maxSessionTimeout serverId";
+    let backlog = sized.replace(" serverId", " clientPortListenBacklog serverId");
+    for (version, keys) in [("3.4.10", old), ("3.5.9", sized), ("3.8.4", &*backlog)] {
+        let version = ZooKeeperVersion::named(version).unwrap();
+        let mut harness = Harness::of(Config { version, ..Config::default() });
+        let text = harness.word("conf");
+        let found: Vec<&str> = text.lines().filter_map(|line| line.split('=').next()).collect();
+        assert_eq!(found.join(" "), keys, "{version}");
+        assert!(text.contains("tickTime=3000\n") && text.ends_with("serverId=0\n"), "{text}");
+    }
+}
+
+/// Recorded of `zk-4lw-dirs`: 3.4.10 closes the connection with nothing said.
+#[test]
+fn dirs_is_a_word_since_3_5() {
+    let version = ZooKeeperVersion::named("3.4.10").unwrap();
+    let mut harness = Harness::of(Config { version, ..Config::default() });
+    assert_eq!(harness.word("dirs"), "");
+    let mut harness = Harness::new();
+    let (conn, _) = harness.attach();
+    harness.call(conn, &create("/a")).unwrap();
+    let text = harness.word("dirs");
+    let bytes = text.lines().map(|line| line.split(": ").collect::<Vec<_>>());
+    let [one, two] = bytes.collect::<Vec<_>>().try_into().expect("two lines");
+    assert_eq!((one[0], two[0]), ("datadir_size", "logdir_size"));
+    assert!(one[1] == two[1] && one[1].parse::<usize>().unwrap() >= 67_108_880, "{text}");
+}
+
+/// The formats are those of `ServerCnxn.dumpConnectionInfo`, `SessionTrackerImpl.dumpSessions`, `ExpiryQueue.dump` and
+/// `DataTree.dumpEphemerals`, 3.4.14 to 3.8.4.
+#[test]
+fn connections_and_sessions_are_dumped() {
+    for (name, sets, connections) in
+        [("3.4.10", "Session Sets (1):", false), ("3.8.4", "Session Sets (1)/(1):", true)]
+    {
+        let version = ZooKeeperVersion::named(name).unwrap();
+        let mut harness = Harness::of(Config { version, ..Config::default() });
+        let (conn, session) = harness.attach();
+        harness.call(conn, &ephemeral("/e")).unwrap();
+        let id = format!("{:#x}", session.session);
+        let text = harness.word("cons");
+        let lines: Vec<&str> = text.lines().collect();
+        let [client, asking, ""] = lines[..] else { panic!("{text}") };
+        let known = format!("[1](queued=0,recved=2,sent=2,sid={id},lop=CREA,est=");
+        assert!(client.contains(&known), "{client}");
+        let rest = ",lcxid=0x1,lzxid=0x2,lresp=";
+        assert!(client.contains(rest) && client.contains(",llat=0,minlat=0,avglat="), "{client}");
+        assert!(asking.ends_with("[0](queued=0,recved=1,sent=0)"), "{asking}");
+        let text = harness.word("dump");
+        let begin = format!("SessionTracker dump:\n{sets}\n1 expire at ");
+        assert!(text.starts_with(&begin), "{text}");
+        let rest = format!(
+            ":\n\t{id}\nephemeral nodes dump:\nSessions with Ephemerals (1):\n{id}:\n\t/e\n"
+        );
+        assert!(text.contains(&rest), "{text}");
+        assert_eq!(text.contains("Connections dump:\nConnections Sets ("), connections, "{text}");
+        assert_eq!(text.contains(&format!("sessionId: {id}\n")), connections, "{text}");
+    }
+}
+
 #[test]
 fn envi_describes_the_simulated_host_only() {
     let mut harness = Harness::of(Config { host: "z7".into(), ..Config::default() });
@@ -153,7 +219,9 @@ fn envi_describes_the_simulated_host_only() {
 fn only_srvr_is_answered_where_nothing_else_is_allowed() {
     let mut harness = Harness::of(Config { four_letter_words: false, ..Config::default() });
     let refusal = |word| format!("{word} is not executed because it is not in the whitelist.\n");
-    for word in ["ruok", "stat", "mntr", "isro", "envi", "wchs", "wchc", "wchp", "crst", "srst"] {
+    for word in
+        ["ruok", "stat", "mntr", "isro", "envi", "wchs", "wchc", "wchp", "crst", "srst", "conf"]
+    {
         assert_eq!(harness.word(word), refusal(word));
     }
     assert!(harness.word("srvr").contains("Mode: standalone"));
