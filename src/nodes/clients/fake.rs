@@ -291,6 +291,11 @@ impl<R: Role> World<R> {
         self.rig.separate(self.client, node(id));
     }
 
+    /// Steps the client's wall clock.
+    pub fn set_wall(&mut self, offset_ms: i64) {
+        self.rig.set_wall(self.client, offset_ms);
+    }
+
     fn observations_of_client(&self) -> Vec<(Time, ClientObservation)> {
         let seen = self.rig.observations().filter_map(|(at, _, observation)| match observation {
             Observation::Client(observation) => Some((at, observation.clone())),

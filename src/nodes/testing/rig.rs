@@ -218,6 +218,11 @@ impl<W: Observer<Observation>> Rig<W> {
         self.world.cut(other, one);
     }
 
+    /// Steps the wall clock of a node.
+    pub fn set_wall(&mut self, node: NodeId, offset_ms: i64) {
+        self.world.set_wall(node, offset_ms);
+    }
+
     /// Opens the ways between two nodes again.
     pub fn reunite(&mut self, one: NodeId, other: NodeId) {
         self.world.heal(one, other);

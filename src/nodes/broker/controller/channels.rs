@@ -13,7 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::nodes::broker::context::{ConnOwner, Context};
 use crate::nodes::channel::Channel;
-use crate::vocab::{BrokerId, ConnId, NodeId, TopicPartition};
+use crate::vocab::{BrokerId, ConnId, NodeId, Time, TopicPartition};
 
 /// Pause before a control request is sent again.
 pub const RESEND_PAUSE: Duration = Duration::from_millis(100);
@@ -59,6 +59,8 @@ struct Peer {
     queue: VecDeque<Control>,
     state: RequestState,
     attempt: u64,
+    /// When the request in flight is without an answer for too long, by the wall clock (`NetworkClient`).
+    times_out_at: Time,
 }
 
 /// What the owner has to set a timer for; back it comes as [`Peers::due`].
@@ -90,7 +92,8 @@ impl Peers {
     /// A broker registered.
     pub fn add(&mut self, id: BrokerId, node: NodeId) {
         let channel = Channel::new(node, self.client_id.clone());
-        let peer = Peer { channel, queue: VecDeque::new(), state: RequestState::Idle, attempt: 0 };
+        let (queue, state) = (VecDeque::new(), RequestState::Idle);
+        let peer = Peer { channel, queue, state, attempt: 0, times_out_at: Time::ZERO };
         self.peers.entry(id).or_insert(peer);
     }
 
@@ -127,6 +130,7 @@ impl Peers {
         cx.send(owner, &mut peer.channel, call, &control.body, attempt);
         peer.state = RequestState::Sent;
         peer.attempt = attempt;
+        peer.times_out_at = cx.clock.by_wall() + self.socket_timeout;
         self.next_attempt += 1;
         Some(Alarm { broker: id, attempt, after: self.socket_timeout })
     }
@@ -151,6 +155,10 @@ impl Peers {
         }
         match peer.state {
             RequestState::Idle => None,
+            RequestState::Sent if cx.clock.by_wall() < peer.times_out_at => {
+                let after = peer.times_out_at.since(cx.clock.by_wall());
+                Some(Alarm { broker, attempt, after })
+            }
             RequestState::Sent => {
                 tracing::warn!(%broker, "a control request is not answered; sent again");
                 cx.disconnect(&mut peer.channel);
@@ -209,8 +217,8 @@ mod tests {
     use super::*;
     use crate::nodes::Effects;
     use crate::nodes::broker::context::Outbox;
+    use crate::vocab::Clock;
     use crate::vocab::step::Effect;
-    use crate::vocab::{Clock, Time};
     use crate::wire::kafka::{correlation_id, encode_response};
 
     const BROKER: BrokerId = BrokerId(1);
@@ -225,11 +233,12 @@ mod tests {
     struct Step {
         effects: Effects,
         outbox: Outbox,
+        wall_ms: i64,
     }
 
     impl Step {
         fn cx(&mut self) -> Context<'_> {
-            let clock = Clock { now: Time::ZERO, wall_ms: 0 };
+            let clock = Clock { now: Time::ZERO, wall_ms: self.wall_ms };
             Context { clock, effects: &mut self.effects, outbox: &mut self.outbox }
         }
     }
@@ -290,6 +299,11 @@ mod tests {
         let (mut peers, mut step) = (peers(), Step::default());
         let timeout = peers.send(&mut step.cx(), BROKER, control(1)).unwrap();
         assert_eq!(timeout.after, Duration::from_secs(30));
+        // `NetworkClient` measures on the wall clock: when that is set back, it waits longer.
+        step.wall_ms = 10_000;
+        let longer = peers.due(&mut step.cx(), BROKER, timeout.attempt).unwrap();
+        assert_eq!((longer.after, longer.attempt), (Duration::from_secs(20), timeout.attempt));
+        step.wall_ms = 30_000;
         let pause = peers.due(&mut step.cx(), BROKER, timeout.attempt).unwrap();
         assert_eq!(pause.after, RESEND_PAUSE);
         assert!(step.effects.drain().any(|effect| matches!(effect, Effect::Close(_))));

@@ -205,7 +205,7 @@ pub struct Follower {
     pub leader: Option<BrokerId>,
     /// How far it is.
     pub state: FetchState,
-    /// After an error, nothing is asked for it before.
+    /// After an error, nothing is asked for it before, by the wall clock (`DelayedItem`).
     pub delayed_until: Time,
 }
 

@@ -433,8 +433,9 @@ impl Broker {
                 TimerFor::Growth(number) => self.end_growth(cx, number),
                 TimerFor::Serving => self.accept_requests(cx),
                 TimerFor::Call(purpose) => {
-                    let end = self.controller_channel.timed_out(cx, purpose);
-                    self.call_ended(cx, purpose, end);
+                    if let Some(end) = self.controller_channel.timed_out(cx, purpose) {
+                        self.call_ended(cx, purpose, end);
+                    }
                 }
             },
         }

@@ -19,7 +19,7 @@ use crate::nodes::broker::context::{ConnOwner, Context, OWN, Part, Purpose, Repl
 use crate::nodes::broker::controller::Controller;
 use crate::nodes::channel::Channel;
 use crate::releases::Change;
-use crate::vocab::{ConnId, NodeId, Roster, TimerId};
+use crate::vocab::{ConnId, NodeId, Roster, Time, TimerId};
 
 /// A call ended, with an answer or without one.
 pub type CallEnd = Option<ResponseKind>;
@@ -41,6 +41,8 @@ struct Call {
     /// Counts the requests: a late answer has an earlier number.
     number: u64,
     timeout: Option<TimerId>,
+    /// When it is without an answer for too long, by the wall clock (`NetworkClient`).
+    times_out_at: Time,
 }
 
 /// Owns the channels to the controller, and the requests that are in flight.
@@ -90,14 +92,20 @@ impl ControllerChannel {
         had_request.then(|| self.end(cx, purpose, None))
     }
 
-    /// No answer came for `controller.socket.timeout.ms`.
-    pub fn timed_out(&mut self, cx: &mut Context<'_>, purpose: Purpose) -> CallEnd {
+    /// No answer came for `controller.socket.timeout.ms`, unless the wall clock was set back. Returns how the request
+    /// ended, if it did.
+    pub fn timed_out(&mut self, cx: &mut Context<'_>, purpose: Purpose) -> Option<CallEnd> {
         let call = &mut self.by_purpose[purpose as usize];
         assert!(call.timeout.is_some(), "the timer of a call ends with it");
+        if cx.clock.by_wall() < call.times_out_at {
+            let at = cx.clock.wakes_at(call.times_out_at);
+            call.timeout = Some(cx.timer(Part::Server, at, TimerFor::Call(purpose).number()));
+            return None;
+        }
         if let Some(channel) = &mut call.channel {
             cx.disconnect(channel);
         }
-        self.end(cx, purpose, None)
+        Some(self.end(cx, purpose, None))
     }
 
     /// The own controller answered. `None` when the request was given up meanwhile.
@@ -197,7 +205,9 @@ impl ControllerClient<'_> {
         let destination = call.controller.filter(|_| keeps).or(found);
         call.controller = destination;
         let api = purpose.api();
-        let at = cx.clock.now + self.config.controller_socket_timeout;
+        let timeout = self.config.controller_socket_timeout;
+        call.times_out_at = cx.clock.by_wall() + timeout;
+        let at = cx.clock.now + timeout;
         call.timeout = Some(cx.timer(Part::Server, at, TimerFor::Call(purpose).number()));
         if destination == Some(Destination::Own) {
             let correlation_id = i32::try_from(call.number).expect("fewer than 2³¹ calls");

@@ -37,7 +37,7 @@ use super::protocol::ApiVersions;
 use super::wake::{Wake, earlier};
 use crate::nodes::Effects;
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, NodeId, Offset, Roster, Stream, TopicPartition};
+use crate::vocab::{Clock, NodeId, Offset, Roster, Stream, Time, TopicPartition};
 
 /// A consumer's place in its group, and the application that reads by it.
 #[derive(Debug)]
@@ -117,9 +117,15 @@ impl Consumer {
                 Some(membership) if self.config.start <= clock.now => membership.application.end(),
                 _ => return effects.exit(),
             },
-            other => self.take(clock, other, effects),
+            other => self.take(self.measured(clock), other, effects),
         }
         self.go_on(clock, effects);
+    }
+
+    /// The clock of all timeouts: the wall clock in the Java client (`Time.milliseconds`). Connections of the old
+    /// consumer have the timeouts of their sockets.
+    fn measured(&self, clock: Clock) -> Clock {
+        if self.is_manual { clock } else { clock.of_wall() }
     }
 
     /// Does what is due.
@@ -127,14 +133,25 @@ impl Consumer {
         if clock.now < self.config.start {
             return self.wake.arm(effects, Some(self.config.start));
         }
+        match self.go_on_by(self.measured(clock), clock.now, effects) {
+            Progress::Waits(next) if self.is_manual => self.wake.arm(effects, next),
+            Progress::Waits(next) => {
+                self.wake.arm(effects, next.map(|at| clock.wakes_at(at)));
+            }
+            Progress::Ended => effects.exit(),
+        }
+    }
+
+    /// The same by the clock of timeouts, which is also that of the answer; `monotonic` is the other clock.
+    fn go_on_by(&mut self, clock: Clock, monotonic: Time, effects: &mut Effects) -> Progress {
         if self.net.deadline().is_some_and(|deadline| deadline <= clock.now) {
             let mut happened = std::mem::take(&mut self.happened);
             self.net.expire(clock.now, effects, &mut happened);
             self.digest(clock, &mut happened, effects);
             self.happened = happened;
         }
-        let Progress::Waits(member) = self.run_member(clock, effects) else {
-            return effects.exit();
+        let Progress::Waits(member) = self.run_member(clock, monotonic, effects) else {
+            return Progress::Ended;
         };
         let fetcher = Fetcher {
             config: &self.config,
@@ -148,7 +165,7 @@ impl Consumer {
         let metadata = self.metadata.refresh(clock.now, &mut self.net, effects);
         self.metadata.observe_changes(effects);
         let next = earlier(earlier(ready, metadata), earlier(self.net.deadline(), member));
-        self.wake.arm(effects, next);
+        Progress::Waits(next)
     }
 
     /// Takes what came in on a connection.
@@ -167,7 +184,7 @@ impl Consumer {
     }
 
     /// The member of the group, and its application, go on as far as they can.
-    fn run_member(&mut self, clock: Clock, effects: &mut Effects) -> Progress {
+    fn run_member(&mut self, clock: Clock, monotonic: Time, effects: &mut Effects) -> Progress {
         let Some(membership) = &mut self.membership else { return Progress::Waits(None) };
         let Membership { member, application } = &mut **membership;
         let mut client = Client {
@@ -178,8 +195,10 @@ impl Consumer {
             can_validate: self.versions.offset_for_leader_epoch.is_some(),
         };
         member.report_begun(client.assignment, effects);
+        member.set_monotonic(monotonic);
         let deadline = member.digest(clock.now, &mut client, effects);
-        match application.run(clock.now, member, (&mut client, &mut self.producers), effects) {
+        let times = (clock.now, monotonic);
+        match application.run(times, member, (&mut client, &mut self.producers), effects) {
             Progress::Waits(next) => Progress::Waits(earlier(next, deadline)),
             Progress::Ended => Progress::Ended,
         }

@@ -379,3 +379,22 @@ fn a_silent_leader_is_given_up_after_the_request_timeout() {
     let later = world.seen(ApiKey::Fetch);
     assert!(later.len() > fetches && later.last().unwrap().1 == 2, "the new leader is asked");
 }
+
+#[test]
+fn with_the_wall_clock_set_back_a_silent_leader_is_given_up_later() {
+    // `NetworkClient` measures on `Time.milliseconds()`.
+    let mut world = world(V2_8, &[1], |config| {
+        config.connection.request_timeout = Duration::from_secs(2);
+    });
+    world.start();
+    world.run_to(300);
+    world.cut(1);
+    world.set_wall(-3_000);
+    let connects = world.connects().len();
+    world.fake().partitions[0].leader = 2;
+    world.fake().partitions[0].epoch = 1;
+    world.run_to(4_500);
+    assert_eq!(world.connects().len(), connects, "it has waited for less than 2 s");
+    world.run_to(7_000);
+    assert!(world.connects().len() > connects);
+}

@@ -78,8 +78,10 @@ pub struct Fetcher {
     pub looks_at_all: bool,
     /// The request in flight.
     pub asked: Option<Asked>,
-    /// When the request in flight has been without an answer for `replica.socket.timeout.ms`.
+    /// When to look whether the request in flight has been without an answer for `replica.socket.timeout.ms`.
     pub deadline: Option<Deadline>,
+    /// When it has been, by the wall clock (`NetworkClient`).
+    pub times_out_at: Time,
     /// When to look again for something to ask.
     pub resume: Option<Deadline>,
     /// After a broken connection, nothing is asked before.
@@ -119,6 +121,7 @@ impl Fetchers {
                 looks_at_all: true,
                 asked: None,
                 deadline: None,
+                times_out_at: Time::ZERO,
                 resume: None,
                 paused_until: Time::ZERO,
                 first: 0,

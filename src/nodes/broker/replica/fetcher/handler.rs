@@ -117,14 +117,16 @@ impl FollowerHandler<'_> {
             self.resume_at(cx, leader, until);
             return;
         }
-        let (request, delayed_until) = RequestBuilder { config, replicas, logs }.next(fetcher, now);
+        let builder = RequestBuilder { config, replicas, logs };
+        let (request, delayed_until) = builder.next(fetcher, cx.clock.by_wall());
         let Some((api, version, body, asked)) = request else {
             if let Some(until) = delayed_until {
-                self.resume_at(cx, leader, until);
+                self.resume_at(cx, leader, cx.clock.wakes_at(until));
             }
             return;
         };
         let timeout = config.replica_socket_timeout;
+        fetcher.times_out_at = cx.clock.by_wall() + timeout;
         fetcher.deadline = Some(alarm.set_after(cx, timeout, Due::SocketTimeout(leader)));
         fetcher.asked = Some(asked);
         cx.send(ConnOwner::Fetcher(leader), &mut fetcher.channel, (api, version), &body, 0);
@@ -149,8 +151,14 @@ impl FollowerHandler<'_> {
         self.drive(cx, leader);
     }
 
-    /// No answer within `replica.socket.timeout.ms`.
+    /// No answer within `replica.socket.timeout.ms`, unless the wall clock was set back.
     pub fn timed_out(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
+        let fetcher = self.fetchers.get_mut(leader).expect("its deadlines end with it");
+        if cx.clock.by_wall() < fetcher.times_out_at {
+            let at = cx.clock.wakes_at(fetcher.times_out_at);
+            fetcher.deadline = Some(self.alarm.set(cx, at, Due::SocketTimeout(leader)));
+            return;
+        }
         tracing::warn!(%leader, "fetcher: no answer in time");
         self.break_connection(cx, leader);
     }

@@ -20,7 +20,7 @@ use crate::nodes::broker::replica::partition::{
 use crate::nodes::broker::replica::replicas::{Replicas, Slot};
 use crate::nodes::broker::replica::truncation::Truncator;
 use crate::releases::Change;
-use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset, TopicPartition};
+use crate::vocab::{BrokerId, LeaderEpoch, Mutant, Offset, Time, TopicPartition};
 use crate::wire::records::{Batch, BatchError};
 
 /// Why records of a leader could not be appended.
@@ -101,7 +101,8 @@ impl ResponseHandler<'_> {
         let replica = self.replicas.at(slot);
         let ReplicaRole::Follower(follower) = &replica.role else { return false };
         follower.state == FetchState::Fetching
-            && follower.delayed_until <= cx.clock.now
+            && (follower.delayed_until == Time::ZERO
+                || follower.delayed_until <= cx.clock.by_wall())
             && replica.log.flushed_end() == replica.log.end()
             && !self.logs.is_cutting(slot)
     }
@@ -128,8 +129,16 @@ impl ResponseHandler<'_> {
 
     /// Leaves a partition alone for `replica.fetch.backoff.ms`.
     fn delay(&mut self, cx: &mut Context<'_>, slot: Slot) {
-        let until = cx.clock.now + self.config.replica_fetch_backoff;
+        let until = cx.clock.by_wall() + self.config.replica_fetch_backoff;
         self.follower(slot).delayed_until = until;
+    }
+
+    /// A delay that is over does not begin again when the wall clock is set back.
+    fn end_delay(&mut self, slot: Slot) {
+        let ReplicaRole::Follower(follower) = &self.replicas.at(slot).role else { return };
+        if follower.delayed_until != Time::ZERO {
+            self.follower(slot).delayed_until = Time::ZERO;
+        }
     }
 
     fn refused(&mut self, cx: &mut Context<'_>, slot: Slot, code: i16, current: LeaderEpoch) {
@@ -171,6 +180,7 @@ impl ResponseHandler<'_> {
                     }
                 }
                 if awaited && self.goes_on(cx, slot) {
+                    self.end_delay(slot);
                     self.fetcher.answered.push(slot);
                 } else {
                     self.fetcher.looks_at_all = true;

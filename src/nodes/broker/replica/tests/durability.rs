@@ -151,14 +151,35 @@ fn a_fetcher_survives_a_leader_that_comes_back() {
     cluster.assert_logs_match();
 }
 
+/// How many connections were asked for.
+fn connected(cluster: &Cluster) -> usize {
+    let is_connect = |entry: &Entry| matches!(entry, Entry::Connecting { .. });
+    cluster.journal().iter().filter(|(_, _, entry)| is_connect(entry)).count()
+}
+
+#[test]
+fn a_silent_leader_is_given_up_later_when_the_wall_clock_is_set_back() {
+    let mut cluster = Cluster::new(NEWEST);
+    cluster.elect(1, 1, &[1, 2, 3]);
+    let before = connected(&cluster);
+    cluster.hold(1);
+    // The next fetches are sent, and not answered.
+    cluster.pass(1_000);
+    cluster.brokers.deref_mut().set_wall(node(2), -60_000);
+    cluster.brokers.deref_mut().set_wall(node(3), 60_000);
+    cluster.pass(32_000);
+    // `NetworkClient` looks at its requests when it wakes up: a step forward ends nothing early.
+    assert_eq!(connected(&cluster), before + 1, "3 gives up");
+    cluster.pass(57_000);
+    let given_up = connected(&cluster);
+    cluster.pass(2_000);
+    assert_eq!(connected(&cluster), given_up + 1, "2 gives up after 90 s");
+}
+
 #[test]
 fn a_silent_leader_is_given_up_after_the_socket_timeout() {
     let mut cluster = Cluster::new(NEWEST);
     cluster.elect(1, 1, &[1, 2, 3]);
-    let connected = |cluster: &Cluster| {
-        let is_connect = |entry: &Entry| matches!(entry, Entry::Connecting { .. });
-        cluster.journal().iter().filter(|(_, _, entry)| is_connect(entry)).count()
-    };
     let before = connected(&cluster);
     cluster.hold(1);
     cluster.pass(29_000);

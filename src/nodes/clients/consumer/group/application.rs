@@ -19,7 +19,7 @@ enum Activity {
     Polling,
     /// It waits for a commit, and processes then, or polls.
     Committing { then_processes: bool },
-    /// It has processed the next record at this moment.
+    /// It has processed the next record at this moment of the monotonic clock.
     Processing(Time),
     /// It closes the consumer.
     Closing,
@@ -31,6 +31,8 @@ pub struct Application {
     activity: Activity,
     polled: VecDeque<ClientObservation>,
     before: Vec<Before>,
+    /// What the monotonic clock shows: processing takes its time by that one.
+    monotonic: Time,
     is_asked_to_end: bool,
 }
 
@@ -48,14 +50,15 @@ impl Application {
         self.is_asked_to_end = true;
     }
 
-    /// Goes on as far as it can.
+    /// Goes on as far as it can: by the clock of timeouts, and the monotonic one.
     pub fn run(
         &mut self,
-        now: Time,
+        (now, monotonic): (Time, Time),
         member: &mut Member,
         (client, producers): (&mut Client<'_>, &mut Producers),
         effects: &mut Effects,
     ) -> Progress {
+        self.monotonic = monotonic;
         loop {
             if member.has_failed() {
                 return Progress::Ended;
@@ -77,22 +80,16 @@ impl Application {
                 Activity::Committing { then_processes } => {
                     let waits = member.wait_for_commit(now, client, effects);
                     if let Some(outcome) = member.commit_outcome() {
-                        self.committed(
-                            outcome.is_ok(),
-                            then_processes,
-                            now,
-                            (member, client),
-                            effects,
-                        );
+                        self.committed(outcome.is_ok(), then_processes, (member, client), effects);
                         continue;
                     }
                     waits
                 }
                 Activity::Processing(until) => {
-                    match self.process(until, (now, member.config.processing), effects) {
+                    match self.process(until, member.config.processing, effects) {
                         Some(until) => {
                             self.activity = Activity::Processing(until);
-                            Some(until)
+                            Some(now + until.since(monotonic))
                         }
                         None => {
                             self.processed(now, member, client);
@@ -137,7 +134,7 @@ impl Application {
             member.commit(now, client);
             self.activity = Activity::Committing { then_processes: true };
         } else {
-            self.activity = Activity::Processing(now + processing);
+            self.activity = Activity::Processing(self.monotonic + processing);
         }
         true
     }
@@ -147,12 +144,11 @@ impl Application {
         &mut self,
         is_accepted: bool,
         then_processes: bool,
-        now: Time,
         (member, client): (&Member, &mut Client<'_>),
         effects: &mut Effects,
     ) {
         if is_accepted && then_processes {
-            self.activity = Activity::Processing(now + member.config.processing);
+            self.activity = Activity::Processing(self.monotonic + member.config.processing);
             return;
         }
         if then_processes {
@@ -168,16 +164,16 @@ impl Application {
     fn process(
         &mut self,
         mut until: Time,
-        (now, processing): (Time, Duration),
+        processing: Duration,
         effects: &mut Effects,
     ) -> Option<Time> {
         while let Some(next) = self.polled.front() {
             let is_record = matches!(next, ClientObservation::Consumed { .. });
-            if is_record && until > now {
+            if is_record && until > self.monotonic {
                 return Some(until);
             }
             if is_record {
-                until = now + processing;
+                until = self.monotonic + processing;
             }
             observe(effects, self.polled.pop_front().expect("it is there"));
         }

@@ -80,6 +80,8 @@ pub struct Link {
     place: Place,
     sent: BTreeMap<u64, Sent>,
     next_tag: u64,
+    /// What the monotonic clock shows.
+    pub monotonic: Time,
 }
 
 impl Link {
@@ -98,6 +100,7 @@ impl Link {
             happened: Happenings::default(),
             place: Place::Unknown(Time::ZERO),
             sent: BTreeMap::new(),
+            monotonic: Time::ZERO,
             next_tag: 0,
         }
     }
@@ -204,7 +207,7 @@ impl Link {
         let tag = self.next_tag;
         self.next_tag += 1;
         self.net.send_for(now, node, effects, (api, version, &body), (tag, timeout));
-        self.sent.insert(tag, Sent { asked, at: now, identity: identity.clone() });
+        self.sent.insert(tag, Sent { asked, at: self.monotonic, identity: identity.clone() });
         true
     }
 

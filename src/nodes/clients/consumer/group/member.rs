@@ -133,6 +133,11 @@ impl Member {
         self.link.owns(input)
     }
 
+    /// What the monotonic clock shows: what it observes has times of that clock.
+    pub fn set_monotonic(&mut self, now: Time) {
+        self.link.monotonic = now;
+    }
+
     /// Takes an input of its connection to the coordinator.
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Effects) {
         self.link.handle(now, input, effects);
