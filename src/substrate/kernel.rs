@@ -302,6 +302,24 @@ impl<O, W: Observer<O>> Kernel<O, W> {
         Life::On
     }
 
+    /// Cuts the way from one host to another: what is under way there does not arrive before the heal.
+    pub fn cut(&mut self, from: NodeId, to: NodeId) {
+        self.network.cut(from, to);
+        let network = &self.network;
+        let is_there = |event: &Scheduled| match event {
+            Scheduled::Arrival(arrival) => network.is_under_way(arrival, from, to),
+            _ => false,
+        };
+        let mut under_way = self.queue.take_all(is_there);
+        // The arrivals of one direction of a connection differ in time.
+        under_way.sort_by_key(|(time, _)| *time);
+        for (_, event) in under_way {
+            if let Scheduled::Arrival(arrival) = event {
+                self.network.hold(self.now, arrival);
+            }
+        }
+    }
+
     /// The disk of `node` is faster than before: what is under way there ends sooner.
     pub fn disk_is_faster(&mut self, node: NodeId) {
         let now = self.now;

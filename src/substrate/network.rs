@@ -8,9 +8,9 @@
 //! - **Reset**: the process died, its kernel says so ([`Closed::Reset`], one latency later); or
 //!   a host got bytes for a connection that it has forgotten, and its answer arrives a round trip later.
 //! - **Silence**: the way is cut, or the host has no power. Nothing is said. What is sent into a
-//!   cut is held, as TCP would send it again and again, and arrives, in order, a retransmission
-//!   timeout after the heal. What was sent to a host without power is tried again when the host is
-//!   back, and is answered by a reset.
+//!   cut or was under way when it came is held, as TCP would send it again and again, and arrives,
+//!   in order, a retransmission timeout after the heal. What was sent to a host without power is
+//!   tried again when the host is back, and is answered by a reset.
 //!
 //! Left out: windows and acknowledgements (a sender that limits itself can ask how much
 //! is [in flight](Network::in_flight)). A cut of one direction therefore never stops the other
@@ -123,7 +123,7 @@ struct End {
     in_flight: usize,
     /// When the process died: what was to be sent later is not sent.
     died_at: Option<Time>,
-    /// Segments that wait for a cut to heal, and since when.
+    /// Segments that wait for a cut to heal, in their order, and since when.
     held: VecDeque<Segment>,
     held_since: Time,
 }
@@ -141,6 +141,13 @@ impl End {
             held: VecDeque::new(),
             held_since: Time::ZERO,
         }
+    }
+
+    fn hold(&mut self, now: Time, segment: Segment) {
+        if self.held.is_empty() {
+            self.held_since = now;
+        }
+        self.held.push_back(segment);
     }
 }
 
@@ -236,9 +243,28 @@ impl Network {
         })
     }
 
-    /// Cuts the way from one host to another.
+    /// Cuts the way from one host to another. What is under way there is for [`Self::hold`].
     pub fn cut(&mut self, from: NodeId, to: NodeId) {
         self.cuts.insert((from, to));
+    }
+
+    /// Whether a segment is under way from one host to another.
+    pub fn is_under_way(&self, arrival: &Arrival, from: NodeId, to: NodeId) -> bool {
+        let conn = &self.conns[arrival.slot as usize];
+        conn.end(arrival.to).node == to && conn.end(arrival.to.other()).node == from
+    }
+
+    /// The way of a segment was cut before it arrived: it is sent again after the heal. Those of a connection have to
+    /// come in their order.
+    pub fn hold(&mut self, now: Time, arrival: Arrival) {
+        let Arrival { slot, to, id, segment, .. } = arrival;
+        let conn = &mut self.conns[slot as usize];
+        if conn.id != id {
+            return;
+        }
+        conn.syn_travels &= !matches!(segment, Segment::Syn);
+        conn.end_mut(to.other()).hold(now, segment);
+        self.release(slot);
     }
 
     /// Whether nothing comes through from one host to another.
@@ -639,10 +665,7 @@ impl Network {
         let id = conn.id;
         let end = conn.end_mut(side);
         let Some(drawn) = drawn else {
-            if end.held.is_empty() {
-                end.held_since = now;
-            }
-            end.held.push_back(segment);
+            end.hold(now, segment);
             return None;
         };
         let arrival = drawn.max(end.last_arrival.after_nanos(1));

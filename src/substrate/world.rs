@@ -374,10 +374,10 @@ impl<P: Process, W: Observer<P::Observation>> World<P, W> {
 
     // ---- network ----
 
-    /// Cuts the way from one host to another, in this direction only: silence. What is sent into
-    /// the cut is held; what was under way before arrives.
+    /// Cuts the way from one host to another, in this direction only: silence. What is under way
+    /// or is sent into the cut is held.
     pub fn cut(&mut self, from: NodeId, to: NodeId) {
-        self.kernel.network.cut(from, to);
+        self.kernel.cut(from, to);
     }
 
     /// Opens the way again. What was held arrives after a retransmission timeout, in order.

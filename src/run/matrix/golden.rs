@@ -50,12 +50,6 @@ pub struct Golden {
     pub unavailable: &'static str,
 }
 
-/// A simulated network decides whether an answer gets through when the leader appends, not when the answer leaves.
-const ANSWERED: Expected = Expected::Unshown {
-    why: "an answer to an append before a cut gets through: no follower keeps a record whose \
-          answer is lost",
-};
-
 /// In Kafka as in the simulation: acks=1 waits for no follower, and no client connection is cut.
 const UNDISTURBED: Expected = Expected::Unshown {
     why: "the leader answers each record when it appends it, and no client connection is cut: \
@@ -69,9 +63,8 @@ pub fn golden(fault: MatrixFault, acks: Acks) -> Golden {
     let duplicates = match (acks, fault) {
         (Acks::None, _) | (Acks::Leader, MatrixFault::SlowFollower) => Never,
         (Acks::Leader, MatrixFault::LeaderCutFromZooKeeper) => UNDISTURBED,
-        (Acks::Leader, MatrixFault::LeaderPartitioned) => ANSWERED,
-        // The leader dies between an append and its answer. A slow follower stalls acks=all for longer than the request
-        // timeout of the cells.
+        // The leader dies or is cut off between an append and its answer. A slow follower stalls acks=all for longer
+        // than the request timeout of the cells.
         (Acks::Leader | Acks::All, _) => Sometimes,
     };
     let (row, unavailable) = match (fault, acks) {

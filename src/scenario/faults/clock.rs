@@ -6,7 +6,7 @@ use super::field::{Binding, Field, FieldValue, Need};
 use super::kind::{Allowed, Describe, FaultKind, Undone};
 
 /// The wall clock is stepped; monotonic clocks and timers go on as before. What a release measures by the wall clock
-/// jumps with it: how far followers lag, timeouts of producers, the age of logs.
+/// jumps with it: how far followers lag, timeouts of clients and between brokers, the age of logs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClockStep {
     /// How far, in milliseconds; negative is back.

@@ -433,9 +433,8 @@ impl Broker {
                 TimerFor::Growth(number) => self.end_growth(cx, number),
                 TimerFor::Serving => self.accept_requests(cx),
                 TimerFor::Call(purpose) => {
-                    if let Some(end) = self.controller_channel.timed_out(cx, purpose) {
-                        self.call_ended(cx, purpose, end);
-                    }
+                    let end = self.controller_channel.timed_out(cx, purpose);
+                    end.into_iter().for_each(|end| self.call_ended(cx, purpose, end));
                 }
             },
         }
