@@ -194,9 +194,6 @@ impl Broker {
             RequestKind::WriteTxnMarkers(request) => {
                 self.replicas_mut().write_markers(cx, to, request);
             }
-            RequestKind::InitProducerId(request) => {
-                self.init_producer_id(cx, to, request);
-            }
             RequestKind::AllocateProducerIds(request) => {
                 self.controller.allocate_producer_ids(cx, &mut self.zk.session, to, request);
             }

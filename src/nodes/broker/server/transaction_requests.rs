@@ -15,6 +15,7 @@ impl Broker {
         body: RequestKind,
     ) -> Option<RequestKind> {
         match body {
+            RequestKind::InitProducerId(request) => self.init_producer_id(cx, to, request),
             RequestKind::AddPartitionsToTxn(request) => {
                 let metadata = &self.metadata;
                 let knows = |topic: &str, partition: i32| metadata.has_partition(topic, partition);
