@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{ApiKey, InitProducerIdRequest, RequestKind, ResponseKind};
+use kafka_protocol::messages::{
+    ApiKey, InitProducerIdRequest, RequestKind, ResponseKind, TopicName, TransactionalId,
+};
 
 use crate::nodes::Effects;
 use crate::nodes::channel::Channel;
@@ -161,6 +163,8 @@ pub enum ConnOwner {
     Controller(Purpose),
     /// The transaction coordinator: it sends markers to this broker.
     Markers(BrokerId),
+    /// The server: it asks this broker whether partitions are in a transaction.
+    Verifier(BrokerId),
 }
 
 /// How the append of a marker ended.
@@ -172,6 +176,19 @@ pub struct MarkerAppended {
     pub marker: usize,
     /// The error for each partition of the marker; 0 is none.
     pub codes: Vec<i16>,
+}
+
+/// A question to a transaction coordinator: whether partitions are in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyTransaction {
+    /// Given back with the answer.
+    pub number: u64,
+    /// Whose transaction.
+    pub transactional_id: TransactionalId,
+    /// The producer's id and epoch.
+    pub producer: (i64, i16),
+    /// The partitions.
+    pub partitions: Vec<(TopicName, i32)>,
 }
 
 /// Offsets that were committed in a transaction count from now on, or never.
@@ -224,6 +241,8 @@ pub enum Ask {
     },
     /// Replicas → replicas: a marker of a WriteTxnMarkers request is appended everywhere, or is not.
     MarkerAppended(MarkerAppended),
+    /// Replicas → server: ask a transaction coordinator; the answer comes as `ReplicaManager::verified`.
+    VerifyTransaction(VerifyTransaction),
     /// Replicas → groups: the marker of a transaction is in partitions of `__consumer_offsets`.
     TransactionCompleted(TransactionCompleted),
     /// Replicas → groups: this broker leads a partition of `__consumer_offsets`, or does not.

@@ -27,6 +27,10 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     EmptyTransactionsIndexed: "empty-transactions-indexed", until(2, 7, 2),
         "KAFKA-10702", Test("up_to_2_7_an_aborted_transaction_without_records_is_listed"),
         "An aborted transaction without records is listed in answers to Fetch, at its marker.";
+    TransactionsVerified: "transactions-verified", since(3, 6, 0),
+        "KIP-890 (KAFKA-14561)", Test("a_first_batch_waits_until_its_transaction_is_verified"),
+        "Before a leader appends the first batch of a transaction, it asks the coordinator whether \
+         the partition is in it.";
     ProducerBumpsEpoch: "producer-bumps-epoch", since(2, 5, 0),
         "KIP-360 (KAFKA-8710)",
         Test("since_2_5_the_epoch_rises_when_the_next_batch_is_out_of_order"),

@@ -227,6 +227,12 @@ impl Log {
         self.producers.expire(expiry, now_ms, hears_markers)
     }
 
+    /// A transaction is about to be verified before a batch of it is appended: the guard that the batch needs then;
+    /// none when the transaction is open here.
+    pub fn verify(&mut self, producer: (i64, i16), sequence: i32, now_ms: i64) -> Option<u64> {
+        self.producers.verify(producer, sequence, now_ms)
+    }
+
     /// All below an offset is replicated.
     pub fn replicated(&mut self, high_watermark: Offset) {
         self.producers.transactions_mut().replicated(high_watermark);

@@ -166,6 +166,19 @@ pub enum Stale {
 pub struct Producers {
     by_id: BTreeMap<i64, Producer>,
     transactions: Transactions,
+    /// Producers whose transaction is being verified.
+    verifying: BTreeMap<i64, Verifying>,
+    next_guard: u64,
+}
+
+/// A transaction that is being verified, until something of it is appended (`VerificationStateEntry`).
+#[derive(Clone, Copy, Debug)]
+struct Verifying {
+    guard: u64,
+    epoch: i16,
+    /// The lowest that was asked for: it has to come first, or it could never be written.
+    lowest_sequence: i32,
+    since_ms: i64,
 }
 
 /// The sequence behind `sequence`.
@@ -176,11 +189,16 @@ fn after(sequence: i32) -> i32 {
 impl Producers {
     /// What `batch` is to the log. At most `remembered` batches count as remembered (one before 1.0).
     pub fn sequence(&self, batch: &Batch, remembered: usize) -> Sequence {
+        let is_behind = self.is_behind_verified(batch);
         let Some(known) = self.by_id.get(&batch.producer_id()) else {
-            let is_first = batch.base_sequence() == 0;
-            return if is_first { Sequence::Next } else { Sequence::Unknown };
+            return match batch.base_sequence() {
+                _ if is_behind => Sequence::OutOfOrder,
+                0 => Sequence::Next,
+                _ => Sequence::Unknown,
+            };
         };
         match known.sequence(batch, remembered) {
+            Sequence::Next if is_behind => Sequence::OutOfOrder,
             Sequence::Next if known.open_from.is_some() && !batch.is_transactional() => {
                 Sequence::OutsideTransaction
             }
@@ -218,6 +236,36 @@ impl Producers {
         }
     }
 
+    /// A guard for a batch that begins a transaction here; none when the producer has one open.
+    pub fn verify(&mut self, (id, epoch): (i64, i16), sequence: i32, now_ms: i64) -> Option<u64> {
+        if self.by_id.get(&id).is_some_and(|known| known.open_from.is_some()) {
+            return None;
+        }
+        let next = self.next_guard;
+        let new = Verifying { guard: next, epoch, lowest_sequence: sequence, since_ms: now_ms };
+        let entry = self.verifying.entry(id).or_insert(new);
+        self.next_guard += u64::from(entry.guard == next);
+        if epoch == entry.epoch {
+            entry.lowest_sequence = entry.lowest_sequence.min(sequence);
+        } else if epoch > entry.epoch {
+            (entry.epoch, entry.lowest_sequence) = (epoch, sequence);
+        }
+        Some(entry.guard)
+    }
+
+    /// Whether a transactional batch belongs to an open transaction, or has the guard of one that was verified.
+    pub fn is_verified(&self, batch: &Batch, guard: Option<u64>) -> bool {
+        let id = batch.producer_id();
+        let is_open = self.by_id.get(&id).is_some_and(|known| known.open_from.is_some());
+        is_open || guard.is_some() && self.verifying.get(&id).map(|one| one.guard) == guard
+    }
+
+    /// Whether a batch lies behind one whose transaction is being verified.
+    fn is_behind_verified(&self, batch: &Batch) -> bool {
+        let verifying = self.verifying.get(&batch.producer_id());
+        verifying.is_some_and(|one| batch.base_sequence() > one.lowest_sequence)
+    }
+
     /// The transactions of the log.
     pub fn transactions(&self) -> &Transactions {
         &self.transactions
@@ -243,6 +291,9 @@ impl Producers {
         let new = || Producer::new(batch.producer_epoch());
         let producer = self.by_id.entry(id).or_insert_with(new);
         producer.note(batch);
+        if batch.is_transactional() {
+            self.verifying.remove(&id);
+        }
         if producer.open_from.is_none() && batch.is_transactional() {
             producer.open_from = Some(batch.base_offset);
             self.transactions.begin(id, batch.base_offset);
@@ -251,6 +302,7 @@ impl Producers {
 
     fn note_marker(&mut self, batch: &Batch, marker: EndMarker) {
         let (id, epoch) = (batch.producer_id(), batch.producer_epoch());
+        self.verifying.remove(&id);
         let producer = self.by_id.entry(id).or_insert_with(|| Producer::new(epoch));
         producer.take_epoch(epoch);
         producer.coordinator_epoch = marker.coordinator_epoch;
@@ -269,6 +321,7 @@ impl Producers {
             let silent_ms = now_ms.saturating_sub(known.heard_ms(hears_markers));
             known.open_from.is_none() && silent_ms >= limit_ms
         };
+        self.verifying.retain(|_, one| now_ms.saturating_sub(one.since_ms) < limit_ms);
         self.by_id.extract_if(.., |_, known| is_old(known)).map(|(id, _)| id).collect()
     }
 
@@ -279,7 +332,12 @@ impl Producers {
 
     /// None, in a log of which the same is replicated.
     pub fn emptied(&self) -> Self {
-        Self { by_id: BTreeMap::new(), transactions: self.transactions.emptied() }
+        Self {
+            transactions: self.transactions.emptied(),
+            verifying: self.verifying.clone(),
+            next_guard: self.next_guard,
+            ..Self::default()
+        }
     }
 
     /// Forgets all.
@@ -406,6 +464,27 @@ mod tests {
         assert_eq!(ask(&producers, &transactional(1, 0, 2)), Sequence::Next);
         assert_eq!(producers.get(7).map(Producer::last_sequence), Some(-1));
         assert!(producers.reaches(1) && !producers.reaches(2));
+    }
+
+    /// KAFKA-14884: an answer that comes behind a marker is worth nothing.
+    #[test]
+    fn a_guard_is_good_for_one_transaction() {
+        let mut producers = Producers::default();
+        let guard = producers.verify((7, 0), 0, 1_000);
+        let first = transactional(0, 0, 0);
+        assert!(producers.is_verified(&first, guard) && !producers.is_verified(&first, None));
+        assert_eq!(producers.verify((7, 0), 3, 1_000), guard, "the same question");
+        assert_eq!(ask(&producers, &transactional(0, 3, 0)), Sequence::OutOfOrder);
+        producers.note(&first);
+        assert_eq!(producers.verify((7, 0), 1, 1_000), None, "it is open");
+        assert!(producers.is_verified(&transactional(0, 1, 1), None));
+        producers.note(&marker(0, 0, false, 1));
+        let second = producers.verify((7, 0), 1, 1_000);
+        assert!(second.is_some() && second != guard);
+        producers.note(&marker(0, 0, false, 2));
+        assert!(!producers.is_verified(&transactional(0, 1, 3), second));
+        let third = producers.verify((7, 0), 1, 1_000);
+        assert!(third != second && producers.is_verified(&transactional(0, 1, 3), third));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::partition::{self, PartitionReplica, ReplicaRole};
 use super::produce::{Append, Place, ProduceHandler, Producing};
 use super::purgatory::Purgatory;
 use super::replicas::{Knows, Replicas};
+use super::verify::Verifications;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::config::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::nodes::broker::context::{Context, IsrOutcome, Part, ReplyTo};
@@ -85,6 +86,7 @@ pub struct ReplicaManager {
     pub(super) purgatory: Purgatory,
     pub(super) handlers: Handlers,
     pub(super) markers: MarkerRequests,
+    pub(super) verifications: Verifications,
     pub(super) fetchers: Fetchers,
     pub(super) alarm: Alarm<Due>,
     pub(super) deletions: RecordDeletions,
@@ -128,6 +130,7 @@ impl ReplicaManager {
             purgatory: Purgatory::default(),
             handlers: Handlers::default(),
             markers: MarkerRequests::default(),
+            verifications: Verifications::default(),
             fetchers: Fetchers::default(),
             alarm: Alarm::of(Part::Replicas),
             deletions: RecordDeletions::default(),
@@ -192,7 +195,7 @@ impl ReplicaManager {
         });
         let elsewhere = self.replicas.elsewhere(named, knows);
         if let Some(producing) = Producing::begin(cx, &self.config, to, request, elsewhere) {
-            self.go_on_producing(cx, producing);
+            self.verify(cx, producing);
         }
     }
 

@@ -15,6 +15,7 @@
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
 //! | `produce`, `fetch`, `read`, `offsets`, `delete_records` | requests of clients and followers |
 //! | `markers`, `write_markers` | the ends of transactions |
+//! | `verify`, `verification` | whether a partition is in a transaction |
 //! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |
 //! | `fetcher`, `truncation` | following a leader |
 //! | `leadership` | LeaderAndIsr and StopReplica |
@@ -48,6 +49,8 @@ mod settings;
 mod tests;
 mod truncation;
 mod validate;
+mod verification;
+mod verify;
 mod write_markers;
 
 pub use self::alarm::{Alarm, Deadline};

@@ -10,7 +10,7 @@ use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
 };
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse, ResponseKind, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::acks::{ACKS_ALL, observe_acknowledged};
@@ -22,6 +22,7 @@ use super::partition::PartitionReplica;
 use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
 use super::replicas::{Elsewhere, Slot, not_here};
 use super::validate::{Appending, BadRecord, Refused, ends_connection};
+use super::verification::{Verified, verifies};
 use crate::history::{BrokerObservation, Observation, ProducerBatch};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::config::INTERNAL_TOPICS;
@@ -174,9 +175,32 @@ pub struct Producing {
     refused: Option<ResponseError>,
     /// Partitions that it names and that have no replica here.
     elsewhere: Elsewhere,
+    transactional_id: Option<TransactionalId>,
+    /// What the transaction coordinator said of its partitions.
+    pub(super) verified: Verified,
 }
 
 impl Producing {
+    /// `transactional.id` of its producer.
+    pub fn transactional_id(&self) -> Option<&TransactionalId> {
+        self.transactional_id.as_ref()
+    }
+
+    /// Its topics, with what is to be appended.
+    pub fn topics(&self) -> &[TopicProduceData] {
+        &self.topics
+    }
+
+    /// The version of the request.
+    pub fn api_version(&self) -> i16 {
+        self.to.version
+    }
+
+    /// Nothing of it is appended.
+    pub fn refuse_all(&mut self, error: ResponseError) {
+        self.refused = Some(error);
+    }
+
     /// A request of which nothing is done. `None` when it ends its connection.
     pub fn begin(
         cx: &mut Context<'_>,
@@ -210,6 +234,8 @@ impl Producing {
             room: DECOMPRESSED_MAX,
             refused,
             elsewhere,
+            transactional_id: request.transactional_id,
+            verified: Verified::default(),
         })
     }
 
@@ -276,9 +302,8 @@ impl ProduceHandler<'_> {
         &mut self,
         cx: &mut Context<'_>,
         slot: Slot,
-        acks: i16,
-        api_version: i16,
-        records: Option<&Bytes>,
+        (acks, api_version): (i16, i16),
+        (records, guard): (Option<&Bytes>, Option<u64>),
         room: &mut u64,
     ) -> Result<Option<Appended>, Refused> {
         let version = self.leader.config.version;
@@ -297,7 +322,7 @@ impl ProduceHandler<'_> {
         let Some(batch) = appending.batch(records, room)? else { return Ok(None) };
         // An answer about a producer says where the log starts, by which it knows whether its last batch was deleted.
         let known = self
-            .repeated(slot, &batch, wall_ms)
+            .repeated(slot, (&batch, guard), wall_ms)
             .map_err(|error| Refused { reached_log: true, ..error.into() })?;
         if let Some(known) = known {
             return Ok(Some(Appended {
@@ -315,7 +340,7 @@ impl ProduceHandler<'_> {
     fn repeated(
         &self,
         slot: Slot,
-        batch: &Batch,
+        (batch, guard): (&Batch, Option<u64>),
         wall_ms: i64,
     ) -> Result<Option<Remembered>, ResponseError> {
         if batch.producer_id() < 0 {
@@ -327,7 +352,15 @@ impl ProduceHandler<'_> {
             version.has(Change::BatchesRemembered) && !config.is(Mutant::RememberOneBatch);
         let remembered = if remembers_all { usize::MAX } else { 1 };
         let producers = self.leader.replicas.at(slot).log.producers();
-        match producers.sequence(batch, remembered) {
+        let found = producers.sequence(batch, remembered);
+        let needs_guard = batch.is_transactional() && verifies(config);
+        if needs_guard
+            && !matches!(found, Sequence::Repeated(_))
+            && !producers.is_verified(batch, guard)
+        {
+            return Err(ResponseError::InvalidTxnState);
+        }
+        match found {
             Sequence::Next => Ok(None),
             Sequence::Repeated(_) if config.is(Mutant::AppendRepeatedBatches) => Ok(None),
             Sequence::Repeated(known)
@@ -457,16 +490,19 @@ impl ProduceHandler<'_> {
         let (acks, api_version) = (producing.acks, producing.to.version);
         let version = self.leader.config.version;
         let knows = |topic: &str, n| producing.elsewhere.has(topic, n);
+        let unverified = producing.verified.take_refused((topic, n));
+        let guard = producing.verified.guard((topic, n));
         let result = match (producing.refused, slot) {
             (Some(error), _) => Err(error.into()),
+            _ if unverified.is_some() => Err(unverified.expect("it was just looked at")),
             // Only group coordinators write there.
             _ if INTERNAL_TOPICS.contains(&data.name.as_str()) => {
                 Err(ResponseError::InvalidTopicException.into())
             }
             (_, None) => Err(not_here(version, &data.name, part.index, &knows).into()),
             (_, Some(slot)) => {
-                let (records, room) = (part.records.as_ref(), &mut producing.room);
-                self.append_as_leader(cx, slot, acks, api_version, records, room)
+                let records = (part.records.as_ref(), guard);
+                self.append_as_leader(cx, slot, (acks, api_version), records, &mut producing.room)
                     .map(|appended| (slot, appended))
             }
         };

@@ -8,21 +8,13 @@ use super::controller_channel::CallEnd;
 use super::current_leaders;
 use super::metadata::Listener;
 use crate::history::{BrokerObservation, Observation};
-use crate::nodes::broker::context::{Ask, Context, OWN, Purpose, TransactionCompleted};
+use crate::nodes::broker::context::{Ask, Context, OWN, Purpose, ReplyTo, TransactionCompleted};
 
 impl Broker {
     /// Carries out what a part asked for.
     pub(super) fn carry_out(&mut self, cx: &mut Context<'_>, ask: Ask) {
         match ask {
-            Ask::Reply { to, body } if to.conn == OWN => {
-                if let ResponseKind::WriteTxnMarkers(response) = &*body {
-                    self.transactions.own_reply(cx, to, response);
-                } else if let Some((purpose, end)) =
-                    self.controller_channel.own_reply(cx, to, *body)
-                {
-                    self.call_ended(cx, purpose, end);
-                }
-            }
+            Ask::Reply { to, body } if to.conn == OWN => self.own_reply(cx, to, *body),
             Ask::Reply { to, mut body } => {
                 if self.connections.listener(to.conn) == Listener::External {
                     let replicas = self.replicas.as_ref();
@@ -57,14 +49,36 @@ impl Broker {
             }
             Ask::AppendTransactions { .. }
             | Ask::TransactionsAppended { .. }
-            | Ask::TransactionsLeader { .. } => self.carry_out_for_transactions(cx, ask),
-            Ask::RequestOfOwn { to, body } => self.handle(cx, to, *body),
+            | Ask::TransactionsLeader { .. }
+            | Ask::VerifyTransaction(_) => self.carry_out_for_transactions(cx, ask),
+            Ask::RequestOfOwn { to, body } => {
+                if let Some(body) = self.transaction_request(cx, to, *body) {
+                    self.handle(cx, to, body);
+                }
+            }
             Ask::InitProducerId(to, request) => self.init_producer_id(cx, to, request),
             Ask::Halt(why) => {
                 error!(broker = %self.config.id, why, "halts");
                 let why = why.into();
                 cx.effects.observe(Observation::Broker(BrokerObservation::Halted { why }));
                 cx.effects.exit();
+            }
+        }
+    }
+
+    /// This broker answered a request of its own.
+    fn own_reply(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: ResponseKind) {
+        match &body {
+            ResponseKind::WriteTxnMarkers(response) => {
+                self.transactions.own_reply(cx, to, response);
+            }
+            ResponseKind::AddPartitionsToTxn(response) => {
+                self.verifier().own_reply(cx, to, response);
+            }
+            _ => {
+                if let Some((purpose, end)) = self.controller_channel.own_reply(cx, to, body) {
+                    self.call_ended(cx, purpose, end);
+                }
             }
         }
     }
@@ -98,6 +112,7 @@ impl Broker {
             Ask::TransactionsLeader { partition, leader_epoch, .. } => {
                 self.transactions.resigned(partition, leader_epoch);
             }
+            Ask::VerifyTransaction(asked) => self.verifier().ask(cx, asked),
             other => unreachable!("{other:?} is not about transactions"),
         }
     }

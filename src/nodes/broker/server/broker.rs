@@ -25,6 +25,7 @@ use super::registration::{Next, Registration, RegistrationHandler};
 use super::shutdown::{Shutdown, ShutdownHandler};
 use super::timers::TimerFor;
 use super::topic_configs::TopicConfigs;
+use super::verifier::{Verifier, VerifierHandler};
 use super::zk_requests::{Op, ZkRequests};
 use crate::nodes::Effects;
 use crate::nodes::broker::Config;
@@ -78,6 +79,7 @@ pub struct Broker {
     shutdown: Shutdown,
     pub(super) groups: GroupCoordinator,
     pub(super) transactions: TransactionCoordinator,
+    verifier: Verifier,
     producer_ids: ProducerIds,
     pub(super) deletions: Deletions,
     pub(super) growths: Growths,
@@ -140,6 +142,7 @@ impl Broker {
             shutdown: Shutdown::default(),
             groups,
             transactions,
+            verifier: Verifier::default(),
             producer_ids: ProducerIds::default(),
             deletions: Deletions::default(),
             growths: Growths::default(),
@@ -220,6 +223,16 @@ impl Broker {
             topic_configs: &mut self.topic_configs,
             replicas: self.replicas.as_mut().expect(STARTED),
             zk: &mut self.zk,
+        }
+    }
+
+    pub(super) fn verifier(&mut self) -> VerifierHandler<'_> {
+        VerifierHandler {
+            config: &self.config,
+            roster: &self.roster,
+            metadata: &self.metadata,
+            verifier: &mut self.verifier,
+            replicas: self.replicas.as_mut().expect(STARTED),
         }
     }
 
@@ -363,6 +376,9 @@ impl Broker {
             Recipient::Owner(ConnOwner::Markers(broker)) => {
                 self.transactions.received(cx, broker, bytes);
             }
+            Recipient::Owner(ConnOwner::Verifier(broker)) => {
+                self.verifier().received(cx, broker, bytes);
+            }
             Recipient::Session => self.zk.session.on_received(cx.clock, cx.effects, conn, bytes),
         }
     }
@@ -382,6 +398,9 @@ impl Broker {
             Recipient::Owner(ConnOwner::Markers(broker)) => {
                 self.transactions.opened(cx, broker, conn);
             }
+            Recipient::Owner(ConnOwner::Verifier(broker)) => {
+                self.verifier().opened(cx, broker, conn);
+            }
             Recipient::Session => self.zk.session.on_opened(cx.clock, cx.effects, conn),
         }
     }
@@ -399,6 +418,7 @@ impl Broker {
                 }
             }
             Recipient::Owner(ConnOwner::Markers(broker)) => self.transactions.closed(cx, broker),
+            Recipient::Owner(ConnOwner::Verifier(broker)) => self.verifier().closed(cx, broker),
             Recipient::Session => self.zk.session.on_closed(cx.clock, cx.effects, conn, why),
         }
     }
@@ -431,6 +451,7 @@ impl Broker {
                 TimerFor::ShutdownStep => self.shutdown().go_on(cx),
                 TimerFor::Deletion(number) => self.end_deletion(cx, number),
                 TimerFor::Growth(number) => self.end_growth(cx, number),
+                TimerFor::Verification(broker) => self.verifier().timed_out(cx, broker),
                 TimerFor::Serving => self.accept_requests(cx),
                 TimerFor::Call(purpose) => {
                     let end = self.controller_channel.timed_out(cx, purpose);

@@ -15,7 +15,7 @@
 //! | `group_requests`, `transaction_requests` | requests of consumer groups, and about transactions |
 //! | `current_leaders` | the leader in answers that refuse a partition |
 //! | `deletions`, `log_dirs`, `refusals` | DeleteTopics, log directories, requests about security |
-//! | `describe_producers` | the producers of a partition |
+//! | `describe_producers`, `verifier` | the producers of a partition, and whether it is in a transaction |
 //! | `admin_work`, `admin_calls` | work of administration that waits for ZooKeeper |
 //! | `partitions`, `growths` | CreatePartitions |
 //! | `alter_configs`, `incremental`, `dynamic` | AlterConfigs and IncrementalAlterConfigs |
@@ -62,6 +62,7 @@ mod tests;
 mod timers;
 mod topic_configs;
 mod transaction_requests;
+mod verifier;
 mod zk_answers;
 mod zk_requests;
 

@@ -1,6 +1,7 @@
 //! What the server's timers are for.
 
 use crate::nodes::broker::context::Purpose;
+use crate::vocab::BrokerId;
 
 /// What a timer of the server is for; as a number it is the timer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum TimerFor {
     Deletion(u64),
     /// The timeout of a CreatePartitions with this number.
     Growth(u64),
+    /// A question to this transaction coordinator is without an answer for `request.timeout.ms`.
+    Verification(BrokerId),
     /// The processors of a start have started.
     Serving,
     /// A request to the controller is without an answer for `controller.socket.timeout.ms`.
@@ -31,6 +34,8 @@ impl TimerFor {
     const DELETIONS: u64 = 1 << 16;
     /// Above the numbers of all deletions.
     const GROWTHS: u64 = 1 << 40;
+    /// Above the numbers of all growths.
+    const VERIFICATIONS: u64 = 1 << 50;
 
     /// The number that a timer is set with.
     pub fn number(self) -> u64 {
@@ -42,6 +47,9 @@ impl TimerFor {
             Self::ShutdownStep => 5,
             Self::Deletion(number) => Self::DELETIONS + number,
             Self::Growth(number) => Self::GROWTHS + number,
+            Self::Verification(broker) => {
+                Self::VERIFICATIONS + u64::try_from(broker.0).expect("ids are positive")
+            }
             Self::Serving => 6,
             Self::Call(purpose) => Self::CALLS + purpose as u64,
         }
@@ -58,6 +66,10 @@ impl TimerFor {
             3 => Self::AlterPartition,
             4 => Self::ShutdownRetry,
             5 => Self::ShutdownStep,
+            Self::VERIFICATIONS.. => {
+                let id = number - Self::VERIFICATIONS;
+                Self::Verification(BrokerId(i32::try_from(id).expect("it is an id")))
+            }
             Self::GROWTHS.. => Self::Growth(number - Self::GROWTHS),
             Self::DELETIONS.. => Self::Deletion(number - Self::DELETIONS),
             6 => Self::Serving,

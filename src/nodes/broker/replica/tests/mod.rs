@@ -32,6 +32,7 @@ use crate::nodes::Effects;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{
     Ask, ConnOwner, Context, IsrChange, IsrOutcome, Outbox, Part, ReplyTo, TransactionCompleted,
+    VerifyTransaction,
 };
 use crate::nodes::testing::kafka::{self, Requests};
 use crate::nodes::testing::{self, Role, Sent, steady};
@@ -76,6 +77,8 @@ struct Replicas {
     appended: Vec<(u64, Result<Offset, kafka_protocol::ResponseError>)>,
     /// Transactions that are completed in `__consumer_offsets`.
     completed: Vec<TransactionCompleted>,
+    /// Questions to transaction coordinators.
+    questions: Vec<VerifyTransaction>,
     halted: bool,
 }
 
@@ -91,6 +94,7 @@ impl Replicas {
             isr_changes: Vec::new(),
             appended: Vec::new(),
             completed: Vec::new(),
+            questions: Vec::new(),
             halted: false,
         }
     }
@@ -125,6 +129,7 @@ impl Replicas {
                 Ask::MarkerAppended(marker) => {
                     self.with(clock, effects, |manager, cx| manager.marker_ended(cx, marker));
                 }
+                Ask::VerifyTransaction(asked) => self.questions.push(asked),
                 Ask::TransactionCompleted(completed) => self.completed.push(completed),
                 Ask::AppendOffsets { .. }
                 | Ask::AppendTransactions { .. }

@@ -289,3 +289,82 @@ fn a_marker_on_disk_is_what_kafka_writes() {
     // Transactional and a control batch; one record.
     assert_eq!((batch.bytes[22], batch.count(), batch.base_sequence()), (0b11_0000, 1, -1));
 }
+
+fn ask_to_write(cluster: &mut Cluster, sequence: i32) -> Sent<ProduceRequest> {
+    let records = Some(of_transaction(7, 0, sequence));
+    let request = kafka::produce("orders", 0, -1, records);
+    let request = request.with_transactional_id(Some(StrBytes::from_static_str("x").into()));
+    cluster.request(1, 10, request)
+}
+
+/// The coordinator's answer to the last question, and that to the producer: error, log start and text.
+fn answered(
+    cluster: &mut Cluster,
+    sent: Sent<ProduceRequest>,
+    code: i16,
+) -> (i16, Offset, Option<String>) {
+    let number = cluster.replicas(1).questions.last().expect("a question").number;
+    cluster.with(1, |manager, cx| manager.verified(cx, number, &[code]));
+    cluster.pass(600);
+    let response = cluster.response(sent).expect("it is answered");
+    let part = &response.responses[0].partition_responses[0];
+    let text = part.error_message.as_ref().map(ToString::to_string);
+    (part.error_code, part.log_start_offset, text)
+}
+
+/// `txn.state.write-not-added` and `.fenced-produce` of 3.9.1.
+#[test]
+fn a_first_batch_waits_until_its_transaction_is_verified() {
+    let mut cluster = empty("3.9");
+    let sent = ask_to_write(&mut cluster, 0);
+    assert!(cluster.response(sent).is_none());
+    let question = VerifyTransaction {
+        number: 0,
+        transactional_id: StrBytes::from_static_str("x").into(),
+        producer: (7, 0),
+        partitions: vec![(topic(), 0)],
+    };
+    assert_eq!(cluster.replicas(1).questions, [question]);
+    let not_added = Some("Partition was not added to the transaction".to_owned());
+    assert_eq!(answered(&mut cluster, sent, 48), (48, -1, not_added.clone()));
+    for (code, error) in [(90, 47), (47, 47), (53, 53)] {
+        let sent = ask_to_write(&mut cluster, 0);
+        assert_eq!(answered(&mut cluster, sent, code), (error, -1, None), "{code}");
+    }
+    let sent = ask_to_write(&mut cluster, 0);
+    assert_eq!(answered(&mut cluster, sent, 120), (48, -1, not_added), "TRANSACTION_ABORTABLE");
+    for (code, name) in [(13, "NETWORK_EXCEPTION"), (51, "CONCURRENT_TRANSACTIONS")] {
+        let sent = ask_to_write(&mut cluster, 0);
+        let (error, start, text) = answered(&mut cluster, sent, code);
+        assert_eq!((error, start), (19, -1), "NOT_ENOUGH_REPLICAS is tried again");
+        assert!(text.expect("a text").ends_with(name));
+    }
+    let sent = ask_to_write(&mut cluster, 0);
+    assert_eq!(answered(&mut cluster, sent, 0), (0, 0, None));
+    let asked = cluster.replicas(1).questions.len();
+    assert_eq!(write(&mut cluster, 1, of_transaction(7, 0, 1)), (0, 1), "it is open");
+    assert_eq!(cluster.replicas(1).questions.len(), asked);
+}
+
+/// KAFKA-14884: the marker that aborted the transaction came between.
+#[test]
+fn an_answer_that_comes_behind_a_marker_is_worth_nothing() {
+    let mut cluster = empty("3.9");
+    let sent = ask_to_write(&mut cluster, 0);
+    assert_eq!(end(&mut cluster, 1, marker(7, 0, false, 0)), 0);
+    assert_eq!(answered(&mut cluster, sent, 0), (48, 0, None));
+    assert_eq!(read(&mut cluster, 1, 0, 1).last_stable_offset, 1, "nothing hangs");
+}
+
+#[test]
+fn up_to_3_5_or_where_it_is_switched_off_no_transaction_is_verified() {
+    let off = |config: &mut Config| {
+        let name = "transaction.partition.verification.enable".to_owned();
+        config.server_properties.insert(name, "false".to_owned());
+    };
+    let mut cluster = Cluster::tuned(NEWEST, off);
+    cluster.elect(1, 2, &[1, 2, 3]);
+    assert_eq!(write(&mut cluster, 1, of_transaction(7, 0, 0)), (0, 0));
+    let mut cluster = empty("3.5");
+    assert_eq!(write(&mut cluster, 1, of_transaction(7, 0, 0)), (0, 0));
+}

@@ -11,4 +11,5 @@ mod groups;
 mod producer_ids;
 mod reassignments;
 mod transaction_ends;
+mod transactions;
 mod znodes;
