@@ -495,7 +495,8 @@ fn a_request_whose_work_is_given_up_is_answered_once() {
     let request = ask_to_alter(&mut world, 0, &ALTER);
     world.run();
     assert_eq!(altered(&world, request), (41, None));
-    assert_eq!((world.payloads(request).len(), world.active()), (1, vec![2]));
+    assert_eq!(world.payloads(request).len(), 1);
+    assert!(matches!(world.active()[..], [2] | [3]));
 
     // The session expires while one request is worked on and another waits.
     let mut world = led_by_2(V2_8);

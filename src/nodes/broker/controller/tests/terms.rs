@@ -43,7 +43,8 @@ fn when_the_controller_dies_another_is_elected_with_the_next_epoch_and_repairs()
         assert_eq!(world.state("t", 0), (1, 0, vec![1, 2, 3]), "{version}");
         world.die(1);
         world.run();
-        assert_eq!(world.active(), [2], "{version}");
+        // Which of the two is faster is left open.
+        assert!(matches!(world.active()[..], [2] | [3]), "{version}");
         assert_eq!(world.data(paths::CONTROLLER_EPOCH).unwrap(), "2", "{version}");
         // Since 2.3 the dead replica leaves first (epoch 1, no leader), and then 2 is elected.
         let epoch = if version.has(Change::DeadReplicasLeaveAtFailover) { 2 } else { 1 };
@@ -79,7 +80,7 @@ fn an_election_whose_answer_is_lost_is_recognised_as_won() {
     }
 }
 
-/// Broker 1 is replaced by 2 and does not see that.
+/// Broker 1 is replaced by another and does not see that.
 fn replaced(version: KafkaVersion) -> World {
     let mut world = World::new(version, 3);
     world.start(&[1, 2, 3]);
@@ -87,7 +88,7 @@ fn replaced(version: KafkaVersion) -> World {
     world.shared().deaf.insert(BrokerId(1));
     world.remove(paths::CONTROLLER);
     world.run();
-    assert_eq!(world.active(), [1, 2], "two believe to be the controller");
+    assert!(matches!(world.active()[..], [1, 2 | 3]), "two believe to be the controller");
     world
 }
 
@@ -104,7 +105,7 @@ fn since_2_1_a_replaced_controller_is_fenced_and_resigns() {
     });
     world.run();
     assert_eq!(world.state("t", 0), before, "nothing was written");
-    assert_eq!(world.active(), [2]);
+    assert!(matches!(world.active()[..], [2] | [3]));
     assert!(
         world.seen().contains(&(BrokerId(1), BrokerObservation::ControllerResigned { epoch: 1 }))
     );
@@ -122,7 +123,7 @@ fn before_2_1_a_replaced_controller_still_writes() {
     });
     world.run();
     assert_eq!(world.state("t", 0), (3, 1, vec![3, 1]), "KAFKA-6082");
-    assert_eq!(world.active(), [1, 2]);
+    assert!(matches!(world.active()[..], [1, 2 | 3]));
 }
 
 #[test]
