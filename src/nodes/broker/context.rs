@@ -10,6 +10,7 @@ use std::time::Duration;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
     ApiKey, InitProducerIdRequest, RequestKind, ResponseKind, TopicName, TransactionalId,
+    TxnOffsetCommitRequest,
 };
 
 use crate::nodes::Effects;
@@ -243,6 +244,8 @@ pub enum Ask {
     MarkerAppended(MarkerAppended),
     /// Replicas → server: ask a transaction coordinator; the answer comes as `ReplicaManager::verified`.
     VerifyTransaction(VerifyTransaction),
+    /// Replicas → groups: the transaction of a TxnOffsetCommit is verified.
+    CommitVerified(ReplyTo, TxnOffsetCommitRequest),
     /// Replicas → groups: the marker of a transaction is in partitions of `__consumer_offsets`.
     TransactionCompleted(TransactionCompleted),
     /// Replicas → groups: this broker leads a partition of `__consumer_offsets`, or does not.

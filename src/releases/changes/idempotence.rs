@@ -31,6 +31,10 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KIP-890 (KAFKA-14561)", Test("a_first_batch_waits_until_its_transaction_is_verified"),
         "Before a leader appends the first batch of a transaction, it asks the coordinator whether \
          the partition is in it.";
+    CommitsVerified: "commits-verified", since(3, 7, 0),
+        "KIP-890 (KAFKA-15987)", Test("offsets_in_a_transaction_are_verified_since_3_7"),
+        "A group coordinator asks whether its partition is in the transaction before it takes \
+         offsets in it.";
     ProducerBumpsEpoch: "producer-bumps-epoch", since(2, 5, 0),
         "KIP-360 (KAFKA-8710)",
         Test("since_2_5_the_epoch_rises_when_the_next_batch_is_out_of_order"),

@@ -10,6 +10,10 @@ use crate::releases::{Change, settings};
 
 /// The first version of Produce whose clients know TRANSACTION_ABORTABLE (KIP-890).
 const WITH_ABORTABLE: i16 = 11;
+/// And that of TxnOffsetCommit.
+const COMMIT_WITH_ABORTABLE: i16 = 4;
+/// The first version of TxnOffsetCommit whose clients survive COORDINATOR_LOAD_IN_PROGRESS.
+const COMMIT_WITH_LOADING: i16 = 2;
 /// TRANSACTION_ABORTABLE, since 3.8.
 const TRANSACTION_ABORTABLE: i16 = 120;
 
@@ -80,6 +84,25 @@ fn refusal(error: ResponseError, api_version: i16) -> Refused {
         ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch.into(),
         other => other.into(),
     }
+}
+
+/// The error that a TxnOffsetCommit gets when its coordinator answered so; none when it may go on
+/// (`GroupMetadataManager.maybeConvertOffsetCommitError`).
+pub fn refused_commit(code: i16, api_version: i16) -> Option<i16> {
+    let error = match ResponseError::try_from_code(code)? {
+        ResponseError::NetworkException => ResponseError::CoordinatorLoadInProgress,
+        ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+        ResponseError::Unknown(TRANSACTION_ABORTABLE) if api_version < COMMIT_WITH_ABORTABLE => {
+            ResponseError::InvalidTxnState
+        }
+        other => other,
+    };
+    let hides = api_version < COMMIT_WITH_LOADING;
+    Some(match error {
+        ResponseError::CoordinatorLoadInProgress if hides => ResponseError::CoordinatorNotAvailable,
+        other => other,
+    })
+    .map(|error| error.code())
 }
 
 /// The name of a constant of `Errors`.

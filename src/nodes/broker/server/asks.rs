@@ -50,7 +50,8 @@ impl Broker {
             Ask::AppendTransactions { .. }
             | Ask::TransactionsAppended { .. }
             | Ask::TransactionsLeader { .. }
-            | Ask::VerifyTransaction(_) => self.carry_out_for_transactions(cx, ask),
+            | Ask::VerifyTransaction(_)
+            | Ask::CommitVerified(..) => self.carry_out_for_transactions(cx, ask),
             Ask::RequestOfOwn { to, body } => {
                 if let Some(body) = self.transaction_request(cx, to, *body) {
                     self.handle(cx, to, body);
@@ -113,6 +114,7 @@ impl Broker {
                 self.transactions.resigned(partition, leader_epoch);
             }
             Ask::VerifyTransaction(asked) => self.verifier().ask(cx, asked),
+            Ask::CommitVerified(to, request) => self.commit_in_transaction(cx, to, request),
             other => unreachable!("{other:?} is not about transactions"),
         }
     }

@@ -1,13 +1,13 @@
 //! Requests for consumer groups, each with what the coordinator has to know beside it.
 
-use kafka_protocol::messages::RequestKind;
+use kafka_protocol::messages::{RequestKind, TxnOffsetCommitRequest};
 use kafka_protocol::protocol::StrBytes;
 use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::group::Client;
+use crate::nodes::broker::group::{Client, partition_of};
 use crate::vocab::ConnId;
 
 impl Broker {
@@ -41,7 +41,12 @@ impl Broker {
                 self.groups.commit_offsets(cx, to, request, &knows);
             }
             RequestKind::TxnOffsetCommit(request) => {
-                self.groups.commit_in_transaction(cx, to, request, &knows);
+                let count = self.config.offsets_topic_num_partitions;
+                let partition = partition_of(&request.group_id, count);
+                let replicas = self.replicas_mut();
+                if let Some(request) = replicas.verify_commit(cx, to, request, partition) {
+                    self.commit_in_transaction(cx, to, request);
+                }
             }
             RequestKind::OffsetFetch(request) => self.groups.fetch_offsets(cx, to, request),
             RequestKind::OffsetDelete(request) => {
@@ -53,6 +58,21 @@ impl Broker {
             other => return Some(other),
         }
         None
+    }
+
+    /// TxnOffsetCommit, whose transaction is verified where it has to be.
+    pub(super) fn commit_in_transaction(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: TxnOffsetCommitRequest,
+    ) {
+        let metadata = &self.metadata;
+        let knows = |topic: &str, partition: Option<i32>| match partition {
+            Some(partition) => metadata.has_partition(topic, partition),
+            None => metadata.has_topic(topic),
+        };
+        self.groups.commit_in_transaction(cx, to, request, &knows);
     }
 
     /// Who sent a request. Clients from outside come by way of the gateway, which is on this host.

@@ -79,6 +79,8 @@ struct Replicas {
     completed: Vec<TransactionCompleted>,
     /// Questions to transaction coordinators.
     questions: Vec<VerifyTransaction>,
+    /// How many TxnOffsetCommit requests may go on.
+    commits: usize,
     halted: bool,
 }
 
@@ -95,6 +97,7 @@ impl Replicas {
             appended: Vec::new(),
             completed: Vec::new(),
             questions: Vec::new(),
+            commits: 0,
             halted: false,
         }
     }
@@ -130,6 +133,7 @@ impl Replicas {
                     self.with(clock, effects, |manager, cx| manager.marker_ended(cx, marker));
                 }
                 Ask::VerifyTransaction(asked) => self.questions.push(asked),
+                Ask::CommitVerified(..) => self.commits += 1,
                 Ask::TransactionCompleted(completed) => self.completed.push(completed),
                 Ask::AppendOffsets { .. }
                 | Ask::AppendTransactions { .. }
@@ -158,6 +162,10 @@ impl Replicas {
             RequestKind::ListOffsets(body) => manager.list_offsets(cx, to, body, &knows),
             RequestKind::OffsetForLeaderEpoch(body) => {
                 manager.offsets_for_leader_epoch(cx, to, body, &knows);
+            }
+            RequestKind::TxnOffsetCommit(body) => {
+                let is_free = manager.verify_commit(cx, to, body, 0).is_some();
+                assert!(!is_free, "there is nothing to ask");
             }
             RequestKind::WriteTxnMarkers(body) => manager.write_markers(cx, to, body),
             other => panic!("unexpected request {other:?}"),

@@ -2,12 +2,16 @@
 
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::write_txn_markers_request::{
     WritableTxnMarker, WritableTxnMarkerTopic,
 };
 use kafka_protocol::messages::write_txn_markers_response::WritableTxnMarkerPartitionResult;
 use kafka_protocol::messages::{
-    ListOffsetsRequest, ProducerId, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    ListOffsetsRequest, ProducerId, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
 };
 
 use super::*;
@@ -367,4 +371,37 @@ fn up_to_3_5_or_where_it_is_switched_off_no_transaction_is_verified() {
     assert_eq!(write(&mut cluster, 1, of_transaction(7, 0, 0)), (0, 0));
     let mut cluster = empty("3.5");
     assert_eq!(write(&mut cluster, 1, of_transaction(7, 0, 0)), (0, 0));
+}
+
+/// The error that `code` of the coordinator makes of a TxnOffsetCommit in `version`, or 0 when it goes on.
+fn committed(cluster: &mut Cluster, version: i16, code: i16) -> i16 {
+    let partition = TxnOffsetCommitRequestPartition::default().with_partition_index(4);
+    let topic = TxnOffsetCommitRequestTopic::default().with_name(topic());
+    let request = TxnOffsetCommitRequest::default()
+        .with_transactional_id(StrBytes::from_static_str("x").into())
+        .with_producer_id(ProducerId(7))
+        .with_topics(vec![topic.with_partitions(vec![partition])]);
+    let sent = cluster.request(1, version, request);
+    let number = cluster.replicas(1).questions.last().expect("a question").number;
+    cluster.with(1, |manager, cx| manager.verified(cx, number, &[code]));
+    let answer = cluster.response(sent);
+    answer.map_or(0, |answer| answer.topics[0].partitions[0].error_code)
+}
+
+/// `txn.offset-commit` of 3.9.1: the transaction is over, which counts before the member that is not known.
+#[test]
+fn offsets_in_a_transaction_are_verified_since_3_7() {
+    let mut cluster = Cluster::new(NEWEST);
+    let offsets = kafka::topic("__consumer_offsets");
+    BROKERS.for_each(|broker| {
+        cluster.leader_and_isr_of(offsets.clone(), broker, (1, 2), &[1, 2, 3]);
+    });
+    for (version, code, error) in
+        [(3, 48, 48), (3, 120, 48), (4, 120, 120), (3, 90, 47), (3, 13, 14), (1, 13, 15)]
+    {
+        assert_eq!(committed(&mut cluster, version, code), error, "{code} in v{version}");
+    }
+    assert_eq!(cluster.replicas(1).commits, 0);
+    assert_eq!(committed(&mut cluster, 3, 0), 0);
+    assert_eq!(cluster.replicas(1).commits, 1);
 }
