@@ -170,14 +170,19 @@ fn shares(out: &mut impl Write, parts: &Parts, floor_ns: f64, event_ns: f64) -> 
     writeln!(out, "  {:<33} {event_ns:>6.0}   100 %\n", "all of it")
 }
 
-/// What an event costs among few and many partitions and clients.
+/// What an event costs among few and many partitions and clients; the last three have fetch sessions.
 fn scale(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "partitions   clients     events   ns for each   times the first")?;
     let mut first = None;
-    for (partitions, producers, consumers) in SIZES {
-        let scenario = parsed(&sizes::scenario(partitions, producers, consumers, 3));
+    let without = SIZES.map(|(partitions, producers, consumers)| {
+        let text = sizes::scenario(partitions, producers, consumers, 3);
+        (partitions, producers + consumers, text)
+    });
+    let with = [1, 1_000, 3_000].map(|n| (n, 2, sizes::with_sessions(n, 3)));
+    for (partitions, clients, text) in without.into_iter().chain(with) {
+        let scenario = parsed(&text);
         let (took, run) = seconds(|| outcome(scenario.plan(Seed(1)), RunOptions::default()));
-        let (events, clients) = (run.events, producers + consumers);
+        let events = run.events;
         let ns = took * 1e9 / events as f64;
         let ratio = ns / *first.get_or_insert(ns);
         writeln!(out, "{partitions:>10} {clients:>9} {events:>10} {ns:>13.0} {ratio:>17.1}")?;

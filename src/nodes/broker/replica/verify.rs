@@ -137,8 +137,8 @@ impl ReplicaManager {
         cx.ask(Ask::VerifyTransaction(asked));
     }
 
-    /// Asks whether a partition of `__consumer_offsets` is in the transaction in which offsets are committed to it, since
-    /// 3.7. Gives the request back when there is nothing to ask.
+    /// Asks whether a partition of `__consumer_offsets` is in the transaction in which offsets are committed to it
+    /// (3.7+). Gives the request back when there is nothing to ask.
     pub fn verify_commit(
         &mut self,
         cx: &mut Context<'_>,

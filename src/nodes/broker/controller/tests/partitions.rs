@@ -345,7 +345,7 @@ fn a_deleted_topic_is_gone_once_all_replicas_are_and_waits_for_dead_brokers() {
     }
 }
 
-/// Recorded (`reassign-by-znode`) at 1.1.1, 2.4.1, 2.6.3: one replica moves, and one of three leaves with its leadership.
+/// Recorded (`reassign-by-znode`) at 1.1.1, 2.4.1, 2.6.3: one replica moves, and one of three, which leads, leaves.
 #[test]
 fn an_operator_can_have_replicas_moved_by_a_znode() {
     let versions = ["1.0", "1.1", "2.3", "2.4", "2.6"].map(|one| one.parse().unwrap());
