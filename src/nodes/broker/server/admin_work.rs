@@ -2,7 +2,7 @@
 //!
 //! In Kafka a handler's thread waits for ZooKeeper at every read and write; here the rest of its work waits instead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::nodes::broker::context::Context;
@@ -21,6 +21,35 @@ struct Waiting<B> {
 impl<B> fmt::Debug for Waiting<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").field("answers", &self.answers).finish_non_exhaustive()
+    }
+}
+
+/// Work that can go on. A request has as many parts as its client likes, and most need no answer of ZooKeeper: if each
+/// began the next, the stack would overflow.
+#[derive(Debug)]
+pub struct Turns<W> {
+    ready: VecDeque<W>,
+    is_running: bool,
+}
+
+impl<W> Default for Turns<W> {
+    fn default() -> Self {
+        Self { ready: VecDeque::new(), is_running: false }
+    }
+}
+
+impl<W> Turns<W> {
+    /// This work can go on. Returns whether the caller has to see to it: else it is seen to already.
+    pub fn add(&mut self, work: W) -> bool {
+        self.ready.push_back(work);
+        !std::mem::replace(&mut self.is_running, true)
+    }
+
+    /// What goes on next.
+    pub fn next(&mut self) -> Option<W> {
+        let next = self.ready.pop_front();
+        self.is_running = next.is_some();
+        next
     }
 }
 

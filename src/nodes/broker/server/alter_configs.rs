@@ -47,7 +47,7 @@ struct Done {
 
 /// What is left of a request.
 #[derive(Debug)]
-struct Work {
+pub(super) struct Work {
     to: ReplyTo,
     incremental: bool,
     validate_only: bool,
@@ -237,7 +237,15 @@ impl Broker {
         }
     }
 
-    fn alter_next(&mut self, cx: &mut Context<'_>, mut work: Work) {
+    fn alter_next(&mut self, cx: &mut Context<'_>, work: Work) {
+        if self.altered_configs.add(work) {
+            while let Some(work) = self.altered_configs.next() {
+                self.alter_one(cx, work);
+            }
+        }
+    }
+
+    fn alter_one(&mut self, cx: &mut Context<'_>, mut work: Work) {
         let Some(resource) = work.left.pop_front() else { return reply(cx, work) };
         if let Err(refusal) = self.check_changes(&resource, work.incremental) {
             return self.altered(cx, work, resource, Some(refusal));

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ResponseKind};
 use tracing::info;
 
-use super::admin_work::AdminWork;
+use super::admin_work::{AdminWork, Turns};
+use super::alter_configs;
 use super::auto_creation::TopicCreator;
 use super::connections::{Connections, Recipient};
 use super::control::ControlHandler;
@@ -21,6 +22,7 @@ use super::isr::{IsrChanges, IsrHandler};
 use super::metadata::{Listener, MetadataCache};
 use super::metadata_requests::MetadataHandler;
 use super::producer_ids::{ProducerIdHandler, ProducerIds};
+use super::quota_work::QuotaWork;
 use super::registration::{Next, Registration, RegistrationHandler};
 use super::shutdown::{Shutdown, ShutdownHandler};
 use super::timers::TimerFor;
@@ -85,6 +87,8 @@ pub struct Broker {
     pub(super) growths: Growths,
     /// Work that waits for ZooKeeper.
     pub(super) admin: AdminWork<Self>,
+    pub(super) altered_configs: Turns<alter_configs::Work>,
+    pub(super) altered_quotas: Turns<QuotaWork>,
     /// Draws how long the steps of a start and of a shutdown take.
     step_stream: Stream,
     /// Draws how long appends are worked on.
@@ -147,6 +151,8 @@ impl Broker {
             deletions: Deletions::default(),
             growths: Growths::default(),
             admin: AdminWork::default(),
+            altered_configs: Turns::default(),
+            altered_quotas: Turns::default(),
             step_stream,
             answer_stream: answers,
             has_begun: false,

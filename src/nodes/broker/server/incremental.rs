@@ -1,5 +1,7 @@
 //! What IncrementalAlterConfigs makes of the settings that are there (`prepareIncrementalConfigs`).
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::error::ResponseError;
 
 use crate::nodes::broker::TopicOverrides;
@@ -105,8 +107,9 @@ pub fn apply(
 fn appended(version: KafkaVersion, old: &str, more: &str) -> String {
     let once = version.has(Change::AppendedOnce);
     let mut words: Vec<&str> = old.split(',').filter(|word| !once || !word.is_empty()).collect();
+    let mut seen: BTreeSet<&str> = words.iter().copied().collect();
     for word in more.split(',') {
-        if !once || !words.contains(&word) {
+        if seen.insert(word) || !once {
             words.push(word);
         }
     }

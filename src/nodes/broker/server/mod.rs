@@ -20,7 +20,7 @@
 //! | `partitions`, `growths` | CreatePartitions |
 //! | `alter_configs`, `incremental`, `dynamic` | AlterConfigs and IncrementalAlterConfigs |
 //! | `features` | UpdateFeatures |
-//! | `quotas`, `quota_names` | quotas of users, clients and addresses |
+//! | `quotas`, `quota_names`, `quota_work` | quotas of users, clients and addresses |
 //! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
@@ -52,6 +52,7 @@ mod metadata_requests;
 mod partitions;
 mod producer_ids;
 mod quota_names;
+mod quota_work;
 mod quotas;
 mod refusals;
 mod registration;

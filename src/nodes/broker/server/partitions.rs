@@ -74,12 +74,9 @@ fn chosen(
     let refuse = |why: String| Some(Err((ResponseError::InvalidReplicaAssignment, why)));
     let rows: Vec<Vec<BrokerId>> =
         given.iter().map(|one| one.broker_ids.iter().map(|id| BrokerId(id.0)).collect()).collect();
-    let mut unknown: Vec<BrokerId> = Vec::new();
-    for id in rows.iter().flatten() {
-        if !brokers.contains(id) && !unknown.contains(id) {
-            unknown.push(*id);
-        }
-    }
+    let mut seen: BTreeSet<BrokerId> = brokers.iter().copied().collect();
+    let mut unknown = rows.iter().flatten().copied().collect::<Vec<_>>();
+    unknown.retain(|id| seen.insert(*id));
     if !unknown.is_empty() {
         return refuse(format!("Unknown broker(s) in replica assignment: {}.", joined(&unknown)));
     }

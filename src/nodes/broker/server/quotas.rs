@@ -2,7 +2,6 @@
 //! `/config/users`, `/config/clients` and `/config/ips`, and told on request (`AdminManager`). No request is throttled
 //! by them.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use kafka_protocol::error::ResponseError;
@@ -22,6 +21,7 @@ use super::admin_calls::{children, get};
 use super::admin_work::Answer;
 use super::broker::Broker;
 use super::quota_names::{CLIENT, Entity, IP, Name, USER, desanitized, sanitized};
+use super::quota_work::QuotaWork;
 use super::zk_requests::data;
 use crate::nodes::broker::TopicOverrides;
 use crate::nodes::broker::context::{Context, ReplyTo};
@@ -37,15 +37,6 @@ const EPSILON: f64 = 1e-6;
 
 fn invalid(why: impl Into<String>) -> Refusal {
     (ResponseError::InvalidRequest, why.into())
-}
-
-/// What is left of an AlterClientQuotas.
-#[derive(Debug)]
-struct Work {
-    to: ReplyTo,
-    validate_only: bool,
-    left: VecDeque<AlteredEntry>,
-    done: Vec<altered::EntryData>,
 }
 
 /// The entity that a request names (`parseAndSanitizeQuotaEntity`).
@@ -240,10 +231,18 @@ impl Broker {
         request: AlterClientQuotasRequest,
     ) {
         let (validate_only, left) = (request.validate_only, request.entries.into());
-        self.alter_next_quota(cx, Work { to, validate_only, left, done: Vec::new() });
+        self.alter_next_quota(cx, QuotaWork { to, validate_only, left, done: Vec::new() });
     }
 
-    fn alter_next_quota(&mut self, cx: &mut Context<'_>, mut work: Work) {
+    fn alter_next_quota(&mut self, cx: &mut Context<'_>, work: QuotaWork) {
+        if self.altered_quotas.add(work) {
+            while let Some(work) = self.altered_quotas.next() {
+                self.alter_quota(cx, work);
+            }
+        }
+    }
+
+    fn alter_quota(&mut self, cx: &mut Context<'_>, mut work: QuotaWork) {
         let Some(entry) = work.left.pop_front() else {
             let response = AlterClientQuotasResponse::default().with_entries(work.done);
             return cx.reply(work.to, ResponseKind::AlterClientQuotas(response));
@@ -275,7 +274,7 @@ impl Broker {
     fn quota_altered(
         &mut self,
         cx: &mut Context<'_>,
-        mut work: Work,
+        mut work: QuotaWork,
         entry: AlteredEntry,
         refusal: Option<Refusal>,
     ) {
