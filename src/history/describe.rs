@@ -136,17 +136,15 @@ impl fmt::Display for BrokerObservation {
                 write!(f, "created {topic}, assigned")?;
                 assignment.iter().try_for_each(|replicas| write!(f, " {}", Brokers(replicas)))
             }
+            Self::PartitionReassigned { at, replicas } => {
+                write!(f, "reassigned {at} to {}", Brokers(replicas))
+            }
             Self::Halted { why } => write!(f, "halted: {why}"),
             Self::StateFound { at, leader, leader_epoch, isr, partition_epoch } => {
-                match leader {
-                    Some(leader) => write!(f, "read {at}: leader {leader}")?,
-                    None => write!(f, "read {at}: no leader")?,
-                }
-                write!(
-                    f,
-                    ", epoch {leader_epoch}, isr {}, partition epoch {partition_epoch}",
-                    Brokers(isr)
-                )
+                let leader = leader.map_or("no leader".to_owned(), |id| format!("leader {id}"));
+                let isr = Brokers(isr);
+                write!(f, "read {at}: {leader}, epoch {leader_epoch}, isr {isr}, ")?;
+                write!(f, "partition epoch {partition_epoch}")
             }
             Self::RegistrationBlocked { session } => {
                 write!(f, "cannot register while session {session:#x} is open")

@@ -476,6 +476,13 @@ pub enum BrokerObservation {
         /// Their ids.
         producers: Vec<i64>,
     },
+    /// As controller: a reassignment is through, and the partition has these replicas from now on (KIP-455).
+    PartitionReassigned {
+        /// The partition.
+        at: TopicPartition,
+        /// Its replicas, the preferred leader first.
+        replicas: Vec<BrokerId>,
+    },
 }
 
 /// A ZooKeeper server.

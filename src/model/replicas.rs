@@ -508,6 +508,11 @@ impl Replicas {
                 }
                 return;
             }
+            Did::PartitionReassigned { at, replicas } => {
+                let found = self.place(at);
+                self.partitions[found].assignment.clone_from(replicas);
+                return;
+            }
             Did::Recovered { .. } => return self.recovered(time, node),
             _ => return,
         };

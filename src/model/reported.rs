@@ -83,6 +83,9 @@ impl ReportedStates {
                     self.state(&at).assignment.clone_from(replicas);
                 }
             }
+            BrokerObservation::PartitionReassigned { at, replicas } => {
+                self.state(at).assignment.clone_from(replicas);
+            }
             BrokerObservation::LeaderElected { at, leader, leader_epoch, isr, .. } => {
                 self.state(at).elected(Some(*leader), *leader_epoch, isr);
             }

@@ -236,6 +236,10 @@ fn broker(story: &Story, observation: &BrokerObservation) -> Option<Line> {
             let replicas = replicas.collect::<Vec<_>>().join(" | ");
             (Kind::Controller, format!("creates topic {topic}, replicas {replicas}"))
         }
+        PartitionReassigned { at, replicas } => {
+            let replicas = story.terms.broker_names(replicas).join(" ");
+            (Kind::Controller, format!("reassigns {at}, replicas {replicas}"))
+        }
         Halted { why } => (Kind::Process, format!("halts: {why}")),
         _ => return None,
     };

@@ -5,7 +5,6 @@
 //! wanted set is only in `/admin/reassign_partitions`, and the topic's znode has the union while replicas are added.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::calls::{Answer, Call};
 use super::context::{ControllerPartition, ReplicaStage};
@@ -211,21 +210,15 @@ impl Controller {
         (partition.adding, partition.removing) = (Vec::new(), Vec::new());
         partition.replicas.clone_from(&target);
         let leader = partition.leader();
-        self.observe_assignment(cx, &at.topic);
+        let reassigned =
+            BrokerObservation::PartitionReassigned { at: at.clone(), replicas: target.clone() };
+        cx.effects.observe(Observation::Broker(reassigned));
         let stays = leader.is_some_and(|id| target.contains(&id) && self.known.is_live(id));
         let step = match stays {
             true => Step::Reassign(Reassign::RaiseEpoch(at.clone())),
             false => Step::Elect(vec![at.clone()], Strategy::Reassigned),
         };
         self.event_manager.first([step, Step::Flush]);
-    }
-
-    /// The replicas of a topic's partitions are these from now on.
-    fn observe_assignment(&self, cx: &mut Context<'_>, topic: &Arc<str>) {
-        let all = self.known.of_topic(topic).map(|(_, one)| one.replicas.clone());
-        let (topic, assignment) = (topic.clone(), all.collect());
-        let known = BrokerObservation::TopicCreated { topic, assignment };
-        cx.effects.observe(Observation::Broker(known));
     }
 
     fn write_assignment(&mut self, cx: &mut Context<'_>, at: &TopicPartition) {

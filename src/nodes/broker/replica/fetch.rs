@@ -215,8 +215,7 @@ impl FetchHandler<'_> {
         let number = purgatory.number();
         let wait = Duration::from_millis(params.max_wait_ms.unsigned_abs().into());
         let deadline = alarm.set_after(cx, wait, Due::Fetch(number));
-        let delayed =
-            DelayedFetch { to, deadline, params, source, slots: Vec::new(), is_held: false };
+        let delayed = DelayedFetch { to, deadline, params, source, is_held: false };
         purgatory.park_fetch(replicas, sessions, number, delayed);
     }
 

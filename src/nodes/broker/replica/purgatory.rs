@@ -120,8 +120,6 @@ pub struct DelayedFetch {
     pub params: FetchParams,
     /// And of which partitions.
     pub source: FetchSource,
-    /// The replicas of these; those of a session are its own.
-    pub slots: Vec<Slot>,
     /// Whether a thread that looked at it is blocked at a partition's lock: others pass it by.
     pub is_held: bool,
 }
@@ -151,11 +149,12 @@ fn first_locked(
     sessions: &FetchSessions,
     fetch: &DelayedFetch,
 ) -> Option<Slot> {
-    match fetch.source {
-        FetchSource::Named { .. } => {
-            fetch.slots.iter().copied().find(|slot| replicas.writes_isr(*slot))
+    match &fetch.source {
+        FetchSource::Named { partitions, .. } => {
+            let mut slots = partitions.iter().filter_map(|(_, asked)| asked.slot);
+            slots.find(|slot| replicas.writes_isr(*slot))
         }
-        FetchSource::Session(id) => sessions.first_of(id, replicas.isr_writes()),
+        FetchSource::Session(id) => sessions.first_of(*id, replicas.isr_writes()),
     }
 }
 
@@ -330,21 +329,18 @@ impl Purgatory {
         replicas: &mut Replicas,
         sessions: &mut FetchSessions,
         number: u64,
-        mut delayed: DelayedFetch,
+        delayed: DelayedFetch,
     ) {
         match &delayed.source {
             FetchSource::Session(id) => {
                 sessions.get_mut(*id).expect("it was just read").waiting = Some(number);
             }
             FetchSource::Named { partitions, .. } => {
-                let mut slots = Vec::with_capacity(partitions.len());
                 for (place, asked) in partitions.iter() {
                     let slot = asked.slot.expect("a fetch with an error does not wait");
                     let waiting = WaitingFetch { number, place };
                     replicas.at_mut_beside(slot).waiting_fetches.push(waiting);
-                    slots.push(slot);
                 }
-                delayed.slots = slots;
             }
         }
         self.clients.insert(delayed.to.conn, Waiting::Fetch(number));
@@ -439,14 +435,18 @@ impl Purgatory {
         number: u64,
     ) -> DelayedFetch {
         let delayed = self.fetches.remove(&number).expect("the fetch waits");
-        for &slot in &delayed.slots {
-            let waiting = &mut replicas.at_mut_beside(slot).waiting_fetches;
-            if let Some(n) = waiting.iter().position(|other| other.number == number) {
-                waiting.swap_remove(n);
+        match &delayed.source {
+            FetchSource::Session(id) => {
+                sessions.get_mut(*id).expect("a session outlives its request").waiting = None;
             }
-        }
-        if let FetchSource::Session(id) = delayed.source {
-            sessions.get_mut(id).expect("a session outlives its request").waiting = None;
+            FetchSource::Named { partitions, .. } => {
+                for slot in partitions.all().filter_map(|asked| asked.slot) {
+                    let waiting = &mut replicas.at_mut_beside(slot).waiting_fetches;
+                    if let Some(n) = waiting.iter().position(|other| other.number == number) {
+                        waiting.swap_remove(n);
+                    }
+                }
+            }
         }
         self.clients.remove(&delayed.to.conn);
         alarm.clear(delayed.deadline);

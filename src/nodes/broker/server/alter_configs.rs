@@ -55,6 +55,27 @@ pub(super) struct Work {
     done: Vec<Done>,
 }
 
+impl Resource {
+    fn new(
+        kind: i8,
+        name: StrBytes,
+        changes: impl Iterator<Item = (StrBytes, i8, Option<StrBytes>)>,
+    ) -> Self {
+        let change = |(name, op, value): (StrBytes, i8, Option<StrBytes>)| ConfigChange {
+            name: name.to_string(),
+            op,
+            value: value.map(|value| value.to_string()),
+        };
+        Self { kind, name, changes: changes.map(change).collect() }
+    }
+}
+
+impl Work {
+    fn new(to: ReplyTo, incremental: bool, validate_only: bool, left: VecDeque<Resource>) -> Self {
+        Self { to, incremental, validate_only, left, done: Vec::new() }
+    }
+}
+
 fn invalid(why: String) -> Refusal {
     (ResponseError::InvalidRequest, why)
 }
@@ -96,22 +117,12 @@ impl Broker {
         to: ReplyTo,
         request: AlterConfigsRequest,
     ) {
-        let resources = request.resources.into_iter().map(|one| Resource {
-            kind: one.resource_type,
-            name: one.resource_name,
-            changes: one
-                .configs
-                .into_iter()
-                .map(|config| ConfigChange {
-                    name: config.name.to_string(),
-                    op: OpType::Set as i8,
-                    value: config.value.map(|value| value.to_string()),
-                })
-                .collect(),
+        let resources = request.resources.into_iter().map(|one| {
+            let configs = one.configs.into_iter();
+            let changes = configs.map(|config| (config.name, OpType::Set as i8, config.value));
+            Resource::new(one.resource_type, one.resource_name, changes)
         });
-        let left = resources.collect();
-        let validate_only = request.validate_only;
-        self.alter(cx, Work { to, incremental: false, validate_only, left, done: Vec::new() });
+        self.alter(cx, Work::new(to, false, request.validate_only, resources.collect()));
     }
 
     /// IncrementalAlterConfigs.
@@ -121,22 +132,12 @@ impl Broker {
         to: ReplyTo,
         request: IncrementalAlterConfigsRequest,
     ) {
-        let resources = request.resources.into_iter().map(|one| Resource {
-            kind: one.resource_type,
-            name: one.resource_name,
-            changes: one
-                .configs
-                .into_iter()
-                .map(|config| ConfigChange {
-                    name: config.name.to_string(),
-                    op: config.config_operation,
-                    value: config.value.map(|value| value.to_string()),
-                })
-                .collect(),
+        let resources = request.resources.into_iter().map(|one| {
+            let configs = one.configs.into_iter();
+            let changes = configs.map(|one| (one.name, one.config_operation, one.value));
+            Resource::new(one.resource_type, one.resource_name, changes)
         });
-        let left = resources.collect();
-        let validate_only = request.validate_only;
-        self.alter(cx, Work { to, incremental: true, validate_only, left, done: Vec::new() });
+        self.alter(cx, Work::new(to, true, request.validate_only, resources.collect()));
     }
 
     fn alter(&mut self, cx: &mut Context<'_>, mut work: Work) {

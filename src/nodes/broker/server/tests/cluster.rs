@@ -45,6 +45,27 @@ fn ids(ids: &[WireBrokerId]) -> Vec<i32> {
     ids.iter().map(|id| id.0).collect()
 }
 
+/// The coordinator of a group (type 0) or a transactional id (1), as soon as there is one that `is_wanted`.
+pub(super) fn coordinator(
+    cluster: &mut Cluster,
+    asked: BrokerId,
+    (kind, key): (i8, StrBytes),
+    is_wanted: impl Fn(BrokerId) -> bool,
+) -> BrokerId {
+    let until = cluster.now() + Duration::from_secs(60);
+    while cluster.now() < until {
+        let request = FindCoordinatorRequest::default().with_key(key.clone()).with_key_type(kind);
+        if let Some(answer) = cluster.call_in(asked, kind.into(), request)
+            && answer.error_code == 0
+            && is_wanted(BrokerId(answer.node_id.0))
+        {
+            return BrokerId(answer.node_id.0);
+        }
+        cluster.run_for(Duration::from_millis(200));
+    }
+    panic!("no coordinator with {}", cluster.version);
+}
+
 /// Asks every 100 ms until `is_wanted`; panics after `within`.
 fn await_partition(
     cluster: &mut Cluster,

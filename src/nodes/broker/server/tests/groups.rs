@@ -9,12 +9,12 @@ use kafka_protocol::messages::offset_commit_request::{
 };
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{
-    FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest,
+    GroupId, HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::{await_cluster, create_topic};
+use super::cluster::{await_cluster, coordinator, create_topic};
 use crate::nodes::testing::Cluster;
 use crate::vocab::BrokerId;
 
@@ -24,26 +24,6 @@ fn text(text: &str) -> StrBytes {
 
 fn group() -> GroupId {
     GroupId(text("g"))
-}
-
-/// The coordinator, as soon as there is one that `is_wanted`.
-fn coordinator(
-    cluster: &mut Cluster,
-    asked: BrokerId,
-    is_wanted: impl Fn(BrokerId) -> bool,
-) -> BrokerId {
-    let until = cluster.now() + Duration::from_secs(60);
-    while cluster.now() < until {
-        let request = FindCoordinatorRequest::default().with_key(text("g"));
-        if let Some(answer) = cluster.call_in(asked, 0, request)
-            && answer.error_code == 0
-            && is_wanted(BrokerId(answer.node_id.0))
-        {
-            return BrokerId(answer.node_id.0);
-        }
-        cluster.run_for(Duration::from_millis(200));
-    }
-    panic!("no coordinator with {}", cluster.version);
 }
 
 fn beat(cluster: &mut Cluster, to: BrokerId, id: &StrBytes) -> Option<i16> {
@@ -109,14 +89,14 @@ fn a_group_goes_on_when_its_coordinator_crashes() {
         let controller = await_cluster(&mut cluster);
         create_topic(&mut cluster, controller);
         cluster.run_for(Duration::from_secs(2));
-        let first = coordinator(&mut cluster, BrokerId(1), |_| true);
+        let first = coordinator(&mut cluster, BrokerId(1), (0, text("g")), |_| true);
         cluster.run_for(Duration::from_secs(2));
         let id = stable(&mut cluster, first);
         assert_eq!(commit(&mut cluster, first, &id, 7), 0, "{version}");
         assert_eq!(committed(&mut cluster, first), 7, "{version}");
         cluster.crash(first);
         let other = BrokerId(first.0 % 3 + 1);
-        let second = coordinator(&mut cluster, other, |id| id != first);
+        let second = coordinator(&mut cluster, other, (0, text("g")), |id| id != first);
         cluster.run_for(Duration::from_secs(1));
         assert_eq!(beat(&mut cluster, second, &id), Some(0), "{version}: no rebalance");
         assert_eq!(committed(&mut cluster, second), 7, "{version}");

@@ -5,12 +5,12 @@ use std::time::Duration;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, BrokerId as WireBrokerId, EndTxnRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListOffsetsRequest, TransactionalId,
+    AddPartitionsToTxnRequest, BrokerId as WireBrokerId, EndTxnRequest, InitProducerIdRequest,
+    ListOffsetsRequest, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::with_topic;
+use super::cluster::{coordinator, with_topic};
 use crate::nodes::testing::{Cluster, kafka};
 use crate::vocab::BrokerId;
 use crate::wire::records::BatchBuilder;
@@ -19,26 +19,6 @@ const TIMEOUT_MS: i32 = 60_000;
 
 fn id() -> TransactionalId {
     TransactionalId(StrBytes::from_static_str("x"))
-}
-
-/// The coordinator, as soon as there is one that `is_wanted`.
-fn coordinator(
-    cluster: &mut Cluster,
-    asked: BrokerId,
-    is_wanted: impl Fn(BrokerId) -> bool,
-) -> BrokerId {
-    let until = cluster.now() + Duration::from_secs(60);
-    while cluster.now() < until {
-        let request = FindCoordinatorRequest::default().with_key(id().0).with_key_type(1);
-        if let Some(answer) = cluster.call_in(asked, 1, request)
-            && answer.error_code == 0
-            && is_wanted(BrokerId(answer.node_id.0))
-        {
-            return BrokerId(answer.node_id.0);
-        }
-        cluster.run_for(Duration::from_millis(200));
-    }
-    panic!("no coordinator with {}", cluster.version);
 }
 
 /// Asks until the answer is none of those that say "later".
@@ -132,7 +112,7 @@ fn transactions_end_when_a_coordinator_or_a_leader_crashes() {
     for version in VERSIONS {
         let (mut cluster, replicas) = with_topic(version.parse().unwrap());
         let leader = replicas[0];
-        let first = coordinator(&mut cluster, BrokerId(1), |_| true);
+        let first = coordinator(&mut cluster, BrokerId(1), (1, id().0), |_| true);
         let x = init(&mut cluster, first);
         assert_eq!(add(&mut cluster, first, x), 0, "{version}");
         write(&mut cluster, leader, x, 0);
@@ -145,7 +125,7 @@ fn transactions_end_when_a_coordinator_or_a_leader_crashes() {
         assert_eq!(end(&mut cluster, first, x, false), 0, "{version}");
         cluster.crash(first);
         let other = BrokerId(first.0 % 3 + 1);
-        let second = coordinator(&mut cluster, other, |id| id != first);
+        let second = coordinator(&mut cluster, other, (1, id().0), |id| id != first);
         let leader =
             if leader == first { second_leader(&mut cluster, other, first) } else { leader };
         await_stable(&mut cluster, leader, 4, "aborted by the next coordinator");
@@ -159,7 +139,7 @@ fn transactions_end_when_a_coordinator_or_a_leader_crashes() {
         cluster.crash(leader);
         let (code, ()) = again(&mut cluster, |cluster| {
             // It can move again: a new controller brings preferred leaders back after five seconds.
-            let coordinator = coordinator(cluster, asked, |id| id != leader);
+            let coordinator = coordinator(cluster, asked, (1, id().0), |id| id != leader);
             (end(cluster, coordinator, x, true), ())
         });
         assert_eq!(code, 0, "{version}");
@@ -188,7 +168,7 @@ fn a_transaction_that_is_left_open_is_aborted() {
     // `faults`: the abort comes within the timeout and one look (10 s since 2.5, 60 s before).
     for version in ["1.1", "2.8"] {
         let (mut cluster, replicas) = with_topic(version.parse().unwrap());
-        let first = coordinator(&mut cluster, BrokerId(1), |_| true);
+        let first = coordinator(&mut cluster, BrokerId(1), (1, id().0), |_| true);
         let x = init(&mut cluster, first);
         assert_eq!(add(&mut cluster, first, x), 0, "{version}");
         write(&mut cluster, replicas[0], x, 0);
