@@ -7,6 +7,9 @@
 //!
 //! What is decoded is larger than its bytes: an element of two bytes takes a hundred in memory. So requests without
 //! records are limited to a mebibyte, and a Produce request to so many topics, partitions and tagged fields.
+//!
+//! A text may be longer than the protocol lets it be where its length is a varint. Kafka does not decode such a
+//! request either: names are stored and answered with lengths of two bytes.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::{
@@ -27,10 +30,10 @@ use kafka_protocol::messages::{
     SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest, TxnOffsetCommitRequest,
     UpdateFeaturesRequest, WriteTxnMarkersRequest,
 };
-use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
+use kafka_protocol::protocol::{Decodable, StrBytes};
 
-use super::kafka::{KafkaWireError, RequestFrame, decode_request};
+use super::kafka::{KafkaWireError, RequestFrame, TEXT_MAX, decode_request};
 
 /// Largest request that holds no records, in bytes: room for some 50,000 partitions.
 const PLAIN_MAX: usize = 1 << 20;
@@ -78,7 +81,7 @@ fn check(api: ApiKey, version: i16, payload: &Bytes) -> Result<(), String> {
     let mut bytes = payload.clone();
     RequestHeader::decode(&mut bytes, api.request_header_version(version))
         .map_err(|why| why.to_string())?;
-    check(&mut BoundedReader { bytes }, version)
+    check(&mut BoundedReader { bytes, longest: 0 }, version)
 }
 
 /// A walk over a Produce request. Its steps are `None` when there are not the bytes that were announced, or too many
@@ -148,7 +151,7 @@ impl Walk<'_> {
             return self.short_text();
         }
         let length = self.count()?;
-        self.skip(length)
+        if length <= TEXT_MAX { self.skip(length) } else { None }
     }
 
     fn short_text(&mut self) -> Option<()> {
@@ -183,6 +186,42 @@ fn first_varint(bytes: &[u8]) -> usize {
 type Check = fn(&mut BoundedReader, i16) -> Result<(), String>;
 
 fn decodes<T: Decodable>(reader: &mut BoundedReader, version: i16) -> Result<(), String> {
+    T::decode(reader, version).map_err(|why| why.to_string())?;
+    // Texts, and tagged fields that no release of Kafka has.
+    fits(reader.longest)
+}
+
+fn fits(length: usize) -> Result<(), String> {
+    match length <= TEXT_MAX {
+        true => Ok(()),
+        false => Err(format!("a text of {length} bytes, more than {TEXT_MAX}")),
+    }
+}
+
+fn all_fit<'t>(texts: impl IntoIterator<Item = &'t StrBytes>) -> Result<(), String> {
+    texts.into_iter().try_for_each(|text| fits(text.len()))
+}
+
+/// Of JoinGroup, which has bytes beside its texts.
+fn join_group(reader: &mut BoundedReader, version: i16) -> Result<(), String> {
+    let request = JoinGroupRequest::decode(reader, version).map_err(|why| why.to_string())?;
+    let texts = [&request.group_id.0, &request.member_id, &request.protocol_type];
+    let optional = [&request.group_instance_id, &request.reason];
+    let names = request.protocols.iter().map(|protocol| &protocol.name);
+    all_fit(texts.into_iter().chain(optional.into_iter().flatten()).chain(names))
+}
+
+/// Of SyncGroup, which has bytes beside its texts.
+fn sync_group(reader: &mut BoundedReader, version: i16) -> Result<(), String> {
+    let request = SyncGroupRequest::decode(reader, version).map_err(|why| why.to_string())?;
+    let texts = [&request.group_id.0, &request.member_id];
+    let optional = [&request.group_instance_id, &request.protocol_type, &request.protocol_name];
+    let members = request.assignments.iter().map(|assigned| &assigned.member_id);
+    all_fit(texts.into_iter().chain(optional.into_iter().flatten()).chain(members))
+}
+
+/// Of requests that have bytes, and no text.
+fn without_text<T: Decodable>(reader: &mut BoundedReader, version: i16) -> Result<(), String> {
     T::decode(reader, version).map(drop).map_err(|why| why.to_string())
 }
 
@@ -195,10 +234,10 @@ fn plain(api: ApiKey) -> Option<Check> {
         ApiKey::OffsetCommit => decodes::<OffsetCommitRequest>,
         ApiKey::OffsetFetch => decodes::<OffsetFetchRequest>,
         ApiKey::FindCoordinator => decodes::<FindCoordinatorRequest>,
-        ApiKey::JoinGroup => decodes::<JoinGroupRequest>,
+        ApiKey::JoinGroup => join_group,
         ApiKey::Heartbeat => decodes::<HeartbeatRequest>,
         ApiKey::LeaveGroup => decodes::<LeaveGroupRequest>,
-        ApiKey::SyncGroup => decodes::<SyncGroupRequest>,
+        ApiKey::SyncGroup => sync_group,
         ApiKey::DescribeGroups => decodes::<DescribeGroupsRequest>,
         ApiKey::ListGroups => decodes::<ListGroupsRequest>,
         ApiKey::DeleteGroups => decodes::<DeleteGroupsRequest>,
@@ -229,13 +268,13 @@ fn plain(api: ApiKey) -> Option<Check> {
         ApiKey::ElectLeaders => decodes::<ElectLeadersRequest>,
         ApiKey::DescribeCluster => decodes::<DescribeClusterRequest>,
         ApiKey::SaslHandshake => decodes::<SaslHandshakeRequest>,
-        ApiKey::SaslAuthenticate => decodes::<SaslAuthenticateRequest>,
+        ApiKey::SaslAuthenticate => without_text::<SaslAuthenticateRequest>,
         ApiKey::DescribeAcls => decodes::<DescribeAclsRequest>,
         ApiKey::CreateAcls => decodes::<CreateAclsRequest>,
         ApiKey::DeleteAcls => decodes::<DeleteAclsRequest>,
         ApiKey::CreateDelegationToken => decodes::<CreateDelegationTokenRequest>,
-        ApiKey::RenewDelegationToken => decodes::<RenewDelegationTokenRequest>,
-        ApiKey::ExpireDelegationToken => decodes::<ExpireDelegationTokenRequest>,
+        ApiKey::RenewDelegationToken => without_text::<RenewDelegationTokenRequest>,
+        ApiKey::ExpireDelegationToken => without_text::<ExpireDelegationTokenRequest>,
         ApiKey::DescribeDelegationToken => decodes::<DescribeDelegationTokenRequest>,
         ApiKey::DescribeUserScramCredentials => decodes::<DescribeUserScramCredentialsRequest>,
         ApiKey::ConsumerGroupHeartbeat => decodes::<ConsumerGroupHeartbeatRequest>,
@@ -252,6 +291,8 @@ fn plain(api: ApiKey) -> Option<Check> {
 /// still makes the decoder run out of bytes: it is one more than there are bytes, and no element takes less than one.
 struct BoundedReader {
     bytes: Bytes,
+    /// Length of the longest text, or of other bytes, so far.
+    longest: usize,
 }
 
 impl Buf for BoundedReader {
@@ -290,6 +331,7 @@ impl ByteBuf for BoundedReader {
     }
 
     fn get_bytes(&mut self, size: usize) -> Bytes {
+        self.longest = self.longest.max(size);
         self.bytes.split_to(size)
     }
 }
@@ -297,7 +339,9 @@ impl ByteBuf for BoundedReader {
 #[cfg(test)]
 mod tests {
     use bytes::{BufMut, BytesMut};
+    use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
     use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+    use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
     use kafka_protocol::messages::{MetadataRequest, ProduceRequest, RequestKind};
     use kafka_protocol::protocol::StrBytes;
 
@@ -370,6 +414,38 @@ mod tests {
         let packet = b"\0\x03\0\x01\0\0\0\x01\0\x04evil\x7f\xff\xff\xff";
         let answer = decode_foreign_request(Bytes::from_static(packet));
         assert!(matches!(answer, Err(KafkaWireError::Body { .. })), "{answer:?}");
+    }
+
+    /// Real brokers of 2.8.2 and 3.9.1 close the connection.
+    #[test]
+    fn texts_are_no_longer_than_two_bytes_can_say() {
+        let text = |length| StrBytes::from_string("g".repeat(length));
+        let commit = |length| OffsetCommitRequest::default().with_group_id(text(length).into());
+        let produce = |length| {
+            let topic = TopicProduceData::default().with_name(text(length).into());
+            ProduceRequest::default().with_topic_data(vec![topic])
+        };
+        let join = |length, bytes: usize| {
+            let protocol = JoinGroupRequestProtocol::default()
+                .with_name(text(length))
+                .with_metadata(vec![0; bytes].into());
+            JoinGroupRequest::default().with_protocols(vec![protocol])
+        };
+        let sync = |length, bytes: usize| {
+            let assigned = SyncGroupRequestAssignment::default()
+                .with_member_id(text(length))
+                .with_assignment(vec![0; bytes].into());
+            SyncGroupRequest::default().with_assignments(vec![assigned])
+        };
+        let decodes = |api, version, body: RequestKind| {
+            decode_foreign_request(payload(api, version, &body)).is_ok()
+        };
+        for (length, fits) in [(TEXT_MAX, true), (TEXT_MAX + 1, false), (40_000, false)] {
+            assert_eq!(decodes(ApiKey::OffsetCommit, 8, commit(length).into()), fits);
+            assert_eq!(decodes(ApiKey::Produce, 9, produce(length).into()), fits);
+            assert_eq!(decodes(ApiKey::JoinGroup, 6, join(length, 40_000).into()), fits);
+            assert_eq!(decodes(ApiKey::SyncGroup, 4, sync(length, 40_000).into()), fits);
+        }
     }
 
     #[test]

@@ -116,6 +116,9 @@ pub fn decode_request(mut payload: Bytes) -> Result<RequestFrame, KafkaWireError
     Ok(RequestFrame { api, version, correlation_id, client_id: header.client_id, body })
 }
 
+/// Longest text of the protocol in bytes: `Short.MAX_VALUE`, also where its length is a varint.
+pub const TEXT_MAX: usize = i16::MAX as usize;
+
 /// Encodes a response with its length and header.
 ///
 /// # Panics

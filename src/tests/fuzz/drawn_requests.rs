@@ -114,7 +114,10 @@ impl<'s> Writer<'s> {
         self.written.extend(key.to_be_bytes());
         self.written.extend(version.to_be_bytes());
         self.written.extend(correlation_id.to_be_bytes());
-        self.written.extend(b"\0\x04fuzz");
+        // One that is as long as a name can be has no room for what a coordinator adds.
+        let client = if self.once_in(60) { "y".repeat(32_760) } else { "fuzz".to_owned() };
+        self.written.extend((client.len() as i16).to_be_bytes());
+        self.written.extend(client.as_bytes());
         let api = ApiKey::try_from(key).expect("it is an API");
         if api.request_header_version(version) >= 2 {
             self.written.push(0);
@@ -266,7 +269,7 @@ impl<'s> Writer<'s> {
             _ => &["orders", "orders", "spare", "new", "__consumer_offsets", "range", "", "a b"],
         };
         match self.once_in(30) {
-            true => "y".repeat(self.one(&[249, 250, 5_000])),
+            true => "y".repeat(self.one(&[249, 250, 5_000, 32_767])),
             false => self.one(usual).to_owned(),
         }
     }

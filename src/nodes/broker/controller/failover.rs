@@ -8,6 +8,7 @@ use super::context::{ControllerPartition, PartitionStage, ReplicaStage};
 use super::event_manager::{ControllerEvent, Step};
 use super::kafka_controller::Controller;
 use super::timers::Tick;
+use super::topics::usable;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
@@ -73,7 +74,7 @@ impl Controller {
             vec![Call::children(paths::TOPICS, true), Call::children(paths::DELETE_TOPICS, true)];
         self.ask(cx, calls, |this, cx, answers| {
             if let Answer::Children(topics) = &answers[0] {
-                this.known.topics = topics.iter().cloned().collect();
+                this.known.topics = usable(topics);
             }
             if let Answer::Children(to_be_deleted) = &answers[1] {
                 let to_be_deleted =

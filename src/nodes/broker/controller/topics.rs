@@ -15,6 +15,17 @@ use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{self, TopicAssignment};
 use crate::releases::Change;
 use crate::vocab::TopicPartition;
+use crate::wire::kafka::TEXT_MAX;
+
+/// The topics whose names a request can carry. What else is below `/brokers/topics` no Kafka tool has written.
+pub fn usable(names: &[Arc<str>]) -> BTreeSet<Arc<str>> {
+    let fit = |name: &&Arc<str>| name.len() <= TEXT_MAX;
+    let skipped = names.len() - names.iter().filter(fit).count();
+    if skipped > 0 {
+        tracing::warn!(skipped, "topics with names that are too long are skipped");
+    }
+    names.iter().filter(fit).cloned().collect()
+}
 
 impl Controller {
     /// `TopicChange`: topics appeared or are gone.
@@ -22,7 +33,7 @@ impl Controller {
         self.ask(cx, vec![Call::children(paths::TOPICS, true)], |this, cx, answers| {
             // An operator deleted the parent znode.
             let Answer::Children(names) = &answers[0] else { return };
-            let now: BTreeSet<Arc<str>> = names.iter().cloned().collect();
+            let now = usable(names);
             let known = std::mem::replace(&mut this.known.topics, now.clone());
             for gone in known.difference(&now) {
                 this.known.partitions.retain(|at, _| at.topic != *gone);

@@ -15,6 +15,7 @@ use crate::history::Removal;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::payload::random_uuid;
 use crate::releases::Change;
+use crate::wire::kafka::TEXT_MAX;
 
 /// The first version of JoinGroup with a rebalance timeout of its own.
 const WITH_REBALANCE_TIMEOUT: i16 = 1;
@@ -146,7 +147,10 @@ impl Work<'_> {
     fn join_as_new(&mut self, cx: &mut Context<'_>, join: Join) {
         let prefix = join.instance.as_ref().unwrap_or(&join.client.id);
         let id = StrBytes::from_string(format!("{prefix}-{}", random_uuid(self.ids).hyphenated()));
-        if let Some(old) = self.group.static_id(join.instance.as_ref()) {
+        if id.len() > TEXT_MAX {
+            // No answer can name it, as real brokers find when they write one.
+            answers::join_failed(cx, join.to);
+        } else if let Some(old) = self.group.static_id(join.instance.as_ref()) {
             let old = old.clone();
             self.replace_static(cx, old, id, join);
         } else if join.instance.is_none() && join.to.version >= WITH_KNOWN_ID {

@@ -27,6 +27,7 @@ use super::registration::{Next, Registration, RegistrationHandler};
 use super::shutdown::{Shutdown, ShutdownHandler};
 use super::timers::TimerFor;
 use super::topic_configs::TopicConfigs;
+use super::unwritable;
 use super::verifier::{Verifier, VerifierHandler};
 use super::zk_requests::{Op, ZkRequests};
 use crate::nodes::Effects;
@@ -492,6 +493,8 @@ impl Broker {
         if !self.connections.done(to.conn) {
             return;
         }
+        let instead = unwritable::instead(self.config.version, body);
+        let body = instead.as_ref().unwrap_or(body);
         let frame = encode_response(to.api, to.version, to.correlation_id, body);
         if to.api == ApiKey::Produce && !self.config.answer_delay.end().is_zero() {
             let delay = &self.config.answer_delay;

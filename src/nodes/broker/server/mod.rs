@@ -63,6 +63,7 @@ mod tests;
 mod timers;
 mod topic_configs;
 mod transaction_requests;
+mod unwritable;
 mod verifier;
 mod zk_answers;
 mod zk_requests;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::nodes::broker::Endpoint;
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{BrokerId, ControllerEpoch, LeaderEpoch, Stream, TopicPartition};
+use crate::wire::kafka::TEXT_MAX;
 
 /// Data of a znode that is not what Kafka writes there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,7 +160,12 @@ impl BrokerRegistration {
             (None, Some(host)) => Endpoint { host, port: read.port },
             (None, None) => return Err(error("it has no PLAINTEXT listener")),
         };
-        Ok(Self { host, port, external: named(EXTERNAL), rack: read.rack, timestamp_ms })
+        let external = named(EXTERNAL);
+        let hosts = [Some(&host), external.as_ref().map(|at| &at.host), read.rack.as_ref()];
+        if hosts.into_iter().flatten().any(|text| text.len() > TEXT_MAX) {
+            return Err(error("a host or rack is longer than a request can say"));
+        }
+        Ok(Self { host, port, external, rack: read.rack, timestamp_ms })
     }
 }
 
