@@ -15,8 +15,8 @@ use crate::vocab::{Time, TopicPartition};
 /// Without --kind and --record, events of single records are left out. --record follows one record: metadata,
 /// sent, appended, fetched, committed, acknowledged, read.
 ///
-/// Kinds: fault, process, session, controller, election, isr, role, truncation, error, group, metadata, command; and
-/// of single records: request, queue, send, append, fetch, commit, ack, read, final.
+/// Kinds: fault, process, session, controller, election, isr, role, truncation, error, group, transaction, metadata,
+/// command; and of single records: request, queue, send, append, fetch, commit, ack, read, final.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -69,6 +69,7 @@ impl fmt::Display for ClientObservation {
             Self::LifeEnded => f.write_str("closed its last connection"),
             Self::NotFollowed { records } => write!(f, "{records} records are in no account"),
             Self::Member(member) => member.fmt(f),
+            Self::Transactional(transactional) => transactional.fmt(f),
             Self::BrokersLearned { nodes } => {
                 write!(f, "metadata: brokers on nodes")?;
                 nodes.iter().try_for_each(|node| write!(f, " {}", node.0))
@@ -154,6 +155,7 @@ impl fmt::Display for BrokerObservation {
                 brokers.iter().try_for_each(|(id, czxid)| write!(f, " {id} since {czxid}"))
             }
             Self::Group(group) => group.fmt(f),
+            Self::Transaction(transaction) => transaction.fmt(f),
             Self::BecameLeader { .. }
             | Self::BecameFollower { .. }
             | Self::Appended { .. }

@@ -284,7 +284,7 @@ impl fmt::Display for GroupState {
 }
 
 /// Partitions as a list: `orders-0,orders-1`; `none` when there is none.
-struct Partitions<'a>(&'a [TopicPartition]);
+pub(super) struct Partitions<'a>(pub &'a [TopicPartition]);
 
 impl fmt::Display for Partitions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -295,7 +295,7 @@ impl fmt::Display for Partitions<'_> {
 }
 
 /// Offsets as a list: `orders-0@7 orders-1@9`.
-struct Offsets<'a>(&'a [CommittedOffset]);
+pub(super) struct Offsets<'a>(pub &'a [CommittedOffset]);
 
 impl fmt::Display for Offsets<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

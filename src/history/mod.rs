@@ -15,6 +15,7 @@ mod group;
 mod observation;
 mod recorder;
 mod session;
+mod transaction;
 
 pub use event::{DiskOp, Event, EventKind, Life};
 pub use event_log::EventLog;
@@ -30,3 +31,7 @@ pub use observation::{
 };
 pub use recorder::{Recorded, Recorder, Subscriber};
 pub use session::{SessionAnswer, SessionCall, SessionObservation, WatchKind};
+pub use transaction::{
+    TransactionEvent, TransactionObservation, TransactionOutcome, TransactionSnapshot,
+    TransactionState, TransactionalObservation,
+};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::group::{GroupObservation, MemberObservation};
 use super::session::SessionObservation;
+use super::transaction::{TransactionObservation, TransactionalObservation};
 use crate::vocab::{
     Acks, BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch,
     Time, TopicPartition, Zxid,
@@ -181,6 +182,8 @@ pub enum ClientObservation {
     },
     /// As a member of a group, or committing offsets to one.
     Member(MemberObservation),
+    /// As a producer with a transactional id.
+    Transactional(TransactionalObservation),
 }
 
 /// Why the controller chose a leader.
@@ -483,6 +486,8 @@ pub enum BrokerObservation {
         /// Its replicas, the preferred leader first.
         replicas: Vec<BrokerId>,
     },
+    /// As coordinator of a transactional id, or as leader of a partition that a transaction writes to.
+    Transaction(TransactionObservation),
 }
 
 /// A ZooKeeper server.

@@ -26,6 +26,8 @@ pub enum Kind {
     Error,
     /// A group rebalanced, or its members, their partitions or its coordinator changed.
     Group,
+    /// A producer with a transactional id came or was fenced, or its coordinator changed.
+    Transaction,
     /// A client learned a leader.
     Metadata,
     /// A command of an operator, and its output.
@@ -40,7 +42,7 @@ pub enum Kind {
     Append,
     /// A follower fetched records, or confirmed them by its next fetch.
     Fetch,
-    /// A high watermark moved; a group committed offsets.
+    /// A high watermark moved; a group committed offsets; a transaction began, went on or ended.
     Commit,
     /// A leader acknowledged records, or an operation of a producer ended.
     Ack,
@@ -63,6 +65,7 @@ impl Kind {
         Self::Truncation,
         Self::Error,
         Self::Group,
+        Self::Transaction,
         Self::Metadata,
         Self::Command,
         Self::Request,
@@ -89,6 +92,7 @@ impl Kind {
             Self::Truncation => "truncation",
             Self::Error => "error",
             Self::Group => "group",
+            Self::Transaction => "transaction",
             Self::Metadata => "metadata",
             Self::Command => "command",
             Self::Request => "request",

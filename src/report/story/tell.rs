@@ -6,7 +6,8 @@ use super::super::turns::unclean_shutdown;
 use super::{Kind, Story};
 use crate::history::{
     BrokerObservation, Call, ClientObservation, Fact, GroupObservation, MemberEvent,
-    MemberObservation, Observation, Outcome, ZooKeeperObservation,
+    MemberObservation, Observation, Outcome, TransactionEvent, TransactionObservation,
+    TransactionOutcome, TransactionalObservation, ZooKeeperObservation,
 };
 use crate::vocab::{Acks, BrokerId, Offset, TopicPartition};
 
@@ -22,6 +23,7 @@ pub(super) fn observation(story: &Story, observation: &Observation) -> Option<Li
             Some((kind, at, format!("{}: {text}", external.client)))
         }
         Observation::Broker(BrokerObservation::Group(group)) => group_line(group),
+        Observation::Broker(BrokerObservation::Transaction(did)) => transaction_line(did),
         Observation::Broker(observation) => election(story, observation)
             .or_else(|| replica(story, observation))
             .or_else(|| broker(story, observation)),
@@ -80,6 +82,7 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
             (Kind::Error, Some(at.clone()), format!("its request is refused: {error}"))
         }
         Member(member) => return member_line(member),
+        Transactional(did) => return Some(transactional_line(did)),
         LifeEnded => (Kind::Request, None, "closed its last connection".to_owned()),
         NotFollowed { records } => {
             (Kind::Error, None, format!("{records} records are in no account"))
@@ -119,6 +122,35 @@ fn group_line(group: &GroupObservation) -> Option<Line> {
         _ => Kind::Group,
     };
     Some((kind, None, group.to_string()))
+}
+
+/// What a producer with a transactional id did.
+fn transactional_line(did: &TransactionalObservation) -> Line {
+    use TransactionEvent::*;
+    let is_rare = match &did.what {
+        Initialized { .. } => true,
+        Ended { outcome, .. } => {
+            !matches!(outcome, TransactionOutcome::Committed | TransactionOutcome::Aborted)
+        }
+        Began { .. } | OffsetsSent { .. } | CommitAsked { .. } | AbortAsked { .. } => false,
+    };
+    (if is_rare { Kind::Transaction } else { Kind::Commit }, None, did.to_string())
+}
+
+/// What the coordinator of a transactional id did, or a leader with a transaction.
+fn transaction_line(did: &TransactionObservation) -> Option<Line> {
+    use TransactionObservation::*;
+    let (kind, at) = match did {
+        // The append has a line.
+        Appended { .. } => return None,
+        Written { .. } => (Kind::Commit, None),
+        MarkerAppended { at, .. } | LastStableOffset { at, .. } => (Kind::Commit, Some(at.clone())),
+        Loaded { .. }
+        | Forgotten { .. }
+        | CoordinatorElected { .. }
+        | CoordinatorResigned { .. } => (Kind::Transaction, None),
+    };
+    Some((kind, at, did.to_string()))
 }
 
 /// Decisions of the controller, and changes of a replica's role.

@@ -13,6 +13,7 @@ use super::partition::WaitingFetch;
 use super::purgatory::{DelayedFetch, Purgatory, waiting_fetches};
 use super::read::{Answer, FetchReader};
 use super::replicas::{Replicas, Slot};
+use super::transaction_facts::observe_stable;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
@@ -49,6 +50,7 @@ impl LeaderHandler<'_> {
         if let Some(to) = to {
             set_high_watermark(cx, replica, to);
         }
+        observe_stable(cx, replica);
         self.complete_produces(cx, slot);
         self.wake_fetches(cx, slot);
     }

@@ -15,6 +15,7 @@
 //! | `leader`, `high_watermark`, `isr_change` | the rules of a leader |
 //! | `produce`, `fetch`, `read`, `offsets`, `delete_records` | requests of clients and followers |
 //! | `markers`, `write_markers` | the ends of transactions |
+//! | `transaction_facts` | what the history gets to know of transactions |
 //! | `verify`, `verification` | whether a partition is in a transaction |
 //! | `fetch_partitions`, `fetch_sessions` | what a fetch asks for, now or earlier (KIP-227) |
 //! | `fetcher`, `truncation` | following a leader |
@@ -47,6 +48,7 @@ mod replicas;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod transaction_facts;
 mod truncation;
 mod validate;
 mod verification;

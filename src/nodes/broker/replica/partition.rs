@@ -258,6 +258,8 @@ pub struct PartitionReplica {
     pub waiting_commits: VecDeque<(Offset, u64)>,
     /// Produce requests (`acks=1`) that wait for an fsync up to an offset; offsets rise.
     pub waiting_flushes: VecDeque<(Offset, u64)>,
+    /// The last stable offset, as the history has it, while it is not the high watermark.
+    pub stable: Option<Offset>,
 }
 
 impl PartitionReplica {
@@ -285,6 +287,7 @@ impl PartitionReplica {
             waiting_fetches: Vec::new(),
             waiting_commits: VecDeque::new(),
             waiting_flushes: VecDeque::new(),
+            stable: None,
         }
     }
 

@@ -21,6 +21,7 @@ use super::log_manager::LogManager;
 use super::partition::PartitionReplica;
 use super::purgatory::{AppendedBy, DelayedProduce, Unsettled};
 use super::replicas::{Elsewhere, Slot, not_here};
+use super::transaction_facts::of_transaction;
 use super::validate::{Appending, BadRecord, Refused, ends_connection};
 use super::verification::{Verified, verifies};
 use crate::history::{BrokerObservation, Observation, ProducerBatch};
@@ -405,9 +406,10 @@ impl ProduceHandler<'_> {
             checksum: batch.checksum,
         };
         let of_producer = of_producer(&partition.at, &batch);
+        let of_transaction = of_transaction(&partition.at, &batch);
         partition.log.append(&mut self.logs.disk(cx), partition.settings.log, batch);
         cx.effects.observe(Observation::Broker(appended));
-        if let Some(did) = of_producer {
+        for did in of_producer.into_iter().chain(of_transaction) {
             cx.effects.observe(Observation::Broker(did));
         }
         self.leader.progress(cx, slot);

@@ -111,7 +111,7 @@ impl Broker {
                 self.transactions.elected(cx, partition, epoch);
             }
             Ask::TransactionsLeader { partition, leader_epoch, .. } => {
-                self.transactions.resigned(partition, leader_epoch);
+                self.transactions.resigned(cx, partition, leader_epoch);
             }
             Ask::VerifyTransaction(asked) => self.verifier().ask(cx, asked),
             Ask::CommitVerified(to, request) => self.commit_in_transaction(cx, to, request),

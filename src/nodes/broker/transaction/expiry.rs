@@ -4,6 +4,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::appends::Append;
 use super::coordinator::TransactionCoordinator;
+use super::facts;
 use super::state::{State, Transaction};
 use super::stored::tombstones;
 use crate::nodes::broker::context::{Ask, Context};
@@ -41,21 +42,24 @@ impl TransactionCoordinator {
     /// Tombstones are written, or are not.
     pub(super) fn forgotten(
         &mut self,
-        partition: i32,
-        epoch: LeaderEpoch,
+        cx: &mut Context<'_>,
+        (partition, epoch): (i32, LeaderEpoch),
         ids: &[(StrBytes, i16)],
         is_written: bool,
     ) {
         let Some(owned) = self.owned.get_mut(&partition) else { return };
         let is_current = owned.epoch == epoch;
+        let mut forgotten = Vec::new();
         for (id, producer_epoch) in ids {
             let Some(known) = owned.transactions.get_mut(id) else { continue };
             let is_same = known.pending == Some(State::Dead) && known.epoch == *producer_epoch;
             if is_current && is_same && is_written {
                 owned.transactions.remove(id);
+                forgotten.push(id.clone());
             } else {
                 known.pending = None;
             }
         }
+        facts::observe_forgotten(cx, &forgotten);
     }
 }

@@ -11,8 +11,10 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::coordinator::{Owned, TransactionCoordinator};
 use super::deadlines::Due;
+use super::facts;
 use super::state::Transaction;
 use super::stored::restored;
+use crate::history::TransactionObservation;
 use crate::nodes::broker::context::Context;
 use crate::releases::Change;
 use crate::vocab::LeaderEpoch;
@@ -59,12 +61,14 @@ impl TransactionCoordinator {
     }
 
     /// It leads it no longer, or the replica is deleted.
-    pub fn resigned(&mut self, partition: i32, epoch: Option<LeaderEpoch>) {
+    pub fn resigned(&mut self, cx: &mut Context<'_>, partition: i32, epoch: Option<LeaderEpoch>) {
         // A load in an older epoch goes on to its end.
         let ends =
             |of: &(i32, LeaderEpoch)| of.0 == partition && epoch.is_none_or(|epoch| epoch == of.1);
         self.loads.loading.retain(|of| !ends(of));
-        self.owned.remove(&partition);
+        if self.owned.remove(&partition).is_some() {
+            facts::observe(cx, TransactionObservation::CoordinatorResigned { partition });
+        }
         self.drop_markers(partition);
     }
 
@@ -88,6 +92,12 @@ impl TransactionCoordinator {
             .filter(|known| known.state.is_ending())
             .map(|known| known.id.clone())
             .collect();
+        for known in transactions.values() {
+            facts::observe_loaded(cx, (partition, epoch), known);
+        }
+        let elected =
+            TransactionObservation::CoordinatorElected { partition, coordinator_epoch: epoch };
+        facts::observe(cx, elected);
         self.owned.insert(partition, Owned { epoch, transactions });
         for id in ending {
             if let Some(known) = self.find_mut(&id) {

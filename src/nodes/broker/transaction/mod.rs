@@ -19,6 +19,7 @@
 //! | `written`, `appends` | what is written, and what follows |
 //! | `loading`, `loads` | taking over a partition of `__transaction_state`, and giving it up |
 //! | `deadlines` | what is due when |
+//! | `facts` | what the history gets to know |
 
 mod add;
 mod adding;
@@ -30,6 +31,7 @@ mod deadlines;
 mod end;
 mod ending;
 mod expiry;
+mod facts;
 mod init;
 mod loading;
 mod loads;

@@ -9,6 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::answers::initialized;
 use super::appends::{Append, Written};
 use super::coordinator::TransactionCoordinator;
+use super::facts;
 use super::state::Next;
 use super::stored;
 use crate::nodes::broker::context::{Ask, Context};
@@ -58,7 +59,7 @@ impl TransactionCoordinator {
                 self.changed(cx, (id, epoch), next, written, result.err().map(client_error));
             }
             Some(Append::Tombstones { partition, epoch, ids }) => {
-                self.forgotten(partition, epoch, &ids, result.is_ok());
+                self.forgotten(cx, (partition, epoch), &ids, result.is_ok());
             }
             None => {}
         }
@@ -76,8 +77,12 @@ impl TransactionCoordinator {
             && error == Some(ResponseError::CoordinatorNotAvailable);
         let producer = (next.producer_id, next.epoch);
         let is_found = self.find(&id).map(|_| ());
+        let place = (self.partition(&id), epoch);
         match self.find_in(&id, epoch) {
-            Some(known) if error.is_none() => known.complete(next),
+            Some(known) if error.is_none() => {
+                facts::observe_written(cx, &id, place, &next);
+                known.complete(next);
+            }
             Some(known) if !is_retried => known.pending = None,
             Some(_) => {}
             None if error.is_none() => {

@@ -405,3 +405,34 @@ fn offsets_in_a_transaction_are_verified_since_3_7() {
     assert_eq!(committed(&mut cluster, 3, 0), 0);
     assert_eq!(cluster.replicas(1).commits, 1);
 }
+
+/// The facts of transactions, in words.
+fn facts(cluster: &Cluster) -> Vec<String> {
+    let told = cluster.observed().filter_map(|(_, broker, what)| match what {
+        BrokerObservation::Transaction(what) => Some(format!("b{broker} {what}")),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn the_leader_tells_of_transactions_and_of_nothing_without_them() {
+    let mut cluster = empty("2.8");
+    cluster.produce(1, -1, "plain");
+    cluster.pass(600);
+    assert_eq!(facts(&cluster), [""; 0]);
+    write(&mut cluster, 1, of_transaction(7, 0, 0));
+    cluster.produce(1, -1, "plain");
+    cluster.pass(600);
+    assert_eq!(end(&mut cluster, 1, marker(7, 1, false, 3)), 0);
+    let expected = [
+        "b1 appended orders-0@1..=1 in a transaction of producer 7 in epoch 0",
+        "b1 last stable offset of orders-0 is 1",
+        "b1 appended orders-0@3: abort marker of producer 7 in epoch 1",
+        "b1 last stable offset of orders-0 is 4",
+    ];
+    assert_eq!(facts(&cluster), expected);
+    cluster.produce(1, -1, "plain");
+    cluster.pass(600);
+    assert_eq!(facts(&cluster).len(), expected.len());
+}

@@ -35,7 +35,7 @@ fn markers_are_sent_again_by_the_next_coordinator() {
         world.end("x", x, commit);
         // It comes back in the next epoch; what was sent in the one before does not count.
         let (old, _) = world.markers[0].clone();
-        world.act(|transactions, _| transactions.resigned(0, Some(1)));
+        world.act(|transactions, cx| transactions.resigned(cx, 0, Some(1)));
         assert_eq!(world.end("x", x, commit), 16, "{version}");
         world.elect(2);
         assert_eq!(world.markers.len(), 1, "{version}: one request is in flight");
@@ -62,7 +62,7 @@ fn an_append_of_the_last_epoch_changes_nothing() {
     let (mut world, x) = begun("2.8");
     world.holds_appends = true;
     let conn = world.send_add(World::add_request("x", x, &[("t", &[0])]));
-    world.act(|transactions, _| transactions.resigned(0, Some(1)));
+    world.act(|transactions, cx| transactions.resigned(cx, 0, Some(1)));
     let log = world.log.split_off(1);
     world.elect(2);
     world.release();
@@ -78,7 +78,7 @@ fn a_load_that_is_not_wanted_any_more_loads_nothing() {
     let mut next = World::before("2.8", |_| {});
     next.log = world.log.clone();
     next.act(|transactions, cx| transactions.elected(cx, 0, 1));
-    next.act(|transactions, _| transactions.resigned(0, None));
+    next.act(|transactions, cx| transactions.resigned(cx, 0, None));
     next.pass(Duration::from_millis(5));
     assert_eq!(next.init("x").0, 16, "NOT_COORDINATOR");
 }

@@ -2,6 +2,7 @@
 //! `init-producer-id.*`) and of Kafka's sources.
 
 mod ends;
+mod facts;
 mod loads;
 mod producers;
 mod tools;

@@ -24,6 +24,7 @@ use crate::nodes::broker::context::{Ask, Context, Outbox, ReplyTo};
 use crate::nodes::testing::settings;
 use crate::releases::KafkaVersion;
 use crate::releases::apis::highest;
+use crate::vocab::step::Effect;
 use crate::vocab::{BrokerId, Clock, ConnId, NodeId, Seed, Time};
 use crate::wire::records::Batch;
 use crate::wire::transaction_records::{TransactionValue, decode_key};
@@ -176,6 +177,15 @@ impl World {
             let result = error.map_or(Ok(()), Err);
             self.step(|transactions, cx| transactions.appended(cx, number, result));
         }
+    }
+
+    /// What the history got to know since this was asked last, in words.
+    pub fn facts(&mut self) -> Vec<String> {
+        let observed = self.effects.drain().filter_map(|effect| match effect {
+            Effect::Observe(observation) => Some(observation.to_string()),
+            _ => None,
+        });
+        observed.collect()
     }
 
     /// Appends that were made are done, or fail.
