@@ -1,7 +1,7 @@
 //! Answers with a text that is longer than any text of the protocol. Kafka notices when it writes the answer, and
 //! sends the one of this request to an unexpected error instead (`AbstractRequest.getErrorResponse`).
 //!
-//! Such texts are explanations that repeat what was asked for, and settings that were written to ZooKeeper directly.
+//! Such texts are explanations that repeat what was asked for, and what was written to ZooKeeper directly.
 //! Names from requests fit: no request with a longer one is decoded.
 
 use kafka_protocol::error::ResponseError;
@@ -51,6 +51,16 @@ fn too_long(body: &ResponseKind) -> Option<TooLong> {
                 find(&["resources", "config_entries", "config_value"], values)
             })
         }
+        ResponseKind::AlterClientQuotas(body) => {
+            let texts = body.entries.iter().map(|row| row.error_message.as_ref());
+            find(&["entries", "error_message"], texts)
+        }
+        ResponseKind::DescribeClientQuotas(body) => {
+            let entities = body.entries.iter().flatten().flat_map(|entry| &entry.entity);
+            let names = entities.map(|part| part.entity_name.as_ref());
+            let texts = std::iter::once(body.error_message.as_ref()).chain(names);
+            find(&["error_message"], texts)
+        }
         _ => None,
     }
 }
@@ -84,6 +94,10 @@ pub fn instead(version: KafkaVersion, body: &ResponseKind) -> Option<ResponseKin
         ResponseKind::DescribeConfigs(body) => {
             fail!(body.results);
             body.results.iter_mut().for_each(|row| row.configs.clear());
+        }
+        ResponseKind::AlterClientQuotas(body) => fail!(body.entries),
+        ResponseKind::DescribeClientQuotas(body) => {
+            (body.error_code, body.error_message, body.entries) = (code, why, None);
         }
         _ => return None,
     }
