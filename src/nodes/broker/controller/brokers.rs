@@ -11,15 +11,36 @@
 use std::collections::BTreeMap;
 
 use super::calls::{Answer, Call};
-use super::context::{PartitionStage, RegisteredBroker, ReplicaStage};
+use super::context::{ControllerContext, PartitionStage, RegisteredBroker, ReplicaStage};
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use crate::history::{BrokerObservation, Observation};
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::BrokerRegistration;
-use crate::releases::Change;
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{BrokerId, Mutant, TopicPartition};
+
+impl ControllerContext {
+    /// What UpdateMetadata about brokers says of partitions: nothing since 2.2, everything before.
+    pub fn of_plain_metadata(&self, version: KafkaVersion) -> Vec<TopicPartition> {
+        if version.has(Change::BrokerChangeWithoutPartitions) {
+            return Vec::new();
+        }
+        self.with_leadership()
+    }
+
+    /// Partitions whose leaders are not live go offline; returns them.
+    fn take_leaderless_offline(&mut self) -> Vec<TopicPartition> {
+        let leaderless = self.with_dead_leader();
+        for at in &leaderless {
+            if let Some(partition) = self.partitions.get_mut(at) {
+                partition.stage = PartitionStage::Offline;
+            }
+        }
+        leaderless
+    }
+}
 
 impl Controller {
     /// Reads `/brokers/ids` and all registrations, and watches the children.
@@ -115,20 +136,12 @@ impl Controller {
         });
     }
 
-    /// What UpdateMetadata about brokers says of partitions: nothing since 2.2, everything before.
-    pub(super) fn partitions_of_plain_metadata(&self) -> Vec<TopicPartition> {
-        if self.config.version.has(Change::BrokerChangeWithoutPartitions) {
-            return Vec::new();
-        }
-        self.known.with_leadership()
-    }
-
     /// New brokers: all brokers get the list of brokers, the new ones everything; their replicas start, and
     /// partitions that waited for them are elected.
     pub(super) fn broker_startup(&mut self, new: Vec<BrokerId>) {
         let mut others = self.known.registered();
         others.retain(|id| !new.contains(id));
-        let partitions = self.partitions_of_plain_metadata();
+        let partitions = self.known.of_plain_metadata(self.config.version);
         let replicas = self.known.replicas_on(&new);
         let all = self.known.with_leadership();
         let started = Some(new.clone());
@@ -151,12 +164,7 @@ impl Controller {
         for id in dead {
             self.known.shutting_down.remove(id);
         }
-        let leaderless = self.known.with_dead_leader();
-        for at in &leaderless {
-            if let Some(partition) = self.known.partitions.get_mut(at) {
-                partition.stage = PartitionStage::Offline;
-            }
-        }
+        let leaderless = self.known.take_leaderless_offline();
         let all = self.known.replicas_on(dead);
         let (to_be_deleted, replicas): (Vec<_>, _) =
             all.into_iter().partition(|(at, _)| self.known.is_to_be_deleted(at));
@@ -165,7 +173,7 @@ impl Controller {
         }
         let mut steps = vec![Step::TriggerOnline, Step::ReplicasOffline(replicas), Step::Flush];
         if leaderless.is_empty() {
-            let partitions = self.partitions_of_plain_metadata();
+            let partitions = self.known.of_plain_metadata(self.config.version);
             steps.extend([Step::UpdateMetadata(self.known.registered(), partitions), Step::Flush]);
         }
         self.event_manager.first(steps);

@@ -4,13 +4,55 @@
 
 use std::sync::Arc;
 
+use super::batch::Batch;
 use super::calls::{Answer, Call};
-use super::context::{PartitionStage, Replica, ReplicaStage};
+use super::context::{ControllerContext, PartitionStage, Replica, ReplicaStage};
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use crate::nodes::broker::context::Context;
 use crate::nodes::broker::znodes::paths;
 use crate::vocab::{BrokerId, TopicPartition};
+
+impl ControllerContext {
+    fn replica_stages(&self, topic: &Arc<str>) -> Vec<(Replica, Option<ReplicaStage>)> {
+        let mut stages = Vec::new();
+        for (at, partition) in self.of_topic(topic) {
+            for id in &partition.replicas {
+                let stage = partition.replica_stages.get(id).copied();
+                stages.push(((at.clone(), *id), stage));
+            }
+        }
+        stages
+    }
+
+    /// The partitions of a topic go offline; returns them.
+    fn take_offline(&mut self, topic: &Arc<str>) -> Vec<TopicPartition> {
+        let partitions: Vec<_> = self.of_topic(topic).map(|(at, _)| at.clone()).collect();
+        for at in &partitions {
+            if let Some(partition) = self.partitions.get_mut(at) {
+                partition.stage = PartitionStage::Offline;
+            }
+        }
+        partitions
+    }
+
+    fn forget_topic(&mut self, topic: &Arc<str>) {
+        self.partitions.retain(|at, _| at.topic != *topic);
+        self.topics.remove(topic);
+        self.topic_ids.remove(topic);
+        self.to_be_deleted.remove(topic);
+    }
+}
+
+impl Batch {
+    /// Sends replicas StopReplica, with which they delete their logs.
+    pub fn delete_replicas(&mut self, known: &mut ControllerContext, replicas: &[Replica]) {
+        for replica in replicas {
+            self.stop_replica(replica.1, &replica.0, true);
+            known.put_replica(replica, ReplicaStage::DeletionStarted);
+        }
+    }
+}
 
 impl Controller {
     /// `TopicDeletion`: reads which topics are to be deleted.
@@ -30,26 +72,15 @@ impl Controller {
         });
     }
 
-    fn replica_stages(&self, topic: &Arc<str>) -> Vec<(Replica, Option<ReplicaStage>)> {
-        let mut stages = Vec::new();
-        for (at, partition) in self.known.of_topic(topic) {
-            for id in &partition.replicas {
-                let stage = partition.replica_stages.get(id).copied();
-                stages.push(((at.clone(), *id), stage));
-            }
-        }
-        stages
-    }
-
     /// Goes on with the deletions that can go on, and ends those that are done.
     pub(super) fn resume_deletions(&mut self, cx: &mut Context<'_>) {
         let to_be_deleted: Vec<_> = self.known.to_be_deleted.iter().cloned().collect();
         let (mut done, mut left) = (Vec::new(), Vec::new());
         for topic in to_be_deleted {
-            if self.is_reassigning(&topic) {
+            if self.known.is_reassigning(&topic) {
                 continue;
             }
-            let stages = self.replica_stages(&topic);
+            let stages = self.known.replica_stages(&topic);
             let is_deleted =
                 |(_, stage): &(Replica, _)| *stage == Some(ReplicaStage::DeletionSuccessful);
             if stages.iter().all(is_deleted) {
@@ -60,7 +91,8 @@ impl Controller {
                 stages.iter().any(|(_, stage)| *stage == Some(ReplicaStage::DeletionStarted));
             if !is_under_way {
                 tracing::info!(%topic, "is being deleted");
-                self.begin_deletion(&topic);
+                let partitions = self.known.take_offline(&topic);
+                self.batch.update_metadata(self.known.registered(), partitions);
                 let undeleted = stages.into_iter().filter(|replica| !is_deleted(replica));
                 left.extend(undeleted.map(|(replica, _)| replica));
             }
@@ -70,17 +102,6 @@ impl Controller {
             self.start_deletion(left);
         }
         self.remove_topics(cx, done);
-    }
-
-    /// The partitions of a topic go offline, and brokers forget it.
-    fn begin_deletion(&mut self, topic: &Arc<str>) {
-        let partitions: Vec<_> = self.known.of_topic(topic).map(|(at, _)| at.clone()).collect();
-        for at in &partitions {
-            if let Some(partition) = self.known.partitions.get_mut(at) {
-                partition.stage = PartitionStage::Offline;
-            }
-        }
-        self.batch.update_metadata(self.known.registered(), partitions);
     }
 
     /// Replicas go offline, which takes each out of the ISR and is written, before they delete anything
@@ -98,14 +119,6 @@ impl Controller {
             Step::Flush,
         ];
         self.event_manager.first(steps);
-    }
-
-    /// Sends replicas StopReplica, with which they delete their logs.
-    pub(super) fn delete_replicas(&mut self, replicas: &[Replica]) {
-        for replica in replicas {
-            self.batch.stop_replica(replica.1, &replica.0, true);
-            self.known.put_replica(replica, ReplicaStage::DeletionStarted);
-        }
     }
 
     /// `ReplicasDeleted`: a broker deleted its replicas.
@@ -136,10 +149,7 @@ impl Controller {
         self.ask(cx, calls, move |this, _, _| {
             for topic in topics {
                 tracing::info!(%topic, "is deleted");
-                this.known.partitions.retain(|at, _| at.topic != topic);
-                this.known.topics.remove(&topic);
-                this.known.topic_ids.remove(&topic);
-                this.known.to_be_deleted.remove(&topic);
+                this.known.forget_topic(&topic);
             }
         });
     }

@@ -100,7 +100,7 @@ impl Controller {
                         this.known.partitions.insert(at, partition);
                     }
                 }
-                this.note_reassignments();
+                this.known.note_reassignments();
                 this.ask(cx, calls, |this, cx, _| this.read_all_states(cx));
             });
         });
@@ -171,7 +171,7 @@ impl Controller {
             // They are known to be offline, and stay in the ISR (`ReplicaStateMachine.startup`).
             offline.clear();
         }
-        let partitions = self.partitions_of_plain_metadata();
+        let partitions = self.known.of_plain_metadata(self.config.version);
         self.event_manager.first([
             Step::UpdateMetadata(all, partitions),
             Step::Flush,

@@ -215,18 +215,22 @@ impl Controller {
             Step::TriggerOnline => self.trigger_online(),
             Step::Initialize(partitions) => self.initialize(cx, partitions),
             Step::Elect(partitions, strategy) => self.elect(cx, partitions, strategy),
-            Step::ReplicasOnline(replicas) => self.replicas_online(&replicas),
+            Step::ReplicasOnline(replicas) => {
+                self.batch.start_replicas(&mut self.known, &replicas);
+            }
             Step::ReplicasOffline(replicas) => self.replicas_offline(replicas),
             Step::RemoveFromIsr(broker, partitions) => self.remove_from_isr(cx, broker, partitions),
             Step::Flush => self.flush(cx),
             Step::ElectPreferred(partitions) => self.elect_preferred(partitions),
             Step::ClearPreferredElection => self.clear_preferred_election(cx),
             Step::ResumeDeletions => self.resume_deletions(cx),
-            Step::DeleteReplicas(replicas) => self.delete_replicas(&replicas),
+            Step::DeleteReplicas(replicas) => {
+                self.batch.delete_replicas(&mut self.known, &replicas);
+            }
             Step::AnswerControlledShutdown(to, id) => self.answer_controlled_shutdown(cx, to, id),
             Step::Reassign(step) => self.reassign(cx, step),
             Step::ResumeReassignments(of) => {
-                let steps = self.resumed_reassignments(of.as_deref());
+                let steps = self.known.resumed_reassignments(of.as_deref());
                 self.event_manager.first(steps);
             }
             Step::AnswerReassignments(to, results) => reply_reassigned(cx, to, results),

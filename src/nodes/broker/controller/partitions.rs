@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
-use super::context::PartitionStage;
+use super::context::{ControllerContext, PartitionStage};
 use super::election::{Candidates, Choice, Strategy};
 use super::event_manager::Step;
 use super::failover::read_state;
@@ -29,20 +29,55 @@ pub type States = Vec<(TopicPartition, PartitionState, i32)>;
 /// Whether topics allow unclean elections.
 pub type UncleanTopics = BTreeMap<Arc<str>, bool>;
 
+impl ControllerContext {
+    /// The partitions that are in this state, of all topics or of one; not those that are to be deleted.
+    fn in_stage(&self, stage: PartitionStage, topic: Option<&Arc<str>>) -> Vec<TopicPartition> {
+        let all = self.partitions.iter().filter(|(at, one)| {
+            one.stage == stage
+                && topic.is_none_or(|topic| at.topic == *topic)
+                && !self.is_to_be_deleted(at)
+        });
+        all.map(|(at, _)| at.clone()).collect()
+    }
+
+    fn live_among(&self, at: &TopicPartition, isr: &[BrokerId]) -> Vec<BrokerId> {
+        let assigned = self.partitions.get(at).map_or(&[][..], |one| &one.replicas);
+        let all = assigned.iter().chain(isr).copied();
+        all.filter(|&id| self.is_live(id)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The leader and the in-sync replicas that a partition in `state` gets.
+    fn choose(
+        &self,
+        at: &TopicPartition,
+        state: &PartitionState,
+        strategy: Strategy,
+        unclean: bool,
+    ) -> Option<Choice> {
+        let partition = self.partitions.get(at)?;
+        let live = self.live_among(at, &state.isr);
+        let shutting_down: Vec<_> = self.shutting_down.iter().copied().collect();
+        let candidates = Candidates {
+            assignment: &partition.replicas,
+            isr: &state.isr,
+            live: &live,
+            shutting_down: &shutting_down,
+        };
+        match strategy {
+            Strategy::Offline => candidates.offline(unclean),
+            Strategy::Unclean => candidates.offline(true),
+            Strategy::Preferred => candidates.preferred(),
+            Strategy::ControlledShutdown => candidates.controlled_shutdown(),
+            Strategy::Reassigned => candidates.reassigned(),
+        }
+    }
+}
+
 impl Controller {
     /// Elects for every partition that never had a leader or lost it.
     pub(super) fn trigger_online(&mut self) {
-        let (mut new, mut offline) = (Vec::new(), Vec::new());
-        for (at, partition) in &self.known.partitions {
-            if self.known.is_to_be_deleted(at) {
-                continue;
-            }
-            match partition.stage {
-                PartitionStage::New => new.push(at.clone()),
-                PartitionStage::Offline => offline.push(at.clone()),
-                PartitionStage::Online => {}
-            }
-        }
+        let new = self.known.in_stage(PartitionStage::New, None);
+        let offline = self.known.in_stage(PartitionStage::Offline, None);
         let mut steps = Vec::new();
         if !new.is_empty() {
             steps.push(Step::Initialize(new));
@@ -56,20 +91,10 @@ impl Controller {
 
     /// Elects for the partitions of a topic that lost their leaders (`processTopicUncleanLeaderElectionEnable`).
     pub(super) fn trigger_online_of(&mut self, topic: &Arc<str>) {
-        let is_offline = |at: &TopicPartition, stage| {
-            stage == PartitionStage::Offline && !self.known.is_to_be_deleted(at)
-        };
-        let offline = self.known.of_topic(topic).filter(|(at, one)| is_offline(at, one.stage));
-        let offline: Vec<_> = offline.map(|(at, _)| at.clone()).collect();
+        let offline = self.known.in_stage(PartitionStage::Offline, Some(topic));
         if !offline.is_empty() {
             self.event_manager.first([Step::Elect(offline, Strategy::Offline), Step::Flush]);
         }
-    }
-
-    fn live_among(&self, at: &TopicPartition, isr: &[BrokerId]) -> Vec<BrokerId> {
-        let assigned = self.known.partitions.get(at).map_or(&[][..], |one| &one.replicas);
-        let all = assigned.iter().chain(isr).copied();
-        all.filter(|&id| self.known.is_live(id)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// First leaders: the state znodes are created, below their parents.
@@ -80,7 +105,7 @@ impl Controller {
         for at in partitions {
             let partition = self.known.partitions.get(&at);
             let partition = partition.expect("only deletion forgets partitions, in another event");
-            let live = self.live_among(&at, &[]);
+            let live = self.known.live_among(&at, &[]);
             let candidates = Candidates {
                 assignment: &partition.replicas,
                 isr: &[],
@@ -171,7 +196,7 @@ impl Controller {
             let needs_setting: BTreeSet<_> = states
                 .iter()
                 .filter(|(at, state, _)| {
-                    let live = this.live_among(at, &state.isr);
+                    let live = this.known.live_among(at, &state.isr);
                     strategy == Strategy::Offline && !state.isr.iter().any(|id| live.contains(id))
                 })
                 .map(|(at, ..)| at.topic.clone())
@@ -232,31 +257,6 @@ impl Controller {
         });
     }
 
-    fn choose(
-        &self,
-        at: &TopicPartition,
-        state: &PartitionState,
-        strategy: Strategy,
-        unclean: bool,
-    ) -> Option<Choice> {
-        let partition = self.known.partitions.get(at)?;
-        let live = self.live_among(at, &state.isr);
-        let shutting_down: Vec<_> = self.known.shutting_down.iter().copied().collect();
-        let candidates = Candidates {
-            assignment: &partition.replicas,
-            isr: &state.isr,
-            live: &live,
-            shutting_down: &shutting_down,
-        };
-        match strategy {
-            Strategy::Offline => candidates.offline(unclean),
-            Strategy::Unclean => candidates.offline(true),
-            Strategy::Preferred => candidates.preferred(),
-            Strategy::ControlledShutdown => candidates.controlled_shutdown(),
-            Strategy::Reassigned => candidates.reassigned(),
-        }
-    }
-
     fn write_choices(
         &mut self,
         cx: &mut Context<'_>,
@@ -270,7 +270,7 @@ impl Controller {
         for (at, old, version) in states {
             let unclean = unclean.get(&at.topic).copied().unwrap_or(false)
                 || self.config.is(Mutant::ElectOutsideIsr);
-            let Some(mut choice) = self.choose(at, old, strategy, unclean) else {
+            let Some(mut choice) = self.known.choose(at, old, strategy, unclean) else {
                 let isr = &old.isr;
                 tracing::info!(partition = %at, ?strategy, ?isr, "no replica can lead it");
                 continue;

@@ -11,15 +11,15 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::batch::topic_name;
 use super::calls::{Answer, Call};
-use super::context::ControllerPartition;
+use super::context::{ControllerContext, ControllerPartition};
 use super::election::Strategy;
 use super::event_manager::{ControllerEvent, Elections, Step};
 use super::kafka_controller::Controller;
 use super::timers::Tick;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::znodes::{paths, payload};
-use crate::releases::Change;
 use crate::releases::texts::{Text, say};
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::TopicPartition;
 
 /// `election_type` of ElectLeaders.
@@ -27,27 +27,28 @@ const TYPE_PREFERRED: i8 = 0;
 /// `election_type` of ElectLeaders.
 const TYPE_UNCLEAN: i8 = 1;
 
-impl Controller {
+impl ControllerContext {
     fn is_led_by_preferred(&self, at: &TopicPartition) -> bool {
-        let partition = self.known.partitions.get(at);
+        let partition = self.partitions.get(at);
         partition.is_some_and(|one| one.leader() == one.replicas.first().copied())
     }
 
-    fn can_be_led_by_preferred(&self, partition: &ControllerPartition) -> bool {
+    fn can_be_led_by_preferred(&self, at: &TopicPartition) -> bool {
+        let Some(partition) = self.partitions.get(at) else { return false };
         // It never had a leader.
         let Some(leadership) = &partition.leadership else { return false };
         let preferred = partition.replicas.first();
-        preferred.is_some_and(|id| self.known.is_live(*id) && leadership.state.isr.contains(id))
+        preferred.is_some_and(|id| self.is_live(*id) && leadership.state.isr.contains(id))
     }
 
-    /// `AutoRebalance`: where more than the permitted share of a broker's partitions is led by others.
-    pub(super) fn auto_rebalance(&mut self, cx: &mut Context<'_>) {
-        self.timers.set(cx, self.config.leader_imbalance_check_interval, Tick::Rebalance);
+    /// The partitions that their preferred replicas can lead and do not, of brokers where that are more than
+    /// `percentage` of those that they should lead.
+    fn imbalanced(&self, percentage: usize) -> Vec<TopicPartition> {
         let mut by_preferred: BTreeMap<_, (usize, Vec<TopicPartition>)> = BTreeMap::new();
-        for (at, partition) in &self.known.partitions {
+        for (at, partition) in &self.partitions {
             // An operator wrote an assignment without replicas.
             let Some(preferred) = partition.replicas.first() else { continue };
-            if self.known.is_to_be_deleted(at) || !self.known.reassigning.is_empty() {
+            if self.is_to_be_deleted(at) || !self.reassigning.is_empty() {
                 continue;
             }
             let (total, elsewhere) = by_preferred.entry(*preferred).or_default();
@@ -56,21 +57,64 @@ impl Controller {
                 elsewhere.push(at.clone());
             }
         }
-        let percentage = self.config.leader_imbalance_per_broker_percentage as usize;
         let mut candidates = Vec::new();
         for (broker, (total, elsewhere)) in by_preferred {
             if elsewhere.len() * 100 > total * percentage {
                 let elsewhere_count = elsewhere.len();
                 tracing::info!(%broker, total, elsewhere_count, "leaders are imbalanced");
-                let can = |at: &TopicPartition| {
-                    self.known
-                        .partitions
-                        .get(at)
-                        .is_some_and(|one| self.can_be_led_by_preferred(one))
-                };
-                candidates.extend(elsewhere.into_iter().filter(can));
+                candidates
+                    .extend(elsewhere.into_iter().filter(|at| self.can_be_led_by_preferred(at)));
             }
         }
+        candidates
+    }
+
+    /// Whether an election is to be held for a partition.
+    fn is_electable(&self, at: &TopicPartition, preferred: bool) -> bool {
+        let is_due = |one: &ControllerPartition| match preferred {
+            true => one.leader() != one.replicas.first().copied(),
+            false => one.leader().is_none_or(|id| !self.is_live(id)),
+        };
+        self.partitions.get(at).is_some_and(is_due) && !self.is_to_be_deleted(at)
+    }
+
+    /// What is wrong with a partition after its election, if one was held.
+    fn election_error(
+        &self,
+        version: KafkaVersion,
+        (at, is_held): (&TopicPartition, bool),
+        preferred: bool,
+    ) -> Option<(ResponseError, String)> {
+        let Some(partition) = self.partitions.get(at) else {
+            let why = "The partition does not exist.".to_owned();
+            return Some((ResponseError::UnknownTopicOrPartition, why));
+        };
+        if self.is_to_be_deleted(at) {
+            let why = "The topic is being deleted".to_owned();
+            return Some((ResponseError::InvalidTopicException, why));
+        }
+        if !is_held {
+            let why = say(Text::ElectionNotNeeded, version, &[]);
+            let says = version.has(Change::ElectionNotNeeded);
+            return says.then_some((ResponseError::ElectionNotNeeded, why));
+        }
+        let (has_it, failed) = match preferred {
+            true => (self.is_led_by_preferred(at), ResponseError::PreferredLeaderNotAvailable),
+            false => {
+                let is_led = partition.leader().is_some_and(|id| self.is_live(id));
+                (is_led, ResponseError::EligibleLeadersNotAvailable)
+            }
+        };
+        (!has_it).then(|| (failed, format!("Failed to elect leader for partition {at}")))
+    }
+}
+
+impl Controller {
+    /// `AutoRebalance`: where more than the permitted share of a broker's partitions is led by others.
+    pub(super) fn auto_rebalance(&mut self, cx: &mut Context<'_>) {
+        self.timers.set(cx, self.config.leader_imbalance_check_interval, Tick::Rebalance);
+        let percentage = self.config.leader_imbalance_per_broker_percentage;
+        let candidates = self.known.imbalanced(percentage as usize);
         if !candidates.is_empty() {
             self.event_manager.first([Step::ElectPreferred(candidates)]);
         }
@@ -80,7 +124,7 @@ impl Controller {
     pub(super) fn elect_preferred(&mut self, mut partitions: Vec<TopicPartition>) {
         partitions.retain(|at| {
             let is_known = self.known.partitions.contains_key(at);
-            is_known && !self.known.is_to_be_deleted(at) && !self.is_led_by_preferred(at)
+            is_known && !self.known.is_to_be_deleted(at) && !self.known.is_led_by_preferred(at)
         });
         if !partitions.is_empty() {
             self.event_manager.first([Step::Elect(partitions, Strategy::Preferred), Step::Flush]);
@@ -138,18 +182,10 @@ impl Controller {
             true => self.known.partitions.keys().cloned().collect(),
             false => wanted(request).collect(),
         };
-        let is_electable = |at: &TopicPartition| {
-            let partition = self.known.partitions.get(at);
-            let is_due = |one: &ControllerPartition| match preferred {
-                true => one.leader() != one.replicas.first().copied(),
-                false => one.leader().is_none_or(|id| !self.known.is_live(id)),
-            };
-            partition.is_some_and(is_due) && !self.known.is_to_be_deleted(at)
-        };
         let partitions: Vec<_> = asked
             .into_iter()
             .map(|at| {
-                let is_held = is_electable(&at);
+                let is_held = self.known.is_electable(&at, preferred);
                 (at, is_held)
             })
             .collect();
@@ -174,39 +210,13 @@ impl Controller {
         to: ReplyTo,
         elections: &Elections,
     ) {
-        let version = self.config.version;
-        let not_needed = version.has(Change::ElectionNotNeeded);
-        let failed = match elections.preferred {
-            true => ResponseError::PreferredLeaderNotAvailable,
-            false => ResponseError::EligibleLeadersNotAvailable,
-        };
-        let ended = |at: &TopicPartition, is_held: bool| -> Option<(ResponseError, String)> {
-            let partition = self.known.partitions.get(at);
-            let Some(partition) = partition else {
-                let why = "The partition does not exist.".to_owned();
-                return Some((ResponseError::UnknownTopicOrPartition, why));
-            };
-            if self.known.is_to_be_deleted(at) {
-                let why = "The topic is being deleted".to_owned();
-                return Some((ResponseError::InvalidTopicException, why));
-            }
-            if !is_held {
-                let why = say(Text::ElectionNotNeeded, version, &[]);
-                return not_needed.then_some((ResponseError::ElectionNotNeeded, why));
-            }
-            let has_it = match elections.preferred {
-                true => self.is_led_by_preferred(at),
-                false => partition.leader().is_some_and(|id| self.known.is_live(id)),
-            };
-            let why = || format!("Failed to elect leader for partition {at}");
-            (!has_it).then(|| (failed, why()))
-        };
         let is_answered = |is_held: bool, error: &Option<(ResponseError, String)>| {
             let needless = !is_held && matches!(error, None | Some((ElectionNotNeeded, _)));
             !(elections.all && needless)
         };
         let results = elections.partitions.iter().filter_map(|(at, is_held)| {
-            let error = ended(at, *is_held);
+            let version = self.config.version;
+            let error = self.known.election_error(version, (at, *is_held), elections.preferred);
             if !is_answered(*is_held, &error) {
                 return None;
             }

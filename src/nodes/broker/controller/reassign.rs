@@ -5,9 +5,11 @@
 //! wanted set is only in `/admin/reassign_partitions`, and the topic's znode has the union while replicas are added.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::batch::Batch;
 use super::calls::{Answer, Call};
-use super::context::{ControllerPartition, ReplicaStage};
+use super::context::{ControllerContext, ControllerPartition, ReplicaStage};
 use super::election::Strategy;
 use super::event_manager::{ControllerEvent, Step};
 use super::failover::read_state;
@@ -42,14 +44,81 @@ impl ControllerPartition {
     }
 }
 
+impl ControllerContext {
+    /// Whether a partition of this topic is reassigned: it cannot be deleted meanwhile.
+    pub fn is_reassigning(&self, topic: &str) -> bool {
+        self.reassigning.keys().any(|at| &*at.topic == topic)
+    }
+
+    /// Whether there is such a partition, and its topic stays.
+    pub fn can_be_reassigned(&self, at: &TopicPartition) -> bool {
+        let partition = self.partitions.get(at);
+        partition.is_some_and(|one| !one.replicas.is_empty()) && !self.is_to_be_deleted(at)
+    }
+
+    /// What goes on with reassignments when these brokers have started, or all of them when a controller has.
+    pub fn resumed_reassignments(&self, started: Option<&[BrokerId]>) -> Vec<Step> {
+        let is_meant = |target: &Vec<BrokerId>| {
+            started.is_none_or(|started| target.iter().any(|id| started.contains(id)))
+        };
+        let meant = self.reassigning.iter().filter(|(_, target)| is_meant(target));
+        let step =
+            |at: &TopicPartition| Step::Reassign(Reassign::GoOn { at: at.clone(), begins: true });
+        meant.map(|(at, _)| step(at)).collect()
+    }
+
+    /// The reassignments that the topics' znodes tell of (2.4+).
+    pub fn note_reassignments(&mut self) {
+        let reassigned = self.partitions.iter().filter(|(_, one)| one.is_reassigned());
+        let targets: Vec<_> = reassigned.map(|(at, one)| (at.clone(), one.target())).collect();
+        self.reassigning.extend(targets);
+    }
+
+    /// The partitions that a request about reassignments names, or all.
+    pub fn reassigned_among(
+        &self,
+        wanted: Option<BTreeSet<TopicPartition>>,
+    ) -> Vec<(TopicPartition, ControllerPartition)> {
+        let wanted = wanted.unwrap_or_else(|| self.reassigning.keys().cloned().collect());
+        let found = wanted.into_iter().filter_map(|at| {
+            let partition = self.partitions.get(&at).filter(|one| one.is_reassigned())?;
+            Some((at, partition.clone()))
+        });
+        found.collect()
+    }
+
+    /// The assignment of a topic, as its znode has it.
+    fn assignment(&self, topic: &Arc<str>) -> TopicAssignment {
+        let topic_id = self.topic_ids.get(topic).copied();
+        let mut assignment = TopicAssignment { topic_id, ..TopicAssignment::default() };
+        for (at, partition) in self.of_topic(topic) {
+            let ControllerPartition { replicas, adding, removing, .. } = partition.clone();
+            assignment.partitions.insert(at.partition, replicas);
+            for (all, ids) in [
+                (&mut assignment.adding_replicas, adding),
+                (&mut assignment.removing_replicas, removing),
+            ] {
+                if !ids.is_empty() {
+                    all.insert(at.partition, ids);
+                }
+            }
+        }
+        assignment
+    }
+}
+
+impl Batch {
+    /// Sends a state of a raised epoch to the replicas of before, and to those that are added.
+    fn send_raised(&mut self, known: &ControllerContext, at: &TopicPartition) {
+        let Some(partition) = known.partitions.get(at) else { return };
+        self.leader_and_isr(known, &partition.origin(), at, false);
+        self.leader_and_isr(known, &partition.adding, at, true);
+    }
+}
+
 impl Controller {
     fn has_reassignments_in_topics(&self) -> bool {
         self.config.version.has(Change::ReassignmentInTopicZnode)
-    }
-
-    /// Whether a partition of this topic is reassigned: it cannot be deleted meanwhile.
-    pub(super) fn is_reassigning(&self, topic: &str) -> bool {
-        self.known.reassigning.keys().any(|at| &*at.topic == topic)
     }
 
     pub(super) fn reassign(&mut self, cx: &mut Context<'_>, step: Reassign) {
@@ -87,7 +156,7 @@ impl Controller {
             });
             let (mut steps, mut failed) = (Vec::new(), Vec::new());
             for (at, target) in wanted {
-                let is_there = this.can_be_reassigned(&at);
+                let is_there = this.known.can_be_reassigned(&at);
                 // Up to 2.3 nothing is done for replicas that are the wanted ones already.
                 let is_done = !this.has_reassignments_in_topics()
                     && this.known.partitions.get(&at).is_some_and(|one| one.replicas == target);
@@ -101,12 +170,6 @@ impl Controller {
             }
             this.event_manager.first(steps);
         });
-    }
-
-    /// Whether there is such a partition, and its topic stays.
-    pub(super) fn can_be_reassigned(&self, at: &TopicPartition) -> bool {
-        let partition = self.known.partitions.get(at);
-        partition.is_some_and(|one| !one.replicas.is_empty()) && !self.known.is_to_be_deleted(at)
     }
 
     fn begin_reassignment(&mut self, at: &TopicPartition, target: Vec<BrokerId>) {
@@ -222,22 +285,7 @@ impl Controller {
     }
 
     fn write_assignment(&mut self, cx: &mut Context<'_>, at: &TopicPartition) {
-        let mut assignment = TopicAssignment {
-            topic_id: self.known.topic_ids.get(&at.topic).copied(),
-            ..TopicAssignment::default()
-        };
-        for (at, partition) in self.known.of_topic(&at.topic) {
-            let ControllerPartition { replicas, adding, removing, .. } = partition.clone();
-            assignment.partitions.insert(at.partition, replicas);
-            for (all, ids) in [
-                (&mut assignment.adding_replicas, adding),
-                (&mut assignment.removing_replicas, removing),
-            ] {
-                if !ids.is_empty() {
-                    all.insert(at.partition, ids);
-                }
-            }
-        }
+        let assignment = self.known.assignment(&at.topic);
         let data = assignment.encode(self.config.version);
         let write = Call::set(paths::topic(&at.topic), data, -1);
         self.ask(cx, vec![write], |_, _, _| {});
@@ -257,7 +305,10 @@ impl Controller {
             this.ask(cx, calls, |this, _, answers| {
                 for ((at, state), answer) in written.into_iter().zip(&answers) {
                     match answer {
-                        Answer::Stat(stat) => this.send_raised(&at, state, stat.version),
+                        Answer::Stat(stat) => {
+                            this.known.put_leadership(&at, state, stat.version);
+                            this.batch.send_raised(&this.known, &at);
+                        }
                         Answer::Failed(Code::BAD_VERSION) => {
                             let again = Step::Reassign(Reassign::RaiseEpoch(at));
                             this.event_manager.first([again]);
@@ -269,14 +320,6 @@ impl Controller {
                 }
             });
         });
-    }
-
-    fn send_raised(&mut self, at: &TopicPartition, state: PartitionState, version: i32) {
-        self.known.put_leadership(at, state, version);
-        let Some(partition) = self.known.partitions.get(at) else { return };
-        let (origin, adding) = (partition.origin(), partition.adding.clone());
-        self.batch.leader_and_isr(&self.known, &origin, at, false);
-        self.batch.leader_and_isr(&self.known, &adding, at, true);
     }
 
     /// Takes partitions out of `/admin/reassign_partitions`, which goes with the last.
@@ -314,37 +357,6 @@ impl Controller {
             let step = Reassign::GoOn { at, begins: false };
             self.event_manager.first([Step::Reassign(step)]);
         }
-    }
-
-    /// What goes on with reassignments when these brokers have started, or all of them when a controller has.
-    pub(super) fn resumed_reassignments(&self, started: Option<&[BrokerId]>) -> Vec<Step> {
-        let is_meant = |target: &Vec<BrokerId>| {
-            started.is_none_or(|started| target.iter().any(|id| started.contains(id)))
-        };
-        let meant = self.known.reassigning.iter().filter(|(_, target)| is_meant(target));
-        let step =
-            |at: &TopicPartition| Step::Reassign(Reassign::GoOn { at: at.clone(), begins: true });
-        meant.map(|(at, _)| step(at)).collect()
-    }
-
-    /// The reassignments that the topics' znodes tell of (2.4+).
-    pub(super) fn note_reassignments(&mut self) {
-        let reassigned = self.known.partitions.iter().filter(|(_, one)| one.is_reassigned());
-        let targets: Vec<_> = reassigned.map(|(at, one)| (at.clone(), one.target())).collect();
-        self.known.reassigning.extend(targets);
-    }
-
-    /// The partitions that a request about reassignments names, or all.
-    pub(super) fn reassigned_among(
-        &self,
-        wanted: Option<BTreeSet<TopicPartition>>,
-    ) -> Vec<(TopicPartition, ControllerPartition)> {
-        let wanted = wanted.unwrap_or_else(|| self.known.reassigning.keys().cloned().collect());
-        let found = wanted.into_iter().filter_map(|at| {
-            let partition = self.known.partitions.get(&at).filter(|one| one.is_reassigned())?;
-            Some((at, partition.clone()))
-        });
-        found.collect()
     }
 }
 

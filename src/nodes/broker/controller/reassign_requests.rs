@@ -12,11 +12,12 @@ use kafka_protocol::messages::{
 };
 
 use super::batch::topic_name;
+use super::context::ControllerContext;
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use super::reassign_steps::{Reassign, Reassigned, Refusal, union};
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::releases::Change;
+use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{BrokerId, TopicPartition};
 
 /// A list of replicas as Scala prints it.
@@ -24,47 +25,18 @@ fn printed(ids: &[BrokerId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl Controller {
-    /// AlterPartitionReassignments: the request's turn has come.
-    pub(super) fn process_reassign(
-        &mut self,
-        to: ReplyTo,
-        request: &AlterPartitionReassignmentsRequest,
-    ) {
-        let (mut results, mut steps) = (Reassigned::new(), Vec::new());
-        let mut replaced = Vec::new();
-        for topic in &request.topics {
-            for one in &topic.partitions {
-                let at = TopicPartition::new(&**topic.name, one.partition_index);
-                let wanted: Option<Vec<BrokerId>> =
-                    one.replicas.as_ref().map(|ids| ids.iter().map(|id| BrokerId(id.0)).collect());
-                match self.target_of(&at, wanted) {
-                    Ok(target) => {
-                        replaced.push(at.clone());
-                        steps.push(Step::Reassign(Reassign::Begin(at.clone(), target)));
-                        results.insert(at, None);
-                    }
-                    Err(refusal) => _ = results.insert(at, Some(refusal)),
-                }
-            }
-        }
-        if !replaced.is_empty() {
-            steps.insert(0, Step::Reassign(Reassign::RemoveFromZnode(replaced)));
-        }
-        steps.push(Step::AnswerReassignments(to, results));
-        self.event_manager.first(steps);
-    }
-
+impl ControllerContext {
     /// The replicas that a partition is to have; none asks for those that it had before.
     fn target_of(
         &self,
+        version: KafkaVersion,
         at: &TopicPartition,
         wanted: Option<Vec<BrokerId>>,
     ) -> Result<Vec<BrokerId>, Refusal> {
-        let partition = self.known.partitions.get(at);
+        let partition = self.partitions.get(at);
         let target = match wanted {
             Some(target) => {
-                self.check_target(at, &target)?;
+                self.check_target(version, at, &target)?;
                 target
             }
             None => match partition.filter(|one| one.is_reassigned()) {
@@ -82,8 +54,13 @@ impl Controller {
         Err((ResponseError::UnknownTopicOrPartition, why))
     }
 
-    fn check_target(&self, at: &TopicPartition, target: &[BrokerId]) -> Result<(), Refusal> {
-        let origin = self.known.partitions.get(at).map(|one| one.origin()).unwrap_or_default();
+    fn check_target(
+        &self,
+        version: KafkaVersion,
+        at: &TopicPartition,
+        target: &[BrokerId],
+    ) -> Result<(), Refusal> {
+        let origin = self.partitions.get(at).map(|one| one.origin()).unwrap_or_default();
         let adding: Vec<_> =
             union(target, &origin).into_iter().filter(|id| !origin.contains(id)).collect();
         let distinct: BTreeSet<_> = target.iter().collect();
@@ -96,9 +73,9 @@ impl Controller {
             )
         } else if target.iter().any(|id| id.0 < 0) {
             format!("Invalid broker id in replica list: ArrayBuffer({})", printed(target))
-        } else if !adding.iter().all(|id| self.known.is_live(*id)) {
+        } else if !adding.iter().all(|id| self.is_live(*id)) {
             let live: Vec<_> =
-                self.known.registered().into_iter().filter(|id| self.known.is_live(*id)).collect();
+                self.registered().into_iter().filter(|id| self.is_live(*id)).collect();
             format!(
                 "Replica assignment has brokers that are not alive. Replica list: \
                  ArrayBuffer({}), live broker list: Set({})",
@@ -108,9 +85,41 @@ impl Controller {
         } else {
             return Ok(());
         };
-        let says_why = self.config.version.has(Change::ReassignmentErrorsSayWhy);
+        let says_why = version.has(Change::ReassignmentErrorsSayWhy);
         let why = if says_why { why } else { "Replica assignment is invalid.".to_owned() };
         Err((ResponseError::InvalidReplicaAssignment, why))
+    }
+}
+
+impl Controller {
+    /// AlterPartitionReassignments: the request's turn has come.
+    pub(super) fn process_reassign(
+        &mut self,
+        to: ReplyTo,
+        request: &AlterPartitionReassignmentsRequest,
+    ) {
+        let (mut results, mut steps) = (Reassigned::new(), Vec::new());
+        let mut replaced = Vec::new();
+        for topic in &request.topics {
+            for one in &topic.partitions {
+                let at = TopicPartition::new(&**topic.name, one.partition_index);
+                let wanted: Option<Vec<BrokerId>> =
+                    one.replicas.as_ref().map(|ids| ids.iter().map(|id| BrokerId(id.0)).collect());
+                match self.known.target_of(self.config.version, &at, wanted) {
+                    Ok(target) => {
+                        replaced.push(at.clone());
+                        steps.push(Step::Reassign(Reassign::Begin(at.clone(), target)));
+                        results.insert(at, None);
+                    }
+                    Err(refusal) => _ = results.insert(at, Some(refusal)),
+                }
+            }
+        }
+        if !replaced.is_empty() {
+            steps.insert(0, Step::Reassign(Reassign::RemoveFromZnode(replaced)));
+        }
+        steps.push(Step::AnswerReassignments(to, results));
+        self.event_manager.first(steps);
     }
 
     /// ListPartitionReassignments: the request's turn has come.
@@ -128,7 +137,7 @@ impl Controller {
             all.collect::<BTreeSet<_>>()
         });
         let mut topics: Vec<OngoingTopicReassignment> = Vec::new();
-        for (at, partition) in self.reassigned_among(wanted) {
+        for (at, partition) in self.known.reassigned_among(wanted) {
             let wire = |ids: &[BrokerId]| ids.iter().map(|id| WireBrokerId(id.0)).collect();
             let row = OngoingPartitionReassignment::default()
                 .with_partition_index(at.partition)

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::batch::is_leaderless;
+use super::batch::{Batch, is_leaderless};
 use super::calls::{Answer, Call};
-use super::context::{Replica, ReplicaStage};
+use super::context::{ControllerContext, Replica, ReplicaStage};
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use super::partitions::{States, UncleanTopics};
@@ -21,37 +21,61 @@ use crate::releases::Change;
 use crate::vocab::{BrokerId, TopicPartition};
 use crate::wire::zookeeper::Code;
 
-impl Controller {
+impl Batch {
     /// Sends replicas LeaderAndIsr. A new one got it when its partition got its leader.
-    pub(super) fn replicas_online(&mut self, replicas: &[Replica]) {
+    pub fn start_replicas(&mut self, known: &mut ControllerContext, replicas: &[Replica]) {
         for replica in replicas {
             let (at, id) = replica;
-            let partition = self.known.partitions.get(at);
+            let partition = known.partitions.get(at);
             let partition = partition.expect("only deletion forgets partitions, in another event");
             let is_new = partition.replica_stages.get(id) == Some(&ReplicaStage::New);
             if !is_new && partition.leadership.is_some() {
-                self.batch.leader_and_isr(&self.known, &[*id], at, false);
+                self.leader_and_isr(known, &[*id], at, false);
             }
-            self.known.put_replica(replica, ReplicaStage::Online);
+            known.put_replica(replica, ReplicaStage::Online);
         }
     }
 
-    /// Sends replicas StopReplica, and takes them out of the in-sync replicas.
-    pub(super) fn replicas_offline(&mut self, replicas: Vec<Replica>) {
-        let mut written = Vec::new();
+    /// Sends replicas StopReplica; returns those whose partitions have a state that may have to change.
+    fn stop_replicas(
+        &mut self,
+        known: &mut ControllerContext,
+        replicas: Vec<Replica>,
+    ) -> Vec<Replica> {
+        let mut with_state = Vec::new();
         for replica in replicas {
-            let partition = self.known.partitions.get(&replica.0);
+            let partition = known.partitions.get(&replica.0);
             let partition = partition.expect("only deletion forgets partitions, in another event");
             let has_state = partition.leadership.is_some();
-            self.batch.stop_replica(replica.1, &replica.0, false);
-            self.known.put_replica(&replica, ReplicaStage::Offline);
+            self.stop_replica(replica.1, &replica.0, false);
+            known.put_replica(&replica, ReplicaStage::Offline);
             if has_state {
-                written.push(replica);
+                with_state.push(replica);
             } else {
-                self.batch.update_metadata(self.known.registered(), [replica.0]);
+                self.update_metadata(known.registered(), [replica.0]);
             }
         }
-        let groups = scala_order::by_broker(self.config.version, written).into_iter();
+        with_state
+    }
+
+    /// Sends the state of a partition to its replicas but `broker`, which is not in sync any more.
+    fn left_isr(&mut self, known: &ControllerContext, broker: BrokerId, at: &TopicPartition) {
+        if known.is_to_be_deleted(at) {
+            return;
+        }
+        let partition = known.partitions.get(at);
+        let partition = partition.expect("only deletion forgets partitions, in another event");
+        let others: Vec<_> =
+            partition.replicas.iter().copied().filter(|&id| id != broker).collect();
+        self.leader_and_isr(known, &others, at, false);
+    }
+}
+
+impl Controller {
+    /// Sends replicas StopReplica, and takes them out of the in-sync replicas.
+    pub(super) fn replicas_offline(&mut self, replicas: Vec<Replica>) {
+        let with_state = self.batch.stop_replicas(&mut self.known, replicas);
+        let groups = scala_order::by_broker(self.config.version, with_state).into_iter();
         let steps: Vec<_> = groups.map(|(id, of)| Step::RemoveFromIsr(id, of)).collect();
         self.event_manager.first(steps);
     }
@@ -90,7 +114,8 @@ impl Controller {
             if !old.isr.contains(&broker) {
                 // Nothing to write; the other replicas get the state all the same.
                 let state = PartitionState { controller_epoch: epoch, ..old };
-                self.left_isr(broker, &at, state, version);
+                self.known.put_leadership(&at, state, version);
+                self.batch.left_isr(&self.known, broker, &at);
                 continue;
             }
             let mut isr = old.isr.clone();
@@ -114,7 +139,8 @@ impl Controller {
                 match answer {
                     Answer::Stat(stat) => {
                         observe_removal(cx, &at, &old, &state, stat.version);
-                        this.left_isr(broker, &at, state, stat.version);
+                        this.known.put_leadership(&at, state, stat.version);
+                        this.batch.left_isr(&this.known, broker, &at);
                     }
                     Answer::Failed(Code::BAD_VERSION) => again.push(at),
                     other => tracing::warn!(partition = %at, ?other, "its ISR is not written"),
@@ -124,25 +150,6 @@ impl Controller {
                 this.event_manager.first([Step::RemoveFromIsr(broker, again)]);
             }
         });
-    }
-
-    /// Remembers a state without `broker`, and sends it to the other replicas.
-    fn left_isr(
-        &mut self,
-        broker: BrokerId,
-        at: &TopicPartition,
-        state: PartitionState,
-        version: i32,
-    ) {
-        self.known.put_leadership(at, state, version);
-        if self.known.is_to_be_deleted(at) {
-            return;
-        }
-        let partition = self.known.partitions.get(at);
-        let partition = partition.expect("only deletion forgets partitions, in another event");
-        let others: Vec<_> =
-            partition.replicas.iter().copied().filter(|&id| id != broker).collect();
-        self.batch.leader_and_isr(&self.known, &others, at, false);
     }
 }
 

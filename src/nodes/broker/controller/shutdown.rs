@@ -8,13 +8,34 @@ use kafka_protocol::messages::{
 };
 
 use super::batch::topic_name;
-use super::context::ControllerPartition;
+use super::context::{ControllerContext, ControllerPartition, Replica};
 use super::election::Strategy;
 use super::event_manager::Step;
 use super::kafka_controller::Controller;
 use super::refusals::refuse_controlled_shutdown;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::vocab::{BrokerId, TopicPartition};
+
+impl ControllerContext {
+    /// The partitions that a broker leads and could hand over, and its other replicas.
+    fn led_and_followed(&self, id: BrokerId) -> (Vec<TopicPartition>, Vec<Replica>) {
+        let acts_on = |at: &TopicPartition, one: &ControllerPartition| {
+            one.replicas.contains(&id)
+                && one.replicas.len() > 1
+                && one.leadership.is_some()
+                && !self.is_to_be_deleted(at)
+        };
+        let (mut led, mut followed) = (Vec::new(), Vec::new());
+        for (at, one) in self.partitions.iter().filter(|(at, one)| acts_on(at, one)) {
+            if one.leader() == Some(id) {
+                led.push(at.clone());
+            } else {
+                followed.push((at.clone(), id));
+            }
+        }
+        (led, followed)
+    }
+}
 
 impl Controller {
     /// The request's turn has come.
@@ -33,20 +54,7 @@ impl Controller {
         }
         tracing::info!(broker = %id, "controlled shutdown");
         self.known.shutting_down.insert(id);
-        let acts_on = |at: &TopicPartition, one: &ControllerPartition| {
-            one.replicas.contains(&id)
-                && one.replicas.len() > 1
-                && one.leadership.is_some()
-                && !self.known.is_to_be_deleted(at)
-        };
-        let (mut led, mut followed) = (Vec::new(), Vec::new());
-        for (at, one) in self.known.partitions.iter().filter(|(at, one)| acts_on(at, one)) {
-            if one.leader() == Some(id) {
-                led.push(at.clone());
-            } else {
-                followed.push((at.clone(), id));
-            }
-        }
+        let (led, followed) = self.known.led_and_followed(id);
         // Goes out with the elections: it stops fetching before it leaves the in-sync replicas.
         for (at, _) in &followed {
             self.batch.stop_replica(id, at, false);

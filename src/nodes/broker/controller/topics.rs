@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
-use super::context::{ControllerPartition, ReplicaStage};
+use super::context::{ControllerContext, ControllerPartition, ReplicaStage};
 use super::event_manager::Step;
 use super::failover::read_assignment;
 use super::kafka_controller::Controller;
@@ -25,6 +25,25 @@ pub fn usable(names: &[Arc<str>]) -> BTreeSet<Arc<str>> {
         tracing::warn!(skipped, "topics with names that are too long are skipped");
     }
     names.iter().filter(fit).cloned().collect()
+}
+
+impl ControllerContext {
+    /// Remembers partitions that were not known; returns them.
+    fn take_assignment(
+        &mut self,
+        topic: &Arc<str>,
+        assignment: TopicAssignment,
+    ) -> Vec<TopicPartition> {
+        let mut appeared = Vec::new();
+        for (index, replicas) in assignment.partitions {
+            let at = TopicPartition::new(topic.clone(), index);
+            if !self.partitions.contains_key(&at) {
+                self.partitions.insert(at.clone(), ControllerPartition::new(replicas));
+                appeared.push(at);
+            }
+        }
+        appeared
+    }
 }
 
 impl Controller {
@@ -51,7 +70,7 @@ impl Controller {
                     let mut appeared = Vec::new();
                     for (topic, assignment) in assignments {
                         observe_topic(cx, &topic, &assignment);
-                        appeared.extend(this.take_assignment(&topic, assignment));
+                        appeared.extend(this.known.take_assignment(&topic, assignment));
                     }
                     this.partitions_appeared(appeared);
                 });
@@ -91,27 +110,10 @@ impl Controller {
             // The topic was deleted since, or its znode is damaged.
             let Some(assignment) = read_assignment(&answers[0]) else { return };
             if this.known.topics.contains(&topic) && !this.known.to_be_deleted.contains(&topic) {
-                let appeared = this.take_assignment(&topic, assignment);
+                let appeared = this.known.take_assignment(&topic, assignment);
                 this.partitions_appeared(appeared);
             }
         });
-    }
-
-    /// Remembers partitions that were not known; returns them.
-    fn take_assignment(
-        &mut self,
-        topic: &Arc<str>,
-        assignment: TopicAssignment,
-    ) -> Vec<TopicPartition> {
-        let mut appeared = Vec::new();
-        for (index, replicas) in assignment.partitions {
-            let at = TopicPartition::new(topic.clone(), index);
-            if !self.known.partitions.contains_key(&at) {
-                self.known.partitions.insert(at.clone(), ControllerPartition::new(replicas));
-                appeared.push(at);
-            }
-        }
-        appeared
     }
 
     fn partitions_appeared(&mut self, partitions: Vec<TopicPartition>) {
