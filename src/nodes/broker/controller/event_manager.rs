@@ -64,36 +64,27 @@ pub enum ControllerEvent {
     IsrOfReassigned(TopicPartition),
     /// Time to see whether leaders are where they should be.
     AutoRebalance,
-    /// A request.
-    CreateTopics(ReplyTo, StrBytes, CreateTopicsRequest),
-    /// A request.
-    AlterPartition(ReplyTo, AlterPartitionRequest),
-    /// A request.
-    ControlledShutdown(ReplyTo, ControlledShutdownRequest),
-    /// A request.
-    ElectLeaders(ReplyTo, ElectLeadersRequest),
-    /// A request.
-    AllocateProducerIds(ReplyTo, AllocateProducerIdsRequest),
-    /// A request.
-    Reassign(ReplyTo, AlterPartitionReassignmentsRequest),
-    /// A request.
-    ListReassignments(ReplyTo, ListPartitionReassignmentsRequest),
+    /// A request, for which a client waits.
+    Request(ReplyTo, ControllerRequest),
 }
 
-impl ControllerEvent {
-    /// Whether a client waits for an answer.
-    pub fn is_request(&self) -> bool {
-        matches!(
-            self,
-            Self::CreateTopics(..)
-                | Self::AlterPartition(..)
-                | Self::ControlledShutdown(..)
-                | Self::ElectLeaders(..)
-                | Self::AllocateProducerIds(..)
-                | Self::Reassign(..)
-                | Self::ListReassignments(..)
-        )
-    }
+/// A request that the controller answers.
+#[derive(Clone, Debug)]
+pub enum ControllerRequest {
+    /// Of a client that has this name; answered when the topics have leaders, or at the request's timeout.
+    CreateTopics(StrBytes, CreateTopicsRequest),
+    /// A leader wants other in-sync replicas (2.7+).
+    AlterPartition(AlterPartitionRequest),
+    /// A broker wants to stop.
+    ControlledShutdown(ControlledShutdownRequest),
+    /// Of preferred leaders, or unclean.
+    ElectLeaders(ElectLeadersRequest),
+    /// A broker needs producer ids (3.0+).
+    AllocateProducerIds(AllocateProducerIdsRequest),
+    /// Partitions are to have other replicas (2.4+).
+    Reassign(AlterPartitionReassignmentsRequest),
+    /// What is being reassigned (2.4+).
+    ListReassignments(ListPartitionReassignmentsRequest),
 }
 
 /// A part of the work on an event.

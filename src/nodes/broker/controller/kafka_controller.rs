@@ -4,11 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{
-    AllocateProducerIdsRequest, AlterPartitionReassignmentsRequest, AlterPartitionRequest,
-    ControlledShutdownRequest, CreateTopicsRequest, ElectLeadersRequest,
-    ListPartitionReassignmentsRequest, ResponseKind,
-};
+use kafka_protocol::messages::ResponseKind;
 use kafka_protocol::protocol::StrBytes;
 
 use super::batch::{Batch, Sender};
@@ -17,7 +13,7 @@ use super::channels::{Alarm, Control, Peers};
 use super::context::ControllerContext;
 use super::control_answers::{deleted, log_errors};
 use super::creation::Creations;
-use super::event_manager::{ControllerEvent, EventManager, Progress, Step};
+use super::event_manager::{ControllerEvent, ControllerRequest, EventManager, Progress, Step};
 use super::reassign_answers::reply_reassigned;
 use super::refusals::refuse;
 use super::term::Term;
@@ -43,7 +39,7 @@ pub struct Controller {
     pub(super) topic_ids: Stream,
     pub(super) event_manager: EventManager<Self>,
     /// The request that is worked on; answered even if the work is given up.
-    answering: Option<ControllerEvent>,
+    answering: Option<(ReplyTo, ControllerRequest)>,
     pub(super) controller_id: Option<BrokerId>,
     pub(super) term: Option<Term>,
     pub(super) known: ControllerContext,
@@ -141,7 +137,10 @@ impl Controller {
             match next {
                 Ok(step) => self.take_step(cx, step),
                 Err(event) => {
-                    self.answering = event.is_request().then(|| event.clone());
+                    self.answering = match &event {
+                        ControllerEvent::Request(to, request) => Some((*to, request.clone())),
+                        _ => None,
+                    };
                     self.begin(cx, event);
                 }
             }
@@ -155,7 +154,10 @@ impl Controller {
         match event {
             ControllerEvent::Reelect => self.read_controller(cx, true),
             ControllerEvent::ControllerChange => self.read_controller(cx, false),
-            other if !self.is_active() => refuse(cx, &self.config, &other),
+            ControllerEvent::Request(to, request) if !self.is_active() => {
+                refuse(cx, &self.config, to, &request);
+            }
+            _ if !self.is_active() => {}
             ControllerEvent::BrokerChange => self.broker_change(cx),
             ControllerEvent::TopicChange => self.topic_change(cx),
             ControllerEvent::PartitionChange(topic) => self.partition_change(cx, topic),
@@ -168,26 +170,32 @@ impl Controller {
             }
             ControllerEvent::ReassignmentByZnode => self.reassignment_by_znode(cx),
             ControllerEvent::IsrOfReassigned(at) => self.isr_of_reassigned(at),
-            ControllerEvent::Reassign(to, request) => self.process_reassign(to, &request),
-            ControllerEvent::ListReassignments(to, request) => {
-                self.process_list_reassignments(cx, to, &request);
-            }
             ControllerEvent::AutoRebalance => self.auto_rebalance(cx),
             ControllerEvent::UncleanTopic(topic) => self.trigger_online_of(&topic),
-            ControllerEvent::CreateTopics(to, client, request) => {
+            ControllerEvent::Request(to, request) => self.begin_request(cx, to, request),
+        }
+    }
+
+    fn begin_request(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ControllerRequest) {
+        match request {
+            ControllerRequest::CreateTopics(client, request) => {
                 self.process_create_topics(cx, to, &client, request);
             }
-            ControllerEvent::AlterPartition(to, request) => {
-                self.process_alter_partition(cx, to, &request)
+            ControllerRequest::AlterPartition(request) => {
+                self.process_alter_partition(cx, to, &request);
             }
-            ControllerEvent::ControlledShutdown(to, request) => {
+            ControllerRequest::ControlledShutdown(request) => {
                 self.process_controlled_shutdown(cx, to, &request);
             }
-            ControllerEvent::ElectLeaders(to, request) => {
-                self.process_elect_leaders(cx, to, &request)
+            ControllerRequest::ElectLeaders(request) => {
+                self.process_elect_leaders(cx, to, &request);
             }
-            ControllerEvent::AllocateProducerIds(to, request) => {
+            ControllerRequest::AllocateProducerIds(request) => {
                 self.process_allocate_producer_ids(cx, to, &request);
+            }
+            ControllerRequest::Reassign(request) => self.process_reassign(to, &request),
+            ControllerRequest::ListReassignments(request) => {
+                self.process_list_reassignments(cx, to, &request);
             }
         }
     }
@@ -246,11 +254,16 @@ impl Controller {
     }
 
     /// A request: refused at once when this broker is not the controller; else it waits for its turn.
-    pub(super) fn requested(&mut self, cx: &mut Context<'_>, event: ControllerEvent) {
+    pub(super) fn requested(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: ControllerRequest,
+    ) {
         if self.is_active() {
-            self.happened(cx, event);
+            self.happened(cx, ControllerEvent::Request(to, request));
         } else {
-            refuse(cx, &self.config, &event);
+            refuse(cx, &self.config, to, &request);
         }
     }
 
@@ -292,7 +305,9 @@ impl Controller {
         let events = self.event_manager.clear();
         self.refuse_current(cx);
         for event in events {
-            refuse(cx, &self.config, &event);
+            if let ControllerEvent::Request(to, request) = event {
+                refuse(cx, &self.config, to, &request);
+            }
         }
         self.controller_id = None;
         self.resign(cx);
@@ -301,8 +316,8 @@ impl Controller {
     /// Answers the request whose work was given up. No request waits for ZooKeeper once it is
     /// answered, so none is answered twice.
     fn refuse_current(&mut self, cx: &mut Context<'_>) {
-        if let Some(event) = self.answering.take() {
-            refuse(cx, &self.config, &event);
+        if let Some((to, request)) = self.answering.take() {
+            refuse(cx, &self.config, to, &request);
         }
     }
 
@@ -466,87 +481,15 @@ impl Controller {
         self.known.registered()
     }
 
-    /// CreateTopics of a client that has this name; answered when the topics have leaders, or at the request's timeout.
-    pub fn create_topics(
+    /// A request that the controller answers; refused where this broker is not the controller.
+    pub fn request(
         &mut self,
         cx: &mut Context<'_>,
         zk: &mut Session,
         to: ReplyTo,
-        (client, request): (StrBytes, CreateTopicsRequest),
+        request: ControllerRequest,
     ) {
-        self.requested(cx, ControllerEvent::CreateTopics(to, client, request));
-        self.forward(cx, zk);
-    }
-
-    /// AlterPartition.
-    pub fn alter_partition(
-        &mut self,
-        cx: &mut Context<'_>,
-        zk: &mut Session,
-        to: ReplyTo,
-        request: AlterPartitionRequest,
-    ) {
-        self.requested(cx, ControllerEvent::AlterPartition(to, request));
-        self.forward(cx, zk);
-    }
-
-    /// ControlledShutdown.
-    pub fn controlled_shutdown(
-        &mut self,
-        cx: &mut Context<'_>,
-        zk: &mut Session,
-        to: ReplyTo,
-        request: ControlledShutdownRequest,
-    ) {
-        self.requested(cx, ControllerEvent::ControlledShutdown(to, request));
-        self.forward(cx, zk);
-    }
-
-    /// ElectLeaders, of preferred leaders.
-    pub fn elect_leaders(
-        &mut self,
-        cx: &mut Context<'_>,
-        zk: &mut Session,
-        to: ReplyTo,
-        request: ElectLeadersRequest,
-    ) {
-        self.requested(cx, ControllerEvent::ElectLeaders(to, request));
-        self.forward(cx, zk);
-    }
-
-    /// AlterPartitionReassignments.
-    pub fn reassign_partitions(
-        &mut self,
-        cx: &mut Context<'_>,
-        zk: &mut Session,
-        to: ReplyTo,
-        request: AlterPartitionReassignmentsRequest,
-    ) {
-        self.requested(cx, ControllerEvent::Reassign(to, request));
-        self.forward(cx, zk);
-    }
-
-    /// ListPartitionReassignments.
-    pub fn list_reassignments(
-        &mut self,
-        cx: &mut Context<'_>,
-        zk: &mut Session,
-        to: ReplyTo,
-        request: ListPartitionReassignmentsRequest,
-    ) {
-        self.requested(cx, ControllerEvent::ListReassignments(to, request));
-        self.forward(cx, zk);
-    }
-
-    /// AllocateProducerIds (3.0+).
-    pub fn allocate_producer_ids(
-        &mut self,
-        cx: &mut Context<'_>,
-        zk: &mut Session,
-        to: ReplyTo,
-        request: AllocateProducerIdsRequest,
-    ) {
-        self.requested(cx, ControllerEvent::AllocateProducerIds(to, request));
+        self.requested(cx, to, request);
         self.forward(cx, zk);
     }
 }

@@ -45,4 +45,5 @@ mod topics;
 
 pub use self::assignment::assign_more;
 pub use self::creation::{ConfigFault, config_fault, is_valid_topic, name_refusal};
+pub use self::event_manager::ControllerRequest;
 pub use self::kafka_controller::Controller;

@@ -6,34 +6,33 @@ use kafka_protocol::messages::{
 };
 
 use super::creation::refuse_all;
-use super::event_manager::ControllerEvent;
+use super::event_manager::ControllerRequest;
 use super::preferred::{reply_elections, wanted};
 use super::reassign_answers::{refuse_list_reassignments, refuse_reassign};
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{Context, ReplyTo};
 
-/// Refuses a request, because this broker is not the controller (any more); other events are dropped.
-pub fn refuse(cx: &mut Context<'_>, config: &Config, event: &ControllerEvent) {
-    match event {
-        ControllerEvent::CreateTopics(to, _, request) => refuse_all(cx, config, *to, request),
-        ControllerEvent::AlterPartition(to, _) => {
-            refuse_alter_partition(cx, *to, ResponseError::NotController)
+/// Refuses a request, because this broker is not the controller (any more).
+pub fn refuse(cx: &mut Context<'_>, config: &Config, to: ReplyTo, request: &ControllerRequest) {
+    match request {
+        ControllerRequest::CreateTopics(_, request) => refuse_all(cx, config, to, request),
+        ControllerRequest::AlterPartition(_) => {
+            refuse_alter_partition(cx, to, ResponseError::NotController)
         }
         // Kafka's ControllerMovedException has this code.
-        ControllerEvent::ControlledShutdown(to, _) => {
-            refuse_controlled_shutdown(cx, *to, ResponseError::StaleControllerEpoch);
+        ControllerRequest::ControlledShutdown(_) => {
+            refuse_controlled_shutdown(cx, to, ResponseError::StaleControllerEpoch);
         }
-        ControllerEvent::ElectLeaders(to, request) => {
+        ControllerRequest::ElectLeaders(request) => {
             // Each partition is refused, and the request is not.
             let refused = wanted(request).map(|at| (at, ResponseError::NotController.code(), None));
-            reply_elections(cx, *to, 0, refused);
+            reply_elections(cx, to, 0, refused);
         }
-        ControllerEvent::AllocateProducerIds(to, _) => {
-            refuse_producer_ids(cx, *to, ResponseError::NotController);
+        ControllerRequest::AllocateProducerIds(_) => {
+            refuse_producer_ids(cx, to, ResponseError::NotController);
         }
-        ControllerEvent::Reassign(to, _) => refuse_reassign(cx, *to),
-        ControllerEvent::ListReassignments(to, _) => refuse_list_reassignments(cx, *to),
-        _ => {}
+        ControllerRequest::Reassign(_) => refuse_reassign(cx, to),
+        ControllerRequest::ListReassignments(_) => refuse_list_reassignments(cx, to),
     }
 }
 

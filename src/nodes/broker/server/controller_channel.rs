@@ -16,7 +16,7 @@ use super::timers::TimerFor;
 use super::zk_requests::ZkRequests;
 use crate::nodes::broker::Config;
 use crate::nodes::broker::context::{ConnOwner, Context, OWN, Part, Purpose, ReplyTo};
-use crate::nodes::broker::controller::Controller;
+use crate::nodes::broker::controller::{Controller, ControllerRequest};
 use crate::nodes::channel::Channel;
 use crate::releases::Change;
 use crate::vocab::{ConnId, NodeId, Roster, Time, TimerId};
@@ -234,21 +234,19 @@ impl ControllerClient<'_> {
     }
 
     fn ask_own(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
-        let (controller, session) = (&mut *self.controller, &mut self.zk.session);
-        match body {
-            RequestKind::AlterPartition(request) => {
-                controller.alter_partition(cx, session, to, request);
-            }
+        let request = match body {
+            RequestKind::AlterPartition(request) => ControllerRequest::AlterPartition(request),
             RequestKind::CreateTopics(request) => {
-                controller.create_topics(cx, session, to, (StrBytes::default(), request));
+                ControllerRequest::CreateTopics(StrBytes::default(), request)
             }
             RequestKind::ControlledShutdown(request) => {
-                controller.controlled_shutdown(cx, session, to, request);
+                ControllerRequest::ControlledShutdown(request)
             }
             RequestKind::AllocateProducerIds(request) => {
-                controller.allocate_producer_ids(cx, session, to, request);
+                ControllerRequest::AllocateProducerIds(request)
             }
             other => unreachable!("no purpose sends {other:?}"),
-        }
+        };
+        self.controller.request(cx, &mut self.zk.session, to, request);
     }
 }

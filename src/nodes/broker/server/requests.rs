@@ -14,6 +14,7 @@ use super::broker::Broker;
 use super::metadata::Listener;
 use super::{describe_producers, features, log_dirs, refusals};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
+use crate::nodes::broker::controller::ControllerRequest;
 use crate::nodes::broker::replica::{FETCH_WITH_IDS, name_of_unknown};
 use crate::nodes::broker::versions::{nameless, names_client, table, unsupported};
 use crate::releases::Change;
@@ -129,7 +130,11 @@ impl Broker {
             info!(broker = %self.config.id, "a setting has no value: closes a connection");
             return self.close_client(cx, to.conn);
         }
-        self.controller.create_topics(cx, &mut self.zk.session, to, (client, request));
+        self.ask_controller(cx, to, ControllerRequest::CreateTopics(client, request));
+    }
+
+    fn ask_controller(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ControllerRequest) {
+        self.controller.request(cx, &mut self.zk.session, to, request);
     }
 
     pub(super) fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
@@ -173,13 +178,13 @@ impl Broker {
                 self.transactions.metadata_changed();
             }
             RequestKind::AlterPartition(request) => {
-                self.controller.alter_partition(cx, &mut self.zk.session, to, request);
+                self.ask_controller(cx, to, ControllerRequest::AlterPartition(request));
             }
             RequestKind::ControlledShutdown(request) => {
-                self.controller.controlled_shutdown(cx, &mut self.zk.session, to, request);
+                self.ask_controller(cx, to, ControllerRequest::ControlledShutdown(request));
             }
             RequestKind::ElectLeaders(request) => {
-                self.controller.elect_leaders(cx, &mut self.zk.session, to, request);
+                self.ask_controller(cx, to, ControllerRequest::ElectLeaders(request));
             }
             RequestKind::ApiVersions(request) => {
                 let answer = match names_client(self.config.version, to.version, &request) {
@@ -195,7 +200,7 @@ impl Broker {
                 self.replicas_mut().write_markers(cx, to, request);
             }
             RequestKind::AllocateProducerIds(request) => {
-                self.controller.allocate_producer_ids(cx, &mut self.zk.session, to, request);
+                self.ask_controller(cx, to, ControllerRequest::AllocateProducerIds(request));
             }
             other => self.administer(cx, to, other),
         }
@@ -225,10 +230,10 @@ impl Broker {
                 cx.reply(to, ResponseKind::DescribeProducers(response));
             }
             RequestKind::AlterPartitionReassignments(request) => {
-                self.controller.reassign_partitions(cx, &mut self.zk.session, to, request);
+                self.ask_controller(cx, to, ControllerRequest::Reassign(request));
             }
             RequestKind::ListPartitionReassignments(request) => {
-                self.controller.list_reassignments(cx, &mut self.zk.session, to, request);
+                self.ask_controller(cx, to, ControllerRequest::ListReassignments(request));
             }
             RequestKind::DeleteRecords(request) => self.delete_records(cx, to, request),
             RequestKind::DeleteTopics(request) => self.delete_topics(cx, to, &request),

@@ -20,7 +20,7 @@ use crate::nodes::Effects;
 use crate::nodes::broker::config::Config;
 use crate::nodes::broker::context::{Ask, ConnOwner, Context, Outbox, Part, ReplyTo};
 use crate::nodes::broker::controller::Controller;
-use crate::nodes::broker::controller::event_manager::ControllerEvent;
+use crate::nodes::broker::controller::event_manager::{ControllerEvent, ControllerRequest};
 use crate::nodes::broker::znodes::paths;
 use crate::nodes::broker::znodes::payload::{BrokerRegistration, PartitionState, TopicAssignment};
 use crate::nodes::session::{Session, SessionConfig, SessionEvent};
@@ -203,19 +203,20 @@ impl Node {
             RequestKind::UpdateMetadata(_) => UpdateMetadataResponse::default().into(),
             RequestKind::StopReplica(_) => StopReplicaResponse::default().into(),
             _ => {
-                let event = match body {
+                let request = match body {
                     RequestKind::CreateTopics(body) => {
                         let client = StrBytes::from_static_str("wire");
-                        ControllerEvent::CreateTopics(to, client, body)
+                        ControllerRequest::CreateTopics(client, body)
                     }
-                    RequestKind::AlterPartition(body) => ControllerEvent::AlterPartition(to, body),
+                    RequestKind::AlterPartition(body) => ControllerRequest::AlterPartition(body),
                     RequestKind::ControlledShutdown(body) => {
-                        ControllerEvent::ControlledShutdown(to, body)
+                        ControllerRequest::ControlledShutdown(body)
                     }
-                    RequestKind::ElectLeaders(body) => ControllerEvent::ElectLeaders(to, body),
+                    RequestKind::ElectLeaders(body) => ControllerRequest::ElectLeaders(body),
                     other => panic!("{other:?}"),
                 };
-                return self.act(clock, effects, |controller, cx| controller.requested(cx, event));
+                return self
+                    .act(clock, effects, |controller, cx| controller.requested(cx, to, request));
             }
         };
         effects.send(conn, encode_response(api, version, correlation_id, &response));
