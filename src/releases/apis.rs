@@ -145,9 +145,11 @@ pub const APIS: &[(ApiKey, Steps)] = &[
     (ApiKey::ExpireDelegationToken, &[(V1_1, 0), (V2_0, 1), (V2_5, 2)]),
     (ApiKey::DescribeDelegationToken, &[(V1_1, 0), (V2_0, 1), (V2_5, 2), (V3_3, 3)]),
     (ApiKey::DescribeUserScramCredentials, &[(V2_7, 0)]),
+    (ApiKey::AlterUserScramCredentials, &[(V2_7, 0)]),
     (ApiKey::AlterReplicaLogDirs, &[(V1_0, 0), (V2_0, 1), (V2_8, 2)]),
     (ApiKey::DescribeLogDirs, &[(V1_0, 0), (V2_0, 1), (V2_6, 2), (V3_2, 3), (V3_3, 4)]),
-    (ApiKey::AlterPartition, &[(V2_7, 0), (V3_2, 1)]),
+    (ApiKey::AlterPartition, &[(V2_7, 0), (V3_2, 1), (V3_3, 2), (V3_5, 3)]),
+    (ApiKey::Envelope, &[(V3_4, 0)]),
     (ApiKey::AllocateProducerIds, &[(V3_0, 0)]),
     (ApiKey::DescribeCluster, &[(V2_8, 0), (V3_7, 1)]),
 ];

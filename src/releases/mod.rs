@@ -10,6 +10,7 @@ pub mod defaults;
 mod difference;
 mod first;
 mod limits;
+pub mod loggers;
 pub mod settings;
 pub mod texts;
 mod version;

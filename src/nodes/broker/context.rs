@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
     ApiKey, InitProducerIdRequest, RequestKind, ResponseKind, TopicName, TransactionalId,
     TxnOffsetCommitRequest,
 };
+use uuid::Uuid;
 
 use crate::nodes::Effects;
 use crate::nodes::channel::Channel;
@@ -90,6 +91,8 @@ pub struct ReplyTo {
 pub struct IsrChange {
     /// The partition.
     pub at: TopicPartition,
+    /// The id of its topic; nil when it has none.
+    pub topic_id: Uuid,
     /// Epoch of the leader that asks.
     pub leader_epoch: LeaderEpoch,
     /// The controller epoch of the LeaderAndIsr request that made it leader (kept in the state znode).

@@ -153,6 +153,7 @@ mod tests {
             ApiKey::ControlledShutdown,
             ApiKey::AlterPartition,
             ApiKey::AllocateProducerIds,
+            ApiKey::Envelope,
         ];
         for (api, _) in APIS {
             assert_ne!(is_for_clients(*api), for_brokers.contains(api), "{api:?}");

@@ -43,6 +43,10 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
     AppendedOnce: "appended-once", since(3, 3, 0),
         "KAFKA-13862", Test("lists_are_appended_to_as_the_release_does"),
         "IncrementalAlterConfigs appends to a list only what is not there.";
+    ScramNamesDecoded: "scram-names-decoded", since(3, 5, 2),
+        "KAFKA-15243", Test("scram_credentials_are_kept_and_told"),
+        "DescribeUserScramCredentials of all users names them as they are; before, as their \
+         znodes.";
     AlteredNullCloses: "altered-null-closes", between((2, 0, 0), (2, 5, 1)),
         "KAFKA-9433", Test("altered_settings_are_refused_in_the_words_of_the_release"),
         "AlterConfigs with a setting without a value closes the connection; before and after, it \

@@ -178,6 +178,7 @@ pub fn body(api: ApiKey, version: i16, from: &mut impl ByteBuf) -> Option<Box<dy
         ExpireDelegationToken ExpireDelegationTokenRequest,
         DescribeDelegationToken DescribeDelegationTokenRequest,
         DescribeUserScramCredentials DescribeUserScramCredentialsRequest,
+        AlterUserScramCredentials AlterUserScramCredentialsRequest,
         AlterReplicaLogDirs AlterReplicaLogDirsRequest, DescribeLogDirs DescribeLogDirsRequest,
     }
 }

@@ -1,6 +1,7 @@
 //! CreateTopics: the request is checked, `/config/topics/T` and then `/brokers/topics/T` are written (not
 //! atomically, and without a fence: Kafka does both outside its controller thread), and the answer waits
-//! until the partitions have leaders (`kafka/server/AdminManager.scala`, `kafka/zk/AdminZkClient.scala`).
+//! until the partitions have leaders in the metadata of the controller's own broker (`kafka/server/AdminManager.scala`,
+//! `kafka/zk/AdminZkClient.scala`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use super::assignment::assign;
 use super::calls::{Answer, Call};
 use super::creation::{
-    Assignment, Creation, MetricNames, NewTopic, Outcome, Refusal, already_exists,
+    Assignment, Creation, Leads, MetricNames, NewTopic, Outcome, Refusal, already_exists,
     assignment_refusal, chosen_assignment, config_refusal, name_refusal, planned, refuse_where,
     reply,
 };
@@ -217,45 +218,26 @@ impl Controller {
             });
             let waits = planned(&outcomes).next().is_some();
             if timeout_ms <= 0 || !waits {
-                this.reply_created(cx, &Creation { to, outcomes });
-                return;
+                return Creation::new(to, outcomes).reply(cx, &this.config);
             }
-            let number = this.creations.add(Creation { to, outcomes });
+            let number = this.creations.add(Creation::new(to, outcomes));
             let timeout = Duration::from_millis(u64::from(timeout_ms.unsigned_abs()));
             this.timers.set(cx, timeout, Tick::Creation(number));
         });
     }
 
-    fn has_leaders(&self, topic: &NewTopic) -> bool {
-        let led = self.known.of_topic(&topic.name).filter(|(_, one)| one.leader().is_some());
-        led.count() >= topic.assignment.len()
-    }
-
-    /// Answers the requests whose topics have leaders now.
-    pub(super) fn finish_creations(&mut self, cx: &mut Context<'_>) {
-        let done = self.creations.done(|topic| self.has_leaders(topic));
-        for number in done {
+    /// The metadata of this controller's broker changed: requests whose topics have leaders there are answered
+    /// (`DelayedCreatePartitions`).
+    pub fn metadata_changed(&mut self, cx: &mut Context<'_>, leads: Leads<'_>) {
+        for number in self.creations.see(leads) {
             self.end_creation(cx, number);
         }
     }
 
-    /// Answers a request, whether or not its topics have leaders: all have them now, or its timeout is over.
+    /// Answers a request: all its topics have leaders, or its timeout is over.
     pub(super) fn end_creation(&mut self, cx: &mut Context<'_>, number: u64) {
         if let Some(creation) = self.creations.take(number) {
-            self.reply_created(cx, &creation);
+            creation.reply(cx, &self.config);
         }
-    }
-
-    fn reply_created(&self, cx: &mut Context<'_>, creation: &Creation) {
-        let timed_out = || Err((ResponseError::RequestTimedOut, String::new()));
-        let outcomes: Vec<Outcome> = creation
-            .outcomes
-            .iter()
-            .map(|(name, outcome)| match outcome {
-                Ok(topic) if !self.has_leaders(topic) => (name.clone(), timed_out()),
-                other => (name.clone(), other.clone()),
-            })
-            .collect();
-        reply(cx, &self.config, creation.to, &outcomes);
     }
 }

@@ -45,13 +45,47 @@ pub struct NewTopic {
     pub config: TopicOverrides,
 }
 
+/// Whether a partition has a leader, as far as the broker's own metadata say.
+pub type Leads<'a> = &'a dyn Fn(&str, i32) -> bool;
+
 /// A CreateTopics whose topics wait for leaders.
 #[derive(Debug)]
 pub struct Creation {
     /// Where its response goes.
-    pub to: ReplyTo,
+    to: ReplyTo,
     /// How each topic ended, so far.
-    pub outcomes: Vec<Outcome>,
+    outcomes: Vec<Outcome>,
+    /// The topics whose partitions had leaders, all of them, when the metadata changed last.
+    led: BTreeSet<Arc<str>>,
+}
+
+impl Creation {
+    /// Its topics are written.
+    pub fn new(to: ReplyTo, outcomes: Vec<Outcome>) -> Self {
+        Self { to, outcomes, led: BTreeSet::new() }
+    }
+
+    fn see(&mut self, leads: Leads<'_>) {
+        let is_led = |topic: &&NewTopic| {
+            topic.assignment.keys().all(|partition| leads(&topic.name, *partition))
+        };
+        self.led = planned(&self.outcomes).filter(is_led).map(|one| one.name.clone()).collect();
+    }
+
+    fn is_done(&self) -> bool {
+        planned(&self.outcomes).all(|topic| self.led.contains(&topic.name))
+    }
+
+    /// Answers: what has no leaders took too long.
+    pub fn reply(self, cx: &mut Context<'_>, config: &Config) {
+        let Self { to, mut outcomes, led } = self;
+        for (_, outcome) in &mut outcomes {
+            if outcome.as_ref().is_ok_and(|topic| !led.contains(&topic.name)) {
+                *outcome = Err((ResponseError::RequestTimedOut, String::new()));
+            }
+        }
+        reply(cx, config, to, &outcomes);
+    }
 }
 
 /// Owns the CreateTopics that wait.
@@ -70,10 +104,10 @@ impl Creations {
         number
     }
 
-    /// The numbers of the requests whose topics all have leaders.
-    pub fn done(&self, has_leaders: impl Fn(&NewTopic) -> bool) -> Vec<u64> {
-        let is_done = |one: &Creation| planned(&one.outcomes).all(&has_leaders);
-        let done = self.waiting.iter().filter(|(_, creation)| is_done(creation));
+    /// The metadata changed. Returns the numbers of the requests whose topics all have leaders now.
+    pub fn see(&mut self, leads: Leads<'_>) -> Vec<u64> {
+        self.waiting.values_mut().for_each(|creation| creation.see(leads));
+        let done = self.waiting.iter().filter(|(_, creation)| creation.is_done());
         done.map(|(&number, _)| number).collect()
     }
 

@@ -41,21 +41,33 @@ type Verdicts = BTreeMap<TopicPartition, Result<Leadership, ResponseError>>;
 
 /// The first version of AlterPartition that names topics by their ids.
 const WITH_TOPIC_IDS: i16 = 2;
+/// The first version with the epochs of the brokers; a controller at a ZooKeeper does not look at them.
+const WITH_BROKER_EPOCHS: i16 = 3;
 
+/// The proposals of a request, and the answers for topics whose ids are not known.
 fn proposals(
     known: &ControllerContext,
     request: &AlterPartitionRequest,
     version: i16,
-) -> BTreeMap<TopicPartition, Proposal> {
-    let mut proposals = BTreeMap::new();
+) -> (BTreeMap<TopicPartition, Proposal>, Vec<TopicData>) {
+    let (mut proposals, mut unknown) = (BTreeMap::new(), Vec::new());
     for topic in &request.topics {
-        let name: Arc<str> = if version >= WITH_TOPIC_IDS {
-            known.topic_of(topic.topic_id).unwrap_or_default()
-        } else {
-            (*topic.topic_name.0).into()
+        let name: Option<Arc<str>> = match version {
+            WITH_TOPIC_IDS.. => known.topic_of(topic.topic_id),
+            _ => Some((*topic.topic_name.0).into()),
+        };
+        let Some(name) = name else {
+            let refused = topic.partitions.iter().map(|partition| {
+                PartitionData::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(ResponseError::UnknownTopicId.code())
+            });
+            let topic = TopicData::default().with_topic_id(topic.topic_id);
+            unknown.push(topic.with_partitions(refused.collect()));
+            continue;
         };
         for partition in &topic.partitions {
-            let isr = if version >= 3 {
+            let isr = if version >= WITH_BROKER_EPOCHS {
                 let with_epochs = partition.new_isr_with_epochs.iter();
                 with_epochs.map(|replica| BrokerId(replica.broker_id.0)).collect()
             } else {
@@ -71,33 +83,46 @@ fn proposals(
             proposals.insert(at, proposal);
         }
     }
-    proposals
+    (proposals, unknown)
 }
 
-fn answer(cx: &mut Context<'_>, known: &ControllerContext, to: ReplyTo, verdicts: Verdicts) {
-    let mut response = AlterPartitionResponse::default();
-    for (at, verdict) in verdicts {
-        let data = PartitionData::default().with_partition_index(at.partition);
-        let data = match verdict {
-            Err(error) => data.with_error_code(error.code()),
-            Ok(Leadership { state, partition_epoch }) => data
-                .with_leader_id(WireBrokerId(state.leader.0))
-                .with_leader_epoch(state.leader_epoch)
-                .with_isr(state.isr.iter().map(|id| WireBrokerId(id.0)).collect())
-                .with_partition_epoch(partition_epoch),
-        };
-        let name = topic_name(&at.topic);
-        match response.topics.last_mut() {
-            Some(topic) if topic.topic_name == name => topic.partitions.push(data),
-            _ => {
-                let mut topic = TopicData::default().with_topic_name(name);
-                if to.version >= WITH_TOPIC_IDS {
-                    topic.topic_id = known.topic_id(&at.topic);
-                }
-                response.topics.push(topic.with_partitions(vec![data]));
-            }
-        }
+/// What is answered for a partition.
+fn answered(at: &TopicPartition, verdict: Result<Leadership, ResponseError>) -> PartitionData {
+    let data = PartitionData::default().with_partition_index(at.partition);
+    match verdict {
+        Err(error) => data.with_error_code(error.code()),
+        Ok(Leadership { state, partition_epoch }) => data
+            .with_leader_id(WireBrokerId(state.leader.0))
+            .with_leader_epoch(state.leader_epoch)
+            .with_isr(state.isr.iter().map(|id| WireBrokerId(id.0)).collect())
+            .with_partition_epoch(partition_epoch),
     }
+}
+
+fn answer(
+    cx: &mut Context<'_>,
+    known: &ControllerContext,
+    to: ReplyTo,
+    (mut topics, verdicts): (Vec<TopicData>, Verdicts),
+) {
+    let mut last: Option<Arc<str>> = None;
+    for (at, verdict) in verdicts {
+        tracing::debug!(partition = %at, ?verdict, "AlterPartition");
+        let data = answered(&at, verdict);
+        if last.as_ref() == Some(&at.topic)
+            && let Some(topic) = topics.last_mut()
+        {
+            topic.partitions.push(data);
+            continue;
+        }
+        let topic = TopicData::default().with_partitions(vec![data]);
+        topics.push(match to.version {
+            WITH_TOPIC_IDS.. => topic.with_topic_id(known.topic_id(&at.topic)),
+            _ => topic.with_topic_name(topic_name(&at.topic)),
+        });
+        last = Some(at.topic);
+    }
+    let response = AlterPartitionResponse::default().with_topics(topics);
     cx.reply(to, ResponseKind::AlterPartition(response));
 }
 
@@ -115,7 +140,7 @@ impl Controller {
             tracing::info!(%broker, ?epoch, "AlterPartition with a stale broker epoch");
             return refuse_alter_partition(cx, to, ResponseError::StaleBrokerEpoch);
         }
-        let proposals = proposals(&self.known, request, to.version);
+        let (proposals, unknown) = proposals(&self.known, request, to.version);
         let asked: Vec<_> = proposals.keys().cloned().collect();
         let mut verdicts = Verdicts::new();
         let (mut calls, mut granted) = (Vec::new(), Vec::new());
@@ -158,7 +183,7 @@ impl Controller {
             this.event_manager.first(reassigned.into_iter().map(go_on).collect::<Vec<_>>());
             this.event_manager
                 .first([Step::UpdateMetadata(this.known.registered(), asked), Step::Flush]);
-            answer_and_log(cx, &this.known, to, verdicts);
+            answer(cx, &this.known, to, (unknown, verdicts));
         });
     }
 
@@ -283,16 +308,4 @@ impl Controller {
             });
         });
     }
-}
-
-fn answer_and_log(
-    cx: &mut Context<'_>,
-    known: &ControllerContext,
-    to: ReplyTo,
-    verdicts: Verdicts,
-) {
-    for (at, verdict) in &verdicts {
-        tracing::debug!(partition = %at, ?verdict, "AlterPartition");
-    }
-    answer(cx, known, to, verdicts);
 }

@@ -128,7 +128,6 @@ impl Controller {
             let alarm = self.peers.send(cx, to, control);
             self.set_alarm(cx, alarm);
         }
-        self.finish_creations(cx);
     }
 
     /// Works on events until it has to wait for ZooKeeper, or nothing is left.

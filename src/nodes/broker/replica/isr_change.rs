@@ -33,6 +33,7 @@ fn propose(
     tracing::info!(at = %replica.at, ?isr, "ISR change proposed");
     cx.ask(Ask::ChangeIsr(IsrChange {
         at: replica.at.clone(),
+        topic_id: replica.topic_id,
         leader_epoch: replica.leader_epoch,
         controller_epoch: replica.controller_epoch,
         isr,

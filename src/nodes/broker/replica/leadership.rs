@@ -11,6 +11,7 @@ use kafka_protocol::messages::stop_replica_response::StopReplicaPartitionError;
 use kafka_protocol::messages::{
     LeaderAndIsrRequest, LeaderAndIsrResponse, StopReplicaRequest, StopReplicaResponse, TopicName,
 };
+use uuid::Uuid;
 
 use super::isr::Isr;
 use super::isr_change::observe_isr;
@@ -99,7 +100,9 @@ impl ReplicaManager {
             let errors: Vec<_> = topic
                 .partition_states
                 .iter()
-                .map(|state| self.admit(cx, &topic.topic_name, state, &mut changes))
+                .map(|state| {
+                    self.admit(cx, (&topic.topic_name, topic.topic_id), state, &mut changes)
+                })
                 .collect();
             if version >= 5 {
                 response.topics.push(
@@ -114,7 +117,8 @@ impl ReplicaManager {
             }
         }
         for state in &request.ungrouped_partition_states {
-            let error = self.admit(cx, &state.topic_name, state, &mut changes);
+            let named = (&state.topic_name, Uuid::nil());
+            let error = self.admit(cx, named, state, &mut changes);
             response.partition_errors.push(error.with_topic_name(state.topic_name.clone()));
         }
         // Leaders first: they need nothing from other brokers.
@@ -135,7 +139,7 @@ impl ReplicaManager {
     fn admit<'a>(
         &mut self,
         cx: &mut Context<'_>,
-        topic: &TopicName,
+        (topic, topic_id): (&TopicName, Uuid),
         state: &'a LeaderAndIsrPartitionState,
         changes: &mut Vec<(Slot, &'a LeaderAndIsrPartitionState)>,
     ) -> LeaderAndIsrPartitionError {
@@ -143,14 +147,21 @@ impl ReplicaManager {
         let known = self.replicas.find(topic, index).map(|slot| self.replicas.at(slot));
         let (epoch, partition_epoch) =
             known.map_or((-1, -1), |known| (known.leader_epoch, known.partition_epoch));
-        let error = if state.leader_epoch <= epoch || state.partition_epoch < partition_epoch {
+        let error = if known.is_some_and(|known| known.is_of_another_topic(topic_id)) {
+            tracing::error!(topic = %topic.0, index, "its topic was another when it came here");
+            ResponseError::InconsistentTopicId.code()
+        } else if state.leader_epoch <= epoch || state.partition_epoch < partition_epoch {
             tracing::info!(topic = %topic.0, index, epoch, "stale LeaderAndIsr state ignored");
             ResponseError::StaleControllerEpoch.code()
         } else if !state.replicas.iter().any(|id| id.0 == self.config.id.0) {
             ResponseError::UnknownTopicOrPartition.code()
         } else {
             let at = TopicPartition::new(topic.to_string(), index);
-            changes.push((self.logs.find_or_create(cx, &mut self.replicas, at), state));
+            let slot = self.logs.find_or_create(cx, &mut self.replicas, at);
+            if !topic_id.is_nil() {
+                self.replicas.at_mut(slot).topic_id = topic_id;
+            }
+            changes.push((slot, state));
             0
         };
         LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error)

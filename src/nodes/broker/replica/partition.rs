@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
+use uuid::Uuid;
 
 use super::isr::Isr;
 use super::settings::TopicSettings;
@@ -236,6 +237,8 @@ pub struct PartitionReplica {
     pub at: TopicPartition,
     /// Its topic's name, as messages want it.
     pub topic: TopicName,
+    /// Its topic's id, as LeaderAndIsr said; nil when it has none.
+    pub topic_id: Uuid,
     /// Its log.
     pub log: Log,
     /// First offset that is not known to be committed.
@@ -276,6 +279,7 @@ impl PartitionReplica {
         Self {
             at,
             topic,
+            topic_id: Uuid::nil(),
             log,
             high_watermark,
             leader_epoch: -1,
@@ -289,6 +293,11 @@ impl PartitionReplica {
             waiting_flushes: VecDeque::new(),
             stable: None,
         }
+    }
+
+    /// Whether its topic has another id than this one, which came with a request: a topic of the same name was deleted.
+    pub fn is_of_another_topic(&self, id: Uuid) -> bool {
+        !id.is_nil() && !self.topic_id.is_nil() && id != self.topic_id
     }
 
     /// The end of what a consumer with `isolation.level=read_committed` may read.

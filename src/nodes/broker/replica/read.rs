@@ -253,6 +253,7 @@ impl FetchReader<'_> {
             && !params.is_unassigned(partition)
             && (known == partition.leader_epoch || known < 0)
             && partition.leader().is_some()
+            && !partition.is_of_another_topic(asked.topic_id)
             && (last < 0 || partition.log.epochs().latest() == Some(last))
     }
 
@@ -269,6 +270,9 @@ impl FetchReader<'_> {
     ) -> Result<Found, ResponseError> {
         let slot = asked.slot.ok_or_else(|| self.not_here(params, asked))?;
         let partition = self.replicas.at(slot);
+        if partition.is_of_another_topic(asked.topic_id) {
+            return Err(ResponseError::InconsistentTopicId);
+        }
         self.check(partition, params, asked)?;
         let end = self.readable_end(partition, params);
         let last = match self.config.is(Mutant::OutOfRangeAboveHighWatermark) {

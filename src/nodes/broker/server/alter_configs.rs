@@ -24,6 +24,7 @@ use crate::nodes::broker::TopicOverrides;
 use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::controller::{ConfigFault, config_fault, name_refusal};
 use crate::nodes::broker::znodes::{paths, payload};
+use crate::releases::loggers::loggers;
 use crate::releases::{Change, settings};
 
 /// Levels that a logger can have (`LogLevelConfig.VALID_LOG_LEVELS`).
@@ -495,7 +496,7 @@ impl Broker {
                 );
                 return Err(invalid(why));
             }
-            if name != ROOT_LOGGER {
+            if !loggers(self.config.version).any(|known| known == name) {
                 return Err(self.bad_value(resource, &format!("Logger {name} does not exist!")));
             }
             match op {
@@ -510,6 +511,9 @@ impl Broker {
                         return Err(self.bad_value(resource, &why));
                     }
                     levels.insert(name.clone(), level.to_owned());
+                }
+                _ if name != ROOT_LOGGER => {
+                    levels.remove(name);
                 }
                 _ => {
                     let why = "Removing the log level of the root logger is not allowed";

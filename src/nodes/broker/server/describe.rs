@@ -18,6 +18,7 @@ use crate::nodes::broker::answer_room::AnswerRoom;
 use crate::nodes::broker::controller::name_refusal;
 use crate::nodes::broker::shown::{self, Shown, Source};
 use crate::nodes::broker::{Config, TopicOverrides};
+use crate::releases::loggers::loggers;
 use crate::releases::texts::{Text, say};
 use crate::releases::{Change, KafkaVersion};
 
@@ -156,7 +157,7 @@ impl ConfigDescriber<'_> {
                 let why = say(Text::OtherBroker, config.version, &[&id, name]);
                 Err((ResponseError::InvalidRequest, Some(why)))
             }
-            _ if name == id => Ok(vec![self.root_logger()]),
+            _ if name == id => Ok(self.loggers()),
             _ => {
                 let why = format!("Unexpected broker id, expected {id} but received {name}");
                 Err((ResponseError::InvalidRequest, Some(why)))
@@ -164,17 +165,18 @@ impl ConfigDescriber<'_> {
         }
     }
 
-    /// A simulated broker has one logger.
-    fn root_logger(self) -> Shown {
-        let level = self.log_levels.get(ROOT_LOGGER).map_or("INFO", String::as_str);
-        Shown {
-            name: ROOT_LOGGER.to_owned(),
-            value: Some(level.to_owned()),
+    /// All loggers; one without a level of its own has the root's (`Log4jController.loggers`).
+    fn loggers(self) -> Vec<Shown> {
+        let root = self.log_levels.get(ROOT_LOGGER).map_or("INFO", String::as_str);
+        let shown = |name: &str| Shown {
+            name: name.to_owned(),
+            value: Some(self.log_levels.get(name).map_or(root, String::as_str).to_owned()),
             source: Source::Logger,
             setting: None,
             read_only: false,
             synonyms: Vec::new(),
-        }
+        };
+        loggers(self.config.version).map(shown).collect()
     }
 
     fn topic(self, topic: &str) -> Result<Vec<Shown>, Refusal> {

@@ -2,7 +2,6 @@
 
 use kafka_protocol::messages::{RequestKind, TxnOffsetCommitRequest};
 use kafka_protocol::protocol::StrBytes;
-use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
@@ -25,10 +24,11 @@ impl Broker {
             None => metadata.has_topic(topic),
         };
         match body {
-            // Version 0 is that of clients before 0.8.2, whose offsets are in ZooKeeper.
-            RequestKind::OffsetCommit(_) | RequestKind::OffsetFetch(_) if to.version == 0 => {
-                info!(broker = %self.config.id, api = ?to.api, "not built: closes a connection");
-                self.close_client(cx, to.conn);
+            RequestKind::OffsetCommit(request) if to.version == 0 => {
+                self.commit_to_zookeeper(cx, to, &request);
+            }
+            RequestKind::OffsetFetch(request) if to.version == 0 => {
+                self.fetch_from_zookeeper(cx, to, request);
             }
             RequestKind::JoinGroup(request) => {
                 let client = self.client_of(to.conn, client);

@@ -7,11 +7,10 @@
 //! (`AlterIsrManager`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::alter_partition_request::{PartitionData, TopicData};
+use kafka_protocol::messages::alter_partition_request::{BrokerState, PartitionData, TopicData};
 use kafka_protocol::messages::alter_partition_response::PartitionData as Altered;
 use kafka_protocol::messages::{
     AlterPartitionRequest, ApiKey, BrokerId as WireBrokerId, RequestKind, ResponseKind, TopicName,
@@ -41,6 +40,10 @@ const NOTIFICATION_QUIET: Duration = Duration::from_millis(5_000);
 const NOTIFICATION_LATEST: Duration = Duration::from_millis(60_000);
 /// Pause after the controller refused a whole request, or could not be reached.
 const ALTER_RETRY: Duration = Duration::from_millis(50);
+/// The first version of AlterPartition that names topics by their ids (KIP-841).
+const WITH_TOPIC_IDS: i16 = 2;
+/// The first version with the epochs of the brokers (KIP-903).
+const WITH_BROKER_EPOCHS: i16 = 3;
 
 /// ISR changes that are not over.
 #[derive(Debug, Default)]
@@ -207,36 +210,36 @@ impl IsrHandler<'_> {
             return;
         }
         let changes: Vec<_> = std::mem::take(&mut self.isr.wanted).into_values().collect();
-        let request = self.alter_partition_request(&changes);
+        // Topics are named by their ids if all have one (`AlterPartitionRequest.Builder`).
+        let has_ids = changes.iter().all(|change| !change.topic_id.is_nil());
+        let version = highest(self.config.version, ApiKey::AlterPartition).unwrap_or(0);
+        let version = if has_ids { version } else { version.min(WITH_TOPIC_IDS - 1) };
+        let request = self.alter_partition_request(&changes, version);
         self.isr.asked = Some(changes);
-        let version = highest(self.config.version, ApiKey::AlterPartition);
         let body = RequestKind::AlterPartition(request);
-        let (to, version) = (self.client.controller_node(), version.unwrap_or(0));
+        let to = self.client.controller_node();
         if self.client.call(cx, Purpose::AlterPartition, to, version, body).is_err() {
             self.partitions_altered(cx, None);
         }
     }
 
-    fn alter_partition_request(&self, changes: &[IsrChange]) -> AlterPartitionRequest {
+    fn alter_partition_request(
+        &self,
+        changes: &[IsrChange],
+        version: i16,
+    ) -> AlterPartitionRequest {
         let mut topics: Vec<TopicData> = Vec::new();
-        for change in changes {
-            let ids = change.isr.iter().map(|id| WireBrokerId(id.0)).collect();
-            let partition = PartitionData::default()
-                .with_partition_index(change.at.partition)
-                .with_leader_epoch(change.leader_epoch)
-                .with_new_isr(ids)
-                .with_partition_epoch(change.partition_epoch);
-            // Changes are in the order of their partitions, so those of a topic are together.
-            match topics.last_mut() {
-                Some(topic) if topic.topic_name.as_str() == &*change.at.topic => {
-                    topic.partitions.push(partition);
-                }
+        // Changes are in the order of their partitions, so those of a topic are together.
+        for changes in changes.chunk_by(|one, next| one.at.topic == next.at.topic) {
+            let partitions = changes.iter().map(|change| asked_partition(change, version));
+            let topic = TopicData::default().with_partitions(partitions.collect());
+            topics.push(match version {
+                WITH_TOPIC_IDS.. => topic.with_topic_id(changes[0].topic_id),
                 _ => {
-                    let name = TopicName(StrBytes::from_string(change.at.topic.to_string()));
-                    let topic = TopicData::default().with_topic_name(name);
-                    topics.push(topic.with_partitions(vec![partition]));
+                    let name = StrBytes::from_string(changes[0].at.topic.to_string());
+                    topic.with_topic_name(TopicName(name))
                 }
-            }
+            });
         }
         AlterPartitionRequest::default()
             .with_broker_id(WireBrokerId(self.config.id.0))
@@ -251,7 +254,12 @@ impl IsrHandler<'_> {
             Some(ResponseKind::AlterPartition(response)) if response.error_code == 0 => {
                 let mut answers = BTreeMap::new();
                 for topic in response.topics {
-                    let name: Arc<str> = topic.topic_name.as_str().into();
+                    let named = asked.iter().find(|change| match topic.topic_id.is_nil() {
+                        true => *change.at.topic == **topic.topic_name,
+                        false => change.topic_id == topic.topic_id,
+                    });
+                    let Some(named) = named else { continue };
+                    let name = named.at.topic.clone();
                     for partition in topic.partitions {
                         let at = TopicPartition::new(name.clone(), partition.partition_index);
                         answers.insert(at, partition);
@@ -286,6 +294,23 @@ impl IsrHandler<'_> {
     }
 }
 
+/// What is asked for a partition in this version of AlterPartition. Brokers that know no epochs of the others say −1,
+/// as all do that are at a ZooKeeper (`Partition.addBrokerEpochToIsr`).
+fn asked_partition(change: &IsrChange, version: i16) -> PartitionData {
+    let ids = change.isr.iter().map(|id| WireBrokerId(id.0));
+    let partition = PartitionData::default()
+        .with_partition_index(change.at.partition)
+        .with_leader_epoch(change.leader_epoch)
+        .with_partition_epoch(change.partition_epoch);
+    match version {
+        WITH_BROKER_EPOCHS.. => {
+            let states = ids.map(|id| BrokerState::default().with_broker_id(id));
+            partition.with_new_isr_with_epochs(states.collect())
+        }
+        _ => partition.with_new_isr(ids.collect()),
+    }
+}
+
 /// INELIGIBLE_REPLICA, which the crate's list of errors does not have.
 const INELIGIBLE_REPLICA: i16 = 107;
 
@@ -303,7 +328,8 @@ fn outcome(answer: &Altered) -> Option<IsrOutcome> {
             Some(
                 ResponseError::FencedLeaderEpoch
                 | ResponseError::InvalidUpdateVersion
-                | ResponseError::UnknownTopicOrPartition,
+                | ResponseError::UnknownTopicOrPartition
+                | ResponseError::UnknownTopicId,
             ) => Some(IsrOutcome::Superseded),
             _ => None,
         },
@@ -328,6 +354,7 @@ mod tests {
             (74, Some(IsrOutcome::Superseded)),
             (95, Some(IsrOutcome::Superseded)),
             (3, Some(IsrOutcome::Superseded)),
+            (100, Some(IsrOutcome::Superseded)),
             (107, Some(IsrOutcome::Refused)),
             (55, Some(IsrOutcome::Refused)),
             (41, None),

@@ -13,6 +13,7 @@
 //! | `zk_requests`, `controller_channel` | requests to ZooKeeper and to the controller |
 //! | `registration`, `shutdown` | becoming a broker of the cluster, and leaving it |
 //! | `group_requests`, `transaction_requests` | requests of consumer groups, and about transactions |
+//! | `old_offsets` | offsets of old clients, which are in ZooKeeper |
 //! | `current_leaders` | the leader in answers that refuse a partition |
 //! | `deletions`, `log_dirs`, `refusals` | DeleteTopics, log directories, requests about security |
 //! | `describe_producers`, `verifier` | the producers of a partition, and whether it is in a transaction |
@@ -21,6 +22,7 @@
 //! | `alter_configs`, `incremental`, `dynamic` | AlterConfigs and IncrementalAlterConfigs |
 //! | `features` | UpdateFeatures |
 //! | `quotas`, `quota_names`, `quota_work` | quotas of users, clients and addresses |
+//! | `scram`, `scram_credentials` | SCRAM credentials of users |
 //! | `producer_ids` | ids of idempotent producers |
 //! | `control`, `topic_configs` | control requests, settings of topics |
 //! | `isr` | changes of the ISR that leaders propose |
@@ -49,6 +51,7 @@ mod isr;
 mod log_dirs;
 mod metadata;
 mod metadata_requests;
+mod old_offsets;
 mod partitions;
 mod producer_ids;
 mod quota_names;
@@ -57,6 +60,8 @@ mod quotas;
 mod refusals;
 mod registration;
 mod requests;
+mod scram;
+mod scram_credentials;
 mod shutdown;
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,16 @@
 //! Requests about security, as a broker answers them that has no authorizer and takes connections without
-//! authentication (PLAINTEXT): it refuses them, but for questions about SCRAM credentials, of which there are none. And
-//! requests of the next protocol of groups (KIP-848), which brokers at a ZooKeeper know, and do not have.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! authentication (PLAINTEXT): it refuses them. And requests of the next protocol of groups (KIP-848), which brokers at
+//! a ZooKeeper know, and do not have.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup;
 use kafka_protocol::messages::create_acls_response::AclCreationResult;
 use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
-use kafka_protocol::messages::describe_user_scram_credentials_response as scram;
 use kafka_protocol::messages::{
     ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
     CreateDelegationTokenResponse, DeleteAclsResponse, DescribeAclsResponse,
-    DescribeDelegationTokenResponse, DescribeUserScramCredentialsRequest,
-    DescribeUserScramCredentialsResponse, ExpireDelegationTokenResponse,
-    RenewDelegationTokenResponse, RequestKind, ResponseKind, SaslAuthenticateResponse,
-    SaslHandshakeResponse,
+    DescribeDelegationTokenResponse, ExpireDelegationTokenResponse, RenewDelegationTokenResponse,
+    RequestKind, ResponseKind, SaslAuthenticateResponse, SaslHandshakeResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -88,7 +83,6 @@ pub fn answer(
         RequestKind::DescribeDelegationToken(_) => {
             DescribeDelegationTokenResponse::default().with_error_code(no_tokens).into()
         }
-        RequestKind::DescribeUserScramCredentials(request) => no_credentials(request).into(),
         RequestKind::ConsumerGroupHeartbeat(_) => {
             ConsumerGroupHeartbeatResponse::default().with_error_code(no_such_protocol).into()
         }
@@ -120,46 +114,10 @@ fn no_token(error: i16, api_version: i16) -> CreateDelegationTokenResponse {
         .with_max_timestamp_ms(NO_TIME)
 }
 
-/// No user has credentials: that is an error for each user that the request names
-/// (`ZkAdminManager.describeUserScramCredentials`).
-fn no_credentials(
-    request: &DescribeUserScramCredentialsRequest,
-) -> DescribeUserScramCredentialsResponse {
-    let names = || request.users.iter().flatten().map(|user| &user.name);
-    let mut times: BTreeMap<&StrBytes, usize> = BTreeMap::new();
-    names().for_each(|name| *times.entry(name).or_default() += 1);
-    let mut seen = BTreeSet::new();
-    let distinct = names().filter(|name| seen.insert(*name));
-    let results = distinct.map(|name| {
-        let (error, why) = match (name.is_empty(), times[name] > 1) {
-            (true, _) => (ResponseError::ResourceNotFound, "Username must not be empty".to_owned()),
-            (false, true) => (
-                ResponseError::DuplicateResource,
-                format!(
-                    "Cannot describe SCRAM credentials for the same user twice in a single \
-                     request: {name}"
-                ),
-            ),
-            (false, false) => (
-                ResponseError::ResourceNotFound,
-                format!("Attempt to describe a user credential that does not exist: {name}"),
-            ),
-        };
-        scram::DescribeUserScramCredentialsResult::default()
-            .with_user(name.clone())
-            .with_error_code(error.code())
-            .with_error_message(Some(StrBytes::from_string(why)))
-    });
-    DescribeUserScramCredentialsResponse::default()
-        .with_error_message(None)
-        .with_results(results.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::create_acls_request::AclCreation;
     use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
-    use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
     use kafka_protocol::messages::{
         ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreateAclsRequest,
         CreateDelegationTokenRequest, DeleteAclsRequest, DescribeAclsRequest,
@@ -260,26 +218,5 @@ mod tests {
         let answer = of("3.9", DescribeDelegationTokenRequest::default());
         let ResponseKind::DescribeDelegationToken(answer) = answer else { panic!("the same") };
         assert_eq!((answer.error_code, answer.tokens.len()), (64, 0));
-    }
-
-    #[test]
-    fn no_user_has_scram_credentials() {
-        // `ZkAdminManager` of 2.7 to 3.9.
-        let named = |names: &[&'static str]| {
-            let user = |name: &&'static str| {
-                UserName::default().with_name(StrBytes::from_static_str(name))
-            };
-            DescribeUserScramCredentialsRequest::default()
-                .with_users(Some(names.iter().map(user).collect()))
-        };
-        let codes = |names: &[&'static str]| {
-            let ResponseKind::DescribeUserScramCredentials(answer) = of("2.8", named(names)) else {
-                panic!("of the same API")
-            };
-            assert_eq!((answer.error_code, answer.error_message), (0, None));
-            answer.results.iter().map(|result| result.error_code).collect::<Vec<_>>()
-        };
-        assert_eq!(codes(&[]), [0; 0]);
-        assert_eq!(codes(&["a", "", "b", "b"]), [91, 91, 92]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::messages::{
     ApiKey, CreateTopicsRequest, DeleteRecordsRequest, DescribeConfigsRequest, FetchRequest,
-    RequestKind, ResponseKind, TopicName,
+    RequestKind, ResponseKind, TopicName, UpdateMetadataRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use tracing::info;
@@ -166,17 +166,7 @@ impl Broker {
             }
             RequestKind::LeaderAndIsr(request) => self.control().leader_and_isr(cx, to, request),
             RequestKind::StopReplica(request) => self.control().stop_replica(cx, to, request),
-            RequestKind::UpdateMetadata(request) => {
-                let gone = self.control().update_metadata(cx, to, request);
-                for topic in &gone {
-                    self.groups.topic_deleted(cx, topic);
-                }
-                if !gone.is_empty() {
-                    self.end_deletions(cx);
-                }
-                self.end_growths(cx);
-                self.transactions.metadata_changed();
-            }
+            RequestKind::UpdateMetadata(request) => self.update_metadata(cx, to, request),
             RequestKind::AlterPartition(request) => {
                 self.ask_controller(cx, to, ControllerRequest::AlterPartition(request));
             }
@@ -204,6 +194,30 @@ impl Broker {
             }
             other => self.administer(cx, to, other),
         }
+    }
+
+    /// UpdateMetadata, and what waited for it.
+    fn update_metadata(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        request: UpdateMetadataRequest,
+    ) {
+        let gone = self.control().update_metadata(cx, to, request);
+        for topic in &gone {
+            self.groups.topic_deleted(cx, topic);
+        }
+        if !gone.is_empty() {
+            self.end_deletions(cx);
+        }
+        let metadata = &self.metadata;
+        let leads = |topic: &str, partition| {
+            let leader = metadata.leader_and_epoch(topic, partition);
+            leader.is_some_and(|(leader, _)| leader >= 0)
+        };
+        self.controller.metadata_changed(cx, &leads);
+        self.end_growths(cx);
+        self.transactions.metadata_changed();
     }
 
     fn delete_records(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: DeleteRecordsRequest) {
@@ -253,14 +267,21 @@ impl Broker {
                 self.describe_client_quotas(cx, to, &request);
             }
             RequestKind::AlterClientQuotas(request) => self.alter_client_quotas(cx, to, request),
+            RequestKind::AlterUserScramCredentials(request) => {
+                self.alter_scram_credentials(cx, to, request);
+            }
+            RequestKind::DescribeUserScramCredentials(request) => {
+                self.describe_scram_credentials(cx, to, &request);
+            }
             RequestKind::DescribeCluster(request) => {
                 self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
             }
             other => match refusals::answer(self.config.version, &other, to.version) {
                 Some(response) => cx.reply(to, response),
+                // Envelope: requests are forwarded only by brokers that move to KRaft.
                 None => {
                     let api = to.api;
-                    info!(broker = %self.config.id, ?api, "not built: closes a connection");
+                    info!(broker = %self.config.id, ?api, "closes a connection");
                     self.close_client(cx, to.conn);
                 }
             },

@@ -61,6 +61,11 @@ fn too_long(body: &ResponseKind) -> Option<TooLong> {
             let texts = std::iter::once(body.error_message.as_ref()).chain(names);
             find(&["error_message"], texts)
         }
+        ResponseKind::DescribeUserScramCredentials(body) => {
+            let names = body.results.iter().map(|row| Some(&row.user));
+            let texts = body.results.iter().map(|row| row.error_message.as_ref());
+            find(&["results", "error_message"], names.chain(texts))
+        }
         _ => None,
     }
 }
@@ -98,6 +103,10 @@ pub fn instead(version: KafkaVersion, body: &ResponseKind) -> Option<ResponseKin
         ResponseKind::AlterClientQuotas(body) => fail!(body.entries),
         ResponseKind::DescribeClientQuotas(body) => {
             (body.error_code, body.error_message, body.entries) = (code, why, None);
+        }
+        ResponseKind::DescribeUserScramCredentials(body) => {
+            (body.error_code, body.error_message) = (code, why);
+            body.results.clear();
         }
         _ => return None,
     }

@@ -85,6 +85,11 @@ pub fn entity_config(entity: &str) -> String {
     format!("/config/{entity}")
 }
 
+/// What a group has read of a partition, of clients before 0.8.2.
+pub fn consumer_offset(group: &str, topic: &str, partition: i32) -> String {
+    format!("/consumers/{group}/offsets/{topic}/{partition}")
+}
+
 /// An operator's request to delete a topic.
 pub fn delete_topic(name: &str) -> String {
     format!("{DELETE_TOPICS}/{name}")

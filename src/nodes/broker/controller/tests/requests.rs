@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka_protocol::messages::alter_partition_request::{PartitionData, TopicData};
+use kafka_protocol::messages::alter_partition_request::{BrokerState, PartitionData, TopicData};
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
@@ -358,8 +358,15 @@ fn ask_to_alter(world: &mut World, version: i16, alter: &Alter) -> Sent<AlterPar
     let epoch = world.broker_epoch(alter.broker);
     let partition = PartitionData::default()
         .with_leader_epoch(alter.leader_epoch)
-        .with_new_isr(alter.isr.iter().map(|&id| WireBrokerId(id)).collect())
         .with_partition_epoch(alter.partition_epoch);
+    let ids = alter.isr.iter().map(|&id| WireBrokerId(id));
+    let partition = match version {
+        3.. => {
+            let states = ids.map(|id| BrokerState::default().with_broker_id(id));
+            partition.with_new_isr_with_epochs(states.collect())
+        }
+        _ => partition.with_new_isr(ids.collect()),
+    };
     let topic = TopicData::default()
         .with_topic_name(topic_name(alter.topic))
         .with_topic_id(world.controller(1).known.topic_id(alter.topic))
@@ -414,6 +421,29 @@ fn a_granted_isr_is_written_without_a_new_leader_epoch_and_sent_as_metadata() {
         // Sent again because the answer was lost: it succeeds, and nothing is written.
         assert_eq!(alter(&mut world, 0, &ALTER), (0, Some(0)), "{version}");
         assert_eq!(world.partition_epoch("t", 0), 1);
+    }
+}
+
+#[test]
+fn topics_of_a_changed_isr_are_named_by_their_ids_since_3_3() {
+    // `KafkaController.tryProcessAlterPartition` of 3.3 to 3.9.
+    for (version, api_version) in [(KafkaVersion::new(3, 3), 2), (KafkaVersion::new(3, 9), 3)] {
+        let mut world = led_by_2(version);
+        let id = world.controller(1).known.topic_id("t");
+        let request = ask_to_alter(&mut world, api_version, &ALTER);
+        world.run();
+        let response = world.response(request).expect("it is answered");
+        assert_eq!(errors(&response), (0, Some(0)), "{version}");
+        let topic = &response.topics[0];
+        assert_eq!((topic.topic_id, topic.topic_name.as_str()), (id, ""), "{version}");
+        assert_eq!(world.state("t", 0), (2, 0, vec![2, 1]), "{version}");
+        // An id that is not known, and one without a topic.
+        let unknown = Alter { topic: "no-such", ..ALTER };
+        let request = ask_to_alter(&mut world, api_version, &unknown);
+        world.run();
+        let response = world.response(request).expect("it is answered");
+        assert_eq!(errors(&response), (0, Some(100)), "{version}");
+        assert!(response.topics[0].topic_id.is_nil(), "{version}");
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Node {
     owners: BTreeMap<ConnId, BrokerId>,
     /// The writes that ZooKeeper has not answered.
     writes: BTreeSet<u64>,
+    /// Partitions that had a leader in an UpdateMetadata.
+    led: BTreeSet<(String, i32)>,
     shared: Rc<RefCell<Shared>>,
 }
 
@@ -220,6 +222,20 @@ impl Node {
             }
         };
         effects.send(conn, encode_response(api, version, correlation_id, &response));
+        if let RequestKind::UpdateMetadata(request) = &body {
+            let topics = request.topic_states.iter().map(|one| (&one.topic_name, one));
+            let nested = topics.flat_map(|(name, one)| {
+                one.partition_states.iter().map(move |state| (name.to_string(), state))
+            });
+            let flat = request.ungrouped_partition_states.iter();
+            let flat = flat.map(|state| (state.topic_name.to_string(), state));
+            for (topic, state) in nested.chain(flat).filter(|(_, state)| state.leader.0 >= 0) {
+                self.led.insert((topic, state.partition_index));
+            }
+            let led = self.led.clone();
+            let leads = |topic: &str, partition| led.contains(&(topic.to_owned(), partition));
+            self.act(clock, effects, |controller, cx| controller.metadata_changed(cx, &leads));
+        }
         self.shared.borrow_mut().sent.push(Sent { to: self.id, body });
     }
 }
@@ -289,6 +305,7 @@ impl World {
                 requests: Requests::default(),
                 owners: BTreeMap::new(),
                 writes: BTreeSet::new(),
+                led: BTreeSet::new(),
                 shared: of_brokers.clone(),
             }
         };

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResult;
+use kafka_protocol::messages::incremental_alter_configs_request as incremental;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, DescribeConfigsRequest, MetadataRequest, MetadataResponse,
+    CreateTopicsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, MetadataRequest,
+    MetadataResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::{await_cluster, with_topic};
 use crate::nodes::testing::{Advance, Cluster, kafka};
 use crate::releases::KafkaVersion;
+use crate::releases::loggers::loggers;
 use crate::vocab::BrokerId;
 
 const TOPIC: i8 = 2;
@@ -78,7 +81,8 @@ fn configs_of_all_brokers_and_of_loggers_come_with_their_release() {
     assert_eq!(told(&mut cluster("1.1"), BROKER, ""), (0, String::new(), 0));
     let text = "Unexpected resource type UNKNOWN for resource 1".to_owned();
     assert_eq!(told(&mut cluster("2.3"), LOGGER, "1"), (42, text, 0));
-    assert_eq!(told(&mut cluster("2.4"), LOGGER, "1"), (0, String::new(), 1));
+    let count = loggers(release("2.4")).count();
+    assert_eq!(told(&mut cluster("2.4"), LOGGER, "1"), (0, String::new(), count));
 }
 
 #[test]
@@ -193,4 +197,40 @@ fn a_request_whose_answer_would_fill_the_memory_closes_its_connection() {
     assert!(few.results.iter().all(|result| result.configs.len() > 100));
     assert_eq!(cluster.call(BrokerId(1), of(30_000)), None);
     assert!(cluster.call(BrokerId(1), of(1)).is_some(), "the broker goes on");
+}
+
+#[test]
+fn levels_of_loggers_are_set_one_by_one() {
+    // Recorded: the step `config-loggers-alter` of Kafka's tools; `Log4jController`.
+    const SET: i8 = 0;
+    const DELETE: i8 = 1;
+    for version in ["2.4", "2.8", "3.9"] {
+        let mut cluster = cluster(version);
+        let mut alter = |name: &str, op, level: Option<&str>| {
+            let config = incremental::AlterableConfig::default()
+                .with_name(StrBytes::from_string(name.to_owned()))
+                .with_config_operation(op)
+                .with_value(level.map(|level| StrBytes::from_string(level.to_owned())));
+            let altered = incremental::AlterConfigsResource::default()
+                .with_resource_type(LOGGER)
+                .with_resource_name(StrBytes::from_static_str("1"))
+                .with_configs(vec![config]);
+            let request = IncrementalAlterConfigsRequest::default().with_resources(vec![altered]);
+            let answer = cluster.call(BrokerId(1), request).expect("it is answered");
+            let described = describe(&mut cluster, resource(LOGGER, "1"));
+            let level = |name: &str| {
+                let one = described.configs.iter().find(|one| &*one.name == name);
+                one.and_then(|one| one.value.as_deref()).unwrap_or_default().to_owned()
+            };
+            let levels = (level("kafka.server.ReplicaManager"), level("kafka.server.KafkaApis"));
+            (answer.responses[0].error_code, levels)
+        };
+        let levels = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        let name = "kafka.server.ReplicaManager";
+        assert_eq!(alter(name, SET, Some("WARN")), (0, levels("WARN", "INFO")), "{version}");
+        assert_eq!(alter("root", SET, Some("DEBUG")), (0, levels("WARN", "DEBUG")), "{version}");
+        assert_eq!(alter(name, DELETE, None), (0, levels("DEBUG", "DEBUG")), "{version}");
+        assert_eq!(alter("root", DELETE, None).0, 42, "{version}");
+        assert_ne!(alter("no.such", SET, Some("WARN")).0, 0, "{version}");
+    }
 }

@@ -102,3 +102,48 @@ fn a_group_goes_on_when_its_coordinator_crashes() {
         assert_eq!(committed(&mut cluster, second), 7, "{version}");
     }
 }
+
+#[test]
+fn offsets_of_old_clients_are_kept_in_zookeeper() {
+    // `KafkaApis.handleOffsetCommitRequest` and `handleOffsetFetchRequest` of 0.10 to 3.9.
+    for (version, unknown) in [("0.11", 0), ("1.1", 0), ("2.0", 3), ("3.9", 3)] {
+        let mut cluster = Cluster::new(version.parse().expect("a release"), 3);
+        let controller = await_cluster(&mut cluster);
+        create_topic(&mut cluster, controller);
+        let part = |index, metadata: &str| {
+            OffsetCommitRequestPartition::default()
+                .with_partition_index(index)
+                .with_committed_offset(42)
+                .with_committed_metadata(Some(text(metadata)))
+        };
+        let topic = |name: &str, partitions| {
+            let topic = OffsetCommitRequestTopic::default().with_name(text(name).into());
+            topic.with_partitions(partitions)
+        };
+        let orders = topic("orders", vec![part(0, "m"), part(7, "m"), part(0, &"x".repeat(5000))]);
+        let request = OffsetCommitRequest::default()
+            .with_group_id(group())
+            .with_topics(vec![orders, topic("no", vec![part(0, "")])]);
+        let answer = cluster.call_in(BrokerId(2), 0, request).expect("it is answered");
+        let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        let codes: Vec<_> = rows.map(|row| row.error_code).collect();
+        assert_eq!(codes, [0, unknown, 12, 3], "{version}");
+        let path = "/consumers/g/offsets/orders/0";
+        let data = cluster.tree().get(path).expect("it is there").data.clone();
+        assert_eq!(data.as_deref(), Some(&b"42"[..]), "{version}");
+
+        let topics = [("orders", vec![0, 1]), ("no", vec![0])].map(|(name, partitions)| {
+            OffsetFetchRequestTopic::default()
+                .with_name(text(name).into())
+                .with_partition_indexes(partitions)
+        });
+        let request =
+            OffsetFetchRequest::default().with_group_id(group()).with_topics(Some(topics.into()));
+        let answer = cluster.call_in(BrokerId(3), 0, request).expect("it is answered");
+        let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        let rows: Vec<_> =
+            rows.map(|row| (row.committed_offset, row.error_code, row.metadata.clone())).collect();
+        let none = (-1, 3, Some(text("")));
+        assert_eq!(rows, [(42, 0, Some(text(""))), none.clone(), none], "{version}");
+    }
+}
