@@ -12,6 +12,7 @@
 //! | [`replication`] | replicas, in-sync replicas, high watermarks, leader epochs |
 //! | [`controller`] | elections and the controller itself |
 //! | [`groups`] | consumer groups, their members and their offsets |
+//! | [`transactions`] | transactions of producers, their coordinators, what readers of them see |
 //! | [`zookeeper`] | the ensemble, its sessions, znodes and watches |
 //! | [`liveness`] | what must happen once all faults are over |
 //!
@@ -34,6 +35,7 @@ mod rule;
 mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod transactions;
 pub mod zookeeper;
 
 use case::offsets;
@@ -97,6 +99,13 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     by::<groups::committed_offsets_are_kept::CommittedOffsetsAreKept>(),
     by::<groups::commits_follow_positions::CommitsFollowPositions>(),
     by::<groups::members_expire_only_when_silent::MembersExpireOnlyWhenSilent>(),
+    by::<transactions::aborted_is_not_read::AbortedIsNotRead>(),
+    by::<transactions::open_is_not_read::OpenIsNotRead>(),
+    by::<transactions::transactions_are_atomic::TransactionsAreAtomic>(),
+    by::<transactions::fenced_producers_append_nothing::FencedProducersAppendNothing>(),
+    by::<transactions::producer_epochs_are_unique::ProducerEpochsAreUnique>(),
+    by::<transactions::coordinator_decisions_are_kept::CoordinatorDecisionsAreKept>(),
+    by::<transactions::appends_are_of_open_transactions::AppendsAreOfOpenTransactions>(),
     by::<clients::operations_end_once::OperationsEndOnce>(),
     (&liveness::workload_completes::PROPERTY, || {
         Box::new(liveness::workload_completes::WorkloadCompletes)
@@ -116,6 +125,9 @@ const CHECKERS: &[(&Property, NewChecker)] = &[
     }),
     (&liveness::final_logs_agree::PROPERTY, || {
         Box::new(liveness::final_logs_agree::FinalLogsAgree)
+    }),
+    (&transactions::transactions_end::PROPERTY, || {
+        Box::new(transactions::transactions_end::TransactionsEnd)
     }),
     (&groups::groups_settle::PROPERTY, || Box::new(groups::groups_settle::GroupsSettle)),
     (&liveness::consumers_catch_up::PROPERTY, || {

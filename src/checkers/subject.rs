@@ -26,6 +26,8 @@ pub enum Subject {
     ProducerBatches,
     /// Consumer groups.
     Groups,
+    /// Transactions of producers.
+    Transactions,
     /// Leaders of partitions.
     Leaders,
     /// Controllers.
@@ -85,6 +87,7 @@ impl Subject {
             Self::FinalRecords => (accounts.iter().any(in_log), "no final log holds a record"),
             Self::ProducerBatches => (model.producer_logs.has_batches, "no idempotent producer"),
             Self::Groups => (model.groups.has_any(), "no consumer group"),
+            Self::Transactions => (model.transactional.has_any(), "no transactional producer"),
             Self::Leaders => (model.epoch_holders.has_leaders(), "no partition had a leader"),
             Self::Controllers => (model.epoch_holders.has_controllers(), "no controller"),
             Self::Sessions => (model.server_trees.has_sessions(), "no session at ZooKeeper"),

@@ -3,10 +3,17 @@
 //! An operation is a record that a client sends, and it belongs to one life of the client: from its first connection
 //! until it closes its last. A record is known again by its content (timestamp, key, value and headers), so that a
 //! retry on another connection is the same operation, as long as no attempt was acknowledged; what is sent again after
-//! an acknowledgement is another record. An operation that is not acknowledged ends with the life.
+//! an acknowledgement is another record, unless it is the same batch of an idempotent producer. An operation that is
+//! not acknowledged ends with the life.
+
+mod sequences;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use self::sequences::Sequences;
+use self::transactions::Transactions;
 
 use crate::history::{Call, ClientObservation, ExternalObservation, Observation, Outcome};
 use crate::nodes::Effects;
@@ -63,6 +70,8 @@ struct ProducerAccount {
     name: Arc<str>,
     client: Client,
     acks: Acks,
+    /// The transactional id that it sends with.
+    transactional_id: Option<Arc<str>>,
     /// How many records it sent: the number of the next.
     records: u64,
 }
@@ -106,6 +115,10 @@ pub struct SentBatch<'a> {
     pub at: &'a TopicPartition,
     /// What the client waits for.
     pub acks: Acks,
+    /// The transactional id of its producer.
+    pub transactional_id: Option<&'a str>,
+    /// Id and epoch of its producer, and its first sequence, when that is idempotent.
+    pub sequence: Option<(i64, i16, i32)>,
     /// Hashes of the records.
     pub contents: &'a [u64],
 }
@@ -126,6 +139,8 @@ pub struct Accounts {
     /// By topic, partition and offset, the operation that was acknowledged there last.
     by_place: BTreeMap<(u32, i32, Offset), OperationId>,
     read: u64,
+    sequences: Sequences,
+    transactions: Transactions,
 }
 
 impl Accounts {
@@ -143,6 +158,8 @@ impl Accounts {
             by_content: BTreeMap::new(),
             by_place: BTreeMap::new(),
             read: 0,
+            sequences: Sequences::default(),
+            transactions: Transactions::default(),
         }
     }
 
@@ -220,6 +237,7 @@ impl Accounts {
             };
             self.observe(producer, ClientObservation::Completed { op, outcome }, effects);
         }
+        self.end_transactions(client, effects);
         if self.clients[client].has_read {
             self.observe_reader(client, ClientObservation::LifeEnded, effects);
         }
@@ -244,14 +262,18 @@ impl Accounts {
 
     fn producer(&mut self, client: Client, acks: Acks) -> usize {
         let known = self.clients[client].producers.iter();
-        if let Some(producer) = known.copied().find(|at| self.producers[*at].acks == acks) {
+        if let Some(producer) = known.copied().find(|at| {
+            self.producers[*at].acks == acks && self.producers[*at].transactional_id.is_none()
+        }) {
             return producer;
         }
-        let name = match self.clients[client].producers.is_empty() {
+        let is_plain = |at: &usize| self.producers[*at].transactional_id.is_none();
+        let name = match !self.clients[client].producers.iter().any(is_plain) {
             true => self.clients[client].name.clone(),
             false => self.free_name(format!("{} acks={acks}", self.clients[client].name)),
         };
-        self.producers.push(ProducerAccount { name, client, acks, records: 0 });
+        let transactional_id = None;
+        self.producers.push(ProducerAccount { name, client, acks, transactional_id, records: 0 });
         self.clients[client].producers.push(self.producers.len() - 1);
         self.producers.len() - 1
     }
@@ -267,8 +289,44 @@ impl Accounts {
 
     /// Records were sent: their operations, new ones and those that this is another attempt of.
     pub fn sent(&mut self, batch: &SentBatch<'_>, effects: &mut Effects) -> Vec<OperationId> {
-        let producer = self.producer(batch.client, batch.acks);
+        let transactional = batch.transactional_id;
+        let transactional =
+            transactional.and_then(|id| self.transactional_producer(batch.client, id));
+        let producer = transactional.unwrap_or_else(|| self.producer(batch.client, batch.acks));
         let topic = self.topic(&batch.at.topic);
+        let place = |(id, epoch, first)| ((id, epoch, topic, batch.at.partition), first);
+        let sequence = batch.sequence.map(place);
+        let repeated = sequence.and_then(|(place, first)| self.sequences.find(place, first));
+        let repeated = repeated.filter(|ids| self.are(ids, batch.contents)).map(<[_]>::to_vec);
+        let is_repeated = repeated.is_some();
+        let ids = match repeated {
+            Some(ids) => self.tried_again(ids, batch.connection),
+            None => self.operations_of(batch, (producer, topic), effects),
+        };
+        if let (Some((place, first)), false) = (sequence, is_repeated) {
+            self.sequences.note(place, first, &ids);
+        }
+        let records = ids.iter().map(|id| self.operations[*id as usize].record).collect();
+        let (at, to, acks) = (batch.at.clone(), batch.to, batch.acks);
+        let sent = ClientObservation::BatchSent { at, to, records, acks };
+        self.observe(producer, sent, effects);
+        if ids.len() < batch.contents.len() {
+            let records = (batch.contents.len() - ids.len()) as u64;
+            self.observe(producer, ClientObservation::NotFollowed { records }, effects);
+        }
+        if batch.acks == Acks::None {
+            self.succeeded(&ids, batch.at, -1, effects);
+        }
+        ids
+    }
+
+    /// The operations of a batch, new ones and those that this is another attempt of.
+    fn operations_of(
+        &mut self,
+        batch: &SentBatch<'_>,
+        (producer, topic): (usize, u32),
+        effects: &mut Effects,
+    ) -> Vec<OperationId> {
         let mut ids = Vec::with_capacity(batch.contents.len().min(self.limits.records));
         for &content in batch.contents {
             let again = self.unanswered(producer, (topic, content), batch.connection);
@@ -285,16 +343,21 @@ impl Accounts {
             }
             ids.push(id);
         }
-        let records = ids.iter().map(|id| self.operations[*id as usize].record).collect();
-        let (at, to, acks) = (batch.at.clone(), batch.to, batch.acks);
-        let sent = ClientObservation::BatchSent { at, to, records, acks };
-        self.observe(producer, sent, effects);
-        if ids.len() < batch.contents.len() {
-            let records = (batch.contents.len() - ids.len()) as u64;
-            self.observe(producer, ClientObservation::NotFollowed { records }, effects);
-        }
-        if batch.acks == Acks::None {
-            self.succeeded(&ids, batch.at, -1, effects);
+        ids
+    }
+
+    /// Whether operations are those of records with these contents.
+    fn are(&self, ids: &[OperationId], contents: &[u64]) -> bool {
+        let known = ids.iter().map(|id| self.operations[*id as usize].content);
+        known.eq(contents.iter().copied())
+    }
+
+    /// Operations are tried again, unless they have ended.
+    fn tried_again(&mut self, ids: Vec<OperationId>, connection: u64) -> Vec<OperationId> {
+        for id in &ids {
+            if let State::Open { attempt, .. } = &mut self.operations[*id as usize].state {
+                *attempt = Some(connection);
+            }
         }
         ids
     }
@@ -499,10 +562,20 @@ mod tests {
         Accounts { limits, ..Accounts::new(Arc::default(), KafkaVersion::default()) }
     }
 
+    fn sent_batch<'a>(
+        client: Client,
+        connection: u64,
+        at: &'a TopicPartition,
+        contents: &'a [u64],
+    ) -> SentBatch<'a> {
+        let (to, acks) = (NodeId(0), Acks::Leader);
+        let (transactional_id, sequence) = (None, None);
+        SentBatch { client, connection, to, at, acks, transactional_id, sequence, contents }
+    }
+
     fn send(accounts: &mut Accounts, client: Client, contents: &[u64]) -> Vec<ClientObservation> {
         let at = TopicPartition::new("t", 0);
-        let (connection, to, acks) = (1, NodeId(0), Acks::Leader);
-        let batch = SentBatch { client, connection, to, at: &at, acks, contents };
+        let batch = sent_batch(client, 1, &at, contents);
         let mut effects = Effects::default();
         let ids = accounts.sent(&batch, &mut effects);
         accounts.answered(&ids, &at, (code::NONE, 0), &mut effects);
@@ -572,12 +645,35 @@ mod tests {
         let at = TopicPartition::new("t", 0);
         let mut effects = Effects::default();
         let mut sent = |connection, contents: &[u64]| {
-            let (to, acks) = (NodeId(0), Acks::Leader);
-            let batch = SentBatch { client, connection, to, at: &at, acks, contents };
+            let batch = sent_batch(client, connection, &at, contents);
             accounts.sent(&batch, &mut effects)
         };
         assert_eq!(sent(1, &[7, 7, 7]), [0, 1, 2]);
         // Retries on another connection: the two newest are known again, and the third is another record.
         assert_eq!(sent(2, &[7, 7, 7]), [2, 1, 3]);
+    }
+
+    /// A batch of an idempotent producer is one, however often it is sent, and whether it was acknowledged or not.
+    #[test]
+    fn a_batch_with_a_known_sequence_is_no_new_record() {
+        let mut accounts = accounts(LIMITS);
+        let client = accounts.connected("a");
+        let at = TopicPartition::new("t", 0);
+        let mut effects = Effects::default();
+        let mut sent = |sequence, contents: &[u64]| {
+            let sequence = Some((7, 0, sequence));
+            let batch = SentBatch { sequence, ..sent_batch(client, 1, &at, contents) };
+            let ids = accounts.sent(&batch, &mut effects);
+            accounts.answered(&ids, &at, (code::NONE, 0), &mut effects);
+            ids
+        };
+        assert_eq!(sent(0, &[5, 5]), [0, 1]);
+        assert_eq!(sent(0, &[5, 5]), [0, 1]);
+        assert_eq!(sent(2, &[5]), [2]);
+        // A part of a batch is not the batch.
+        assert_eq!(sent(0, &[5]), [3]);
+        let ended = observed(&mut effects);
+        let ended = ended.iter().filter(|one| matches!(one, ClientObservation::Completed { .. }));
+        assert_eq!(ended.count(), 4);
     }
 }

@@ -14,8 +14,11 @@ use kafka_protocol::messages::{
 };
 
 use super::accounts::{Accounts, Client, OperationId, ReadRecord, SentBatch};
+use crate::history::CommittedOffset;
 use crate::nodes::Effects;
+use crate::nodes::clients::consumer::{AbortedFilter, named};
 use crate::nodes::clients::protocol::code;
+use crate::vocab::foreign::Foreign;
 use crate::vocab::{Acks, NodeId, Offset, TopicPartition};
 use crate::wire::foreign::decode_foreign_request;
 use crate::wire::frames::Frames;
@@ -32,6 +35,19 @@ struct Asked {
     correlation_id: i32,
     /// The operations of a Produce request; of a partition that it names twice, the last, as brokers take it.
     sent: BTreeMap<TopicPartition, Vec<OperationId>>,
+    /// Whether a Fetch request asks for committed transactions alone.
+    read_committed: bool,
+    /// What it asks of a transactional id.
+    transaction: Option<(Arc<str>, TransactionAsk)>,
+}
+
+/// What a request asks of a transactional id, whose answer says something.
+#[derive(Clone, Copy, Debug)]
+enum TransactionAsk {
+    /// A producer id.
+    Init,
+    /// The end of its transaction: whether a commit.
+    End(bool),
 }
 
 /// A connection from outside to a broker.
@@ -141,7 +157,8 @@ impl Conversation {
             None => accounts.connected(client_id(&payload)?),
         };
         self.client = Some(client);
-        let mut asked = Asked { api, version, correlation_id, sent: BTreeMap::new() };
+        let (sent, read_committed, transaction) = (BTreeMap::new(), false, None);
+        let mut asked = Asked { api, version, correlation_id, sent, read_committed, transaction };
         match api {
             ApiKey::Produce => {
                 let RequestKind::Produce(body) = decode_foreign_request(payload).ok()?.body else {
@@ -157,7 +174,16 @@ impl Conversation {
                 let RequestKind::Fetch(body) = decode_foreign_request(payload).ok()?.body else {
                     return None;
                 };
+                asked.read_committed = body.isolation_level == 1;
                 self.fetch(&body);
+            }
+            ApiKey::InitProducerId
+            | ApiKey::AddPartitionsToTxn
+            | ApiKey::AddOffsetsToTxn
+            | ApiKey::TxnOffsetCommit
+            | ApiKey::EndTxn => {
+                let body = decode_foreign_request(payload).ok()?.body;
+                asked.transaction = asked_of_transaction(client, &body, accounts, effects);
             }
             _ => {}
         }
@@ -185,7 +211,17 @@ impl Conversation {
                 let contents = contents(data, &mut room);
                 let (connection, to) = (self.connection, self.broker);
                 let (at, contents) = (&at, &contents[..]);
-                let batch = SentBatch { client, connection, to, at, acks, contents };
+                let transactional_id = body.transactional_id.as_ref().map(|id| id.as_str());
+                let batch = SentBatch {
+                    client,
+                    connection,
+                    to,
+                    at,
+                    acks,
+                    transactional_id,
+                    sequence: sequence(data),
+                    contents,
+                };
                 let ids = accounts.sent(&batch, effects);
                 sent.insert(at.clone(), ids);
             }
@@ -214,7 +250,7 @@ impl Conversation {
             self.asked.push_front(asked);
             return None;
         }
-        let Asked { api, version, sent, .. } = asked;
+        let Asked { api, version, sent, read_committed, transaction, .. } = asked;
         match api {
             ApiKey::Produce => {
                 let Ok(ResponseKind::Produce(body)) = decode_response(api, version, payload) else {
@@ -226,15 +262,27 @@ impl Conversation {
                 let Ok(ResponseKind::Fetch(body)) = decode_response(api, version, payload) else {
                     return None;
                 };
-                self.fetched(&body, accounts, effects);
+                self.fetched(&body, read_committed, accounts, effects);
             }
-            _ => {}
+            _ => {
+                if let (Some((id, ask)), Some(client)) = (transaction, self.client) {
+                    let body = decode_response(api, version, payload).ok()?;
+                    answered((client, &id), ask, &body, accounts, effects);
+                }
+            }
         }
         Some(())
     }
 
-    fn fetched(&mut self, body: &FetchResponse, accounts: &mut Accounts, effects: &mut Effects) {
+    fn fetched(
+        &mut self,
+        body: &FetchResponse,
+        read_committed: bool,
+        accounts: &mut Accounts,
+        effects: &mut Effects,
+    ) {
         let Some(client) = self.client else { return };
+        accounts.reads(client, read_committed, effects);
         let mut room = DECOMPRESSED_MAX;
         for topic in &body.responses {
             for data in &topic.partitions {
@@ -258,9 +306,13 @@ impl Conversation {
     ) {
         let from = self.positions.get(at).copied().unwrap_or(0);
         let records = data.records.clone().unwrap_or_default();
+        // Only an answer to a reader of committed transactions names aborted ones.
+        let aborted = named(data);
+        let mut aborted = AbortedFilter::new(&aborted);
         for batch in batches(&records, room) {
             let leader_epoch = batch.leader_epoch;
-            if batch.is_control() || batch.last_offset < from {
+            let is_aborted = aborted.leaves_out(&batch).unwrap_or(false);
+            if is_aborted || batch.is_control() || batch.last_offset < from {
                 continue;
             }
             let known = of_workload(&batch);
@@ -310,6 +362,14 @@ fn contents(data: &PartitionProduceData, room: &mut u64) -> Vec<u64> {
     contents
 }
 
+/// The producer's id and epoch, and the first sequence of what it sends to a partition, if it is idempotent.
+fn sequence(data: &PartitionProduceData) -> Option<(i64, i16, i32)> {
+    let records = data.records.as_ref().filter(|records| !is_message_set(records))?;
+    let batch = Batch::first(records).ok()?;
+    let known = (batch.producer_id(), batch.producer_epoch(), batch.base_sequence());
+    (known.0 >= 0 && known.2 >= 0).then_some(known)
+}
+
 /// The producer and the number that each record names, as those of a scenario's producers do; they compress nothing.
 pub(super) fn of_workload(batch: &Batch) -> Vec<Option<(Arc<str>, u64)>> {
     let records = batch.records().unwrap_or_default();
@@ -318,6 +378,73 @@ pub(super) fn of_workload(batch: &Batch) -> Vec<Option<(Arc<str>, u64)>> {
         Some((producer.into(), number))
     };
     records.iter().map(|record| record.value.as_ref().and_then(known)).collect()
+}
+
+/// What a request says of a transaction; what its answer is to say, if anything.
+fn asked_of_transaction(
+    client: Client,
+    body: &RequestKind,
+    accounts: &mut Accounts,
+    effects: &mut Effects,
+) -> Option<(Arc<str>, TransactionAsk)> {
+    match body {
+        RequestKind::InitProducerId(body) => {
+            let id = body.transactional_id.as_ref()?;
+            Some((id.as_str().into(), TransactionAsk::Init))
+        }
+        RequestKind::AddPartitionsToTxn(body) => {
+            let id = &body.v3_and_below_transactional_id;
+            if !id.is_empty() {
+                accounts.added(client, id, effects);
+            }
+            None
+        }
+        RequestKind::AddOffsetsToTxn(body) => {
+            accounts.added(client, &body.transactional_id, effects);
+            None
+        }
+        RequestKind::TxnOffsetCommit(body) => {
+            let offsets = body.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().filter_map(|row| {
+                    let at = partition(&topic.name, row.partition_index)?;
+                    let (offset, leader_epoch) = (row.committed_offset, row.committed_leader_epoch);
+                    Some(CommittedOffset { at, offset, leader_epoch })
+                })
+            });
+            let group = Foreign(&body.group_id).to_string().into();
+            let of = (client, body.transactional_id.as_str());
+            accounts.offsets_sent(of, group, offsets.collect(), effects);
+            None
+        }
+        RequestKind::EndTxn(body) => {
+            accounts.end_asked(client, &body.transactional_id, body.committed, effects);
+            let id = body.transactional_id.as_str().into();
+            Some((id, TransactionAsk::End(body.committed)))
+        }
+        _ => None,
+    }
+}
+
+/// The answer to a request about a transactional id.
+fn answered(
+    (client, id): (Client, &Arc<str>),
+    ask: TransactionAsk,
+    body: &ResponseKind,
+    accounts: &mut Accounts,
+    effects: &mut Effects,
+) {
+    match (ask, body) {
+        (TransactionAsk::Init, ResponseKind::InitProducerId(body))
+            if body.error_code == code::NONE =>
+        {
+            let producer = (body.producer_id.0, body.producer_epoch);
+            accounts.initialized((client, id), producer, effects);
+        }
+        (TransactionAsk::End(commit), ResponseKind::EndTxn(body)) => {
+            accounts.end_answered((client, id), (commit, body.error_code), effects);
+        }
+        _ => {}
+    }
 }
 
 /// The answer to a Produce request.

@@ -24,6 +24,7 @@ pub fn terms(plan: &Plan, names: &Names) -> Terms {
         },
         topics: plan.topics.iter().map(|topic| topic.as_str().into()).collect(),
         from_beginning: plan.from == ReadFrom::Beginning,
+        read_committed: plan.properties.optional_text("isolation.level") == Some("read_committed"),
         max_poll_interval: {
             let interval = |group: &GroupPlan| group.properties.ms("max.poll.interval.ms");
             plan.group.as_ref().map(interval).unwrap_or_default()

@@ -70,6 +70,8 @@ impl fmt::Display for ClientObservation {
             Self::NotFollowed { records } => write!(f, "{records} records are in no account"),
             Self::Member(member) => member.fmt(f),
             Self::Transactional(transactional) => transactional.fmt(f),
+            Self::IsolationChanged { read_committed: true } => f.write_str("reads committed"),
+            Self::IsolationChanged { read_committed: false } => f.write_str("reads uncommitted"),
             Self::BrokersLearned { nodes } => {
                 write!(f, "metadata: brokers on nodes")?;
                 nodes.iter().try_for_each(|node| write!(f, " {}", node.0))

@@ -184,6 +184,11 @@ pub enum ClientObservation {
     Member(MemberObservation),
     /// As a producer with a transactional id.
     Transactional(TransactionalObservation),
+    /// A client from outside reads with another `isolation.level` than before; at first that is `read_uncommitted`.
+    IsolationChanged {
+        /// Whether that is `read_committed`.
+        read_committed: bool,
+    },
 }
 
 /// Why the controller chose a leader.

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::history::{ClientObservation, Outcome};
-use crate::model::Terms;
 use crate::model::interval::IntervalSet;
 use crate::model::ledger::{Ledger, Producer};
 use crate::model::offset_map::{Novelty, OffsetMap, Value};
+use crate::model::transactional::clients::Clients;
+use crate::model::{ConsumerTerms, Terms};
 use crate::vocab::{NodeId, Offset, TopicPartition};
 
 /// Values that were seen at an offset where another one had been, as many as are kept.
@@ -334,20 +335,26 @@ impl ClientObservations {
     }
 
     /// Acknowledged values that were not polled, in topics that a consumer reads from the beginning: those below
-    /// the highest polled offset of their partition, and those above it.
-    pub fn missing(&self, terms: &Terms, ledger: &Ledger) -> (Count, Count) {
+    /// the highest polled offset of their partition, and those above it. Where all such consumers read committed
+    /// transactions alone, values of others do not count.
+    pub fn missing(&self, terms: &Terms, ledger: &Ledger, clients: &Clients) -> (Count, Count) {
         let (mut below, mut above) = (Count::default(), Count::default());
         for (topic, name) in self.topics.iter().enumerate() {
-            let mut consumers = terms.consumers.iter();
-            if !consumers.any(|consumer| consumer.from_beginning && consumer.topics.contains(name))
-            {
+            let is_reader = |one: &&ConsumerTerms| one.from_beginning && one.topics.contains(name);
+            let mut readers = terms.consumers.iter().filter(is_reader).peekable();
+            if readers.peek().is_none() {
                 continue;
             }
+            let read_all_committed = readers.all(|consumer| consumer.read_committed);
             for (producer, account) in ledger.accounts().iter().enumerate() {
                 let Some(book) = account.topics.get(name) else { continue };
                 let missing = match self.records.get(&(topic, producer)) {
                     Some(records) => book.acknowledged.difference(&records.polled),
                     None => book.acknowledged.clone(),
+                };
+                let missing = match read_all_committed {
+                    true => missing.difference(&clients.uncommitted(account.terms.node)),
+                    false => missing,
                 };
                 if !missing.is_empty() {
                     self.locate(topic, producer, &missing, (&mut below, &mut above));
@@ -475,7 +482,10 @@ mod tests {
             client_observations.latest().map(|sighting| sighting.novelty),
             Some(Novelty::Again)
         );
-        let (below, above) = client_observations.missing(&model.terms, &model.ledger);
+        let (below, above) = {
+            let clients = &model.transactional.clients;
+            client_observations.missing(&model.terms, &model.ledger, clients)
+        };
         assert_eq!((below.count, above.count), (0, 0));
     }
 

@@ -29,6 +29,7 @@ use super::session_writes::SessionWrites;
 use super::sessions::Sessions;
 use super::terms::{ProducerTerms, Terms};
 use super::timeline::{Timeline, Turn};
+use super::transactional::Transactional;
 use super::transactions::Transactions;
 use super::waits::Waits;
 use super::watches::Watches;
@@ -85,6 +86,8 @@ pub struct Model {
     pub producer_logs: ProducerLogs,
     /// Consumer groups.
     pub groups: Groups,
+    /// Transactions of producers.
+    pub transactional: Transactional,
     /// Second copies in the final logs.
     pub copies: Copies,
     /// Leaders and controllers of each epoch.
@@ -135,6 +138,7 @@ impl Model {
             poll_gaps: PollGaps::default(),
             producer_logs: ProducerLogs::default(),
             groups: Groups::default(),
+            transactional: Transactional::default(),
             copies: Copies::default(),
             epoch_holders: EpochHolders::default(),
             server_trees: ServerTrees::default(),
@@ -172,6 +176,7 @@ impl Model {
         self.ensemble.life(node, life);
         self.known_limits.life(node, life);
         self.groups.life((time, node), life);
+        self.transactional.life(node, life);
         if matches!(life, Life::Crashed | Life::PowerLost | Life::Exited)
             && let Some(producer) = self.ledger.at_node(node)
         {
@@ -316,6 +321,7 @@ impl Model {
             self.ledger.observe(time, node, observation);
         }
         self.groups.client((time, node), observation);
+        self.transactional.client(node, observation);
         if let ClientObservation::BrokersLearned { nodes } = observation {
             self.known_limits.learned(node, nodes);
         }
@@ -334,6 +340,18 @@ impl Model {
         format!("record {} of {}", value.record, self.ledger.accounts()[value.producer].name)
     }
 
+    /// Whether a consumer, of the scenario or from outside, reads committed transactions alone.
+    pub fn reads_committed(&self, consumer: NodeId) -> bool {
+        self.terms.reads_committed(consumer) || self.transactional.clients.reads_committed(consumer)
+    }
+
+    /// Whether a consumer is not to see a record: it reads committed transactions alone, and the record's is not known
+    /// to be committed.
+    pub fn is_hidden_from(&self, consumer: NodeId, value: Value) -> bool {
+        self.reads_committed(consumer)
+            && self.transactional.clients.is_uncommitted(self.producer(value), value.record)
+    }
+
     /// The node that wrote a record.
     pub fn producer(&self, value: Value) -> NodeId {
         self.ledger.accounts()[value.producer].terms.node
@@ -343,6 +361,7 @@ impl Model {
         if let Some(broker) = self.terms.broker_at(node) {
             self.replicas.broker(time, (broker, node), observation);
             self.producer_logs.broker(&self.replicas, broker, observation);
+            self.transactional.broker(&self.replicas, (time, broker), observation);
         }
         if let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = observation {
             let (leader_epoch, start) = (*leader_epoch, *start);
@@ -395,7 +414,9 @@ impl Model {
     }
 
     fn final_record(&mut self, record: &FinalRecord<'_>) {
-        self.reading.final_record(&self.ledger, record);
+        let node = self.ledger.accounts()[record.producer].terms.node;
+        let is_uncommitted = self.transactional.clients.is_uncommitted(node, record.record);
+        self.reading.final_record(&self.ledger, record, is_uncommitted);
         if self.ledger.final_record(record.at, record.producer, record.record) {
             self.order.first_copy(&self.ledger, record);
         } else {

@@ -18,15 +18,21 @@
 //!   (`handleAlterPartitionError` of `Partition`).
 //! - From 2.7 to 3.0 a leader does not look at its high watermark when an ISR change is written (KAFKA-13091): what
 //!   waited for the shrink is committed with the next append, or with a follower that moves, and else not at all.
+//! - Before 3.6 a leader appends to a transaction without asking its coordinator (KIP-890): a record that comes behind
+//!   the marker opens one that nothing ends, and readers of committed transactions get no further.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::history::{BrokerObservation, GroupObservation, GroupState, Life, Removal};
+use crate::history::{
+    BrokerObservation, GroupObservation, GroupState, Life, Removal, TransactionState,
+};
 use crate::model::ledger::Producer;
 use crate::model::replicas::{PartitionReplicas, Replicas};
 use crate::model::reported::ReportedState;
 use crate::model::terms::ConsumerTerms;
+use crate::model::transactional::coordinators::Known;
+use crate::model::transactional::logs::Open;
 use crate::model::{Model, Terms};
 use crate::releases::{Change, Truncation};
 use crate::vocab::{Acks, BrokerId, NodeId, Offset, Time, TopicPartition};
@@ -324,12 +330,46 @@ impl Model {
         })
     }
 
+    /// Why a transaction that is open in a partition is never ended: its coordinator does not have it, or has it
+    /// without the partition.
+    pub fn hangs(&self, at: &TopicPartition, open: &Open) -> Option<String> {
+        if self.terms.kafka.has(Change::TransactionsVerified) {
+            return None;
+        }
+        let is_known = |known: &Known| {
+            let now = &known.now;
+            let is_going_on = now.state == TransactionState::Ongoing || now.state.is_ending();
+            let was_ended = self.transactional.logs.last_marker(at, open.producer);
+            let has_marker = was_ended.is_some_and(|marker| marker > known.ongoing_since);
+            is_going_on
+                && (now.producer, now.partitions.contains(at)) == (open.producer, true)
+                && !(now.state.is_ending() && has_marker)
+        };
+        let known = self.transactional.coordinators.of_producer(open.producer);
+        (!known.is_some_and(|(_, known)| is_known(known))).then(|| {
+            "before 3.6 (KIP-890) a record that comes behind the marker opens a transaction that \
+             nothing ends"
+                .to_owned()
+        })
+    }
+
+    /// Why a consumer of committed transactions does not get to the end of a partition.
+    fn waits_for_ever(&self, consumer: &ConsumerTerms) -> Option<String> {
+        if !consumer.read_committed || !self.transactional.has_any() {
+            return None;
+        }
+        let mut partitions = self.partitions().filter(|at| consumer.topics.contains(&at.topic));
+        partitions
+            .find_map(|at| self.transactional.logs.open(&at).find_map(|open| self.hangs(&at, open)))
+    }
+
     /// Why none of these consumers reads any more.
     fn none_reads<'a>(&self, consumers: impl Iterator<Item = &'a ConsumerTerms>) -> Option<String> {
         let mut first = None;
         for consumer in consumers {
             let node = consumer.node;
-            let limit = self.was_fenced(node).or_else(|| self.knows_no_running_broker(node))?;
+            let limit = self.was_fenced(node).or_else(|| self.knows_no_running_broker(node));
+            let limit = limit.or_else(|| self.waits_for_ever(consumer))?;
             first.get_or_insert(limit);
         }
         first

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::brokers::Unregistered;
 use super::ledger::Producer;
 use super::replicas::{Lead, PartitionReplicas, Replica};
+use super::transactional::logs::Open;
 use super::{ConsumerTerms, Model, Permission};
 use crate::releases::Change;
 use crate::vocab::{BrokerId, NodeId, Offset, TopicPartition};
@@ -39,6 +40,8 @@ pub enum Missing {
     Reads(NodeId, TopicPartition, Option<Offset>, Offset),
     /// The log of a replica is not its leader's from an offset below the high watermark.
     SameLog(TopicPartition, BrokerId, Offset),
+    /// A transaction is open in the log of the partition's leader.
+    TransactionEnd(TopicPartition, Open),
 }
 
 impl Missing {
@@ -51,7 +54,8 @@ impl Missing {
             | Self::Commit(at, ..)
             | Self::Records(at, ..)
             | Self::Reads(_, at, ..)
-            | Self::SameLog(at, ..) => Some(at),
+            | Self::SameLog(at, ..)
+            | Self::TransactionEnd(at, _) => Some(at),
             Self::Topics | Self::Serving(_) | Self::Registration(..) | Self::Ends(_) => None,
         }
     }
@@ -202,8 +206,20 @@ impl Model {
                 lacks.push(lack(missing));
             }
         }
-        lacks.extend(self.unread(at, high_watermark, limit.as_ref()));
+        let hangs = self.open_transactions(at, &mut lacks);
+        lacks.extend(self.unread(at, high_watermark, (limit.as_ref(), hangs.as_ref())));
         lacks
+    }
+
+    /// Adds the transactions that are open in a partition; why the first of them is never ended, if so.
+    fn open_transactions(&self, at: &TopicPartition, lacks: &mut Vec<Lack>) -> Option<String> {
+        let mut first = None;
+        for open in self.transactional.logs.open(at) {
+            let limit = self.hangs(at, open);
+            first = first.or_else(|| limit.clone());
+            lacks.push(Lack { missing: Missing::TransactionEnd(at.clone(), *open), limit });
+        }
+        first
     }
 
     /// The consumers that have not read a partition up to its high watermark. Of a group, one member has to: the first
@@ -212,7 +228,7 @@ impl Model {
         &self,
         at: &TopicPartition,
         high_watermark: Offset,
-        limit: Option<&String>,
+        (limit, hangs): (Option<&String>, Option<&String>),
     ) -> impl Iterator<Item = Lack> {
         let mut readers: Vec<(NodeId, Option<Offset>)> = Vec::new();
         let mut of_groups: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
@@ -229,7 +245,9 @@ impl Model {
         let is_behind =
             move |position: Option<Offset>| position.is_none_or(|at| at < high_watermark);
         readers.into_iter().filter(move |one| is_behind(one.1)).map(move |(node, position)| {
-            let limit = limit.cloned().or_else(|| self.knows_no_running_broker(node));
+            let hangs = hangs.filter(|_| self.terms.reads_committed(node));
+            let limit = limit.or(hangs).cloned();
+            let limit = limit.or_else(|| self.knows_no_running_broker(node));
             let missing = Missing::Reads(node, at.clone(), position, high_watermark);
             Lack { missing, limit }
         })
@@ -294,6 +312,10 @@ impl Model {
             }
             Missing::Reads(consumer, at, None, end) => {
                 format!("{} waits for a position in {at}, of {end}", terms.name(*consumer))
+            }
+            Missing::TransactionEnd(at, open) => {
+                let Open { producer, first, .. } = open;
+                format!("a transaction of producer {producer} is open in {at} from {first} on")
             }
             Missing::SameLog(at, id, offset) => {
                 format!("{at}@{offset} is not the same on {} as on its leader", terms.broker(*id))

@@ -5,6 +5,7 @@
 //! | clients | [`ledger`], [`ack_window`], [`losses`], [`reading`], [`client_observations`], [`availability`], [`waits`] |
 //! | their order | [`order`], [`acknowledged_order`], [`poll_gaps`], [`copies`] |
 //! | groups | [`groups`], [`committed`] |
+//! | transactions | [`transactional`] |
 //! | replication | [`log_tree`], [`producer_logs`], [`log_errors`], [`replicas`], [`in_sync`], [`partition_state`], [`reported`], [`epoch_holders`] |
 //! | brokers | [`brokers`] |
 //! | ZooKeeper servers | [`ensemble`], [`transactions`], [`zookeeper_epochs`], [`server_trees`] |
@@ -55,6 +56,7 @@ pub mod session_writes;
 pub mod sessions;
 pub mod terms;
 pub mod timeline;
+pub mod transactional;
 pub mod transactions;
 pub mod waits;
 pub mod watches;

@@ -42,6 +42,8 @@ pub struct ReaderAccount {
     topics: Vec<Arc<str>>,
     /// Whether it is expected to be handed every record.
     pub from_beginning: bool,
+    /// Whether it reads with `isolation.level=read_committed`.
+    read_committed: bool,
     /// Records that it was handed, copies included.
     pub read: u64,
     /// Records that it was handed more than once.
@@ -71,6 +73,7 @@ impl ReaderAccount {
             name,
             topics: Vec::new(),
             from_beginning,
+            read_committed: false,
             read: 0,
             duplicates: 0,
             seen: BTreeMap::new(),
@@ -153,6 +156,7 @@ impl Reading {
             let reader = &mut reading.readers[index];
             reader.topics.extend(consumer.topics.iter().cloned());
             reader.from_beginning &= consumer.from_beginning;
+            reader.read_committed |= consumer.read_committed;
             reading.by_node.insert(consumer.node, index);
         }
         reading
@@ -200,15 +204,22 @@ impl Reading {
         }
     }
 
-    /// Folds in a record of a final log: every reader of the topic should have been handed it.
-    pub fn final_record(&mut self, ledger: &Ledger, record: &FinalRecord<'_>) {
+    /// Folds in a record of a final log: every reader of the topic should have been handed it, unless it is of a
+    /// transaction that is not committed and the reader reads committed ones alone.
+    pub fn final_record(
+        &mut self,
+        ledger: &Ledger,
+        record: &FinalRecord<'_>,
+        is_uncommitted: bool,
+    ) {
         let topic = &record.at.topic;
         if !ledger.is_acknowledged(record.producer, topic, record.record) {
             return;
         }
         for reader in &mut self.readers {
             let concerned = reader.from_beginning && reader.topics.contains(topic);
-            if !concerned || reader.has_seen(record) {
+            let is_hidden = is_uncommitted && reader.read_committed;
+            if !concerned || is_hidden || reader.has_seen(record) {
                 continue;
             }
             let passed = record.offset < reader.position(record.at);

@@ -57,6 +57,8 @@ pub struct ConsumerTerms {
     /// Whether it reads from the beginning (`auto.offset.reset=earliest`); one that does not is not
     /// expected to be handed every record.
     pub from_beginning: bool,
+    /// `isolation.level=read_committed`: it is to see no record of a transaction that is not committed.
+    pub read_committed: bool,
     /// `max.poll.interval.ms`: how long it may take to join its group again.
     pub max_poll_interval: Duration,
     /// `metadata.max.age.ms`: after how long it sees new partitions at the latest.
@@ -72,6 +74,7 @@ impl ConsumerTerms {
             group,
             topics,
             from_beginning: true,
+            read_committed: false,
             max_poll_interval: default,
             metadata_max_age: default,
         }
@@ -159,6 +162,11 @@ impl Terms {
         } else {
             self.acknowledged_loss
         }
+    }
+
+    /// Whether the consumer on a node reads with `isolation.level=read_committed`.
+    pub fn reads_committed(&self, node: NodeId) -> bool {
+        self.consumers.iter().any(|consumer| consumer.node == node && consumer.read_committed)
     }
 
     /// The name of a node.

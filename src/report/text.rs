@@ -363,7 +363,8 @@ impl Text<'_> {
             }
         }
         // What the scenario itself has or lacks tells the least.
-        let of_scenario = ["no consumer", "no idempotent producer", "ZooKeeper"];
+        let of_scenario =
+            ["no consumer", "no idempotent producer", "no transactional producer", "ZooKeeper"];
         reasons.sort_by_key(|(why, _)| of_scenario.iter().any(|start| why.starts_with(start)));
         let noun = if idle.len() == 1 { "property" } else { "properties" };
         let why = match &reasons[..] {

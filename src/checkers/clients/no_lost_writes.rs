@@ -13,7 +13,8 @@ pub const PROPERTY: Property = Property {
     source: "Jepsen's Kafka checker: lost-write",
     leaves_out: "records above the highest polled offset, see acknowledged-is-seen; topics that \
                  no consumer reads from the beginning; records whose offset is no longer kept, \
-                 unless everything so old was polled past; retention and compaction",
+                 unless everything so old was polled past; records of transactions that are not \
+                 committed, where all readers read committed ones alone; retention and compaction",
     looks_at: Subject::Reads,
     class: Class::Safety,
 };
@@ -27,7 +28,8 @@ impl Rule for NoLostWrites {
 
     fn verdict(_: &Cases, model: &Model, end: Time) -> (Permission, Verdict) {
         let seen = &model.client_observations;
-        let (below, _) = seen.missing(&model.terms, &model.ledger);
+        let clients = &model.transactional.clients;
+        let (below, _) = seen.missing(&model.terms, &model.ledger, clients);
         let evidence = below.first.map(|Missing { value, at }| {
             let record = model.record(value);
             let case = match at {

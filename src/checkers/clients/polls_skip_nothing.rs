@@ -1,8 +1,10 @@
 //! A consumer does not skip an offset at which another client sees a record.
 
 use crate::checkers::{Case, Cases, Class, Property, Rule, Subject, Verdict};
+use crate::model::offset_map::Value;
+use crate::model::poll_gaps::PollGap;
 use crate::model::{Model, Permission};
-use crate::vocab::Time;
+use crate::vocab::{Offset, Time};
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
@@ -10,8 +12,10 @@ pub const PROPERTY: Property = Property {
     statement: "no client ever saw a record at an offset between two consecutive polls of a \
                 consumer, as long as its position was not set in between",
     source: "Jepsen's Kafka checker: poll-skip, int-poll-skip",
-    leaves_out: "offsets at which no client saw a record, such as transaction markers; compacted \
-                 topics; offsets before the last 65,536 runs of record numbers of a partition",
+    leaves_out: "offsets at which no client saw a record, such as transaction markers; records of \
+                 transactions that are not committed, when the consumer reads committed ones \
+                 alone; compacted topics; offsets before the last 65,536 runs of record numbers of \
+                 a partition",
     looks_at: Subject::Reads,
     class: Class::Safety,
 };
@@ -20,16 +24,26 @@ pub const PROPERTY: Property = Property {
 #[derive(Debug)]
 pub struct PollsSkipNothing;
 
+/// The first record in a gap that the consumer is to see.
+fn skipped(model: &Model, gap: &PollGap) -> Option<(Offset, Value)> {
+    let mut from = gap.after.saturating_add(1);
+    loop {
+        let found = model.client_observations.first_from(gap.place, from);
+        let (offset, value) = found.filter(|(offset, _)| *offset < gap.to)?;
+        if !model.is_hidden_from(gap.consumer, value) {
+            return Some((offset, value));
+        }
+        from = offset.saturating_add(1);
+    }
+}
+
 impl Rule for PollsSkipNothing {
     const PROPERTY: &'static Property = &PROPERTY;
 
     fn verdict(_: &Cases, model: &Model, _: Time) -> (Permission, Verdict) {
         let (seen, mut found) = (&model.client_observations, Cases::default());
         for gap in model.poll_gaps.all() {
-            let Some((offset, value)) = seen.first_from(gap.place, gap.after + 1) else { continue };
-            if offset >= gap.to {
-                continue;
-            }
+            let Some((offset, value)) = skipped(model, gap) else { continue };
             found.forbidden(|| {
                 let (at, record) = (seen.at(gap.place), model.record(value));
                 let what = format!(

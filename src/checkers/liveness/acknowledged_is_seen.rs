@@ -25,7 +25,8 @@ pub struct AcknowledgedIsSeen;
 
 impl Checker for AcknowledgedIsSeen {
     fn judge(&self, model: &Model, end: Time) -> Judged {
-        let (_, above) = model.client_observations.missing(&model.terms, &model.ledger);
+        let (seen, clients) = (&model.client_observations, &model.transactional.clients);
+        let (_, above) = seen.missing(&model.terms, &model.ledger, clients);
         let mut limit = None;
         let evidence = above.first.map(|Missing { value, at }| {
             let (record, producer) = (model.record(value), model.producer(value));

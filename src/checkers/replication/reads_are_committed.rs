@@ -2,16 +2,17 @@
 
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::BrokerObservation;
+use crate::releases::Change;
 
 /// What is judged.
 pub const PROPERTY: Property = Property {
     name: "reads-are-committed",
-    statement: "a broker serves consumers only records of a partition that it leads, below its \
-                high watermark",
+    statement: "a broker serves consumers only records below its high watermark; before 2.4 \
+                (KIP-392), only of a partition that it leads",
     source: "Kafka documentation, 4.7 Replication: only committed messages are ever given out to \
              the consumer",
-    leaves_out: "transactions (read_committed) and reading from followers (KIP-392), which are not \
-                 simulated; whether what was read stays in the log, see read-is-in-the-final-log",
+    leaves_out: "what readers of committed transactions are served, see open-is-not-read; whether \
+                 what was read stays in the log, see read-is-in-the-final-log",
     looks_at: Subject::Reads,
     class: Class::Safety,
 };
@@ -28,7 +29,8 @@ impl Rule for ReadsAreCommitted {
         let BrokerObservation::Serving { at, end } = did else { return };
         let Some((_, replica, _)) = event.model.replicas.replica() else { return };
         let (bound, leads) = (replica.high_watermark, replica.lead().is_some());
-        if *end <= bound && leads {
+        let may_serve = leads || event.model.terms.kafka.has(Change::FetchFromFollowers);
+        if *end <= bound && may_serve {
             return;
         }
         found.forbidden(|| {
@@ -62,5 +64,18 @@ mod tests {
                  epoch 0"
             )
         );
+    }
+
+    #[test]
+    fn a_follower_serves_consumers_since_2_4() {
+        let mut story = Story::replicated();
+        story.appended(1, 0, 0).appended(2, 0, 0).high_watermark(1, 1).high_watermark(2, 1);
+        story.serving(2, 1);
+        for (release, is_right) in [("2.3", false), ("2.4", true)] {
+            story.terms.kafka = release.parse().expect("a release");
+            assert_eq!(story.violation(&PROPERTY).is_none(), is_right, "{release}");
+        }
+        story.serving(2, 2);
+        assert!(story.violation(&PROPERTY).is_some(), "above its high watermark");
     }
 }

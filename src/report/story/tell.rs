@@ -77,7 +77,9 @@ fn client(story: &Story, observation: &ClientObservation) -> Option<Line> {
             (Kind::Request, None, format!("metadata: brokers {}", names.join(" ")))
         }
         // The first position replaces none.
-        PositionReset { from: None, .. } | RecordsPassed { .. } => return None,
+        PositionReset { from: None, .. } | RecordsPassed { .. } | IsolationChanged { .. } => {
+            return None;
+        }
         Refused { at, error } => {
             (Kind::Error, Some(at.clone()), format!("its request is refused: {error}"))
         }

@@ -9,13 +9,13 @@ use crate::vocab::Offset;
 use crate::wire::records::{Batch, BatchError};
 
 /// An aborted transaction: the offset of its first record, and the id of its producer.
-pub(super) type Aborted = (Offset, i64);
+pub type Aborted = (Offset, i64);
 
 /// The type of a marker that ends a transaction which was aborted (`ControlRecordType.ABORT`).
 const ABORT: i16 = 0;
 
 /// The aborted transactions that a leader named, by their first offsets.
-pub(super) fn named(data: &PartitionData) -> Vec<Aborted> {
+pub fn named(data: &PartitionData) -> Vec<Aborted> {
     let aborted = data.aborted_transactions.iter().flatten();
     let one = |one: &AbortedTransaction| (one.first_offset, one.producer_id.0);
     let mut aborted: Vec<Aborted> = aborted.map(one).collect();
@@ -24,7 +24,8 @@ pub(super) fn named(data: &PartitionData) -> Vec<Aborted> {
 }
 
 /// Goes through the batches of one answer, in order.
-pub(super) struct AbortedFilter<'a> {
+#[derive(Debug)]
+pub struct AbortedFilter<'a> {
     /// Transactions that have not begun yet.
     later: &'a [Aborted],
     /// The producers whose transactional records are of an aborted transaction.
@@ -33,12 +34,15 @@ pub(super) struct AbortedFilter<'a> {
 
 impl<'a> AbortedFilter<'a> {
     /// Before the first batch.
-    pub(super) fn new(aborted: &'a [Aborted]) -> Self {
+    pub fn new(aborted: &'a [Aborted]) -> Self {
         Self { later: aborted, producers: BTreeSet::new() }
     }
 
     /// Whether the records of the next batch are left out.
-    pub(super) fn leaves_out(&mut self, batch: &Batch) -> Result<bool, BatchError> {
+    ///
+    /// # Errors
+    /// When it is a marker that cannot be read.
+    pub fn leaves_out(&mut self, batch: &Batch) -> Result<bool, BatchError> {
         let id = batch.producer_id();
         if id < 0 || (self.later.is_empty() && self.producers.is_empty()) {
             return Ok(false);

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use kafka_protocol::messages::ResponseKind;
 use tracing::debug;
 
+pub use self::aborted::{AbortedFilter, named};
 use self::assignment::Assignment;
 pub use self::assignors::Strategy;
 pub use self::config::{ConsumerConfig, ResetPolicy, StartFrom};
