@@ -167,8 +167,10 @@ fn fetch(id: i32, records: &Bytes) {
 fn appends(count: u64, batch: &Batch) {
     let (mut effects, mut files) = (Effects::default(), AtomicFiles::default());
     let (mut flushing, mut disk) = (BTreeMap::new(), Disk::default());
-    let (settings, now) =
-        (LogSettings { segment_bytes: 1 << 30, flush_messages: i64::MAX }, Time::ZERO);
+    let (settings, now) = (
+        LogSettings { segment_bytes: 1 << 30, segment_ms: i64::MAX, flush_messages: i64::MAX },
+        Time::ZERO,
+    );
     let at = TopicPartition::new("orders", 0);
     let mut node =
         log::Disk { now, effects: &mut effects, files: &mut files, flushing: &mut flushing };

@@ -171,7 +171,8 @@ impl fmt::Display for BrokerObservation {
             | Self::Serving { .. }
             | Self::FetchingFailed { .. }
             | Self::ProducerAppended { .. }
-            | Self::ProducersExpired { .. } => replica(self, f),
+            | Self::ProducersExpired { .. }
+            | Self::BeginningDeleted { .. } => replica(self, f),
         }
     }
 }
@@ -195,6 +196,7 @@ fn replica(observation: &BrokerObservation, f: &mut fmt::Formatter<'_>) -> fmt::
             write!(f, "appended {at}@{base}..={last} of epoch {leader_epoch}, {checksum:08x}")
         }
         Truncated { at, from, to } => write!(f, "truncated {at} from {from} to {to}"),
+        BeginningDeleted { at, start } => write!(f, "deleted {at} below {start}"),
         HighWatermark { at, offset } => write!(f, "high watermark of {at} is {offset}"),
         HandedToFollower { at, follower, from } => {
             write!(f, "sends records of {at} from {from} to follower {follower}")

@@ -493,6 +493,13 @@ pub enum BrokerObservation {
     },
     /// As coordinator of a transactional id, or as leader of a partition that a transaction writes to.
     Transaction(TransactionObservation),
+    /// The beginning of its log was deleted: by retention, for a client, or as its leader's was.
+    BeginningDeleted {
+        /// The partition.
+        at: TopicPartition,
+        /// First offset now.
+        start: Offset,
+    },
 }
 
 /// A ZooKeeper server.

@@ -194,6 +194,19 @@ impl ClientObservations {
         self.partitions[place].map.first_from(from)
     }
 
+    /// The records that were seen at offsets below `end`, as far as they are still known.
+    pub fn seen_below(
+        &self,
+        at: &TopicPartition,
+        end: Offset,
+    ) -> impl Iterator<Item = (Producer, u64)> {
+        let place = self.places.get(at);
+        let runs = place.into_iter().flat_map(|place| self.partitions[*place].map.runs());
+        let offsets = runs
+            .flat_map(move |run| (run.base..run.end().min(end)).map(|offset| run.value(offset)));
+        offsets.map(|value| (value.producer, value.record))
+    }
+
     /// The highest offset that was polled by a consumer that reads from the beginning, and the consumer.
     pub fn highest(&self, place: Place) -> Option<(Offset, NodeId)> {
         self.partitions[place].highest

@@ -38,7 +38,7 @@ use crate::history::{
     BrokerObservation, Call, ClientObservation, ExternalObservation, Fact, Life, MemberObservation,
     Observation, Outcome, SessionObservation, ZooKeeperObservation,
 };
-use crate::vocab::{BrokerId, NodeId, Time, TopicPartition};
+use crate::vocab::{BrokerId, NodeId, Offset, Time, TopicPartition};
 use std::collections::BTreeMap;
 
 /// The state of the cluster after the last event of its history. It decides nothing.
@@ -84,6 +84,8 @@ pub struct Model {
     pub poll_gaps: PollGaps,
     /// The batches of idempotent producers.
     pub producer_logs: ProducerLogs,
+    /// Where the logs of brokers start whose beginnings were deleted.
+    log_starts: BTreeMap<(TopicPartition, BrokerId), Offset>,
     /// Consumer groups.
     pub groups: Groups,
     /// Transactions of producers.
@@ -137,6 +139,7 @@ impl Model {
             acknowledged_order: AcknowledgedOrder::default(),
             poll_gaps: PollGaps::default(),
             producer_logs: ProducerLogs::default(),
+            log_starts: BTreeMap::new(),
             groups: Groups::default(),
             transactional: Transactional::default(),
             copies: Copies::default(),
@@ -362,6 +365,15 @@ impl Model {
             self.replicas.broker(time, (broker, node), observation);
             self.producer_logs.broker(&self.replicas, broker, observation);
             self.transactional.broker(&self.replicas, (time, broker), observation);
+            match observation {
+                BrokerObservation::BeginningDeleted { at, start } => {
+                    self.log_starts.insert((at.clone(), broker), *start);
+                }
+                BrokerObservation::TopicCreated { topic, .. } => {
+                    self.log_starts.retain(|(at, _), _| at.topic != *topic);
+                }
+                _ => {}
+            }
         }
         if let BrokerObservation::BecameLeader { at, leader_epoch, start, .. } = observation {
             let (leader_epoch, start) = (*leader_epoch, *start);
@@ -396,13 +408,25 @@ impl Model {
     /// Folds in what was read off the cluster after the run ended. Records of no producer in the terms do not count.
     pub fn fact(&mut self, fact: &Fact) {
         match fact {
-            Fact::FinalLog { at, leader, .. } => self.ledger.final_log(at, *leader),
+            Fact::FinalLog { at, leader, .. } => {
+                self.ledger.final_log(at, *leader);
+                self.beginning_deleted(at, *leader);
+            }
             Fact::FinalRecord { .. } => {
                 if let Some(record) = self.final_record_of(fact) {
                     self.final_record(&record);
                 }
             }
             _ => self.end.fact(fact),
+        }
+    }
+
+    /// What clients saw at offsets that the final log does not have any more is not lost.
+    fn beginning_deleted(&mut self, at: &TopicPartition, leader: Option<BrokerId>) {
+        let start = leader.and_then(|leader| self.log_starts.get(&(at.clone(), leader)));
+        let Some(&start) = start else { return };
+        for (producer, record) in self.client_observations.seen_below(at, start) {
+            self.ledger.deleted(&at.topic, producer, record);
         }
     }
 

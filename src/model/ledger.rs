@@ -24,6 +24,8 @@ pub struct TopicAccount {
     pub unconfirmed: IntervalSet,
     /// Records of which the final logs hold at least one copy.
     pub in_log: IntervalSet,
+    /// Records that were seen where the final logs had their beginnings deleted, by retention or on request.
+    pub deleted: IntervalSet,
 }
 
 /// What is known of one producer.
@@ -216,6 +218,11 @@ impl Ledger {
         self.final_logs.insert(at.clone(), leader);
     }
 
+    /// Folds in that a final log had this record, and that its beginning was deleted.
+    pub fn deleted(&mut self, topic: &Arc<str>, producer: Producer, record: u64) {
+        self.accounts[producer].topics.entry(topic.clone()).or_default().deleted.insert(record);
+    }
+
     /// Folds in a record of a final log; whether it is the first copy.
     pub fn final_record(&mut self, at: &TopicPartition, producer: Producer, record: u64) -> bool {
         let account = &mut self.accounts[producer];
@@ -240,7 +247,7 @@ impl Ledger {
 
     /// Acknowledged records that the final logs lack, of one producer in one topic.
     pub fn lost(topic: &TopicAccount) -> IntervalSet {
-        topic.acknowledged.difference(&topic.in_log)
+        topic.acknowledged.difference(&topic.in_log).difference(&topic.deleted)
     }
 }
 

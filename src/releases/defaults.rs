@@ -178,6 +178,10 @@ pub const BROKER: &[Property] = &[
     ms("log.flush.scheduler.interval.ms", 1, LONG, &[(V0_10, Is(LONG))]),
     ms("log.flush.offset.checkpoint.interval.ms", 1, INT, &[(V0_10, Is(60_000))]),
     bytes("log.segment.bytes", 14, &[(V0_10, Is(1_024 * MIB))]),
+    ms("log.roll.ms", 1, LONG, &[(V0_10, Unset)]),
+    numeric("log.retention.bytes", Unit::Bytes, -1, LONG, &[(V0_10, Is(-1))]),
+    ms("log.retention.ms", -1, LONG, &[(V0_10, Unset)]),
+    ms("log.retention.check.interval.ms", 1, LONG, &[(V0_10, Is(300_000))]),
     bytes("message.max.bytes", 0, &[(V0_10, Is(1_000_012)), (V2_5, Is(MIB + 12))]),
     // Threads, connections, sessions of fetchers (KIP-227). The last three are of clients from outside (`sim serve`).
     count("num.io.threads", 1, INT, &[(V0_10, Is(8))]),
@@ -247,6 +251,9 @@ pub const TOPIC: &[(&str, &str)] = &[
     ("flush.messages", "log.flush.interval.messages"),
     ("flush.ms", "log.flush.interval.ms"),
     ("segment.bytes", "log.segment.bytes"),
+    ("segment.ms", "log.roll.ms"),
+    ("retention.bytes", "log.retention.bytes"),
+    ("retention.ms", "log.retention.ms"),
     ("max.message.bytes", "message.max.bytes"),
 ];
 

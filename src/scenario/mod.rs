@@ -152,7 +152,7 @@
 //!
 //! # What is not simulated yet
 //!
-//! Transactions, retention and compaction. Producers of 3.0 and later are idempotent only where `enable.idempotence` is
+//! Transactions and compaction. Producers of 3.0 and later are idempotent only where `enable.idempotence` is
 //! set, though Kafka's default there is on.
 
 mod diagnostics;

@@ -67,7 +67,8 @@ fn evidence(model: &Model, lost: Lost) -> Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::Story;
+    use crate::checkers::testing::{Story, orders};
+    use crate::history::BrokerObservation;
 
     fn verdict(story: &Story) -> Verdict {
         let judgement = story.judgement();
@@ -104,6 +105,27 @@ mod tests {
         assert_eq!((&*gone.leader, gone.leader_epoch, gone.start), ("b1", 3, 2));
         let told: Vec<&str> = faults.iter().map(|fault| &*fault.text).collect();
         assert_eq!(told, ["crash b2"]);
+    }
+
+    #[test]
+    fn what_was_deleted_from_the_beginning_of_the_leaders_log_is_not_lost() {
+        let story = |broker, start| {
+            let mut story = Story::default();
+            for record in 0..5 {
+                story.acknowledged(record, record as i64);
+            }
+            let deleted = BrokerObservation::BeginningDeleted { at: orders(), start };
+            story.told_by(broker, deleted).final_log(3..5);
+            verdict(&story)
+        };
+        assert_eq!(story(1, 3), Verdict::Holds);
+        // What it does not explain is lost: another offset, another broker's log.
+        for (broker, start, lost) in [(1, 2, 1), (2, 3, 3)] {
+            let Verdict::Violated(Evidence::Lost { count, .. }) = story(broker, start) else {
+                panic!("{lost} records are lost");
+            };
+            assert_eq!(count, lost);
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Rule for ReadIsInTheFinalLog {
             for (producer, topic, seen) in reader.seen() {
                 let account = &model.ledger.accounts()[producer];
                 let gone = match account.topics.get(topic) {
-                    Some(book) => seen.difference(&book.in_log),
+                    Some(book) => seen.difference(&book.in_log).difference(&book.deleted),
                     None => seen.clone(),
                 };
                 let Some(record) = gone.first() else { continue };

@@ -63,6 +63,9 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "apache/kafka#7710", Test("operations_are_answered_when_they_are_asked_for"),
         "Metadata says that permitted operations are unknown where they were not asked for; \
          before, that there are none.";
+    PartitionsInOrderOfBins: "partitions-in-order-of-bins", until(2, 0, 1),
+        "KAFKA-7019", Test("partitions_come_in_the_order_of_their_map_up_to_2_0"),
+        "Metadata lists a topic's partitions in the order of Scala's mutable map.";
     TopicsById: "topics-by-id", since(3, 1, 0),
         "KIP-516 (KAFKA-10774)", Test("a_topic_is_found_by_its_id"),
         "Metadata finds topics by their id.";

@@ -202,6 +202,7 @@ fn tasks(scenario: &Scenario) -> Vec<Part> {
         of_broker("replica.high.watermark.checkpoint.interval.ms", scenario.brokers),
         of_broker("log.flush.offset.checkpoint.interval.ms", scenario.brokers),
         of_broker("log.flush.interval.ms", logs.max(1)),
+        of_broker("log.retention.check.interval.ms", scenario.brokers),
         of_broker("replica.lag.time.max.ms", 2 * scenario.brokers),
         // Servers of an ensemble hear of each other twice a tick.
         of_zookeeper("tickTime", 2 * servers * servers),

@@ -47,3 +47,4 @@ pub use self::assignment::assign_more;
 pub use self::creation::{ConfigFault, config_fault, is_valid_topic, name_refusal};
 pub use self::event_manager::ControllerRequest;
 pub use self::kafka_controller::Controller;
+pub use self::scala_order::in_order_of_bins;

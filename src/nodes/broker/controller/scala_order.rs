@@ -59,10 +59,39 @@ fn runs(replicas: Vec<Replica>) -> Vec<(BrokerId, Vec<TopicPartition>)> {
 
 /// The bin of a mutable map of 16 bins, up to Scala 2.12 (`HashTable.index`). Bins are gone over from the last.
 fn bin(hash: u32) -> u32 {
+    turned(hash) >> (u32::BITS - BIN_BITS)
+}
+
+/// A hash of which the highest bits name the bin.
+fn turned(hash: u32) -> u32 {
     const FACTOR: u32 = 0x9e37_75cd;
     let mixed = hash.wrapping_mul(FACTOR).swap_bytes().wrapping_mul(FACTOR);
-    // Turned by the number of bits that an index has.
-    mixed.rotate_right(BIN_BITS) >> (u32::BITS - BIN_BITS)
+    // Turned by the number of bits that an index has in a new map.
+    mixed.rotate_right(BIN_BITS)
+}
+
+/// The order in which a mutable map goes over numbers that were added one by one: from the last bin, in each from the
+/// newest. It has twice as many bins when three quarters as many numbers are in it.
+pub fn in_order_of_bins(numbers: impl IntoIterator<Item = i32>) -> Vec<i32> {
+    let bin = |number: i32, bins: &[Vec<i32>]| {
+        let bits = bins.len().trailing_zeros();
+        (turned(number as u32) >> (u32::BITS - bits)) as usize
+    };
+    // The oldest first.
+    let mut bins: Vec<Vec<i32>> = vec![Vec::new(); 1 << BIN_BITS];
+    for (count, number) in (1..).zip(numbers) {
+        let at = bin(number, &bins);
+        bins[at].push(number);
+        if count > bins.len() * 3 / 4 {
+            let mut larger = vec![Vec::new(); 2 * bins.len()];
+            for number in bins.into_iter().rev().flat_map(|bin| bin.into_iter().rev()) {
+                let at = bin(number, &larger);
+                larger[at].push(number);
+            }
+            bins = larger;
+        }
+    }
+    bins.into_iter().rev().flat_map(|bin| bin.into_iter().rev()).collect()
 }
 
 /// The place in an immutable set or map, up to Scala 2.12 (`HashSet.improve`).
@@ -121,6 +150,17 @@ mod tests {
         for (version, order) in [("0.11", [2, 1]), ("1.1", [2, 1]), ("2.8", [1, 2])] {
             let replicas = [1, 2].map(|id| (TopicPartition::new("gone-late", 0), BrokerId(id)));
             assert_eq!(brokers(version, replicas.into()), order, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_mutable_map_is_gone_over_from_its_last_bin() {
+        // Recorded: the partitions of a topic that the Java client lists on 1.1.
+        assert_eq!(in_order_of_bins(0..4), [2, 1, 3, 0]);
+        for count in [1, 12, 13, 25, 100] {
+            let mut all = in_order_of_bins(0..count);
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..count), "{count}");
         }
     }
 

@@ -25,8 +25,11 @@ fn batches() -> Vec<Batch> {
 }
 
 /// Segments of several pages each.
-const SEGMENTS: LogSettings =
-    LogSettings { segment_bytes: 5 * PAGE_BYTES as u64, flush_messages: i64::MAX };
+const SEGMENTS: LogSettings = LogSettings {
+    segment_bytes: 5 * PAGE_BYTES as u64,
+    segment_ms: i64::MAX,
+    flush_messages: i64::MAX,
+};
 
 fn long(world: &mut World, settings: LogSettings, batches: &[Batch]) -> Log {
     let mut log = Log::create(&mut world.disk(), 0, &at());

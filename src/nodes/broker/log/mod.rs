@@ -14,6 +14,7 @@ mod pages;
 mod partition_log;
 pub mod producers;
 mod recovery;
+mod retention;
 #[cfg(test)]
 mod tests;
 pub mod transactions;
@@ -25,3 +26,4 @@ pub use self::partition_log::{
     Disk, FirstBatch, Found, Log, LogSettings, directory_of, partition_of,
 };
 pub use self::recovery::{Known, Loaded};
+pub use self::retention::Retention;

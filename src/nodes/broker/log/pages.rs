@@ -192,6 +192,13 @@ impl LogPages {
         self.list[first..].iter().map(|page| page.piece.len() as u64).sum()
     }
 
+    /// The largest timestamp of the records from `base` on below `end`, where files begin, if there are any.
+    pub fn latest_timestamp_ms(&self, base: Offset, end: Offset) -> Option<i64> {
+        let first = self.list.partition_point(|page| page.first < base);
+        let pages = self.list[first..].iter().take_while(|page| page.first < end);
+        pages.map(|page| page.max_timestamp_ms).max()
+    }
+
     /// The batches from the first that does not end before `from`, in order.
     pub fn batches_from(&self, from: Offset) -> impl Iterator<Item = Cow<'_, Batch>> {
         self.reaching(from).iter().flat_map(move |page| page.batches_from(from))

@@ -49,6 +49,8 @@ pub enum FirstBatch {
 pub struct LogSettings {
     /// `segment.bytes`
     pub segment_bytes: u64,
+    /// `segment.ms`
+    pub segment_ms: i64,
     /// `flush.messages`: records that may be unflushed when an append is over.
     pub flush_messages: i64,
 }
@@ -61,6 +63,12 @@ pub(super) struct Segment {
     pub file: FileName,
     /// Its length.
     pub bytes: u64,
+    /// The largest timestamp of its first batch, once it has one.
+    pub first_ms: Option<i64>,
+    /// When it was made, or loaded.
+    pub began: Time,
+    /// When something was appended last; at first, when it was made or loaded.
+    pub written: Time,
 }
 
 /// An fsync in flight.
@@ -126,11 +134,16 @@ pub(super) fn segment_file(directory: &str, base: Offset) -> FileName {
 }
 
 impl Segment {
+    /// Without records, made or loaded now.
+    pub fn empty(base: Offset, file: FileName, now: Time) -> Self {
+        Self { base, file, bytes: 0, first_ms: None, began: now, written: now }
+    }
+
     pub fn create(disk: &mut Disk<'_>, directory: &str, base: Offset) -> Self {
         let file = segment_file(directory, base);
         disk.effects.disk(DiskRequest::Write { file: file.clone(), bytes: Bytes::new() });
         disk.effects.disk(DiskRequest::FsyncDirectory);
-        Self { base, file, bytes: 0 }
+        Self::empty(base, file, disk.now)
     }
 }
 
@@ -292,7 +305,7 @@ impl Log {
         self.segments.last_mut().expect("a log has a segment")
     }
 
-    fn roll(&mut self, disk: &mut Disk<'_>) {
+    pub(super) fn roll(&mut self, disk: &mut Disk<'_>) {
         self.flush_from(disk, None);
         let next = Segment::create(disk, &self.directory, self.end);
         self.segments.push(next);
@@ -306,8 +319,7 @@ impl Log {
     pub fn append(&mut self, disk: &mut Disk<'_>, settings: LogSettings, batch: Batch) {
         assert_eq!(batch.base_offset, self.end, "{}: append with a gap or overlap", self.directory);
         let size = batch.bytes.len() as u64;
-        let active = self.active();
-        if active.bytes > 0 && active.bytes + size > settings.segment_bytes {
+        if self.active().is_full(disk, settings, &batch) {
             self.roll(disk);
         }
         if self.epochs.assign(batch.leader_epoch, batch.base_offset) {
@@ -320,6 +332,8 @@ impl Log {
         let active = self.active();
         let (file, position) = (active.file.clone(), active.bytes);
         active.bytes += size;
+        active.first_ms.get_or_insert(batch.max_timestamp_ms());
+        active.written = disk.now;
         let bytes = self.pages.append(position, batch);
         let op = disk.effects.disk(DiskRequest::Append { file, bytes });
         if disk.effects.appends_take_time() {

@@ -98,6 +98,9 @@ impl Reader {
             let mut position = segment.bytes;
             let used: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
             segment.bytes += used as u64;
+            if let Some(first) = batches.first() {
+                segment.first_ms.get_or_insert(first.max_timestamp_ms());
+            }
             next = batches.last().map_or(next, |batch| batch.last_offset + 1);
             if is_piece && used == bytes.len() {
                 self.pages.adopt(piece.clone(), batches);
@@ -166,7 +169,7 @@ impl Log {
                 continue;
             }
             let below = bases.get(n + 1).is_some_and(|next| *next <= known.recovery_point);
-            let mut segment = Segment { base, file, bytes: 0 };
+            let mut segment = Segment::empty(base, file, disk.now);
             right = reader.segment(&mut segment, content, !known.clean && !below);
             let size = content.byte_len();
             if segment.bytes < size {

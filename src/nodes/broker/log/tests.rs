@@ -12,7 +12,8 @@ use crate::vocab::{DiskOpId, LeaderEpoch, Offset, TopicPartition};
 use crate::wire::records::Batch;
 use crate::wire::records::BatchBuilder;
 
-const FOREVER: LogSettings = LogSettings { segment_bytes: 1 << 30, flush_messages: i64::MAX };
+const FOREVER: LogSettings =
+    LogSettings { segment_bytes: 1 << 30, segment_ms: i64::MAX, flush_messages: i64::MAX };
 
 fn at() -> TopicPartition {
     TopicPartition::new("orders", 0)
@@ -283,3 +284,76 @@ fn a_record_is_found_by_its_timestamp() {
 
 #[path = "cold_tests.rs"]
 mod cold;
+
+/// A batch of one record with a timestamp.
+fn timed(base: Offset, timestamp_ms: i64) -> Batch {
+    let mut builder = BatchBuilder::new(timestamp_ms);
+    builder.push(timestamp_ms, None, Some(b"value"));
+    builder.build().stamped(base, 1)
+}
+
+/// A log with a record at each of these times.
+fn at_times(world: &mut World, settings: LogSettings, times: &[i64]) -> Log {
+    let mut log = Log::create(&mut world.disk(), 0, &at());
+    for (base, timestamp_ms) in (0..).zip(times) {
+        log.append(&mut world.disk(), settings, timed(base, *timestamp_ms));
+    }
+    world.settle(&mut log);
+    log
+}
+
+fn bases(log: &Log) -> Vec<Offset> {
+    log.segment_bases().collect()
+}
+
+#[test]
+fn a_segment_begins_when_the_last_one_is_old() {
+    // `LogSegment.shouldRoll`: by the times of batches, from the first of the segment on.
+    let settings = LogSettings { segment_ms: 1_000, ..FOREVER };
+    let times = [5_000, 5_500, 6_001, 7_001, 7_002, 1];
+    let log = at_times(&mut World::default(), settings, &times);
+    assert_eq!(bases(&log), [0, 2, 4]);
+    // Records without a time: the clock stands still here.
+    assert_eq!(bases(&at_times(&mut World::default(), settings, &[-1, -1])), [0]);
+}
+
+const EACH: LogSettings = LogSettings { segment_bytes: 1, ..FOREVER };
+
+#[test]
+fn old_segments_are_deleted_up_to_the_high_watermark() {
+    // `Log.deleteOldSegments`, the same in all releases as far as what goes.
+    let keep = |ms| Retention { bytes: -1, ms };
+    let times = [100, 200, 300, 400];
+    for (times, ms, high_watermark, start, left) in [
+        (times, 750, 4, 2, vec![2, 3]),
+        (times, 750, 1, 1, vec![1, 2, 3]),
+        (times, 900, 4, 0, vec![0, 1, 2, 3]),
+        (times, -1, 4, 0, vec![0, 1, 2, 3]),
+        // What is young keeps what is behind it.
+        ([100, 900, 100, 100], 500, 4, 1, vec![1, 2, 3]),
+        // An empty segment is left, and stays.
+        (times, 0, 4, 4, vec![4]),
+    ] {
+        let mut world = World::default();
+        let mut log = at_times(&mut world, EACH, &times);
+        let went = log.delete_old(&mut world.disk(), keep(ms), 1_000, high_watermark);
+        assert_eq!((went, log.start(), bases(&log)), (start > 0, start, left), "{ms} ms");
+        assert!(!log.delete_old(&mut world.disk(), keep(ms), 1_000, high_watermark), "{ms} ms");
+        assert_eq!(log.end(), 4);
+        world.settle(&mut log);
+        let kept = world.image.keys().filter(|file| file.ends_with(".log")).count();
+        assert_eq!(kept, log.segment_bases().count(), "files go with their segments");
+    }
+}
+
+#[test]
+fn segments_are_deleted_while_the_log_is_too_large_without_them() {
+    let size = timed(0, 100).bytes.len() as i64;
+    for (bytes, start) in [(-1, 0), (4 * size, 0), (2 * size + 1, 1), (2 * size, 2), (0, 4)] {
+        let mut world = World::default();
+        let mut log = at_times(&mut world, EACH, &[100, 200, 300, 400]);
+        let retention = Retention { bytes, ms: -1 };
+        log.delete_old(&mut world.disk(), retention, 1_000, 4);
+        assert_eq!(log.start(), start, "{bytes} bytes");
+    }
+}

@@ -30,6 +30,8 @@ pub enum Due {
     CheckpointRecoveryPoints,
     /// Flush the logs that are due (`log.flush.scheduler.interval.ms`).
     FlushLogs,
+    /// Delete segments that are too old, or too much (`log.retention.check.interval.ms`).
+    DeleteOldSegments,
     /// Look for idempotent producers that were silent for long.
     ExpireProducers,
 }

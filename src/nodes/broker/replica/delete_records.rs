@@ -12,6 +12,7 @@ use kafka_protocol::messages::delete_records_response::{
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse, ResponseKind};
 
 use super::alarm::{Deadline, Due};
+use super::log_start::observe_start;
 use super::manager::ReplicaManager;
 use super::partition::PartitionReplica;
 use super::replicas::{Knows, Slot};
@@ -76,6 +77,26 @@ fn row(partition: i32, result: Result<Offset, ResponseError>) -> DeleteRecordsPa
 }
 
 impl ReplicaManager {
+    /// Deletes the segments that are too old, or too much, of the logs that this broker has (`LogManager.cleanupLogs`).
+    /// Each broker decides for itself.
+    pub(super) fn delete_old_segments(&mut self, cx: &mut Context<'_>) {
+        for slot in 0..self.replicas.slots() {
+            let Some(replica) = self.replicas.get(slot) else { continue };
+            let Some(retention) = replica.settings.retention else { continue };
+            let (now_ms, high_watermark) = (cx.clock.wall_ms, replica.high_watermark);
+            let log = &mut self.replicas.at_mut_beside(slot).log;
+            let mut disk = self.logs.disk(cx);
+            if log.delete_old(&mut disk, retention, now_ms, high_watermark) {
+                let replica = self.replicas.at_mut(slot);
+                tracing::info!(at = %replica.at, start = replica.log.start(), "old segments go");
+                observe_start(cx, replica);
+                // Its next fetch says where it starts.
+                self.fetchers.look_at_all();
+            }
+        }
+        self.complete_deletions(cx);
+    }
+
     /// DeleteRecords. `knows` says which partitions there are in the cluster.
     pub fn delete_records(
         &mut self,
@@ -142,6 +163,7 @@ impl ReplicaManager {
         }
         if required > replica.log.start() {
             self.replicas.at_mut(slot).log.raise_start(&mut self.logs.disk(cx), required);
+            observe_start(cx, self.replicas.at(slot));
             tracing::info!(topic, partition, start = required, "records are deleted");
         }
         Ok((slot, required))

@@ -45,6 +45,8 @@ use crate::wire::records::Batch;
 /// 3.4 `LogManager.ProducerIdExpirationCheckIntervalMs`).
 const PRODUCER_CHECK: Duration = Duration::from_mins(10);
 
+/// `log.retention.check.interval.ms`, unless it is set.
+const RETENTION_CHECK: Duration = Duration::from_secs(300);
 /// How long after its start a broker begins to look for logs to flush (`LogManager.InitialTaskDelayMs`).
 const FIRST_FLUSH: Duration = Duration::from_secs(30);
 
@@ -450,8 +452,22 @@ impl ReplicaManager {
         let interval = self.config.recovery_point_checkpoint_interval;
         let at = self.next_of_task(now, FIRST_FLUSH, interval);
         self.alarm.set(cx, at, Due::CheckpointRecoveryPoints);
+        let with_checkpoint = at;
         let at = self.next_of_task(now, PRODUCER_CHECK, PRODUCER_CHECK);
         self.alarm.set(cx, at, Due::ExpireProducers);
+        // Both begin at the same moment.
+        let at = match self.retention_check() {
+            RETENTION_CHECK => with_checkpoint,
+            interval => self.next_of_task(now, FIRST_FLUSH, interval),
+        };
+        self.alarm.set(cx, at, Due::DeleteOldSegments);
+    }
+
+    /// `log.retention.check.interval.ms`
+    fn retention_check(&self) -> Duration {
+        let set = self.config.set("log.retention.check.interval.ms");
+        let set = set.and_then(|text| text.trim().parse().ok());
+        set.map_or(RETENTION_CHECK, Duration::from_millis)
     }
 
     /// Lets logs be flushed because of their age, at the times of the periodic task: 30 s after the process began,
@@ -481,6 +497,10 @@ impl ReplicaManager {
             Due::CheckpointRecoveryPoints => {
                 self.logs.checkpoint_recovery_points(cx, &self.replicas);
                 config.recovery_point_checkpoint_interval
+            }
+            Due::DeleteOldSegments => {
+                self.delete_old_segments(cx);
+                self.retention_check()
             }
             Due::FlushLogs => {
                 self.logs.flush_old(cx, &mut self.replicas);
@@ -526,6 +546,7 @@ impl ReplicaManager {
                 Due::ShrinkIsr => self.begin_isr_check(cx),
                 Due::CheckpointHighWatermarks
                 | Due::CheckpointRecoveryPoints
+                | Due::DeleteOldSegments
                 | Due::FlushLogs
                 | Due::ExpireProducers => {
                     let interval = self.do_periodic(cx, due);

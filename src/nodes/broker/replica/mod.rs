@@ -37,6 +37,7 @@ mod leader;
 mod leadership;
 mod locks;
 mod log_manager;
+mod log_start;
 mod manager;
 mod markers;
 mod offsets;

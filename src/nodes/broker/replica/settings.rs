@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::nodes::broker::log::LogSettings;
+use crate::nodes::broker::log::{LogSettings, Retention};
 use crate::nodes::broker::{Config, TopicOverrides};
 use crate::releases::Change;
 use crate::vocab::Mutant;
@@ -33,6 +33,8 @@ pub struct TopicSettings {
     pub magic: i8,
     /// `flush.ms`
     pub flush_interval: Duration,
+    /// What is deleted of its log; nothing where `cleanup.policy` is `compact` alone.
+    pub retention: Option<Retention>,
     /// What appends obey.
     pub log: LogSettings,
 }
@@ -90,6 +92,17 @@ fn magic_of(release: &str) -> i8 {
     }
 }
 
+/// A time of the broker in milliseconds, which may be set in minutes or hours instead: a week, where it is not set.
+fn of_hours(config: &Config, name: &str) -> i64 {
+    const MINUTE: i64 = 60_000;
+    let units = [("ms", 1), ("minutes", MINUTE), ("hours", 60 * MINUTE)];
+    let set = units.iter().find_map(|(unit, ms)| {
+        let number: i64 = config.set(&format!("{name}.{unit}"))?.trim().parse().ok()?;
+        Some(if number < 0 { -1 } else { number.saturating_mul(*ms) })
+    });
+    set.unwrap_or(7 * 24 * 60 * MINUTE)
+}
+
 fn overridden<T: FromStr>(overrides: &TopicOverrides, name: &str, default: T) -> T {
     let Some(text) = overrides.get(name) else { return default };
     text.parse().unwrap_or_else(|_| {
@@ -103,6 +116,7 @@ impl TopicSettings {
     pub fn new(config: &Config, overrides: &TopicOverrides) -> Self {
         let log = LogSettings {
             segment_bytes: overridden(overrides, "segment.bytes", config.log_segment_bytes),
+            segment_ms: overridden(overrides, "segment.ms", of_hours(config, "log.roll")),
             flush_messages: overridden(
                 overrides,
                 "flush.messages",
@@ -119,9 +133,17 @@ impl TopicSettings {
         let (time_before_max_ms, time_after_max_ms) = time_bounds(config, overrides);
         let cleanup = own(config, overrides, "cleanup.policy", "log.cleanup.policy");
         let time = own(config, overrides, "message.timestamp.type", "log.message.timestamp.type");
+        let deletes = cleanup.is_none_or(|policy| policy.contains("delete"));
+        let bytes = config.set("log.retention.bytes");
+        let bytes = bytes.and_then(|text| text.trim().parse().ok()).unwrap_or(-1);
+        let retention = Retention {
+            bytes: overridden(overrides, "retention.bytes", bytes),
+            ms: overridden(overrides, "retention.ms", of_hours(config, "log.retention")),
+        };
         Self {
             compacted: cleanup.is_some_and(|policy| policy.contains("compact")),
-            deletes: cleanup.is_none_or(|policy| policy.contains("delete")),
+            deletes,
+            retention: deletes.then_some(retention),
             codec: codec(own(config, overrides, "compression.type", "compression.type")),
             append_time: time == Some("LogAppendTime"),
             time_before_max_ms,

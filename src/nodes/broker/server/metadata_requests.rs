@@ -1,6 +1,6 @@
 //! Metadata and DescribeCluster, answered from this broker's own view.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -17,7 +17,7 @@ use super::auto_creation::TopicCreator;
 use super::metadata::Listener;
 use crate::nodes::broker::config::{INTERNAL_TOPICS, OFFSETS_TOPIC};
 use crate::nodes::broker::context::{Context, ReplyTo};
-use crate::nodes::broker::controller::is_valid_topic;
+use crate::nodes::broker::controller::{in_order_of_bins, is_valid_topic};
 use crate::releases::Change;
 
 /// All that can be permitted for the cluster, as bits of `AclOperation`: each operation is, without an authorizer.
@@ -62,6 +62,9 @@ impl MetadataHandler<'_> {
                 request.allow_auto_topic_creation && self.creator.client.config.auto_create_topics;
             self.metadata_of(cx, to.version, request, create)
         };
+        if self.creator.client.config.version.has(Change::PartitionsInOrderOfBins) {
+            topics.iter_mut().for_each(order_by_bins);
+        }
         if to.version >= 8 {
             topics.iter_mut().for_each(|topic| topic.topic_authorized_operations = of_topics);
         }
@@ -195,6 +198,14 @@ impl MetadataHandler<'_> {
             .with_brokers(brokers.collect());
         cx.reply(to, ResponseKind::DescribeCluster(response));
     }
+}
+
+/// Puts partitions, which are in the order of their numbers, in that of the map that had them.
+fn order_by_bins(topic: &mut MetadataResponseTopic) {
+    let numbers = topic.partitions.iter().map(|partition| partition.partition_index);
+    let order = (0..).zip(in_order_of_bins(numbers)).map(|(place, number)| (number, place));
+    let places: BTreeMap<i32, usize> = order.collect();
+    topic.partitions.sort_by_key(|partition| places[&partition.partition_index]);
 }
 
 /// The type of endpoint of brokers in DescribeCluster.

@@ -14,6 +14,7 @@ use crate::nodes::broker::context::{Ask, Context};
 use crate::nodes::broker::log::EpochEnd;
 use crate::nodes::broker::replica::high_watermark::set_high_watermark;
 use crate::nodes::broker::replica::log_manager::LogManager;
+use crate::nodes::broker::replica::log_start::observe_start;
 use crate::nodes::broker::replica::partition::{
     FetchState, Follower, PartitionReplica, ReplicaRole,
 };
@@ -228,7 +229,10 @@ impl ResponseHandler<'_> {
             return true;
         }
         let partition = self.replicas.at_mut(slot);
-        partition.log.raise_start(&mut self.logs.disk(cx), data.log_start_offset);
+        if partition.log.raise_start(&mut self.logs.disk(cx), data.log_start_offset) {
+            observe_start(cx, self.replicas.at(slot));
+        }
+        let partition = self.replicas.at_mut(slot);
         let (start, end) = (partition.log.start(), partition.log.end());
         let high_watermark = match self.config.is(Mutant::TakeHighWatermarkBeyondEnd) {
             true => data.high_watermark.max(start),

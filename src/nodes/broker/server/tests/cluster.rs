@@ -1,5 +1,6 @@
 //! A cluster of three: it starts, takes records, loses its leader and gets it back.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -134,11 +135,22 @@ pub fn produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> i
     base
 }
 
-/// The error and the base offset that answer a batch of records `from..to` with `acks=all`.
+/// The error and the base offset that answer a batch of records `from..to` with `acks=all`. They have no time, and are
+/// kept for a week from now.
 pub fn try_to_produce(cluster: &mut Cluster, leader: BrokerId, from: u64, to: u64) -> (i16, i64) {
-    let mut batch = BatchBuilder::new(0);
-    for record in from..to {
-        batch.push(0, None, Some(&workload::encode("p0", record, 20)));
+    produce_at(cluster, leader, from..to, -1)
+}
+
+/// The same, with a time.
+pub fn produce_at(
+    cluster: &mut Cluster,
+    leader: BrokerId,
+    records: Range<u64>,
+    timestamp_ms: i64,
+) -> (i16, i64) {
+    let mut batch = BatchBuilder::new(timestamp_ms);
+    for record in records {
+        batch.push(timestamp_ms, None, Some(&workload::encode("p0", record, 20)));
     }
     let request = kafka::produce("orders", 0, -1, Some(batch.build().bytes));
     // Longer than a follower may lag.

@@ -163,6 +163,28 @@ fn a_topic_is_found_by_its_id() {
 }
 
 #[test]
+fn partitions_come_in_the_order_of_their_map_up_to_2_0() {
+    // Recorded: what the Java client lists on 1.1.
+    use kafka_protocol::messages::create_topics_request::CreatableTopic;
+    for (version, order) in [("1.1", [2, 1, 3, 0]), ("2.0", [2, 1, 3, 0]), ("2.1", [0, 1, 2, 3])] {
+        let mut cluster = Cluster::new(release(version), 3);
+        let controller = await_cluster(&mut cluster);
+        let topic = CreatableTopic::default()
+            .with_name(kafka::topic("four"))
+            .with_num_partitions(4)
+            .with_replication_factor(1);
+        let request =
+            CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+        let answer = cluster.call(controller, request).expect("it is answered");
+        assert_eq!(answer.topics[0].error_code, 0, "{version}");
+        let known = cluster.call(controller, kafka::metadata(&["four"], false)).expect("it is");
+        let listed: Vec<_> =
+            known.topics[0].partitions.iter().map(|one| one.partition_index).collect();
+        assert_eq!(listed, order, "{version}");
+    }
+}
+
+#[test]
 fn a_setting_without_a_value_cannot_be_sent_up_to_0_10() {
     use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
     for (version, answered) in [("0.10", false), ("0.11", true)] {

@@ -10,6 +10,7 @@ mod front;
 mod groups;
 mod producer_ids;
 mod reassignments;
+mod retention;
 mod scram;
 mod transaction_ends;
 mod transactions;

@@ -65,8 +65,8 @@ fn add(cluster: &mut Cluster, to: BrokerId, (producer, epoch): (i64, i16)) -> i1
 
 fn write(cluster: &mut Cluster, to: BrokerId, (producer, epoch): (i64, i16), sequence: i32) {
     let mut batch =
-        BatchBuilder::new(0).of_producer(producer, epoch, sequence).of_transaction(false);
-    batch.push(0, Some(b"k"), Some(b"v"));
+        BatchBuilder::new(-1).of_producer(producer, epoch, sequence).of_transaction(false);
+    batch.push(-1, Some(b"k"), Some(b"v"));
     let request = kafka::produce("orders", 0, -1, Some(batch.build().bytes))
         .with_transactional_id(Some(id()));
     let answer = cluster.call_in(to, 3, request).expect("it is answered");
