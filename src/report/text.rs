@@ -344,7 +344,8 @@ impl Text<'_> {
         judged.into_iter().try_for_each(|judged| self.verdict(judged, width, &mut shown))
     }
 
-    /// The properties that had nothing to look at, in one line, with how many there are for each reason.
+    /// Why properties had nothing to look at, in one line. How many they are is not said: `sim properties` has them all,
+    /// and another property changes no report of a run that it does not concern.
     fn nothing_to_judge(&mut self, idle: &[&Judged], not_followed: u64) -> fmt::Result {
         let word = self.style.paint(Paint::Faint, "not judged");
         if not_followed > 0 {
@@ -354,28 +355,21 @@ impl Text<'_> {
                 "{word:<WORD_WIDTH$}  {count} records of clients from outside: too many to follow"
             )?;
         }
-        let mut reasons: Vec<(&str, u64)> = Vec::new();
+        let mut reasons: Vec<&str> = Vec::new();
         for judged in idle {
             let why = judged.nothing_to_judge.as_deref().unwrap_or_default();
-            match reasons.iter_mut().find(|(reason, _)| *reason == why) {
-                Some((_, count)) => *count += 1,
-                None => reasons.push((why, 1)),
+            if !reasons.contains(&why) {
+                reasons.push(why);
             }
+        }
+        if reasons.is_empty() {
+            return Ok(());
         }
         // What the scenario itself has or lacks tells the least.
         let of_scenario =
             ["no consumer", "no idempotent producer", "no transactional producer", "ZooKeeper"];
-        reasons.sort_by_key(|(why, _)| of_scenario.iter().any(|start| why.starts_with(start)));
-        let noun = if idle.len() == 1 { "property" } else { "properties" };
-        let why = match &reasons[..] {
-            [] => return Ok(()),
-            [(why, _)] => (*why).to_owned(),
-            all => {
-                let each: Vec<_> = all.iter().map(|(why, n)| format!("{why} ({n})")).collect();
-                each.join(", ")
-            }
-        };
-        writeln!(self.out, "{word:<WORD_WIDTH$}  {} {noun}: {why}", idle.len())
+        reasons.sort_by_key(|why| of_scenario.iter().any(|start| why.starts_with(start)));
+        writeln!(self.out, "{word:<WORD_WIDTH$}  some properties: {}", reasons.join(", "))
     }
 
     fn verdict(&mut self, judged: &Judged, width: usize, shown: &mut Vec<Fired>) -> fmt::Result {
