@@ -5,3 +5,4 @@
 pub mod paths;
 pub mod payload;
 pub mod producer_ids;
+mod properties;

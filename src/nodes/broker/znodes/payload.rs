@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::properties::Properties;
 use crate::nodes::broker::Endpoint;
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{BrokerId, ControllerEpoch, LeaderEpoch, Stream, TopicPartition};
@@ -457,14 +458,14 @@ pub fn decode_reassignment(
 }
 
 #[derive(Serialize, Deserialize)]
-struct EntityConfig {
+struct EntityConfig<C> {
     version: i32,
-    config: BTreeMap<String, String>,
+    config: C,
 }
 
-/// `/config/topics/T`: the settings of a topic, in the order of their names.
+/// `/config/topics/T`: the settings of a topic.
 pub fn encode_config(config: &BTreeMap<String, String>) -> Bytes {
-    write(&EntityConfig { version: 1, config: config.clone() })
+    write(&EntityConfig { version: 1, config: Properties(config) })
 }
 
 /// Reads settings; no data is no settings.
@@ -475,7 +476,7 @@ pub fn decode_config(data: &[u8]) -> Result<BTreeMap<String, String>, PayloadErr
     if data.is_empty() {
         return Ok(BTreeMap::new());
     }
-    Ok(read::<EntityConfig>("entity config", data)?.config)
+    Ok(read::<EntityConfig<_>>("entity config", data)?.config)
 }
 
 #[derive(Deserialize)]
