@@ -344,8 +344,8 @@ impl Text<'_> {
         judged.into_iter().try_for_each(|judged| self.verdict(judged, width, &mut shown))
     }
 
-    /// Why properties had nothing to look at, in one line. How many they are is not said: `sim properties` has them all,
-    /// and another property changes no report of a run that it does not concern.
+    /// Why properties had nothing to look at, in one line. Their number is not in it, so that another property changes
+    /// no report of a run that it does not concern.
     fn nothing_to_judge(&mut self, idle: &[&Judged], not_followed: u64) -> fmt::Result {
         let word = self.style.paint(Paint::Faint, "not judged");
         if not_followed > 0 {

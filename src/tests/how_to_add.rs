@@ -150,7 +150,8 @@ fn a_fault_kind_is_where_the_readme_says() {
 
 #[test]
 fn a_property_is_where_the_readme_says() {
-    let folders = ["clients", "replication", "controller", "zookeeper", "groups", "liveness"];
+    let folders =
+        ["clients", "replication", "controller", "zookeeper", "groups", "transactions", "liveness"];
     let example = |name: &str| {
         let module = name.replace('-', "_");
         let own = |folder: &&str| format!("src/checkers/{folder}/{module}.rs");
