@@ -9,16 +9,17 @@ use std::time::Duration;
 use super::ExternalListener;
 use crate::nodes::broker;
 use crate::nodes::clients::{
-    AdminConfig, CommitPolicy, ConnectionConfig, ConsumerConfig, Discover, GroupConfig, NewTopic,
-    ProducerConfig, ResetPolicy, StartFrom, Strategy, TopicsConfig, Workload, ZnodesConfig,
-    ZookeeperConsumerConfig,
+    AdminConfig, CommitEvery, CommitPolicy, ConnectionConfig, ConsumerConfig, Discover,
+    GroupConfig, NewTopic, ProducerConfig, ResetPolicy, StartFrom, Strategy, TopicsConfig,
+    TransactionConfig, Workload, ZnodesConfig, ZookeeperConsumerConfig,
 };
 use crate::nodes::zookeeper;
 use crate::releases::defaults::BROKER;
 use crate::releases::{KafkaVersion, ZooKeeperVersion};
+use crate::scenario;
 use crate::scenario::{
     BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, GroupPlan, OldConsumerPlan, Plan,
-    ProducerPlan, Properties, ReadFrom, TopicPlan, ZooKeeperClientPlan,
+    ProducerPlan, Properties, ReadFrom, TopicPlan, TransactionPlan, ZooKeeperClientPlan,
 };
 use crate::substrate::{DiskConfig, NetworkConfig, WorldConfig};
 use crate::vocab::{NodeId, Roster, Via};
@@ -364,6 +365,7 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
         },
         acks: producer.acks,
         idempotence: producer.idempotence,
+        transactions: producer.transactions.as_ref().map(transactions_of),
         retries: narrow(p.int("retries")),
         retry_backoff: p.ms("retry.backoff.ms"),
         retry_backoff_max: retry_backoff_max(p),
@@ -375,6 +377,19 @@ pub fn producer(plan: &Plan, producer: &ProducerPlan, names: &Names) -> Producer
         max_block: p.ms("max.block.ms"),
         metadata_max_age: p.ms("metadata.max.age.ms"),
         connection: connection(p, narrow(p.int("max.in.flight.requests.per.connection"))),
+    }
+}
+
+fn transactions_of(plan: &TransactionPlan) -> TransactionConfig {
+    TransactionConfig {
+        id: plan.id.as_str().into(),
+        timeout: plan.properties.ms("transaction.timeout.ms"),
+        commit_every: match plan.commit_every {
+            scenario::CommitEvery::Records(count) => CommitEvery::Records(count),
+            scenario::CommitEvery::Span(span) => CommitEvery::Span(span),
+        },
+        abort_rate: plan.abort_rate,
+        restart_when_fenced: plan.restart_when_fenced,
     }
 }
 

@@ -6,8 +6,8 @@ use super::Cluster;
 use super::changed::{Changed, ClusterWorld, Done};
 use super::timeline::Due;
 use crate::model::Reader;
-use crate::nodes::broker::OFFSETS_TOPIC;
 use crate::nodes::broker::group::partition_of;
+use crate::nodes::broker::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::scenario::faults::{
     ClockStep, ConnectionReset, Direction, NetworkPartition, OneWayCut, Slow, SlowDisk, Undo,
 };
@@ -17,6 +17,7 @@ use crate::vocab::{BrokerId, NodeId, TopicPartition};
 
 /// How many groups' places there are.
 const OFFSETS_PARTITIONS: &str = "offsets.topic.num.partitions";
+const TRANSACTIONS_PARTITIONS: &str = "transaction.state.log.num.partitions";
 
 impl<R: Reader> Cluster<'_, R> {
     /// Fires the plan's fault of that index.
@@ -216,6 +217,17 @@ impl<R: Reader> Cluster<'_, R> {
                 let partitions = self.plan.brokers[0].properties.int(OFFSETS_PARTITIONS);
                 let partitions = i32::try_from(partitions).expect("it is an int of Kafka's");
                 let at = TopicPartition::new(OFFSETS_TOPIC, partition_of(group, partitions));
+                let leader = model.reported.of(&at).and_then(|partition| partition.leader);
+                leader.and_then(|id| self.broker_node(id)).into_iter().collect()
+            }
+            Target::TransactionCoordinator(id) => {
+                let partitions =
+                    self.plan.brokers[0].properties.optional_int(TRANSACTIONS_PARTITIONS);
+                let partitions = partitions.and_then(|count| i32::try_from(count).ok());
+                let at = TopicPartition::new(
+                    TRANSACTIONS_TOPIC,
+                    partition_of(id, partitions.unwrap_or(1)),
+                );
                 let leader = model.reported.of(&at).and_then(|partition| partition.leader);
                 leader.and_then(|id| self.broker_node(id)).into_iter().collect()
             }

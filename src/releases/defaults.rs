@@ -276,6 +276,10 @@ pub const PRODUCER: &[Property] = &[
     bytes("max.request.size", 0, &[(V0_10, Is(MIB))]),
 ];
 
+/// `[[producer]]` with a `transactional.id`: properties of its transactions, besides [`PRODUCER`].
+pub const TRANSACTIONAL: &[Property] =
+    &[ms("transaction.timeout.ms", 1, INT, &[(V0_11, Is(60_000))])];
+
 /// The producer's default `acks` as Kafka writes it.
 pub const ACKS: &[(KafkaVersion, &str)] = &[(V0_10, "1"), (V3_0, "all")];
 

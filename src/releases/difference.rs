@@ -5,7 +5,7 @@ use kafka_protocol::messages::ApiKey;
 use super::apis::{APIS, highest};
 use super::defaults::{
     ACKS, ADMIN, ASSIGNMENT, BROKER, CONSUMER, DefaultValue, MEMBER, OLD_CONSUMER, PRODUCER,
-    Property, in_force,
+    Property, TRANSACTIONAL, in_force,
 };
 use super::{KafkaVersion, Row, TABLE};
 
@@ -42,9 +42,10 @@ pub fn difference(from: KafkaVersion, to: KafkaVersion) -> Difference {
         TABLE.iter().filter(only).collect()
     };
     let apis = APIS.iter().map(|(api, _)| (*api, highest(from, *api), highest(to, *api)));
-    let tables: [(_, &[Property]); 6] = [
+    let tables: [(_, &[Property]); 7] = [
         ("broker", BROKER),
         ("producer", PRODUCER),
+        ("producer", TRANSACTIONAL),
         ("consumer", CONSUMER),
         ("consumer", MEMBER),
         ("old consumer", OLD_CONSUMER),
@@ -104,6 +105,7 @@ mod tests {
             "isr-join-needs-epoch-start",
             "marker-hides-sequence",
             "pattern-refreshes-metadata",
+            "offsets-await-loading",
         ];
         assert_eq!(names(&there.came), came);
         assert_eq!(names(&there.went), ["halt-on-shorter-leader"]);

@@ -66,6 +66,11 @@
 //! | | `start`, `stop` | range | 0s, the end |
 //! | | `discover` | `"broker"` or `"zookeeper"`: where it looks up leaders | `"broker"` |
 //! | | `"enable.idempotence"` | true or false; true sets `acks` to all | false |
+//! | | `"transactional.id"` | name that makes it transactional, and idempotent; with `count`, `-0`, `-1` … is added | none |
+//! | | `commit-every` | with it: how many records, or which duration, a transaction takes | `"100ms"` |
+//! | | `abort-rate` | with it: ratio of transactions that the application aborts | `"0"` |
+//! | | `restart-when-fenced` | with it: true or false: whether the application starts another producer when its own is fenced, instead of ending | false |
+//! | | | with it: properties of [`properties::TRANSACTIONAL`] | the release's |
 //! | | | properties of [`properties::PRODUCER`] | the release's |
 //! | `[[consumer]]` | `name`, `count`, `start` | as a producer's | |
 //! | | `topics` | names; every partition is read | required |
@@ -118,7 +123,8 @@
 //! stopped without `restart-after`. Targets are one or a list of: a node by name (`"b1"`, `"z1"`, `"p0"`);
 //! `"brokers"`, `"zookeepers"`; a role, resolved when the fault fires: `"leader(orders-0)"`, `"controller"`,
 //! `"follower(orders-0, 2)"` (the second replica in the order of the assignment, leaving out the leader),
-//! `"leader(zookeeper)"`, `"follower(zookeeper, 1)"`; `"coordinator(billing)"`, the broker that coordinates a group.
+//! `"leader(zookeeper)"`, `"follower(zookeeper, 1)"`; `"coordinator(billing)"`, the broker that coordinates a group;
+//! `"transaction-coordinator(billing)"`, the one that coordinates the transactions of a producer.
 //!
 //! **Commands.** A `[[command]]` has `at` (range; `times` and `every` as a fault) and `run`: a command line that
 //! an operator types at that moment, on a node of its own (`shell-1`, `shell-2`, … in the order of the file).
@@ -152,8 +158,8 @@
 //!
 //! # What is not simulated yet
 //!
-//! Transactions and compaction. Producers of 3.0 and later are idempotent only where `enable.idempotence` is
-//! set, though Kafka's default there is on.
+//! Compaction; consumers whose offsets are part of a producer's transaction. Producers of 3.0 and later are idempotent
+//! only where `enable.idempotence` or a `transactional.id` is set, though Kafka's default there is on.
 
 mod diagnostics;
 mod draw;
@@ -176,9 +182,9 @@ pub use draw::Scenario;
 pub use failure::{Failure, Found, FoundViolation};
 pub use faults::{Action, Fault, Target};
 pub use plan::{
-    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
-    NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, ReadFrom, TopicPlan, ZooKeeperClientPlan,
-    ZooKeeperPlan,
+    BrokerPlan, CommandPlan, Commit, CommitEvery, ConsumerPlan, Discovery, DiskPlan, Expect,
+    GroupPlan, NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, ReadFrom, TopicPlan,
+    TransactionPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 pub use properties::Properties;
 pub use quantity::{DurationRange, Latency, Rate};

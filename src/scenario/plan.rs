@@ -135,7 +135,33 @@ pub struct ProducerPlan {
     pub discover: Discovery,
     /// `enable.idempotence`
     pub idempotence: bool,
+    /// Its transactions, if it has a `transactional.id`.
+    pub transactions: Option<TransactionPlan>,
     /// The properties of [`PRODUCER`](super::properties::PRODUCER).
+    pub properties: Properties,
+}
+
+/// When an application ends its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommitEvery {
+    /// After so many records.
+    Records(u64),
+    /// This long after it began.
+    Span(Duration),
+}
+
+/// The transactions of a producer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransactionPlan {
+    /// `transactional.id`
+    pub id: String,
+    /// When its application ends a transaction.
+    pub commit_every: CommitEvery,
+    /// How many transactions its application aborts.
+    pub abort_rate: Ratio,
+    /// Whether its application starts another producer when its own is fenced.
+    pub restart_when_fenced: bool,
+    /// The properties of [`TRANSACTIONAL`](super::properties::TRANSACTIONAL).
     pub properties: Properties,
 }
 

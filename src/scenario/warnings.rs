@@ -81,7 +81,7 @@ fn sessions(plan: &Plan) -> Option<String> {
 /// The default of 3.0 and later, which is not obeyed.
 fn idempotence(plan: &Plan) -> Option<String> {
     let is_default = in_force(defaults::IDEMPOTENCE, plan.kafka) == Some(true);
-    (is_default && !plan.producers.is_empty()).then(|| {
+    (is_default && plan.producers.iter().any(|producer| !producer.idempotence)).then(|| {
         format!(
             "producers run without enable.idempotence, which is on by default in {}: it is not \
              simulated yet",

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::failure::{Failure, Found, SCHEMA};
 use super::faults::{Fault, Field, FieldValue, Target};
 use super::plan::{
-    BrokerPlan, CommandPlan, Commit, ConsumerPlan, Discovery, DiskPlan, Expect, GroupPlan,
-    NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, START_UP, SUPERVISOR,
-    TopicPlan, ZooKeeperClientPlan, ZooKeeperPlan,
+    BrokerPlan, CommandPlan, Commit, CommitEvery, ConsumerPlan, Discovery, DiskPlan, Expect,
+    GroupPlan, NetworkPlan, OldConsumerPlan, Plan, ProducerPlan, QUANTILES, ReadFrom, START_UP,
+    SUPERVISOR, TopicPlan, TransactionPlan, ZooKeeperClientPlan, ZooKeeperPlan,
 };
 use super::properties::{Properties, Value};
 use super::quantity::{Latency, Rate, show};
@@ -221,6 +221,7 @@ impl Toml {
             stop,
             discover,
             idempotence,
+            transactions,
             properties,
         } = producer;
         self.table("[[producer]]");
@@ -239,6 +240,22 @@ impl Toml {
         if *idempotence {
             self.raw("\"enable.idempotence\"", true);
         }
+        if let Some(transactions) = transactions {
+            self.transactions(transactions);
+        }
+        self.properties(properties);
+    }
+
+    fn transactions(&mut self, transactions: &TransactionPlan) {
+        let TransactionPlan { id, commit_every, abort_rate, restart_when_fenced, properties } =
+            transactions;
+        self.text("\"transactional.id\"", id);
+        match commit_every {
+            CommitEvery::Records(count) => self.raw("commit-every", count),
+            CommitEvery::Span(span) => self.span("commit-every", *span),
+        }
+        self.text("abort-rate", abort_rate);
+        self.raw("restart-when-fenced", restart_when_fenced);
         self.properties(properties);
     }
 

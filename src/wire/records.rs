@@ -22,6 +22,8 @@ pub const DECOMPRESSED_MAX: u64 = 64 << 20;
 /// Bytes of a batch before what its length field counts.
 const LENGTH_END: usize = 12;
 const CRC_START: usize = 21;
+/// The attribute of a batch that is part of a transaction.
+const TRANSACTIONAL: u8 = 0b1_0000;
 
 /// What is wrong with bytes that should be a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -199,6 +201,14 @@ impl Batch {
         let checksum = crc32c::crc32c(&bytes[CRC_START..]);
         bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
         Self { checksum, bytes: bytes.freeze(), ..*self }
+    }
+
+    /// A copy that is part of a transaction of its producer.
+    #[must_use]
+    pub fn of_transaction(&self, id: i64, epoch: i16, first_sequence: i32) -> Self {
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        bytes[22] |= TRANSACTIONAL;
+        Self { bytes: bytes.freeze(), ..*self }.of_producer(id, epoch, first_sequence)
     }
 
     /// A copy that begins at `base_offset` under `leader_epoch`: what a leader does to a batch.

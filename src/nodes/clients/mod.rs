@@ -25,7 +25,7 @@ pub use connections::ConnectionConfig;
 pub use consumer::{
     CommitPolicy, Consumer, ConsumerConfig, GroupConfig, ResetPolicy, StartFrom, Strategy,
 };
-pub use producer::{Discover, Producer, ProducerConfig, Workload};
+pub use producer::{CommitEvery, Discover, Producer, ProducerConfig, TransactionConfig, Workload};
 pub use topics::{Topics, TopicsConfig};
 pub use znodes::{Znodes, ZnodesConfig};
 pub use zookeeper_consumer::{ZookeeperConsumer, ZookeeperConsumerConfig};

@@ -51,5 +51,17 @@ macro_rules! rows { ($($before:tt)*) => { collect! { $($before)*
         "KAFKA-10134", Test("heartbeats_begin_with_join_since_2_6_1"),
         "A member sends heartbeats from the answer to its JoinGroup on; before, from the answer to \
          its SyncGroup on.";
+    OffsetsAwaitLoading: "offsets-await-loading", since(2, 0, 1),
+        "KAFKA-7296", Test("offsets_of_a_group_that_is_loaded_are_sent_again_since_2_0_1"),
+        "A producer whose TxnOffsetCommit is answered COORDINATOR_LOAD_IN_PROGRESS asks again; \
+         before, it was at its end.";
+    OffsetsAreSentAgain: "offsets-are-sent-again", since(3, 8, 0),
+        "apache/kafka#15266", Test("offsets_of_a_group_that_is_loaded_are_sent_again_since_2_0_1"),
+        "A producer whose TxnOffsetCommit is answered with any error that may pass asks again; \
+         before, with a few of them.";
+    StaleEpochAborts: "stale-epoch-aborts", since(2, 7, 0),
+        "KIP-588 (KAFKA-9911)", Test("a_batch_of_an_old_epoch_ends_the_producer_before_2_7"),
+        "A producer whose batch is answered INVALID_PRODUCER_EPOCH aborts its transaction and asks \
+         for another epoch; before, it was at its end.";
 } } }
 pub(super) use rows;

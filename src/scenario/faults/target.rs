@@ -28,6 +28,8 @@ pub enum Target {
     ZooKeepers,
     /// The broker that coordinates a consumer group: `coordinator(billing)`.
     Coordinator(String),
+    /// The broker that coordinates a producer's transactions: `transaction-coordinator(billing)`.
+    TransactionCoordinator(String),
 }
 
 impl Target {
@@ -36,7 +38,7 @@ impl Target {
         match self {
             Self::Node(_) | Self::Brokers | Self::ZooKeepers => true,
             Self::Leader(_) | Self::Follower(..) | Self::Controller => false,
-            Self::Coordinator(_) => false,
+            Self::Coordinator(_) | Self::TransactionCoordinator(_) => false,
             Self::ZooKeeperLeader | Self::ZooKeeperFollower(_) => false,
         }
     }
@@ -55,6 +57,7 @@ impl fmt::Display for Target {
             Self::Brokers => "brokers".fmt(f),
             Self::ZooKeepers => "zookeepers".fmt(f),
             Self::Coordinator(group) => write!(f, "coordinator({group})"),
+            Self::TransactionCoordinator(id) => write!(f, "transaction-coordinator({id})"),
         }
     }
 }

@@ -11,7 +11,7 @@ pub use not_simulated::NOT_SIMULATED;
 
 pub use crate::releases::defaults::{
     ACKS, ASSIGNMENT, ASSIGNORS, BROKER, CONSUMER, DefaultValue, Kind, MEMBER, OLD_CONSUMER,
-    PRODUCER, Property, TOPIC, Unit, ZOOKEEPER, in_force,
+    PRODUCER, Property, TOPIC, TRANSACTIONAL, Unit, ZOOKEEPER, in_force,
 };
 
 use crate::releases::KafkaVersion;

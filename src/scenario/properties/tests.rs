@@ -70,7 +70,7 @@ fn a_name_that_is_no_property_is_a_programmers_mistake() {
 
 #[test]
 fn tables_are_sound() {
-    for table in [BROKER, PRODUCER, CONSUMER, MEMBER, OLD_CONSUMER, ZOOKEEPER] {
+    for table in [BROKER, PRODUCER, TRANSACTIONAL, CONSUMER, MEMBER, OLD_CONSUMER, ZOOKEEPER] {
         for (index, property) in table.iter().enumerate() {
             let name = property.name;
             assert!(table[..index].iter().all(|p| p.name != name), "{name} is listed twice");

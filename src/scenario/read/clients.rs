@@ -6,17 +6,31 @@ use super::super::diagnostics::did_you_mean;
 use super::super::draw::ClientSpec;
 use super::super::plan::{ConsumerPlan, Discovery, ProducerPlan, ReadFrom, ZooKeeperClientPlan};
 use super::super::properties::{
-    ACKS, CONSUMER, MEMBER, OLD_CONSUMER, PRODUCER, Properties, Property, in_force,
+    ACKS, CONSUMER, MEMBER, OLD_CONSUMER, PRODUCER, Properties, Property, TRANSACTIONAL, in_force,
 };
 use super::super::quantity::{self, DurationRange, Rate};
 use super::super::walk::{Item, Section};
 use super::context::{Context, NodeKind};
 use super::members::{self, INSTANCE, NEEDS_GROUP, STRATEGY};
+use super::transactions::{self, TRANSACTIONAL_ID};
 use crate::releases::{Change, KafkaVersion};
 use crate::vocab::{Acks, Time, TopicPattern};
 
-pub(super) const PRODUCER_KEYS: &[&str] =
-    &["name", "count", "topic", "acks", "rate", "record-size", "start", "stop", "discover"];
+pub(super) const PRODUCER_KEYS: &[&str] = &[
+    "name",
+    "count",
+    "topic",
+    "acks",
+    "rate",
+    "record-size",
+    "start",
+    "stop",
+    "discover",
+    TRANSACTIONAL_ID,
+    "commit-every",
+    "abort-rate",
+    "restart-when-fenced",
+];
 pub(super) const ZOOKEEPER_CLIENT_KEYS: &[&str] =
     &["name", "count", "rate", "znodes", "move-every", "start", "stop"];
 /// Znodes that clients of ZooKeeper work on unless the scenario says otherwise.
@@ -66,7 +80,9 @@ pub(super) fn producers(
         let (start, stop) = times(context, &section);
         let mut properties = properties(context, &section, PRODUCER);
         let idempotence = idempotence(context, &section, acks.flatten(), &mut properties);
-        section.close(PRODUCER_KEYS, &property_names(PRODUCER));
+        let transactions = transactions::read(context.version, &section);
+        let known = [PRODUCER, TRANSACTIONAL].map(property_names).concat();
+        section.close(PRODUCER_KEYS, &known);
         delivery_timeout(&section, &mut properties);
         let plan = ProducerPlan {
             name: String::new(),
@@ -81,10 +97,18 @@ pub(super) fn producers(
             stop: Time::ZERO,
             discover: discover.unwrap_or(Discovery::Broker),
             idempotence,
+            transactions,
             properties,
         };
-        let one = |name| ClientSpec { plan: ProducerPlan { name, ..plan.clone() }, start, stop };
-        all.extend(names.into_iter().map(one));
+        let is_one = names.len() == 1;
+        let one = |(index, name)| {
+            let mut plan = ProducerPlan { name, ..plan.clone() };
+            if let Some(transactions) = plan.transactions.as_mut().filter(|_| !is_one) {
+                transactions.id = format!("{}-{index}", transactions.id);
+            }
+            ClientSpec { plan, start, stop }
+        };
+        all.extend(names.into_iter().enumerate().map(one));
     }
     all
 }
@@ -325,16 +349,25 @@ fn times(context: &Context<'_>, section: &Section<'_, '_>) -> (DurationRange, Du
     (from, until)
 }
 
-/// `enable.idempotence`: off unless it is set, also where Kafka's default is on (3.0+). With it, as in `KafkaProducer`,
-/// `acks` has to be all, `retries` above 0 and at most 5 requests in flight; what is not set follows.
+/// `enable.idempotence`: off unless it is set, also where Kafka's default is on (3.0+), or there is a
+/// `transactional.id`. With it, as in `KafkaProducer`, `acks` has to be all, `retries` above 0 and at most 5 requests
+/// in flight; what is not set follows.
 fn idempotence(
     context: &Context<'_>,
     section: &Section<'_, '_>,
     acks: Option<Acks>,
     properties: &mut Properties,
 ) -> bool {
-    let Some(item) = section.take("enable.idempotence") else { return false };
-    if item.flag() != Some(true) {
+    let id = section.take(TRANSACTIONAL_ID);
+    let Some(item) = section.take("enable.idempotence").or_else(|| id.clone()) else {
+        return false;
+    };
+    if item.key != TRANSACTIONAL_ID && item.flag() != Some(true) {
+        if id.is_some() {
+            let message = format!("a producer with a `{TRANSACTIONAL_ID}` is idempotent");
+            let hint = "leave `enable.idempotence` out; Kafka refuses to start";
+            let _: Option<()> = item.error(message, hint);
+        }
         return false;
     }
     let refuse = |message: &str| {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::diagnostics::{Sink, Span};
-use super::super::draw::TopicSpec;
+use super::super::draw::{ClientSpec, TopicSpec};
+use super::super::plan::{ConsumerPlan, ProducerPlan};
 use crate::releases::KafkaVersion;
 
 /// What is known while a file is read.
@@ -25,6 +26,8 @@ pub(super) struct Context<'s> {
     pub broken_topics: Vec<String>,
     /// Names of the groups that consumers are in.
     pub groups: Vec<String>,
+    /// Transactional ids of producers.
+    pub transactional_ids: Vec<String>,
     /// Whether times are drawn already: then a fault may have come out too late to do anything.
     pub is_drawn: bool,
 }
@@ -41,6 +44,18 @@ pub(super) enum NodeKind {
 const NODES_MAX: usize = 10_000;
 
 impl Context<'_> {
+    /// These are all producers and consumers: the brokers that coordinate them have roles.
+    pub fn coordinated_are(
+        &mut self,
+        producers: &[ClientSpec<ProducerPlan>],
+        consumers: &[ClientSpec<ConsumerPlan>],
+    ) {
+        let transactions = producers.iter().filter_map(|spec| spec.plan.transactions.as_ref());
+        self.transactional_ids = transactions.map(|of| of.id.clone()).collect();
+        let groups = consumers.iter().filter_map(|spec| spec.plan.group.as_ref());
+        self.groups = groups.map(|group| group.id.clone()).collect();
+    }
+
     /// Whether there may be `more` nodes; reports that there are too many.
     pub fn has_room_for(&self, more: usize, span: &Span) -> bool {
         let all = self.nodes.len() + more;

@@ -2,7 +2,9 @@
 
 use super::super::faults::{Action, Undo};
 use super::super::plan::QUANTILES;
-use super::super::properties::{BROKER, CONSUMER, MEMBER, PRODUCER, Property, ZOOKEEPER};
+use super::super::properties::{
+    BROKER, CONSUMER, MEMBER, PRODUCER, Property, TRANSACTIONAL, ZOOKEEPER,
+};
 use super::{TOP, clients, cluster, commands, expect, schedule, topics};
 
 /// A table of a scenario.
@@ -17,7 +19,7 @@ pub struct Table {
 }
 
 /// Every table with every key. The options of command lines are a table of their own, `run`, and so are the properties
-/// of members of groups, `group`.
+/// of members of groups, `group`, and of transactions, `transactional`.
 pub fn language() -> Vec<Table> {
     let with = |title, keys: Vec<&'static str>, properties: &[Property]| Table {
         title,
@@ -32,6 +34,7 @@ pub fn language() -> Vec<Table> {
         with("[zookeeper]", Vec::new(), ZOOKEEPER),
         with("[[topic]]", topics::KEYS.to_vec(), &topics::table()),
         with("[[producer]]", clients::PRODUCER_KEYS.to_vec(), PRODUCER),
+        with("transactional", Vec::new(), TRANSACTIONAL),
         with("[[consumer]]", clients::CONSUMER_KEYS.to_vec(), CONSUMER),
         with("group", Vec::new(), MEMBER),
         table("[[zookeeper-client]]", clients::ZOOKEEPER_CLIENT_KEYS),

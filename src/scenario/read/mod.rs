@@ -16,6 +16,7 @@ mod members;
 mod schedule;
 mod targets;
 mod topics;
+mod transactions;
 
 use std::collections::BTreeMap;
 
@@ -117,6 +118,7 @@ fn read<'s>(
         topics: Vec::new(),
         broken_topics: Vec::new(),
         groups: Vec::new(),
+        transactional_ids: Vec::new(),
         is_drawn,
     };
     let cluster::Nodes { brokers, zookeepers, supervisor, start_up } =
@@ -126,8 +128,7 @@ fn read<'s>(
     topics::read(&mut context, top, &broker_properties);
     let producers = clients::producers(&mut context, top);
     let consumers = clients::consumers(&mut context, top);
-    let groups = consumers.iter().filter_map(|consumer| consumer.plan.group.as_ref());
-    context.groups = groups.map(|group| group.id.clone()).collect();
+    context.coordinated_are(&producers, &consumers);
     let zookeeper_properties = cluster::zookeeper_properties(&context, top);
     let network = cluster::network(top);
     let disk = cluster::disk(top);

@@ -7,8 +7,8 @@ use super::super::walk::Item;
 use super::context::{Context, NodeKind};
 use crate::vocab::TopicPartition;
 
-const ROLES: &str =
-    "roles: leader(orders-0), follower(orders-0, 1), controller, coordinator(group)";
+const ROLES: &str = "roles: leader(orders-0), follower(orders-0, 1), controller, \
+                     coordinator(group), transaction-coordinator(id)";
 /// What a role of ZooKeeper's own servers has where others have a partition.
 const ZOOKEEPER: &str = "zookeeper";
 
@@ -50,12 +50,14 @@ fn target(context: &Context<'_>, item: &Item<'_, '_>) -> Option<Target> {
         ("follower", Some(k)) if of == ZOOKEEPER => zookeeper_follower(context, item, k),
         ("leader", None) => Some(Target::Leader(partition(context, item, of)?.0)),
         ("follower", Some(k)) => follower(context, item, of, k),
+        ("transaction-coordinator", _) => transaction_coordinator(context, item, arguments.trim()),
         ("coordinator", _) => coordinator(context, item, arguments.trim()),
         ("leader", Some(_)) => item.error("a partition has only one leader", ROLES),
         ("follower", None) => item.error(format!("`{text}` does not say which follower"), ROLES),
         (role, _) => {
-            let hint =
-                did_you_mean(role, "roles", ["leader", "follower", "controller", "coordinator"]);
+            let roles =
+                ["leader", "follower", "controller", "coordinator", "transaction-coordinator"];
+            let hint = did_you_mean(role, "roles", roles);
             item.error(format!("there is no role `{role}`"), hint)
         }
     }
@@ -67,6 +69,15 @@ fn coordinator(context: &Context<'_>, item: &Item<'_, '_>, group: &str) -> Optio
         return item.error(format!("no consumer is in a group `{group}`"), hint);
     }
     Some(Target::Coordinator(group.to_owned()))
+}
+
+fn transaction_coordinator(context: &Context<'_>, item: &Item<'_, '_>, id: &str) -> Option<Target> {
+    if !context.transactional_ids.iter().any(|known| known == id) {
+        let known = context.transactional_ids.iter().map(String::as_str);
+        let hint = did_you_mean(id, "transactional ids", known);
+        return item.error(format!("no producer has the transactional id `{id}`"), hint);
+    }
+    Some(Target::TransactionCoordinator(id.to_owned()))
 }
 
 fn zookeeper_follower(context: &Context<'_>, item: &Item<'_, '_>, k: &str) -> Option<Target> {

@@ -67,6 +67,12 @@ fn wrong_names() {
     check("no_group", &member("commit = \"before-processing\""));
     check("group", &member("group = \"g\"\nfrom = \"end\"\n\"session.timeout.ms\" = 3000"));
     check("idempotence", &changed("acks = \"all\"", "acks = 1\n\"enable.idempotence\" = true"));
+    let transactional = |more: &str| changed("acks = \"all\"", more);
+    let without = "acks = \"all\"\ncommit-every = 5\n\"transaction.timeout.ms\" = 5000";
+    check("no_transactional_id", &transactional(without));
+    let wrong = "acks = 1\n\"transactional.id\" = \"\"\n\"enable.idempotence\" = false\n\
+                 commit-every = 0\nabort-rate = \"3/2\"";
+    check("transactions", &transactional(wrong));
     check("unknown_happening", &changed("\"isr-shrunk\"", "\"isr-shrank\""));
     let expect = "happened = [\"record-lost\"]\nnever = [\"record-lost\"]";
     let written = "happened = [\"leader-elected\", \"isr-shrunk\", \"isr-expanded\"]";

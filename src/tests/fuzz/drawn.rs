@@ -52,6 +52,8 @@ struct Writer<'s> {
     has_dead: bool,
     /// Whether acknowledged records may not be lost, whatever the settings.
     forbids_loss: bool,
+    /// Whether the producer that is written has a transactional id.
+    is_transactional: bool,
 }
 
 /// Draws a scenario.
@@ -77,6 +79,7 @@ pub fn draw(stream: &mut Stream) -> Drawn {
         clients: Vec::new(),
         has_dead: false,
         forbids_loss: false,
+        is_transactional: false,
     };
     writer.head();
     writer.cluster();
@@ -307,7 +310,10 @@ impl Writer<'_> {
             self.text("topic", topic);
             let rate = self.one(&["20/s", "100/s", "1/250ms", "300/s"]);
             self.text("rate", rate);
-            if self.once_in(2) {
+            let is_transactional = self.version.has(Change::IdempotentProducers) && self.once_in(4);
+            if is_transactional {
+                self.transactions(number);
+            } else if self.once_in(2) {
                 let acks = self.one(&["\"all\"", "0", "1", "\"-1\""]);
                 self.raw("acks", acks);
             }
@@ -320,8 +326,31 @@ impl Writer<'_> {
                 self.text("discover", way);
             }
             self.start_and_stop(true);
+            self.is_transactional = is_transactional;
             self.properties();
+            self.is_transactional = false;
         }
+    }
+
+    fn transactions(&mut self, number: u64) {
+        // Two producers may fence each other, over and over.
+        let id = if self.once_in(4) { "t".to_owned() } else { format!("t{number}") };
+        self.text("transactional.id", id);
+        if self.once_in(2) {
+            let every = self.one(&["1", "5", "\"20ms\"", "\"1s\""]);
+            self.raw("commit-every", every);
+        }
+        if self.once_in(2) {
+            let rate = self.one(&["0", "1/3", "1/1"]);
+            self.text("abort-rate", rate);
+        }
+        if self.once_in(2) {
+            let restarts = self.once_in(2);
+            self.raw("restart-when-fenced", restarts);
+        }
+        let title = std::mem::replace(&mut self.title, "transactional");
+        self.properties();
+        self.title = title;
     }
 
     fn consumers(&mut self) {

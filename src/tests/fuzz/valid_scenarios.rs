@@ -142,6 +142,10 @@ fn with_property(kafka: &str, title: &str, name: &str, value: i64) -> String {
         "default.replication.factor" => "replication-factor = 2\n",
         _ => "",
     };
+    let transactions = match title {
+        "transactional" => "\"transactional.id\" = \"x\"\n",
+        _ => "",
+    };
     let member = match (title, name) {
         ("group", "session.timeout.ms") => {
             format!("group = \"g\"\n\"heartbeat.interval.ms\" = {}\n", (value - 1).min(3_000))
@@ -161,7 +165,7 @@ fn with_property(kafka: &str, title: &str, name: &str, value: i64) -> String {
         "kafka = \"{kafka}\"\nduration = \"2s\"\n[cluster]\nbrokers = 2\n\
          [broker]\n{ordered}{}[zookeeper]\n{ticks}{}\
          [[topic]]\nname = \"t\"\n{factor}{}\
-         [[producer]]\nname = \"p\"\ntopic = \"t\"\nrate = \"20/s\"\n{timeouts}{}\
+         [[producer]]\nname = \"p\"\ntopic = \"t\"\nrate = \"20/s\"\n{timeouts}{transactions}{}{}\
          [[consumer]]\nname = \"c\"\ntopics = [\"t\"]\n{member}{}{}\
          [[fault]]\nat = \"1s\"\ncrash = \"b1\"\nrestart-after = \"500ms\"\n\
          [expect]\nconverge-within = \"10s\"\n",
@@ -169,6 +173,7 @@ fn with_property(kafka: &str, title: &str, name: &str, value: i64) -> String {
         of("[zookeeper]"),
         of("[[topic]]"),
         of("[[producer]]"),
+        of("transactional"),
         of("[[consumer]]"),
         of("group"),
     )

@@ -323,6 +323,23 @@ impl Accumulator {
         self.queues[slot].muted = false;
     }
 
+    /// Takes out the batches that were never sent, or all.
+    pub fn abandon(&mut self, all: bool) -> Vec<ProducerBatch> {
+        let mut abandoned = Vec::new();
+        for slot in std::mem::take(&mut self.filled) {
+            let batches = std::mem::take(&mut self.queues[slot].batches);
+            let (gone, kept): (VecDeque<_>, VecDeque<_>) =
+                batches.into_iter().partition(|batch| all || batch.number.is_none());
+            self.queued -= gone.len();
+            abandoned.extend(gone);
+            if !kept.is_empty() {
+                self.filled.insert(slot);
+            }
+            self.queues[slot].batches = kept;
+        }
+        abandoned
+    }
+
     /// Gives a batch's memory back.
     pub fn free(&mut self, batch: &mut ProducerBatch) {
         self.memory_left += std::mem::take(&mut batch.memory);

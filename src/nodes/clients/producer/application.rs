@@ -8,6 +8,7 @@ use super::accumulator::{Accumulator, NewRecord, NoRoom};
 use super::config::{ProducerConfig, Workload};
 use super::operations::{fail, reason};
 use super::partitioner::{self, Partitioner};
+use super::transactions::Transactions;
 use crate::history::{Call, ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::clients::metadata::Metadata;
@@ -37,6 +38,8 @@ pub struct Application {
     /// Records of the current burst that are not sent yet.
     burst_left: u32,
     blocked: Option<Blocked>,
+    /// Whether a `send` call failed.
+    has_failed: bool,
     closing: bool,
 }
 
@@ -51,6 +54,8 @@ pub struct SendParts<'a> {
     pub accumulator: &'a mut Accumulator,
     /// The client's own randomness.
     pub stream: &'a mut Stream,
+    /// The transactions of a producer that has them.
+    pub transactions: Option<&'a mut Transactions>,
 }
 
 impl Application {
@@ -69,6 +74,7 @@ impl Application {
             next_burst: config.workload.start,
             burst_left: 0,
             blocked: None,
+            has_failed: false,
             closing: false,
         }
     }
@@ -93,7 +99,25 @@ impl Application {
         self.closing || self.is_blocked()
     }
 
-    fn has_stopped(&self, workload: &Workload, now: Time) -> bool {
+    /// Number of the next record.
+    pub fn next_record(&self) -> u64 {
+        self.next_record
+    }
+
+    /// Whether a `send` call failed since the last time.
+    pub fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.has_failed)
+    }
+
+    /// A `send` call that blocks fails.
+    pub fn abandon(&mut self, why: &str, effects: &mut Effects) {
+        if let Some(blocked) = self.blocked.take() {
+            fail(effects, blocked.op, why);
+        }
+    }
+
+    /// Whether no record is sent any more.
+    pub fn has_stopped(&self, workload: &Workload, now: Time) -> bool {
         self.closing || workload.stop.is_some_and(|stop| now >= stop)
     }
 
@@ -174,6 +198,7 @@ impl Application {
         };
         let new = NewRecord { op: record.op, key: key.as_deref(), value: &value };
         if new.size_bytes() > config.max_request_size {
+            self.has_failed = true;
             return fail(effects, record.op, "MESSAGE_TOO_LARGE");
         }
         let topic = record.topic;
@@ -187,6 +212,9 @@ impl Application {
         if parts.accumulator.append(clock.of_wall(), slot, new) == Err(NoRoom) {
             return self.block(clock, record, reason::NO_ROOM, effects);
         }
+        if let Some(transactions) = &mut parts.transactions {
+            transactions.add_partition(slot, &parts.accumulator.queue(slot).at);
+        }
         if hash.is_none() {
             self.partitioners[topic].appended(new.size_bytes(), parts.config.batch_size);
         }
@@ -196,6 +224,7 @@ impl Application {
         if clock.by_wall() < record.until {
             self.blocked = Some(record);
         } else {
+            self.has_failed = true;
             fail(effects, record.op, why);
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::transactions::TransactionConfig;
 use crate::nodes::clients::connections::ConnectionConfig;
 use crate::nodes::clients::defaults::Defaults;
 use crate::releases::KafkaVersion;
@@ -64,6 +65,8 @@ pub struct ProducerConfig {
     pub acks: Acks,
     /// `enable.idempotence`
     pub idempotence: bool,
+    /// Its transactions, if it has a `transactional.id`; then it is idempotent.
+    pub transactions: Option<TransactionConfig>,
     /// `retries`, per batch
     pub retries: u32,
     /// `retry.backoff.ms`
@@ -116,6 +119,7 @@ impl ProducerConfig {
                 _ => Acks::Leader,
             },
             idempotence: false,
+            transactions: None,
             retries: defaults.number("retries"),
             retry_backoff,
             retry_backoff_max: retry_backoff_max.unwrap_or(retry_backoff),

@@ -18,6 +18,11 @@ pub struct Identity {
     pub epoch: i16,
 }
 
+impl Identity {
+    /// Of a producer that has none.
+    pub const NONE: Self = Self { id: -1, epoch: -1 };
+}
+
 /// Who a batch is from, and its place in the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -102,6 +107,10 @@ pub struct Idempotence {
     ask_from: Time,
     next_number: u64,
     partitions: BTreeMap<usize, Partition>,
+    /// Whether it has a transactional id: then transactions say what comes after a failure.
+    is_transactional: bool,
+    /// Of a producer with a transactional id: whether it gave up a batch that may be written.
+    has_lost: bool,
 }
 
 impl Idempotence {
@@ -114,7 +123,32 @@ impl Idempotence {
             ask_from: Time::ZERO,
             next_number: 0,
             partitions: BTreeMap::new(),
+            is_transactional: false,
+            has_lost: false,
         }
+    }
+
+    /// A producer with a transactional id, without a producer id.
+    pub fn transactional(version: KafkaVersion) -> Self {
+        Self { is_transactional: true, ..Self::new(version) }
+    }
+
+    /// Whether its batches are part of transactions.
+    pub fn is_transactional(&self) -> bool {
+        self.is_transactional
+    }
+
+    /// The coordinator has given it an id and an epoch; with `restart`, every partition begins again at 0.
+    pub fn renew(&mut self, identity: Identity, restart: bool) {
+        self.identity = Some(identity);
+        if restart {
+            self.partitions.clear();
+        }
+    }
+
+    /// Whether a batch that may be written was given up since the last time, so that sequences have a gap.
+    pub fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost)
     }
 
     /// Whether it has an id.
@@ -195,6 +229,9 @@ impl Idempotence {
         if let Some((place, batch)) = partition.take(number) {
             if may_be_written {
                 partition.is_unresolved = true;
+                // Without another epoch, the producer does not wait for what comes.
+                let can_wait = self.version.has(Change::ProducerBumpsEpoch);
+                self.has_lost |= self.is_transactional && !can_wait;
             } else {
                 let mut next = batch.first;
                 for later in &mut partition.outstanding[place..] {
@@ -216,7 +253,9 @@ impl Idempotence {
             // One before it has to come first, or it was sent before the partition began again.
             return OutOfOrder::Retry;
         }
-        if self.version.has(Change::ProducerBumpsEpoch) {
+        if self.is_transactional {
+            OutOfOrder::Fail
+        } else if self.version.has(Change::ProducerBumpsEpoch) {
             self.begin_again(slot);
             OutOfOrder::Retry
         } else {
@@ -237,7 +276,9 @@ impl Idempotence {
         if reached == partition.next {
             return;
         }
-        if self.version.has(Change::ProducerBumpsEpoch) {
+        if self.is_transactional {
+            self.has_lost = true;
+        } else if self.version.has(Change::ProducerBumpsEpoch) {
             self.begin_again(slot);
         } else {
             self.forget_id();

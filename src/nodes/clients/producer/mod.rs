@@ -3,7 +3,7 @@
 //! Each record is an operation. It ends `Produced` when the leader acknowledged it (with `acks=0`: when it was
 //! written to the connection), `Failed` only when no attempt can have put it into a log, else `Unknown`.
 //!
-//! Left out: compression, transactions, and the splitting of a batch after MESSAGE_TOO_LARGE.
+//! Left out: compression, and the splitting of a batch after MESSAGE_TOO_LARGE.
 
 mod accumulator;
 mod application;
@@ -14,6 +14,8 @@ mod partitioner;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod transactional;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -25,6 +27,9 @@ pub use self::config::{Discover, ProducerConfig, Workload};
 use self::idempotence::Idempotence;
 use self::operations::{end_batch, reason};
 use self::sender::{InFlight, PRODUCER_ID_TAG, Sender};
+use self::transactional::Transactional;
+pub use self::transactions::{CommitEvery, TransactionConfig};
+use self::transactions::{Progress, TRANSACTION_TAG};
 use super::connections::{Connections, Happenings};
 use super::discovery::Discovery;
 use super::metadata::{METADATA_TAG, Metadata, MetadataConfig};
@@ -33,7 +38,7 @@ use super::wake::{Wake, earlier};
 use crate::nodes::Effects;
 use crate::releases::Change;
 use crate::vocab::step::Input;
-use crate::vocab::{Clock, NodeId, Roster, Stream};
+use crate::vocab::{Clock, NodeId, Roster, Stream, Time};
 
 /// A producer and the application that uses it.
 #[derive(Debug)]
@@ -49,6 +54,7 @@ pub struct Producer {
     accumulator: Accumulator,
     in_flight: InFlight,
     idempotence: Option<Idempotence>,
+    transactional: Option<Box<Transactional>>,
     wake: Wake,
 }
 
@@ -82,7 +88,13 @@ impl Producer {
             application,
             accumulator: Accumulator::new(&config),
             in_flight: InFlight::default(),
-            idempotence: config.idempotence.then(|| Idempotence::new(config.version)),
+            idempotence: match (&config.transactions, config.idempotence) {
+                (Some(_), _) => Some(Idempotence::transactional(config.version)),
+                (None, idempotence) => idempotence.then(|| Idempotence::new(config.version)),
+            },
+            transactional: config.transactions.clone().map(|transactions| {
+                Box::new(Transactional::new(transactions, config.version, config.retry_backoff))
+            }),
             wake: Wake::default(),
             config,
         }
@@ -109,15 +121,8 @@ impl Producer {
             }
         }
         self.expire(by_wall, effects);
-        let parts = SendParts {
-            config: &self.config,
-            metadata: &mut self.metadata,
-            accumulator: &mut self.accumulator,
-            stream: self.net.stream(),
-        };
-        self.application.run(clock, parts, effects);
-        let flush = self.application.flushes();
-        let ready = self.sender().send_ready(by_wall, flush, effects);
+        let application = self.run_application(clock, effects);
+        let ready = self.send_ready(by_wall, effects);
         let metadata = match &mut self.discovery {
             // A Metadata request can create the topic, so it is sent when the first record needs it.
             _ if clock.now < self.config.workload.start => None,
@@ -139,8 +144,41 @@ impl Producer {
         ];
         let timeout = timeouts.into_iter().fold(None, earlier).map(|at| clock.wakes_at(at));
         let session = if self.discovery.is_some() { metadata } else { None };
-        let next = [timeout, session, self.application.due(clock.now, &self.config.workload)];
+        let next = [timeout, session, application];
         self.wake.arm(effects, next.into_iter().fold(None, earlier));
+    }
+
+    /// The application sends the records that are due, and ends transactions; returns when it goes on.
+    fn run_application(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
+        let mut may_send = self.run_transactions(clock, effects);
+        if may_send {
+            let parts = SendParts {
+                config: &self.config,
+                metadata: &mut self.metadata,
+                accumulator: &mut self.accumulator,
+                stream: self.net.stream(),
+                transactions: self.transactional.as_mut().map(|of| &mut of.transactions),
+            };
+            self.application.run(clock, parts, effects);
+            may_send = self.run_transactions(clock, effects);
+        }
+        let stop = self.config.workload.stop;
+        let ends_at = self.transactional.as_ref().and_then(|of| of.ends_at(clock.now, stop));
+        let due = self.application.due(clock.now, &self.config.workload).filter(|_| may_send);
+        earlier(ends_at, due)
+    }
+
+    /// Sends requests to coordinators, else batches; returns when something else can be sent.
+    fn send_ready(&mut self, clock: Clock, effects: &mut Effects) -> Option<Time> {
+        match self.drive_transactions(clock, effects) {
+            Progress::Busy(until) => until,
+            Progress::Free => {
+                let is_completing =
+                    self.transactional.as_ref().is_some_and(|of| of.transactions.is_completing());
+                let flush = self.application.flushes() || is_completing;
+                self.sender().send_ready(clock, flush, effects)
+            }
+        }
     }
 
     /// The nodes that it sends Metadata requests to; none when it reads ZooKeeper instead.
@@ -150,7 +188,9 @@ impl Producer {
 
     /// Whether every operation has ended.
     pub fn is_idle(&self) -> bool {
-        !self.application.is_blocked()
+        let is_open = self.transactional.as_ref().is_some_and(|of| of.application.is_open());
+        !is_open
+            && !self.application.is_blocked()
             && self.accumulator.queued() == 0
             && self.in_flight.is_empty()
     }
@@ -161,6 +201,7 @@ impl Producer {
             version: self.versions.produce,
             init_producer_id: self.versions.init_producer_id,
             idempotence: self.idempotence.as_mut(),
+            transactions: self.transactional.as_mut().map(|of| &mut of.transactions),
             accumulator: &mut self.accumulator,
             in_flight: &mut self.in_flight,
             metadata: &mut self.metadata,
@@ -177,8 +218,15 @@ impl Producer {
                 ResponseKind::Produce(body) => {
                     self.sender().answered(clock, tag, &body, effects);
                 }
-                ResponseKind::InitProducerId(body) => {
+                ResponseKind::InitProducerId(body) if tag == PRODUCER_ID_TAG => {
                     self.sender().id_answered(clock, &body);
+                }
+                body if tag == TRANSACTION_TAG => {
+                    if let (Some(of), Some(known)) =
+                        (&mut self.transactional, &mut self.idempotence)
+                    {
+                        of.transactions.answered(&body, (&self.metadata, known), effects);
+                    }
                 }
                 other => panic!("a producer does not ask for {other:?}"),
             }
@@ -191,6 +239,8 @@ impl Producer {
                 self.metadata.lost();
             } else if tag == PRODUCER_ID_TAG {
                 self.sender().id_lost(clock);
+            } else if tag == TRANSACTION_TAG {
+                self.transactional.iter_mut().for_each(|of| of.transactions.lost());
             } else {
                 self.sender().lost(clock, tag, effects);
             }
@@ -207,7 +257,9 @@ impl Producer {
             self.digest(clock, &mut happened, effects);
             self.happened = happened;
         }
+        let mut has_expired = false;
         for (slot, mut batch) in self.accumulator.expire(clock.now, &self.config) {
+            has_expired = true;
             let at = &self.accumulator.queue(slot).at;
             tracing::debug!(%at, "a batch expires in the accumulator");
             self.accumulator.free(&mut batch);
@@ -219,9 +271,11 @@ impl Producer {
         let expired =
             self.in_flight.expire(clock.now, &self.config, &mut self.accumulator, effects);
         for (slot, number) in expired {
+            has_expired = true;
             if let Some(known) = &mut self.idempotence {
                 known.failed(slot, number, true);
             }
         }
+        self.fail_transaction(has_expired);
     }
 }

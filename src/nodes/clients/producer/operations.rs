@@ -15,6 +15,8 @@ pub mod reason {
     pub const NO_ROOM: &str = "BUFFER_EXHAUSTED";
     /// The batch waited too long in the accumulator, or its delivery took too long.
     pub const EXPIRED: &str = "DELIVERY_TIMED_OUT";
+    /// The batch was not sent before its transaction was aborted (`TransactionAbortedException`).
+    pub const ABORTED: &str = "TRANSACTION_ABORTED";
 }
 
 fn complete(effects: &mut Effects, op: u64, outcome: Outcome) {

@@ -7,7 +7,7 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
     ApiKey, InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
-    RequestKind,
+    RequestKind, TransactionalId,
 };
 use tracing::debug;
 
@@ -15,12 +15,13 @@ use super::accumulator::{Accumulator, ProducerBatch};
 use super::config::ProducerConfig;
 use super::idempotence::{Idempotence, Identity, OutOfOrder, Stamp};
 use super::operations::{end_batch, reason, succeed_batch};
+use super::transactions::Transactions;
 use crate::history::{ClientObservation, Observation};
 use crate::nodes::Effects;
 use crate::nodes::clients::connections::{Connections, Readiness};
 use crate::nodes::clients::metadata::Metadata;
 use crate::nodes::clients::protocol::{
-    certainly_not_written, code, error_name, is_metadata_error, is_out_of_order, is_retriable,
+    certainly_not_written, code, error_name, is_metadata_error, is_out_of_order, is_retriable, text,
 };
 use crate::nodes::clients::wake::earlier;
 use crate::vocab::{Acks, Clock, Mutant, NodeId, Time};
@@ -49,6 +50,21 @@ impl InFlight {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.sent.is_empty()
+    }
+
+    /// Whether a batch has not ended.
+    pub fn has_incomplete(&self) -> bool {
+        self.sent.values().flatten().any(|(_, batch)| !batch.done)
+    }
+
+    /// Ends the operations of all batches: their producer is at its end. They were sent, so their outcome is unknown.
+    pub fn abandon(&mut self, why: &str, accumulator: &mut Accumulator, effects: &mut Effects) {
+        for (_, batch) in self.sent.values_mut().flatten().filter(|(_, batch)| !batch.done) {
+            batch.maybe_written = true;
+            batch.done = true;
+            end_batch(batch, why, effects);
+            accumulator.free(batch);
+        }
     }
 
     /// When [`InFlight::expire`] may have something to do.
@@ -110,6 +126,8 @@ pub struct Sender<'a> {
     pub init_producer_id: Option<i16>,
     /// Of an idempotent producer.
     pub idempotence: Option<&'a mut Idempotence>,
+    /// Of a producer with a transactional id.
+    pub transactions: Option<&'a mut Transactions>,
     /// The batches that wait.
     pub accumulator: &'a mut Accumulator,
     /// The requests in flight.
@@ -134,6 +152,7 @@ impl Sender<'_> {
         }
         if let Some(known) = &self.idempotence
             && !known.has_id()
+            && !known.is_transactional()
         {
             return self.ask_for_id(clock, effects);
         }
@@ -189,7 +208,9 @@ impl Sender<'_> {
                 continue;
             }
             let number = self.accumulator.front_number(slot);
-            if self.idempotence.as_ref().is_some_and(|known| !known.may_send(slot, number)) {
+            if self.idempotence.as_ref().is_some_and(|known| !known.may_send(slot, number))
+                || self.transactions.as_ref().is_some_and(|of| !of.may_send(slot))
+            {
                 continue;
             }
             let size = self.accumulator.front_bytes(slot);
@@ -271,7 +292,11 @@ impl Sender<'_> {
         batch.stamp = known.stamp(slot, number).or(batch.stamp);
         let Some(Stamp { identity, first }) = batch.stamp else { return bytes };
         let plain = Batch::first(&bytes).expect("the producer built it");
-        plain.of_producer(identity.id, identity.epoch, first).bytes
+        let stamped = match known.is_transactional() {
+            true => plain.of_transaction(identity.id, identity.epoch, first),
+            false => plain.of_producer(identity.id, identity.epoch, first),
+        };
+        stamped.bytes
     }
 
     fn transmit(
@@ -283,8 +308,10 @@ impl Sender<'_> {
         effects: &mut Effects,
     ) {
         let timeout = self.config.connection.request_timeout.as_millis();
+        let id = self.transactions.as_ref().map(|of| TransactionalId(text(of.id())));
         let request = RequestKind::Produce(
             ProduceRequest::default()
+                .with_transactional_id(id)
                 .with_acks(self.config.acks.wire())
                 .with_timeout_ms(i32::try_from(timeout).unwrap_or(i32::MAX))
                 .with_topic_data(topics),
@@ -402,7 +429,15 @@ impl Sender<'_> {
         } else {
             debug!(at = %self.accumulator.queue(slot).at, error = name, "batch is given up");
             if let (Some(known), Some(number)) = (&mut self.idempotence, batch.number) {
-                known.failed(slot, number, batch.maybe_written);
+                // In a transaction, a refusal is one even where an earlier attempt may be written: it is aborted.
+                let may_be_written = match known.is_transactional() {
+                    true => batch.attempts >= self.config.retries,
+                    false => batch.maybe_written,
+                };
+                known.failed(slot, number, may_be_written);
+            }
+            if let Some(transactions) = &mut self.transactions {
+                transactions.batch_failed(error);
             }
             self.accumulator.free(&mut batch);
             end_batch(&batch, name, effects);

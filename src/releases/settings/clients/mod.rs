@@ -13,9 +13,10 @@ use crate::releases::KafkaVersion;
 use crate::releases::defaults;
 
 /// Keys that a scenario's client has for a setting, beside the properties of its kind.
-const KEYS: [(Client, &str); 5] = [
+const KEYS: [(Client, &str); 6] = [
     (Client::Producer, "acks"),
     (Client::Producer, "enable.idempotence"),
+    (Client::Producer, "transactional.id"),
     (Client::Consumer, "group.id"),
     (Client::Consumer, "group.instance.id"),
     (Client::Consumer, "partition.assignment.strategy"),
@@ -63,7 +64,7 @@ impl Client {
     /// Whether a scenario can set it for this kind of client, because the simulation obeys it.
     pub fn obeys(self, name: &str) -> bool {
         let properties: &[&[defaults::Property]] = match self {
-            Self::Producer => &[defaults::PRODUCER],
+            Self::Producer => &[defaults::PRODUCER, defaults::TRANSACTIONAL],
             Self::Consumer => &[defaults::CONSUMER, defaults::MEMBER],
             Self::Admin => &[],
         };
@@ -83,7 +84,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::releases::defaults::{ACKS, CONSUMER, DefaultValue, MEMBER, PRODUCER};
+    use crate::releases::defaults::{
+        ACKS, CONSUMER, DefaultValue, MEMBER, PRODUCER, TRANSACTIONAL,
+    };
 
     #[test]
     fn there_are_as_many_settings_as_the_jars_have() {
@@ -125,8 +128,12 @@ mod tests {
     #[test]
     fn what_clients_of_a_scenario_obey_has_the_default_of_the_table() {
         use Client::{Consumer, Producer};
-        for (client, properties) in [(Producer, PRODUCER), (Consumer, CONSUMER), (Consumer, MEMBER)]
-        {
+        for (client, properties) in [
+            (Producer, PRODUCER),
+            (Producer, TRANSACTIONAL),
+            (Consumer, CONSUMER),
+            (Consumer, MEMBER),
+        ] {
             for property in properties {
                 for &version in KafkaVersion::ALL {
                     let mut settings = client.settings_in(version);

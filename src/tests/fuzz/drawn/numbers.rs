@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kafka_sim::releases::Change;
 use kafka_sim::releases::defaults::{BROKER, DefaultValue, Property, Unit};
 
 use super::{Like, Writer};
@@ -101,6 +102,12 @@ impl Writer<'_> {
             if beat >= session {
                 numbers.insert("heartbeat.interval.ms", session - 1);
             }
+        }
+        if self.is_transactional {
+            numbers.entry("retries").and_modify(|retries| *retries = (*retries).max(1));
+            let most = if self.version.has(Change::BatchesRemembered) { 5 } else { 1 };
+            let in_flight = numbers.entry("max.in.flight.requests.per.connection");
+            in_flight.and_modify(|in_flight| *in_flight = (*in_flight).min(most));
         }
         if let Some(delivery) = numbers.get("delivery.timeout.ms").copied() {
             let linger = *numbers.get("linger.ms").unwrap_or(&0);
