@@ -190,13 +190,14 @@ fn scale(out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// What an event costs with a group and with an idempotent producer, each beside the same run without.
+/// What an event costs with a group, an idempotent and a transactional producer, each beside the same run without.
 fn clients(out: &mut impl Write) -> io::Result<()> {
     let pairs = [
         ("10 consumers, 100 partitions", sizes::consumers(100, 10, false, 15)),
         ("a group of 10, 100 partitions", sizes::consumers(100, 10, true, 15)),
-        ("a producer", sizes::producer(false, 15)),
-        ("an idempotent producer", sizes::producer(true, 15)),
+        ("a producer", sizes::producer("plain", 15)),
+        ("an idempotent producer", sizes::producer("idempotent", 15)),
+        ("a transactional producer", sizes::producer("transactional", 15)),
     ];
     writeln!(out, "clients                              events   ns for each")?;
     for (what, text) in pairs {

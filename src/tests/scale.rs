@@ -83,7 +83,7 @@ fn what_a_group_costs_grows_with_its_partitions() {
 }
 
 #[test]
-fn an_event_costs_as_much_with_a_group_or_an_idempotent_producer_as_without() {
+fn an_event_costs_as_much_with_a_group_or_transactions_as_without() {
     let _turn = TURN.lock();
     let each = |text: &str| {
         let (bytes, events) = allocated(text);
@@ -91,8 +91,10 @@ fn an_event_costs_as_much_with_a_group_or_an_idempotent_producer_as_without() {
     };
     let (alone, group) =
         (sizes::consumers(100, 10, false, 12), sizes::consumers(100, 10, true, 12));
-    let (plain, idempotent) = (sizes::producer(false, 12), sizes::producer(true, 12));
-    for (without, with) in [(alone, group), (plain, idempotent)] {
+    let [plain, idempotent, transactional] =
+        ["plain", "idempotent", "transactional"].map(|kind| sizes::producer(kind, 12));
+    let pairs = [(alone, group), (plain.clone(), idempotent), (plain, transactional)];
+    for (without, with) in pairs {
         let (without, with) = (each(&without), each(&with));
         assert!(with <= 1.1 * without, "bytes for an event: {without:.0} without, {with:.0} with");
     }

@@ -85,7 +85,7 @@ fn an_event_costs_as_much_with_a_group_or_an_idempotent_producer_as_without() {
             "group",
             sizes::consumers(100, 10, true, 12),
         ),
-        ("plain", sizes::producer(false, 12), "idempotent", sizes::producer(true, 12)),
+        ("plain", sizes::producer("plain", 12), "idempotent", sizes::producer("idempotent", 12)),
     ];
     for (without, its_text, with, other_text) in pairs {
         let base = instructions_for_each(without, &its_text);

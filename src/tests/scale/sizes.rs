@@ -11,6 +11,7 @@ brokers = 3
 zookeepers = 1
 [broker]
 "offsets.topic.num.partitions" = 3
+"transaction.state.log.num.partitions" = 3
 [[topic]]
 name = "orders"
 partitions = {partitions}
@@ -57,8 +58,12 @@ pub fn consumers(partitions: u32, consumers: u32, group: bool, seconds: u32) -> 
     cluster("2.8", partitions, seconds) + &producers(1, "100/s") + &readers(consumers) + group
 }
 
-/// One producer, with or without an id, and no consumer.
-pub fn producer(idempotent: bool, seconds: u32) -> String {
-    let id = format!("\"enable.idempotence\" = {idempotent}\n");
-    cluster("2.8", 3, seconds) + &producers(1, "500/s") + &id
+/// One producer and no consumer: `plain`, `idempotent`, or `transactional` with transactions of 100 ms.
+pub fn producer(kind: &str, seconds: u32) -> String {
+    let id = match kind {
+        "transactional" => "\"transactional.id\" = \"t\"\ncommit-every = \"100ms\"\n",
+        "idempotent" => "\"enable.idempotence\" = true\n",
+        _ => "",
+    };
+    cluster("2.8", 3, seconds) + &producers(1, "500/s") + id
 }
