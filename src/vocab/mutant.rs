@@ -183,6 +183,15 @@ mutants! {
     /// A broker that truncates its log goes on knowing the sequences of the batches that are gone.
     KeepTruncatedSequences = "keep-truncated-sequences"
         from "KIP-98; ProducerStateManager.truncateAndReload (X1)";
+    /// A leader lets consumers of committed transactions read up to its high watermark.
+    ReadOpenTransactions = "read-open-transactions"
+        from "KIP-98, KAFKA-9807 (row 55, X5)";
+    /// A leader names no aborted transactions to consumers of committed ones.
+    NameNoAbortedTransactions = "name-no-aborted-transactions"
+        from "KIP-98, KAFKA-13727 (row 56, X3)";
+    /// A broker that takes transactional ids over aborts the transactions that are to be committed.
+    AbortPreparedCommits = "abort-prepared-commits"
+        from "TransactionStateManager.loadTransactionsForTxnTopicPartition (X3)";
     /// A coordinator accepts offsets from members that it has removed, and of earlier generations.
     CommitUnfenced = "commit-unfenced"
         from "GroupCoordinator.validateOffsetCommit (C1, C4)";

@@ -165,7 +165,7 @@ impl FetchReader<'_> {
     fn readable_end(&self, partition: &PartitionReplica, params: &FetchParams) -> Offset {
         if params.follower.is_some() || self.config.is(Mutant::ReadAboveHighWatermark) {
             partition.log.flushed_end()
-        } else if params.read_committed {
+        } else if params.read_committed && !self.config.is(Mutant::ReadOpenTransactions) {
             partition.last_stable_offset()
         } else {
             partition.high_watermark
@@ -180,7 +180,7 @@ impl FetchReader<'_> {
         found: &Found,
     ) -> Vec<AbortedTransaction> {
         let Found::Records(records) = found else { return Vec::new() };
-        if records.is_empty() {
+        if records.is_empty() || self.config.is(Mutant::NameNoAbortedTransactions) {
             return Vec::new();
         }
         let end = Batch::end_of_all(records).unwrap_or(asked.offset);

@@ -12,12 +12,12 @@ use kafka_protocol::protocol::StrBytes;
 use super::coordinator::{Owned, TransactionCoordinator};
 use super::deadlines::Due;
 use super::facts;
-use super::state::Transaction;
+use super::state::{State, Transaction};
 use super::stored::restored;
 use crate::history::TransactionObservation;
 use crate::nodes::broker::context::Context;
 use crate::releases::Change;
-use crate::vocab::LeaderEpoch;
+use crate::vocab::{LeaderEpoch, Mutant};
 use crate::wire::records::Batch;
 use crate::wire::transaction_records::{TransactionValue, decode_key};
 
@@ -99,8 +99,12 @@ impl TransactionCoordinator {
             TransactionObservation::CoordinatorElected { partition, coordinator_epoch: epoch };
         facts::observe(cx, elected);
         self.owned.insert(partition, Owned { epoch, transactions });
+        let aborts = self.config.is(Mutant::AbortPreparedCommits);
         for id in ending {
             if let Some(known) = self.find_mut(&id) {
+                if aborts {
+                    known.state = State::PrepareAbort;
+                }
                 let next = known.prepare_complete(cx.clock.wall_ms);
                 self.send_markers(cx, &id, epoch, next);
             }
