@@ -50,7 +50,7 @@ pub const MUTANT_CASES: &[MutantCase] = &[
     case(Mutant::CompareOffsetsOnly, "fast_elections", 2),
     case(Mutant::TruncateByOneAnswer, "fast_elections_2_4", 99),
     case(Mutant::ForgetEpochOfElection, "fast_elections_2_4", 3),
-    case(Mutant::FetchUnfenced, "stale_follower", 3),
+    case(Mutant::FetchUnfenced, "stale_follower", 15),
     case(Mutant::LeadInOldEpoch, "fast_elections", 1),
     case(Mutant::KeepCleanShutdownMarker, "crash_after_clean_shutdown", 19),
     case(Mutant::AcknowledgeBeforeFlush, "fsync_before_answer", 1),
