@@ -97,7 +97,7 @@
 //! | `[expect]` | `happened` | names of [`Happening`](crate::vocab::Happening): without one of them a run is inconclusive | none |
 //! | | `never` | the same names: with one of them a run fails | none |
 //! | | `acknowledged-loss` | `"forbidden"`, or `"permitted"`: counted, but no failure | `"forbidden"` |
-//! | | `converge-within` | duration that the healed cluster may take | `"60s"`, or 30 s more than a client waits for a broker that lost power: its `request.timeout.ms`, and of a member 5 s more than its `max.poll.interval.ms`; at most `"10m"` |
+//! | | `converge-within` | duration that the healed cluster may take | `"60s"`, or 30 s more than a client waits for a broker that lost power: its `request.timeout.ms`, of a member 5 s more than its `max.poll.interval.ms`, and of a transactional producer its `transaction.timeout.ms` and the interval at which coordinators look; at most `"10m"` |
 //! | | `unavailable-at-most` | duration: a run with a longer time without an acknowledgement of some producer, or of a partition that records wait for, fails | no limit |
 //! | | `latency-at-most` | `{p50 = "5ms", p99 = "200ms", max = "5s"}`, or some of them: a run fails in which a producer's acknowledgements take longer | no limit |
 //! | | the name of a happening | how often it may happen: `2`, `"1..3"`, `"1.."`, or `{count = "1..3", partition = "orders-0", after = "5s", before = "20s"}`, or a list of those; a run with fewer is inconclusive, one with more fails | no limit |

@@ -37,11 +37,11 @@ pub(super) fn keys() -> Vec<&'static str> {
 
 /// Reads `[expect]`. A client waits for the answer of a broker that lost power for `request_timeout`, the longest
 /// `request.timeout.ms` of all clients (consumers before 2.0 for 305 s); a member for 5 s more than its
-/// `max.poll.interval.ms` while it joins, and a group for its silent members as long as their sessions last. Only then
-/// can the cluster have converged.
-pub(super) fn read(top: &Section<'_, '_>, request_timeout: Duration) -> Expect {
-    let by_default =
-        request_timeout.saturating_add(CATCH_UP).clamp(CONVERGE_WITHIN, CONVERGE_AT_MOST);
+/// `max.poll.interval.ms` while it joins, and a group for its silent members as long as their sessions last; and a
+/// transaction whose producer is gone is open until its timeout. `longest` is the longest of these: only then can the
+/// cluster have converged.
+pub(super) fn read(top: &Section<'_, '_>, longest: Duration) -> Expect {
+    let by_default = longest.saturating_add(CATCH_UP).clamp(CONVERGE_WITHIN, CONVERGE_AT_MOST);
     let mut expect = Expect {
         happened: Vec::new(),
         never: Vec::new(),

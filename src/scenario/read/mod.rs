@@ -138,7 +138,8 @@ fn read<'s>(
     let of_producers = producers.iter().map(|producer| &producer.plan.properties);
     let timeouts = of_producers.map(|properties| properties.ms("request.timeout.ms"));
     let timeouts = timeouts.chain(consumers.iter().map(|consumer| clients::waits(&consumer.plan)));
-    let expect = expect::read(top, timeouts.max().unwrap_or_default());
+    let open = producers.iter().map(|one| transactions::open_for(&one.plan, &broker_properties));
+    let expect = expect::read(top, timeouts.chain(open).max().unwrap_or_default());
     let around: &[&str] = if is_drawn { failure::TOP } else { &[] };
     top.close(&[TOP, around].concat(), &[]);
     let scenario = Scenario {

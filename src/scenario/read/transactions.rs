@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::plan::{CommitEvery, TransactionPlan};
+use super::super::plan::{CommitEvery, ProducerPlan, TransactionPlan};
 use super::super::properties::{Properties, TRANSACTIONAL};
 use super::super::quantity;
 use super::super::walk::{Item, Section};
@@ -44,6 +44,15 @@ pub(super) fn read(version: KafkaVersion, section: &Section<'_, '_>) -> Option<T
         restart_when_fenced: restarts.unwrap_or(false),
         properties: Properties::resolve(TRANSACTIONAL, version, &set),
     })
+}
+
+/// How long a transaction of a producer may stay open when that is gone: until its timeout is over, and the coordinator
+/// has looked.
+pub(super) fn open_for(plan: &ProducerPlan, broker: &Properties) -> Duration {
+    let Some(plan) = &plan.transactions else { return Duration::ZERO };
+    let interval =
+        broker.optional_ms("transaction.abort.timed.out.transaction.cleanup.interval.ms");
+    plan.properties.ms("transaction.timeout.ms").saturating_add(interval.unwrap_or_default())
 }
 
 /// A number of records, or a duration.
