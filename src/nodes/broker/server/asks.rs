@@ -52,11 +52,7 @@ impl Broker {
             | Ask::TransactionsLeader { .. }
             | Ask::VerifyTransaction(_)
             | Ask::CommitVerified(..) => self.carry_out_for_transactions(cx, ask),
-            Ask::RequestOfOwn { to, body } => {
-                if let Some(body) = self.transaction_request(cx, to, *body) {
-                    self.handle(cx, to, body);
-                }
-            }
+            Ask::RequestOfOwn { to, body } => self.handle(cx, to, None, *body),
             Ask::InitProducerId(to, request) => self.init_producer_id(cx, to, request),
             Ask::Halt(why) => {
                 error!(broker = %self.config.id, why, "halts");

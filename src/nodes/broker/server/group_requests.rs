@@ -10,14 +10,14 @@ use crate::nodes::broker::group::{Client, partition_of};
 use crate::vocab::ConnId;
 
 impl Broker {
-    /// Takes a request for a group; gives back what is none of them.
+    /// A request for a group.
     pub(super) fn group_request(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         client: Option<StrBytes>,
         body: RequestKind,
-    ) -> Option<RequestKind> {
+    ) {
         let metadata = &self.metadata;
         let knows = |topic: &str, partition: Option<i32>| match partition {
             Some(partition) => metadata.has_partition(topic, partition),
@@ -55,9 +55,8 @@ impl Broker {
             RequestKind::DescribeGroups(request) => self.groups.describe_groups(cx, to, &request),
             RequestKind::ListGroups(request) => self.groups.list_groups(cx, to, &request),
             RequestKind::DeleteGroups(request) => self.groups.delete_groups(cx, to, request),
-            other => return Some(other),
+            other => unreachable!("{other:?} is not about groups"),
         }
-        None
     }
 
     /// TxnOffsetCommit, whose transaction is verified where it has to be.

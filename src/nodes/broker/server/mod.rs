@@ -52,6 +52,7 @@ mod log_dirs;
 mod metadata;
 mod metadata_requests;
 mod old_offsets;
+mod owners;
 mod partitions;
 mod producer_ids;
 mod quota_names;

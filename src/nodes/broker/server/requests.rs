@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ApiKey, CreateTopicsRequest, DeleteRecordsRequest, DescribeConfigsRequest, FetchRequest,
-    RequestKind, ResponseKind, TopicName, UpdateMetadataRequest,
+    ApiKey, DescribeConfigsRequest, FetchRequest, RequestKind, ResponseKind, TopicName,
+    UpdateMetadataRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use tracing::info;
 
 use super::broker::Broker;
 use super::metadata::Listener;
+use super::owners::{Owner, owner};
 use super::{describe_producers, features, log_dirs, refusals};
 use crate::nodes::broker::context::{Ask, Context, ReplyTo};
 use crate::nodes::broker::controller::ControllerRequest;
@@ -70,17 +71,38 @@ impl Broker {
             correlation_id: frame.correlation_id,
         };
         let mut body = frame.body;
-        if let RequestKind::CreateTopics(request) = body {
-            let client = frame.client_id.unwrap_or_default();
-            return self.create_topics(cx, to, (client, request));
-        }
         if let RequestKind::Fetch(fetch) = &mut body {
             self.complete_fetch(to.version, fetch);
             self.limit_fetch(fetch, foreign);
         }
-        let Some(body) = self.group_request(cx, to, frame.client_id, body) else { return };
-        if let Some(body) = self.transaction_request(cx, to, body) {
-            self.handle(cx, to, body);
+        self.handle(cx, to, frame.client_id, body);
+    }
+
+    /// Gives a request to the part that answers it. `client` is the name that its client has given itself.
+    pub(super) fn handle(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: ReplyTo,
+        client: Option<StrBytes>,
+        body: RequestKind,
+    ) {
+        match owner(to.api) {
+            Owner::Replicas => self.replica_request(cx, to, body),
+            Owner::Control => self.control_request(cx, to, body),
+            Owner::Controller => self.controller_request(cx, to, client, body),
+            Owner::Groups => self.group_request(cx, to, client, body),
+            Owner::Transactions => self.transaction_request(cx, to, body),
+            Owner::Metadata => self.metadata_request(cx, to, body),
+            Owner::Administration => self.administer(cx, to, body),
+            Owner::Refused => match refusals::answer(self.config.version, &body, to.version) {
+                Some(response) => cx.reply(to, response),
+                // Envelope: requests are forwarded only by brokers that move to KRaft.
+                None => {
+                    let api = to.api;
+                    info!(broker = %self.config.id, ?api, "closes a connection");
+                    self.close_client(cx, to.conn);
+                }
+            },
         }
     }
 
@@ -118,63 +140,98 @@ impl Broker {
         }
     }
 
-    fn create_topics(
+    fn controller_request(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
-        (client, request): (StrBytes, CreateTopicsRequest),
+        client: Option<StrBytes>,
+        body: RequestKind,
     ) {
-        let mut settings = request.topics.iter().flat_map(|topic| &topic.configs);
-        let is_malformed = settings.any(|setting| setting.value.is_none());
-        if is_malformed && !self.config.version.has(Change::NullConfigOnTheWire) {
-            info!(broker = %self.config.id, "a setting has no value: closes a connection");
-            return self.close_client(cx, to.conn);
-        }
-        self.ask_controller(cx, to, ControllerRequest::CreateTopics(client, request));
-    }
-
-    fn ask_controller(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: ControllerRequest) {
+        let request = match body {
+            RequestKind::CreateTopics(request) => {
+                let mut settings = request.topics.iter().flat_map(|topic| &topic.configs);
+                let is_malformed = settings.any(|setting| setting.value.is_none());
+                if is_malformed && !self.config.version.has(Change::NullConfigOnTheWire) {
+                    info!(broker = %self.config.id, "a setting has no value: closes a connection");
+                    return self.close_client(cx, to.conn);
+                }
+                ControllerRequest::CreateTopics(client.unwrap_or_default(), request)
+            }
+            RequestKind::AlterPartition(request) => ControllerRequest::AlterPartition(request),
+            RequestKind::ControlledShutdown(request) => {
+                ControllerRequest::ControlledShutdown(request)
+            }
+            RequestKind::ElectLeaders(request) => ControllerRequest::ElectLeaders(request),
+            RequestKind::AllocateProducerIds(request) => {
+                ControllerRequest::AllocateProducerIds(request)
+            }
+            RequestKind::AlterPartitionReassignments(request) => {
+                ControllerRequest::Reassign(request)
+            }
+            RequestKind::ListPartitionReassignments(request) => {
+                ControllerRequest::ListReassignments(request)
+            }
+            other => unreachable!("{other:?} is not for the controller"),
+        };
         self.controller.request(cx, &mut self.zk.session, to, request);
     }
 
-    pub(super) fn handle(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+    fn replica_request(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+        let is_foreign = self.connections.listener(to.conn) == Listener::External;
+        let (replicas, metadata) = self.replicas_and_metadata();
+        let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
         match body {
-            RequestKind::Produce(request) => {
-                let (replicas, metadata) = self.replicas_and_metadata();
-                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
-                replicas.produce(cx, to, request, &knows);
-            }
+            RequestKind::Produce(request) => replicas.produce(cx, to, request, &knows),
             RequestKind::Fetch(request) => {
-                let is_foreign = self.connections.listener(to.conn) == Listener::External;
-                let (replicas, metadata) = self.replicas_and_metadata();
                 replicas.name_unknown(request.session_id, |id| metadata.topic_of(id).map(named));
-                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
                 replicas.fetch(cx, to, request, is_foreign, &knows);
             }
-            RequestKind::ListOffsets(request) => {
-                let (replicas, metadata) = self.replicas_and_metadata();
-                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
-                replicas.list_offsets(cx, to, request, &knows);
-            }
+            RequestKind::ListOffsets(request) => replicas.list_offsets(cx, to, request, &knows),
             RequestKind::OffsetForLeaderEpoch(request) => {
-                let (replicas, metadata) = self.replicas_and_metadata();
-                let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
                 replicas.offsets_for_leader_epoch(cx, to, request, &knows);
             }
-            RequestKind::Metadata(request) => {
-                self.metadata_handler(to.conn).metadata(cx, to, request)
+            RequestKind::DeleteRecords(request) => {
+                replicas.delete_records(cx, to, request, &knows);
             }
+            RequestKind::WriteTxnMarkers(request) => {
+                self.replicas_mut().write_markers(cx, to, request);
+            }
+            RequestKind::DescribeProducers(request) => {
+                let response = describe_producers::describe(replicas, metadata, request);
+                cx.reply(to, ResponseKind::DescribeProducers(response));
+            }
+            RequestKind::DescribeLogDirs(request) => {
+                let response = log_dirs::describe(&self.config, self.replicas(), &request);
+                cx.reply(to, ResponseKind::DescribeLogDirs(response));
+            }
+            RequestKind::AlterReplicaLogDirs(request) => {
+                let response =
+                    log_dirs::alter(&self.config, self.replicas(), &self.metadata, &request);
+                cx.reply(to, ResponseKind::AlterReplicaLogDirs(response));
+            }
+            other => unreachable!("{other:?} is not about replicas"),
+        }
+    }
+
+    fn control_request(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+        match body {
             RequestKind::LeaderAndIsr(request) => self.control().leader_and_isr(cx, to, request),
             RequestKind::StopReplica(request) => self.control().stop_replica(cx, to, request),
             RequestKind::UpdateMetadata(request) => self.update_metadata(cx, to, request),
-            RequestKind::AlterPartition(request) => {
-                self.ask_controller(cx, to, ControllerRequest::AlterPartition(request));
+            other => unreachable!("{other:?} does not come from a controller"),
+        }
+    }
+
+    fn metadata_request(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
+        match body {
+            RequestKind::Metadata(request) => {
+                self.metadata_handler(to.conn).metadata(cx, to, request);
             }
-            RequestKind::ControlledShutdown(request) => {
-                self.ask_controller(cx, to, ControllerRequest::ControlledShutdown(request));
+            RequestKind::DescribeCluster(request) => {
+                self.metadata_handler(to.conn).describe_cluster(cx, to, &request);
             }
-            RequestKind::ElectLeaders(request) => {
-                self.ask_controller(cx, to, ControllerRequest::ElectLeaders(request));
+            RequestKind::FindCoordinator(request) => {
+                self.coordinators(to.conn).find_coordinator(cx, to, request);
             }
             RequestKind::ApiVersions(request) => {
                 let answer = match names_client(self.config.version, to.version, &request) {
@@ -183,16 +240,7 @@ impl Broker {
                 };
                 cx.reply(to, ResponseKind::ApiVersions(answer));
             }
-            RequestKind::FindCoordinator(request) => {
-                self.coordinators(to.conn).find_coordinator(cx, to, request)
-            }
-            RequestKind::WriteTxnMarkers(request) => {
-                self.replicas_mut().write_markers(cx, to, request);
-            }
-            RequestKind::AllocateProducerIds(request) => {
-                self.ask_controller(cx, to, ControllerRequest::AllocateProducerIds(request));
-            }
-            other => self.administer(cx, to, other),
+            other => unreachable!("{other:?} does not ask about the cluster"),
         }
     }
 
@@ -220,36 +268,9 @@ impl Broker {
         self.transactions.metadata_changed();
     }
 
-    fn delete_records(&mut self, cx: &mut Context<'_>, to: ReplyTo, request: DeleteRecordsRequest) {
-        let (replicas, metadata) = self.replicas_and_metadata();
-        let knows = |topic: &str, partition| metadata.knows_partition(topic, partition);
-        replicas.delete_records(cx, to, request, &knows);
-    }
-
     /// Requests of tools.
     fn administer(&mut self, cx: &mut Context<'_>, to: ReplyTo, body: RequestKind) {
         match body {
-            RequestKind::DescribeLogDirs(request) => {
-                let response = log_dirs::describe(&self.config, self.replicas(), &request);
-                cx.reply(to, ResponseKind::DescribeLogDirs(response));
-            }
-            RequestKind::AlterReplicaLogDirs(request) => {
-                let response =
-                    log_dirs::alter(&self.config, self.replicas(), &self.metadata, &request);
-                cx.reply(to, ResponseKind::AlterReplicaLogDirs(response));
-            }
-            RequestKind::DescribeProducers(request) => {
-                let (replicas, metadata) = self.replicas_and_metadata();
-                let response = describe_producers::describe(replicas, metadata, request);
-                cx.reply(to, ResponseKind::DescribeProducers(response));
-            }
-            RequestKind::AlterPartitionReassignments(request) => {
-                self.ask_controller(cx, to, ControllerRequest::Reassign(request));
-            }
-            RequestKind::ListPartitionReassignments(request) => {
-                self.ask_controller(cx, to, ControllerRequest::ListReassignments(request));
-            }
-            RequestKind::DeleteRecords(request) => self.delete_records(cx, to, request),
             RequestKind::DeleteTopics(request) => self.delete_topics(cx, to, &request),
             RequestKind::CreatePartitions(request) => self.create_partitions(cx, to, request),
             RequestKind::DescribeConfigs(request) => self.describe_configs(cx, to, request),
@@ -273,18 +294,7 @@ impl Broker {
             RequestKind::DescribeUserScramCredentials(request) => {
                 self.describe_scram_credentials(cx, to, &request);
             }
-            RequestKind::DescribeCluster(request) => {
-                self.metadata_handler(to.conn).describe_cluster(cx, to, &request)
-            }
-            other => match refusals::answer(self.config.version, &other, to.version) {
-                Some(response) => cx.reply(to, response),
-                // Envelope: requests are forwarded only by brokers that move to KRaft.
-                None => {
-                    let api = to.api;
-                    info!(broker = %self.config.id, ?api, "closes a connection");
-                    self.close_client(cx, to.conn);
-                }
-            },
+            other => unreachable!("{other:?} is not the work of tools"),
         }
     }
 

@@ -7,13 +7,13 @@ use crate::nodes::broker::context::{Context, ReplyTo};
 use crate::nodes::broker::transaction::Destination;
 
 impl Broker {
-    /// Takes a request for the transaction coordinator; gives back what is none.
+    /// A request for the transaction coordinator.
     pub(super) fn transaction_request(
         &mut self,
         cx: &mut Context<'_>,
         to: ReplyTo,
         body: RequestKind,
-    ) -> Option<RequestKind> {
+    ) {
         match body {
             RequestKind::InitProducerId(request) => self.init_producer_id(cx, to, request),
             RequestKind::AddPartitionsToTxn(request) => {
@@ -31,9 +31,8 @@ impl Broker {
             RequestKind::ListTransactions(request) => {
                 self.transactions.list_transactions(cx, to, &request);
             }
-            other => return Some(other),
+            other => unreachable!("{other:?} is not about transactions"),
         }
-        None
     }
 
     /// InitProducerId, with a transactional id or without.
