@@ -308,6 +308,12 @@ impl Story {
         self.observed(Self::C0, Observation::ZooKeeper(stored))
     }
 
+    /// The topic was deleted: its next state is the first of another one.
+    pub fn topic_deleted(&mut self) -> &mut Self {
+        self.stored.1 = -1;
+        self
+    }
+
     /// The state of the partition was stored in ZooKeeper.
     pub fn stored(
         &mut self,

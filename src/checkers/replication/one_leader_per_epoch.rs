@@ -10,7 +10,7 @@ pub const PROPERTY: Property = Property {
     source: "KIP-101: the leader epoch is increased at every election; kafka-specification: \
              leader and epoch are written together",
     leaves_out: "leaders of different epochs at one time, which are fenced; epochs before the \
-                 last few hundred of a partition",
+                 last few hundred of a partition; topics that were deleted and created again",
     looks_at: Subject::Leaders,
     class: Class::Safety,
 };
@@ -26,7 +26,9 @@ impl Rule for OneLeaderPerEpoch {
     fn broker(event: &Event<'_>, did: &BrokerObservation, found: &mut Cases) {
         let BrokerObservation::BecameLeader { at, leader_epoch, .. } = did else { return };
         let Some(first) = event.model.epoch_holders.earlier() else { return };
-        if first.node == event.node {
+        // A topic that is created again begins with epoch 0.
+        let is_new = event.model.replicas.find(at).is_some_and(|partition| partition.deleted);
+        if first.node == event.node || is_new {
             return;
         }
         found.forbidden(|| {
@@ -46,6 +48,20 @@ mod tests {
     use super::*;
     use crate::checkers::Verdict;
     use crate::checkers::testing::Story;
+
+    #[test]
+    fn a_topic_that_is_created_again_begins_with_epoch_0_again() {
+        let story = |again: bool| {
+            let mut story = Story::default();
+            story.stored(Some(1), 0, &[1, 2], 1).became_leader(1, 0, 0);
+            if again {
+                story.topic_deleted();
+            }
+            story.stored(Some(2), 0, &[2, 1], 1).became_leader(2, 0, 0);
+            story.violation(&PROPERTY).is_some()
+        };
+        assert!(story(false) && !story(true));
+    }
 
     #[test]
     fn leaders_of_different_epochs_are_accepted_and_two_of_one_are_rejected() {
