@@ -91,7 +91,8 @@ pub fn draw(stream: &mut Stream) -> Drawn {
     writer.faults();
     writer.commands();
     writer.expect();
-    // A process that stays stopped may have held the last replica of something.
+    // A process that stays stopped may have held the last replica of something; one whose clock was set back far may
+    // not go on in time.
     let kind = match (writer.like, writer.has_dead) {
         (_, _) if writer.forbids_loss => "lossy".to_owned(),
         (Like::Ordinary, true) => "dead".to_owned(),
@@ -580,6 +581,8 @@ impl Writer<'_> {
             }
             FieldValue::Millis(_) => {
                 let step = self.one(&["+500ms", "-250ms", "+1h", "-10m", "-8000h"]);
+                // What waits by the wall clock, as Kafka's clients and channels do, waits for as long as that.
+                self.has_dead |= matches!(step, "-10m" | "-8000h");
                 self.text(key, step);
             }
             FieldValue::Keyword(word) => {

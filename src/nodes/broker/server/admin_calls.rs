@@ -1,10 +1,11 @@
 //! The broker's side of [`AdminWork`](super::admin_work::AdminWork): requests out, answers in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::admin_work::Answer;
+use super::admin_work::{Answer, Then};
 use super::broker::Broker;
 use super::zk_requests::Op;
 use crate::nodes::broker::context::Context;
@@ -14,6 +15,9 @@ use crate::wire::zookeeper::{Code, Create, Request, SetData, create_flags};
 
 /// What goes on when something is written, or could not be.
 pub type Done = Box<dyn FnOnce(&mut Broker, &mut Context<'_>, Result<(), Code>) + Send>;
+
+/// Requests that are sent together.
+const TOGETHER: usize = 1_000;
 
 /// Reads a znode.
 pub fn get(path: impl Into<Arc<str>>) -> Request {
@@ -46,10 +50,31 @@ impl Broker {
         if requests.is_empty() {
             return then(self, cx, Vec::new());
         }
+        if requests.len() > TOGETHER {
+            return self.ask_in_parts(cx, requests.into(), Vec::new(), Box::new(then));
+        }
         let number = self.admin.wait(requests.len(), Box::new(then));
         for (index, request) in requests.into_iter().enumerate() {
             self.zk.ask(cx, Op::Admin { number, index, request });
         }
+    }
+
+    /// Asks for more than fits into a socket at once, part by part. A real broker asks for one after the other.
+    fn ask_in_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut left: VecDeque<Request>,
+        mut answers: Vec<Answer>,
+        then: Then<Self>,
+    ) {
+        let part = left.drain(..TOGETHER.min(left.len())).collect();
+        self.ask_zookeeper(cx, part, move |this, cx, more| {
+            answers.extend(more);
+            match left.is_empty() {
+                true => then(this, cx, answers),
+                false => this.ask_in_parts(cx, left, answers, then),
+            }
+        });
     }
 
     /// Asks ZooKeeper one thing.
