@@ -25,33 +25,55 @@ pub enum Owner {
 
 /// The part that answers requests of an API.
 pub fn owner(api: ApiKey) -> Owner {
-    use ApiKey::*;
     match api {
-        Produce | Fetch | ListOffsets | OffsetForLeaderEpoch | WriteTxnMarkers | DeleteRecords
-        | DescribeLogDirs | AlterReplicaLogDirs | DescribeProducers => Owner::Replicas,
-        LeaderAndIsr | StopReplica | UpdateMetadata => Owner::Control,
-        CreateTopics
-        | AlterPartition
-        | ControlledShutdown
-        | ElectLeaders
-        | AllocateProducerIds
-        | AlterPartitionReassignments
-        | ListPartitionReassignments => Owner::Controller,
-        JoinGroup | SyncGroup | Heartbeat | LeaveGroup | OffsetCommit | TxnOffsetCommit
-        | OffsetFetch | OffsetDelete | DescribeGroups | ListGroups | DeleteGroups => Owner::Groups,
-        InitProducerId | AddPartitionsToTxn | AddOffsetsToTxn | EndTxn | DescribeTransactions
-        | ListTransactions => Owner::Transactions,
-        Metadata | FindCoordinator | DescribeCluster | ApiVersions => Owner::Metadata,
-        DeleteTopics
-        | CreatePartitions
-        | DescribeConfigs
-        | AlterConfigs
-        | IncrementalAlterConfigs
-        | UpdateFeatures
-        | DescribeClientQuotas
-        | AlterClientQuotas
-        | AlterUserScramCredentials
-        | DescribeUserScramCredentials => Owner::Administration,
+        ApiKey::Produce
+        | ApiKey::Fetch
+        | ApiKey::ListOffsets
+        | ApiKey::OffsetForLeaderEpoch
+        | ApiKey::WriteTxnMarkers
+        | ApiKey::DeleteRecords
+        | ApiKey::DescribeLogDirs
+        | ApiKey::AlterReplicaLogDirs
+        | ApiKey::DescribeProducers => Owner::Replicas,
+        ApiKey::LeaderAndIsr | ApiKey::StopReplica | ApiKey::UpdateMetadata => Owner::Control,
+        ApiKey::CreateTopics
+        | ApiKey::AlterPartition
+        | ApiKey::ControlledShutdown
+        | ApiKey::ElectLeaders
+        | ApiKey::AllocateProducerIds
+        | ApiKey::AlterPartitionReassignments
+        | ApiKey::ListPartitionReassignments => Owner::Controller,
+        ApiKey::JoinGroup
+        | ApiKey::SyncGroup
+        | ApiKey::Heartbeat
+        | ApiKey::LeaveGroup
+        | ApiKey::OffsetCommit
+        | ApiKey::TxnOffsetCommit
+        | ApiKey::OffsetFetch
+        | ApiKey::OffsetDelete
+        | ApiKey::DescribeGroups
+        | ApiKey::ListGroups
+        | ApiKey::DeleteGroups => Owner::Groups,
+        ApiKey::InitProducerId
+        | ApiKey::AddPartitionsToTxn
+        | ApiKey::AddOffsetsToTxn
+        | ApiKey::EndTxn
+        | ApiKey::DescribeTransactions
+        | ApiKey::ListTransactions => Owner::Transactions,
+        ApiKey::Metadata
+        | ApiKey::FindCoordinator
+        | ApiKey::DescribeCluster
+        | ApiKey::ApiVersions => Owner::Metadata,
+        ApiKey::DeleteTopics
+        | ApiKey::CreatePartitions
+        | ApiKey::DescribeConfigs
+        | ApiKey::AlterConfigs
+        | ApiKey::IncrementalAlterConfigs
+        | ApiKey::UpdateFeatures
+        | ApiKey::DescribeClientQuotas
+        | ApiKey::AlterClientQuotas
+        | ApiKey::AlterUserScramCredentials
+        | ApiKey::DescribeUserScramCredentials => Owner::Administration,
         _ => Owner::Refused,
     }
 }
