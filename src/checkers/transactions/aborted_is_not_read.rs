@@ -1,5 +1,6 @@
 //! Readers of committed transactions see nothing of aborted ones.
 
+use super::handed_out;
 use crate::checkers::{Cases, Class, Event, Kind, Property, Rule, Subject};
 use crate::history::ClientObservation;
 use crate::model::transactional::clients::Fate;
@@ -26,28 +27,7 @@ impl Rule for AbortedIsNotRead {
     const READS: &'static [Kind] = &[Kind::Client];
 
     fn client(event: &Event<'_>, did: &ClientObservation, found: &mut Cases) {
-        let ClientObservation::Consumed { at, offset, producer, record, .. } = did else { return };
-        let model = event.model;
-        if !model.transactional.clients.has_any() || !model.reads_committed(event.node) {
-            return;
-        }
-        let Some(writer) = model.ledger.named(producer) else { return };
-        let writer = model.ledger.accounts()[writer].terms.node;
-        let Some(transaction) = model.transactional.clients.of_record(writer, *record) else {
-            return;
-        };
-        if transaction.fate != Fate::Aborted {
-            return;
-        }
-        found.forbidden(|| {
-            let (name, number, id) = (event.name(), transaction.number, &transaction.id);
-            let what = format!(
-                "{name} was handed record {record} of {producer} at {at}@{offset} at {:.3}; \
-                 transaction {number} of {id} is aborted",
-                event.time
-            );
-            event.case_about([event.node, writer], what).in_partition(at).from_offset(*offset)
-        });
+        handed_out::with_fate(event, did, (Fate::Aborted, "aborted"), found);
     }
 }
 

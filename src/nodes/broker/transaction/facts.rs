@@ -32,8 +32,15 @@ fn state(state: State) -> TransactionState {
     }
 }
 
-fn partitions<'a>(places: impl IntoIterator<Item = &'a Place>) -> Vec<TopicPartition> {
-    places.into_iter().map(|(topic, at)| TopicPartition::new(text(topic), *at)).collect()
+fn snapshot<'a>(
+    (producer, epoch): (i64, i16),
+    now: State,
+    places: impl IntoIterator<Item = &'a Place>,
+    timeout_ms: i32,
+) -> TransactionSnapshot {
+    let places = places.into_iter();
+    let partitions = places.map(|(topic, at)| TopicPartition::new(text(topic), *at)).collect();
+    TransactionSnapshot { producer, epoch, state: state(now), partitions, timeout_ms }
 }
 
 /// A transactional id has become `next`.
@@ -43,13 +50,8 @@ pub fn observe_written(
     (partition, coordinator_epoch): (i32, LeaderEpoch),
     next: &Next,
 ) {
-    let now = TransactionSnapshot {
-        producer: next.producer_id,
-        epoch: next.epoch,
-        state: state(next.state),
-        partitions: partitions(&next.partitions),
-        timeout_ms: next.timeout_ms,
-    };
+    let producer = (next.producer_id, next.epoch);
+    let now = snapshot(producer, next.state, &next.partitions, next.timeout_ms);
     observe(
         cx,
         TransactionObservation::Written { id: text(id), partition, coordinator_epoch, now },
@@ -62,13 +64,8 @@ pub fn observe_loaded(
     (partition, coordinator_epoch): (i32, LeaderEpoch),
     known: &Transaction,
 ) {
-    let now = TransactionSnapshot {
-        producer: known.producer_id,
-        epoch: known.epoch,
-        state: state(known.state),
-        partitions: partitions(&known.partitions),
-        timeout_ms: known.timeout_ms,
-    };
+    let producer = (known.producer_id, known.epoch);
+    let now = snapshot(producer, known.state, &known.partitions, known.timeout_ms);
     let id = text(&known.id);
     observe(cx, TransactionObservation::Loaded { id, partition, coordinator_epoch, now });
 }
